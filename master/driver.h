@@ -1,0 +1,94 @@
+/*
+ * driver.h - a driver invents tasks and digests their results, inside the master.
+ *
+ * Members stand in the array of driver.c. A driver is a pure state machine over what it is told:
+ * the farm asks it for tasks when slots want some, tells it of every task that ended, exactly
+ * once, and on resume tells it first of those that ended before (in task order). So a driver
+ * given the same farm file and the same results asks for the same tasks again.
+ */
+#ifndef BEOFARM_MASTER_DRIVER_H
+#define BEOFARM_MASTER_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/message.h"
+
+struct driver;
+struct loop;
+
+/* What a driver is opened with. All borrowed, and valid until the driver is closed. */
+struct driver_context {
+    const cJSON *work;  /* farm.json's "work", valid against the schema */
+    const cJSON *farm;  /* the whole farm file */
+    const char *folder; /* where the farm's files lie (the farm file's folder, or the master's
+                         * copy of it): relative paths in `work` start here */
+    bool plan_only;     /* opened for --plan: start nothing, write nothing */
+    /* NULL in plan_only; otherwise for drivers that watch processes or sockets of their own: */
+    struct loop *loop;
+    void (*wake)(void *wake_context); /* tells the farm to ask `next` again */
+    void *wake_context;
+    const char *host;   /* the master's hostname and address, for commands that need them */
+    const char *address;
+    const char *run_dir;
+};
+
+enum driver_next {
+    DRIVER_TASK,    /* here is a task */
+    DRIVER_WAIT,    /* none now; maybe after a result, or after wake() */
+    DRIVER_FINISHED /* no more, ever; the farm ends when those handed out have ended */
+};
+
+struct driver_file {
+    char *path;  /* relative to `folder`, or absolute: owned by the list */
+    bool common; /* lies in every task's work directory */
+    bool copy;   /* each task gets its own copy, because it writes into it */
+};
+
+struct driver_ops {
+    const char *kind; /* "work.kind" */
+
+    /* NULL with a sentence (ERROR_CONFIG names file:line or JSON path). */
+    struct driver *(*open)(const struct driver_context *context, struct error *ret_error);
+    void (*close)(struct driver *driver);
+
+    /* Tasks in all, or -1 where that is not known beforehand. */
+    int64_t (*count)(const struct driver *driver);
+
+    /* The files that this work needs beyond farm.json's "files" (a table, a template, ...). Call
+     * `add` for each; 0 or -1. May be NULL. */
+    int (*files)(const struct driver *driver,
+                 int (*add)(void *context, const char *path, bool common, bool copy), void *context,
+                 struct error *ret_error);
+
+    /* Fill the job that all tasks share (docs/architecture.md): "runner", "params", "results",
+     * "prefetch", "work". */
+    int (*job)(const struct driver *driver, cJSON *job, struct error *ret_error);
+
+    /* The next task's payload, a values.h list, appended to `payload`; *ret_task is its number:
+     * from 1, without gaps, in order. `slots` is how many are joined now. */
+    enum driver_next (*next)(struct driver *driver, uint32_t slots, uint64_t *ret_task,
+                             struct buf *payload);
+
+    /* The payload of any task that `next` has given or will give (for results.csv, for retries:
+     * the farm keeps no payloads of its own). -1 if there is no such task. */
+    int (*payload)(const struct driver *driver, uint64_t task, struct buf *payload);
+
+    /* A task ended for good: result->status says how. `resumed` is true for those replayed from
+     * the journal. */
+    void (*ended)(struct driver *driver, const struct result *result, bool resumed);
+
+    /* How the work itself ended: 0, or -1 with a sentence (an external master failed). Asked once
+     * after DRIVER_FINISHED and the last task. May be NULL. */
+    int (*outcome)(const struct driver *driver, struct error *ret_error);
+};
+
+/* The member for `kind`, NULL if there is none. */
+const struct driver_ops *driver_find(const char *kind);
+
+#endif

@@ -12,8 +12,9 @@ const char *link_transport(const struct link *link)
 int link_send(struct link *link, struct buf *message, struct error *ret_error)
 {
     if (message->size == 0 || message->size > MESSAGE_MAX || buf_failed(message))
-        return error_set(ret_error, ERROR_BUG, "a message of %zu bytes cannot be sent (1 to %d)",
-                         message->size, MESSAGE_MAX);
+        return error_set(ret_error, ERROR_BUG,
+                         "a message of %zu bytes cannot be sent (1 to %d)", message->size,
+                         MESSAGE_MAX);
     link->spoke_ns = clock_monotonic_ns();
     return link->ops->send(link, message, ret_error);
 }

@@ -2,9 +2,9 @@
  * link.h - one authenticated connection between a master and a worker.
  *
  * A link carries messages: byte strings of 1 to MESSAGE_MAX bytes (message.h), in order, whole,
- * and exactly once until it is lost. It never blocks: sends are queued, receives are polled, and
- * the owner sleeps on link_fd in its event loop (loop.h). A link that is lost stays lost: it is
- * closed, and the worker dials again.
+ * and exactly once until it is lost. It never blocks: sends are queued, receives are polled,
+ * and the owner sleeps on link_fd in its event loop (loop.h). A link that is lost stays lost:
+ * it is closed, and the worker dials again.
  *
  * Members: tcp (link_tcp.h) and mpi (link_mpi.h, an MPI intercommunicator with the TCP socket
  * beside it as doorbell and pulse). The functions below call through the table in the link's
@@ -50,19 +50,21 @@ const char *link_transport(const struct link *link);
  * (ERROR_NETWORK), or the message is empty or over MESSAGE_MAX (ERROR_BUG). */
 int link_send(struct link *link, struct buf *message, struct error *ret_error);
 
-/* Take the next whole message into ret_message (replaced). 1: got one; 0: none yet; -1: the link
- * is lost or the peer broke the protocol, with a sentence. Call until it returns 0. */
+/* Take the next whole message into ret_message (replaced). 1: got one; 0: none yet; -1: the
+ * link is lost or the peer broke the protocol, with a sentence. Call until it returns 0. */
 int link_receive(struct link *link, struct buf *ret_message, struct error *ret_error);
 
-/* Move bytes: call when link_fd is ready, and again and again while link_busy. 0 or -1 (lost). */
+/* Move bytes: call when link_fd is ready, and again and again while link_busy. 0 or -1 (lost).
+ */
 int link_progress(struct link *link, struct error *ret_error);
 
 /* The descriptor to sleep on: readable always matters; writable while link_wants_write. */
 int link_fd(const struct link *link);
 bool link_wants_write(const struct link *link);
 
-/* True while a request is outstanding that no descriptor will announce (MPI): the owner must not
- * sleep, or only for a moment, before it calls link_progress again. Always false for tcp. */
+/* True while a request is outstanding that no descriptor will announce (MPI): the owner must
+ * not sleep, or only for a moment, before it calls link_progress again. Always false for tcp.
+ */
 bool link_busy(const struct link *link);
 
 /* Bytes queued and not yet handed to the network. */

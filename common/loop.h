@@ -17,8 +17,8 @@ struct loop;
 struct loop_watch;
 struct loop_timer;
 
-#define LOOP_READ  1u
-#define LOOP_WRITE 2u
+#define LOOP_READ   1u
+#define LOOP_WRITE  2u
 #define LOOP_HANGUP 4u /* reported only: the peer closed, or an error is pending */
 
 struct loop *loop_create(struct error *ret_error);
@@ -36,20 +36,23 @@ struct loop_watch *loop_watch_add(struct loop *loop, int fd, unsigned events,
 void loop_watch_set(struct loop_watch *watch, unsigned events);
 void loop_watch_remove(struct loop_watch *watch); /* before fd is closed; NULL is allowed */
 
-/* A one-shot timer, created unarmed. Armed with an absolute clock_monotonic_ns time; arming again
- * moves it; it is unarmed when its callback runs. */
-struct loop_timer *loop_timer_add(struct loop *loop, void (*expired)(void *context), void *context);
+/* A one-shot timer, created unarmed. Armed with an absolute clock_monotonic_ns time; arming
+ * again moves it; it is unarmed when its callback runs. */
+struct loop_timer *loop_timer_add(struct loop *loop, void (*expired)(void *context),
+                                  void *context);
 void loop_timer_arm(struct loop_timer *timer, int64_t when_ns);
 void loop_timer_disarm(struct loop_timer *timer);
 void loop_timer_remove(struct loop_timer *timer); /* NULL is allowed */
 
 /* Block `signals` (zero-terminated) in this thread and call `caught(signal, context)` from the
  * loop. Call before threads start, so that they inherit the mask. */
-int loop_signals(struct loop *loop, const int *signals, void (*caught)(int signal, void *context),
-                 void *context, struct error *ret_error);
+int loop_signals(struct loop *loop, const int *signals,
+                 void (*caught)(int signal, void *context), void *context,
+                 struct error *ret_error);
 
-/* Call `turn(context)` once after every round of events, before sleeping. It returns how long the
- * loop may sleep in ns: INT64_MAX for "until something happens", 0 for "call me again at once". */
+/* Call `turn(context)` once after every round of events, before sleeping. It returns how long
+ * the loop may sleep in ns: INT64_MAX for "until something happens", 0 for "call me again at
+ * once". */
 void loop_set_turn(struct loop *loop, int64_t (*turn)(void *context), void *context);
 
 #endif

@@ -16,12 +16,12 @@
 #include "common/error.h"
 #include "common/wire.h"
 
-#define MESSAGE_VERSION 1
-#define MESSAGE_MAX     (16 << 20) /* bytes of one message, type byte included */
-#define MESSAGE_CHUNK   (1 << 20)  /* file bytes in one DATA or OUTPUT */
+#define MESSAGE_VERSION    1
+#define MESSAGE_MAX        (16 << 20) /* bytes of one message, type byte included */
+#define MESSAGE_CHUNK      (1 << 20)  /* file bytes in one DATA or OUTPUT */
 #define MESSAGE_STDERR_MAX (64 << 10)
-#define MESSAGE_PATH_MAX 4096
-#define MESSAGE_HASH_SIZE 32       /* SHA-256 */
+#define MESSAGE_PATH_MAX   4096
+#define MESSAGE_HASH_SIZE  32 /* SHA-256 */
 
 enum message_type {
     MESSAGE_JOB = 1,
@@ -53,11 +53,12 @@ struct attempt_id {
 
 enum result_status {
     RESULT_OK = 0,
-    RESULT_EXIT = 1,      /* code: the exit status, not 0 */
-    RESULT_SIGNAL = 2,    /* code: the signal */
-    RESULT_TIMEOUT = 3,   /* code: unused */
-    RESULT_NO_START = 4,  /* the command could not be started, an input could not be laid; error says */
-    RESULT_NO_VALUE = 5,  /* it ran, but a declared value or output was missing; error says */
+    RESULT_EXIT = 1,    /* code: the exit status, not 0 */
+    RESULT_SIGNAL = 2,  /* code: the signal */
+    RESULT_TIMEOUT = 3, /* code: unused */
+    RESULT_NO_START =
+        4, /* the command could not be started, an input could not be laid; error says */
+    RESULT_NO_VALUE = 5, /* it ran, but a declared value or output was missing; error says */
     RESULT_STATUSES
 };
 

@@ -2,8 +2,8 @@
  * values.h - lists of values: a task's parameters, a result's numbers.
  *
  * A list is kept and sent in one encoded form (a count, then tagged values), so that a million
- * waiting tasks cost little and nothing between driver and runner needs to look inside. Names are
- * not repeated: they stand once in the job ("params", "results"), in the same order.
+ * waiting tasks cost little and nothing between driver and runner needs to look inside. Names
+ * are not repeated: they stand once in the job ("params", "results"), in the same order.
  */
 #ifndef BEOFARM_COMMON_VALUES_H
 #define BEOFARM_COMMON_VALUES_H
@@ -23,14 +23,15 @@ enum value_kind {
 
 struct value {
     enum value_kind kind;
-    int64_t integer;  /* VALUE_INTEGER */
-    double real;      /* VALUE_REAL; NaN and infinities are allowed */
-    const char *text; /* VALUE_TEXT: borrowed, text_size bytes, not NUL-terminated, no NUL inside */
+    int64_t integer; /* VALUE_INTEGER */
+    double real;     /* VALUE_REAL; NaN and infinities are allowed */
+    const char
+        *text; /* VALUE_TEXT: borrowed, text_size bytes, not NUL-terminated, no NUL inside */
     size_t text_size;
 };
 
-#define VALUES_MAX      1000000 /* values in one list */
-#define VALUE_TEXT_MAX  (1 << 20)
+#define VALUES_MAX       1000000 /* values in one list */
+#define VALUE_TEXT_MAX   (1 << 20)
 #define VALUE_NUMBER_MAX 32 /* bytes that value_format needs for a number */
 
 /* Append a list of `count` values to buf. 0, or -1 (buf failed, or a limit passed). */
@@ -41,8 +42,8 @@ int values_encode(struct buf *buf, const struct value *values, size_t count);
 int values_decode(const void *bytes, size_t size, struct value **ret_values, size_t *ret_count,
                   struct error *ret_error);
 
-/* Print a value as text: integers in decimal, reals with the fewest digits that read back to the
- * same double, texts as they are, VALUE_NONE as nothing. Appends to buf. */
+/* Print a value as text: integers in decimal, reals with the fewest digits that read back to
+ * the same double, texts as they are, VALUE_NONE as nothing. Appends to buf. */
 int value_format(struct buf *buf, const struct value *value);
 
 /* The shortest text that strtod reads back to `real`; "nan", "inf", "-inf" where it is so.

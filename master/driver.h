@@ -1,10 +1,10 @@
 /*
  * driver.h - a driver invents tasks and digests their results, inside the master.
  *
- * Members stand in the array of driver.c. A driver is a pure state machine over what it is told:
- * the farm asks it for tasks when slots want some, tells it of every task that ended, exactly
- * once, and on resume tells it first of those that ended before (in task order). So a driver
- * given the same farm file and the same results asks for the same tasks again.
+ * Members stand in the array of driver.c. A driver is a pure state machine over what it is
+ * told: the farm asks it for tasks when slots want some, tells it of every task that ended,
+ * exactly once, and on resume tells it first of those that ended before (in task order). So a
+ * driver given the same farm file and the same results asks for the same tasks again.
  */
 #ifndef BEOFARM_MASTER_DRIVER_H
 #define BEOFARM_MASTER_DRIVER_H
@@ -33,7 +33,7 @@ struct driver_context {
     struct loop *loop;
     void (*wake)(void *wake_context); /* tells the farm to ask `next` again */
     void *wake_context;
-    const char *host;   /* the master's hostname and address, for commands that need them */
+    const char *host; /* the master's hostname and address, for commands that need them */
     const char *address;
     const char *run_dir;
 };
@@ -60,11 +60,11 @@ struct driver_ops {
     /* Tasks in all, or -1 where that is not known beforehand. */
     int64_t (*count)(const struct driver *driver);
 
-    /* The files that this work needs beyond farm.json's "files" (a table, a template, ...). Call
-     * `add` for each; 0 or -1. May be NULL. */
+    /* The files that this work needs beyond farm.json's "files" (a table, a template, ...).
+     * Call `add` for each; 0 or -1. May be NULL. */
     int (*files)(const struct driver *driver,
-                 int (*add)(void *context, const char *path, bool common, bool copy), void *context,
-                 struct error *ret_error);
+                 int (*add)(void *context, const char *path, bool common, bool copy),
+                 void *context, struct error *ret_error);
 
     /* Fill the job that all tasks share (docs/architecture.md): "runner", "params", "results",
      * "prefetch", "work". */
@@ -83,8 +83,8 @@ struct driver_ops {
      * the journal. */
     void (*ended)(struct driver *driver, const struct result *result, bool resumed);
 
-    /* How the work itself ended: 0, or -1 with a sentence (an external master failed). Asked once
-     * after DRIVER_FINISHED and the last task. May be NULL. */
+    /* How the work itself ended: 0, or -1 with a sentence (an external master failed). Asked
+     * once after DRIVER_FINISHED and the last task. May be NULL. */
     int (*outcome)(const struct driver *driver, struct error *ret_error);
 };
 

@@ -2,8 +2,9 @@
  * runner.h - how a slot computes a task.
  *
  * Members stand in the array of runner.c. One runner object serves one slot, one task at a time
- * (a persistent one may be sent its next tasks ahead). Everything runs in the worker's event loop
- * and nothing blocks: `start` begins a task, and `done` is called from the loop when it ended.
+ * (a persistent one may be sent its next tasks ahead). Everything runs in the worker's event
+ * loop and nothing blocks: `start` begins a task, and `done` is called from the loop when it
+ * ended.
  */
 #ifndef BEOFARM_WORKER_RUNNER_H
 #define BEOFARM_WORKER_RUNNER_H
@@ -31,7 +32,7 @@ struct runner_owner {
 };
 
 struct runner_context {
-    const cJSON *job;     /* the whole job (docs/architecture.md); outlives the runner */
+    const cJSON *job; /* the whole job (docs/architecture.md); outlives the runner */
     const struct slot *slot;
     struct workdir *workdir; /* this slot's */
     struct loop *loop;
@@ -50,7 +51,8 @@ struct runner_ops {
     /* Begin a task. `payload` (a values.h list, named by the job's "params") is borrowed during
      * the call. Whatever goes wrong comes as a result through `done`, possibly before start
      * returns. */
-    void (*start)(struct runner *runner, struct attempt_id id, const void *payload, size_t size);
+    void (*start)(struct runner *runner, struct attempt_id id, const void *payload,
+                  size_t size);
 
     /* Stop this attempt: its whole process tree is killed. `done` is called for it all the same
      * (the owner drops that result). */

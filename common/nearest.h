@@ -1,0 +1,18 @@
+/*
+ * nearest.h - "did you mean …?": the known word nearest to a mistyped one.
+ */
+#ifndef BEOFARM_COMMON_NEAREST_H
+#define BEOFARM_COMMON_NEAREST_H
+
+#include <stddef.h>
+
+/* Single-byte insertions, deletions, replacements and swaps of neighbours that turn a into b;
+ * letters of different case count as half as different. Words over 64 bytes compare by their
+ * first 64. In half steps: 2 per full edit. */
+unsigned nearest_distance(const char *a, const char *b);
+
+/* The one of `count` known words nearest to `word`; NULL if none is near enough to be meant
+ * (a third of the longer word's length, at least one edit). Of equals, the first. */
+const char *nearest_find(const char *word, const char *const *known, size_t count);
+
+#endif

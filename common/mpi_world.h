@@ -1,0 +1,55 @@
+/*
+ * mpi_world.h - this process and Open MPI: what it takes for singletons to join each other.
+ *
+ * MPI exists once per process, so this module has no handle. The master calls mpi_world_serve:
+ * it starts an ompi-server as its child, points Open MPI at it and initialises MPI. A worker
+ * calls mpi_world_enter with the server's URI from the master's welcome. A process can do
+ * either once, because Open MPI reads the URI when it is initialised: a worker that meets
+ * another master (another instance) later must use tcp. Both set environment variables (OMPI_*,
+ * PMIX_*): call them before other threads run, from the main thread (the ompi-server dies with
+ * the thread that started it). Children must get an environment without these variables.
+ *
+ * Built without MPI, every function is there and says so in its error.
+ */
+#ifndef BEOFARM_COMMON_MPI_WORLD_H
+#define BEOFARM_COMMON_MPI_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/error.h"
+
+/* Whether workers can join a master by MPI here: Open MPI 4 and its ompi-server are there. Does
+ * not initialise MPI. 0, or -1 with a sentence that says what is missing. */
+int mpi_world_works(struct error *ret_error);
+
+/* "Open MPI 4.1.4", "none (built --without-mpi)". Static. */
+const char *mpi_world_version(void);
+
+/* Master: start an ompi-server whose URI file lies in `directory` (an existing directory, best
+ * on a local disk), keep to `network` (an interface name or CIDR; "" for all, where loopback is
+ * used if there is nothing else), apply the MCA settings `mca` (a JSON object of texts, {"btl":
+ * "self,tcp"}; NULL or "" for none) and initialise MPI. `instance` names this master process.
+ * Takes 0.2 to 0.5 s. 0 or -1 with a sentence; after a failure the process can still use tcp.
+ */
+int mpi_world_serve(const char *instance, const char *directory, const char *network,
+                    const char *mca, struct error *ret_error);
+
+/* Worker: the same with the master's server. Entering the same instance again does nothing. */
+int mpi_world_enter(const char *instance, const char *uri, const char *network, const char *mca,
+                    struct error *ret_error);
+
+/* The instance served or entered, "" if none. The URI of its server. Static. */
+const char *mpi_world_instance(void);
+const char *mpi_world_uri(void);
+
+/* Whether MPI is initialised and healthy enough to start another join. */
+bool mpi_world_joinable(void);
+
+/* The last call before the process ends, when everything is flushed. With MPI never
+ * initialised, or every link closed in order, it finalises MPI (within a time limit), stops the
+ * ompi-server and returns; if a link was lost, MPI_Finalize may hang for ever, so it stops the
+ * server and leaves the process by _exit(status). */
+void mpi_world_exit(int status);
+
+#endif

@@ -18,34 +18,48 @@
 #include "common/error.h"
 #include "common/message.h"
 
+struct children; /* child.h: starts processes, one per worker */
 struct loop;
 struct runner;
-struct slot;    /* topology.h: cpuset, NUMA node, GPUs, environment for children */
-struct workdir; /* workdir.h: lays a task's files, collects its outputs */
+struct slot;      /* cpuset, NUMA node, GPUs, environment for children */
+struct workdir;   /* workdir.h: a task's directory with its outputs */
+struct workplace; /* workdir.h: where work directories are made, one per worker */
 
 /* What a runner tells its owner (the agent). */
 struct runner_owner {
-    /* The task ended. `result` and what it points to are borrowed during the call, except that
-     * outputs are to be read with workdir_outputs until the owner calls `release`. */
-    void (*done)(void *context, struct runner *runner, const struct result *result);
+    /* The task ended. `result` and what it points to are borrowed during the call. `workdir` is
+     * NULL unless outputs are to be sent (result->output_files of them): then the owner takes
+     * it, sends every piece of workdir_next_piece before the result, and calls workdir_destroy.
+     * The owner may call start and cancel from here, but not close. */
+    void (*done)(void *context, struct runner *runner, const struct result *result,
+                 struct workdir *workdir);
     void *context;
 };
 
 struct runner_context {
-    const cJSON *job; /* the whole job (docs/architecture.md); outlives the runner */
-    const struct slot *slot;
-    struct workdir *workdir; /* this slot's */
+    const cJSON *job;        /* the whole job (docs/architecture.md); outlives the runner */
+    const struct slot *slot; /* NULL: not bound */
+    uint32_t slot_number;    /* from 0: result.slot, BEOFARM_SLOT, ROOT/slot-K */
+    struct workplace *workplace;
+    struct children *children;
     struct loop *loop;
     struct runner_owner owner;
+};
+
+enum runner_cancel {
+    RUNNER_CANCEL_NOW,    /* SIGKILL: nobody wants the result (another attempt won) */
+    RUNNER_CANCEL_GENTLY, /* SIGTERM, and SIGKILL after CHILD_GRACE_NS: the worker is leaving */
 };
 
 struct runner_ops {
     const char *name; /* the job's "runner" */
 
+    /* The farm's common files must be in the cache before the first start, not before open. */
     struct runner *(*open)(const struct runner_context *context, struct error *ret_error);
 
     /* How many tasks may be started before the first has ended: 1, or more for a runner that
-     * takes tasks ahead. They end in any order. */
+     * takes tasks ahead; it changes as the runner learns how long tasks take, so ask again
+     * after each `done`. They end in any order. */
     unsigned (*depth)(const struct runner *runner);
 
     /* Begin a task. `payload` (a values.h list, named by the job's "params") is borrowed during
@@ -54,9 +68,13 @@ struct runner_ops {
     void (*start)(struct runner *runner, struct attempt_id id, const void *payload,
                   size_t size);
 
+    /* After a run of starts: send what they gathered. NULL where start sends by itself. */
+    void (*flush)(struct runner *runner);
+
     /* Stop this attempt: its whole process tree is killed. `done` is called for it all the same
-     * (the owner drops that result). */
-    void (*cancel)(struct runner *runner, struct attempt_id id);
+     * (the owner drops that result), possibly before cancel returns. An id that is not running
+     * is ignored. */
+    void (*cancel)(struct runner *runner, struct attempt_id id, enum runner_cancel how);
 
     /* Kill what runs and free; `done` is not called any more. NULL is allowed. */
     void (*close)(struct runner *runner);

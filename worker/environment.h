@@ -1,0 +1,41 @@
+/*
+ * environment.h - the environment of a slot's children.
+ *
+ * It is the worker's own, without what belongs to the farm (BEOFARM_SECRET) or would make a
+ * model believe that it is a process of our MPI job (OMPI_*, PMIX_*, PMI_*, ORTE_*, PRTE_*),
+ * then the slot's variables, then the job's "env", then the task's parameters by name and
+ * BEOFARM_TASK, BEOFARM_ATTEMPT, BEOFARM_SLOT; a later one replaces an earlier one of that
+ * name.
+ */
+#ifndef BEOFARM_WORKER_ENVIRONMENT_H
+#define BEOFARM_WORKER_ENVIRONMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/error.h"
+#include "common/message.h"
+#include "common/values.h"
+
+struct slot;
+struct environment;
+
+/* What stays the same from task to task. `env` is the job's object of texts and numbers (NULL:
+ * none), `params` its array of names (NULL: none); names are copied. */
+struct environment *environment_create(const struct slot *slot, uint32_t slot_number,
+                                       const cJSON *env, const cJSON *params,
+                                       struct error *ret_error);
+void environment_destroy(struct environment *environment); /* NULL is allowed */
+
+/* Put in a task's id and parameters (`count` values, in the order of the names; those beyond
+ * the names are ignored) and BEOFARM_ATTEMPT_KEY=key. Returns the NULL-terminated list, owned
+ * by the environment and valid until the next call; NULL if memory is short. */
+char *const *environment_fill(struct environment *environment, struct attempt_id id,
+                              const struct value *values, size_t count, const char *key);
+
+/* The same without a task: for a persistent runner. */
+char *const *environment_fill_idle(struct environment *environment, const char *key);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * backend.h - where machines come from: pools, jobs and tasks, in the shape of Azure Batch.
+ *
+ * A pool is a number of nodes; a job belongs to a pool; a task of a job runs one program on a
+ * node, in wd/ of a directory of its own, with stdout.txt and stderr.txt beside it. Everything
+ * about a task is learnt by asking for its status and by reading ranges of its files, which a
+ * backend behind a network can do as well as one on this disk. Nothing here blocks for longer
+ * than one such question.
+ *
+ * Members stand in the array of backend.c. What a member knows outlives the process: another
+ * `beofarm` that opens the same backend finds the same tasks.
+ */
+#ifndef BEOFARM_LAUNCH_BACKEND_H
+#define BEOFARM_LAUNCH_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+
+struct backend;
+
+/* What a backend is opened with. All borrowed, and valid until the backend is closed. */
+struct backend_context {
+    const char *run_dir;   /* absolute path of the farm's run directory */
+    const cJSON *settings; /* farm.json's "backend"; NULL if the run directory has none left */
+};
+
+struct backend_variable {
+    const char *name, *value;
+};
+
+/* A file laid into a task's wd/ before its program starts. */
+struct backend_file {
+    const char *path;   /* where, relative to wd/: no leading '/', no ".." */
+    const char *source; /* a file on this machine */
+};
+
+/* One task to submit. All borrowed during the call. */
+struct backend_task {
+    const char *id; /* letters, digits, '-' and '_', at most 64 */
+    const char
+        *program; /* "beofarm-master", "beofarm-worker": the backend knows where it lies */
+    const char *const *args; /* after the program's name; NULL-terminated; NULL for none */
+    const struct backend_variable *variables;
+    size_t variables_count;
+    const struct backend_file *files;
+    size_t files_count;
+};
+
+#define BACKEND_TASK_ID_MAX 64
+
+enum backend_state {
+    BACKEND_WAITING, /* accepted; no node has begun it */
+    BACKEND_RUNNING,
+    BACKEND_ENDED
+};
+
+/* "waiting", "running", "ended". */
+const char *backend_state_name(enum backend_state state);
+
+struct backend_status {
+    enum backend_state state;
+    /* once ended: */
+    bool lost;     /* nobody saw how it ended: the node, or what watched the task, is gone */
+    int exit_code; /* where neither lost nor killed by a signal */
+    int signal;    /* the signal that ended it, else 0 */
+    int64_t started_ns, ended_ns; /* wall clock; 0 if not known */
+    int64_t pid;                  /* of the program, where the backend knows one; else 0 */
+};
+
+struct backend_ops {
+    const char *kind; /* "backend.kind" */
+
+    /* NULL with a sentence. Starts and changes nothing. */
+    struct backend *(*open)(const struct backend_context *context, struct error *ret_error);
+    void (*close)(struct backend *backend);
+
+    /* Where `program` lies on the nodes, in words fit for people, appended to ret_path; -1 with a
+     * sentence if the nodes have no such program. */
+    int (*program_find)(struct backend *backend, const char *program, struct buf *ret_path,
+                        struct error *ret_error);
+
+    /* The store (common/store.h) that the farm's nodes read and launch fills. Borrowed from the
+     * backend. */
+    const char *(*store_uri)(const struct backend *backend);
+
+    /* BEOFARM_RUN_DIR for the master, or NULL where the run directory cannot be seen from the
+     * nodes. Borrowed from the backend. */
+    const char *(*run_dir)(const struct backend *backend);
+
+    /* The network to keep to if farm.json names none, or NULL for any. */
+    const char *(*network)(const struct backend *backend);
+
+    /* The pool of this farm. Creating one that exists resizes it. */
+    int (*pool_create)(struct backend *backend, int nodes, struct error *ret_error);
+    int (*pool_resize)(struct backend *backend, int nodes, struct error *ret_error);
+    int (*pool_delete)(struct backend *backend, struct error *ret_error);
+
+    /* The job of this farm on that pool. Creating one that exists (also a terminated one) opens it
+     * for more tasks; terminating it kills what still runs in it. */
+    int (*job_create)(struct backend *backend, struct error *ret_error);
+    int (*job_terminate)(struct backend *backend, struct error *ret_error);
+
+    /* Accept a task. -1 if the id was used before, or the task cannot be started. */
+    int (*task_submit)(struct backend *backend, const struct backend_task *task,
+                       struct error *ret_error);
+
+    int (*task_status)(struct backend *backend, const char *id,
+                       struct backend_status *ret_status, struct error *ret_error);
+
+    /* Append up to `max` bytes of a task's file, from `offset`, to ret_bytes. `file` is
+     * "stdout.txt", "stderr.txt" or "wd/...". Returns how many; 0 if there is nothing (yet); -1
+     * with a sentence. */
+    int64_t (*task_read)(struct backend *backend, const char *id, const char *file,
+                         uint64_t offset, size_t max, struct buf *ret_bytes,
+                         struct error *ret_error);
+
+    /* Ask a task to end (SIGTERM, and after a grace time SIGKILL to all its processes), or end all
+     * its processes at once. Returns before they have ended; see task_status. 0 also if it has
+     * ended already. */
+    int (*task_terminate)(struct backend *backend, const char *id, bool at_once,
+                          struct error *ret_error);
+
+    /* Call `visit` for every task of the job, in no particular order, until it returns non-zero.
+     * Returns that, 0, or -1 with a sentence. */
+    int (*task_list)(struct backend *backend,
+                     int (*visit)(void *context, const char *id,
+                                  const struct backend_status *status),
+                     void *context, struct error *ret_error);
+
+    /* Remove what the backend keeps of this farm; nothing may be running in it. */
+    int (*clean)(struct backend *backend, struct error *ret_error);
+};
+
+/* What every member begins with. */
+struct backend {
+    const struct backend_ops *ops;
+};
+
+/* The member for `kind`, NULL if there is none. */
+const struct backend_ops *backend_find(const char *kind);
+
+/* Open the backend that settings.kind names ("local" if it names none). NULL with a sentence. */
+struct backend *backend_open(const struct backend_context *context, struct error *ret_error);
+
+/* NULL is allowed. The tasks go on. */
+void backend_close(struct backend *backend);
+
+/* A sentence's end for how a task ended: "exit code 3", "signal 9 (Killed)", "it was lost". */
+const char *backend_status_describe(const struct backend_status *status, char *text,
+                                    size_t size);
+
+#endif

@@ -29,7 +29,8 @@ int results_check_names(const cJSON *params, const cJSON *values, struct error *
 
 /* Open (or begin) PATH for appending; column names come from the journal (borrowed during the
  * call). An existing file is kept as it is: call results_rewrite to bring it up to date. */
-struct results *results_open(const char *path, struct journal *journal, struct error *ret_error);
+struct results *results_open(const char *path, struct journal *journal,
+                             struct error *ret_error);
 
 /* The journal's `committed` hook; `context` is the struct results. One write per group. When the
  * disk is full it stops, says so through results_trouble, and the row stays in the journal. */

@@ -1,0 +1,614 @@
+/*
+ * journal.c - see journal.h.
+ *
+ * Two groups of rows: the owner's thread appends to `gathering`; the journal's thread swaps it
+ * with the empty `writing` and commits that, while the next one gathers. So the size of a
+ * transaction follows the load by itself: one row when idle, thousands when a commit takes as
+ * long as thousands of results. A row is a fixed struct, and its variable bytes lie one after the
+ * other in the group's buffer; pointers are set when the group is about to be written, because
+ * the buffer moves while it grows.
+ *
+ * Two locks: `queue_lock` for the groups and the counters, held for moments; `db_lock` for the
+ * database, held for a whole commit or replay. db_lock is always taken first.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "master/journal.h"
+#include "master/journal_db.h"
+
+#define GROUP_KEEP_BYTES (16 << 20) /* a group that grew larger gives its memory back */
+
+struct group {
+    struct journal_row *rows;
+    size_t count, capacity;
+    struct buf bytes;
+};
+
+struct meta_entry {
+    struct meta_entry *next;
+    char *key, *value;
+};
+
+struct journal {
+    struct journal_db *db;
+    struct meta_entry *meta;
+    struct journal_hooks hooks;
+    bool resumed;
+    int lock_fd, event_fd;
+
+    pthread_mutex_t db_lock, queue_lock;
+    pthread_cond_t queue_changed; /* on the monotonic clock */
+    pthread_t thread;
+    bool thread_runs;
+
+    /* under queue_lock */
+    struct group gathering, writing;
+    uint64_t added, committed;
+    bool closing, troubled;
+    struct error trouble;
+};
+
+/* --- groups ------------------------------------------------------------------------------- */
+
+static void group_init(struct group *group)
+{
+    memset(group, 0, sizeof *group);
+    buf_init(&group->bytes, SIZE_MAX / 4);
+}
+
+static void group_fini(struct group *group)
+{
+    free(group->rows);
+    buf_fini(&group->bytes);
+    group_init(group);
+}
+
+static void group_clear(struct group *group)
+{
+    if (group->bytes.capacity + group->capacity * sizeof *group->rows > GROUP_KEEP_BYTES) {
+        group_fini(group);
+    } else {
+        group->count = 0;
+        buf_clear(&group->bytes);
+    }
+}
+
+static size_t row_bytes(const struct journal_row *row)
+{
+    return strlen(row->worker) + 1 + row->params_size + row->result.values_size +
+           row->result.error_size + row->result.stderr_size;
+}
+
+static int group_add(struct group *group, const struct journal_row *row)
+{
+    const struct result *result = &row->result;
+    struct buf *bytes = &group->bytes;
+
+    if (group->count == group->capacity) {
+        size_t capacity = group->capacity ? 2 * group->capacity : 64;
+        struct journal_row *rows = reallocarray(group->rows, capacity, sizeof *rows);
+
+        if (!rows)
+            return -1;
+        group->rows = rows;
+        group->capacity = capacity;
+    }
+    if (!buf_reserve(bytes, row_bytes(row))) {
+        bytes->failed = false; /* what was there before is whole */
+        return -1;
+    }
+    buf_append(bytes, row->worker, strlen(row->worker) + 1);
+    buf_append(bytes, row->params, row->params_size);
+    buf_append(bytes, result->values, result->values_size);
+    buf_append(bytes, result->error, result->error_size);
+    buf_append(bytes, result->stderr_tail, result->stderr_size);
+    group->rows[group->count++] = *row;
+    return 0;
+}
+
+/* Point the rows at their bytes, which group_add laid down in this order. */
+static void group_resolve(struct group *group)
+{
+    const char *at = (const char *)group->bytes.data;
+
+    for (size_t i = 0; i < group->count; i++) {
+        struct journal_row *row = &group->rows[i];
+        struct result *result = &row->result;
+
+        row->worker = at;
+        at += strlen(at) + 1;
+        row->params = at;
+        at += row->params_size;
+        result->values = at;
+        at += result->values_size;
+        result->error = at;
+        at += result->error_size;
+        result->stderr_tail = at;
+        at += result->stderr_size;
+    }
+}
+
+/* --- the journal's thread ----------------------------------------------------------------- */
+
+/* Wake the owner's event loop. */
+static void journal_announce(struct journal *journal)
+{
+    uint64_t one = 1;
+
+    while (write(journal->event_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* The group is durable: say so at once, before the hook. */
+static void commit_count(struct journal *journal, size_t count)
+{
+    pthread_mutex_lock(&journal->queue_lock);
+    journal->committed += count;
+    journal->troubled = false;
+    pthread_mutex_unlock(&journal->queue_lock);
+    journal_announce(journal);
+}
+
+static int group_commit(struct journal *journal, struct error *ret_error)
+{
+    const struct journal_hooks *hooks = &journal->hooks;
+    const struct group *group = &journal->writing;
+    int rc;
+
+    if (hooks->prepare &&
+        hooks->prepare(hooks->prepare_context, group->rows, group->count, ret_error) < 0)
+        return -1;
+    pthread_mutex_lock(&journal->db_lock);
+    rc = journal_db_commit(journal->db, group->rows, group->count, ret_error);
+    if (rc == 0) {
+        commit_count(journal, group->count);
+        if (hooks->committed)
+            hooks->committed(hooks->committed_context, group->rows, group->count);
+    }
+    pthread_mutex_unlock(&journal->db_lock);
+    return rc;
+}
+
+/* Sleep until it is time to try again, or the journal is being closed. */
+static void retry_wait(struct journal *journal)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += JOURNAL_RETRY_S;
+    while (!journal->closing &&
+           pthread_cond_timedwait(&journal->queue_changed, &journal->queue_lock, &until) == 0)
+        ;
+}
+
+/* A commit failed: keep the sentence, and wait a moment unless this was the last try. */
+static void commit_settle_failed(struct journal *journal, bool last_try,
+                                 const struct error *error)
+{
+    bool news = !journal->troubled || strcmp(error->text, journal->trouble.text) != 0;
+
+    journal->troubled = true;
+    journal->trouble = *error;
+    if (news)
+        journal_announce(journal);
+    if (!last_try)
+        retry_wait(journal);
+}
+
+static void *journal_write(void *context)
+{
+    struct journal *journal = context;
+    struct error error;
+    bool go_on = true;
+
+    pthread_mutex_lock(&journal->queue_lock);
+    while (go_on) {
+        bool last_try;
+        int rc;
+
+        while (!journal->closing && !journal->gathering.count && !journal->writing.count)
+            pthread_cond_wait(&journal->queue_changed, &journal->queue_lock);
+        if (!journal->writing.count) {
+            struct group empty = journal->writing;
+
+            if (!journal->gathering.count)
+                break;
+            journal->writing = journal->gathering;
+            journal->gathering = empty;
+        }
+        last_try = journal->closing;
+        pthread_mutex_unlock(&journal->queue_lock);
+        group_resolve(&journal->writing);
+        rc = group_commit(journal, &error);
+        pthread_mutex_lock(&journal->queue_lock);
+        if (rc == 0)
+            group_clear(&journal->writing);
+        else
+            commit_settle_failed(journal, last_try, &error);
+        go_on = rc == 0 || !last_try;
+    }
+    pthread_mutex_unlock(&journal->queue_lock);
+    return NULL;
+}
+
+/* --- opening and closing ------------------------------------------------------------------ */
+
+/* Take the lock file, or say who has it. */
+static int lock_take(struct journal *journal, const char *path, struct error *ret_error)
+{
+    char name[4096], holder[128] = "";
+    int n = snprintf(name, sizeof name, "%s.lock", path);
+
+    if (n < 0 || (size_t)n >= sizeof name)
+        return error_set(ret_error, ERROR_SYSTEM, "the journal's path is too long: %s", path);
+    journal->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (journal->lock_fd < 0)
+        return error_errno(ret_error, errno, "cannot open %s", name);
+    if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return error_errno(ret_error, errno, "cannot lock %s", name);
+        if (pread(journal->lock_fd, holder, sizeof holder - 1, 0) <= 0)
+            strcpy(holder, "unknown");
+        holder[strcspn(holder, "\n")] = 0;
+        return error_set(
+            ret_error, ERROR_SYSTEM,
+            "another master writes the journal %s (%s); wait for it or stop it first", path,
+            holder);
+    }
+    n = gethostname(holder, sizeof holder / 2) < 0 ? 0 : (int)strlen(holder);
+    n += snprintf(holder + n, sizeof holder - (size_t)n, " pid %ld\n", (long)getpid());
+    /* Only a help for people: the lock itself is what counts. */
+    if (ftruncate(journal->lock_fd, 0) < 0 ||
+        pwrite(journal->lock_fd, holder, (size_t)n, 0) < 0)
+        errno = 0;
+    return 0;
+}
+
+static int meta_keep(void *context, const char *key, const char *value, struct error *ret_error)
+{
+    struct journal *journal = context;
+    struct meta_entry *entry;
+    char *copy = strdup(value);
+
+    for (entry = journal->meta; entry && strcmp(entry->key, key); entry = entry->next)
+        ;
+    if (copy && !entry && (entry = calloc(1, sizeof *entry))) {
+        if ((entry->key = strdup(key))) {
+            entry->next = journal->meta;
+            journal->meta = entry;
+        } else {
+            free(entry);
+            entry = NULL;
+        }
+    }
+    if (!copy || !entry) {
+        free(copy);
+        return error_set(ret_error, ERROR_SYSTEM, "no memory to read the journal");
+    }
+    free(entry->value);
+    entry->value = copy;
+    return 0;
+}
+
+static void meta_free(struct journal *journal)
+{
+    struct meta_entry *next;
+
+    for (struct meta_entry *entry = journal->meta; entry; entry = next) {
+        next = entry->next;
+        free(entry->key);
+        free(entry->value);
+        free(entry);
+    }
+    journal->meta = NULL;
+}
+
+/* A fresh journal: its tables and what it is the journal of. */
+static int journal_begin(struct journal *journal, const struct journal_meta *meta,
+                         struct error *ret_error)
+{
+    uint8_t random[16];
+    char run[33], created[24];
+
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return error_errno(ret_error, errno, "cannot make a run id");
+    for (size_t i = 0; i < sizeof random; i++)
+        sprintf(run + 2 * i, "%02x", random[i]);
+    snprintf(created, sizeof created, "%" PRId64, clock_wall_ns());
+
+    const char *const pairs[][2] = {
+        {"farm", meta->farm},
+        {"farm_file", meta->farm_file},
+        {"params", meta->params},
+        {"results", meta->results},
+        {"run", run},
+        {"created_ns", created},
+    };
+    return journal_db_create(journal->db, pairs, sizeof pairs / sizeof *pairs, ret_error);
+}
+
+/* The journal that is there must be of this farm, with the same columns. */
+static int journal_check(struct journal *journal, const struct journal_meta *meta,
+                         struct error *ret_error)
+{
+    const struct {
+        const char *key, *now, *what;
+    } checks[] = {
+        {"farm", meta->farm, "the farm"},
+        {"params", meta->params, "tasks with the parameters"},
+        {"results", meta->results, "results with the values"},
+    };
+
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        const char *then = journal_meta_get(journal, checks[i].key);
+
+        if (!then)
+            return error_set(ret_error, ERROR_SYSTEM, "the journal is broken: it names no %s",
+                             checks[i].key);
+        if (strcmp(then, checks[i].now) != 0)
+            return error_set(
+                ret_error, ERROR_CHANGED,
+                "the journal is of %s %s, but this farm file has %s; start a new run",
+                checks[i].what, then, checks[i].now);
+    }
+    return 0;
+}
+
+static int thread_start(struct journal *journal, struct error *ret_error)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the event loop's */
+    rc = pthread_create(&journal->thread, NULL, journal_write, journal);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc)
+        return error_errno(ret_error, rc, "cannot start the journal's thread");
+    journal->thread_runs = true;
+    return 0;
+}
+
+static struct journal *journal_create(struct error *ret_error)
+{
+    struct journal *journal = calloc(1, sizeof *journal);
+    pthread_condattr_t monotonic;
+
+    if (!journal) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the journal");
+        return NULL;
+    }
+    journal->lock_fd = -1;
+    group_init(&journal->gathering);
+    group_init(&journal->writing);
+    pthread_mutex_init(&journal->db_lock, NULL);
+    pthread_mutex_init(&journal->queue_lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&journal->queue_changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    journal->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (journal->event_fd < 0) {
+        error_errno(ret_error, errno, "cannot make an eventfd");
+        journal_close(journal, NULL);
+        return NULL;
+    }
+    return journal;
+}
+
+struct journal *journal_open(const char *path, enum journal_mode mode,
+                             const struct journal_meta *meta, struct error *ret_error)
+{
+    struct journal *journal = journal_create(ret_error);
+    bool write = mode == JOURNAL_WRITE, fresh;
+
+    if (!journal)
+        return NULL;
+    if (write && lock_take(journal, path, ret_error) < 0)
+        goto fail;
+    if (!write && access(path, R_OK) < 0) {
+        error_errno(ret_error, errno, "cannot read the journal %s", path);
+        goto fail;
+    }
+    journal->db = journal_db_open(path, write, &fresh, ret_error);
+    if (!journal->db)
+        goto fail;
+    journal->resumed = !fresh;
+    if (fresh && !write) {
+        error_set(ret_error, ERROR_SYSTEM, "%s is empty: its farm never began", path);
+        goto fail;
+    }
+    if (fresh && journal_begin(journal, meta, ret_error) < 0)
+        goto fail;
+    if (journal_db_each_meta(journal->db, meta_keep, journal, ret_error) < 0)
+        goto fail;
+    if (meta && journal_check(journal, meta, ret_error) < 0) {
+        error_prefix(ret_error, "%s", path);
+        goto fail;
+    }
+    if (write && thread_start(journal, ret_error) < 0)
+        goto fail;
+    return journal;
+fail:
+    journal_close(journal, NULL);
+    return NULL;
+}
+
+int journal_close(struct journal *journal, struct error *ret_error)
+{
+    int rc = 0;
+
+    if (!journal)
+        return 0;
+    if (journal->thread_runs) {
+        pthread_mutex_lock(&journal->queue_lock);
+        journal->closing = true;
+        pthread_cond_signal(&journal->queue_changed);
+        pthread_mutex_unlock(&journal->queue_lock);
+        pthread_join(journal->thread, NULL);
+    }
+    if (journal->committed < journal->added)
+        rc = error_set(ret_error, journal->trouble.code,
+                       "%" PRIu64 " results could not be written: %s",
+                       journal->added - journal->committed, journal->trouble.text);
+    group_fini(&journal->gathering);
+    group_fini(&journal->writing);
+    journal_db_close(journal->db);
+    meta_free(journal);
+    if (journal->event_fd >= 0)
+        close(journal->event_fd);
+    if (journal->lock_fd >= 0)
+        close(journal->lock_fd); /* and with it the lock; the file stays, lest two hold "it" */
+    pthread_cond_destroy(&journal->queue_changed);
+    pthread_mutex_destroy(&journal->queue_lock);
+    pthread_mutex_destroy(&journal->db_lock);
+    free(journal);
+    return rc;
+}
+
+/* --- the owner's calls -------------------------------------------------------------------- */
+
+void journal_set_hooks(struct journal *journal, const struct journal_hooks *hooks)
+{
+    journal->hooks = *hooks;
+}
+
+bool journal_resumed(const struct journal *journal)
+{
+    return journal->resumed;
+}
+
+const char *journal_meta_get(const struct journal *journal, const char *key)
+{
+    for (const struct meta_entry *entry = journal->meta; entry; entry = entry->next)
+        if (strcmp(entry->key, key) == 0)
+            return entry->value;
+    return NULL;
+}
+
+int journal_meta_put(struct journal *journal, const char *key, const char *value,
+                     struct error *ret_error)
+{
+    int rc;
+
+    pthread_mutex_lock(&journal->db_lock);
+    rc = journal_db_put_meta(journal->db, key, value, ret_error);
+    pthread_mutex_unlock(&journal->db_lock);
+    return rc < 0 ? -1 : meta_keep(journal, key, value, ret_error);
+}
+
+static int replay(struct journal *journal, bool ended,
+                  int (*each)(void *context, const struct journal_row *row,
+                              struct error *ret_error),
+                  void *context, struct error *ret_error)
+{
+    int rc;
+
+    pthread_mutex_lock(&journal->db_lock);
+    rc = journal_db_replay(journal->db, ended, each, context, ret_error);
+    pthread_mutex_unlock(&journal->db_lock);
+    return rc;
+}
+
+int journal_replay(struct journal *journal,
+                   int (*each)(void *context, const struct journal_row *row,
+                               struct error *ret_error),
+                   void *context, struct error *ret_error)
+{
+    return replay(journal, true, each, context, ret_error);
+}
+
+int journal_replay_failures(struct journal *journal,
+                            int (*each)(void *context, const struct journal_row *row,
+                                        struct error *ret_error),
+                            void *context, struct error *ret_error)
+{
+    return replay(journal, false, each, context, ret_error);
+}
+
+int journal_add(struct journal *journal, const struct journal_row *row, uint64_t *ret_sequence,
+                struct error *ret_error)
+{
+    struct journal_row copy = *row;
+    int rc;
+
+    if (!copy.worker)
+        copy.worker = "";
+    pthread_mutex_lock(&journal->queue_lock);
+    rc = group_add(&journal->gathering, &copy);
+    if (rc == 0) {
+        journal->added++;
+        if (ret_sequence)
+            *ret_sequence = journal->added;
+        /* The thread sleeps only while nothing is queued; a later row is seen after its commit. */
+        if (journal->gathering.count == 1 && !journal->writing.count)
+            pthread_cond_signal(&journal->queue_changed);
+    }
+    pthread_mutex_unlock(&journal->queue_lock);
+    return rc < 0 ? error_set(ret_error, ERROR_SYSTEM, "no memory to journal task %" PRIu64,
+                              row->result.id.task)
+                  : 0;
+}
+
+uint64_t journal_committed(struct journal *journal)
+{
+    uint64_t committed, count;
+
+    /* First the descriptor, then the number: a commit in between rings again. */
+    while (read(journal->event_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    pthread_mutex_lock(&journal->queue_lock);
+    committed = journal->committed;
+    pthread_mutex_unlock(&journal->queue_lock);
+    return committed;
+}
+
+int journal_fd(const struct journal *journal)
+{
+    return journal->event_fd;
+}
+
+static size_t group_memory(const struct group *group)
+{
+    return group->count * sizeof *group->rows + group->bytes.size;
+}
+
+uint64_t journal_backlog(struct journal *journal, size_t *ret_bytes)
+{
+    uint64_t rows;
+
+    pthread_mutex_lock(&journal->queue_lock);
+    rows = journal->added - journal->committed;
+    if (ret_bytes)
+        *ret_bytes = group_memory(&journal->gathering) + group_memory(&journal->writing);
+    pthread_mutex_unlock(&journal->queue_lock);
+    return rows;
+}
+
+bool journal_trouble(struct journal *journal, struct error *ret_error)
+{
+    bool troubled;
+
+    pthread_mutex_lock(&journal->queue_lock);
+    troubled = journal->troubled;
+    if (troubled && ret_error)
+        *ret_error = journal->trouble;
+    pthread_mutex_unlock(&journal->queue_lock);
+    return troubled;
+}

@@ -1,0 +1,492 @@
+/*
+ * journal_db.c - see journal_db.h.
+ *
+ * WAL with synchronous=FULL: one fsync per commit, of the log alone; every CHECKPOINT_PAGES pages
+ * the log is copied into the database (two more fsyncs). WAL needs a small file shared through
+ * mmap, which works between processes of one host only. On file systems that hosts share (and
+ * through FUSE, which may lead to one) we therefore ask for locking_mode=EXCLUSIVE, which keeps
+ * that index in our own memory; the same where the mapping fails. If even then the file system
+ * does not do WAL, SQLite goes on with its rollback journal, which is as durable with
+ * synchronous=EXTRA, and slower.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include <sqlite3.h>
+
+#include "master/journal_db.h"
+
+#define APPLICATION_ID   0x42656f46 /* "BeoF": what `file journal.db` shows */
+#define CHECKPOINT_PAGES 8192       /* 32 MiB of log between checkpoints */
+#define BUSY_MS          5000       /* somebody's sqlite3 shell may hold a lock for a moment */
+
+enum statement { INSERT_RESULT, INSERT_FAILURE, BEGIN, COMMIT, ROLLBACK, STATEMENTS };
+
+struct journal_db {
+    sqlite3 *sqlite;
+    sqlite3_stmt *statements[STATEMENTS];
+    char *path;
+};
+
+static const char *const statement_text[STATEMENTS] = {
+    [INSERT_RESULT] =
+        "INSERT INTO result(task, status, code, attempt, attempts, worker, slot, started_ns,"
+        " elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr, params)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"
+        " ON CONFLICT(task) DO NOTHING",
+    [INSERT_FAILURE] =
+        "INSERT INTO attempt_failure(task, status, code, attempt, attempts, worker, slot,"
+        " started_ns, elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+};
+
+#define COMMON_COLUMNS                                                                         \
+    "status INTEGER NOT NULL, code INTEGER NOT NULL, attempt INTEGER NOT NULL,"                \
+    " attempts INTEGER NOT NULL, worker TEXT NOT NULL, slot INTEGER NOT NULL,"                 \
+    " started_ns INTEGER NOT NULL, elapsed_s REAL, cpu_s REAL, max_rss INTEGER NOT NULL,"      \
+    " output_files INTEGER NOT NULL, \"values\" BLOB, error TEXT, stderr BLOB"
+
+static const char create_text[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE result(task INTEGER PRIMARY KEY, " COMMON_COLUMNS ", params BLOB);"
+    "CREATE TABLE attempt_failure(id INTEGER PRIMARY KEY, task INTEGER NOT "
+    "NULL, " COMMON_COLUMNS ");";
+
+#define SELECT_COLUMNS                                                                         \
+    "task, status, code, attempt, attempts, worker, slot, started_ns, elapsed_s, cpu_s,"       \
+    " max_rss, output_files, \"values\", error, stderr"
+
+static const char select_results[] =
+    "SELECT " SELECT_COLUMNS ", params FROM result ORDER BY task";
+static const char select_failures[] =
+    "SELECT " SELECT_COLUMNS ", NULL FROM attempt_failure ORDER BY id";
+
+/* Fill the error from what SQLite says of its last failure. */
+static int db_error(const struct journal_db *db, struct error *ret_error, const char *doing)
+{
+    int code = db->sqlite ? sqlite3_errcode(db->sqlite) : SQLITE_NOMEM;
+    int system = db->sqlite ? sqlite3_system_errno(db->sqlite) : 0;
+    const char *text = db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory";
+
+    switch (code) {
+    case SQLITE_FULL:
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "cannot %s the journal %s: the disk is full; free some space", doing,
+                         db->path);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "cannot %s the journal %s: %s; keep a copy, see what `sqlite3 %s "
+                         ".recover` can save, or start a new run",
+                         doing, db->path, text, db->path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "cannot %s the journal %s: another program has locked it", doing,
+                         db->path);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+        return system ? error_errno(ret_error, system, "cannot %s the journal %s (%s)", doing,
+                                    db->path, text)
+                      : error_set(ret_error, ERROR_SYSTEM, "cannot %s the journal %s: %s",
+                                  doing, db->path, text);
+    default:
+        return error_set(ret_error, ERROR_SYSTEM, "cannot %s the journal %s: %s", doing,
+                         db->path, text);
+    }
+}
+
+/* Whether PATH lies on a file system that other hosts may have mounted too. */
+static bool path_is_shared(const char *path)
+{
+    static const unsigned long shared[] = {
+        0x6969,     0x517b,     0xff534d42, 0xfe534d42, /* NFS, SMB, CIFS, SMB2 */
+        0x65735546, 0x00c36400, 0x0bd00bd0, 0x47504653, /* FUSE, Ceph, Lustre, GPFS */
+        0x19830326, 0x5346414f, 0x01021997, 0x7461636f, /* BeeGFS, AFS, 9p, OCFS2 */
+        0x01161970, 0xaad7aaea,                         /* GFS2, PanFS */
+    };
+    char copy[PATH_MAX];
+    struct statfs info;
+
+    if (strlen(path) >= sizeof copy)
+        return true;
+    strcpy(copy, path);
+    if (statfs(dirname(copy), &info) < 0)
+        return false; /* the open will say what is wrong */
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if ((unsigned long)info.f_type == shared[i])
+            return true;
+    return false;
+}
+
+/* Run a pragma and return the integer it answers, -1 if it failed. */
+static int64_t pragma_integer(struct journal_db *db, const char *text)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t answer = -1;
+
+    if (sqlite3_prepare_v2(db->sqlite, text, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        answer = sqlite3_column_int64(statement, 0);
+    if (sqlite3_finalize(statement) != SQLITE_OK)
+        answer = -1;
+    return answer;
+}
+
+/* Ask for WAL; true if SQLite answers that it is on. */
+static bool wal_enter(struct journal_db *db)
+{
+    sqlite3_stmt *statement = NULL;
+    bool wal = false;
+
+    if (sqlite3_prepare_v2(db->sqlite, "PRAGMA journal_mode=WAL", -1, &statement, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        wal = strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    return wal;
+}
+
+static void db_keep_to_ourselves(struct journal_db *db)
+{
+    pragma_integer(db, "PRAGMA locking_mode=EXCLUSIVE");
+}
+
+static int db_configure(struct journal_db *db, struct error *ret_error)
+{
+    char text[96];
+    bool wal = wal_enter(db);
+
+    if (!wal) {
+        db_keep_to_ourselves(db);
+        wal = wal_enter(db);
+    }
+    snprintf(text, sizeof text, "PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=%d",
+             wal ? "FULL" : "EXTRA", CHECKPOINT_PAGES);
+    if (sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) != SQLITE_OK)
+        return db_error(db, ret_error, "set up");
+    return 0;
+}
+
+/* Is this a journal, and of a version that we know? */
+static int db_identify(struct journal_db *db, bool *ret_fresh, struct error *ret_error)
+{
+    int64_t tables = pragma_integer(db, "SELECT count(*) FROM sqlite_schema");
+    int64_t id, version;
+
+    if (tables < 0)
+        return db_error(db, ret_error, "read");
+    *ret_fresh = tables == 0;
+    if (*ret_fresh)
+        return 0;
+    id = pragma_integer(db, "PRAGMA application_id");
+    version = pragma_integer(db, "PRAGMA user_version");
+    if (id != APPLICATION_ID)
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "%s is a database, but not a journal of beofarm; move it away",
+                         db->path);
+    if (version > JOURNAL_VERSION)
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "the journal %s has format %" PRId64
+                         ", this beofarm knows formats up to "
+                         "%d; use the newer beofarm that wrote it",
+                         db->path, version, JOURNAL_VERSION);
+    if (version < 1)
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "the journal %s names no format; it is broken", db->path);
+    return 0;
+}
+
+static int statements_prepare(struct journal_db *db, struct error *ret_error)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        if (!db->statements[i] &&
+            sqlite3_prepare_v3(db->sqlite, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &db->statements[i], NULL) != SQLITE_OK)
+            return db_error(db, ret_error, "use");
+    return 0;
+}
+
+/* Open the file and read what it is. *ret_code is SQLite's, 0 if it was not SQLite that failed. */
+static struct journal_db *db_try(const char *path, bool write, bool alone, bool *ret_fresh,
+                                 int *ret_code, struct error *ret_error)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (write ? SQLITE_OPEN_CREATE : 0);
+    struct journal_db *db = calloc(1, sizeof *db);
+
+    *ret_code = 0;
+    if (!db || !(db->path = strdup(path))) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory to open the journal");
+        goto fail;
+    }
+    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
+        db_error(db, ret_error, "open");
+        goto fail;
+    }
+    sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+    if (alone)
+        db_keep_to_ourselves(db);
+    if (db_identify(db, ret_fresh, ret_error) == 0)
+        return db;
+    *ret_code = sqlite3_errcode(db->sqlite);
+fail:
+    journal_db_close(db);
+    return NULL;
+}
+
+struct journal_db *journal_db_open(const char *path, bool write, bool *ret_fresh,
+                                   struct error *ret_error)
+{
+    bool alone = path_is_shared(path);
+    int code;
+    struct journal_db *db = db_try(path, write, alone, ret_fresh, &code, ret_error);
+
+    /* An existing journal whose WAL index cannot be mapped here fails at its first read. */
+    if (!db && !alone &&
+        (code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_PROTOCOL))
+        db = db_try(path, write, true, ret_fresh, &code, ret_error);
+    if (!db)
+        return NULL;
+    if ((write && db_configure(db, ret_error) < 0) ||
+        (write && !*ret_fresh && statements_prepare(db, ret_error) < 0)) {
+        journal_db_close(db);
+        return NULL;
+    }
+    return db;
+}
+
+void journal_db_close(struct journal_db *db)
+{
+    if (!db)
+        return;
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(db->statements[i]);
+    sqlite3_close(db->sqlite); /* the last connection moves the log into the database */
+    free(db->path);
+    free(db);
+}
+
+/* Undo an open transaction; what made it necessary has been reported already. */
+static void transaction_abandon(struct journal_db *db)
+{
+    if (!sqlite3_get_autocommit(db->sqlite))
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int meta_insert(struct journal_db *db, const char *key, const char *value,
+                       struct error *ret_error)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db->sqlite, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)", -1,
+                                &statement, NULL);
+
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+        rc = sqlite3_step(statement);
+    }
+    if (rc != SQLITE_DONE)
+        db_error(db, ret_error, "write");
+    sqlite3_finalize(statement);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int journal_db_put_meta(struct journal_db *db, const char *key, const char *value,
+                        struct error *ret_error)
+{
+    return meta_insert(db, key, value, ret_error); /* outside a transaction: its own, synced */
+}
+
+int journal_db_create(struct journal_db *db, const char *const (*meta)[2], size_t count,
+                      struct error *ret_error)
+{
+    char text[128];
+
+    snprintf(text, sizeof text,
+             "BEGIN IMMEDIATE; PRAGMA application_id=%d; PRAGMA user_version=%d;",
+             APPLICATION_ID, JOURNAL_VERSION);
+    if (sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db->sqlite, create_text, NULL, NULL, NULL) != SQLITE_OK)
+        goto fail;
+    for (size_t i = 0; i < count; i++)
+        if (meta_insert(db, meta[i][0], meta[i][1], ret_error) < 0)
+            goto abandon;
+    if (sqlite3_exec(db->sqlite, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        goto fail;
+    return statements_prepare(db, ret_error);
+fail:
+    db_error(db, ret_error, "create");
+abandon:
+    transaction_abandon(db);
+    return -1;
+}
+
+int journal_db_each_meta(struct journal_db *db,
+                         int (*each)(void *context, const char *key, const char *value,
+                                     struct error *ret_error),
+                         void *context, struct error *ret_error)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc =
+        sqlite3_prepare_v2(db->sqlite, "SELECT key, value FROM meta", -1, &statement, NULL);
+
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        const char *key, *value;
+
+        rc = sqlite3_step(statement);
+        if (rc != SQLITE_ROW)
+            break;
+        key = (const char *)sqlite3_column_text(statement, 0);
+        value = (const char *)sqlite3_column_text(statement, 1);
+        if (key && value && each(context, key, value, ret_error) < 0) {
+            sqlite3_finalize(statement);
+            return -1;
+        }
+    }
+    if (rc != SQLITE_DONE)
+        db_error(db, ret_error, "read");
+    sqlite3_finalize(statement);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* Bytes as a BLOB (or TEXT), nothing as NULL, which takes no room. */
+static void bind_bytes(sqlite3_stmt *statement, int column, const void *bytes, size_t size,
+                       bool text)
+{
+    if (size == 0)
+        sqlite3_bind_null(statement, column);
+    else if (text)
+        sqlite3_bind_text64(statement, column, bytes, size, SQLITE_STATIC, SQLITE_UTF8);
+    else
+        sqlite3_bind_blob64(statement, column, bytes, size, SQLITE_STATIC);
+}
+
+static int row_insert(struct journal_db *db, const struct journal_row *row)
+{
+    sqlite3_stmt *s = db->statements[row->ended ? INSERT_RESULT : INSERT_FAILURE];
+    const struct result *result = &row->result;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)result->id.task);
+    sqlite3_bind_int(s, 2, (int)result->status);
+    sqlite3_bind_int(s, 3, result->code);
+    sqlite3_bind_int64(s, 4, result->id.attempt);
+    sqlite3_bind_int64(s, 5, row->attempts);
+    sqlite3_bind_text(s, 6, row->worker, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 7, result->slot);
+    sqlite3_bind_int64(s, 8, result->started_ns);
+    sqlite3_bind_double(s, 9, result->elapsed_s);
+    sqlite3_bind_double(s, 10, result->cpu_s);
+    sqlite3_bind_int64(s, 11, result->max_rss_bytes);
+    sqlite3_bind_int64(s, 12, result->output_files);
+    bind_bytes(s, 13, result->values, result->values_size, false);
+    bind_bytes(s, 14, result->error, result->error_size, true);
+    bind_bytes(s, 15, result->stderr_tail, result->stderr_size, false);
+    if (row->ended)
+        bind_bytes(s, 16, row->params, row->params_size, false);
+    rc = sqlite3_step(s);
+    return rc == SQLITE_DONE ? sqlite3_reset(s) : rc;
+}
+
+static int statement_run(struct journal_db *db, enum statement which)
+{
+    int rc = sqlite3_step(db->statements[which]);
+
+    return rc == SQLITE_DONE ? sqlite3_reset(db->statements[which]) : rc;
+}
+
+int journal_db_commit(struct journal_db *db, const struct journal_row *rows, size_t count,
+                      struct error *ret_error)
+{
+    if (statement_run(db, BEGIN) != SQLITE_OK)
+        goto fail;
+    for (size_t i = 0; i < count; i++)
+        if (row_insert(db, &rows[i]) != SQLITE_OK)
+            goto fail;
+    if (statement_run(db, COMMIT) != SQLITE_OK)
+        goto fail;
+    return 0;
+fail:
+    db_error(db, ret_error, "write");
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_reset(db->statements[i]);
+    transaction_abandon(db);
+    return -1;
+}
+
+/* One row of a SELECT as a journal_row; its bytes are SQLite's until the next step. */
+static int row_read(struct journal_db *db, sqlite3_stmt *s, bool ended, struct journal_row *row,
+                    struct error *ret_error)
+{
+    sqlite3_int64 task = sqlite3_column_int64(s, 0);
+    int status = sqlite3_column_int(s, 1);
+    const unsigned char *worker = sqlite3_column_text(s, 5);
+
+    if (task < 1 || status < 0 || status >= RESULT_STATUSES)
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "the journal %s is broken: task %lld has status %d", db->path,
+                         (long long)task, status);
+    memset(row, 0, sizeof *row);
+    row->ended = ended;
+    row->attempts = (uint32_t)sqlite3_column_int64(s, 4);
+    row->worker = worker ? (const char *)worker : "";
+    row->params = sqlite3_column_blob(s, 15);
+    row->params_size = (size_t)sqlite3_column_bytes(s, 15);
+    row->result = (struct result){
+        .id = {(uint64_t)task, (uint32_t)sqlite3_column_int64(s, 3)},
+        .status = (enum result_status)status,
+        .code = sqlite3_column_int(s, 2),
+        .slot = (uint32_t)sqlite3_column_int64(s, 6),
+        .started_ns = sqlite3_column_int64(s, 7),
+        .elapsed_s = sqlite3_column_double(s, 8),
+        .cpu_s = sqlite3_column_double(s, 9),
+        .max_rss_bytes = sqlite3_column_int64(s, 10),
+        .output_files = (uint32_t)sqlite3_column_int64(s, 11),
+        .values = sqlite3_column_blob(s, 12),
+        .values_size = (size_t)sqlite3_column_bytes(s, 12),
+        .error = (const char *)sqlite3_column_text(s, 13),
+        .error_size = (size_t)sqlite3_column_bytes(s, 13),
+        .stderr_tail = sqlite3_column_blob(s, 14),
+        .stderr_size = (size_t)sqlite3_column_bytes(s, 14),
+    };
+    return 0;
+}
+
+int journal_db_replay(struct journal_db *db, bool ended,
+                      int (*each)(void *context, const struct journal_row *row,
+                                  struct error *ret_error),
+                      void *context, struct error *ret_error)
+{
+    const char *text = ended ? select_results : select_failures;
+    sqlite3_stmt *statement = NULL;
+    struct journal_row row;
+    int rc;
+
+    if (sqlite3_prepare_v2(db->sqlite, text, -1, &statement, NULL) != SQLITE_OK)
+        goto fail;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+        if (row_read(db, statement, ended, &row, ret_error) < 0 ||
+            each(context, &row, ret_error) < 0) {
+            sqlite3_finalize(statement);
+            return -1;
+        }
+    if (rc != SQLITE_DONE)
+        goto fail;
+    sqlite3_finalize(statement);
+    return 0;
+fail:
+    db_error(db, ret_error, "read");
+    sqlite3_finalize(statement);
+    return -1;
+}

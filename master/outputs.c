@@ -1,0 +1,512 @@
+/*
+ * outputs.c - see outputs.h.
+ *
+ * Per attempt that is sending we keep one small entry: how many files are whole, and the one that
+ * is being written with how far it has come. Files are not kept open between pieces (a thousand
+ * slots may be sending); an open costs little beside a piece of up to 1 MiB.
+ *
+ * Making files durable: fsync per file costs a wait for the disk each; syncfs costs one for all,
+ * but writes whatever else is dirty on that file system too. So a group with few files uses the
+ * first, one with many the second.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "master/outputs.h"
+#include "master/tree.h"
+
+#define FSYNC_FILES_MAX 8  /* a group with more files is made durable by syncfs */
+#define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_DEPTH_MAX */
+#define NAME_SIZE       48 /* "TASK.ATTEMPT" */
+#define BUCKETS_FIRST   64
+
+struct attempt {
+    struct attempt *next; /* in its bucket */
+    struct attempt_id id;
+    bool sealed;
+    uint32_t files; /* whole ones */
+    char *path;     /* of the file that is being written, NULL if none is */
+    uint64_t offset, total_size;
+};
+
+struct outputs {
+    char *run_dir;
+    int out_fd, partial_fd; /* -1 until first needed */
+
+    pthread_mutex_t lock; /* the table is used by the owner's and the journal's thread */
+    struct attempt **buckets;
+    size_t bucket_count, count;
+};
+
+/* --- the table of attempts ---------------------------------------------------------------- */
+
+static size_t bucket_of(const struct outputs *outputs, struct attempt_id id)
+{
+    uint64_t hash = (id.task * 31 + id.attempt) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (size_t)(hash >> 32) & (outputs->bucket_count - 1);
+}
+
+/* Where the pointer to the attempt stands, or would stand. Called with the lock. */
+static struct attempt **attempt_slot(struct outputs *outputs, struct attempt_id id)
+{
+    struct attempt **slot = &outputs->buckets[bucket_of(outputs, id)];
+
+    while (*slot && ((*slot)->id.task != id.task || (*slot)->id.attempt != id.attempt))
+        slot = &(*slot)->next;
+    return slot;
+}
+
+static void table_grow(struct outputs *outputs)
+{
+    struct attempt **before = outputs->buckets, *next;
+    size_t count = outputs->bucket_count;
+    struct attempt **after = calloc(2 * count, sizeof *after);
+
+    if (!after)
+        return; /* longer chains, then */
+    outputs->buckets = after;
+    outputs->bucket_count = 2 * count;
+    for (size_t i = 0; i < count; i++)
+        for (struct attempt *attempt = before[i]; attempt; attempt = next) {
+            struct attempt **slot = &after[bucket_of(outputs, attempt->id)];
+
+            next = attempt->next;
+            attempt->next = *slot;
+            *slot = attempt;
+        }
+    free(before);
+}
+
+/* An attempt that is still sending, which is the owner's alone. A sealed one is the journal's
+ * thread's, which frees it: of that only *ret_sealed tells. */
+static struct attempt *attempt_find(struct outputs *outputs, struct attempt_id id,
+                                    bool *ret_sealed)
+{
+    struct attempt *attempt;
+
+    pthread_mutex_lock(&outputs->lock);
+    attempt = *attempt_slot(outputs, id);
+    *ret_sealed = attempt && attempt->sealed;
+    pthread_mutex_unlock(&outputs->lock);
+    return *ret_sealed ? NULL : attempt;
+}
+
+static struct attempt *attempt_add(struct outputs *outputs, struct attempt_id id)
+{
+    struct attempt *attempt = calloc(1, sizeof *attempt), **slot;
+
+    if (!attempt)
+        return NULL;
+    attempt->id = id;
+    pthread_mutex_lock(&outputs->lock);
+    if (outputs->count >= outputs->bucket_count)
+        table_grow(outputs);
+    slot = &outputs->buckets[bucket_of(outputs, id)];
+    attempt->next = *slot;
+    *slot = attempt;
+    outputs->count++;
+    pthread_mutex_unlock(&outputs->lock);
+    return attempt;
+}
+
+static void attempt_forget(struct outputs *outputs, struct attempt_id id)
+{
+    struct attempt **slot, *attempt;
+
+    pthread_mutex_lock(&outputs->lock);
+    slot = attempt_slot(outputs, id);
+    attempt = *slot;
+    if (attempt) {
+        *slot = attempt->next;
+        outputs->count--;
+        free(attempt->path);
+        free(attempt);
+    }
+    pthread_mutex_unlock(&outputs->lock);
+}
+
+static char *partial_name(struct attempt_id id, char *name)
+{
+    snprintf(name, NAME_SIZE, "%" PRIu64 ".%" PRIu32, id.task, id.attempt);
+    return name;
+}
+
+/* --- pieces ------------------------------------------------------------------------------- */
+
+static int piece_bad(const struct output_piece *piece, const char *why, struct error *ret_error)
+{
+    int size = piece->path_size > 200 ? 200 : (int)piece->path_size;
+
+    return error_set(ret_error, ERROR_NETWORK,
+                     "a worker sent a bad piece of an output of task %" PRIu64
+                     " (\"%.*s\"): %s",
+                     piece->id.task, size, piece->path, why);
+}
+
+/* A relative path whose components are names. On success *ret_path is a copy (caller frees). */
+static int path_check(const struct output_piece *piece, char **ret_path,
+                      struct error *ret_error)
+{
+    size_t start = 0, depth = 0;
+
+    if (piece->path_size == 0 || piece->path_size > MESSAGE_PATH_MAX)
+        return piece_bad(piece, "its path is empty or too long", ret_error);
+    if (memchr(piece->path, 0, piece->path_size))
+        return piece_bad(piece, "its path holds a NUL", ret_error);
+    for (size_t i = 0; i <= piece->path_size; i++) {
+        const char *name = piece->path + start;
+        size_t size = i - start;
+
+        if (i < piece->path_size && piece->path[i] != '/')
+            continue;
+        if (size == 0 || (size == 1 && name[0] == '.') ||
+            (size == 2 && name[0] == '.' && name[1] == '.'))
+            return piece_bad(piece,
+                             "its path is not relative, or has an empty, \".\" or \"..\" "
+                             "component",
+                             ret_error);
+        if (size > 255 || ++depth > PATH_DEPTH_MAX)
+            return piece_bad(piece, "its path has a name over 255 bytes or too many folders",
+                             ret_error);
+        start = i + 1;
+    }
+    *ret_path = strndup(piece->path, piece->path_size);
+    return *ret_path ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for an output's path");
+}
+
+static int piece_check(const struct attempt *attempt, const struct output_piece *piece,
+                       const char *path, struct error *ret_error)
+{
+    if (piece->size > MESSAGE_CHUNK || piece->offset > piece->total_size ||
+        piece->size > piece->total_size - piece->offset || piece->total_size > INT64_MAX)
+        return piece_bad(piece, "its place is outside the file", ret_error);
+    if (piece->size == 0 && piece->total_size != 0)
+        return piece_bad(piece, "it is empty", ret_error);
+    if (!attempt)
+        return piece->offset ? piece_bad(piece, "its file does not begin at 0", ret_error) : 0;
+    if (!attempt->path)
+        return piece->offset ? piece_bad(piece, "its file does not begin at 0", ret_error) : 0;
+    if (strcmp(attempt->path, path) != 0)
+        return piece_bad(piece, "the file before it is not whole", ret_error);
+    if (piece->offset != attempt->offset || piece->total_size != attempt->total_size)
+        return piece_bad(piece, "it does not follow the piece before", ret_error);
+    return 0;
+}
+
+/* out/ and out/.partial/, made on first use. */
+static int folders_make(struct outputs *outputs, struct error *ret_error)
+{
+    int run_fd, rc = -1;
+
+    if (outputs->partial_fd >= 0)
+        return 0;
+    run_fd = open(outputs->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (run_fd < 0)
+        return error_errno(ret_error, errno, "cannot open %s", outputs->run_dir);
+    if ((mkdirat(run_fd, "out", 0777) < 0 && errno != EEXIST) ||
+        (outputs->out_fd < 0 &&
+         (outputs->out_fd = openat(run_fd, "out", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) ||
+        (mkdirat(outputs->out_fd, ".partial", 0777) < 0 && errno != EEXIST) ||
+        (outputs->partial_fd = openat(outputs->out_fd, ".partial",
+                                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+        fsync(run_fd) < 0)
+        error_errno(ret_error, errno, "cannot make %s/out for output files", outputs->run_dir);
+    else
+        rc = 0;
+    close(run_fd);
+    return rc;
+}
+
+/* Open the folder `name` of dir_fd, made if there is none; closes dir_fd. -1 with errno. */
+static int folder_enter(int dir_fd, const char *name)
+{
+    int fd = -1, saved;
+
+    if (mkdirat(dir_fd, name, 0777) == 0 || errno == EEXIST)
+        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    saved = errno;
+    close(dir_fd);
+    errno = saved;
+    return fd;
+}
+
+/* The folder that holds `path` of this attempt; *ret_name is the file's name in it. */
+static int parent_open(struct outputs *outputs, struct attempt_id id, char *path,
+                       char **ret_name)
+{
+    char name[NAME_SIZE], *slash;
+    int fd = dup(outputs->partial_fd);
+
+    if (fd >= 0)
+        fd = folder_enter(fd, partial_name(id, name));
+    for (; fd >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
+        *slash = 0;
+        fd = folder_enter(fd, path);
+        *slash = '/';
+    }
+    *ret_name = path;
+    return fd;
+}
+
+static int bytes_write_at(int fd, const void *bytes, size_t size, uint64_t offset)
+{
+    const char *next = bytes;
+
+    while (size) {
+        ssize_t n = pwrite(fd, next, size, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        next += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Write the piece; a file that its first piece could not fill is removed again. */
+static int piece_write(struct outputs *outputs, const struct output_piece *piece, char *path,
+                       struct error *ret_error)
+{
+    char *name;
+    int dir_fd = parent_open(outputs, piece->id, path, &name), fd = -1, rc = -1;
+    int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (piece->offset ? 0 : O_CREAT | O_EXCL);
+
+    if (dir_fd >= 0)
+        fd = openat(dir_fd, name, flags, (piece->mode & 0777) | 0600);
+    if (fd < 0 && piece->offset == 0 &&
+        (errno == EEXIST || errno == EISDIR || errno == ENOTDIR || errno == ELOOP))
+        piece_bad(piece, "that file has come already, or its name is in the way", ret_error);
+    else if (fd < 0 || bytes_write_at(fd, piece->bytes, piece->size, piece->offset) < 0)
+        error_errno(ret_error, errno,
+                    "cannot write the output %s of task %" PRIu64 " under %s/out", path,
+                    piece->id.task, outputs->run_dir);
+    else
+        rc = 0;
+    if (rc < 0 && fd >= 0 && piece->offset == 0)
+        unlinkat(dir_fd, name, 0);
+    if (fd >= 0)
+        close(fd);
+    if (dir_fd >= 0)
+        close(dir_fd);
+    return rc;
+}
+
+int outputs_add(struct outputs *outputs, const struct output_piece *piece,
+                struct error *ret_error)
+{
+    bool sealed;
+    struct attempt *attempt = attempt_find(outputs, piece->id, &sealed);
+    char *path;
+
+    if (sealed)
+        return piece_bad(piece, "the result has come already", ret_error);
+    if (path_check(piece, &path, ret_error) < 0)
+        return -1;
+    if (piece_check(attempt, piece, path, ret_error) < 0 ||
+        folders_make(outputs, ret_error) < 0)
+        goto fail;
+    if (!attempt && !(attempt = attempt_add(outputs, piece->id))) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
+        goto fail;
+    }
+    if (piece_write(outputs, piece, path, ret_error) < 0)
+        goto fail;
+    free(attempt->path);
+    attempt->path = path;
+    attempt->total_size = piece->total_size;
+    attempt->offset = piece->offset + piece->size;
+    if (attempt->offset == attempt->total_size) {
+        attempt->files++;
+        free(attempt->path);
+        attempt->path = NULL;
+    }
+    return 0;
+fail:
+    free(path);
+    return -1;
+}
+
+int outputs_seal(struct outputs *outputs, struct attempt_id id, uint32_t files,
+                 struct error *ret_error)
+{
+    bool sealed;
+    struct attempt *attempt = attempt_find(outputs, id, &sealed);
+    uint32_t came = attempt ? attempt->files : 0;
+
+    if (came != files || (attempt && attempt->path))
+        return error_set(ret_error, ERROR_NETWORK,
+                         "the result of task %" PRIu64 " (attempt %" PRIu32
+                         ") speaks of %" PRIu32 " output files, but %" PRIu32 " came whole",
+                         id.task, id.attempt, files, came);
+    if (attempt) {
+        pthread_mutex_lock(&outputs->lock);
+        attempt->sealed = true;
+        pthread_mutex_unlock(&outputs->lock);
+    }
+    return 0;
+}
+
+void outputs_discard(struct outputs *outputs, struct attempt_id id)
+{
+    bool sealed;
+    char name[NAME_SIZE];
+
+    if (!attempt_find(outputs, id, &sealed))
+        return;
+    tree_remove(outputs->partial_fd,
+                partial_name(id, name)); /* else the next start removes it */
+    attempt_forget(outputs, id);
+}
+
+/* --- in the journal's thread -------------------------------------------------------------- */
+
+static bool row_is_sealed(struct outputs *outputs, const struct journal_row *row)
+{
+    struct attempt *attempt;
+    bool sealed;
+
+    if (!row->ended || !row->result.output_files)
+        return false;
+    pthread_mutex_lock(&outputs->lock);
+    attempt = *attempt_slot(outputs, row->result.id);
+    sealed = attempt && attempt->sealed;
+    pthread_mutex_unlock(&outputs->lock);
+    return sealed;
+}
+
+/* fsync the trees of few files, or syncfs for many. */
+static int rows_sync(struct outputs *outputs, const struct journal_row *rows, size_t count,
+                     uint64_t files, struct error *ret_error)
+{
+    char name[NAME_SIZE];
+
+    if (files > FSYNC_FILES_MAX) {
+        if (syncfs(outputs->partial_fd) < 0)
+            return error_errno(ret_error, errno, "cannot make output files durable in %s/out",
+                               outputs->run_dir);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (row_is_sealed(outputs, &rows[i]) &&
+            tree_sync(outputs->partial_fd, partial_name(rows[i].result.id, name)) < 0)
+            return error_errno(ret_error, errno, "cannot make %s/out/.partial/%s durable",
+                               outputs->run_dir, name);
+    return 0;
+}
+
+/* Put the attempt's folder in place of whatever a crash left there. */
+static int row_rename(struct outputs *outputs, struct attempt_id id, struct error *ret_error)
+{
+    char from[NAME_SIZE], to[NAME_SIZE];
+    int rc;
+
+    partial_name(id, from);
+    snprintf(to, sizeof to, "%" PRIu64, id.task);
+    rc = renameat(outputs->partial_fd, from, outputs->out_fd, to);
+    if (rc < 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) &&
+        tree_remove(outputs->out_fd, to) == 0)
+        rc = renameat(outputs->partial_fd, from, outputs->out_fd, to);
+    if (rc < 0)
+        return error_errno(ret_error, errno, "cannot put %s/out/%s in place", outputs->run_dir,
+                           to);
+    attempt_forget(outputs, id);
+    return 0;
+}
+
+int outputs_prepare(void *context, const struct journal_row *rows, size_t count,
+                    struct error *ret_error)
+{
+    struct outputs *outputs = context;
+    uint64_t files = 0;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        any |= rows[i].ended && rows[i].result.output_files > 0;
+        if (row_is_sealed(outputs, &rows[i]))
+            files += rows[i].result.output_files;
+    }
+    if (files && rows_sync(outputs, rows, count, files, ret_error) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (row_is_sealed(outputs, &rows[i]) &&
+            row_rename(outputs, rows[i].result.id, ret_error) < 0)
+            return -1;
+    /* Also when a repeated call finds all renamed already: its sync may be what failed. */
+    if (any && outputs->out_fd >= 0 && fsync(outputs->out_fd) < 0)
+        return error_errno(ret_error, errno, "cannot make %s/out durable", outputs->run_dir);
+    return 0;
+}
+
+/* --- opening and closing ------------------------------------------------------------------ */
+
+static int leftovers_remove(const char *run_dir, struct error *ret_error)
+{
+    int run_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = 0;
+
+    if (run_fd < 0)
+        return error_errno(ret_error, errno, "cannot open %s", run_dir);
+    if (tree_remove(run_fd, "out/.partial") < 0 && errno != ENOTDIR)
+        rc = error_errno(ret_error, errno, "cannot remove %s/out/.partial", run_dir);
+    close(run_fd);
+    return rc;
+}
+
+struct outputs *outputs_open(const char *run_dir, struct error *ret_error)
+{
+    struct outputs *outputs;
+
+    if (leftovers_remove(run_dir, ret_error) < 0)
+        return NULL;
+    outputs = calloc(1, sizeof *outputs);
+    if (!outputs || !(outputs->run_dir = strdup(run_dir)) ||
+        !(outputs->buckets = calloc(BUCKETS_FIRST, sizeof *outputs->buckets))) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
+        if (outputs)
+            free(outputs->run_dir);
+        free(outputs);
+        return NULL;
+    }
+    outputs->bucket_count = BUCKETS_FIRST;
+    outputs->out_fd = outputs->partial_fd = -1;
+    pthread_mutex_init(&outputs->lock, NULL);
+    return outputs;
+}
+
+void outputs_close(struct outputs *outputs)
+{
+    struct attempt *next;
+
+    if (!outputs)
+        return;
+    for (size_t i = 0; i < outputs->bucket_count; i++)
+        for (struct attempt *attempt = outputs->buckets[i]; attempt; attempt = next) {
+            next = attempt->next;
+            free(attempt->path);
+            free(attempt);
+        }
+    if (outputs->partial_fd >= 0) {
+        close(outputs->partial_fd);
+        tree_remove(outputs->out_fd, ".partial");
+    }
+    if (outputs->out_fd >= 0)
+        close(outputs->out_fd);
+    pthread_mutex_destroy(&outputs->lock);
+    free(outputs->buckets);
+    free(outputs->run_dir);
+    free(outputs);
+}

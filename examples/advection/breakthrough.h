@@ -2,8 +2,8 @@
  * breakthrough.h - the concentration at the well over time, and the numbers that people ask
  * for.
  */
-#ifndef EXAMPLES_ADVECTION_BREAKTHROUGH_H
-#define EXAMPLES_ADVECTION_BREAKTHROUGH_H
+#ifndef BEOFARM_EXAMPLES_ADVECTION_BREAKTHROUGH_H
+#define BEOFARM_EXAMPLES_ADVECTION_BREAKTHROUGH_H
 
 #include <stddef.h>
 

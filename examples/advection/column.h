@@ -4,8 +4,8 @@
  * An input file has one `name = value` per line; `#` starts a comment. Every name below is
  * required, once; a name that is not below is an error.
  */
-#ifndef EXAMPLES_ADVECTION_COLUMN_H
-#define EXAMPLES_ADVECTION_COLUMN_H
+#ifndef BEOFARM_EXAMPLES_ADVECTION_COLUMN_H
+#define BEOFARM_EXAMPLES_ADVECTION_COLUMN_H
 
 #include <stddef.h>
 

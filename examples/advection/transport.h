@@ -6,8 +6,8 @@
  *
  * C is relative to the source's concentration, so it lies in 0..1.
  */
-#ifndef EXAMPLES_ADVECTION_TRANSPORT_H
-#define EXAMPLES_ADVECTION_TRANSPORT_H
+#ifndef BEOFARM_EXAMPLES_ADVECTION_TRANSPORT_H
+#define BEOFARM_EXAMPLES_ADVECTION_TRANSPORT_H
 
 struct transport;
 

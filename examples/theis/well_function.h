@@ -4,8 +4,8 @@
  * C. V. Theis, Transactions of the American Geophysical Union 16, 519-524,
  * https://doi.org/10.1029/TR016i002p00519
  */
-#ifndef EXAMPLES_THEIS_WELL_FUNCTION_H
-#define EXAMPLES_THEIS_WELL_FUNCTION_H
+#ifndef BEOFARM_EXAMPLES_THEIS_WELL_FUNCTION_H
+#define BEOFARM_EXAMPLES_THEIS_WELL_FUNCTION_H
 
 /* W(u), the exponential integral E1(u), for u > 0; relative error below 1e-14. NaN elsewhere;
  * infinity at 0. */

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Rules of the source tree that a program can check. Speaks TAP; see also .clang-format."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+SOURCE = os.environ.get("BEOFARM_SOURCE") or os.path.dirname(
+    os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = ["common", "launch", "master", "worker", "examples", "tests", "benchmarks"]
+PROGRAMS = ["launch", "master", "worker"]  # these never include each other
+LINES_MAX = 600
+
+# Functions that cannot be used safely, or not in these programs, and what to use instead.
+FORBIDDEN = {
+    "strcpy": "snprintf or buf_append_text",
+    "strcat": "buf_append_text",
+    "sprintf": "snprintf",
+    "vsprintf": "vsnprintf",
+    "gets": "fgets",
+    "scanf": "strtol and strtod",
+    "sscanf": "strtol and strtod, which tell overflow",
+    "fscanf": "strtol and strtod",
+    "strtok": "strcspn",
+    "atoi": "strtol, which tells errors",
+    "atol": "strtol",
+    "atof": "strtod",
+    "system": "posix_spawn without a shell",
+    "popen": "posix_spawn without a shell",
+    "alloca": "a buf",
+    "tmpnam": "mkstemp",
+    "mktemp": "mkstemp",
+    "rand": "a generator with a seed of its own",
+    "srand": "a generator with a seed of its own",
+    "gmtime": "gmtime_r",
+    "localtime": "localtime_r",
+    "abort": "an error: programs never abort on input",
+}
+CALL = re.compile(r"(?<![\w.>])(" + "|".join(FORBIDDEN) + r")\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
+
+
+def walk(*folders, ends):
+    for folder in folders:
+        for where, names, files in os.walk(os.path.join(SOURCE, folder)):
+            names[:] = sorted(n for n in names if not n.startswith(("build", ".", "__")))
+            for name in sorted(files):
+                if name.endswith(ends):
+                    yield os.path.relpath(os.path.join(where, name), SOURCE)
+
+
+def c_files(*folders):
+    return list(walk(*(folders or FOLDERS), ends=(".c", ".h")))
+
+
+def text_of(path):
+    with open(os.path.join(SOURCE, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def code_of(path):
+    """The C code of a file: comments and texts blanked, lines kept."""
+    pattern = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group())
+
+    return pattern.sub(blank, text_of(path))
+
+
+def programs_never_include_each_other():
+    for path in c_files("common", *PROGRAMS):
+        home = path.split("/")[0]
+        for name in INCLUDE.findall(text_of(path)):
+            to = name.split("/")[0]
+            if to in PROGRAMS and to != home:
+                yield f"{path} includes {name}"
+
+
+def headers_are_included_by_full_path():
+    for path in c_files():
+        for name in INCLUDE.findall(text_of(path)):
+            if name != "config.h" and not os.path.exists(os.path.join(SOURCE, name)):
+                yield f'{path} includes "{name}", which is no path from the root'
+
+
+def functions_that_are_forbidden_are_not_called():
+    for path in c_files():
+        for number, line in enumerate(code_of(path).split("\n"), 1):
+            for name in CALL.findall(line):
+                yield f"{path}:{number}: {name}: use {FORBIDDEN[name]}"
+
+
+def files_stay_short():
+    for path in c_files():
+        lines = text_of(path).count("\n")
+        if lines > LINES_MAX:
+            yield f"{path} has {lines} lines, more than {LINES_MAX}: which noun could move out?"
+
+
+def headers_guard_themselves_by_their_path():
+    for path in walk(*FOLDERS, ends=".h"):
+        guard = "BEOFARM_" + re.sub(r"\W", "_", path).upper()
+        if f"#ifndef {guard}\n#define {guard}\n" not in text_of(path):
+            yield f"{path} has no guard named after its path ({guard})"
+
+
+def text_files_end_lines_cleanly():
+    for path in list(walk(".", ends=(".c", ".h", ".py", ".am", ".ac", ".md", ".json"))):
+        text = text_of(path)
+        if text and not text.endswith("\n"):
+            yield f"{path} does not end with a newline"
+        for number, line in enumerate(text.split("\n"), 1):
+            if line != line.rstrip():
+                yield f"{path}:{number} ends in blanks"
+            if "\t" in line and path.endswith((".c", ".h", ".py")):
+                yield f"{path}:{number} has a tab"
+
+
+def every_source_file_is_built():
+    fragments = "".join(text_of(path) for path in walk(".", ends=".am"))
+    for path in c_files():
+        if not re.search(rf"(?<![\w/]){re.escape(path)}(?!\w)", fragments):
+            yield f"{path} stands in no fragment.am"
+
+
+def links_in_documents_lead_somewhere():
+    for path in walk(".", ends=".md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text_of(path)):
+            if re.match(r"\w+:", target):
+                continue
+            if not os.path.exists(os.path.join(SOURCE, os.path.dirname(path), target)):
+                yield f"{path} links to {target}, which is not there"
+
+
+def keys_of(schema):
+    """The names of all properties, at any depth."""
+    keys = set()
+    if isinstance(schema, dict):
+        keys.update(schema.get("properties", {}))
+        for part in schema.values():
+            keys |= keys_of(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            keys |= keys_of(part)
+    return keys
+
+
+def every_key_of_the_farm_file_is_explained():
+    document = text_of("docs/farmfile.md")
+    for key in sorted(keys_of(json.loads(text_of("common/farm.schema.json")))):
+        if f"`{key}`" not in document:
+            yield f"docs/farmfile.md does not explain `{key}`"
+
+
+def run_tool(*command):
+    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).splitlines() if done.returncode else []
+
+
+def c_files_are_formatted():
+    tool = shutil.which("clang-format-14") or shutil.which("clang-format")
+    if not tool:
+        return "clang-format is not installed"
+    version = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
+    if " 14." not in version.stdout:  # other versions lay out some lines differently
+        return f"needs clang-format 14, found {version.stdout.strip()}"
+    return run_tool(tool, "--dry-run", "--Werror", *c_files())
+
+
+def shell_scripts_pass_shellcheck():
+    if not shutil.which("shellcheck"):
+        return "shellcheck is not installed"
+    scripts = ["quickstart", "tests/run", ".ci/run"]
+    scripts += list(walk("tests", "benchmarks", "examples", ends=".sh"))
+    return run_tool("shellcheck", *(s for s in scripts if os.path.exists(os.path.join(SOURCE, s))))
+
+
+def python_compiles():
+    for path in walk(".", ends=".py"):
+        try:
+            compile(text_of(path), path, "exec")
+        except SyntaxError as error:
+            yield f"{path}:{error.lineno}: {error.msg}"
+
+
+RULES = [
+    programs_never_include_each_other,
+    headers_are_included_by_full_path,
+    functions_that_are_forbidden_are_not_called,
+    files_stay_short,
+    headers_guard_themselves_by_their_path,
+    text_files_end_lines_cleanly,
+    every_source_file_is_built,
+    links_in_documents_lead_somewhere,
+    every_key_of_the_farm_file_is_explained,
+    c_files_are_formatted,
+    shell_scripts_pass_shellcheck,
+    python_compiles,
+]
+
+
+def main():
+    print(f"1..{len(RULES)}")
+    failed = False
+    for number, rule in enumerate(RULES, 1):
+        found = rule()
+        if isinstance(found, str):  # why it cannot be checked here
+            print(f"ok {number} - {rule.__name__} # SKIP {found}")
+            continue
+        found = list(found)
+        for line in found[:40]:
+            print(f"# {line}")
+        if len(found) > 40:
+            print(f"# and {len(found) - 40} more")
+        print(f"{'not ' if found else ''}ok {number} - {rule.__name__}")
+        failed = failed or bool(found)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -304,21 +305,35 @@ void loop_stop(struct loop *loop)
     loop->stopped = true;
 }
 
-/* Milliseconds for epoll_wait, rounded up so that a timer has expired when it returns. */
-static int sleep_ms(struct loop *loop, int64_t may_sleep_ns)
+/* How long to sleep: INT64_MAX for ever. */
+static int64_t sleep_ns(const struct loop *loop, int64_t may_sleep_ns)
 {
     int64_t earliest = loop->timer_count ? loop->timers[0]->when_ns : INT64_MAX;
-    int64_t sleep_ns = may_sleep_ns;
-    if (earliest != INT64_MAX && may_sleep_ns > 0) {
-        int64_t left = earliest - clock_monotonic_ns();
-        sleep_ns = left < may_sleep_ns ? left : may_sleep_ns;
+    if (earliest == INT64_MAX || may_sleep_ns <= 0)
+        return may_sleep_ns;
+    int64_t left = earliest - clock_monotonic_ns();
+    return left < may_sleep_ns ? left : may_sleep_ns;
+}
+
+/* Nanosecond sleeps need Linux 5.11; before it, milliseconds, rounded up so that a timer has
+ * expired on return. */
+static int wait_for_events(struct loop *loop, struct epoll_event *events, int64_t ns)
+{
+    static bool coarse;
+    if (!coarse) {
+        struct timespec span = {.tv_sec = ns / CLOCK_SECOND_NS,
+                                .tv_nsec = ns % CLOCK_SECOND_NS};
+        if (ns < 0)
+            span = (struct timespec){0};
+        int count = epoll_pwait2(loop->epoll_fd, events, EVENTS_PER_ROUND,
+                                 ns == INT64_MAX ? NULL : &span, NULL);
+        if (count >= 0 || errno != ENOSYS)
+            return count;
+        coarse = true;
     }
-    if (sleep_ns == INT64_MAX)
-        return -1;
-    if (sleep_ns <= 0)
-        return 0;
-    int64_t ms = (sleep_ns + CLOCK_MS_NS - 1) / CLOCK_MS_NS;
-    return ms > 1000000 ? 1000000 : (int)ms;
+    int64_t ms = ns == INT64_MAX ? -1 : ns <= 0 ? 0 : (ns + CLOCK_MS_NS - 1) / CLOCK_MS_NS;
+    return epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND,
+                      ms > 1000000 ? 1000000 : (int)ms);
 }
 
 static void run_watches(struct loop *loop, struct epoll_event *events, int count)
@@ -338,8 +353,7 @@ int loop_run(struct loop *loop, struct error *ret_error)
         int64_t may_sleep_ns = loop->turn ? loop->turn(loop->turn_context) : INT64_MAX;
         if (loop->stopped)
             break;
-        int count =
-            epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, sleep_ms(loop, may_sleep_ns));
+        int count = wait_for_events(loop, events, sleep_ns(loop, may_sleep_ns));
         if (count < 0 && errno != EINTR)
             return error_errno(ret_error, errno, "the event loop cannot wait (epoll_wait)");
         run_watches(loop, events, count);

@@ -16,7 +16,7 @@ static const char *const type_names[MESSAGE_TYPES] = {
 };
 
 static const char *const status_names[RESULT_STATUSES] = {
-    "ok", "exit", "signal", "timeout", "no-start", "no-value",
+    "ok", "exit", "signal", "timeout", "no-start", "no-value", "lost",
 };
 
 const char *message_type_name(int type)
@@ -144,7 +144,7 @@ int message_next_result(struct wire_reader *reader, struct result *ret_result,
     r->values = wire_get_bytes(reader, &r->values_size);
     r->error = wire_get_bytes(reader, &r->error_size);
     r->stderr_tail = wire_get_bytes(reader, &r->stderr_size);
-    if (status >= RESULT_STATUSES || r->stderr_size > MESSAGE_STDERR_MAX)
+    if (status >= RESULT_LOST || r->stderr_size > MESSAGE_STDERR_MAX)
         reader->failed = true;
     return entry_done(reader, MESSAGE_RESULTS, ret_error);
 }

@@ -53,6 +53,9 @@ struct driver_file {
 struct driver_ops {
     const char *kind; /* "work.kind" */
 
+    /* `folder` is part of the results: it is RUN_DIR/out/master instead of a scratch folder. */
+    bool folder_is_output;
+
     /* NULL with a sentence (ERROR_CONFIG names file:line or JSON path). */
     struct driver *(*open)(const struct driver_context *context, struct error *ret_error);
     void (*close)(struct driver *driver);
@@ -70,18 +73,23 @@ struct driver_ops {
      * "prefetch", "work". */
     int (*job)(const struct driver *driver, cJSON *job, struct error *ret_error);
 
-    /* The next task's payload, a values.h list, appended to `payload`; *ret_task is its number:
-     * from 1, without gaps, in order. `slots` is how many are joined now. */
-    enum driver_next (*next)(struct driver *driver, uint32_t slots, uint64_t *ret_task,
-                             struct buf *payload);
+    /* Whether there is one more task. Tasks are numbered from 1 by how often this has said
+     * DRIVER_TASK. `slots` is how many are joined now. */
+    enum driver_next (*next)(struct driver *driver, uint32_t slots);
 
-    /* The payload of any task that `next` has given or will give (for results.csv, for retries:
-     * the farm keeps no payloads of its own). -1 if there is no such task. */
-    int (*payload)(const struct driver *driver, uint64_t task, struct buf *payload);
+    /* Append the payload of task `task`, a values.h list, for any task that `next` has given
+     * (the farm keeps no payloads of its own: it asks again for a retry, and for results.csv).
+     * -1 if there is no such task. */
+    int (*payload)(struct driver *driver, uint64_t task, struct buf *payload);
 
     /* A task ended for good: result->status says how. `resumed` is true for those replayed from
      * the journal. */
     void (*ended)(struct driver *driver, const struct result *result, bool resumed);
+
+    /* Whether the work is over whatever still runs (an external master has ended): the farm then
+     * stops its tasks and ends. Asked after wake() and after every result. May be NULL: the work
+     * is over when every task has ended. */
+    bool (*over)(const struct driver *driver);
 
     /* How the work itself ended: 0, or -1 with a sentence (an external master failed). Asked
      * once after DRIVER_FINISHED and the last task. May be NULL. */

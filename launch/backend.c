@@ -7,6 +7,8 @@
 
 #include "launch/local/local.h"
 
+#define TAIL_MAX ((size_t)64 << 10)
+
 static const struct backend_ops *const members[] = {
     &local_backend_ops,
 };
@@ -35,6 +37,37 @@ void backend_close(struct backend *backend)
 {
     if (backend)
         backend->ops->close(backend);
+}
+
+/* Drop all but the last `lines` lines; a line break at the very end starts no line. */
+static void lines_keep_last(struct buf *text, int lines)
+{
+    size_t start = text->size;
+    while (start > 0) {
+        if (text->data[start - 1] == '\n' && start < text->size && --lines == 0)
+            break;
+        start--;
+    }
+    buf_consume(text, start);
+}
+
+int backend_tail(struct backend *backend, const char *id, const char *file, int lines,
+                 struct buf *ret_text, struct error *ret_error)
+{
+    uint64_t size;
+    struct buf text;
+    buf_init(&text, TAIL_MAX);
+    int rc = backend->ops->task_file_size(backend, id, file, &size, ret_error);
+    uint64_t offset = rc == 0 && size > TAIL_MAX ? size - TAIL_MAX : 0;
+    if (rc == 0)
+        rc = backend->ops->task_read(backend, id, file, offset, TAIL_MAX, &text, ret_error) < 0
+                 ? -1
+                 : 0;
+    lines_keep_last(&text, lines);
+    if (rc == 0 && buf_append(ret_text, text.data, text.size) != 0)
+        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the end of %s", file);
+    buf_fini(&text);
+    return rc;
 }
 
 const char *backend_state_name(enum backend_state state)

@@ -120,6 +120,10 @@ struct backend_ops {
                          uint64_t offset, size_t max, struct buf *ret_bytes,
                          struct error *ret_error);
 
+    /* How many bytes that file has now, into *ret_size; 0 if there is none (yet). */
+    int (*task_file_size)(struct backend *backend, const char *id, const char *file,
+                          uint64_t *ret_size, struct error *ret_error);
+
     /* Ask a task to end (SIGTERM, and after a grace time SIGKILL to all its processes), or end all
      * its processes at once. Returns before they have ended; see task_status. 0 also if it has
      * ended already. */
@@ -150,6 +154,10 @@ struct backend *backend_open(const struct backend_context *context, struct error
 
 /* NULL is allowed. The tasks go on. */
 void backend_close(struct backend *backend);
+
+/* Append the last `lines` lines of a task's file to ret_text, at most 64 KiB. */
+int backend_tail(struct backend *backend, const char *id, const char *file, int lines,
+                 struct buf *ret_text, struct error *ret_error);
 
 /* A sentence's end for how a task ended: "exit code 3", "signal 9 (Killed)", "it was lost". */
 const char *backend_status_describe(const struct backend_status *status, char *text,

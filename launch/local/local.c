@@ -260,6 +260,24 @@ static int64_t local_task_read(struct backend *backend, const char *id, const ch
     return count;
 }
 
+static int local_task_file_size(struct backend *backend, const char *id, const char *file,
+                                uint64_t *ret_size, struct error *ret_error)
+{
+    struct stat status;
+    char *folder = task_folder(local_of(backend), id, ret_error);
+    char *path = folder ? disk_join(folder, file, ret_error) : NULL;
+    int rc = path ? 0 : -1;
+    if (path && stat(path, &status) == 0)
+        *ret_size = (uint64_t)status.st_size;
+    else if (path && errno == ENOENT)
+        *ret_size = 0;
+    else if (path)
+        rc = error_errno(ret_error, errno, "\"%s\" cannot be opened", path);
+    free(path);
+    free(folder);
+    return rc;
+}
+
 static int local_task_terminate(struct backend *backend, const char *id, bool at_once,
                                 struct error *ret_error)
 {
@@ -355,6 +373,7 @@ const struct backend_ops local_backend_ops = {
     .task_submit = local_task_submit,
     .task_status = local_task_status,
     .task_read = local_task_read,
+    .task_file_size = local_task_file_size,
     .task_terminate = local_task_terminate,
     .task_list = local_task_list,
     .clean = local_clean,

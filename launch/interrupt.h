@@ -1,0 +1,19 @@
+/*
+ * interrupt.h - Ctrl-C and SIGTERM, counted; and sleeping until one comes.
+ */
+#ifndef BEOFARM_LAUNCH_INTERRUPT_H
+#define BEOFARM_LAUNCH_INTERRUPT_H
+
+#include <stdint.h>
+
+/* From now on SIGINT and SIGTERM are counted instead of ending the process. They arrive only
+ * inside interrupt_sleep, so that nothing is cut in two. */
+void interrupt_open(void);
+
+/* How many came so far. */
+int interrupt_count(void);
+
+/* Sleep for `ns`; less if a signal comes, or came since the last sleep. */
+void interrupt_sleep(int64_t ns);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * beofarm - the command that people use: it rents or finds machines, starts a farm on them, and
+ * brings its results home. See cli.c for its commands and docs/architecture.md for the rest.
+ */
+#include "config.h"
+
+#include <locale.h>
+
+#include "launch/cli.h"
+
+int main(int argc, char **argv)
+{
+    /* Widths of names on the terminal; numbers stay as they are in files (LC_NUMERIC "C"). */
+    setlocale(LC_CTYPE, "");
+    return cli_run(argc, argv);
+}

@@ -259,9 +259,9 @@ struct scheduler_counts {
     uint64_t running;    /* attempts on slots: per worker, the smaller of live and slots */
     uint64_t duplicated; /* duplicates handed out so far */
     uint64_t slots;      /* of all workers joined, leaving and set aside ones included */
-    uint64_t credits;    /* attempts that workers would hold if tasks were plenty: keep at least
-                          * this many waiting where tasks are made on demand */
-    uint32_t workers;    /* joined, leaving and set aside ones included */
+    uint64_t credits; /* attempts that workers would hold if tasks were plenty; where tasks are
+                          * made on demand, keep twice as many waiting, or workers get less */
+    uint32_t workers; /* joined, leaving and set aside ones included */
     uint32_t set_aside;
 };
 struct scheduler_counts scheduler_counts(const struct scheduler *scheduler);

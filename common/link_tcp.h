@@ -21,4 +21,7 @@
  * non-blocking, with TCP_NODELAY and keepalive where it is TCP. NULL if memory is short. */
 struct link *link_tcp_create(int fd, struct error *ret_error);
 
+/* What link_tcp_create does to the socket; link_mpi wants the same for its doorbell. */
+void link_tcp_prepare(int fd);
+
 #endif

@@ -43,13 +43,19 @@ int mpi_world_enter(const char *instance, const char *uri, const char *network, 
 const char *mpi_world_instance(void);
 const char *mpi_world_uri(void);
 
-/* Whether MPI is initialised and healthy enough to start another join. */
+/* Whether MPI is initialised and its gate free: another join can start. */
 bool mpi_world_joinable(void);
 
-/* The last call before the process ends, when everything is flushed. With MPI never
- * initialised, or every link closed in order, it finalises MPI (within a time limit), stops the
- * ompi-server and returns; if a link was lost, MPI_Finalize may hang for ever, so it stops the
- * server and leaves the process by _exit(status). */
+/* Never join again in this process: something went wrong that MPI cannot be trusted after. */
+void mpi_world_give_up(void);
+
+/* Whether a worker's process may still say that it can do MPI: it works here, and was not given
+ * up. */
+bool mpi_world_usable(void);
+
+/* The last call before the process ends, when everything is flushed and every link closed. Stops
+ * the ompi-server and, where MPI was initialised, leaves the process by _exit(status): MPI_Finalize
+ * waits for every peer that was ever joined, which may be for ever. Otherwise it returns. */
 void mpi_world_exit(int status);
 
 #endif

@@ -27,6 +27,7 @@ struct rendezvous_peer {
     const char *transport; /* "tcp" or "mpi" */
 };
 
+/* Neither function may close the rendezvous. */
 struct rendezvous_events {
     /* A proven worker's link, which now belongs to the callee. */
     void (*joined)(void *context, struct link *link, const struct rendezvous_peer *peer);

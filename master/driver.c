@@ -1,0 +1,18 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "master/driver.h"
+#include "master/sweep/sweep.h"
+
+static const struct driver_ops *const drivers[] = {
+    &driver_sweep,
+};
+
+const struct driver_ops *driver_find(const char *kind)
+{
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (strcmp(drivers[i]->kind, kind) == 0)
+            return drivers[i];
+    return NULL;
+}

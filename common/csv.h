@@ -31,7 +31,9 @@ struct csv_field {
 struct csv_record {
     const struct csv_field *fields;
     size_t count;
-    uint64_t line;   /* the line of the file where the record begins, from 1 */
+    uint64_t
+        line; /* the line of the file where the record begins, from 1; 0: not known (rows of a
+                    * table whose fields hold line ends) */
     uint64_t offset; /* the byte of the file where it begins */
 };
 

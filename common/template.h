@@ -7,7 +7,8 @@
  *     {{  }}     a brace
  *
  * The format after the colon means what C's printf means by it; width is at most 255, precision
- * at most 99. It is parsed into numbers, never handed to printf, and `d` wants a whole number.
+ * at most 99. It is taken apart when the template is made and never handed to printf; `d` wants a whole
+ * number.
  * A text whose own language is full of braces may choose other marks ("<<" and ">>"); a mark
  * written twice stands for itself. Everything is checked when the template is made, once;
  * filling is a run of appends.
@@ -27,8 +28,8 @@
 
 struct template;
 
-/* The marks around a place: different, neither begins with the other, no blanks, letters,
- * digits or ':'. */
+/* The marks around a place: 1 to 8 of the signs ! # $ % & * / < = > ? @ ^ | ~ { } ( ) ; , each;
+ * different, and neither begins with the other. */
 struct template_marks {
     const char *open;  /* "{" */
     const char *close; /* "}" */

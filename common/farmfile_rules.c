@@ -1,0 +1,113 @@
+/*
+ * The rules between keys, which JSON Schema could say only in ways that give bad sentences.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "common/farmfile_private.h"
+#include "common/json.h"
+
+struct rules {
+    void (*report)(void *context, const char *path, const char *sentence);
+    void *context;
+    size_t count;
+};
+
+static void note(struct rules *rules, const char *path, const char *sentence)
+{
+    rules->count++;
+    if (rules->report)
+        rules->report(rules->context, path, sentence);
+}
+
+static bool is_kind(const cJSON *work, const char *kind)
+{
+    const cJSON *item = json_member(work, "kind");
+    return cJSON_IsString(item) && !strcmp(item->valuestring, kind);
+}
+
+/* No shell unless asked, and then one text, because arguments glued together by us would be
+ * quoted wrongly. */
+static void check_command(struct rules *rules, const cJSON *holder, const char *path)
+{
+    const cJSON *command = json_member(holder, "command");
+    bool shell = cJSON_IsTrue(json_member(holder, "shell"));
+    if (cJSON_IsString(command) && !shell)
+        note(
+            rules, path,
+            "a command of one text needs \"shell\": true; or write an array, one text for each "
+            "argument");
+    else if (cJSON_IsArray(command) && shell)
+        note(rules, path, "with \"shell\": true the command is one text, not an array");
+    else if (cJSON_IsArray(command) && !*command->child->valuestring)
+        note(rules, path, "the first text, the program, is empty");
+}
+
+static void check_value(struct rules *rules, const cJSON *value, bool persistent, size_t index)
+{
+    struct buf path;
+    buf_init(&path, 100);
+    buf_append_text(&path, "$.work.values");
+    json_path_put_index(&path, index);
+    bool regex = json_member(value, "regex"), json = json_member(value, "path");
+    /* "stdout" may have been filled in: a farm file as run has its defaults written out. */
+    const cJSON *from = json_member(value, "from");
+    bool from_file = from && strcmp(from->valuestring, "stdout") != 0;
+    if (persistent && (regex || json || from_file))
+        note(
+            rules, buf_text(&path),
+            "a persistent runner sends its values by name; \"from\", \"regex\" and \"path\" do "
+            "not apply");
+    else if (!persistent && regex == json)
+        note(rules, buf_text(&path),
+             regex ? "may have \"regex\" or \"path\", not both"
+                   : "needs \"regex\" or \"path\", to say where the number stands");
+    buf_fini(&path);
+}
+
+static void check_sweep(struct rules *rules, const cJSON *work)
+{
+    const cJSON *runner = json_member(work, "runner"), *value;
+    bool persistent = runner && !strcmp(runner->valuestring, "persistent");
+    check_command(rules, work, "$.work.command");
+    if (persistent && json_member(work, "stdin"))
+        note(rules, "$.work.stdin",
+             "a persistent runner reads its tasks from standard input; remove \"stdin\"");
+    if (!persistent && json_member(work, "stall_s"))
+        note(rules, "$.work.stall_s",
+             "is for \"runner\": \"persistent\"; limits.task_timeout_s bounds a process");
+    size_t index = 0;
+    cJSON_ArrayForEach(value, json_member(work, "values"))
+        check_value(rules, value, persistent, index++);
+}
+
+static double external_port(const cJSON *work)
+{
+    const cJSON *port = json_member(work, "port");
+    return port ? port->valuedouble : FARMFILE_PORT;
+}
+
+static void check_external(struct rules *rules, const cJSON *root, const cJSON *work)
+{
+    check_command(rules, json_member(work, "master"), "$.work.master.command");
+    check_command(rules, json_member(work, "worker"), "$.work.worker.command");
+    const cJSON *port = json_member(root, "port");
+    if (port && port->valuedouble == external_port(work))
+        note(rules, "$.port",
+             "the foreign master wants this port (work.port); choose another, or leave it out");
+}
+
+size_t farmfile_check_rules(const cJSON *root,
+                            void (*report)(void *context, const char *path,
+                                           const char *sentence),
+                            void *context)
+{
+    struct rules rules = {.report = report, .context = context};
+    const cJSON *work = json_member(root, "work");
+    if (is_kind(work, "sweep"))
+        check_sweep(&rules, work);
+    else if (is_kind(work, "external"))
+        check_external(&rules, root, work);
+    return rules.count;
+}

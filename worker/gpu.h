@@ -20,6 +20,7 @@ struct gpu {
     enum gpu_vendor vendor;
     char *id;        /* owned; what CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES calls it */
     char *model;     /* owned; "" where unknown */
+    char *uuid;      /* owned; "GPU-..." of NVIDIA's; "" where unknown */
     char bus_id[32]; /* "0000:17:00.0"; "" where unknown */
     hwloc_bitmap_t local; /* owned; CPUs near it, all of the machine's where unknown */
 };
@@ -27,20 +28,24 @@ struct gpu {
 struct gpu_list {
     struct gpu *items; /* by vendor, then PCI bus id */
     size_t count;
-    /* The worker was itself started with a list of visible devices, and only those are here, by
-     * the names that list gave them; CUDA_DEVICE_ORDER is left as it was. */
+    /* The worker was itself started with a CUDA_VISIBLE_DEVICES, and only those are here, by the
+     * names that list gave them; CUDA_DEVICE_ORDER is to be left as it was. */
     bool restricted;
 };
 
 /* Where to look beside hwloc. */
 struct gpu_source {
-    const char *root;    /* where /proc and /dev are looked up; NULL: nowhere, hwloc alone */
-    const char *visible; /* the worker's own CUDA_VISIBLE_DEVICES; NULL: not set */
+    const char *root; /* where /proc and /dev are looked up; NULL: nowhere, hwloc alone */
+    /* The worker's own CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES; NULL: not set. */
+    const char *cuda_visible;
+    const char *rocr_visible;
 };
 
 /* Find the GPUs of a loaded topology. 0, or -1 if memory is short. */
 int gpu_list_find(struct gpu_list *ret_list, hwloc_topology_t topology,
                   const struct gpu_source *source);
 void gpu_list_fini(struct gpu_list *list);
+
+bool gpu_list_has(const struct gpu_list *list, enum gpu_vendor vendor);
 
 #endif

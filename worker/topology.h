@@ -52,11 +52,15 @@ struct topology_source {
     /* Where /proc, /sys/fs/cgroup and /dev are looked up for the quota and for GPUs. NULL: ""
      * for this machine, nowhere for a file or a synthetic one. */
     const char *root;
-    const char
-        *visible; /* stands in for the worker's CUDA_VISIBLE_DEVICES unless this machine */
+
+    /* Stand in for the worker's own CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES where it is
+     * not this machine; NULL: not set. */
+    const char *cuda_visible;
+    const char *rocr_visible;
 };
 
-#define TOPOLOGY_SLOTS_MAX 4096
+#define TOPOLOGY_SLOTS_MAX   4096
+#define TOPOLOGY_THREADS_MAX 65536
 
 /* farm.json's "worker", as far as it concerns slots. */
 struct topology_request {

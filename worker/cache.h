@@ -76,10 +76,10 @@ enum cache_lay {
 int cache_lay(struct cache *cache, const uint8_t *hash, enum cache_lay how, unsigned mode,
               int dir_fd, const char *name, struct error *ret_error);
 
-/* Was the cached file written through a hard link? Compares size, mode and time with what they
- * must be: one stat. If it was only touched, that is undone and the answer is false. If its
- * content changed, it is removed from the cache (so the next request fetches it again) and the
- * answer is true. */
+/* Was the cached file (the one with or without execute bits, as `mode` says) written through a
+ * hard link? Compares mode and time with what they must be: one stat. If it was only touched,
+ * that is undone and the answer is false. If its content changed, it is removed from the cache
+ * (so the next request fetches it again) and the answer is true. */
 bool cache_check_spoiled(struct cache *cache, const uint8_t *hash, unsigned mode);
 
 #endif

@@ -17,25 +17,27 @@
 
 #include "common/error.h"
 #include "common/message.h"
-#include "common/values.h"
+#include "worker/params.h"
 
 struct slot;
 struct environment;
 
-/* What stays the same from task to task. `env` is the job's object of texts and numbers (NULL:
- * none), `params` its array of names (NULL: none); names are copied. */
+/* What stays the same from task to task. `env` is the job's object of texts (NULL: none), in which
+ * {NAME} places are filled per task; `params` are the names. All is copied. NULL with a sentence. */
 struct environment *environment_create(const struct slot *slot, uint32_t slot_number,
-                                       const cJSON *env, const cJSON *params,
+                                       const cJSON *env, const struct params *params,
                                        struct error *ret_error);
 void environment_destroy(struct environment *environment); /* NULL is allowed */
 
-/* Put in a task's id and parameters (`count` values, in the order of the names; those beyond
- * the names are ignored) and BEOFARM_ATTEMPT_KEY=key. Returns the NULL-terminated list, owned
- * by the environment and valid until the next call; NULL if memory is short. */
+/* Put in a task's id and parameters and BEOFARM_ATTEMPT_KEY=key. Returns the NULL-terminated list,
+ * owned by the environment and valid until the next call. NULL with a sentence if a place in `env`
+ * cannot be filled. */
 char *const *environment_fill(struct environment *environment, struct attempt_id id,
-                              const struct value *values, size_t count, const char *key);
+                              const struct params *params, const char *key,
+                              struct error *ret_error);
 
-/* The same without a task: for a persistent runner. */
-char *const *environment_fill_idle(struct environment *environment, const char *key);
+/* The same without a task, for a persistent runner; it cannot fill places in `env`. */
+char *const *environment_fill_idle(struct environment *environment, const char *key,
+                                   struct error *ret_error);
 
 #endif

@@ -34,7 +34,4 @@ const struct manifest_file *manifest_get(const struct manifest *manifest, size_t
 /* The file at `path`, NULL if there is none. */
 const struct manifest_file *manifest_find(const struct manifest *manifest, const char *path);
 
-/* 64 hex digits to 32 bytes; 0, or -1 where text is anything else. */
-int manifest_parse_hash(const char *text, uint8_t *ret_hash);
-
 #endif

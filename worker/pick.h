@@ -2,7 +2,7 @@
  * pick.h - picks values out of what a model printed or wrote.
  *
  * A rule is {"name": "head", "from": "stdout" or a file of the work directory, and "regex"
- * (POSIX extended, line by line) or "path" (into a JSON text)}. Of a regex the first line that
+ * (POSIX extended, line by line) or "path" (into a JSON text)}. Of a regex the last line that
  * matches counts; its value is the first group, or the whole match where there is none. A text
  * that is a number in full becomes one (Fortran's 1.5D-3 too), anything else stays text. Memory
  * is bounded: a line is looked at up to PICK_LINE_MAX bytes, a JSON text may have

@@ -1,0 +1,259 @@
+/*
+ * All of /proc is read: pid, parent, session and state of every process. Processes appear and
+ * change parents while we look, so with SIGKILL the search is repeated until it finds nobody.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "worker/kin.h"
+
+#define PASSES          50   /* searches before giving up on processes that will not die */
+#define PASS_PAUSE_US   2000 /* what the kernel may need to make a killed process a zombie */
+#define ENVIRONMENT_MAX (4 << 20) /* how much of a process's environment is looked at */
+#define KEY_NAME        "BEOFARM_ATTEMPT_KEY="
+
+struct kin {
+    int children_fd; /* /proc/self/task/TID/children, -1 if the kernel has none */
+    struct buf text;
+};
+
+struct process {
+    pid_t pid, parent, session;
+    bool is_kin;
+};
+
+struct processes {
+    struct process *list;
+    size_t count, capacity;
+};
+
+struct kin *kin_create(struct error *ret_error)
+{
+    struct kin *kin = calloc(1, sizeof(*kin));
+    char path[64];
+    if (!kin) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the search of processes");
+        return NULL;
+    }
+    buf_init(&kin->text, ENVIRONMENT_MAX);
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)gettid());
+    kin->children_fd = open(path, O_RDONLY | O_CLOEXEC);
+    return kin;
+}
+
+void kin_destroy(struct kin *kin)
+{
+    if (!kin)
+        return;
+    if (kin->children_fd >= 0)
+        close(kin->children_fd);
+    buf_fini(&kin->text);
+    free(kin);
+}
+
+/* Read fd from its start into buf, at most what buf may hold; closes nothing. */
+static int read_whole(int fd, struct buf *buf)
+{
+    off_t offset = 0;
+    buf_clear(buf);
+    for (;;) {
+        uint8_t *room = buf_reserve(buf, 4096);
+        if (!room)
+            return 0; /* the bound: what was read must do */
+        ssize_t got = pread(fd, room, 4096, offset);
+        if (got <= 0)
+            return got < 0 ? -1 : 0;
+        buf_commit(buf, (size_t)got);
+        offset += got;
+    }
+}
+
+bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t pid),
+                     void *context)
+{
+    if (kin->children_fd < 0 || read_whole(kin->children_fd, &kin->text) < 0)
+        return true;
+    char *next = (char *)buf_text(&kin->text);
+    while (next && *next) {
+        pid_t pid = (pid_t)strtol(next, &next, 10);
+        if (pid > 0 && !is_expected(context, pid))
+            return true;
+        next += strspn(next, " \n");
+    }
+    return false;
+}
+
+/* "pid (name, which may hold anything) state parent group session ..." */
+static bool read_stat(int proc_fd, pid_t pid, struct process *process)
+{
+    char path[32], text[512], state;
+    int parent, group, session;
+    snprintf(path, sizeof(path), "%d/stat", (int)pid);
+    int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = 0;
+    char *end = strrchr(text, ')');
+    if (!end || sscanf(end + 1, " %c %d %d %d", &state, &parent, &group, &session) != 4 ||
+        state == 'Z' || state == 'X')
+        return false;
+    *process = (struct process){.pid = pid, .parent = parent, .session = session};
+    return true;
+}
+
+/* Every living process but this one. */
+static int list_processes(int proc_fd, struct processes *processes)
+{
+    int copy = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
+    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    if (!dir)
+        return -1;
+    rewinddir(dir);
+    processes->count = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        if (processes->count == processes->capacity) {
+            size_t wanted = processes->capacity * 2 + 256;
+            void *grown = realloc(processes->list, wanted * sizeof(*processes->list));
+            if (!grown)
+                break;
+            processes->list = grown;
+            processes->capacity = wanted;
+        }
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        if (pid != getpid() && read_stat(proc_fd, pid, &processes->list[processes->count]))
+            processes->count++;
+    }
+    closedir(dir);
+    return 0;
+}
+
+/* Has the process BEOFARM_ATTEMPT_KEY=key, or, if `prefix`, one that begins with key and ':'? */
+static bool has_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct buf *text)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "%d/environ", (int)pid);
+    int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    read_whole(fd, text);
+    close(fd);
+    size_t name_size = strlen(KEY_NAME), key_size = strlen(key);
+    const char *next = (const char *)text->data, *end = next + text->size;
+    while (next < end) {
+        size_t size = strnlen(next, (size_t)(end - next));
+        if (size >= name_size + key_size && memcmp(next, KEY_NAME, name_size) == 0 &&
+            memcmp(next + name_size, key, key_size) == 0 &&
+            (prefix ? next[name_size + key_size] == ':' : size == name_size + key_size))
+            return true;
+        next += size + 1;
+    }
+    return false;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+    pid_t x = ((const struct process *)a)->pid, y = ((const struct process *)b)->pid;
+    return (x > y) - (x < y);
+}
+
+static bool parent_is_kin(const struct processes *processes, const struct process *process)
+{
+    struct process key = {.pid = process->parent};
+    const struct process *parent =
+        bsearch(&key, processes->list, processes->count, sizeof(key), compare_pids);
+    return parent && parent->is_kin;
+}
+
+/* Mark the kin; the parents' relation is followed until nothing changes. */
+static size_t mark(int proc_fd, struct processes *processes, pid_t pid, const char *key,
+                   struct buf *text)
+{
+    size_t marked = 0;
+    if (processes->count)
+        qsort(processes->list, processes->count, sizeof(*processes->list), compare_pids);
+    for (size_t i = 0; i < processes->count; i++) {
+        struct process *process = &processes->list[i];
+        process->is_kin = process->pid == pid || process->session == pid ||
+                          has_key(proc_fd, process->pid, key, false, text);
+        marked += process->is_kin;
+    }
+    for (bool changed = marked > 0; changed;) {
+        changed = false;
+        for (size_t i = 0; i < processes->count; i++)
+            if (!processes->list[i].is_kin && parent_is_kin(processes, &processes->list[i])) {
+                processes->list[i].is_kin = changed = true;
+                marked++;
+            }
+    }
+    return marked;
+}
+
+bool kin_has_key(struct kin *kin, pid_t pid, const char *key)
+{
+    int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool found = proc_fd >= 0 && has_key(proc_fd, pid, key, false, &kin->text);
+    if (proc_fd >= 0)
+        close(proc_fd);
+    return found;
+}
+
+void kin_kill(struct kin *kin, pid_t pid, const char *key, int number, bool thorough)
+{
+    struct processes processes = {0};
+    int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc_fd < 0 || list_processes(proc_fd, &processes) < 0)
+        kill(-pid, number); /* no /proc: the group must do */
+    for (int pass = 0; proc_fd >= 0 && pass < PASSES; pass++) {
+        size_t marked = mark(proc_fd, &processes, pid, key, &kin->text);
+        for (size_t i = 0; i < processes.count; i++)
+            if (processes.list[i].is_kin)
+                kill(processes.list[i].pid, number);
+        if (!marked || !thorough)
+            break;
+        usleep(PASS_PAUSE_US);
+        if (list_processes(proc_fd, &processes) < 0)
+            break;
+    }
+    if (proc_fd >= 0)
+        close(proc_fd);
+    free(processes.list);
+}
+
+void kin_kill_all(const char *prefix)
+{
+    struct processes processes = {0};
+    struct buf text;
+    buf_init(&text, ENVIRONMENT_MAX);
+    int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int pass = 0; proc_fd >= 0 && pass < PASSES; pass++) {
+        size_t found = 0;
+        if (list_processes(proc_fd, &processes) < 0)
+            break;
+        for (size_t i = 0; i < processes.count; i++)
+            if (has_key(proc_fd, processes.list[i].pid, prefix, true, &text)) {
+                kill(processes.list[i].pid, SIGKILL);
+                found++;
+            }
+        if (!found)
+            break;
+        usleep(PASS_PAUSE_US);
+    }
+    if (proc_fd >= 0)
+        close(proc_fd);
+    free(processes.list);
+    buf_fini(&text);
+}

@@ -31,7 +31,7 @@
 #define SMALL       (16 << 10) /* messages up to this size are copied into a shared piece */
 #define SHARED_SIZE (64 << 10) /* bytes of a shared piece */
 #define IN_SIZE     (64 << 10) /* bytes of the receive buffer */
-#define READ_BUDGET (2 << 20)  /* bytes that one progress may read, to be fair to other links */
+#define READ_BUDGET (2 << 20)  /* bytes until link_receive says 0, to be fair to other links */
 #define GATHER      64         /* pieces in one writev */
 
 struct piece {
@@ -51,6 +51,9 @@ struct link_tcp {
     size_t in_begin, in_end;
     struct buf large;  /* a message that does not fit `in` */
     size_t large_size; /* its size; 0 if there is none */
+    size_t read_run;   /* bytes read since link_receive last said 0 */
+    bool drained;      /* the last read took all that the network had */
+    bool send_failed;  /* what is sent goes nowhere; what the peer said may still be read */
     bool lost;
     struct error why;
 };
@@ -161,8 +164,9 @@ static void pieces_drop(struct link_tcp *tcp, size_t sent)
     tcp->first_sent = sent;
 }
 
-/* Hand to the network what it takes. 0 or -1. */
-static int flush_out(struct link_tcp *tcp)
+/* Hand to the network what it takes. A failure is not reported here: the peer may have left last
+ * words, after which link_receive will find the end. */
+static void flush_out(struct link_tcp *tcp)
 {
     while (tcp->unsent > 0) {
         struct iovec parts[GATHER];
@@ -178,12 +182,13 @@ static int flush_out(struct link_tcp *tcp)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return 0;
-        if (sent < 0)
-            return lose(tcp, "the connection broke while sending", errno);
+            return;
+        if (sent < 0) {
+            tcp->send_failed = true;
+            sent = (ssize_t)tcp->unsent;
+        }
         pieces_drop(tcp, (size_t)sent);
     }
-    return 0;
 }
 
 static int tcp_send(struct link *link, struct buf *message, struct error *ret_error)
@@ -191,6 +196,10 @@ static int tcp_send(struct link *link, struct buf *message, struct error *ret_er
     struct link_tcp *tcp = of(link);
     if (tcp->lost)
         return report(tcp, ret_error);
+    if (tcp->send_failed) { /* link_receive will say so */
+        buf_clear(message);
+        return 0;
+    }
     size_t size = message->size;
     bool small = size <= SMALL;
     /* A large message's length stands at the end of a shared piece before it. Should its own
@@ -208,8 +217,8 @@ static int tcp_send(struct link *link, struct buf *message, struct error *ret_er
         tcp->unsent += size;
         buf_init(message, message->max);
     }
-    if (tcp->unsent >= LINK_TCP_EAGER && flush_out(tcp) < 0)
-        return report(tcp, ret_error);
+    if (tcp->unsent >= LINK_TCP_EAGER)
+        flush_out(tcp);
     return 0;
 }
 
@@ -218,13 +227,14 @@ static int tcp_pulse(struct link *link, struct error *ret_error)
     struct link_tcp *tcp = of(link);
     if (tcp->lost)
         return report(tcp, ret_error);
-    if (tcp->unsent > 0) /* what is queued already will be heard as well as any pulse */
-        return flush_out(tcp) < 0 ? report(tcp, ret_error) : 0;
-    uint8_t *room = shared_room(tcp, HEAD);
-    if (!room)
-        return lose_memory(tcp), report(tcp, ret_error);
-    head_put(room, 0);
-    return flush_out(tcp) < 0 ? report(tcp, ret_error) : 0;
+    if (tcp->unsent == 0 && !tcp->send_failed) { /* queued bytes are heard as well as a pulse */
+        uint8_t *room = shared_room(tcp, HEAD);
+        if (!room)
+            return lose_memory(tcp), report(tcp, ret_error);
+        head_put(room, 0);
+    }
+    flush_out(tcp);
+    return 0;
 }
 
 /* --- in ------------------------------------------------------------------------------- */
@@ -319,52 +329,47 @@ static void room_fill(struct link_tcp *tcp, size_t got)
     tcp->in_end += got;
 }
 
-/* Read what the network has, as far as there is room. 0 or -1. */
+/* Read once, as far as there is room. 0, or -1: lost. */
 static int fill_in(struct link_tcp *tcp)
 {
-    for (size_t budget = READ_BUDGET; budget > 0;) {
-        struct iovec parts[2];
-        if (large_begin(tcp) < 0)
-            return -1;
-        in_tidy(tcp);
-        size_t count = room_find(tcp, parts);
-        if (count == 0) /* full of whole messages: receive first */
-            return tcp->in ? 0 : lose_memory(tcp);
-        size_t room = parts[0].iov_len + (count > 1 ? parts[1].iov_len : 0);
-        ssize_t got = readv(tcp->fd, parts, (int)count);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return 0;
-        if (got < 0)
-            return lose(tcp, "the connection broke", errno);
-        if (got == 0)
-            return lose(tcp,
-                        tcp->large_size || tcp->in_end > tcp->in_begin
-                            ? "the peer closed the connection in the middle of a message"
-                            : "the peer closed the connection",
-                        0);
-        tcp->base.heard_ns = clock_monotonic_ns();
-        room_fill(tcp, (size_t)got);
-        if ((size_t)got < room)
-            return 0;
-        budget -= (size_t)got < budget ? (size_t)got : budget;
+    struct iovec parts[2];
+    if (large_begin(tcp) < 0)
+        return -1;
+    in_tidy(tcp);
+    size_t count = room_find(tcp, parts);
+    if (count == 0 || !tcp->in)
+        return lose_memory(tcp);
+    size_t room = parts[0].iov_len + (count > 1 ? parts[1].iov_len : 0);
+    ssize_t got;
+    do
+        got = readv(tcp->fd, parts, (int)count);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        tcp->drained = true;
+        return 0;
     }
+    if (got < 0)
+        return lose(tcp, "the connection broke", errno);
+    if (got == 0)
+        return lose(tcp,
+                    tcp->large_size || tcp->in_end > tcp->in_begin
+                        ? "the peer closed the connection in the middle of a message"
+                        : "the peer closed the connection",
+                    0);
+    tcp->base.heard_ns = clock_monotonic_ns();
+    room_fill(tcp, (size_t)got);
+    tcp->read_run += (size_t)got;
+    tcp->drained = (size_t)got < room;
     return 0;
 }
 
+/* Only sends: were it to read as well, a message read in a progress after the last receive would
+ * wait until the descriptor is readable again, maybe for ever. */
 static int tcp_progress(struct link *link, struct error *ret_error)
 {
-    struct link_tcp *tcp = of(link);
-    /* A peer that closed may have left its last words: read before giving up for a failed send. */
-    int sent = tcp->lost ? -1 : flush_out(tcp);
-    if (!tcp->lost || sent < 0)
-        fill_in(tcp);
-    if (!tcp->lost || whole_waits(tcp)) {
-        in_tidy(tcp);
-        return 0;
-    }
-    return report(tcp, ret_error);
+    (void)ret_error;
+    flush_out(of(link));
+    return 0;
 }
 
 /* Hand over the large message; the receiver's old memory serves the next one. */
@@ -383,27 +388,37 @@ static void large_give(struct link_tcp *tcp, struct buf *ret_message)
         buf_fini(&tcp->large);
 }
 
+/* Cut the message at the front of `in`. 1 or -1. */
+static int front_give(struct link_tcp *tcp, struct buf *ret_message)
+{
+    size_t size = head_get(tcp->in + tcp->in_begin);
+    buf_clear(ret_message);
+    if (buf_append(ret_message, tcp->in + tcp->in_begin + HEAD, size) < 0)
+        return lose_memory(tcp);
+    tcp->in_begin += HEAD + size;
+    return 1;
+}
+
 static int tcp_receive(struct link *link, struct buf *ret_message, struct error *ret_error)
 {
     struct link_tcp *tcp = of(link);
-    if (whole_waits(tcp)) {
-        if (tcp->large_size > 0) {
+    for (;;) {
+        if (whole_waits(tcp)) {
+            if (tcp->large_size == 0)
+                return front_give(tcp, ret_message) < 0 ? report(tcp, ret_error) : 1;
             large_give(tcp, ret_message);
             return 1;
         }
-        size_t size = head_get(tcp->in + tcp->in_begin);
-        buf_clear(ret_message);
-        if (buf_append(ret_message, tcp->in + tcp->in_begin + HEAD, size) < 0) {
-            lose_memory(tcp);
+        if (tcp->lost)
             return report(tcp, ret_error);
+        if (tcp->drained || tcp->read_run >= READ_BUDGET) {
+            tcp->drained = false;
+            tcp->read_run = 0;
+            in_tidy(tcp);
+            return 0;
         }
-        tcp->in_begin += HEAD + size;
-        return 1;
+        fill_in(tcp);
     }
-    if (tcp->lost)
-        return report(tcp, ret_error);
-    in_tidy(tcp);
-    return 0;
 }
 
 /* --- the rest ------------------------------------------------------------------------- */

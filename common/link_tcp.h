@@ -4,11 +4,11 @@
  * Each message travels as u32 length (little-endian, 1 to MESSAGE_MAX) and its bytes; a length
  * of zero alone is a pulse. Sends are queued, so that many leave in one system call: they leave
  * in link_progress, or at once when LINK_TCP_EAGER bytes have gathered. So call link_progress
- * after the last link_send of a turn of the event loop (or wait for the socket to be writable
- * while link_wants_write).
+ * after the last link_send of a turn of the event loop, or wait for the socket to be writable
+ * while link_wants_write. Reading is done by link_receive.
  *
- * Messages that arrived whole before the connection ended are still received: link_progress
- * reports the loss only when link_receive has given them all out.
+ * Messages that arrived whole before the connection ended are still received: it is
+ * link_receive that reports the loss, when it has given them all out.
  */
 #ifndef BEOFARM_COMMON_LINK_TCP_H
 #define BEOFARM_COMMON_LINK_TCP_H

@@ -254,8 +254,7 @@ void message_put_output(struct buf *buf, const struct output_piece *piece)
     wire_put_bytes(buf, piece->bytes, piece->size);
 }
 
-/* Relative, without NUL, without empty, "." or ".." components: it stays inside its folder. */
-static bool path_is_safe(const char *path, size_t size)
+bool message_path_is_safe(const char *path, size_t size)
 {
     if (size == 0 || size > MESSAGE_PATH_MAX || memchr(path, 0, size))
         return false;
@@ -283,7 +282,7 @@ int message_get_output(const struct buf *message, struct output_piece *ret_piece
     p->total_size = wire_get_varint(&reader);
     p->bytes = wire_get_bytes(&reader, &p->size);
     if (reader.failed || wire_left(&reader) || p->size > MESSAGE_CHUNK ||
-        !path_is_safe(p->path, p->path_size) || p->offset > p->total_size ||
+        !message_path_is_safe(p->path, p->path_size) || p->offset > p->total_size ||
         p->size > p->total_size - p->offset)
         return damaged(ret_error, MESSAGE_OUTPUT);
     return 0;

@@ -157,6 +157,9 @@ void message_put_output(struct buf *buf, const struct output_piece *piece);
 int message_get_output(const struct buf *message, struct output_piece *ret_piece,
                        struct error *ret_error);
 
+/* Whether a path is one of OUTPUT's: it stays inside its folder. */
+bool message_path_is_safe(const char *path, size_t size);
+
 /* JOB: JSON text (docs/architecture.md). Borrowed, not NUL-terminated. */
 void message_put_job(struct buf *buf, const char *json, size_t size);
 int message_get_job(const struct buf *message, const char **ret_json, size_t *ret_size,

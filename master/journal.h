@@ -54,6 +54,7 @@ struct journal_row {
     struct result result; /* of the attempt that ended it; what it points to is borrowed */
     uint32_t attempts;    /* how many attempts the task took in all */
     const char *worker;   /* host of the worker; borrowed, NUL-terminated, "" if none */
+    uint32_t worker_id;   /* its number in this master; not stored, for the hooks alone */
     const void *params;   /* the task's payload, a values.h list; borrowed; unused if !ended */
     size_t params_size;
 };

@@ -27,12 +27,18 @@
 
 #define FSYNC_FILES_MAX 8  /* a group with more files is made durable by syncfs */
 #define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_DEPTH_MAX */
-#define NAME_SIZE       48 /* "TASK.ATTEMPT" */
+#define NAME_SIZE       64 /* "TASK.ATTEMPT.WORKER" */
 #define BUCKETS_FIRST   64
+
+/* Attempts of different masters of a run may have the same number: who sends is part of the key. */
+struct key {
+    struct attempt_id id;
+    uint32_t worker;
+};
 
 struct attempt {
     struct attempt *next; /* in its bucket */
-    struct attempt_id id;
+    struct key key;
     bool sealed;
     uint32_t files; /* whole ones */
     char *path;     /* of the file that is being written, NULL if none is */
@@ -50,19 +56,25 @@ struct outputs {
 
 /* --- the table of attempts ---------------------------------------------------------------- */
 
-static size_t bucket_of(const struct outputs *outputs, struct attempt_id id)
+static bool key_is(const struct key *a, const struct key *b)
 {
-    uint64_t hash = (id.task * 31 + id.attempt) * UINT64_C(0x9e3779b97f4a7c15);
+    return a->id.task == b->id.task && a->id.attempt == b->id.attempt && a->worker == b->worker;
+}
+
+static size_t bucket_of(const struct outputs *outputs, struct key key)
+{
+    uint64_t hash =
+        ((key.id.task * 31 + key.id.attempt) * 31 + key.worker) * UINT64_C(0x9e3779b97f4a7c15);
 
     return (size_t)(hash >> 32) & (outputs->bucket_count - 1);
 }
 
 /* Where the pointer to the attempt stands, or would stand. Called with the lock. */
-static struct attempt **attempt_slot(struct outputs *outputs, struct attempt_id id)
+static struct attempt **attempt_slot(struct outputs *outputs, struct key key)
 {
-    struct attempt **slot = &outputs->buckets[bucket_of(outputs, id)];
+    struct attempt **slot = &outputs->buckets[bucket_of(outputs, key)];
 
-    while (*slot && ((*slot)->id.task != id.task || (*slot)->id.attempt != id.attempt))
+    while (*slot && !key_is(&(*slot)->key, &key))
         slot = &(*slot)->next;
     return slot;
 }
@@ -79,7 +91,7 @@ static void table_grow(struct outputs *outputs)
     outputs->bucket_count = 2 * count;
     for (size_t i = 0; i < count; i++)
         for (struct attempt *attempt = before[i]; attempt; attempt = next) {
-            struct attempt **slot = &after[bucket_of(outputs, attempt->id)];
+            struct attempt **slot = &after[bucket_of(outputs, attempt->key)];
 
             next = attempt->next;
             attempt->next = *slot;
@@ -90,29 +102,28 @@ static void table_grow(struct outputs *outputs)
 
 /* An attempt that is still sending, which is the owner's alone. A sealed one is the journal's
  * thread's, which frees it: of that only *ret_sealed tells. */
-static struct attempt *attempt_find(struct outputs *outputs, struct attempt_id id,
-                                    bool *ret_sealed)
+static struct attempt *attempt_find(struct outputs *outputs, struct key key, bool *ret_sealed)
 {
     struct attempt *attempt;
 
     pthread_mutex_lock(&outputs->lock);
-    attempt = *attempt_slot(outputs, id);
+    attempt = *attempt_slot(outputs, key);
     *ret_sealed = attempt && attempt->sealed;
     pthread_mutex_unlock(&outputs->lock);
     return *ret_sealed ? NULL : attempt;
 }
 
-static struct attempt *attempt_add(struct outputs *outputs, struct attempt_id id)
+static struct attempt *attempt_add(struct outputs *outputs, struct key key)
 {
     struct attempt *attempt = calloc(1, sizeof *attempt), **slot;
 
     if (!attempt)
         return NULL;
-    attempt->id = id;
+    attempt->key = key;
     pthread_mutex_lock(&outputs->lock);
     if (outputs->count >= outputs->bucket_count)
         table_grow(outputs);
-    slot = &outputs->buckets[bucket_of(outputs, id)];
+    slot = &outputs->buckets[bucket_of(outputs, key)];
     attempt->next = *slot;
     *slot = attempt;
     outputs->count++;
@@ -120,12 +131,12 @@ static struct attempt *attempt_add(struct outputs *outputs, struct attempt_id id
     return attempt;
 }
 
-static void attempt_forget(struct outputs *outputs, struct attempt_id id)
+static void attempt_forget(struct outputs *outputs, struct key key)
 {
     struct attempt **slot, *attempt;
 
     pthread_mutex_lock(&outputs->lock);
-    slot = attempt_slot(outputs, id);
+    slot = attempt_slot(outputs, key);
     attempt = *slot;
     if (attempt) {
         *slot = attempt->next;
@@ -136,9 +147,10 @@ static void attempt_forget(struct outputs *outputs, struct attempt_id id)
     pthread_mutex_unlock(&outputs->lock);
 }
 
-static char *partial_name(struct attempt_id id, char *name)
+static char *partial_name(struct key key, char *name)
 {
-    snprintf(name, NAME_SIZE, "%" PRIu64 ".%" PRIu32, id.task, id.attempt);
+    snprintf(name, NAME_SIZE, "%" PRIu64 ".%" PRIu32 ".%" PRIu32, key.id.task, key.id.attempt,
+             key.worker);
     return name;
 }
 
@@ -242,14 +254,13 @@ static int folder_enter(int dir_fd, const char *name)
 }
 
 /* The folder that holds `path` of this attempt; *ret_name is the file's name in it. */
-static int parent_open(struct outputs *outputs, struct attempt_id id, char *path,
-                       char **ret_name)
+static int parent_open(struct outputs *outputs, struct key key, char *path, char **ret_name)
 {
     char name[NAME_SIZE], *slash;
     int fd = dup(outputs->partial_fd);
 
     if (fd >= 0)
-        fd = folder_enter(fd, partial_name(id, name));
+        fd = folder_enter(fd, partial_name(key, name));
     for (; fd >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
         *slash = 0;
         fd = folder_enter(fd, path);
@@ -278,11 +289,12 @@ static int bytes_write_at(int fd, const void *bytes, size_t size, uint64_t offse
 }
 
 /* Write the piece; a file that its first piece could not fill is removed again. */
-static int piece_write(struct outputs *outputs, const struct output_piece *piece, char *path,
-                       struct error *ret_error)
+static int piece_write(struct outputs *outputs, uint32_t worker,
+                       const struct output_piece *piece, char *path, struct error *ret_error)
 {
     char *name;
-    int dir_fd = parent_open(outputs, piece->id, path, &name), fd = -1, rc = -1;
+    const struct key key = {piece->id, worker};
+    int dir_fd = parent_open(outputs, key, path, &name), fd = -1, rc = -1;
     int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (piece->offset ? 0 : O_CREAT | O_EXCL);
 
     if (dir_fd >= 0)
@@ -305,11 +317,12 @@ static int piece_write(struct outputs *outputs, const struct output_piece *piece
     return rc;
 }
 
-int outputs_add(struct outputs *outputs, const struct output_piece *piece,
+int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_piece *piece,
                 struct error *ret_error)
 {
+    const struct key key = {piece->id, worker};
     bool sealed;
-    struct attempt *attempt = attempt_find(outputs, piece->id, &sealed);
+    struct attempt *attempt = attempt_find(outputs, key, &sealed);
     char *path;
 
     if (sealed)
@@ -319,11 +332,11 @@ int outputs_add(struct outputs *outputs, const struct output_piece *piece,
     if (piece_check(attempt, piece, path, ret_error) < 0 ||
         folders_make(outputs, ret_error) < 0)
         goto fail;
-    if (!attempt && !(attempt = attempt_add(outputs, piece->id))) {
+    if (!attempt && !(attempt = attempt_add(outputs, key))) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
         goto fail;
     }
-    if (piece_write(outputs, piece, path, ret_error) < 0)
+    if (piece_write(outputs, worker, piece, path, ret_error) < 0)
         goto fail;
     free(attempt->path);
     attempt->path = path;
@@ -340,11 +353,11 @@ fail:
     return -1;
 }
 
-int outputs_seal(struct outputs *outputs, struct attempt_id id, uint32_t files,
+int outputs_seal(struct outputs *outputs, uint32_t worker, struct attempt_id id, uint32_t files,
                  struct error *ret_error)
 {
     bool sealed;
-    struct attempt *attempt = attempt_find(outputs, id, &sealed);
+    struct attempt *attempt = attempt_find(outputs, (struct key){id, worker}, &sealed);
     uint32_t came = attempt ? attempt->files : 0;
 
     if (came != files || (attempt && attempt->path))
@@ -360,19 +373,54 @@ int outputs_seal(struct outputs *outputs, struct attempt_id id, uint32_t files,
     return 0;
 }
 
-void outputs_discard(struct outputs *outputs, struct attempt_id id)
+static void key_discard(struct outputs *outputs, struct key key)
 {
-    bool sealed;
     char name[NAME_SIZE];
 
-    if (!attempt_find(outputs, id, &sealed))
-        return;
     tree_remove(outputs->partial_fd,
-                partial_name(id, name)); /* else the next start removes it */
-    attempt_forget(outputs, id);
+                partial_name(key, name)); /* else the next start removes it */
+    attempt_forget(outputs, key);
+}
+
+void outputs_discard(struct outputs *outputs, uint32_t worker, struct attempt_id id)
+{
+    const struct key key = {id, worker};
+    bool sealed;
+
+    if (attempt_find(outputs, key, &sealed))
+        key_discard(outputs, key);
+}
+
+/* An attempt of this worker that is not sealed. Called with the lock. */
+static const struct attempt *attempt_of(const struct outputs *outputs, uint32_t worker)
+{
+    for (size_t i = 0; i < outputs->bucket_count && outputs->count; i++)
+        for (const struct attempt *attempt = outputs->buckets[i]; attempt;
+             attempt = attempt->next)
+            if (attempt->key.worker == worker && !attempt->sealed)
+                return attempt;
+    return NULL;
+}
+
+void outputs_discard_worker(struct outputs *outputs, uint32_t worker)
+{
+    for (;;) {
+        pthread_mutex_lock(&outputs->lock);
+        const struct attempt *attempt = attempt_of(outputs, worker);
+        const struct key key = attempt ? attempt->key : (struct key){{0}, 0};
+        pthread_mutex_unlock(&outputs->lock);
+        if (!attempt)
+            return;
+        key_discard(outputs, key);
+    }
 }
 
 /* --- in the journal's thread -------------------------------------------------------------- */
+
+static struct key row_key(const struct journal_row *row)
+{
+    return (struct key){row->result.id, row->worker_id};
+}
 
 static bool row_is_sealed(struct outputs *outputs, const struct journal_row *row)
 {
@@ -382,7 +430,7 @@ static bool row_is_sealed(struct outputs *outputs, const struct journal_row *row
     if (!row->ended || !row->result.output_files)
         return false;
     pthread_mutex_lock(&outputs->lock);
-    attempt = *attempt_slot(outputs, row->result.id);
+    attempt = *attempt_slot(outputs, row_key(row));
     sealed = attempt && attempt->sealed;
     pthread_mutex_unlock(&outputs->lock);
     return sealed;
@@ -402,20 +450,20 @@ static int rows_sync(struct outputs *outputs, const struct journal_row *rows, si
     }
     for (size_t i = 0; i < count; i++)
         if (row_is_sealed(outputs, &rows[i]) &&
-            tree_sync(outputs->partial_fd, partial_name(rows[i].result.id, name)) < 0)
+            tree_sync(outputs->partial_fd, partial_name(row_key(&rows[i]), name)) < 0)
             return error_errno(ret_error, errno, "cannot make %s/out/.partial/%s durable",
                                outputs->run_dir, name);
     return 0;
 }
 
 /* Put the attempt's folder in place of whatever a crash left there. */
-static int row_rename(struct outputs *outputs, struct attempt_id id, struct error *ret_error)
+static int row_rename(struct outputs *outputs, struct key key, struct error *ret_error)
 {
     char from[NAME_SIZE], to[NAME_SIZE];
     int rc;
 
-    partial_name(id, from);
-    snprintf(to, sizeof to, "%" PRIu64, id.task);
+    partial_name(key, from);
+    snprintf(to, sizeof to, "%" PRIu64, key.id.task);
     rc = renameat(outputs->partial_fd, from, outputs->out_fd, to);
     if (rc < 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) &&
         tree_remove(outputs->out_fd, to) == 0)
@@ -423,7 +471,7 @@ static int row_rename(struct outputs *outputs, struct attempt_id id, struct erro
     if (rc < 0)
         return error_errno(ret_error, errno, "cannot put %s/out/%s in place", outputs->run_dir,
                            to);
-    attempt_forget(outputs, id);
+    attempt_forget(outputs, key);
     return 0;
 }
 
@@ -443,7 +491,7 @@ int outputs_prepare(void *context, const struct journal_row *rows, size_t count,
         return -1;
     for (size_t i = 0; i < count; i++)
         if (row_is_sealed(outputs, &rows[i]) &&
-            row_rename(outputs, rows[i].result.id, ret_error) < 0)
+            row_rename(outputs, row_key(&rows[i]), ret_error) < 0)
             return -1;
     /* Also when a repeated call finds all renamed already: its sync may be what failed. */
     if (any && outputs->out_fd >= 0 && fsync(outputs->out_fd) < 0)

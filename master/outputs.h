@@ -1,7 +1,7 @@
 /*
  * outputs.h - the declared output files of tasks: RUN_DIR/out/TASK/.
  *
- * Pieces of an attempt's files are written under RUN_DIR/out/.partial/TASK.ATTEMPT/ as they
+ * Pieces of an attempt's files are written under RUN_DIR/out/.partial/TASK.ATTEMPT.WORKER/ as they
  * arrive. When the attempt's result has been accepted, outputs_seal checks that every file is
  * whole; before the result is committed, the journal's thread makes the files durable (one
  * syncfs for a group of many files, fsync for a few) and renames the directory to out/TASK
@@ -26,24 +26,27 @@ struct outputs;
 /* Use RUN_DIR/out, made when first needed. What an earlier master left in .partial is removed. */
 struct outputs *outputs_open(const char *run_dir, struct error *ret_error);
 
-/* Write a piece. The pieces of a file come in order, and the files of an attempt one after the
+/* Write a piece that worker number `worker` sent. The pieces of a file come in order, and the files of an attempt one after the
  * other. 0, or -1:
  * ERROR_NETWORK: the peer sent what it should not (bad path, gap, a file twice); drop the link.
  * ERROR_SYSTEM: the disk is full or failing; nothing has changed, and the same piece may be tried
  * again later. */
-int outputs_add(struct outputs *outputs, const struct output_piece *piece,
+int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_piece *piece,
                 struct error *ret_error);
 
 /* The attempt's result was accepted: check that `files` files (result.output_files) came, all
  * whole. Call it before journal_add. -1 with a sentence (ERROR_NETWORK) if not. Nothing to do,
  * and 0, for 0 files. */
-int outputs_seal(struct outputs *outputs, struct attempt_id id, uint32_t files,
+int outputs_seal(struct outputs *outputs, uint32_t worker, struct attempt_id id, uint32_t files,
                  struct error *ret_error);
 
 /* Remove what came of this attempt (it failed, lost the race, or its link was lost: a worker that
  * comes back sends every file again from the start). Nothing if there is nothing, or if it is
  * sealed. */
-void outputs_discard(struct outputs *outputs, struct attempt_id id);
+void outputs_discard(struct outputs *outputs, uint32_t worker, struct attempt_id id);
+
+/* The same for all attempts of a worker (its link is lost). */
+void outputs_discard_worker(struct outputs *outputs, uint32_t worker);
 
 /* The journal's `prepare` hook; `context` is the struct outputs. */
 int outputs_prepare(void *context, const struct journal_row *rows, size_t count,

@@ -1,0 +1,39 @@
+/*
+ * content.h - answers workers' FETCH messages: pieces of the farm's files, by content hash.
+ *
+ * What it serves: the manifest itself (its text, hashed) and whatever lies in the store. It also
+ * lays the files out for drivers that read some of them inside the master.
+ */
+#ifndef BEOFARM_MASTER_CONTENT_H
+#define BEOFARM_MASTER_CONTENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/message.h"
+#include "common/store.h"
+
+struct content;
+
+/* `manifest_path` is files.json; if it does not exist the farm has no files. `store_uri` may be
+ * NULL where the manifest is empty. NULL with a sentence. */
+struct content *content_open(const char *manifest_path, const char *store_uri,
+                             struct error *ret_error);
+void content_close(struct content *content); /* NULL is allowed */
+
+/* The manifest's hash as the job names it. Borrowed. */
+const char *content_manifest_hash(const struct content *content);
+
+/* Answer a FETCH: a DATA message into `reply`, with the piece at the asked offset, or one that
+ * says that there is no such file (the sentence, for a notice, in *ret_error and -1 returned; the
+ * reply is to be sent all the same). */
+int content_answer(struct content *content, const struct file_piece *asked, struct buf *reply,
+                   struct error *ret_error);
+
+/* Lay every file of the manifest under `folder` (made if missing) with its mode, unless a file
+ * of that size is there already. */
+int content_lay(struct content *content, const char *folder, struct error *ret_error);
+
+#endif

@@ -1,0 +1,375 @@
+/*
+ * A turn of the loop: messages have come (farm_intake.c); ask the driver for tasks, do what the
+ * scheduler says, acknowledge what the journal has committed, send what was gathered. Then see
+ * whether this was the end.
+ *
+ * The end comes in steps. FARM_RUNNING: until every task has ended, or something ends the farm
+ * early. FARM_ENDING: nothing new is leased; the journal commits what it has and the
+ * acknowledgements go out. Then results.csv is made whole, the end is announced, workers are told
+ * to stop, and in FARM_PARTING they get a moment to leave.
+ */
+#include "config.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mpi_world.h"
+#include "master/farm_private.h"
+
+#define FEED_AHEAD         1024 /* tasks kept waiting beyond what workers ask for */
+#define BACKLOG_HIGH_BYTES ((size_t)128 << 20)
+#define BACKLOG_LOW_BYTES  ((size_t)32 << 20)
+#define PARTING_NS         (INT64_C(3) * CLOCK_SECOND_NS)
+
+/* Tasks */
+
+static void feed_one(struct farm *farm)
+{
+    struct error error;
+    uint64_t limit = farm->file.limits.tasks;
+    struct scheduler_counts counts = scheduler_counts(farm->scheduler);
+    enum driver_next next = DRIVER_FINISHED;
+    if (!limit || counts.tasks < limit)
+        next = farm->driver_ops->next(farm->driver, (uint32_t)counts.slots);
+    if (next == DRIVER_FINISHED)
+        farm->driver_finished = true;
+    else if (next == DRIVER_TASK && scheduler_add(farm->scheduler, 1, &error) < 0)
+        farm_end(farm, error.code, "%s", error.text);
+}
+
+static bool feeds(const struct farm *farm, uint64_t tasks_before)
+{
+    return farm->phase == FARM_RUNNING && !farm->driver_finished &&
+           scheduler_counts(farm->scheduler).tasks != tasks_before;
+}
+
+/* Until enough wait, or the driver has no more for now. */
+static void feed(struct farm *farm)
+{
+    uint64_t before = UINT64_MAX;
+    while (feeds(farm, before)) {
+        struct scheduler_counts counts = scheduler_counts(farm->scheduler);
+        if (counts.waiting >= counts.credits + FEED_AHEAD)
+            return;
+        before = counts.tasks;
+        feed_one(farm);
+    }
+}
+
+void farm_feed_until(struct farm *farm, uint64_t task)
+{
+    uint64_t before = UINT64_MAX;
+    while (feeds(farm, before) && scheduler_counts(farm->scheduler).tasks < task) {
+        before = scheduler_counts(farm->scheduler).tasks;
+        feed_one(farm);
+    }
+}
+
+/* What the scheduler says */
+
+static void lease(struct farm *farm, struct member *member,
+                  const struct scheduler_action *action)
+{
+    for (uint32_t i = 0; i < action->count; i++) {
+        struct attempt_id id = action->attempts[i];
+        buf_clear(&farm->scratch);
+        if (farm->driver_ops->payload(farm->driver, id.task, &farm->scratch) < 0) {
+            farm_end(farm, ERROR_BUG, "the driver does not know its own task %llu",
+                     (unsigned long long)id.task);
+            return;
+        }
+        crew_lease(farm->crew, member, id, farm->scratch.data, farm->scratch.size);
+    }
+}
+
+static void cancel(struct farm *farm, struct member *member,
+                   const struct scheduler_action *action)
+{
+    for (uint32_t i = 0; i < action->count; i++) {
+        crew_cancel(farm->crew, member, action->attempts[i]);
+        outputs_discard(farm->outputs, member->id, action->attempts[i]);
+    }
+}
+
+static void recall(struct farm *farm, struct member *member, uint32_t count)
+{
+    struct buf message;
+    buf_init(&message, MESSAGE_MAX);
+    message_put_count(&message, MESSAGE_RECALL, count);
+    crew_send(farm->crew, member, &message);
+    buf_fini(&message);
+}
+
+static void fail_lost(struct farm *farm, const struct scheduler_action *action)
+{
+    static const char sentence[] = "every worker that ran it was lost; does it exhaust the "
+                                   "memory of its node?";
+    for (uint32_t i = 0; i < action->count; i++) {
+        const struct result result = {.id = action->attempts[i],
+                                      .status = RESULT_LOST,
+                                      .started_ns = clock_wall_ns(),
+                                      .error = sentence,
+                                      .error_size = sizeof(sentence) - 1};
+        farm_record_end(farm, &result, NULL);
+    }
+}
+
+static void tell_trust(struct farm *farm, struct member *member,
+                       const struct scheduler_action *action)
+{
+    bool aside = action->kind == SCHEDULER_SET_ASIDE;
+    announce_worker(member->id, aside ? "set-aside" : "joined", member->host, member->transport,
+                    member->slots);
+    if (!aside)
+        return;
+    struct error text;
+    error_set(&text, ERROR_NONE,
+              "worker %u on %s is set aside: it failed %u tasks in a row, while others succeed",
+              member->id, member->host, action->count);
+    farm_take_notice(farm, text.text);
+}
+
+static void act(struct farm *farm, const struct scheduler_action *action)
+{
+    struct member *member = crew_find(farm->crew, action->worker);
+    if (action->kind == SCHEDULER_FAIL_TASK)
+        fail_lost(farm, action);
+    if (!member) /* lost in this very turn; the scheduler hears of it when it is buried */
+        return;
+    switch (action->kind) {
+    case SCHEDULER_LEASE:
+        lease(farm, member, action);
+        break;
+    case SCHEDULER_CANCEL:
+        cancel(farm, member, action);
+        break;
+    case SCHEDULER_RECALL:
+        recall(farm, member, action->count);
+        break;
+    case SCHEDULER_SET_ASIDE:
+    case SCHEDULER_REINSTATE:
+        tell_trust(farm, member, action);
+        break;
+    default:
+        break;
+    }
+}
+
+static void act_all(struct farm *farm)
+{
+    struct scheduler_action action;
+    struct error error;
+    int rc = 0;
+    while (farm->phase == FARM_RUNNING && !farm->paused &&
+           (rc = scheduler_next_action(farm->scheduler, clock_monotonic_ns(), &action,
+                                       &error)) > 0)
+        act(farm, &action);
+    if (rc < 0)
+        farm_end(farm, error.code, "%s", error.text);
+    loop_timer_arm(farm->wake, scheduler_wake_ns(farm->scheduler));
+}
+
+/* The journal */
+
+static void tell_trouble(struct farm *farm)
+{
+    struct error error;
+    bool troubled = journal_trouble(farm->journal, &error);
+    if (troubled && !farm->journal_troubled) {
+        error_prefix(&error, "results are held back until they can be journaled");
+        farm_take_notice(farm, error.text);
+    } else if (!troubled && farm->journal_troubled) {
+        farm_take_notice(farm, "the journal can be written again");
+    }
+    farm->journal_troubled = troubled;
+    if (!farm->results_troubled && results_trouble(farm->results, &error) < 0) {
+        farm->results_troubled = true;
+        farm_take_notice(farm, error.text);
+    }
+}
+
+void farm_journal_ready(unsigned events, void *context)
+{
+    (void)events;
+    struct farm *farm = context;
+    uint64_t committed = journal_committed(farm->journal);
+    struct pending_ack ack;
+    while (pending_take(farm->pending, committed, &ack)) {
+        struct member *member = crew_find(farm->crew, ack.worker);
+        if (member)
+            crew_ack(farm->crew, member, ack.id);
+    }
+    tell_trouble(farm);
+}
+
+static void look_at_backlog(struct farm *farm)
+{
+    size_t bytes;
+    journal_backlog(farm->journal, &bytes);
+    if (bytes > BACKLOG_HIGH_BYTES)
+        farm->paused = true;
+    else if (bytes < BACKLOG_LOW_BYTES)
+        farm->paused = false;
+}
+
+/* Timers and signals */
+
+void farm_wake(void *context)
+{
+    (void)context; /* it is enough that the loop turns */
+}
+
+void farm_wake_expired(void *context)
+{
+    (void)context;
+}
+
+void farm_retry_expired(void *context)
+{
+    struct farm *farm = context;
+    crew_resume(farm->crew);
+}
+
+void farm_lonely_expired(void *context)
+{
+    struct farm *farm = context;
+    farm_end(
+        farm, ERROR_INTERRUPTED,
+        "no worker has been there for %.0f s ($.limits.idle_stop_s); what is done is safe, "
+        "and the run can be resumed",
+        farm->file.limits.idle_stop_s);
+}
+
+void farm_parting_expired(void *context)
+{
+    struct farm *farm = context;
+    loop_stop(farm->loop);
+}
+
+void farm_caught(int signal, void *context)
+{
+    struct farm *farm = context;
+    if (farm->phase != FARM_RUNNING)
+        loop_stop(farm->loop); /* the second time means now */
+    farm_end(farm, ERROR_INTERRUPTED,
+             "stopped by %s; what is done is safe, and the run can be "
+             "resumed",
+             signal == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+/* The end */
+
+void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
+{
+    if (farm->phase != FARM_RUNNING)
+        return;
+    va_list args;
+    va_start(args, format);
+    error_vset(&farm->end, code, format, args);
+    va_end(args);
+    farm->exit_code = code;
+    farm->phase = FARM_ENDING;
+}
+
+static bool all_done(const struct farm *farm)
+{
+    struct scheduler_counts counts = scheduler_counts(farm->scheduler);
+    if (farm->driver_ops->over && farm->driver_ops->over(farm->driver))
+        return true;
+    return farm->driver_finished && counts.waiting == 0 && counts.leased == 0;
+}
+
+static void end_of_work(struct farm *farm)
+{
+    struct error error;
+    struct announce_progress numbers;
+    progress_read(farm->progress, &numbers);
+    if (farm->driver_ops->outcome && farm->driver_ops->outcome(farm->driver, &error) < 0)
+        farm_end(farm, error.code, "%s", error.text);
+    else if (numbers.failed)
+        farm_end(farm, ERROR_TASKS, "%llu tasks failed for good; results.csv says why",
+                 (unsigned long long)numbers.failed);
+    else
+        farm_end(farm, ERROR_NONE, "all tasks are done");
+}
+
+static const char *status_name(enum error_code code)
+{
+    return code == ERROR_NONE          ? "done"
+           : code == ERROR_TASKS       ? "failed"
+           : code == ERROR_INTERRUPTED ? "stopped"
+                                       : "broken";
+}
+
+static void say_stop(void *context, struct member *member)
+{
+    struct farm *farm = context;
+    struct buf stop;
+    buf_init(&stop, MESSAGE_MAX);
+    message_begin(&stop, MESSAGE_STOP);
+    crew_send(farm->crew, member, &stop);
+    buf_fini(&stop);
+    member->ended_well = true;
+}
+
+static void announce_the_end(struct farm *farm)
+{
+    struct error error;
+    if (journal_backlog(farm->journal, NULL) == 0 &&
+        results_rewrite(farm->results, farm->journal, NULL, &error) < 0)
+        farm_take_notice(farm, error.text);
+    struct announce_progress numbers;
+    progress_read(farm->progress, &numbers);
+    progress_say(farm->progress);
+    announce_end(status_name(farm->exit_code), &numbers, farm->end.text);
+    log_info("%s", farm->end.text);
+}
+
+static void part(struct farm *farm)
+{
+    announce_the_end(farm);
+    crew_each(farm->crew, say_stop, farm);
+    farm->phase = FARM_PARTING;
+    loop_timer_arm(farm->parting, clock_monotonic_ns() + PARTING_NS);
+}
+
+static void look_for_the_end(struct farm *farm)
+{
+    if (farm->phase == FARM_RUNNING && all_done(farm))
+        end_of_work(farm);
+    /* A journal that cannot be written must not keep a stopped farm: workers keep the results. */
+    if (farm->phase == FARM_ENDING &&
+        (journal_backlog(farm->journal, NULL) == 0 || farm->journal_troubled))
+        part(farm);
+    if (farm->phase == FARM_PARTING && crew_count(farm->crew) == 0)
+        loop_stop(farm->loop);
+}
+
+int64_t farm_turn(void *context)
+{
+    struct farm *farm = context;
+    look_at_backlog(farm);
+    feed(farm);
+    act_all(farm);
+    look_for_the_end(farm);
+    return crew_flush(farm->crew);
+}
+
+int farm_run(const struct farm_options *options, struct error *ret_error)
+{
+    struct farm farm = {0};
+    int code;
+    if (farm_open(&farm, options, ret_error) < 0 || loop_run(farm.loop, ret_error) < 0) {
+        code = ret_error->code;
+    } else {
+        code = farm.exit_code;
+        *ret_error = farm.end;
+    }
+    farm_close(&farm);
+    mpi_world_exit(code);
+    return code;
+}

@@ -1,0 +1,332 @@
+/* What workers say, and what follows from it. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "master/farm_private.h"
+
+/* Failed tasks that get a line of their own; beyond, they are counted and stand in results.csv. */
+#define FAILURES_TOLD 100
+
+void farm_take_notice(void *context, const char *sentence)
+{
+    (void)context;
+    log_warn("%s", sentence);
+    announce_notice(sentence);
+}
+
+void farm_take_joined(void *context, struct link *link, const struct rendezvous_peer *peer)
+{
+    struct farm *farm = context;
+    struct error error;
+    struct member *member = crew_add(farm->crew, link, (uint32_t)peer->id, peer->host, &error);
+    if (!member) {
+        farm_take_notice(farm, error.text);
+        return;
+    }
+    log_info("worker %u joined: %s (%s), pid %lld, by %s", member->id, peer->host,
+             peer->address, (long long)peer->pid, peer->transport);
+    struct buf job;
+    buf_init(&job, MESSAGE_MAX);
+    buf_append(&job, farm->job.data, farm->job.size);
+    crew_send(farm->crew, member, &job);
+    buf_fini(&job);
+    if (farm->phase != FARM_PARTING)
+        return;
+    struct buf stop;
+    buf_init(&stop, MESSAGE_MAX);
+    message_begin(&stop, MESSAGE_STOP);
+    crew_send(farm->crew, member, &stop);
+    buf_fini(&stop);
+    member->ended_well = true;
+}
+
+/* Acknowledge once everything journaled so far is durable. */
+static void ack_when_durable(struct farm *farm, struct member *member, struct attempt_id id)
+{
+    if (!member)
+        return;
+    const struct pending_ack ack = {
+        .sequence = farm->last_sequence, .worker = member->id, .id = id};
+    if (pending_add(farm->pending, &ack) < 0)
+        farm_end(farm, ERROR_SYSTEM,
+                 "no memory for acknowledgements; resume on a larger machine");
+}
+
+static void journal(struct farm *farm, const struct result *result, const struct member *member,
+                    bool ended)
+{
+    struct error error;
+    struct journal_row row = {.ended = ended,
+                              .result = *result,
+                              .attempts = result->id.attempt,
+                              .worker = member ? member->host : "",
+                              .worker_id = member ? member->id : 0};
+    buf_clear(&farm->scratch);
+    if (ended &&
+        farm->driver_ops->payload(farm->driver, result->id.task, &farm->scratch) == 0) {
+        row.params = farm->scratch.data;
+        row.params_size = farm->scratch.size;
+    }
+    if (journal_add(farm->journal, &row, &farm->last_sequence, &error) < 0)
+        farm_end(farm, error.code, "%s", error.text);
+}
+
+/* "task 12 failed after 3 attempts on n2: exit status 1: sentence" */
+static void tell_failure(struct farm *farm, const struct result *result, const char *host)
+{
+    struct scheduler_counts counts = scheduler_counts(farm->scheduler);
+    if (counts.failed > FAILURES_TOLD)
+        return;
+    char sentence[ERROR_TEXT_MAX];
+    int used = snprintf(
+        sentence, sizeof(sentence),
+        "task %llu failed for good at attempt %u%s%s: ", (unsigned long long)result->id.task,
+        result->id.attempt, *host ? " on " : "", host);
+    if (result->error_size)
+        snprintf(sentence + used, sizeof(sentence) - (size_t)used, "%.*s",
+                 (int)result->error_size, result->error);
+    else
+        snprintf(sentence + used, sizeof(sentence) - (size_t)used, "%s (%d)",
+                 result_status_name(result->status), result->code);
+    log_warn("%s", sentence);
+    announce_failed(result->id.task, sentence);
+}
+
+void farm_record_end(struct farm *farm, const struct result *result, struct member *member)
+{
+    journal(farm, result, member, true);
+    farm->driver_ops->ended(farm->driver, result, false);
+    if (result->status != RESULT_OK)
+        tell_failure(farm, result, member ? member->host : "");
+    progress_touch(farm->progress);
+}
+
+static bool has_ended(const struct farm *farm, uint64_t task)
+{
+    enum scheduler_task_state state = scheduler_task_state(farm->scheduler, task);
+    return state == SCHEDULER_TASK_DONE || state == SCHEDULER_TASK_FAILED;
+}
+
+static enum scheduler_verdict judge(struct farm *farm, struct member *member,
+                                    const struct result *result)
+{
+    enum scheduler_outcome outcome =
+        result->status == RESULT_OK ? SCHEDULER_OK : SCHEDULER_FAILED;
+    int64_t elapsed_ns = result->elapsed_s > 0 && result->elapsed_s < 1e9
+                             ? (int64_t)(result->elapsed_s * 1e9)
+                             : 0;
+    int64_t now = clock_monotonic_ns();
+    enum scheduler_verdict verdict =
+        scheduler_result(farm->scheduler, member->id, result->id, outcome, elapsed_ns, now);
+    if (verdict == SCHEDULER_UNKNOWN) {
+        /* An earlier master had come further than this one has; catch up with it. */
+        farm_feed_until(farm, result->id.task);
+        verdict =
+            scheduler_result(farm->scheduler, member->id, result->id, outcome, elapsed_ns, now);
+    }
+    return verdict;
+}
+
+static int take_result(struct farm *farm, struct member *member, const struct result *result,
+                       struct error *ret_error)
+{
+    bool good = result->status == RESULT_OK && !has_ended(farm, result->id.task);
+    /* Before the scheduler counts it as the one: are its files really here? */
+    if (good && outputs_seal(farm->outputs, member->id, result->id, result->output_files,
+                             ret_error) < 0)
+        return -1;
+    enum scheduler_verdict verdict = judge(farm, member, result);
+    if (verdict != SCHEDULER_ACCEPT)
+        outputs_discard(farm->outputs, member->id, result->id);
+    switch (verdict) {
+    case SCHEDULER_ACCEPT:
+    case SCHEDULER_FAIL:
+        farm_record_end(farm, result, member);
+        break;
+    case SCHEDULER_RETRY:
+        journal(farm, result, member, false);
+        break;
+    default:
+        break;
+    }
+    ack_when_durable(farm, member, result->id);
+    return 0;
+}
+
+static int take_results(struct farm *farm, struct member *member, const struct buf *message,
+                        struct error *ret_error)
+{
+    struct wire_reader reader = message_body(message);
+    struct result result;
+    int rc;
+    while ((rc = message_next_result(&reader, &result, ret_error)) > 0)
+        if (take_result(farm, member, &result, ret_error) < 0)
+            return -1;
+    return rc;
+}
+
+/* A worker that outlived another master, or a cut network, says what it still holds. */
+static void adopt(struct farm *farm, struct member *member, struct attempt_id id)
+{
+    int64_t now = clock_monotonic_ns();
+    enum scheduler_adoption answer = scheduler_adopted(farm->scheduler, member->id, id, now);
+    if (answer == SCHEDULER_ADOPT_UNKNOWN) {
+        farm_feed_until(farm, id.task);
+        answer = scheduler_adopted(farm->scheduler, member->id, id, now);
+    }
+    if (answer != SCHEDULER_ADOPTED)
+        crew_cancel(farm->crew, member, id);
+}
+
+static int take_ready(struct farm *farm, struct member *member, const struct buf *message,
+                      struct error *ret_error)
+{
+    struct wire_reader reader = message_body(message);
+    struct ready ready;
+    struct attempt_id id;
+    int rc;
+    if (member->state != MEMBER_JOINED)
+        return error_set(ret_error, ERROR_NETWORK, "it said READY twice");
+    if (message_get_ready(&reader, &ready, ret_error) < 0 ||
+        scheduler_worker_joined(farm->scheduler, member->id, ready.slots, ready.credits,
+                                clock_monotonic_ns(), ret_error) < 0)
+        return -1;
+    member->state = MEMBER_READY;
+    member->slots = ready.slots;
+    loop_timer_disarm(farm->lonely);
+    announce_worker(member->id, "joined", member->host, member->transport, member->slots);
+    while ((rc = message_next_attempt(&reader, &id, ret_error)) > 0)
+        adopt(farm, member, id);
+    progress_touch(farm->progress);
+    return rc;
+}
+
+static int take_attempts(struct farm *farm, struct member *member, const struct buf *message,
+                         struct error *ret_error)
+{
+    bool started = message_type(message) == MESSAGE_STARTED;
+    struct wire_reader reader = message_body(message);
+    struct attempt_id id;
+    int rc;
+    while ((rc = message_next_attempt(&reader, &id, ret_error)) > 0) {
+        if (started) {
+            scheduler_started(farm->scheduler, member->id, id, clock_monotonic_ns());
+        } else {
+            scheduler_handed_back(farm->scheduler, member->id, id, clock_monotonic_ns());
+            outputs_discard(farm->outputs, member->id, id);
+        }
+    }
+    progress_touch(farm->progress);
+    return rc;
+}
+
+static int take_credit(struct farm *farm, struct member *member, const struct buf *message,
+                       struct error *ret_error)
+{
+    uint32_t credits;
+    if (message_get_count(message, &credits, ret_error) < 0)
+        return -1;
+    scheduler_worker_credits(farm->scheduler, member->id, credits);
+    return 0;
+}
+
+static int take_fetch(struct farm *farm, struct member *member, const struct buf *message,
+                      struct error *ret_error)
+{
+    struct file_piece asked;
+    if (message_get_fetch(message, &asked, ret_error) < 0)
+        return -1;
+    struct error why;
+    struct buf reply;
+    buf_init(&reply, MESSAGE_MAX);
+    if (content_answer(farm->content, &asked, &reply, &why) < 0)
+        farm_take_notice(farm, why.text);
+    crew_send(farm->crew, member, &reply);
+    buf_fini(&reply);
+    return 0;
+}
+
+static int take_output(struct farm *farm, struct member *member, const struct buf *message,
+                       struct error *ret_error)
+{
+    struct output_piece piece;
+    if (message_get_output(message, &piece, ret_error) < 0)
+        return -1;
+    if (has_ended(farm, piece.id.task))
+        return 0; /* somebody else was faster */
+    if (outputs_add(farm->outputs, member->id, &piece, ret_error) == 0)
+        return 0;
+    if (ret_error->code != ERROR_SYSTEM)
+        return -1;
+    /* The disk is full or failing: keep the piece, and the sender waiting, until it is not. */
+    farm_take_notice(farm, ret_error->text);
+    loop_timer_arm(farm->retry, clock_monotonic_ns() + JOURNAL_RETRY_S * CLOCK_SECOND_NS);
+    return 1;
+}
+
+static int take_leaving(struct farm *farm, struct member *member)
+{
+    scheduler_worker_leaving(farm->scheduler, member->id);
+    member->state = MEMBER_LEAVING;
+    member->ended_well = true;
+    return 0;
+}
+
+int farm_take_message(void *context, struct member *member, const struct buf *message,
+                      struct error *ret_error)
+{
+    struct farm *farm = context;
+    int type = message_type(message);
+    if (member->state == MEMBER_JOINED && type != MESSAGE_READY && type != MESSAGE_FETCH &&
+        type != MESSAGE_LEAVING)
+        return error_set(ret_error, ERROR_NETWORK, "it said %s before READY",
+                         message_type_name(type));
+    switch (type) {
+    case MESSAGE_READY:
+        return take_ready(farm, member, message, ret_error);
+    case MESSAGE_RESULTS:
+        return take_results(farm, member, message, ret_error);
+    case MESSAGE_STARTED:
+    case MESSAGE_HANDBACK:
+        return take_attempts(farm, member, message, ret_error);
+    case MESSAGE_CREDIT:
+        return take_credit(farm, member, message, ret_error);
+    case MESSAGE_FETCH:
+        return take_fetch(farm, member, message, ret_error);
+    case MESSAGE_OUTPUT:
+        return take_output(farm, member, message, ret_error);
+    case MESSAGE_LEAVING:
+        return take_leaving(farm, member);
+    default:
+        return error_set(ret_error, ERROR_NETWORK, "it sent a message of type %d (%s)", type,
+                         message_type_name(type));
+    }
+}
+
+void farm_take_loss(void *context, struct member *member, const char *sentence)
+{
+    struct farm *farm = context;
+    bool known = member->state != MEMBER_JOINED;
+    scheduler_worker_lost(farm->scheduler, member->id, clock_monotonic_ns());
+    outputs_discard_worker(farm->outputs, member->id);
+    if (known)
+        announce_worker(member->id, member->ended_well ? "left" : "lost", member->host,
+                        member->transport, member->slots);
+    if (member->ended_well) {
+        log_info("worker %u (%s) left", member->id, member->host);
+    } else {
+        char text[ERROR_TEXT_MAX];
+        snprintf(text, sizeof(text), "worker %u on %s is lost: %s", member->id, member->host,
+                 sentence);
+        farm_take_notice(farm, text);
+    }
+    if (farm->file.limits.idle_stop_s > 0 && scheduler_counts(farm->scheduler).workers == 0)
+        loop_timer_arm(farm->lonely,
+                       clock_monotonic_ns() + (int64_t)(farm->file.limits.idle_stop_s * 1e9));
+    progress_touch(farm->progress);
+}

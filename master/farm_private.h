@@ -1,0 +1,92 @@
+/* farm_private.h - what farm.c, farm_open.c and farm_intake.c share. */
+#ifndef BEOFARM_MASTER_FARM_PRIVATE_H
+#define BEOFARM_MASTER_FARM_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/farmfile.h"
+#include "common/loop.h"
+#include "master/content.h"
+#include "master/crew.h"
+#include "master/driver.h"
+#include "master/farm.h"
+#include "master/journal.h"
+#include "master/outputs.h"
+#include "master/pending.h"
+#include "master/progress.h"
+#include "master/rendezvous.h"
+#include "master/results.h"
+#include "master/scheduler.h"
+
+enum farm_phase {
+    FARM_RUNNING,
+    FARM_ENDING, /* the end is decided: no more leases, the journal catches up */
+    FARM_PARTING /* STOP was sent: workers leave */
+};
+
+struct farm {
+    const struct farm_options *options;
+    struct farmfile file;
+    char instance[33]; /* names this master process */
+    char *folder;      /* where the driver finds the farm's files */
+    struct buf job;    /* the JOB message */
+
+    struct loop *loop;
+    struct content *content;
+    const struct driver_ops *driver_ops;
+    struct driver *driver;
+    bool driver_finished;
+    struct scheduler *scheduler;
+    struct journal *journal;
+    struct loop_watch *journal_watch;
+    struct outputs *outputs;
+    struct results *results;
+    struct crew *crew;
+    struct rendezvous *rendezvous;
+    struct pending *pending; /* acknowledgements that wait for the journal */
+    struct progress *progress;
+
+    struct loop_timer *wake;    /* the scheduler's */
+    struct loop_timer *retry;   /* for messages put off by a full disk */
+    struct loop_timer *lonely;  /* no worker for limits.idle_stop_s */
+    struct loop_timer *parting; /* workers that do not go */
+
+    uint64_t last_sequence; /* of the journal */
+    bool paused;            /* the journal lags: nothing is leased */
+    bool journal_troubled, results_troubled;
+    enum farm_phase phase;
+    enum error_code exit_code;
+    struct error end; /* the sentence of an end that is not simply "all done" */
+    struct buf scratch;
+};
+
+/* farm_open.c: build everything in order; on failure, what was built is freed by farm_close. */
+int farm_open(struct farm *farm, const struct farm_options *options, struct error *ret_error);
+void farm_close(struct farm *farm);
+
+/* farm_intake.c: the crew's events. */
+int farm_take_message(void *context, struct member *member, const struct buf *message,
+                      struct error *ret_error);
+void farm_take_loss(void *context, struct member *member, const char *sentence);
+void farm_take_joined(void *context, struct link *link, const struct rendezvous_peer *peer);
+void farm_take_notice(void *context, const char *sentence);
+
+/* farm_intake.c: a task ended for good; journal it. `member` may be NULL. */
+void farm_record_end(struct farm *farm, const struct result *result, struct member *member);
+
+/* farm.c */
+void farm_feed_until(struct farm *farm, uint64_t task); /* make tasks up to this number exist */
+void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void farm_wake(void *context);               /* a driver has news */
+void farm_caught(int signal, void *context); /* SIGTERM, SIGINT */
+void farm_wake_expired(void *context);
+void farm_retry_expired(void *context);
+void farm_lonely_expired(void *context);
+void farm_parting_expired(void *context);
+void farm_journal_ready(unsigned events, void *context);
+int64_t farm_turn(void *context);
+
+#endif

@@ -1,0 +1,146 @@
+/* beofarm-master: runs one farm's master in the current directory (docs/architecture.md). */
+#include "config.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "master/farm.h"
+#include "master/plan.h"
+#include "master/probe.h"
+#include "master/rebuild.h"
+
+static const char usage[] =
+    "Usage: beofarm-master [--run-dir DIR] [--port PORT]\n"
+    "       beofarm-master --plan FARM | --results RUN_DIR | --probe\n"
+    "\n"
+    "Runs the master of a farm in the current directory, which holds farm.json and "
+    "files.json.\n"
+    "It is started by `beofarm run`; what it needs to know stands in its environment.\n"
+    "\n"
+    "  --run-dir DIR      where journal.db, results.csv and out/ go [$BEOFARM_RUN_DIR, or .]\n"
+    "  --port PORT        the port to listen on first [$BEOFARM_PORT, or the farm file's]\n"
+    "  --plan FARM        print what a farm file comes to, as JSON, and start nothing\n"
+    "  --results RUN_DIR  write results.csv again from journal.db\n"
+    "  --probe            print whether workers can join by MPI here, as JSON\n"
+    "  --help, --version\n"
+    "\n"
+    "Environment: BEOFARM_SECRET (64 hex digits), BEOFARM_RUN_DIR, BEOFARM_STORE, "
+    "BEOFARM_PORT,\n"
+    "BEOFARM_NETWORK (interface or CIDR), BEOFARM_LOG (error, warn, info, debug).\n";
+
+enum { OPTION_RUN_DIR = 256, OPTION_PORT, OPTION_PLAN, OPTION_RESULTS, OPTION_PROBE };
+
+static const struct option options[] = {
+    {"run-dir", required_argument, NULL, OPTION_RUN_DIR},
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"plan", required_argument, NULL, OPTION_PLAN},
+    {"results", required_argument, NULL, OPTION_RESULTS},
+    {"probe", no_argument, NULL, OPTION_PROBE},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+struct arguments {
+    const char *run_dir, *port, *plan, *results;
+    int probe;
+};
+
+static int fail(const struct error *error)
+{
+    log_error("%s", error->text);
+    return error->code;
+}
+
+/* For --plan and the like the sentence is for a person, not for a log. */
+static int complain(const struct error *error)
+{
+    fprintf(stderr, "%s\n", error->text);
+    return error->code;
+}
+
+static int read_port(const char *text, int *ret_port, struct error *ret_error)
+{
+    char *end;
+    long port = text && *text ? strtol(text, &end, 10) : -1;
+    if (text && *text && (*end || port < 0 || port > 65535))
+        return error_set(ret_error, ERROR_USAGE, "port \"%s\" is not a number from 0 to 65535",
+                         text);
+    *ret_port = (int)port;
+    return 0;
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct error error = {0};
+    struct farm_options farm = {.farm_path = "farm.json",
+                                .manifest_path = "files.json",
+                                .run_dir = arguments->run_dir ? arguments->run_dir
+                                                              : getenv("BEOFARM_RUN_DIR"),
+                                .store = getenv("BEOFARM_STORE"),
+                                .secret = getenv("BEOFARM_SECRET"),
+                                .network = getenv("BEOFARM_NETWORK")};
+    if (!farm.run_dir || !*farm.run_dir)
+        farm.run_dir = ".";
+    if (read_port(arguments->port ? arguments->port : getenv("BEOFARM_PORT"), &farm.port,
+                  &error) < 0)
+        return fail(&error);
+    if (!farm.secret) {
+        error_set(&error, ERROR_USAGE,
+                  "BEOFARM_SECRET is not set; start farms with `beofarm run FARM`");
+        return fail(&error);
+    }
+    /* A reader of our output that went away must not take the farm with it. */
+    signal(SIGPIPE, SIG_IGN);
+    int code = farm_run(&farm, &error);
+    if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
+        fail(&error);
+    return code;
+}
+
+static int print_version(void)
+{
+    puts(PACKAGE_STRING);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct error error = {0};
+    int option;
+    log_open("master");
+    while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
+        switch (option) {
+        case OPTION_RUN_DIR:
+            arguments.run_dir = optarg;
+            break;
+        case OPTION_PORT:
+            arguments.port = optarg;
+            break;
+        case OPTION_PLAN:
+            return plan_print(optarg, &error) < 0 ? complain(&error) : 0;
+        case OPTION_RESULTS:
+            return rebuild_results(optarg, &error) < 0 ? complain(&error) : 0;
+        case OPTION_PROBE:
+            return probe_print(&error) < 0 ? complain(&error) : 0;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        case 'V':
+            return print_version();
+        default:
+            fputs(usage, stderr);
+            return ERROR_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "beofarm-master takes no argument \"%s\"\n%s", argv[optind], usage);
+        return ERROR_USAGE;
+    }
+    return run(&arguments);
+}

@@ -1,0 +1,331 @@
+/*
+ * The agent brings leases to slots and results to the master. Everything happens in one event
+ * loop; only finding a lost master again has a thread of its own (redial.h).
+ *
+ * A result is kept, with its output files, until the master acknowledges it. If the link is lost,
+ * tasks go on, and what the next link meets (the same master, or its successor) is told in READY
+ * what is in hand, and is sent every unacknowledged result again.
+ */
+#include "config.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mpi_world.h"
+#include "worker/agent.h"
+#include "worker/agent_private.h"
+
+#define TELL_STARTED_NS (INT64_C(100) * CLOCK_MS_NS)
+#define LAST_WORDS_NS   (INT64_C(10) * CLOCK_SECOND_NS) /* to deliver results when leaving */
+#define BUSY_ROUNDS     64
+#define BUSY_NAP_NS     INT64_C(30000)
+
+void agent_end(struct agent *agent, const struct error *error)
+{
+    if (agent->over)
+        return;
+    agent->over = true;
+    if (error)
+        agent->end = *error;
+    loop_stop(agent->loop);
+}
+
+/* Tasks */
+
+static void dispatch(struct agent *agent)
+{
+    struct held *held;
+    int slot;
+    if (!agent->site_ready || agent->leaving)
+        return;
+    while ((held = hand_first(agent->hand, HAND_QUEUED)) &&
+           (slot = site_free_slot(agent->site)) >= 0) {
+        held->slot = (uint32_t)slot;
+        held->started_ns = clock_monotonic_ns();
+        hand_move(agent->hand, held, HAND_RUNNING);
+        /* The payload is the runner's only during the call, and held may be gone after it. */
+        void *payload = held->payload;
+        size_t size = held->payload_size;
+        held->payload = NULL;
+        site_start(agent->site, held->slot, held->id, payload, size);
+        free(payload);
+        agent->quiet_rounds = 0;
+    }
+    site_flush(agent->site);
+    held = hand_first(agent->hand, HAND_RUNNING);
+    if (held && !agent->started_armed) {
+        agent->started_armed = true;
+        loop_timer_arm(agent->started, clock_monotonic_ns() + TELL_STARTED_NS);
+    }
+}
+
+static void keep_result(struct agent *agent, struct held *held, const struct result *result,
+                        struct workdir *workdir)
+{
+    buf_clear(&agent->scratch);
+    message_add_result(&agent->scratch, result);
+    held->result = malloc(agent->scratch.size);
+    if (!held->result || buf_failed(&agent->scratch)) {
+        struct error error;
+        error_set(&error, ERROR_SYSTEM, "no memory to keep a result of %zu bytes",
+                  agent->scratch.size);
+        workdir_destroy(workdir);
+        agent_end(agent, &error);
+        return;
+    }
+    memcpy(held->result, agent->scratch.data, agent->scratch.size);
+    held->result_size = agent->scratch.size;
+    held->workdir = workdir;
+    hand_move(agent->hand, held, HAND_DONE);
+    if (credit_ended(&agent->credit, clock_monotonic_ns()))
+        agent->credit_changed = true;
+}
+
+void agent_task_done(void *context, uint32_t slot, const struct result *result,
+                     struct workdir *workdir)
+{
+    (void)slot;
+    struct agent *agent = context;
+    struct held *held = hand_find(agent->hand, result->id);
+    agent->quiet_rounds = 0;
+    if (!held || held->state != HAND_RUNNING) {
+        workdir_destroy(workdir);
+        return;
+    }
+    if (!held->unwanted) {
+        keep_result(agent, held, result, workdir);
+        return;
+    }
+    if (held->handback)
+        agent_hand_back(agent, held->id);
+    workdir_destroy(workdir);
+    hand_remove(agent->hand, held);
+}
+
+/* Tell the master of tasks that have run for a while, so that it can tell slow from not begun. */
+static void started_expired(void *context)
+{
+    struct agent *agent = context;
+    int64_t now = clock_monotonic_ns(), next = INT64_MAX;
+    struct buf *message = &agent->scratch;
+    message_begin(message, MESSAGE_STARTED);
+    for (struct held *held = hand_first(agent->hand, HAND_RUNNING); held; held = held->next) {
+        if (held->announced)
+            continue;
+        if (held->started_ns + TELL_STARTED_NS <= now) {
+            message_add_attempt(message, held->id);
+            held->announced = true;
+        } else if (held->started_ns + TELL_STARTED_NS < next) {
+            next = held->started_ns + TELL_STARTED_NS;
+        }
+    }
+    if (message->size > 1)
+        agent_send(agent, message);
+    agent->started_armed = next != INT64_MAX;
+    loop_timer_arm(agent->started, next);
+}
+
+/* The site */
+
+static void site_ready(void *context)
+{
+    struct agent *agent = context;
+    agent->site_ready = true;
+    credit_init(&agent->credit, site_slots(agent->site),
+                !cJSON_IsFalse(json_member(agent->job, "prefetch")));
+    log_info("%u slots are ready", site_slots(agent->site));
+    agent_send_ready(agent);
+}
+
+static void site_failed(void *context, const struct error *error)
+{
+    agent_end(context, error);
+}
+
+static void fetch(void *context, const uint8_t *hash, uint64_t offset)
+{
+    struct agent *agent = context;
+    struct buf message;
+    buf_init(&message, MESSAGE_MAX);
+    message_put_fetch(&message, hash, offset);
+    agent_send(agent, &message);
+    buf_fini(&message);
+}
+
+void agent_attach_cache(struct agent *agent)
+{
+    const struct cache_source source = {.fetch = fetch, .context = agent};
+    if (agent->site)
+        cache_set_source(site_cache(agent->site), agent->link ? &source : NULL);
+}
+
+void agent_open_site(struct agent *agent, struct error *ret_error)
+{
+    const struct site_events events = {
+        .ready = site_ready, .failed = site_failed, .done = agent_task_done};
+    agent->site_ready = false;
+    agent->site =
+        site_create(agent->loop, agent->children, agent->job, &events, agent, ret_error);
+    if (!agent->site)
+        agent_end(agent, ret_error);
+    agent_attach_cache(agent);
+}
+
+void agent_close_site(struct agent *agent)
+{
+    struct held *held;
+    site_destroy(agent->site);
+    agent->site = NULL;
+    agent->site_ready = false;
+    /* What was not finished is nobody's now; the master leases it anew. */
+    while ((held = hand_first(agent->hand, HAND_RUNNING)) ||
+           (held = hand_first(agent->hand, HAND_QUEUED)))
+        hand_remove(agent->hand, held);
+}
+
+/* Leaving */
+
+static struct held *first_wanted(const struct hand *hand)
+{
+    struct held *held = hand_first(hand, HAND_RUNNING);
+    while (held && held->unwanted)
+        held = held->next;
+    return held;
+}
+
+static void drain_expired(void *context)
+{
+    struct agent *agent = context;
+    struct held *held;
+    if (agent->last_words) {
+        struct error error;
+        error_set(&error, ERROR_NETWORK, "the master did not acknowledge the last results");
+        agent_end(agent, &error);
+        return;
+    }
+    agent->last_words = true;
+    loop_timer_arm(agent->drain, clock_monotonic_ns() + LAST_WORDS_NS);
+    /* From the start each time: a cancel may end, and remove, several tasks of one runner. */
+    while ((held = first_wanted(agent->hand))) {
+        held->unwanted = held->handback = true;
+        site_cancel(agent->site, held->slot, held->id, RUNNER_CANCEL_GENTLY);
+    }
+}
+
+static void leave(struct agent *agent)
+{
+    struct held *held;
+    agent->leaving = true;
+    if (!agent->link || !agent->said_ready) {
+        agent_end(agent, NULL);
+        return;
+    }
+    struct farmfile_worker settings = {.drain_s = 30};
+    farmfile_read_worker(json_member(agent->job, "worker"), &settings, NULL);
+    log_info("leaving: %zu tasks have %.0f s to end", hand_count(agent->hand, HAND_RUNNING),
+             settings.drain_s);
+    message_begin(&agent->scratch, MESSAGE_LEAVING);
+    agent_send(agent, &agent->scratch);
+    while ((held = hand_first(agent->hand, HAND_QUEUED))) {
+        agent_hand_back(agent, held->id);
+        hand_remove(agent->hand, held);
+    }
+    loop_timer_arm(agent->drain, clock_monotonic_ns() + (int64_t)(settings.drain_s * 1e9));
+}
+
+static void caught(int signal, void *context)
+{
+    (void)signal;
+    struct agent *agent = context;
+    if (agent->leaving)
+        agent_end(agent, NULL); /* the second time means now */
+    else
+        leave(agent);
+}
+
+static void look_whether_gone(struct agent *agent)
+{
+    if (!agent->leaving || agent->over)
+        return;
+    for (int state = 0; state < HAND_STATES; state++)
+        if (hand_count(agent->hand, (enum hand_state)state))
+            return;
+    if (!agent->link || link_unsent_bytes(agent->link) == 0)
+        agent_end(agent, NULL);
+}
+
+/* The turn */
+
+static int64_t turn(void *context)
+{
+    struct agent *agent = context;
+    dispatch(agent);
+    agent_flush(agent);
+    look_whether_gone(agent);
+    if (!agent->link || !link_busy(agent->link)) {
+        agent->quiet_rounds = 0;
+        return agent->more ? 0 : INT64_MAX;
+    }
+    return agent->more || agent->quiet_rounds++ < BUSY_ROUNDS ? 0 : BUSY_NAP_NS;
+}
+
+static int open_agent(struct agent *agent, const struct agent_options *options,
+                      struct error *ret_error)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+    agent->options = options;
+    buf_init(&agent->scratch, MESSAGE_MAX);
+    buf_init(&agent->incoming, MESSAGE_MAX);
+    buf_init(&agent->handback, MESSAGE_MAX);
+    buf_init(&agent->results, MESSAGE_MAX);
+    agent->loop = loop_create(ret_error);
+    if (!agent->loop || loop_signals(agent->loop, signals, caught, agent, ret_error) < 0)
+        return -1;
+    /* Before any other thread: MPI makes some. */
+    agent->children = children_create(agent->loop, ret_error);
+    if (!agent->children)
+        return -1;
+    agent->hand = hand_create();
+    agent->started = loop_timer_add(agent->loop, started_expired, agent);
+    agent->drain = loop_timer_add(agent->loop, drain_expired, agent);
+    agent->pulse = loop_timer_add(agent->loop, agent_pulse, agent);
+    if (!agent->hand || !agent->started || !agent->drain || !agent->pulse)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the worker");
+    loop_set_turn(agent->loop, turn, agent);
+    return agent_dial_first(agent, ret_error);
+}
+
+static void close_agent(struct agent *agent)
+{
+    redial_stop(agent->redial);
+    if (agent->hand)
+        agent_close_site(agent);
+    hand_destroy(agent->hand);
+    loop_watch_remove(agent->watch);
+    link_close(agent->link);
+    children_destroy(agent->children);
+    loop_destroy(agent->loop);
+    cJSON_Delete(agent->job);
+    buf_fini(&agent->scratch);
+    buf_fini(&agent->incoming);
+    buf_fini(&agent->handback);
+    buf_fini(&agent->results);
+}
+
+int agent_run(const struct agent_options *options, struct error *ret_error)
+{
+    struct agent agent = {0};
+    int rc = open_agent(&agent, options, &agent.end);
+    if (rc == 0 && !agent.over)
+        loop_run(agent.loop, &agent.end);
+    *ret_error = agent.end;
+    close_agent(&agent);
+    int code = agent.end.code;
+    mpi_world_exit(code);
+    return code;
+}

@@ -1,0 +1,72 @@
+/* agent_private.h - what agent.c (tasks, site, leaving) and agent_link.c (the master) share. */
+#ifndef BEOFARM_WORKER_AGENT_PRIVATE_H
+#define BEOFARM_WORKER_AGENT_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/buf.h"
+#include "common/farmfile.h"
+#include "common/link.h"
+#include "common/loop.h"
+#include "worker/agent.h"
+#include "worker/child.h"
+#include "worker/credit.h"
+#include "worker/hand.h"
+#include "worker/redial.h"
+#include "worker/site.h"
+#include "worker/workdir.h"
+
+struct agent {
+    const struct agent_options *options;
+    struct loop *loop;
+    struct children *children;
+    struct hand *hand;
+    struct credit credit;
+    bool credit_changed;
+
+    cJSON *job;        /* as the master gave it; outlives the site */
+    struct site *site; /* NULL before the first job */
+    bool site_ready;
+
+    struct link *link; /* NULL while the master is lost */
+    struct loop_watch *watch;
+    struct redial *redial;
+    int64_t lost_ns; /* since when */
+    int64_t heartbeat_ns;
+    int64_t pulse_due_ns;
+    bool said_ready; /* on this link */
+    bool more;       /* messages were left for the next turn */
+    struct buf incoming;
+    struct buf results;  /* RESULTS being gathered */
+    struct buf handback; /* HANDBACK being gathered */
+    struct buf scratch;
+    unsigned quiet_rounds;
+
+    struct loop_timer *started, *drain, *pulse;
+    bool started_armed;
+    bool leaving;    /* SIGTERM came */
+    bool last_words; /* the grace is over */
+    bool over;
+    struct error end;
+};
+
+/* agent.c */
+void agent_end(struct agent *agent, const struct error *error); /* NULL: all is well */
+void agent_task_done(void *context, uint32_t slot, const struct result *result,
+                     struct workdir *workdir);
+void agent_attach_cache(struct agent *agent);
+void agent_open_site(struct agent *agent, struct error *ret_error);
+void agent_close_site(struct agent *agent);
+
+/* agent_link.c */
+int agent_dial_first(struct agent *agent, struct error *ret_error);
+void agent_send(struct agent *agent, struct buf *message); /* takes the content */
+void agent_send_ready(struct agent *agent);
+void agent_hand_back(struct agent *agent, struct attempt_id id);
+void agent_flush(struct agent *agent); /* send what is due, move the link */
+void agent_pulse(void *context);
+
+#endif

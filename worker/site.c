@@ -1,0 +1,328 @@
+/*
+ * Getting ready goes in steps that wait for the network: fetch the manifest, read it, fetch the
+ * common files. Each step begins where the cache says that the one before is over, which may be
+ * at once; so the first is begun from a timer, to keep the promise that nothing is called from
+ * site_create.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/manifest.h"
+#include "common/store.h"
+#include "worker/site.h"
+#include "worker/topology.h"
+#include "worker/workdir.h"
+
+#define PLACES_MAX 10000 /* workers in one directory */
+
+struct seat {
+    struct site *site;
+    uint32_t slot;
+    struct runner *runner;
+    unsigned running;
+};
+
+struct site {
+    struct loop *loop;
+    struct children *children;
+    const cJSON *job;
+    struct site_events events;
+    void *context;
+    struct topology *topology;
+    struct topology_plan *plan;
+    char *base;  /* DIR/beofarm */
+    int lock_fd; /* holds base/work-N.lock: nobody else works in base/work-N */
+    char *work_root;
+    struct cache *cache;
+    struct cache_request *request;
+    struct loop_timer *begin;
+    uint8_t manifest_hash[MESSAGE_HASH_SIZE];
+    struct manifest *manifest;
+    struct workplace *workplace;
+    const struct runner_ops *ops;
+    struct seat *seats;
+    uint32_t seat_count;
+};
+
+static void fail(struct site *site, const struct error *error)
+{
+    site->events.failed(site->context, error);
+}
+
+/* Runners */
+
+static void runner_done(void *context, struct runner *runner, const struct result *result,
+                        struct workdir *workdir)
+{
+    (void)runner;
+    struct seat *seat = context;
+    seat->running--;
+    seat->site->events.done(seat->site->context, seat->slot, result, workdir);
+}
+
+static int open_runners(struct site *site, struct error *ret_error)
+{
+    for (uint32_t i = 0; i < site->seat_count; i++) {
+        struct seat *seat = &site->seats[i];
+        *seat = (struct seat){.site = site, .slot = i};
+        const struct runner_context context = {
+            .job = site->job,
+            .slot = &site->plan->slots[i],
+            .slot_number = i,
+            .workplace = site->workplace,
+            .children = site->children,
+            .loop = site->loop,
+            .owner = {.done = runner_done, .context = seat},
+        };
+        seat->runner = site->ops->open(&context, ret_error);
+        if (!seat->runner)
+            return -1;
+    }
+    return 0;
+}
+
+/* Files */
+
+static void common_files_here(void *context, const struct error *error)
+{
+    struct site *site = context;
+    site->request = NULL;
+    if (error)
+        fail(site, error);
+    else
+        site->events.ready(site->context);
+}
+
+static int read_manifest(struct site *site, struct error *ret_error)
+{
+    char *text;
+    size_t size;
+    if (cache_read(site->cache, site->manifest_hash, JSON_SIZE_MAX, &text, &size, ret_error) <
+        0)
+        return -1;
+    site->manifest = manifest_create(text, size, ret_error);
+    free(text);
+    if (!site->manifest)
+        return -1;
+    site->workplace = workplace_create(site->work_root, site->cache, site->manifest, ret_error);
+    return site->workplace ? open_runners(site, ret_error) : -1;
+}
+
+static void manifest_here(void *context, const struct error *error)
+{
+    struct site *site = context;
+    struct error why;
+    site->request = NULL;
+    if (error) {
+        fail(site, error);
+        return;
+    }
+    if (read_manifest(site, &why) < 0) {
+        fail(site, &why);
+        return;
+    }
+    const uint8_t(*hashes)[MESSAGE_HASH_SIZE];
+    size_t count = workplace_common(site->workplace, &hashes);
+    site->request = cache_request(site->cache, hashes, count, common_files_here, site);
+}
+
+static void begin(void *context)
+{
+    struct site *site = context;
+    site->request =
+        cache_request(site->cache, (const uint8_t(*)[MESSAGE_HASH_SIZE]) & site->manifest_hash,
+                      1, manifest_here, site);
+}
+
+/* Places */
+
+static int make_base(struct site *site, const char *dir, struct error *ret_error)
+{
+    char *absolute = realpath(dir, NULL);
+    int rc = absolute ? asprintf(&site->base, "%s/beofarm", absolute) : -1;
+    free(absolute);
+    if (rc < 0)
+        return error_errno(ret_error, errno,
+                           "the worker's directory \"%s\" ($.worker.dir) is of no use", dir);
+    if (mkdir(site->base, 0777) < 0 && errno != EEXIST)
+        return error_errno(ret_error, errno, "\"%s\" cannot be made", site->base);
+    return 0;
+}
+
+/* Several workers may share a directory: each takes the first number that nobody has locked. */
+static int lock_place(struct site *site, struct error *ret_error)
+{
+    for (int number = 0; number < PLACES_MAX; number++) {
+        char *lock = NULL;
+        if (asprintf(&lock, "%s/work-%d.lock", site->base, number) < 0)
+            break;
+        site->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        free(lock);
+        if (site->lock_fd < 0)
+            return error_errno(ret_error, errno, "\"%s\" cannot be written", site->base);
+        if (flock(site->lock_fd, LOCK_EX | LOCK_NB) == 0)
+            return asprintf(&site->work_root, "%s/work-%d", site->base, number) < 0
+                       ? error_set(ret_error, ERROR_SYSTEM, "no memory for a path")
+                       : 0;
+        close(site->lock_fd);
+        site->lock_fd = -1;
+    }
+    return error_set(ret_error, ERROR_SYSTEM, "no place to work is free under \"%s\"",
+                     site->base);
+}
+
+static int open_places(struct site *site, struct error *ret_error)
+{
+    const char *dir, *hash;
+    char *cache_dir = NULL;
+    const cJSON *worker = json_member(site->job, "worker");
+    if (json_get_text(worker, "$.worker", "dir", ".", &dir, ret_error) < 0 ||
+        json_get_text(site->job, "$", "manifest", "", &hash, ret_error) < 0 ||
+        make_base(site, dir, ret_error) < 0 || lock_place(site, ret_error) < 0)
+        return -1;
+    if (store_hash_parse(hash, site->manifest_hash) < 0)
+        return error_set(ret_error, ERROR_NETWORK, "the job names no manifest");
+    if (asprintf(&cache_dir, "%s/cache", site->base) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    site->cache = cache_open(cache_dir, ret_error);
+    free(cache_dir);
+    return site->cache ? 0 : -1;
+}
+
+static int divide(struct site *site, struct error *ret_error)
+{
+    struct topology_request request;
+    struct error unbound;
+    if (topology_request_read(&request, json_member(site->job, "worker"), ret_error) < 0)
+        return -1;
+    site->topology = topology_open(NULL, ret_error);
+    if (site->topology)
+        site->plan = topology_plan_create(site->topology, &request, ret_error);
+    if (!site->plan)
+        return -1;
+    for (size_t i = 0; i < site->plan->note_count; i++)
+        log_info("%s", site->plan->notes[i]);
+    if (slot_try(&site->plan->slots[0], &unbound) < 0)
+        log_warn("%s", unbound.text);
+    site->seat_count = (uint32_t)site->plan->slot_count;
+    site->seats = calloc(site->seat_count, sizeof(*site->seats));
+    return site->seats ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for slots");
+}
+
+static int find_runner(struct site *site, struct error *ret_error)
+{
+    const char *name;
+    if (json_get_text(site->job, "$", "runner", "process", &name, ret_error) < 0)
+        return -1;
+    site->ops = runner_find(name);
+    if (!site->ops)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "the job wants the runner \"%s\", which this worker does not have; is "
+                         "it older than the master?",
+                         name);
+    return 0;
+}
+
+struct site *site_create(struct loop *loop, struct children *children, const cJSON *job,
+                         const struct site_events *events, void *context,
+                         struct error *ret_error)
+{
+    struct site *site = calloc(1, sizeof(*site));
+    if (!site) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the worker's slots");
+        return NULL;
+    }
+    *site = (struct site){.loop = loop,
+                          .children = children,
+                          .job = job,
+                          .events = *events,
+                          .context = context,
+                          .lock_fd = -1,
+                          .begin = loop_timer_add(loop, begin, site)};
+    if (find_runner(site, ret_error) == 0 && divide(site, ret_error) == 0 &&
+        open_places(site, ret_error) == 0 && site->begin) {
+        loop_timer_arm(site->begin, clock_monotonic_ns());
+        return site;
+    }
+    site_destroy(site);
+    return NULL;
+}
+
+void site_destroy(struct site *site)
+{
+    if (!site)
+        return;
+    for (uint32_t i = 0; site->seats && i < site->seat_count; i++)
+        if (site->seats[i].runner)
+            site->ops->close(site->seats[i].runner);
+    cache_request_cancel(site->request);
+    workplace_destroy(site->workplace);
+    manifest_destroy(site->manifest);
+    cache_close(site->cache);
+    topology_plan_destroy(site->plan);
+    if (site->topology)
+        topology_close(site->topology);
+    loop_timer_remove(site->begin);
+    if (site->lock_fd >= 0)
+        close(site->lock_fd);
+    free(site->seats);
+    free(site->work_root);
+    free(site->base);
+    free(site);
+}
+
+struct cache *site_cache(struct site *site)
+{
+    return site->cache;
+}
+
+uint32_t site_slots(const struct site *site)
+{
+    return site->seat_count;
+}
+
+/* Tasks */
+
+int site_free_slot(const struct site *site)
+{
+    int best = -1;
+    for (uint32_t i = 0; i < site->seat_count; i++) {
+        const struct seat *seat = &site->seats[i];
+        if (seat->running >= site->ops->depth(seat->runner))
+            continue;
+        if (best < 0 || seat->running < site->seats[best].running)
+            best = (int)i;
+    }
+    return best;
+}
+
+void site_start(struct site *site, uint32_t slot, struct attempt_id id, const void *payload,
+                size_t size)
+{
+    struct seat *seat = &site->seats[slot];
+    seat->running++;
+    site->ops->start(seat->runner, id, payload, size);
+}
+
+void site_flush(struct site *site)
+{
+    for (uint32_t i = 0; site->ops->flush && i < site->seat_count; i++)
+        if (site->seats[i].runner)
+            site->ops->flush(site->seats[i].runner);
+}
+
+void site_cancel(struct site *site, uint32_t slot, struct attempt_id id, enum runner_cancel how)
+{
+    site->ops->cancel(site->seats[slot].runner, id, how);
+}

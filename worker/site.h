@@ -1,0 +1,59 @@
+/*
+ * site.h - where a worker computes: the slots of its node with their runners, the file cache,
+ * the place for work directories. Built from the job when a master first gives it.
+ */
+#ifndef BEOFARM_WORKER_SITE_H
+#define BEOFARM_WORKER_SITE_H
+
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/error.h"
+#include "common/loop.h"
+#include "worker/cache.h"
+#include "worker/child.h"
+#include "worker/runner.h"
+
+struct site;
+
+struct site_events {
+    /* All files are here and every slot has its runner: tasks may be started. Never called from
+     * site_create. */
+    void (*ready)(void *context);
+    /* It will not become ready; the sentence says why. */
+    void (*failed)(void *context, const struct error *error);
+    /* A task ended; as runner_owner.done. */
+    void (*done)(void *context, uint32_t slot, const struct result *result,
+                 struct workdir *workdir);
+};
+
+/* Divide the node as the job's "worker" says and ask for the farm's files. `job` is borrowed and
+ * must outlive the site. Files lie under job.worker.dir, or the current directory, in
+ * "beofarm/". NULL with a sentence. */
+struct site *site_create(struct loop *loop, struct children *children, const cJSON *job,
+                         const struct site_events *events, void *context,
+                         struct error *ret_error);
+
+/* Kill what runs, remove the work directories, keep the cache. NULL is allowed. */
+void site_destroy(struct site *site);
+
+/* For cache_set_source and cache_take. */
+struct cache *site_cache(struct site *site);
+
+uint32_t site_slots(const struct site *site);
+
+/* The slot that can take a task now and has fewest; -1 if none can. */
+int site_free_slot(const struct site *site);
+
+/* Start a task on a slot that site_free_slot gave. */
+void site_start(struct site *site, uint32_t slot, struct attempt_id id, const void *payload,
+                size_t size);
+
+/* After a run of starts. */
+void site_flush(struct site *site);
+
+void site_cancel(struct site *site, uint32_t slot, struct attempt_id id,
+                 enum runner_cancel how);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * manifest.h - files.json: which file has which content (docs/architecture.md).
+ */
+#ifndef BEOFARM_LAUNCH_MANIFEST_H
+#define BEOFARM_LAUNCH_MANIFEST_H
+
+#include "common/error.h"
+#include "launch/inputs.h"
+
+/* Write the manifest of `inputs`, one file per line. */
+int manifest_write(const char *path, const struct inputs *inputs, struct error *ret_error);
+
+/* Compare `inputs` (hashed) with the manifest at `path`. ret_known[i] (inputs->count of them) is
+ * set to whether the manifest knows the content of item i. Calls `differ` for every difference,
+ * with the file's path and what happened to it ("changed", "new", "gone"), in the order of
+ * paths. Returns how many, or -1 with a sentence. */
+long manifest_compare(const char *path, const struct inputs *inputs, bool *ret_known,
+                      void (*differ)(void *context, const char *file, const char *what),
+                      void *context, struct error *ret_error);
+
+#endif

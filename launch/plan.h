@@ -1,0 +1,28 @@
+/*
+ * plan.h - what the farm's work comes to, as `beofarm-master --plan` says.
+ */
+#ifndef BEOFARM_LAUNCH_PLAN_H
+#define BEOFARM_LAUNCH_PLAN_H
+
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/error.h"
+
+struct plan {
+    cJSON *root;
+    int64_t tasks;         /* -1: not known beforehand */
+    const cJSON *columns;  /* array of names; NULL if none */
+    const cJSON *files;    /* array of {"path","common","copy"}; NULL if none */
+    const cJSON *warnings; /* array of sentences; NULL if none */
+};
+
+/* Ask the master about the farm file at `path`. -1 with the driver's own sentence if its work
+ * cannot be done as it is described. */
+int plan_ask(const char *path, struct plan *ret_plan, struct error *ret_error);
+
+/* Free; a zeroed one is allowed. */
+void plan_close(struct plan *plan);
+
+#endif

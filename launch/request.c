@@ -1,0 +1,84 @@
+#include "config.h"
+
+#include "launch/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "launch/disk.h"
+
+/* Set $.OBJECT.KEY. Where the file has something else than an object there, the check that
+ * follows says so. */
+static void member_set(cJSON *root, const char *object, const char *key, int64_t value)
+{
+    if (value == REQUEST_NOT_GIVEN || !cJSON_IsObject(root))
+        return;
+    cJSON *inner = cJSON_GetObjectItemCaseSensitive(root, object);
+    if (!inner) {
+        inner = cJSON_AddObjectToObject(root, object);
+        if (strcmp(object, "backend") == 0)
+            cJSON_AddStringToObject(inner, "kind", "local"); /* as the schema's default says */
+    }
+    if (!cJSON_IsObject(inner))
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(inner, key);
+    cJSON_AddNumberToObject(inner, key, (double)value);
+}
+
+static int farm_parse(cJSON *root, struct request *request, struct error *ret_error)
+{
+    int64_t workers;
+    char *text = cJSON_PrintUnformatted(root);
+    if (!text)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm file");
+    int rc = farmfile_parse(text, strlen(text), request->path, &request->farm, ret_error);
+    free(text);
+    if (rc != 0)
+        return rc;
+    if (json_get_integer(request->farm.backend, "$.backend", "workers", 1, &workers, ret_error))
+        return -1;
+    request->workers = (int)workers;
+    request->text = cJSON_Print(request->farm.root);
+    return request->text ? 0
+                         : error_set(ret_error, ERROR_SYSTEM, "no memory for the farm file");
+}
+
+int request_open(const char *path, const struct request_overrides *overrides,
+                 struct request *ret_request, struct error *ret_error)
+{
+    struct request request = {0};
+    cJSON *root = NULL;
+    int rc = -1;
+    request.path = disk_resolve(path, ret_error);
+    if (!request.path || json_read_file(path, JSON_COMMENTS, &root, ret_error) != 0)
+        goto out;
+    request.folder = strdup(request.path);
+    if (!request.folder) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+        goto out;
+    }
+    char *slash = strrchr(request.folder, '/');
+    slash[slash == request.folder] = '\0';
+    if (overrides) {
+        member_set(root, "backend", "workers", overrides->workers);
+        member_set(root, "limits", "tasks", overrides->tasks);
+    }
+    rc = farm_parse(root, &request, ret_error);
+out:
+    cJSON_Delete(root);
+    if (rc == 0)
+        *ret_request = request;
+    else
+        request_close(&request);
+    return rc;
+}
+
+void request_close(struct request *request)
+{
+    farmfile_close(&request->farm);
+    free(request->path);
+    free(request->folder);
+    free(request->text);
+    memset(request, 0, sizeof *request);
+}

@@ -1,0 +1,35 @@
+/*
+ * request.h - the farm that somebody asked for: the farm file, with what the command line
+ * overrides in it.
+ */
+#ifndef BEOFARM_LAUNCH_REQUEST_H
+#define BEOFARM_LAUNCH_REQUEST_H
+
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/farmfile.h"
+
+#define REQUEST_NOT_GIVEN INT64_MIN
+
+struct request_overrides {
+    int64_t workers; /* for $.backend.workers; REQUEST_NOT_GIVEN */
+    int64_t tasks;   /* for $.limits.tasks; REQUEST_NOT_GIVEN */
+};
+
+struct request {
+    char *path;           /* absolute, of the file read */
+    char *folder;         /* where its relative paths start */
+    struct farmfile farm; /* overridden, checked, defaults filled in */
+    char *text;           /* farm.root as JSON: farm.json as run */
+    int workers;          /* $.backend.workers */
+};
+
+/* Read and check the farm file at `path`. `overrides` may be NULL. */
+int request_open(const char *path, const struct request_overrides *overrides,
+                 struct request *ret_request, struct error *ret_error);
+
+/* Free; a zeroed one is allowed. */
+void request_close(struct request *request);
+
+#endif

@@ -1,0 +1,301 @@
+#include "config.h"
+
+#include "launch/screen.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/json.h"
+
+#define TERMINAL_INTERVAL_NS (100 * CLOCK_MS_NS)
+#define PLAIN_FIRST_NS       CLOCK_SECOND_NS
+#define PLAIN_LONGEST_NS     (60 * CLOCK_SECOND_NS)
+#define FAILURES_SHOWN       10 /* sentences of failed tasks as they come; the rest is counted */
+
+void screen_init(struct screen *screen, bool json, bool quiet)
+{
+    memset(screen, 0, sizeof *screen);
+    screen->mode = json                    ? SCREEN_JSON
+                   : quiet                 ? SCREEN_QUIET
+                   : isatty(STDOUT_FILENO) ? SCREEN_TERMINAL
+                                           : SCREEN_PLAIN;
+    screen->interval_ns =
+        screen->mode == SCREEN_TERMINAL ? TERMINAL_INTERVAL_NS : PLAIN_FIRST_NS;
+    screen->next_ns = clock_monotonic_ns() + screen->interval_ns;
+    screen->shown_s = -1.0;
+}
+
+void screen_put_text(FILE *stream, const char *text)
+{
+    for (size_t left = strlen(text); left > 0;) {
+        size_t size = json_utf8_size(text, left);
+        unsigned char first = (unsigned char)*text;
+        if (size == 0)
+            fputc('?', stream);
+        else if (size == 1 && (first < ' ' || first == 0x7f))
+            fputc(' ', stream);
+        else if (size == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0)
+            fputc(' ', stream); /* C1 control characters */
+        else
+            fwrite(text, 1, size, stream);
+        size += size == 0;
+        text += size;
+        left -= size;
+    }
+}
+
+char *screen_format_time(double seconds, char *text, size_t size)
+{
+    if (seconds < 0.0)
+        seconds = 0.0;
+    if (seconds < 9.995)
+        snprintf(text, size, "%.2f s", seconds);
+    else if (seconds < 99.95)
+        snprintf(text, size, "%.1f s", seconds);
+    else if (seconds < 3599.5)
+        snprintf(text, size, "%d min %02d s", (int)(seconds + 0.5) / 60,
+                 (int)(seconds + 0.5) % 60);
+    else if (seconds < 100.0 * 3600.0)
+        snprintf(text, size, "%d h %02d min", (int)(seconds / 3600.0),
+                 (int)(seconds / 60.0) % 60);
+    else
+        snprintf(text, size, "%.0f days", seconds / 86400.0);
+    return text;
+}
+
+char *screen_format_progress(const struct progress *progress, char *text, size_t size)
+{
+    char total[32] = "", failed[48] = "", left[48] = "", time[32];
+    double left_s = progress_left_s(progress);
+    if (progress->total >= 0)
+        snprintf(total, sizeof total, "/%lld", (long long)progress->total);
+    if (progress->failed > 0)
+        snprintf(failed, sizeof failed, ", %lld failed", (long long)progress->failed);
+    if (left_s >= 0.0)
+        snprintf(left, sizeof left, ", %s left", screen_format_time(left_s, time, sizeof time));
+    snprintf(text, size, "%lld%s done%s, %.3g/s, %lld %s, %lld %s%s", (long long)progress->done,
+             total, failed, progress->rate, (long long)progress->workers_joined,
+             progress->workers_joined == 1 ? "worker" : "workers", (long long)progress->slots,
+             progress->slots == 1 ? "slot" : "slots", left);
+    return text;
+}
+
+char *screen_format_path(const char *path, char *text, size_t size)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_./:@%+,=";
+    if (*path && !path[strspn(path, plain)]) {
+        snprintf(text, size, "%s", path);
+        return text;
+    }
+    struct buf quoted;
+    buf_init(&quoted, 5 * strlen(path) + 8);
+    buf_append_text(&quoted, "'");
+    for (const char *next = path; *next; next++)
+        buf_append_text(&quoted, *next == '\'' ? "'\\''" : (char[]){*next, '\0'});
+    buf_append_text(&quoted, "'");
+    snprintf(text, size, "%s", buf_failed(&quoted) ? path : buf_text(&quoted));
+    buf_fini(&quoted);
+    return text;
+}
+
+static int terminal_width(void)
+{
+    struct winsize window;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1)
+        return window.ws_col;
+    return 80;
+}
+
+void screen_finish(struct screen *screen)
+{
+    if (screen->line_shown)
+        fputs("\r\033[K", stdout);
+    screen->line_shown = false;
+    fflush(stdout);
+}
+
+/* One line of its own, above the progress line. */
+static void line_print(struct screen *screen, const char *text)
+{
+    screen_finish(screen);
+    screen_put_text(stdout, text);
+    fputc('\n', stdout);
+    fflush(stdout);
+}
+
+static void json_notice(const char *sentence)
+{
+    struct buf line;
+    buf_init(&line, 64 << 10);
+    buf_append_text(&line, "{\"event\":\"notice\",\"from\":\"launch\",\"sentence\":");
+    json_put_text(&line, sentence, strlen(sentence));
+    buf_append_text(&line, "}");
+    puts(buf_text(&line));
+    fflush(stdout);
+    buf_fini(&line);
+}
+
+void screen_notice(struct screen *screen, const char *format, ...)
+{
+    char text[2 * ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (screen->mode == SCREEN_JSON)
+        json_notice(text);
+    else if (screen->mode != SCREEN_QUIET)
+        line_print(screen, text);
+}
+
+static void failure_show(struct screen *screen, const cJSON *event)
+{
+    char text[2 * ERROR_TEXT_MAX];
+    const char *sentence = cJSON_GetStringValue(json_member(event, "sentence"));
+    double task = cJSON_GetNumberValue(json_member(event, "task"));
+    if (++screen->failures > FAILURES_SHOWN)
+        return;
+    snprintf(text, sizeof text, "task %.0f failed: %s", task, sentence ? sentence : "");
+    line_print(screen, text);
+    if (screen->failures == FAILURES_SHOWN)
+        line_print(screen, "further failed tasks are counted only; results.csv has them all");
+}
+
+static void worker_show(struct screen *screen, const cJSON *event)
+{
+    char text[512];
+    const char *state = cJSON_GetStringValue(json_member(event, "state"));
+    const char *host = cJSON_GetStringValue(json_member(event, "host"));
+    double id = cJSON_GetNumberValue(json_member(event, "id"));
+    if (!state || strcmp(state, "joined") == 0 || strcmp(state, "left") == 0)
+        return;
+    snprintf(text, sizeof text, "worker %.0f on %s: %s", id, host ? host : "?", state);
+    line_print(screen, text);
+}
+
+void screen_event(struct screen *screen, const char *text, const cJSON *event)
+{
+    if (!event)
+        return;
+    const char *name = cJSON_GetStringValue(json_member(event, "event"));
+    if (screen->mode == SCREEN_JSON) {
+        puts(text);
+        fflush(stdout);
+        return;
+    }
+    if (!name || screen->mode == SCREEN_QUIET)
+        return;
+    if (strcmp(name, "failed") == 0)
+        failure_show(screen, event);
+    else if (strcmp(name, "worker") == 0)
+        worker_show(screen, event);
+    else if (strcmp(name, "notice") == 0 && cJSON_IsString(json_member(event, "sentence")))
+        line_print(screen, json_member(event, "sentence")->valuestring);
+}
+
+void screen_progress(struct screen *screen, const struct progress *progress)
+{
+    char text[512];
+    int64_t now = clock_monotonic_ns();
+    if ((screen->mode != SCREEN_TERMINAL && screen->mode != SCREEN_PLAIN) ||
+        !progress->counted || progress->ended || now < screen->next_ns ||
+        progress->elapsed_s == screen->shown_s)
+        return;
+    screen_format_progress(progress, text, sizeof text);
+    if (screen->mode == SCREEN_TERMINAL) {
+        printf("\r%.*s\033[K", terminal_width() - 1, text);
+        fflush(stdout);
+        screen->line_shown = true;
+    } else {
+        line_print(screen, text);
+        screen->interval_ns *= 2;
+        if (screen->interval_ns > PLAIN_LONGEST_NS)
+            screen->interval_ns = PLAIN_LONGEST_NS;
+    }
+    screen->shown_s = progress->elapsed_s;
+    screen->next_ns = now + screen->interval_ns;
+}
+
+static void summary_json(const struct progress *progress, const struct screen_summary *summary)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "event", "summary");
+    cJSON_AddStringToObject(object, "run", summary->run_dir);
+    cJSON_AddNumberToObject(object, "done", (double)progress->done);
+    cJSON_AddNumberToObject(object, "failed", (double)progress->failed);
+    cJSON_AddNumberToObject(object, "total", (double)progress->total);
+    cJSON_AddNumberToObject(object, "elapsed_s", progress->elapsed_s);
+    cJSON_AddNumberToObject(object, "exit_code", summary->exit_code);
+    cJSON_AddBoolToObject(object, "resumable", summary->resumable);
+    if (summary->outcome)
+        cJSON_AddStringToObject(object, "sentence", summary->outcome);
+    char *text = cJSON_PrintUnformatted(object);
+    puts(text ? text : "{\"event\":\"summary\"}");
+    fflush(stdout);
+    free(text);
+    cJSON_Delete(object);
+}
+
+static void counts_print(const struct progress *progress, const char *name)
+{
+    char time[32];
+    int64_t ended = progress->done + progress->failed;
+    printf("\n%s: %lld", name, (long long)ended);
+    if (progress->total >= 0 && progress->total != ended)
+        printf(" of %lld", (long long)progress->total);
+    printf(" %s ended in %s", ended == 1 && progress->total <= 1 ? "task" : "tasks",
+           screen_format_time(progress->elapsed_s, time, sizeof time));
+    if (progress->elapsed_s > 0.0 && ended > 0)
+        printf(" (%.3g per second)", (double)ended / progress->elapsed_s);
+    printf(": %lld done, %lld failed\n", (long long)progress->done,
+           (long long)progress->failed);
+}
+
+static void failures_print(const struct progress *progress)
+{
+    if (progress->failure_count == 0)
+        return;
+    printf("  first failures\n");
+    for (size_t i = 0; i < progress->failure_count; i++) {
+        printf("    task %lld: ", (long long)progress->failures[i].task);
+        screen_put_text(stdout, progress->failures[i].sentence);
+        printf("\n");
+    }
+}
+
+void screen_summarize(struct screen *screen, const struct progress *progress,
+                      const struct screen_summary *summary)
+{
+    char path[4096];
+    screen_finish(screen);
+    if (screen->mode == SCREEN_JSON) {
+        summary_json(progress, summary);
+        return;
+    }
+    if (progress->counted)
+        counts_print(progress, summary->name);
+    if (summary->outcome) {
+        printf("%s%s: ", progress->counted ? "  " : "\n",
+               progress->counted ? "outcome" : summary->name);
+        screen_put_text(stdout, summary->outcome);
+        printf("\n");
+    }
+    failures_print(progress);
+    printf("  run        %s\n", summary->run_dir);
+    if (progress->counted && progress->done + progress->failed > 0)
+        printf("  results    %s/results.csv\n", summary->run_dir);
+    if (summary->has_outputs)
+        printf("  outputs    %s/out/\n", summary->run_dir);
+    screen_format_path(summary->run_dir, path, sizeof path);
+    if (summary->exit_code != 0)
+        printf("  why        beofarm logs %s\n", path);
+    if (summary->resumable)
+        printf("  go on      beofarm run --resume %s\n", path);
+    fflush(stdout);
+}

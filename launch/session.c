@@ -1,0 +1,362 @@
+#include "config.h"
+
+#include "launch/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "launch/crew.h"
+#include "launch/follow.h"
+#include "launch/interrupt.h"
+#include "launch/submission.h"
+
+#define POLL_SHORTEST_NS                                                                       \
+    (2 * CLOCK_MS_NS) /* so that a small farm on one machine starts at once */
+#define POLL_LONGEST_NS  (200 * CLOCK_MS_NS)
+#define POLL_SHARE       50 /* a poll comes after 1/50 of the time that has passed */
+#define CREW_CHECK_NS    (250 * CLOCK_MS_NS)
+#define HOSTNAME_LIMIT_S 120 /* for the first line, from when the master runs */
+#define PORT_LIMIT_S     1   /* for the listening event, from the first line */
+#define HOPELESS_NS      (2 * CLOCK_SECOND_NS) /* nobody came to help meanwhile */
+#define DISMISS_NS       (5 * CLOCK_SECOND_NS)
+#define DISMISS_DEAD_NS  (1 * CLOCK_SECOND_NS) /* workers of a master that died */
+
+struct session {
+    const struct session_context *context;
+    struct backend *backend;
+    struct screen *screen;
+    struct roster roster;
+    struct follow follow;
+    struct crew *crew;
+    char secret[RUNDIR_SECRET_SIZE + 1];
+    char *farm_json, *files_json;
+    struct submission_farm farm;
+    struct submission_master master;
+    bool attached;           /* the master ran before we came */
+    int old_port;            /* of the master before, whose workers may still run; else 0 */
+    int64_t poll_started_ns; /* of the present step */
+    int64_t running_ns;      /* when the master was first seen running; 0: not yet */
+    int64_t crew_checked_ns;
+    int64_t hopeless_ns; /* since when nobody is left; 0: somebody is */
+    bool hopeless;
+    char hopeless_text[ERROR_TEXT_MAX];
+    int heeded; /* interrupts acted upon */
+};
+
+static void crew_notice(void *context, const char *sentence)
+{
+    screen_notice(context, "%s", sentence);
+}
+
+static void session_event(void *context, const char *text, const cJSON *event)
+{
+    screen_event(context, text, event);
+}
+
+static int session_init(struct session *session, const struct session_context *context,
+                        struct error *ret_error)
+{
+    const struct request *request = context->request;
+    struct backend *backend = context->backend;
+    const char *log = getenv("BEOFARM_LOG");
+    memset(session, 0, sizeof *session);
+    session->context = context;
+    session->backend = backend;
+    session->screen = context->screen;
+    session->farm_json = rundir_path(context->rundir, "farm.json", ret_error);
+    session->files_json = rundir_path(context->rundir, "files.json", ret_error);
+    session->farm = (struct submission_farm){
+        .name = request->farm.name,
+        .secret = session->secret,
+        .network =
+            request->farm.network ? request->farm.network : backend->ops->network(backend),
+        .log = log && *log ? log : "info",
+        .store_uri = backend->ops->store_uri(backend),
+        .run_dir = backend->ops->run_dir(backend),
+        .farm_json = session->farm_json,
+        .files_json = session->files_json,
+    };
+    if (!session->farm_json || !session->files_json ||
+        rundir_secret(context->rundir, session->secret, ret_error) != 0)
+        return -1;
+    return roster_read(backend, &session->roster, ret_error);
+}
+
+static void session_fini(struct session *session)
+{
+    crew_destroy(session->crew);
+    roster_close(&session->roster);
+    if (session->follow.backend)
+        follow_fini(&session->follow);
+    explicit_bzero(session->secret, sizeof session->secret);
+    free(session->farm_json);
+    free(session->files_json);
+}
+
+/* Do what a new Ctrl-C asks for: first to end gracefully, then at once. */
+static int session_heed(struct session *session, struct error *ret_error)
+{
+    int count = interrupt_count();
+    struct backend *backend = session->backend;
+    if (count == session->heeded)
+        return 0;
+    session->heeded = count;
+    if (count == 1) {
+        screen_notice(session->screen, "stopping: the master saves what is finished; once more "
+                                       "(Ctrl-C) stops at once");
+        return backend->ops->task_terminate(backend, session->follow.id, false, ret_error);
+    }
+    screen_notice(session->screen, "stopping at once");
+    return backend->ops->job_terminate(backend, ret_error);
+}
+
+static void session_sleep(const struct session *session)
+{
+    int64_t pause = (clock_monotonic_ns() - session->poll_started_ns) / POLL_SHARE;
+    if (session->follow.progress.ended || pause < POLL_SHORTEST_NS)
+        pause = POLL_SHORTEST_NS;
+    interrupt_sleep(pause < POLL_LONGEST_NS ? pause : POLL_LONGEST_NS);
+}
+
+static bool master_ended(const struct session *session)
+{
+    return session->follow.status.state == BACKEND_ENDED;
+}
+
+/* One poll. The master's lines go to the screen. */
+static int session_poll(struct session *session, struct error *ret_error)
+{
+    if (session_heed(session, ret_error) != 0 ||
+        follow_step(&session->follow, session_event, session->screen, ret_error) < 0)
+        return -1;
+    if (!session->running_ns && session->follow.status.state == BACKEND_RUNNING)
+        session->running_ns = clock_monotonic_ns();
+    return 0;
+}
+
+/* The port of the master before, if workers of it may still be dialling it. */
+static int old_port_find(struct session *session, struct error *ret_error)
+{
+    const struct roster_task *old = roster_master(&session->roster);
+    struct follow follow;
+    bool workers = false;
+    for (size_t i = 0; i < session->roster.count; i++)
+        workers |= !session->roster.tasks[i].master &&
+                   session->roster.tasks[i].status.state != BACKEND_ENDED;
+    if (!old || !workers)
+        return 0;
+    follow_init(&follow, session->backend, old->id);
+    int rc = follow_step(&follow, NULL, NULL, ret_error);
+    session->old_port = follow.progress.port;
+    follow_fini(&follow);
+    return rc < 0 ? rc : 0;
+}
+
+/* Step 1. */
+static int master_submit(struct session *session, struct error *ret_error)
+{
+    struct submission submission;
+    struct backend *backend = session->backend;
+    const struct request *request = session->context->request;
+    const struct roster_task *old = roster_master(&session->roster);
+    if (old_port_find(session, ret_error) != 0 ||
+        backend->ops->pool_create(backend, request->workers + 1, ret_error) != 0 ||
+        backend->ops->job_create(backend, ret_error) != 0)
+        return -1;
+    submission_make_master(&submission, &session->farm,
+                           session->old_port ? session->old_port : request->farm.port,
+                           old ? old->generation + 1 : 1);
+    if (backend->ops->task_submit(backend, &submission.task, ret_error) != 0)
+        return -1;
+    follow_init(&session->follow, backend, submission.id);
+    return 0;
+}
+
+/* Instead of step 1: what it said so far is not shown again. */
+static int master_attach(struct session *session, const struct roster_task *task,
+                         struct error *ret_error)
+{
+    session->attached = true;
+    screen_notice(session->screen, "this farm still runs: following it");
+    follow_init(&session->follow, session->backend, task->id);
+    return follow_step(&session->follow, NULL, NULL, ret_error) < 0 ? -1 : 0;
+}
+
+/* Step 2. Ends early if the master does. */
+static int hostname_await(struct session *session, struct error *ret_error)
+{
+    const struct progress *progress = &session->follow.progress;
+    int64_t named_ns = 0;
+    session->poll_started_ns = clock_monotonic_ns();
+    for (;;) {
+        if (session_poll(session, ret_error) != 0)
+            return -1;
+        int64_t now = clock_monotonic_ns();
+        if (progress->host[0] && !named_ns)
+            named_ns = now;
+        if (master_ended(session) || (progress->host[0] && progress->listening) ||
+            (named_ns && now - named_ns > PORT_LIMIT_S * CLOCK_SECOND_NS))
+            return 0;
+        if (!named_ns && session->running_ns &&
+            now - session->running_ns > HOSTNAME_LIMIT_S * CLOCK_SECOND_NS)
+            return error_set(ret_error, ERROR_BACKEND,
+                             "the master did not say its hostname within %d s",
+                             HOSTNAME_LIMIT_S);
+        session_sleep(session);
+    }
+}
+
+/* Workers of an earlier master that dial somewhere else will never find this one. */
+static int old_workers_kill(struct session *session, struct error *ret_error)
+{
+    struct backend *backend = session->backend;
+    for (size_t i = 0; i < session->roster.count; i++) {
+        struct roster_task *task = &session->roster.tasks[i];
+        if (task->master || task->status.state == BACKEND_ENDED)
+            continue;
+        if (backend->ops->task_terminate(backend, task->id, true, ret_error) != 0)
+            return -1;
+        task->status.state = BACKEND_ENDED;
+    }
+    return 0;
+}
+
+/* Step 3. */
+static int workers_submit(struct session *session, struct error *ret_error)
+{
+    const struct progress *progress = &session->follow.progress;
+    const struct request *request = session->context->request;
+    session->master = (struct submission_master){
+        .host = progress->host,
+        .address = progress->address,
+        .port = progress->listening ? progress->port : request->farm.port,
+    };
+    if (session->master.port == 0)
+        return error_set(ret_error, ERROR_BACKEND,
+                         "the master did not say at which port it listens; give one as $.port");
+    if (!session->attached && session->old_port != session->master.port &&
+        old_workers_kill(session, ret_error) != 0)
+        return -1;
+    struct crew_context crew = {.backend = session->backend,
+                                .farm = &session->farm,
+                                .master = &session->master,
+                                .restarts = request->farm.limits.worker_restarts,
+                                .notice = crew_notice,
+                                .notice_context = session->screen};
+    session->crew = crew_create(&crew, ret_error);
+    if (!session->crew)
+        return -1;
+    return crew_start(session->crew, request->workers, &session->roster, ret_error);
+}
+
+/* Look after the workers; end a farm that has none and gets none. */
+static int workers_check(struct session *session, struct error *ret_error)
+{
+    int64_t now = clock_monotonic_ns();
+    struct backend *backend = session->backend;
+    if (session->heeded || session->hopeless || session->follow.progress.ended ||
+        now - session->crew_checked_ns < CREW_CHECK_NS)
+        return 0;
+    session->crew_checked_ns = now;
+    if (crew_check(session->crew, ret_error) != 0)
+        return -1;
+    /* Workers that somebody started by hand keep a farm alive. */
+    if (!crew_hopeless(session->crew, session->hopeless_text, sizeof session->hopeless_text) ||
+        session->follow.progress.workers_joined > 0) {
+        session->hopeless_ns = 0;
+        return 0;
+    }
+    if (!session->hopeless_ns)
+        session->hopeless_ns = now;
+    if (now - session->hopeless_ns < HOPELESS_NS)
+        return 0;
+    session->hopeless = true;
+    return backend->ops->task_terminate(backend, session->follow.id, false, ret_error);
+}
+
+/* Step 4. */
+static int master_follow(struct session *session, struct error *ret_error)
+{
+    session->poll_started_ns = clock_monotonic_ns();
+    for (;;) {
+        if (session_poll(session, ret_error) != 0)
+            return -1;
+        screen_progress(session->screen, &session->follow.progress);
+        if (master_ended(session))
+            return 0;
+        if (session->crew && workers_check(session, ret_error) != 0)
+            return -1;
+        session_sleep(session);
+    }
+}
+
+/* The workers were told by the master that the farm is over; give back what was rented. */
+static int session_clear(struct session *session, struct error *ret_error)
+{
+    struct backend *backend = session->backend;
+    bool died = session->follow.status.lost || session->follow.status.signal;
+    int rc = 0;
+    if (session->crew && session->heeded < 2)
+        rc = crew_dismiss(session->crew, died ? DISMISS_DEAD_NS : DISMISS_NS, ret_error);
+    if (backend->ops->job_terminate(backend, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
+    if (backend->ops->pool_delete(backend, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
+    return rc;
+}
+
+static void session_judge(struct session *session, struct session_result *ret_result)
+{
+    char outcome[2 * ERROR_TEXT_MAX];
+    int code = follow_outcome(&session->follow, outcome, sizeof outcome);
+    if (session->hopeless) {
+        code = ERROR_BACKEND;
+        snprintf(outcome, sizeof outcome, "%s", session->hopeless_text);
+    } else if (session->heeded) {
+        code = ERROR_INTERRUPTED;
+        snprintf(outcome, sizeof outcome, "stopped; what was finished is kept");
+    }
+    ret_result->exit_code = code;
+    ret_result->resumable = code != ERROR_NONE && code != ERROR_TASKS;
+    snprintf(ret_result->outcome, sizeof ret_result->outcome, "%.*s",
+             (int)sizeof ret_result->outcome - 1, outcome);
+}
+
+static int session_steps(struct session *session, struct error *ret_error)
+{
+    const struct roster_task *task = roster_master(&session->roster);
+    bool alive = task && task->status.state != BACKEND_ENDED;
+    int rc =
+        alive ? master_attach(session, task, ret_error) : master_submit(session, ret_error);
+    if (rc == 0)
+        rc = hostname_await(session, ret_error);
+    if (rc == 0 && !master_ended(session) && !session->heeded)
+        rc = workers_submit(session, ret_error);
+    return rc == 0 ? master_follow(session, ret_error) : rc;
+}
+
+int session_run(const struct session_context *context, struct session_result *ret_result,
+                struct progress *ret_progress, struct error *ret_error)
+{
+    struct session session;
+    progress_init(ret_progress);
+    int rc = session_init(&session, context, ret_error);
+    if (rc == 0) {
+        rc = session_steps(&session, ret_error);
+        screen_finish(session.screen);
+        if (rc == 0)
+            rc = session_clear(&session, ret_error);
+        else if (session.follow.backend)
+            session_clear(&session, NULL);
+    }
+    if (rc == 0) {
+        session_judge(&session, ret_result);
+        progress_fini(ret_progress);
+        *ret_progress = session.follow.progress; /* taken */
+        progress_init(&session.follow.progress);
+    }
+    session_fini(&session);
+    return rc;
+}

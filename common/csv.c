@@ -468,6 +468,9 @@ static bool needs_quotes(const char *text, size_t size)
         return false;
     if (text[0] == ' ' || text[size - 1] == ' ' || text[0] == '\t' || text[size - 1] == '\t')
         return true;
+    /* At the beginning of a file this would be taken for a byte order mark, ours or UTF-16's. */
+    if ((size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) || (unsigned char)text[0] >= 0xfe)
+        return true;
     for (size_t i = 0; i < size; i++) {
         if (text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r')
             return true;

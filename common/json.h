@@ -100,6 +100,11 @@ int json_put_text(struct buf *buf, const void *text, size_t size);
  * which JSON has not. */
 int json_put_real(struct buf *buf, double real);
 
+/* Append a whole tree: on one line where indent is 0, else over lines, each level indented by so
+ * many blanks. Unlike cJSON_Print, which rounds at the last digit, every number reads back the
+ * same. 0, or -1 (buf failed). */
+int json_put(struct buf *buf, const cJSON *item, unsigned indent);
+
 /* Length in bytes of the valid UTF-8 character at text (size > 0 bytes are there); 0 if
  * invalid. */
 size_t json_utf8_size(const void *text, size_t size);

@@ -81,6 +81,55 @@ int json_put_real(struct buf *buf, double real)
     return buf_append(buf, text, (size_t)length);
 }
 
+static void put_item(struct buf *buf, const cJSON *item, unsigned indent, unsigned depth);
+
+static void put_line_end(struct buf *buf, unsigned indent, unsigned depth)
+{
+    if (indent)
+        buf_printf(buf, "\n%*s", (int)(indent * depth), "");
+}
+
+static void put_children(struct buf *buf, const cJSON *item, unsigned indent, unsigned depth)
+{
+    bool object = cJSON_IsObject(item);
+    buf_append_text(buf, object ? "{" : "[");
+    const cJSON *child;
+    cJSON_ArrayForEach(child, item)
+    {
+        if (child != item->child)
+            buf_append_text(buf, ",");
+        put_line_end(buf, indent, depth + 1);
+        if (object) {
+            json_put_text(buf, child->string, strlen(child->string));
+            buf_append_text(buf, indent ? ": " : ":");
+        }
+        put_item(buf, child, indent, depth + 1);
+    }
+    if (item->child)
+        put_line_end(buf, indent, depth);
+    buf_append_text(buf, object ? "}" : "]");
+}
+
+static void put_item(struct buf *buf, const cJSON *item, unsigned indent, unsigned depth)
+{
+    if (cJSON_IsObject(item) || cJSON_IsArray(item))
+        put_children(buf, item, indent, depth);
+    else if (cJSON_IsString(item))
+        json_put_text(buf, item->valuestring, strlen(item->valuestring));
+    else if (cJSON_IsNumber(item))
+        json_put_real(buf, item->valuedouble);
+    else
+        buf_append_text(buf, cJSON_IsTrue(item)    ? "true"
+                             : cJSON_IsFalse(item) ? "false"
+                                                   : "null");
+}
+
+int json_put(struct buf *buf, const cJSON *item, unsigned indent)
+{
+    put_item(buf, item, indent, 0);
+    return buf_failed(buf) ? -1 : 0;
+}
+
 /* Cut text at size bytes, at the end of a character, with an ellipsis in ASCII. */
 static void cut(char *text, size_t size)
 {

@@ -97,11 +97,12 @@ static bool stands(const struct compiler *compiler, size_t at, const char *mark,
     return template->size - at >= size && !memcmp(template->text + at, mark, size);
 }
 
-/* Compare a counted name with a C string. */
+/* As strcmp, of a counted name (which may hold a NUL) with a C string. */
 static int compare_name(const char *name, size_t size, const char *known)
 {
-    int order = strncmp(name, known, size);
-    return order ? order : known[size] ? -1 : 0;
+    size_t known_size = strlen(known);
+    int order = memcmp(name, known, size < known_size ? size : known_size);
+    return order ? order : (size > known_size) - (size < known_size);
 }
 
 static int find_name(const struct compiler *compiler, const char *name, size_t size,

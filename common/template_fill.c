@@ -134,19 +134,13 @@ static bool read_whole(const char *number, long long *ret_whole)
     return true;
 }
 
+#define PRINTF_FORMAT_MAX 16 /* "%", four flags, and one of "*lld", "*.*f" */
+
 static void put_flags(const struct template_format *format, const char *rest,
                       char *printf_format)
 {
-    *printf_format++ = '%';
-    if (format->left)
-        *printf_format++ = '-';
-    if (format->plus)
-        *printf_format++ = '+';
-    if (format->blank)
-        *printf_format++ = ' ';
-    if (format->zero)
-        *printf_format++ = '0';
-    strcpy(printf_format, rest);
+    snprintf(printf_format, PRINTF_FORMAT_MAX, "%%%s%s%s%s%s", format->left ? "-" : "",
+             format->plus ? "+" : "", format->blank ? " " : "", format->zero ? "0" : "", rest);
 }
 
 static int put_text(const struct template_format *format, const struct template_text *text,
@@ -167,7 +161,7 @@ static int put_text(const struct template_format *format, const struct template_
 static int put_number(const struct template_format *format, const struct template_text *text,
                       struct buf *buf)
 {
-    char copy[NUMBER_MAX], printf_format[16], printed[PRINTED_MAX];
+    char copy[NUMBER_MAX], printf_format[PRINTF_FORMAT_MAX], printed[PRINTED_MAX];
     const char *number = trim_number(text, copy);
     int size;
     if (!number)

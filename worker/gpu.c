@@ -33,12 +33,15 @@ void gpu_list_fini(struct gpu_list *list)
     *list = (struct gpu_list){0};
 }
 
-bool gpu_list_has(const struct gpu_list *list, enum gpu_vendor vendor)
+void gpu_list_keep(struct gpu_list *list, const size_t *owners, size_t owner)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].vendor == vendor)
-            return true;
-    return false;
+        if (owners[i] == owner)
+            list->items[kept++] = list->items[i];
+        else
+            gpu_fini(&list->items[i]);
+    list->count = kept;
 }
 
 static struct gpu *list_find_bus(struct gpu_list *list, const char *bus_id)
@@ -77,6 +80,7 @@ static struct gpu *list_add(struct gpu_list *list, enum gpu_vendor vendor, const
     }
     list->items = grown;
     list->items[list->count] = gpu;
+    list->present[vendor] = true;
     return &list->items[list->count++];
 }
 
@@ -329,6 +333,7 @@ static int list_restrict(struct gpu_list *list, hwloc_topology_t topology,
         gpu_list_fini(&kept);
         return -1;
     }
+    memcpy(kept.present, list->present, sizeof kept.present);
     gpu_list_fini(list);
     *list = kept;
     return 0;
@@ -343,18 +348,17 @@ int gpu_list_find(struct gpu_list *ret_list, hwloc_topology_t topology,
     if (source->root) {
         if (driver_collect(&list, topology, source->root) < 0)
             goto fail;
-        if (!gpu_list_has(&list, GPU_NVIDIA) &&
-            devices_collect(&list, topology, source->root) < 0)
+        if (!list.present[GPU_NVIDIA] && devices_collect(&list, topology, source->root) < 0)
             goto fail;
     }
     if (list.count > 0)
         qsort(list.items, list.count, sizeof *list.items, gpu_compare);
     if (list_name(&list) < 0)
         goto fail;
-    if (source->cuda_visible && gpu_list_has(&list, GPU_NVIDIA) &&
+    if (source->cuda_visible && list.present[GPU_NVIDIA] &&
         list_restrict(&list, topology, GPU_NVIDIA, source->cuda_visible) < 0)
         goto fail;
-    if (source->rocr_visible && gpu_list_has(&list, GPU_AMD) &&
+    if (source->rocr_visible && list.present[GPU_AMD] &&
         list_restrict(&list, topology, GPU_AMD, source->rocr_visible) < 0)
         goto fail;
     *ret_list = list;

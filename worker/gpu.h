@@ -14,7 +14,7 @@
 
 #include <hwloc.h>
 
-enum gpu_vendor { GPU_NVIDIA, GPU_AMD };
+enum gpu_vendor { GPU_NVIDIA, GPU_AMD, GPU_VENDOR_COUNT };
 
 struct gpu {
     enum gpu_vendor vendor;
@@ -31,6 +31,8 @@ struct gpu_list {
     /* The worker was itself started with a CUDA_VISIBLE_DEVICES, and only those are here, by the
      * names that list gave them; CUDA_DEVICE_ORDER is to be left as it was. */
     bool restricted;
+    /* By vendor: the node has some, even if none is left in this list. */
+    bool present[GPU_VENDOR_COUNT];
 };
 
 /* Where to look beside hwloc. */
@@ -46,6 +48,7 @@ int gpu_list_find(struct gpu_list *ret_list, hwloc_topology_t topology,
                   const struct gpu_source *source);
 void gpu_list_fini(struct gpu_list *list);
 
-bool gpu_list_has(const struct gpu_list *list, enum gpu_vendor vendor);
+/* Keep those whose entry in `owners` (one per GPU) is `owner`, and free the others. */
+void gpu_list_keep(struct gpu_list *list, const size_t *owners, size_t owner);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "worker/quota.h"
+#include "worker/share.h"
 #include "worker/topology.h"
 #include "worker/topology_private.h"
 
@@ -71,6 +72,22 @@ static int gpus_find(struct topology *topology, const struct topology_source *so
     return gpu_list_find(&topology->gpus, topology->hwloc, &gpu_source);
 }
 
+/* Look for GPUs, and leave of everything what this worker shall use. */
+static int contents_find(struct topology *topology, const struct topology_source *source,
+                         bool recorded, const char *root, struct error *ret_error)
+{
+    struct share share = {.count = 1};
+    const char *text = recorded ? source->share : getenv("BEOFARM_SHARE");
+    if (text && share_parse(&share, text, ret_error) < 0)
+        return -1;
+    if (gpus_find(topology, source, recorded, root) < 0 ||
+        (share.count > 1 && share_apply(&share, topology->hwloc, &topology->gpus) < 0))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory to look for CPUs and GPUs");
+    topology->quota = (root ? quota_cpus(root) : 0) / share.count;
+    topology->own_memory_policy = !recorded && has_memory_policy();
+    return 0;
+}
+
 struct topology *topology_open(const struct topology_source *source, struct error *ret_error)
 {
     static const struct topology_source this_machine;
@@ -93,12 +110,8 @@ struct topology *topology_open(const struct topology_source *source, struct erro
                     source->xml ? source->xml : "this machine");
         goto fail;
     }
-    if (gpus_find(topology, source, recorded, root) < 0) {
-        error_set(ret_error, ERROR_SYSTEM, "no memory to look for GPUs");
+    if (contents_find(topology, source, recorded, root, ret_error) < 0)
         goto fail;
-    }
-    topology->quota = root ? quota_cpus(root) : 0;
-    topology->own_memory_policy = !recorded && has_memory_policy();
     return topology;
 fail:
     topology_close(topology);

@@ -53,14 +53,14 @@ struct topology_source {
      * for this machine, nowhere for a file or a synthetic one. */
     const char *root;
 
-    /* Stand in for the worker's own CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES where it is
-     * not this machine; NULL: not set. */
-    const char *cuda_visible;
-    const char *rocr_visible;
+    /* Stand in for the worker's own environment where it is not this machine; NULL: not set. */
+    const char *cuda_visible; /* CUDA_VISIBLE_DEVICES */
+    const char *rocr_visible; /* ROCR_VISIBLE_DEVICES */
+    const char *share;        /* BEOFARM_SHARE */
 };
 
 #define TOPOLOGY_SLOTS_MAX   4096
-#define TOPOLOGY_THREADS_MAX 65536
+#define TOPOLOGY_THREADS_MAX 4096
 
 /* farm.json's "worker", as far as it concerns slots. */
 struct topology_request {
@@ -81,7 +81,7 @@ struct topology_plan {
 };
 
 /* Look at the machine (or the recorded one; source may be NULL). Takes 5 to 50 ms.
- * NULL on failure (ERROR_SYSTEM). */
+ * NULL on failure (ERROR_SYSTEM; ERROR_USAGE for a BEOFARM_SHARE that is none). */
 struct topology *topology_open(const struct topology_source *source, struct error *ret_error);
 void topology_close(struct topology *topology);
 

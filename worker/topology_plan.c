@@ -186,21 +186,21 @@ static int visible_export(struct slot *slot, const struct gpu_list *gpus,
 
 static int slot_gpus_export(struct slot *slot, const struct gpu_list *gpus)
 {
-    if (gpu_list_has(gpus, GPU_NVIDIA)) {
+    if (gpus->present[GPU_NVIDIA]) {
         if (visible_export(slot, gpus, GPU_NVIDIA, "CUDA_VISIBLE_DEVICES") < 0)
             return -1;
         /* else CUDA sorts by its own idea of speed, and 0 means another device than to us */
         if (!gpus->restricted && slot_putenv(slot, "CUDA_DEVICE_ORDER", "PCI_BUS_ID") < 0)
             return -1;
     }
-    if (gpu_list_has(gpus, GPU_AMD))
+    if (gpus->present[GPU_AMD])
         return visible_export(slot, gpus, GPU_AMD, "ROCR_VISIBLE_DEVICES");
     return 0;
 }
 
 static int slot_gpus_fill(struct slot *slot, const size_t *owners, size_t gpu_count)
 {
-    slot->gpus = calloc(gpu_count, sizeof *slot->gpus);
+    slot->gpus = calloc(gpu_count + 1, sizeof *slot->gpus);
     if (!slot->gpus)
         return -1;
     for (size_t gpu = 0; gpu < gpu_count; gpu++)
@@ -209,13 +209,27 @@ static int slot_gpus_fill(struct slot *slot, const size_t *owners, size_t gpu_co
     return 0;
 }
 
+static int gpus_note(const struct maker *maker)
+{
+    size_t gpus = maker->topology->gpus.count;
+    size_t slots = maker->plan->slot_count;
+    if (gpus >= slots)
+        return 0;
+    if (gpus == 0)
+        return note_add(maker->plan, "no GPU is left for this worker, so its tasks see none");
+    return note_add(maker->plan,
+                    "%zu of %zu slots see no GPU, because there %s %zu; set worker.slots to "
+                    "%zu if every task needs one",
+                    slots - gpus, slots, gpus == 1 ? "is" : "are", gpus, gpus);
+}
+
 static int gpus_assign(struct maker *maker)
 {
     const struct gpu_list *gpus = &maker->topology->gpus;
     struct topology_plan *plan = maker->plan;
-    if (!maker->request->gpus || gpus->count == 0)
+    if (!maker->request->gpus || !(gpus->present[GPU_NVIDIA] || gpus->present[GPU_AMD]))
         return 0;
-    size_t *owners = calloc(gpus->count, sizeof *owners);
+    size_t *owners = calloc(gpus->count + 1, sizeof *owners);
     int status =
         owners ? gpus_deal(gpus, maker->topology->hwloc, maker->cpus, plan->slot_count, owners)
                : -1;
@@ -225,13 +239,7 @@ static int gpus_assign(struct maker *maker)
             status = slot_gpus_export(&plan->slots[i], gpus);
     }
     free(owners);
-    if (status == 0 && gpus->count < plan->slot_count)
-        status = note_add(plan,
-                          "%zu of %zu slots see no GPU, because there %s %zu; set "
-                          "worker.slots to %zu if every task needs one",
-                          plan->slot_count - gpus->count, plan->slot_count,
-                          gpus->count == 1 ? "is" : "are", gpus->count, gpus->count);
-    return status;
+    return status < 0 ? -1 : gpus_note(maker);
 }
 
 /* "cores" or "hardware threads", whatever is counted. */

@@ -365,6 +365,55 @@ static void notes_what_a_user_should_know(void **state)
     assert_int_equal(plan("gpus-nvidia.xml", request(3, 0))->note_count, 0 + 1); /* idle */
 }
 
+/* ---- several workers on a node ---- */
+
+static void shares_a_node_with_other_workers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *machine, *share, *expected;
+    } shares[] = {
+        {TWO_SOCKETS, "1/2", "0;1;2;3;4;5;6;7"},
+        {TWO_SOCKETS, "2/2", "8;9;10;11;12;13;14;15"},
+        {"core:3 pu:2", "2/2", "2-3;4-5"},
+        {"core:2 pu:1", "3/4", "0"}, /* more workers than cores */
+        {"gpus-nvidia.xml", "1/2", "0;1;2;3 |0;;;"},
+        {"gpus-nvidia.xml", "2/2", "4;5;6;7 |0;1;;"}, /* indices into its own two */
+    };
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        struct buf line;
+        struct topology_source source = machine(shares[i].machine);
+        source.share = shares[i].share;
+        buf_init(&line, 10000);
+        describe(&line, plan_from(&source, request(0, 0)));
+        assert_string_equal(buf_text(&line), shares[i].expected);
+        buf_fini(&line);
+    }
+    struct topology_source source = machine("gpus-nvidia.xml");
+    source.share = "2/4";
+    const struct topology_plan *made = plan_from(&source, request(0, 0));
+    assert_string_equal(made->slots[0].cpus, "2");
+    assert_string_equal(variable(made, 0, "CUDA_VISIBLE_DEVICES"), ""); /* the others' */
+    source.share = "4/4";
+    made = plan_from(&source, request(0, 0));
+    assert_string_equal(variable(made, 0, "CUDA_VISIBLE_DEVICES"), "2");
+}
+
+static void refuses_what_is_no_share(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",   "1",  "0/2",  "3/2", "-1/2",
+                                        "1/", "/2", "1/2x", "a/b", "1/99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct error error = {0};
+        struct topology_source source = machine(TWO_SOCKETS);
+        source.share = wrong[i];
+        assert_null(topology_open(&source, &error));
+        assert_int_equal(error.code, ERROR_USAGE);
+        assert_non_null(strstr(error.text, "BEOFARM_SHARE"));
+    }
+}
+
 /* ---- quotas ---- */
 
 static size_t slots_under_quota(struct topology_request wanted)
@@ -693,7 +742,9 @@ int main(void)
         cmocka_unit_test(refuses_more_threads_than_there_are_cores),
         cmocka_unit_test(refuses_what_is_no_topology),
         cmocka_unit_test(reads_the_settings_of_a_farm),
+        cmocka_unit_test(refuses_what_is_no_share),
         cmocka_unit_test(divides_as_the_table_says),
+        with_plan(shares_a_node_with_other_workers),
         with_plan(tells_openmp_where_to_compute),
         with_plan(says_nothing_of_places_where_nothing_is_pinned),
         with_plan(makes_masks_beyond_1024_cpus),

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "master/driver.h"
+#include "master/external/external.h"
 #include "master/sweep/sweep.h"
 
 static const struct driver_ops *const drivers[] = {
+    &driver_external,
     &driver_sweep,
 };
 

@@ -290,7 +290,7 @@ static void end_of_work(struct farm *farm)
     progress_read(farm->progress, &numbers);
     if (farm->driver_ops->outcome && farm->driver_ops->outcome(farm->driver, &error) < 0)
         farm_end(farm, error.code, "%s", error.text);
-    else if (numbers.failed)
+    else if (numbers.failed && !farm->driver_ops->over)
         farm_end(farm, ERROR_TASKS, "%llu tasks failed for good; results.csv says why",
                  (unsigned long long)numbers.failed);
     else

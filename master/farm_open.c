@@ -67,7 +67,6 @@ static cJSON *make_job(struct farm *farm, struct error *ret_error)
     cJSON_AddStringToObject(job, "farm", farm->file.name);
     cJSON_AddStringToObject(job, "instance", farm->instance);
     cJSON_AddStringToObject(job, "manifest", content_manifest_hash(farm->content));
-    cJSON_AddBoolToObject(job, "prefetch", true);
     if (farm->file.limits.task_timeout_s > 0)
         cJSON_AddNumberToObject(job, "timeout_s", farm->file.limits.task_timeout_s);
     cJSON_AddNumberToObject(job, "heartbeat_timeout_s", farm->file.limits.heartbeat_timeout_s);

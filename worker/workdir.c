@@ -671,3 +671,12 @@ int workdir_next_piece(struct workdir *workdir, struct output_piece *ret_piece,
     }
     return 1;
 }
+
+void workdir_rewind(struct workdir *workdir)
+{
+    if (workdir->current_fd >= 0)
+        close(workdir->current_fd);
+    workdir->current_fd = -1;
+    workdir->current = 0;
+    workdir->current_offset = 0;
+}

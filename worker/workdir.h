@@ -103,4 +103,7 @@ size_t workdir_output_count(const struct workdir *workdir);
 int workdir_next_piece(struct workdir *workdir, struct output_piece *ret_piece,
                        struct error *ret_error);
 
+/* Start over with the first piece of the first output (the link was lost, another one is there). */
+void workdir_rewind(struct workdir *workdir);
+
 #endif

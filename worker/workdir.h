@@ -21,7 +21,7 @@
 #include "common/error.h"
 #include "common/message.h"
 #include "worker/cache.h"
-#include "worker/manifest.h"
+#include "common/manifest.h"
 
 struct workplace;
 struct workdir;

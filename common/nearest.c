@@ -43,11 +43,14 @@ unsigned nearest_distance(const char *a, const char *b)
     return rows[a_size % 3][b_size];
 }
 
-/* How far off a word may be and still be meant: one edit per three letters, at least one. */
+/* How far off a word may be and still be meant: one edit per three letters, at least one; of a
+ * single letter, only its case. */
 static unsigned reach(const char *a, const char *b)
 {
     size_t a_size = strnlen(a, WORD_MAX), b_size = strnlen(b, WORD_MAX);
     size_t longer = a_size > b_size ? a_size : b_size;
+    if (longer == 1)
+        return EDIT / 2;
     return (longer < 3 ? 1 : (unsigned)longer / 3) * EDIT;
 }
 

@@ -102,6 +102,7 @@ struct children *children_create(struct loop *loop, struct error *ret_error)
         goto failed;
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    signal(SIGPIPE, SIG_IGN);
     if (!(children->kin = kin_create(ret_error)) ||
         !(children->guard = guard_create(children->key, ret_error)) ||
         open_signals(children, ret_error) < 0)

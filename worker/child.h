@@ -28,7 +28,7 @@ struct child;
 #define CHILD_GRACE_NS (INT64_C(2) * 1000000000)
 
 /* One per worker, made before any thread starts (it blocks SIGCHLD in this thread, and children
- * die with the thread that made them). */
+ * die with the thread that made them). SIGPIPE is ignored from then on. */
 struct children *children_create(struct loop *loop, struct error *ret_error);
 void children_destroy(
     struct children *children); /* kills all that still run; NULL is allowed */

@@ -202,11 +202,9 @@ void recipe_destroy(struct recipe *recipe)
     free(recipe);
 }
 
-bool recipe_has_files(const struct recipe *recipe)
+bool recipe_is_per_task(const struct recipe *recipe)
 {
-    const uint8_t(*hashes)[MESSAGE_HASH_SIZE];
-    return recipe->template_count || recipe->input_count || recipe->output_count ||
-           workplace_common(recipe->place, &hashes);
+    return recipe->template_count || recipe->input_count || recipe->output_count;
 }
 
 bool recipe_has_output(const struct recipe *recipe, const char *name)

@@ -17,14 +17,14 @@
 struct recipe;
 struct preparation;
 
-/* Compile the job's work. `names` gives the parameters' names (copied); job and workplace are
+/* Compile the job's work; a job that is NULL has common files alone. `names` gives the parameters' names (copied); job and workplace are
  * borrowed. NULL with a sentence. */
 struct recipe *recipe_create(const cJSON *job, const struct params *names,
                              struct workplace *place, struct error *ret_error);
 void recipe_destroy(struct recipe *recipe); /* NULL is allowed */
 
-/* Does a task need a directory of its own, because there are files to lay or to collect? */
-bool recipe_has_files(const struct recipe *recipe);
+/* Are there templates, inputs or outputs, so that a task needs a directory of its own? */
+bool recipe_is_per_task(const struct recipe *recipe);
 
 /* Is `name` among the outputs, literally? */
 bool recipe_has_output(const struct recipe *recipe, const char *name);

@@ -30,7 +30,8 @@ struct runner_owner {
     /* The task ended. `result` and what it points to are borrowed during the call. `workdir` is
      * NULL unless outputs are to be sent (result->output_files of them): then the owner takes
      * it, sends every piece of workdir_next_piece before the result, and calls workdir_destroy.
-     * The owner may call start and cancel from here, but not close. */
+     * The owner must not call the runner from here: what comes next it starts from the loop's
+     * turn. */
     void (*done)(void *context, struct runner *runner, const struct result *result,
                  struct workdir *workdir);
     void *context;

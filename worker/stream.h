@@ -1,0 +1,33 @@
+/*
+ * stream.h - a pipe from a child, always drained.
+ */
+#ifndef BEOFARM_WORKER_STREAM_H
+#define BEOFARM_WORKER_STREAM_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+
+struct loop;
+struct loop_watch;
+
+struct stream {
+    int fd; /* the reading end; -1: closed */
+    struct loop_watch *watch;
+    void (*bytes_came)(void *context, const char *bytes, size_t size);
+    void *context;
+};
+
+/* Make a pipe; *ret_write_fd is its other end (CLOEXEC), which the caller must close after the
+ * child has it. Bytes are told of from the loop. 0 or -1. */
+int stream_open(struct stream *stream, struct loop *loop,
+                void (*bytes_came)(void *context, const char *bytes, size_t size),
+                void *context, int *ret_write_fd, struct error *ret_error);
+
+/* Tell of what is in the pipe still, and close it. Closed already is fine. */
+void stream_drain(struct stream *stream);
+
+/* Close it without looking. */
+void stream_close(struct stream *stream);
+
+#endif

@@ -12,7 +12,8 @@
 unsigned nearest_distance(const char *a, const char *b);
 
 /* The one of `count` known words nearest to `word`; NULL if none is near enough to be meant
- * (a third of the longer word's length, at least one edit; of one letter, its case). Of equals, the first. */
+ * (a third of the longer word's length, at least one edit; of one letter, its case). Of equals,
+ * the first. */
 const char *nearest_find(const char *word, const char *const *known, size_t count);
 
 #endif

@@ -296,7 +296,13 @@ void schema_check_one(struct check *check, const cJSON *node, const cJSON *branc
 {
     (void)node;
     const char *key = discriminator(check->schema, branches);
-    if (key && cJSON_IsObject(value)) {
+    if (key && !cJSON_IsObject(value)) {
+        char found[80];
+        schema_report(check, "expected an object, found %s",
+                      json_excerpt(value, found, sizeof(found)));
+        return;
+    }
+    if (key) {
         const cJSON *kind = json_member(value, key);
         const cJSON *branch = find_kind(check->schema, branches, key, kind);
         if (branch)

@@ -327,6 +327,16 @@ void inputs_close(struct inputs *inputs)
     memset(inputs, 0, sizeof *inputs);
 }
 
+/* The store may have been cleaned since. */
+static bool content_stored(struct store *store, const struct input *item)
+{
+    char byte;
+    size_t got;
+    uint64_t size;
+    return store_read(store, item->hash, 0, &byte, 1, &got, &size, NULL) == 0 &&
+           size == item->size;
+}
+
 int inputs_put(struct inputs *inputs, struct store *store, const bool *known,
                void (*shown)(void *context, uint64_t bytes, uint64_t total), void *context,
                struct error *ret_error)
@@ -335,7 +345,7 @@ int inputs_put(struct inputs *inputs, struct store *store, const bool *known,
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < inputs->count; i++) {
         struct input *item = &inputs->items[i];
-        if (!known || !known[i]) {
+        if (!known || !known[i] || !content_stored(store, item)) {
             char *path = disk_join(inputs->folder, item->path, ret_error);
             rc = path ? store_put_file(store, path, item->hash, &item->size, ret_error) : -1;
             free(path);

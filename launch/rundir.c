@@ -94,6 +94,12 @@ static int wanted_make(const char *wanted, char **ret_path, struct error *ret_er
     return *ret_path ? 0 : -1;
 }
 
+static void override_print(cJSON *root, const char *key, int64_t value)
+{
+    if (value != REQUEST_NOT_GIVEN)
+        cJSON_AddNumberToObject(root, key, (double)value);
+}
+
 static int note_write(const struct rundir *rundir, struct error *ret_error)
 {
     char time[32];
@@ -104,6 +110,8 @@ static int note_write(const struct rundir *rundir, struct error *ret_error)
     cJSON_AddStringToObject(root, "started",
                             clock_format_utc(clock_wall_ns(), time, sizeof time));
     cJSON_AddStringToObject(root, "beofarm", PACKAGE_VERSION);
+    override_print(root, "workers", rundir->overrides.workers);
+    override_print(root, "limit", rundir->overrides.tasks);
     text = cJSON_Print(root);
     if (path && text)
         rc = disk_write(path, text, strlen(text), 0644, true, ret_error);
@@ -116,9 +124,10 @@ static int note_write(const struct rundir *rundir, struct error *ret_error)
 }
 
 int rundir_create(const char *wanted, const char *name, const char *farm_file,
-                  struct rundir *ret_rundir, struct error *ret_error)
+                  const struct request_overrides *overrides, struct rundir *ret_rundir,
+                  struct error *ret_error)
 {
-    struct rundir rundir = {.lock = -1};
+    struct rundir rundir = {.overrides = *overrides, .lock = -1};
     int rc = wanted ? wanted_make(wanted, &rundir.path, ret_error)
                     : numbered_make(name, &rundir.path, ret_error);
     if (rc == 0 && !(rundir.farm_file = strdup(farm_file)))
@@ -188,6 +197,12 @@ static int note_read(struct rundir *rundir, struct error *ret_error)
     int rc = path ? json_read_file(path, JSON_STRICT, &root, ret_error) : -1;
     if (rc == 0)
         rc = json_get_text(root, "$", "farm_file", "", &farm_file, ret_error);
+    if (rc == 0)
+        rc = json_get_integer(root, "$", "workers", REQUEST_NOT_GIVEN,
+                              &rundir->overrides.workers, ret_error);
+    if (rc == 0)
+        rc = json_get_integer(root, "$", "limit", REQUEST_NOT_GIVEN, &rundir->overrides.tasks,
+                              ret_error);
     if (rc == 0 && !(rundir->farm_file = strdup(farm_file)))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a run directory");
     cJSON_Delete(root);
@@ -249,8 +264,10 @@ int rundir_lead(struct rundir *rundir, struct error *ret_error)
     return rc;
 }
 
-int rundir_touch(struct rundir *rundir, struct error *ret_error)
+int rundir_touch(struct rundir *rundir, const struct request_overrides *overrides,
+                 struct error *ret_error)
 {
+    rundir->overrides = *overrides;
     return note_write(rundir, ret_error);
 }
 

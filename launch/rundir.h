@@ -11,19 +11,22 @@
 #include <sys/types.h>
 
 #include "common/error.h"
+#include "launch/request.h"
 
 #define RUNDIR_SECRET_SIZE 64 /* hex digits, without the NUL */
 
 struct rundir {
-    char *path;      /* absolute */
-    char *farm_file; /* absolute path of the farm file it was made from */
-    int lock;        /* descriptor of launch.lock while we lead the farm, else -1 */
+    char *path;                         /* absolute */
+    char *farm_file;                    /* absolute path of the farm file it was made from */
+    struct request_overrides overrides; /* what the command line said then */
+    int lock; /* descriptor of launch.lock while we lead the farm, else -1 */
 };
 
 /* Make a new one: `wanted` if that is not NULL (it must not be there, or be empty), else
  * ./runs/NAME-001 or the next free number. It is led by us. `farm_file` is copied. */
 int rundir_create(const char *wanted, const char *name, const char *farm_file,
-                  struct rundir *ret_rundir, struct error *ret_error);
+                  const struct request_overrides *overrides, struct rundir *ret_rundir,
+                  struct error *ret_error);
 
 /* Open one that is there: `argument` is its path or its name in ./runs; NULL means the one in
  * ./runs that was started or resumed last. */
@@ -35,8 +38,9 @@ void rundir_close(struct rundir *rundir);
 /* Become the leader of this farm. -1 with a sentence if another `beofarm` is. */
 int rundir_lead(struct rundir *rundir, struct error *ret_error);
 
-/* Note that it is being resumed, so that it counts as the newest. */
-int rundir_touch(struct rundir *rundir, struct error *ret_error);
+/* Note that it is being resumed, with these overrides, so that it counts as the newest. */
+int rundir_touch(struct rundir *rundir, const struct request_overrides *overrides,
+                 struct error *ret_error);
 
 /* RUN/NAME, allocated; NULL if memory is short. */
 char *rundir_path(const struct rundir *rundir, const char *name, struct error *ret_error);

@@ -1,0 +1,144 @@
+/*
+ * beofarm check: everything that is wrong with a farm file, at once.
+ */
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/farmfile.h"
+#include "launch/command.h"
+#include "launch/disk.h"
+#include "launch/prepare.h"
+
+#define FARM_FILE "farm.json"
+
+struct check_options {
+    bool json;
+};
+
+static const struct command_option options[] = {
+    {"json", 0, NULL, "print JSON", OPTION_FLAG, offsetof(struct check_options, json), 0},
+};
+
+struct findings {
+    cJSON *errors;
+    bool json;
+};
+
+static void finding_add(void *context, const char *sentence)
+{
+    struct findings *findings = context;
+    cJSON_AddItemToArray(findings->errors, cJSON_CreateString(sentence));
+    if (!findings->json)
+        fprintf(stderr, "%s\n", sentence);
+}
+
+static void names_print(const char *title, const cJSON *names)
+{
+    const cJSON *name;
+    const char *separator = " ";
+    if (cJSON_GetArraySize(names) == 0)
+        return;
+    printf("  %-10s", title);
+    cJSON_ArrayForEach(name, names)
+    {
+        printf("%s%s", separator, cJSON_IsString(name) ? name->valuestring : "?");
+        separator = ", ";
+    }
+    printf("\n");
+}
+
+static void summary_print(const struct preparation *preparation)
+{
+    char size[32];
+    const struct farmfile *farm = &preparation->request.farm;
+    const struct inputs *inputs = &preparation->inputs;
+    const cJSON *warning;
+    printf("%s is good\n", preparation->request.path);
+    printf("  %-10s %s on the %s backend, %d workers\n", "farm", farm->name, farm->backend_kind,
+           preparation->request.workers);
+    if (prepare_tasks(preparation) >= 0)
+        printf("  %-10s %lld (%s)\n", "tasks", (long long)prepare_tasks(preparation),
+               farm->work_kind);
+    else
+        printf("  %-10s a number not known beforehand (%s)\n", "tasks", farm->work_kind);
+    names_print("columns", preparation->plan.columns);
+    printf("  %-10s %zu, %s\n", "files", inputs->count,
+           disk_format_size(inputs->bytes, size, sizeof size));
+    if (inputs->links_left_out > 0)
+        printf("  %-10s %zu links that lead outside the folder are left out, such as %s\n",
+               "warning", inputs->links_left_out, inputs->link_left_out);
+    cJSON_ArrayForEach(warning, preparation->plan.warnings)
+    {
+        printf("  %-10s %s\n", "warning", cJSON_IsString(warning) ? warning->valuestring : "?");
+    }
+}
+
+static void summary_print_json(const struct preparation *preparation,
+                               const struct findings *findings)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddBoolToObject(root, "good", cJSON_GetArraySize(findings->errors) == 0);
+    cJSON_AddItemToObject(root, "errors", cJSON_Duplicate(findings->errors, true));
+    if (preparation) {
+        cJSON_AddNumberToObject(root, "tasks", (double)prepare_tasks(preparation));
+        cJSON_AddNumberToObject(root, "workers", preparation->request.workers);
+        cJSON_AddNumberToObject(root, "files", (double)preparation->inputs.count);
+        cJSON_AddNumberToObject(root, "bytes", (double)preparation->inputs.bytes);
+        if (preparation->plan.columns)
+            cJSON_AddItemToObject(root, "columns",
+                                  cJSON_Duplicate(preparation->plan.columns, true));
+        if (preparation->plan.warnings)
+            cJSON_AddItemToObject(root, "warnings",
+                                  cJSON_Duplicate(preparation->plan.warnings, true));
+    }
+    char *text = cJSON_PrintUnformatted(root);
+    puts(text ? text : "{}");
+    free(text);
+    cJSON_Delete(root);
+}
+
+/* 0, an exit code once everything was said, or -1 with one more sentence. */
+static int check_run(const char *path, struct findings *findings, struct error *ret_error)
+{
+    struct preparation preparation = {0};
+    int count = farmfile_check(path, finding_add, findings, ret_error);
+    int code = count < 0 ? -1 : count > 0 ? ERROR_CONFIG : 0;
+    if (code == 0)
+        code = prepare_read(path, NULL, &preparation, ret_error);
+    if (code == 0 && findings->json)
+        summary_print_json(&preparation, findings);
+    else if (code == 0)
+        summary_print(&preparation);
+    prepare_close(&preparation);
+    return code;
+}
+
+static int check_do(const void *values, char **arguments, size_t count, struct error *ret_error)
+{
+    const struct check_options *given = values;
+    struct findings findings = {.errors = cJSON_CreateArray(), .json = given->json};
+    int code = check_run(count > 0 ? arguments[0] : FARM_FILE, &findings, ret_error);
+    if (code < 0 && given->json) {
+        finding_add(&findings, ret_error->text);
+        code = ret_error->code;
+    }
+    if (code > 0 && given->json)
+        summary_print_json(NULL, &findings);
+    cJSON_Delete(findings.errors);
+    return code;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .arguments = "[FARM.json]",
+    .summary = "Check a farm file and what it names",
+    .details = "Without a farm file, ./farm.json is checked.\n",
+    COMMAND_OPTIONS(options),
+    .options_size = sizeof(struct check_options),
+    .arguments_max = 1,
+    .run = check_do,
+};

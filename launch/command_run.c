@@ -1,0 +1,324 @@
+/*
+ * beofarm run: a new farm, or --resume of one.
+ */
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launch/command.h"
+#include "launch/disk.h"
+#include "launch/dry_run.h"
+#include "launch/interrupt.h"
+#include "launch/prepare.h"
+#include "launch/session.h"
+
+#define FARM_FILE "farm.json"
+
+struct run_options {
+    int64_t workers, limit;
+    const char *run_dir;
+    bool resume, accept_changes, dry_run, json, quiet;
+};
+
+static const struct command_option options[] = {
+    {"workers", 'w', "N", "start N workers, whatever the farm file says", OPTION_COUNT,
+     offsetof(struct run_options, workers), 0},
+    {"limit", 'n', "N", "run the first N tasks only", OPTION_COUNT,
+     offsetof(struct run_options, limit), 1},
+    {"dry-run", 0, NULL, "print what would be submitted, and submit nothing", OPTION_FLAG,
+     offsetof(struct run_options, dry_run), 0},
+    {"resume", 'r', NULL, "go on with a run: the one named, or the newest in ./runs",
+     OPTION_FLAG, offsetof(struct run_options, resume), 0},
+    {"accept-changes", 0, NULL, "resume although the farm file or its files have changed",
+     OPTION_FLAG, offsetof(struct run_options, accept_changes), 0},
+    {"run-dir", 0, "DIR", "use this run directory instead of runs/NAME-001", OPTION_TEXT,
+     offsetof(struct run_options, run_dir), 0},
+    {"json", 0, NULL, "print events as lines of JSON", OPTION_FLAG,
+     offsetof(struct run_options, json), 0},
+    {"quiet", 'q', NULL, "print the summary only", OPTION_FLAG,
+     offsetof(struct run_options, quiet), 0},
+};
+
+/* A path as people want to see it: relative to where they are, if it is below. */
+static const char *path_shorten(const char *path)
+{
+    char *here = getcwd(NULL, 0);
+    size_t size = here ? strlen(here) : 0;
+    bool below = size > 1 && strncmp(path, here, size) == 0 && path[size] == '/';
+    free(here);
+    return below ? path + size + 1 : path;
+}
+
+static bool outputs_exist(const struct rundir *rundir)
+{
+    char *path = rundir_path(rundir, "out", NULL);
+    bool exist = path && disk_exists(path);
+    free(path);
+    return exist;
+}
+
+/* Lead the farm that lies ready in the run directory. */
+static int farm_lead(struct backend *backend, const struct rundir *rundir,
+                     const struct request *request, struct screen *screen,
+                     struct error *ret_error)
+{
+    struct session_result result;
+    struct progress progress;
+    struct session_context context = {
+        .backend = backend, .rundir = rundir, .request = request, .screen = screen};
+    interrupt_open();
+    int code = session_run(&context, &result, &progress, ret_error);
+    if (code == 0) {
+        struct screen_summary summary = {.name = request->farm.name,
+                                         .run_dir = path_shorten(rundir->path),
+                                         .outcome = result.outcome[0] ? result.outcome : NULL,
+                                         .resumable = result.resumable,
+                                         .exit_code = result.exit_code,
+                                         .has_outputs = outputs_exist(rundir)};
+        screen_summarize(screen, &progress, &summary);
+        code = result.exit_code;
+    }
+    progress_fini(&progress);
+    return code;
+}
+
+static struct backend *backend_for(const struct rundir *rundir, const struct request *request,
+                                   struct error *ret_error)
+{
+    struct backend_context context = {.run_dir = rundir->path,
+                                      .settings = request->farm.backend};
+    return backend_open(&context, ret_error);
+}
+
+static void warnings_show(const struct preparation *preparation, struct screen *screen)
+{
+    const cJSON *warning;
+    cJSON_ArrayForEach(warning, preparation->plan.warnings)
+    {
+        if (cJSON_IsString(warning))
+            screen_notice(screen, "warning: %s", warning->valuestring);
+    }
+    if (preparation->inputs.links_left_out > 0)
+        screen_notice(
+            screen, "warning: %zu links that lead outside the folder are left out, such as %s",
+            preparation->inputs.links_left_out, preparation->inputs.link_left_out);
+}
+
+static void beginning_show(const struct preparation *preparation, const struct rundir *rundir,
+                           struct screen *screen)
+{
+    char size[32], tasks[32] = "an unknown number of";
+    if (prepare_tasks(preparation) >= 0)
+        snprintf(tasks, sizeof tasks, "%lld", (long long)prepare_tasks(preparation));
+    screen_notice(screen, "%s: %s tasks, %zu files (%s), %d workers, in %s",
+                  preparation->request.farm.name, tasks, preparation->inputs.count,
+                  disk_format_size(preparation->inputs.bytes, size, sizeof size),
+                  preparation->request.workers, path_shorten(rundir->path));
+}
+
+static int farm_check_argument(const char *farm_file, struct error *ret_error)
+{
+    struct stat status;
+    if (stat(farm_file, &status) == 0 && S_ISDIR(status.st_mode) && rundir_is(farm_file))
+        return error_set(ret_error, ERROR_USAGE,
+                         "\"%s\" is a run directory; `beofarm run --resume %s` goes on with it",
+                         farm_file, farm_file);
+    if (stat(farm_file, &status) == 0 && S_ISDIR(status.st_mode))
+        return error_set(ret_error, ERROR_USAGE, "\"%s\" is a folder; name the farm file in it",
+                         farm_file);
+    if (!disk_exists(farm_file) && strcmp(farm_file, FARM_FILE) == 0)
+        return error_set(ret_error, ERROR_USAGE,
+                         "there is no " FARM_FILE " here; name a farm file, or write one with "
+                         "`beofarm init`");
+    return 0;
+}
+
+static int run_new(const char *farm_file, const struct run_options *given,
+                   const struct request_overrides *overrides, struct screen *screen,
+                   struct error *ret_error)
+{
+    struct preparation preparation = {0};
+    struct rundir rundir = {.lock = -1};
+    struct backend *backend = NULL;
+    int code = farm_check_argument(farm_file, ret_error);
+    if (code == 0)
+        code = prepare_read(farm_file, overrides, &preparation, ret_error);
+    if (code == 0)
+        warnings_show(&preparation, screen);
+    if (code == 0 && given->dry_run) {
+        code = dry_run_print(&preparation, given->run_dir, given->json, ret_error);
+        goto out;
+    }
+    if (code == 0)
+        code = rundir_create(given->run_dir, preparation.request.farm.name,
+                             preparation.request.path, overrides, &rundir, ret_error);
+    if (code == 0)
+        code = (backend = backend_for(&rundir, &preparation.request, ret_error)) ? 0 : -1;
+    if (code == 0) {
+        beginning_show(&preparation, &rundir, screen);
+        code = prepare_lay(&preparation, &rundir, backend, NULL, screen, ret_error);
+    }
+    if (code == 0)
+        code = farm_lead(backend, &rundir, &preparation.request, screen, ret_error);
+out:
+    backend_close(backend);
+    rundir_close(&rundir);
+    prepare_close(&preparation);
+    return code;
+}
+
+/* What the command line says now, else what it said then. */
+static struct request_overrides overrides_merge(const struct request_overrides *now,
+                                                const struct request_overrides *then)
+{
+    return (struct request_overrides){
+        .workers = now->workers != REQUEST_NOT_GIVEN ? now->workers : then->workers,
+        .tasks = now->tasks != REQUEST_NOT_GIVEN ? now->tasks : then->tasks,
+    };
+}
+
+static int master_lives(struct backend *backend, bool *ret_lives, struct error *ret_error)
+{
+    struct roster roster = {0};
+    int rc = roster_read(backend, &roster, ret_error);
+    const struct roster_task *master = rc == 0 ? roster_master(&roster) : NULL;
+    *ret_lives = master && master->status.state != BACKEND_ENDED;
+    roster_close(&roster);
+    return rc;
+}
+
+/* Refuse what changed, or take it over. */
+static int changes_settle(struct preparation *preparation, struct rundir *rundir,
+                          struct backend *backend, const struct run_options *given,
+                          const struct request_overrides *overrides, struct screen *screen,
+                          struct error *ret_error)
+{
+    char names[700];
+    bool lives;
+    bool *known = calloc(preparation->inputs.count + 1, sizeof *known);
+    if (!known)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory to compare the farm's files");
+    long changes =
+        prepare_compare(preparation, rundir, overrides, known, names, sizeof names, ret_error);
+    int rc = changes < 0 ? -1 : master_lives(backend, &lives, ret_error);
+    if (rc == 0 && changes > 0 && lives)
+        rc = error_set(
+            ret_error, ERROR_CHANGED,
+            "the farm still runs, but since it began these changed: %s; `beofarm cancel` "
+            "it first",
+            names);
+    else if (rc == 0 && changes > 0 && !given->accept_changes)
+        rc = error_set(ret_error, ERROR_CHANGED,
+                       "since this run began these changed: %s; put them back, or resume with "
+                       "--accept-changes",
+                       names);
+    else if (rc == 0 && changes > 0)
+        screen_notice(screen, "going on with what changed: %s", names);
+    if (rc == 0 && !lives)
+        rc = prepare_lay(preparation, rundir, backend, known, screen, ret_error);
+    free(known);
+    return rc;
+}
+
+/* Go on with what the run directory holds, because the farm file it came from is gone. */
+static int resume_alone(struct rundir *rundir, const struct request_overrides *overrides,
+                        struct screen *screen, struct error *ret_error)
+{
+    struct request request = {0};
+    struct backend *backend = NULL;
+    char *path = rundir_path(rundir, "farm.json", ret_error);
+    int code = path ? request_open(path, overrides, &request, ret_error) : -1;
+    screen_notice(screen, "%s is gone: going on with the copy in the run directory",
+                  rundir->farm_file);
+    if (code == 0)
+        code = disk_write(path, request.text, strlen(request.text), 0644, true, ret_error);
+    if (code == 0)
+        code = (backend = backend_for(rundir, &request, ret_error)) ? 0 : -1;
+    if (code == 0)
+        code = farm_lead(backend, rundir, &request, screen, ret_error);
+    backend_close(backend);
+    request_close(&request);
+    free(path);
+    return code;
+}
+
+static int resume_compared(struct rundir *rundir, const struct run_options *given,
+                           const struct request_overrides *now,
+                           const struct request_overrides *overrides, struct screen *screen,
+                           struct error *ret_error)
+{
+    struct preparation preparation = {0};
+    struct backend *backend = NULL;
+    int code = prepare_read(rundir->farm_file, overrides, &preparation, ret_error);
+    if (code == 0)
+        warnings_show(&preparation, screen);
+    if (code == 0)
+        code = (backend = backend_for(rundir, &preparation.request, ret_error)) ? 0 : -1;
+    if (code == 0)
+        code = changes_settle(&preparation, rundir, backend, given, now, screen, ret_error);
+    if (code == 0)
+        beginning_show(&preparation, rundir, screen);
+    if (code == 0)
+        code = farm_lead(backend, rundir, &preparation.request, screen, ret_error);
+    backend_close(backend);
+    prepare_close(&preparation);
+    return code;
+}
+
+static int run_resume(const char *argument, const struct run_options *given,
+                      const struct request_overrides *now, struct screen *screen,
+                      struct error *ret_error)
+{
+    struct rundir rundir = {.lock = -1};
+    if (given->run_dir && argument)
+        return error_set(ret_error, ERROR_USAGE, "two run directories are named");
+    if (given->dry_run)
+        return error_set(ret_error, ERROR_USAGE,
+                         "--dry-run shows a new run, not a resumed one");
+    int code = rundir_open(argument ? argument : given->run_dir, &rundir, ret_error);
+    if (code == 0)
+        code = rundir_lead(&rundir, ret_error);
+    if (code == 0) {
+        struct request_overrides overrides = overrides_merge(now, &rundir.overrides);
+        code = rundir_touch(&rundir, &overrides, ret_error);
+        if (code == 0 && disk_exists(rundir.farm_file))
+            code = resume_compared(&rundir, given, now, &overrides, screen, ret_error);
+        else if (code == 0)
+            code = resume_alone(&rundir, now, screen, ret_error);
+    }
+    rundir_close(&rundir);
+    return code;
+}
+
+static int run_do(const void *values, char **arguments, size_t count, struct error *ret_error)
+{
+    const struct run_options *given = values;
+    const char *argument = count > 0 ? arguments[0] : NULL;
+    struct request_overrides now = {.workers = given->workers, .tasks = given->limit};
+    struct screen screen;
+    screen_init(&screen, given->json, given->quiet);
+    if (given->accept_changes && !given->resume)
+        return error_set(ret_error, ERROR_USAGE, "--accept-changes belongs to --resume");
+    if (given->resume)
+        return run_resume(argument, given, &now, &screen, ret_error);
+    return run_new(argument ? argument : FARM_FILE, given, &now, &screen, ret_error);
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "[FARM.json | RUN]",
+    .summary = "Run a farm, or go on with one, and follow it to its end",
+    .details =
+        "Without a farm file, ./farm.json is run. The first Ctrl-C ends the farm so that it\n"
+        "can be resumed, the second ends it at once. If this command itself is killed, the\n"
+        "farm goes on, and --resume follows it again.\n",
+    COMMAND_OPTIONS(options),
+    .options_size = sizeof(struct run_options),
+    .arguments_max = 1,
+    .run = run_do,
+};

@@ -1,0 +1,69 @@
+#include "config.h"
+
+#include "launch/results.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "launch/disk.h"
+#include "launch/program.h"
+
+#define REBUILD_LIMIT_S 3600
+
+/* Is the file `name` of the run newer than results.csv? */
+static bool file_newer(const struct view *view, const char *name, const struct stat *results)
+{
+    struct stat status;
+    char *path = rundir_path(&view->rundir, name, NULL);
+    bool newer = path && stat(path, &status) == 0 &&
+                 (status.st_mtim.tv_sec > results->st_mtim.tv_sec ||
+                  (status.st_mtim.tv_sec == results->st_mtim.tv_sec &&
+                   status.st_mtim.tv_nsec > results->st_mtim.tv_nsec));
+    free(path);
+    return newer;
+}
+
+static bool results_stale(const struct view *view, const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return true;
+    if (view_running(view) || (view->has_master && view->follow.progress.ended))
+        return false;
+    return file_newer(view, "journal.db", &status) ||
+           file_newer(view, "journal.db-wal", &status);
+}
+
+static int results_rebuild(const struct view *view, struct error *ret_error)
+{
+    struct program_answer answer;
+    const char *const args[] = {"--results", view->rundir.path, NULL};
+    int rc = program_ask("beofarm-master", args, REBUILD_LIMIT_S, &answer, ret_error);
+    if (rc == 0 && answer.exit_code != 0)
+        rc = program_answer_refuse("beofarm-master", &answer, ret_error);
+    program_answer_fini(&answer);
+    return rc;
+}
+
+char *results_prepare(const struct view *view, struct error *ret_error)
+{
+    int rc = -1;
+    char *path = rundir_path(&view->rundir, "results.csv", ret_error);
+    char *journal = rundir_path(&view->rundir, "journal.db", ret_error);
+    if (path && journal) {
+        bool stale = results_stale(view, path), have_journal = disk_exists(journal);
+        if (stale && have_journal && !view_running(view))
+            rc = results_rebuild(view, ret_error);
+        else if (disk_exists(path))
+            rc = 0;
+        else
+            error_set(ret_error, ERROR_USAGE, "no task of \"%s\" has ended yet",
+                      view->rundir.path);
+    }
+    free(journal);
+    if (rc == 0)
+        return path;
+    free(path);
+    return NULL;
+}

@@ -1,0 +1,15 @@
+/*
+ * results.h - results.csv of a run, brought up to date.
+ */
+#ifndef BEOFARM_LAUNCH_RESULTS_H
+#define BEOFARM_LAUNCH_RESULTS_H
+
+#include "common/error.h"
+#include "launch/view.h"
+
+/* The path of results.csv (allocated), made again from the journal (`beofarm-master --results`)
+ * where no master runs that would do so and the last one did not end of its own. NULL with a
+ * sentence if there are no results. */
+char *results_prepare(const struct view *view, struct error *ret_error);
+
+#endif

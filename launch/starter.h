@@ -1,0 +1,19 @@
+/*
+ * starter.h - a commented farm file to start from.
+ *
+ * What the keys mean is taken from the schema, so that the comments and the check never disagree.
+ */
+#ifndef BEOFARM_LAUNCH_STARTER_H
+#define BEOFARM_LAUNCH_STARTER_H
+
+#include "common/buf.h"
+#include "common/error.h"
+
+/* Append the starting point for `kind` of work to ret_text. -1 with a sentence if there is no such
+ * kind. */
+int starter_write(const char *kind, struct buf *ret_text, struct error *ret_error);
+
+/* The kinds, for sentences: "sweep, external". */
+const char *starter_kinds(void);
+
+#endif

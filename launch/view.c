@@ -1,0 +1,81 @@
+#include "config.h"
+
+#include "launch/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "launch/disk.h"
+
+static int farm_read(struct view *view, struct error *ret_error)
+{
+    char *path = rundir_path(&view->rundir, "farm.json", ret_error);
+    int rc = path ? 0 : -1;
+    if (path && disk_exists(path))
+        rc = json_read_file(path, JSON_STRICT, &view->farm, ret_error);
+    free(path);
+    const char *name = cJSON_GetStringValue(json_member(view->farm, "name"));
+    view->name = name ? name : "?";
+    return rc;
+}
+
+int view_open(const char *argument, struct view *ret_view, struct error *ret_error)
+{
+    struct view view = {.rundir = {.lock = -1}};
+    int rc = rundir_open(argument, &view.rundir, ret_error);
+    if (rc == 0)
+        rc = farm_read(&view, ret_error);
+    if (rc == 0) {
+        struct backend_context context = {.run_dir = view.rundir.path,
+                                          .settings = json_member(view.farm, "backend")};
+        view.backend = backend_open(&context, ret_error);
+        rc = view.backend ? roster_read(view.backend, &view.roster, ret_error) : -1;
+    }
+    const struct roster_task *master = rc == 0 ? roster_master(&view.roster) : NULL;
+    if (master) {
+        view.has_master = true;
+        follow_init(&view.follow, view.backend, master->id);
+        rc = follow_step(&view.follow, NULL, NULL, ret_error) < 0 ? -1 : 0;
+    }
+    if (rc == 0)
+        *ret_view = view;
+    else
+        view_close(&view);
+    return rc;
+}
+
+void view_close(struct view *view)
+{
+    if (view->has_master)
+        follow_fini(&view->follow);
+    roster_close(&view->roster);
+    backend_close(view->backend);
+    cJSON_Delete(view->farm);
+    rundir_close(&view->rundir);
+    memset(view, 0, sizeof *view);
+}
+
+bool view_running(const struct view *view)
+{
+    return view->has_master && view->follow.status.state != BACKEND_ENDED;
+}
+
+const char *view_state(const struct view *view)
+{
+    if (!view->has_master)
+        return "new";
+    if (view_running(view))
+        return "running";
+    const char *said = view->follow.progress.status;
+    return said ? said : "broken";
+}
+
+int view_workers_running(const struct view *view)
+{
+    int running = 0;
+    for (size_t i = 0; i < view->roster.count; i++)
+        running += !view->roster.tasks[i].master &&
+                   view->roster.tasks[i].status.state != BACKEND_ENDED;
+    return running;
+}

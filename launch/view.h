@@ -1,0 +1,40 @@
+/*
+ * view.h - a farm looked at from outside: what its run directory and its backend say of it.
+ */
+#ifndef BEOFARM_LAUNCH_VIEW_H
+#define BEOFARM_LAUNCH_VIEW_H
+
+#include <stdbool.h>
+
+#include "common/error.h"
+#include "launch/backend.h"
+#include "launch/follow.h"
+#include "launch/roster.h"
+#include "launch/rundir.h"
+
+struct view {
+    struct rundir rundir;
+    cJSON *farm;      /* farm.json as run; NULL if there is none (yet) */
+    const char *name; /* the farm's name, "?" if not known */
+    struct backend *backend;
+    struct roster roster; /* as of view_open */
+    bool has_master;
+    struct follow follow; /* of the newest master, if has_master; stepped once by view_open */
+};
+
+/* Look at the run that `argument` names (rundir_open). Nothing is changed. */
+int view_open(const char *argument, struct view *ret_view, struct error *ret_error);
+
+/* Free; a zeroed one is allowed. */
+void view_close(struct view *view);
+
+/* In a word: "new" (no master was ever started), "running", or how it ended: "done", "failed",
+ * "stopped", "broken", as the master said; "broken" where it could not say. */
+const char *view_state(const struct view *view);
+
+bool view_running(const struct view *view);
+
+/* How many of the newest generation of workers run. */
+int view_workers_running(const struct view *view);
+
+#endif

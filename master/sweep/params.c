@@ -119,10 +119,10 @@ int params_scalar(const cJSON *item, const char *where, struct value *ret_value,
     return 0;
 }
 
-double params_round(double real)
+double params_round(double real, int digits)
 {
     char text[VALUE_NUMBER_MAX];
 
-    snprintf(text, sizeof text, "%.15g", real);
+    snprintf(text, sizeof text, "%.*g", digits, real);
     return strtod(text, NULL);
 }

@@ -62,9 +62,9 @@ void params_close(struct params *params);             /* NULL is allowed */
 int params_scalar(const cJSON *item, const char *where, struct value *ret_value,
                   struct error *ret_error);
 
-/* Round to 15 significant digits, so that the points of a range are the decimal numbers that one
- * expects: 0.3, not 0.30000000000000004. */
-double params_round(double real);
+/* Round to so many significant digits, so that the points of a range are the decimal numbers that
+ * one expects: 0.3, not 0.30000000000000004. */
+double params_round(double real, int digits);
 
 extern const struct params_ops params_csv, params_grid, params_list, params_random;
 

@@ -16,6 +16,11 @@
 #include "master/sweep/params.h"
 #include "master/sweep/portable.h"
 
+/* Significant digits of the points between a range's ends. An exponential multiplies the relative
+ * error by its argument, some tens, so a logarithmic range has two less. */
+#define LINEAR_DIGITS 15
+#define LOG_DIGITS    13
+
 struct axis {
     uint64_t count;
     struct value *list; /* NULL: a range */
@@ -182,9 +187,10 @@ static struct value axis_value(const struct axis *axis, uint64_t i)
         real = axis->to;
     else if (axis->log)
         real = params_round(portable_exp(portable_log(axis->from) * (1 - share) +
-                                         portable_log(axis->to) * share));
+                                         portable_log(axis->to) * share),
+                            LOG_DIGITS);
     else
-        real = params_round(axis->from * (1 - share) + axis->to * share);
+        real = params_round(axis->from * (1 - share) + axis->to * share, LINEAR_DIGITS);
     if (axis->whole) /* from + i * step, in whole numbers: exact */
         return (struct value){
             .kind = VALUE_INTEGER,

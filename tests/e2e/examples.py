@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""The examples, run as their READMEs say, against what their models say by themselves."""
+import csv
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+SOURCE = os.environ["BEOFARM_SOURCE"]
+BUILD = os.environ["BEOFARM_BUILD"]
+BEOFARM = os.path.join(BUILD, "beofarm")
+RUN_LIMIT_S = 120
+
+
+class Skip(Exception):
+    """Why a test cannot be run here."""
+
+
+class Example:
+    """A copy of an example's build folder, and what `beofarm run` made in it."""
+
+    def __init__(self, name):
+        self.root = tempfile.mkdtemp(prefix=f"beofarm-{name}-")
+        self.path = os.path.join(self.root, name)
+        shutil.copytree(os.path.join(BUILD, "examples", name), self.path,
+                        ignore=shutil.ignore_patterns("*.o", ".deps", ".dirstamp", "runs"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:  # a failed test leaves its traces
+            shutil.rmtree(self.root)
+        else:
+            print(f"# see {self.root}")
+
+    def run(self, farm, *options):
+        """Run a farm file; the path of its run directory."""
+        done = subprocess.run([BEOFARM, "run", farm, *options], cwd=self.path, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=RUN_LIMIT_S, check=False)
+        assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        runs = os.path.join(self.path, "runs")
+        return max((os.path.join(runs, name) for name in os.listdir(runs)),
+                   key=lambda run: os.stat(run).st_ctime_ns)
+
+
+def results_of(run):
+    with open(os.path.join(run, "results.csv"), newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def ade1d_says(example, parameters):
+    """What the model prints for one row, without beofarm."""
+    with open(os.path.join(SOURCE, "examples/advection/column.in.tpl"), encoding="utf-8") as file:
+        text = re.sub(r"\{(\w+)\}", lambda place: parameters[place[1]], file.read())
+    with open(os.path.join(example.root, "column.in"), "w", encoding="utf-8") as file:
+        file.write(text)
+    done = subprocess.run([os.path.join(example.path, "ade1d"), "column.in"], cwd=example.root,
+                          text=True, capture_output=True, check=True)
+    return dict(line.split(" = ") for line in done.stdout.splitlines())
+
+
+def the_table_of_advection_runs_and_agrees_with_the_model():
+    with Example("advection") as example:
+        run = example.run("farm.json")
+        rows = results_of(run)
+        assert len(rows) == 240, len(rows)
+        assert {row["status"] for row in rows} == {"done"}, rows
+        with open(os.path.join(example.path, "params.csv"), newline="", encoding="utf-8") as file:
+            table = list(csv.DictReader(file))
+        for row, parameters in list(zip(rows, table))[::60]:
+            for name, value in parameters.items():
+                assert float(row[name]) == float(value), (row, parameters)
+            said = ade1d_says(example, parameters)
+            for name in ["arrival_day", "peak", "peak_day", "decayed_share"]:
+                if said[name] not in ("nan", "-nan"):
+                    assert float(row[name]) == float(said[name]), (name, row, said)
+        for task in ["1", "240"]:
+            curve = os.path.join(run, "out", task, "breakthrough.csv")
+            with open(curve, encoding="utf-8") as file:
+                assert file.readline() == "day,concentration\n"
+
+
+def the_grid_of_advection_has_every_combination():
+    with Example("advection") as example:
+        rows = results_of(example.run("grid.json"))
+        pairs = {(row["retardation"], row["half_life"]) for row in rows}
+        assert len(rows) == len(pairs) == 120, (len(rows), len(pairs))
+        assert {row["status"] for row in rows} == {"done"}
+        # More sorption, and a shorter half-life, never make the peak higher.
+        peak = {(float(r["retardation"]), float(r["half_life"])): float(r["peak"]) for r in rows}
+        for (retardation, half_life), value in peak.items():
+            for (other_retardation, other_half_life), other in peak.items():
+                if other_retardation >= retardation and other_half_life <= half_life:
+                    assert other <= value * (1 + 1e-6), (retardation, half_life)
+
+
+def random_samples_are_the_same_in_every_run():
+    with Example("advection") as example:
+        first = results_of(example.run("random.json", "--limit", "20"))
+        second = results_of(example.run("random.json", "--limit", "20"))
+        names = ["task", "conductivity", "porosity", "dispersivity", "retardation", "half_life",
+                 "peak"]
+        assert len(first) == 20, len(first)
+        assert [[row[n] for n in names] for row in first] == [[row[n] for n in names]
+                                                              for row in second]
+        for row in first:
+            assert 2 <= float(row["conductivity"]) <= 20
+            assert float(row["half_life"]) in (120, 600, 2000)
+
+
+def well_function(u):
+    """E1 by its integral, with none of the C code's formulas: exp(-e^y) dy from ln u to ln 60,
+    by Simpson's rule; the integrand is smooth, so 2000 steps are good to 1e-9."""
+    low, high, steps = math.log(u), math.log(60), 2000
+    h = (high - low) / steps
+    f = [math.exp(-math.exp(low + i * h)) for i in range(steps + 1)]
+    return h / 3 * (f[0] + f[-1] + 4 * sum(f[1:-1:2]) + 2 * sum(f[2:-1:2]))
+
+
+def the_persistent_runner_of_theis_computes_drawdowns():
+    with Example("theis") as example:
+        rows = results_of(example.run("farm.json", "--limit", "2000"))
+        assert len(rows) == 2000, len(rows)
+        assert {row["status"] for row in rows} == {"done"}
+        for row in rows[::200]:
+            t, s, q, r, river, days = (float(row[name]) for name in (
+                "transmissivity", "storativity", "pumping", "distance", "river", "days"))
+            scale = s / (4 * t * days)
+            wanted = q / (4 * math.pi * t) * (
+                well_function(r * r * scale) - well_function((2 * river - r) ** 2 * scale))
+            # The integral is good to 1e-9, the factor before it at most some metres.
+            assert abs(float(row["drawdown"]) - wanted) < 1e-7, (row, wanted)
+
+
+def free_port():
+    import socket
+    with socket.create_server(("", 0)) as server:
+        return server.getsockname()[1]
+
+
+def somebody_elses_master_and_workers_come_to_their_end():
+    with Example("external") as example:
+        port = free_port()
+        path = os.path.join(example.path, "farm.json")
+        with open(path, encoding="utf-8") as file:
+            text = file.read().replace("4004", str(port))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        run = example.run("farm.json")
+        found = [os.path.join(where, name) for where, _, names in os.walk(run)
+                 for name in names if name == "case.results.csv"]
+        assert found, "case.results.csv did not come home"
+        with open(found[0], newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        with open(os.path.join(example.path, "case.json"), encoding="utf-8") as file:
+            case = json.load(file)
+        assert len(rows) == case["runs"], len(rows)
+        assert min(float(row["misfit"]) for row in rows) < 1
+
+
+def json_texts_of_the_documents_are_valid_farm_files():
+    checked = 0
+    for name in ["README.md", "docs/farmfile.md"]:
+        with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
+            texts = re.findall(r"^```json\n(\{.*?)^```", file.read(), re.S | re.M)
+        for text in texts:
+            with tempfile.TemporaryDirectory() as folder:
+                for word in ["k.csv", "params.csv"]:
+                    with open(os.path.join(folder, word), "w", encoding="utf-8") as file:
+                        file.write("K,retardation\n1,2\n")
+                for word in ["henry", "ade1d", "column.in.tpl"]:
+                    with open(os.path.join(folder, word), "w", encoding="utf-8") as file:
+                        file.write("#!/bin/sh\n")
+                    os.chmod(os.path.join(folder, word), 0o755)
+                os.mkdir(os.path.join(folder, "grid"))
+                with open(os.path.join(folder, "grid/a.dat"), "w", encoding="utf-8"):
+                    pass
+                with open(os.path.join(folder, "farm.json"), "w", encoding="utf-8") as file:
+                    file.write(text)
+                done = subprocess.run([BEOFARM, "check", "farm.json"], cwd=folder, text=True,
+                                      capture_output=True, timeout=60, check=False)
+                assert done.returncode == 0, (name, text, done.stdout, done.stderr)
+                checked += 1
+    assert checked >= 2, checked
+
+
+TESTS = [
+    json_texts_of_the_documents_are_valid_farm_files,
+    the_table_of_advection_runs_and_agrees_with_the_model,
+    the_grid_of_advection_has_every_combination,
+    random_samples_are_the_same_in_every_run,
+    the_persistent_runner_of_theis_computes_drawdowns,
+    somebody_elses_master_and_workers_come_to_their_end,
+]
+
+
+def main():
+    print(f"1..{len(TESTS)}", flush=True)
+    failed = False
+    for number, test in enumerate(TESTS, 1):
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {test.__name__} # SKIP {reason}", flush=True)
+        except Exception:  # whatever it is, the others shall run
+            failed = True
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+            print(f"not ok {number} - {test.__name__}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -286,6 +286,44 @@ void scheduler_handed_back(struct scheduler *s, uint32_t worker, struct attempt_
         task_wait_again(s, trouble, welcome ? 0 : s->policy.retry_delay_ns, now_ns);
 }
 
+/* An offered attempt is refused, but its number is taken: its result may still come. */
+static enum scheduler_adoption refuse(struct scheduler *s, struct attempt_id id)
+{
+    struct trouble *trouble = trouble_make(&s->tasks, (uint32_t)id.task);
+    if (!trouble)
+        s->broken = true;
+    else if (trouble->last_attempt < id.attempt)
+        trouble->last_attempt = id.attempt;
+    return SCHEDULER_CANCEL_IT;
+}
+
+/* Whether a task that is live elsewhere may be live on this worker too. */
+static bool may_be_duplicated(const struct scheduler *s, uint32_t task, uint32_t index)
+{
+    uint32_t other = lease_first(&s->leases, task);
+    return s->policy.duplicates && lease_at(&s->leases, other)->worker != index &&
+           lease_next(&s->leases, other) == LEASE_NONE;
+}
+
+static enum scheduler_adoption adopt(struct scheduler *s, uint32_t index, struct attempt_id id,
+                                     int64_t now_ns)
+{
+    uint32_t task = (uint32_t)id.task;
+    if (task_place(&s->tasks, task) == TASK_LEASED)
+        lease_running_unlist(&s->leases, lease_first(&s->leases, task));
+    else
+        ready_queue_leave(&s->ready, task, TASK_LEASED);
+    struct trouble *trouble = trouble_find(&s->tasks, task);
+    if (trouble)
+        loss_forget(trouble, id.attempt);
+    uint32_t lease = scheduler_lease(s, index, task, id.attempt);
+    if (lease == LEASE_NONE)
+        return SCHEDULER_CANCEL_IT;
+    worker_leased_change(&s->workers, index, 1);
+    start(s, lease, now_ns);
+    return SCHEDULER_ADOPTED;
+}
+
 enum scheduler_adoption scheduler_adopted(struct scheduler *s, uint32_t worker,
                                           struct attempt_id id, int64_t now_ns)
 {
@@ -298,23 +336,10 @@ enum scheduler_adoption scheduler_adopted(struct scheduler *s, uint32_t worker,
     if (task_place_ended(place) || index == WORKER_NONE || !id.attempt ||
         id.attempt > SCHEDULER_ATTEMPT_MAX)
         return SCHEDULER_CANCEL_IT;
-    uint32_t task = (uint32_t)id.task;
-    if (place == TASK_LEASED) {
-        uint32_t other = lease_first(&s->leases, task);
-        if (!s->policy.duplicates || lease_at(&s->leases, other)->worker == index ||
-            lease_next(&s->leases, other) != LEASE_NONE)
-            return SCHEDULER_CANCEL_IT;
-        lease_running_unlist(&s->leases, other);
-    } else {
-        ready_queue_leave(&s->ready, task, TASK_LEASED);
-    }
-    struct trouble *trouble = trouble_find(&s->tasks, task);
-    if (trouble)
-        loss_forget(trouble, id.attempt);
-    uint32_t lease = scheduler_lease(s, index, task, id.attempt);
-    if (lease == LEASE_NONE)
-        return SCHEDULER_CANCEL_IT;
-    worker_leased_change(&s->workers, index, 1);
-    start(s, lease, now_ns);
-    return SCHEDULER_ADOPTED;
+    const struct trouble *trouble = trouble_find(&s->tasks, (uint32_t)id.task);
+    if (trouble && trouble->failed_mask & mask_of(id.attempt))
+        return SCHEDULER_CANCEL_IT; /* its failure was counted, only our ACK was lost */
+    if (place == TASK_LEASED && !may_be_duplicated(s, (uint32_t)id.task, index))
+        return refuse(s, id);
+    return adopt(s, index, id, now_ns);
 }

@@ -1,9 +1,11 @@
 /*
  * Tasks wait in one list, oldest first, from start to reply. Their lines are kept until then, so a
  * fresh process can be sent everything that the old one did not answer. The process works in the
- * order of the lines; so the oldest task that was sent is the one it is on (the head), and that
- * one alone is charged when the process dies, stalls or talks nonsense. The head's time starts
- * with the reply before it.
+ * order of the lines; so the oldest task that was sent is the one it is on (the head), whose
+ * time starts with the reply before it. When the process dies, stalls or talks nonsense with one
+ * task in hand, that one is charged. With several it cannot be told which it was on, as its last
+ * replies may have been in its buffer: nobody is charged, and those tasks are sent again one by
+ * one ("careful"), so that the culprit is caught alone.
  *
  *     DOWN --start--> HOMING --files laid--> UP --killed--> ENDING --ended--> DOWN (or HOMING)
  *
@@ -90,11 +92,14 @@ struct runner {
     /* Why the process is being killed: the head's result. */
     enum result_status verdict; /* RESULT_OK: it was not */
     struct error verdict_error;
+    bool canceled;        /* it was for the charged task's cancellation */
+    size_t careful;       /* so many tasks are to be sent one by one */
     struct task *charged; /* whose result it will be; NULL if that has ended otherwise */
 };
 
 static void timer_passed(void *context);
 static void bring_up(struct runner *runner);
+static void persistent_flush(struct runner *runner);
 static void persistent_close(struct runner *runner);
 
 /* --- Opening --- */
@@ -437,42 +442,63 @@ static enum result_status judge_end(const struct child_end *end, struct error *e
     return end->code ? RESULT_EXIT : RESULT_NO_VALUE;
 }
 
-/* Everything unanswered will be sent to a fresh process. */
-static void forget_sent(struct runner *runner)
+/* Everything unanswered will be sent to a fresh process. Returns how much that is. */
+static size_t forget_sent(struct runner *runner)
 {
+    size_t count = 0;
     struct task *next;
     for (struct task *task = runner->first; task; task = next) {
         next = task->next;
+        count += task->sent && !task->dropped;
         task->sent = false;
         if (task->dropped)
             task_remove(runner, task);
     }
+    return count;
+}
+
+static size_t count_sent(const struct runner *runner)
+{
+    size_t count = 0;
+    for (const struct task *task = runner->first; task; task = task->next)
+        count += task->sent;
+    return count;
+}
+
+/* The process is gone: the result of the task that it is charged to, if it is. */
+static void charge(struct runner *runner, const struct child_end *end)
+{
+    struct error error;
+    bool condemned = runner->verdict != RESULT_OK;
+    struct task *charged = condemned ? runner->charged : find_head(runner);
+    enum result_status status = condemned ? runner->verdict : judge_end(end, &error);
+    bool has_code = status == RESULT_EXIT || status == RESULT_SIGNAL;
+    if (condemned)
+        error = runner->verdict_error;
+    if (charged && (runner->canceled || count_sent(runner) == 1))
+        fail(runner, charged, status, has_code ? end->code : 0, &error);
+    size_t again = forget_sent(runner);
+    if (again && !runner->canceled)
+        runner->careful = again;
+    runner->verdict = RESULT_OK;
+    runner->canceled = false;
+    runner->charged = NULL;
 }
 
 static void child_ended(void *context, const struct child_end *end)
 {
     struct runner *runner = context;
-    struct error error;
     runner->child = NULL;
     stream_drain(&runner->err);
     if (runner->state == UP)
-        stream_drain(&runner->out);                /* it may have answered before it died */
-    bool condemned = runner->verdict != RESULT_OK; /* perhaps by the last thing it said */
-    struct task *charged = condemned ? runner->charged : find_head(runner);
-    enum result_status status = condemned ? runner->verdict : judge_end(end, &error);
-    if (condemned)
-        error = runner->verdict_error;
-    bool has_code = status == RESULT_EXIT || status == RESULT_SIGNAL;
+        stream_drain(&runner->out); /* it may have answered before it died */
     close_pipes(runner);
     workdir_check_inputs(runner->home, NULL); /* for the next: this one's tasks had their own */
     workdir_destroy(runner->home);
     runner->home = NULL;
     runner->state = DOWN;
-    runner->verdict = RESULT_OK;
     loop_timer_disarm(runner->timer);
-    if (charged)
-        fail(runner, charged, status, has_code ? end->code : 0, &error);
-    forget_sent(runner);
+    charge(runner, end);
     if (runner->first)
         bring_up(runner);
 }
@@ -506,6 +532,8 @@ static void take_line(struct runner *runner, const char *line, size_t size, int6
         return;
     }
     learn_pace(runner, now_ns - runner->head_since_ns);
+    if (runner->careful)
+        runner->careful--;
     settle(runner, task, &reply, now_ns);
     begin_head(runner, now_ns);
 }
@@ -561,6 +589,8 @@ static void stdout_came(void *context, const char *bytes, size_t size)
         condemn(runner, RESULT_NO_VALUE, CHILD_KILL_NOW, &error);
     }
     arm_timer(runner);
+    if (runner->first && !find_head(runner)) /* they were held back */
+        persistent_flush(runner);
 }
 
 static void stderr_came(void *context, const char *bytes, size_t size)
@@ -604,11 +634,15 @@ static void send_ready(struct runner *runner)
     if (runner->state != UP)
         return;
     for (struct task *task = runner->first; task; task = task->next) {
+        if (task->sent && runner->careful)
+            break;
         if (!task->ready || task->sent)
             continue;
         if (buf_append(&runner->outgoing, task->line.data, task->line.size) < 0)
             break; /* far more than depth was started: the rest goes when these are answered */
         task->sent = true;
+        if (runner->careful)
+            break;
     }
     if (buf_failed(&runner->outgoing))
         runner->outgoing.failed = false;
@@ -815,6 +849,7 @@ static void persistent_cancel(struct runner *runner, struct attempt_id id,
         return;
     error_set(&error, ERROR_TASKS, "the attempt was cancelled");
     if (task == find_head(runner) && runner->state == UP) {
+        runner->canceled = true;
         condemn(runner, RESULT_SIGNAL,
                 how == RUNNER_CANCEL_NOW ? CHILD_KILL_NOW : CHILD_KILL_GENTLY, &error);
         return;

@@ -475,7 +475,9 @@ static void charge(struct runner *runner, const struct child_end *end)
     bool has_code = status == RESULT_EXIT || status == RESULT_SIGNAL;
     if (condemned)
         error = runner->verdict_error;
-    if (charged && (runner->canceled || count_sent(runner) == 1))
+    /* It may end of its own will, such as after a thousand tasks, as long as it gets on. */
+    bool retired = !condemned && !end->signaled && end->code == 0 && runner->answers > 0;
+    if (charged && !retired && (runner->canceled || count_sent(runner) == 1))
         fail(runner, charged, status, has_code ? end->code : 0, &error);
     size_t again = forget_sent(runner);
     if (again && !runner->canceled)

@@ -62,8 +62,8 @@ const char *const *csv_table_names(const struct csv_table *table);
 uint64_t csv_table_rows(const struct csv_table *table);
 
 /* Read row `row`, from 0 (the header does not count). The record is borrowed until the next
- * call. -1 with a sentence if there is no such row, or the file has changed since it was
- * opened. */
+ * call. Any order is fine, the file's own is fastest. -1 with a sentence if there is no such row,
+ * or (ERROR_CHANGED) the file has been changed since it was opened. */
 int csv_table_read(struct csv_table *table, uint64_t row, struct csv_record *ret_record,
                    struct error *ret_error);
 

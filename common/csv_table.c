@@ -1,6 +1,8 @@
 /*
- * A table is the offsets of its rows. A row is read again with one pread and parsed by the same
- * reader. That the file has not changed since is seen by its size and time stamp.
+ * A table is the offsets of its rows. Rows are read again from a block of the file, so that going
+ * through them in order costs a system call per block and not per row, and are parsed by the same
+ * reader. That the file has not changed is seen, by its size and time stamp, whenever a block is
+ * loaded; what a loaded block holds is the file as it was opened.
  */
 #include "config.h"
 
@@ -26,9 +28,12 @@ struct csv_table {
     uint64_t capacity;
     bool one_line_rows; /* no field holds a line end */
     struct csv_reader *reader;
-    char *row;
-    size_t row_capacity;
+    char *block; /* bytes of the file from block_offset */
+    size_t block_size, block_capacity;
+    uint64_t block_offset;
 };
+
+#define BLOCK ((size_t)64 << 10)
 
 static int compare_names(const void *a, const void *b)
 {
@@ -183,7 +188,7 @@ void csv_table_close(struct csv_table *table)
         free(table->names[i]);
     free(table->names);
     free(table->offsets);
-    free(table->row);
+    free(table->block);
     free(table->path);
     csv_close(table->reader);
     free(table);
@@ -204,18 +209,31 @@ uint64_t csv_table_rows(const struct csv_table *table)
     return table->rows;
 }
 
-static int load_row(struct csv_table *table, uint64_t offset, size_t size,
-                    struct error *ret_error)
+static bool loaded(const struct csv_table *table, uint64_t offset, size_t size)
 {
-    if (size > table->row_capacity) {
-        char *row = realloc(table->row, size);
-        if (!row)
+    return offset >= table->block_offset &&
+           offset + size <= table->block_offset + table->block_size;
+}
+
+/* Load a block that begins with the row at offset; a row may be larger than a block. */
+static int load_block(struct csv_table *table, uint64_t offset, size_t row_size,
+                      struct error *ret_error)
+{
+    if (check_unchanged(table, ret_error) < 0)
+        return -1;
+    uint64_t left = (uint64_t)table->stat.st_size - offset;
+    size_t size = row_size > BLOCK ? row_size : left < BLOCK ? (size_t)left : BLOCK;
+    table->block_size = 0;
+    if (size > table->block_capacity) {
+        char *block = realloc(table->block, size);
+        if (!block)
             return error_set(ret_error, ERROR_SYSTEM, "%s: no memory left", table->path);
-        table->row = row;
-        table->row_capacity = size;
+        table->block = block;
+        table->block_capacity = size;
     }
     for (size_t have = 0; have < size;) {
-        ssize_t got = pread(table->fd, table->row + have, size - have, (off_t)(offset + have));
+        ssize_t got =
+            pread(table->fd, table->block + have, size - have, (off_t)(offset + have));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -224,6 +242,8 @@ static int load_row(struct csv_table *table, uint64_t offset, size_t size,
             return changed(table, ret_error);
         have += (size_t)got;
     }
+    table->block_offset = offset;
+    table->block_size = size;
     return 0;
 }
 
@@ -235,9 +255,10 @@ int csv_table_read(struct csv_table *table, uint64_t row, struct csv_record *ret
                          table->path, (unsigned long long)row, (unsigned long long)table->rows);
     uint64_t offset = table->offsets[row];
     size_t size = (size_t)(table->offsets[row + 1] - offset);
-    if (check_unchanged(table, ret_error) < 0 || load_row(table, offset, size, ret_error) < 0)
+    if (!loaded(table, offset, size) && load_block(table, offset, size, ret_error) < 0)
         return -1;
-    csv_restart(table->reader, table->row, size, table->one_line_rows ? row + 2 : 0, offset);
+    csv_restart(table->reader, table->block + (offset - table->block_offset), size,
+                table->one_line_rows ? row + 2 : 0, offset);
     if (csv_next(table->reader, ret_record, ret_error) <= 0 ||
         ret_record->count != table->columns)
         return changed(table, ret_error);

@@ -173,8 +173,10 @@ static int lay_file(struct content *content, const char *folder,
 
 int content_lay(struct content *content, const char *folder, struct error *ret_error)
 {
-    for (size_t i = 0; i < manifest_count(content->manifest); i++)
-        if (lay_file(content, folder, manifest_get(content->manifest, i), ret_error) < 0)
-            return -1;
+    for (size_t i = 0; i < manifest_count(content->manifest); i++) {
+        const struct manifest_file *file = manifest_get(content->manifest, i);
+        if (file->path[0] != '/' && lay_file(content, folder, file, ret_error) < 0)
+            return -1; /* absolute ones are there already */
+    }
     return 0;
 }

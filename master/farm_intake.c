@@ -312,6 +312,8 @@ void farm_take_loss(void *context, struct member *member, const char *sentence)
 {
     struct farm *farm = context;
     bool known = member->state != MEMBER_JOINED;
+    if (farm->phase == FARM_PARTING)
+        return; /* the end has been announced: nothing follows it */
     scheduler_worker_lost(farm->scheduler, member->id, clock_monotonic_ns());
     outputs_discard_worker(farm->outputs, member->id);
     if (known)

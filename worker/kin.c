@@ -23,8 +23,9 @@
 #define KEY_NAME        "BEOFARM_ATTEMPT_KEY="
 
 struct kin {
-    int children_fd; /* /proc/self/task/TID/children, -1 if the kernel has none */
-    struct buf text;
+    int children_fd;     /* /proc/self/task/TID/children, -1 if the kernel has none */
+    struct buf text;     /* whatever was read last */
+    struct buf children; /* our children's pids; is_expected may read other files meanwhile */
 };
 
 struct process {
@@ -46,6 +47,7 @@ struct kin *kin_create(struct error *ret_error)
         return NULL;
     }
     buf_init(&kin->text, ENVIRONMENT_MAX);
+    buf_init(&kin->children, ENVIRONMENT_MAX);
     snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)gettid());
     kin->children_fd = open(path, O_RDONLY | O_CLOEXEC);
     return kin;
@@ -58,6 +60,7 @@ void kin_destroy(struct kin *kin)
     if (kin->children_fd >= 0)
         close(kin->children_fd);
     buf_fini(&kin->text);
+    buf_fini(&kin->children);
     free(kin);
 }
 
@@ -81,15 +84,12 @@ static int read_whole(int fd, struct buf *buf)
 bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t pid),
                      void *context)
 {
-    if (kin->children_fd < 0 || read_whole(kin->children_fd, &kin->text) < 0)
+    if (kin->children_fd < 0 || read_whole(kin->children_fd, &kin->children) < 0)
         return true;
-    char *next = (char *)buf_text(&kin->text);
-    while (next && *next) {
-        pid_t pid = (pid_t)strtol(next, &next, 10);
-        if (pid > 0 && !is_expected(context, pid))
+    char *next = (char *)buf_text(&kin->children), *end;
+    for (pid_t pid; next && (pid = (pid_t)strtol(next, &end, 10)) > 0; next = end)
+        if (!is_expected(context, pid))
             return true;
-        next += strspn(next, " \n");
-    }
     return false;
 }
 

@@ -345,8 +345,6 @@ static void look_for_the_end(struct farm *farm)
     if (farm->phase == FARM_ENDING &&
         (journal_backlog(farm->journal, NULL) == 0 || farm->journal_troubled))
         part(farm);
-    if (farm->phase == FARM_PARTING && crew_count(farm->crew) == 0)
-        loop_stop(farm->loop);
 }
 
 int64_t farm_turn(void *context)
@@ -356,7 +354,10 @@ int64_t farm_turn(void *context)
     feed(farm);
     act_all(farm);
     look_for_the_end(farm);
-    return crew_flush(farm->crew);
+    int64_t may_sleep_ns = crew_flush(farm->crew);
+    if (farm->phase == FARM_PARTING && crew_count(farm->crew) == 0)
+        loop_stop(farm->loop);
+    return may_sleep_ns;
 }
 
 int farm_run(const struct farm_options *options, struct error *ret_error)

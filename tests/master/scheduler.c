@@ -394,6 +394,24 @@ static void retried_tasks_come_first(void **state)
                  "ok 1 2.1 = accept; lease 1 1.2\n");
 }
 
+static void a_delay_that_was_cut_short_holds_nobody_up(void **state)
+{
+    (void)state;
+    play_default("join 1 3 3\n"
+                 "add 3 = lease 1 1.1 2.1 3.1\n"
+                 "bad 1 1.1 = retry\n" /* until 100 */
+                 "bad 1 2.1 = retry\n" /* the same */
+                 "adopt 1 2.7 = adopted\n"
+                 "bad 1 2.7 = retry\n" /* until 200 */
+                 "at 50\n"
+                 "bad 1 3.1 = retry\n" /* until 150 */
+                 "at 100 = lease 1 1.2\n"
+                 "wake = 150\n"
+                 "at 150 = lease 1 3.2\n"
+                 "wake = 200\n"
+                 "at 200 = lease 1 2.8\n");
+}
+
 static void what_is_of_no_use_is_not_tried_again(void **state)
 {
     (void)state;
@@ -802,6 +820,16 @@ static void the_last_worker_is_never_set_aside(void **state)
                       "bad 1 15.2 = retry; lease 1 16.1\n"
                       "worker 1 = active leased 1 failures 1\n");
     play_end(&play);
+    /* Nor when the other goes just before the failure that would do it. */
+    play_begin(&play, &policy);
+    char *but_one = strdup(set_aside_script);
+    *strrchr(but_one, 'b') = 0;
+    play_lines(&play, but_one);
+    free(but_one);
+    play_lines(&play, "credits 2 0\n"
+                      "bad 1 14.1 = retry; lease 1 16.1\n"
+                      "worker 1 = active leased 1 failures 7\n");
+    play_end(&play);
 }
 
 static void a_bad_region_of_tasks_sets_nobody_aside(void **state)
@@ -970,6 +998,7 @@ int main(void)
         cmocka_unit_test(a_failed_task_goes_elsewhere_after_a_while),
         cmocka_unit_test(nobody_waits_long_for_another_worker),
         cmocka_unit_test(retried_tasks_come_first),
+        cmocka_unit_test(a_delay_that_was_cut_short_holds_nobody_up),
         cmocka_unit_test(what_is_of_no_use_is_not_tried_again),
         cmocka_unit_test(a_failure_is_counted_once),
         cmocka_unit_test(failures_before_a_restart_count),

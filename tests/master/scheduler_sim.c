@@ -13,8 +13,11 @@
 #include "common/clock.h"
 #include "tests/master/farm_sim.h"
 
-/* Sanitizers make it ten times slower. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Sanitizers make it ten times slower; gcc and clang each have their way of telling. */
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define LARGE_TASKS   30000
 #define LARGE_WORKERS 500
 #define SMALL_FARMS   1000

@@ -13,7 +13,7 @@ NR == 1 {
 
 { runs++ }
 
-$at["status"] != "done" { next }
+$at["status"] != "ok" { next }
 
 {
     done++

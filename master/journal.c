@@ -14,7 +14,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +29,7 @@
 #include "common/clock.h"
 #include "master/journal.h"
 #include "master/journal_db.h"
+#include "master/lock_file.h"
 
 #define GROUP_KEEP_BYTES (16 << 20) /* a group that grew larger gives its memory back */
 
@@ -249,37 +248,6 @@ static void *journal_write(void *context)
 
 /* --- opening and closing ------------------------------------------------------------------ */
 
-/* Take the lock file, or say who has it. */
-static int lock_take(struct journal *journal, const char *path, struct error *ret_error)
-{
-    char name[4096], holder[128] = "";
-    int n = snprintf(name, sizeof name, "%s.lock", path);
-
-    if (n < 0 || (size_t)n >= sizeof name)
-        return error_set(ret_error, ERROR_SYSTEM, "the journal's path is too long: %s", path);
-    journal->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (journal->lock_fd < 0)
-        return error_errno(ret_error, errno, "cannot open %s", name);
-    if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK)
-            return error_errno(ret_error, errno, "cannot lock %s", name);
-        if (pread(journal->lock_fd, holder, sizeof holder - 1, 0) <= 0)
-            strcpy(holder, "unknown");
-        holder[strcspn(holder, "\n")] = 0;
-        return error_set(
-            ret_error, ERROR_SYSTEM,
-            "another master writes the journal %s (%s); wait for it or stop it first", path,
-            holder);
-    }
-    n = gethostname(holder, sizeof holder / 2) < 0 ? 0 : (int)strlen(holder);
-    n += snprintf(holder + n, sizeof holder - (size_t)n, " pid %ld\n", (long)getpid());
-    /* Only a help for people: the lock itself is what counts. */
-    if (ftruncate(journal->lock_fd, 0) < 0 ||
-        pwrite(journal->lock_fd, holder, (size_t)n, 0) < 0)
-        errno = 0;
-    return 0;
-}
-
 static int meta_keep(void *context, const char *key, const char *value, struct error *ret_error)
 {
     struct journal *journal = context;
@@ -420,7 +388,7 @@ struct journal *journal_open(const char *path, enum journal_mode mode,
 
     if (!journal)
         return NULL;
-    if (write && lock_take(journal, path, ret_error) < 0)
+    if (write && (journal->lock_fd = lock_file_take(path, ret_error)) < 0)
         goto fail;
     if (!write && access(path, R_OK) < 0) {
         error_errno(ret_error, errno, "cannot read the journal %s", path);
@@ -474,7 +442,7 @@ int journal_close(struct journal *journal, struct error *ret_error)
     if (journal->event_fd >= 0)
         close(journal->event_fd);
     if (journal->lock_fd >= 0)
-        close(journal->lock_fd); /* and with it the lock; the file stays, lest two hold "it" */
+        close(journal->lock_fd);
     pthread_cond_destroy(&journal->queue_changed);
     pthread_mutex_destroy(&journal->queue_lock);
     pthread_mutex_destroy(&journal->db_lock);

@@ -64,12 +64,11 @@ static int persistent_check(const struct check *check, const char *text, const c
         for (const char *at = strchr(text, '{'); at; at = strchr(at + 1, '{'))
             if (strncmp(at + 1, name, size) == 0 &&
                 (at[1 + size] == '}' || at[1 + size] == ':'))
-                return error_set(
-                    check->error, ERROR_CONFIG,
-                    "%s: a persistent runner is started once for many tasks, so its "
-                    "command cannot hold {%s}; it gets the values on its standard "
-                    "input",
-                    where, name);
+                return error_set(check->error, ERROR_CONFIG,
+                                 "%s: a persistent runner is started once for many tasks, so "
+                                 "{%s} cannot stand here; it gets the values on its standard "
+                                 "input",
+                                 where, name);
     }
     return 0;
 }

@@ -154,7 +154,7 @@ static int input_add(const struct adding *adding, const char *from)
         struct stat info;
 
         if (stat(found.gl_pathv[i], &info) == 0 && S_ISREG(info.st_mode))
-            rc = add(adding, found.gl_pathv[i] + strip, false);
+            rc = add(adding, without_dot(found.gl_pathv[i] + strip), false);
     }
     globfree(&found);
     return rc;
@@ -192,15 +192,17 @@ int sweep_files(const cJSON *work, const struct params *params, const char *fold
     const cJSON *stdin_file = json_member(work, "stdin"), *entry, *from;
     const char *table = params_file(params);
 
-    if ((table && add(&adding, table, false) < 0) || command_add(&adding, work) < 0)
+    if ((table && add(&adding, without_dot(table), false) < 0) ||
+        command_add(&adding, work) < 0)
         return -1;
     if (cJSON_IsString(stdin_file) && file_is_there(folder, stdin_file->valuestring) &&
         add(&adding, without_dot(stdin_file->valuestring), true) < 0)
         return -1;
     cJSON_ArrayForEach(
-        entry, json_member(
-                   work, "templates")) if (cJSON_IsString(from = json_member(entry, "from")) &&
-                                           add(&adding, from->valuestring, true) < 0) return -1;
+        entry,
+        json_member(work, "templates")) if (cJSON_IsString(from = json_member(entry, "from")) &&
+                                            add(&adding, without_dot(from->valuestring),
+                                                false) < 0) return -1;
     cJSON_ArrayForEach(
         entry,
         json_member(work, "inputs")) if (cJSON_IsString(from = json_member(entry, "from")) &&

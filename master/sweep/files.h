@@ -11,9 +11,9 @@
 #include "common/error.h"
 #include "master/sweep/params.h"
 
-/* Call `add` for: the table of parameters and the files that inputs may name (places in their
- * names stand for anything), for single tasks; the program (or the script that an interpreter is
- * given), the templates and stdin, for all tasks. 0 or -1. */
+/* Call `add` for: the table of parameters, the templates and the files that inputs may name (places
+ * in their names stand for anything), which the work directories do not hold as they are; the
+ * program (or the script that an interpreter is given) and stdin, which every one holds. 0 or -1. */
 int sweep_files(const cJSON *work, const struct params *params, const char *folder,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);

@@ -384,8 +384,8 @@ static void files_that_it_needs_are_named(void **state)
     assert_int_equal(driver_find("sweep")->files(opened.driver, note_file, notes, NULL), 0);
     assert_non_null(strstr(notes, "k.csv "));
     assert_non_null(strstr(notes, "model+ "));
-    assert_non_null(strstr(notes, "model.tpl+ "));
-    assert_non_null(strstr(notes, "marks.tpl+ "));
+    assert_non_null(strstr(notes, "model.tpl "));
+    assert_non_null(strstr(notes, "marks.tpl "));
     assert_non_null(strstr(notes, "data/f1.dat "));
     assert_non_null(strstr(notes, "data/f2.dat "));
     close_work(&opened);

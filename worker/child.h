@@ -2,9 +2,9 @@
  * child.h - starting and killing process trees.
  *
  * A `children` object serves a whole worker: it makes the worker the reaper of orphans, catches
- * SIGCHLD, and tells the owner of each child when that child has ended. A child is the leader
- * of its own session; at its end, or when it is killed, everything it started goes with it,
- * also processes that left the session (found by their ancestry and by BEOFARM_ATTEMPT_KEY in
+ * SIGCHLD, and tells the owner of each child when that child has ended. A child leads a
+ * process group; at its end, or when it is killed, everything it started goes with it,
+ * also processes that left the group (found by their ancestry and by BEOFARM_ATTEMPT_KEY in
  * their environment). If the worker is killed with SIGKILL, a guard process does the same for
  * all.
  */

@@ -1,5 +1,5 @@
 /*
- * All of /proc is read: pid, parent, session and state of every process. Processes appear and
+ * All of /proc is read: pid, parent, group and state of every process. Processes appear and
  * change parents while we look, so with SIGKILL the search is repeated until it finds nobody.
  */
 #include "config.h"
@@ -29,7 +29,7 @@ struct kin {
 };
 
 struct process {
-    pid_t pid, parent, session;
+    pid_t pid, parent, group;
     bool is_kin;
 };
 
@@ -84,20 +84,29 @@ static int read_whole(int fd, struct buf *buf)
 bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t pid),
                      void *context)
 {
-    if (kin->children_fd < 0 || read_whole(kin->children_fd, &kin->children) < 0)
+    char few[4096], *next = few;
+    ssize_t got = kin->children_fd < 0 ? -1 : pread(kin->children_fd, few, sizeof(few), 0);
+    if (got < 0)
         return true;
-    char *next = (char *)buf_text(&kin->children), *end;
-    for (pid_t pid; next && (pid = (pid_t)strtol(next, &end, 10)) > 0; next = end)
-        if (!is_expected(context, pid))
+    if (got < (ssize_t)sizeof(few) - 64)
+        few[got] = 0; /* the kernel would have filled the page up to a number */
+    else if (read_whole(kin->children_fd, &kin->text) < 0 ||
+             !(next = (char *)buf_text(&kin->text)))
+        return true;
+    while (*next) {
+        pid_t pid = (pid_t)strtol(next, &next, 10);
+        if (pid > 0 && !is_expected(context, pid))
             return true;
+        next += strspn(next, " \n");
+    }
     return false;
 }
 
-/* "pid (name, which may hold anything) state parent group session ..." */
+/* "pid (name, which may hold anything) state parent group ..." */
 static bool read_stat(int proc_fd, pid_t pid, struct process *process)
 {
     char path[32], text[512], state;
-    int parent, group, session;
+    int parent, group;
     snprintf(path, sizeof(path), "%d/stat", (int)pid);
     int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -106,10 +115,10 @@ static bool read_stat(int proc_fd, pid_t pid, struct process *process)
     close(fd);
     text[got > 0 ? got : 0] = 0;
     char *end = strrchr(text, ')');
-    if (!end || sscanf(end + 1, " %c %d %d %d", &state, &parent, &group, &session) != 4 ||
-        state == 'Z' || state == 'X')
+    if (!end || sscanf(end + 1, " %c %d %d", &state, &parent, &group) != 3 || state == 'Z' ||
+        state == 'X')
         return false;
-    *process = (struct process){.pid = pid, .parent = parent, .session = session};
+    *process = (struct process){.pid = pid, .parent = parent, .group = group};
     return true;
 }
 
@@ -187,7 +196,7 @@ static size_t mark(int proc_fd, struct processes *processes, pid_t pid, const ch
         qsort(processes->list, processes->count, sizeof(*processes->list), compare_pids);
     for (size_t i = 0; i < processes->count; i++) {
         struct process *process = &processes->list[i];
-        process->is_kin = process->pid == pid || process->session == pid ||
+        process->is_kin = process->pid == pid || process->group == pid ||
                           has_key(proc_fd, process->pid, key, false, text);
         marked += process->is_kin;
     }

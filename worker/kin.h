@@ -1,7 +1,7 @@
 /*
  * kin.h - finds the processes that belong to a child, wherever they hid.
  *
- * A process is kin of a child if it is in its session, descends from it, or carries its key
+ * A process is kin of a child if it is in its group, descends from it, or carries its key
  * (BEOFARM_ATTEMPT_KEY=key) in the environment it was started with.
  */
 #ifndef BEOFARM_WORKER_KIN_H

@@ -1,6 +1,7 @@
 /*
- * Making a directory with nothing in it costs three system calls, and most farms of tiny tasks
- * need no more. What the manifest puts into every directory is worked out once: the directories
+ * Most farms of tiny tasks need an empty directory and no more, and making and removing one costs
+ * a tenth of starting a process. So one that is empty at its task's end is kept as the slot's
+ * spare, and renamed for the next task. What the manifest puts into every directory is worked out once: the directories
  * to make, parents first, and the files.
  *
  * Everything laid carries the time CACHE_MTIME_S, so an input that the task did not touch is known
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "worker/sweeper.h"
@@ -26,6 +29,12 @@
 /* Removals done in the loop, about a millisecond's worth, before the sweeper thread takes over. */
 #define REMOVE_AT_ONCE 200
 
+/* An empty directory in wait. */
+struct spare {
+    int fd; /* valid if name is not empty */
+    char name[64];
+};
+
 struct workplace {
     char *root; /* absolute */
     int root_fd;
@@ -33,13 +42,15 @@ struct workplace {
     const struct manifest *manifest;
     struct sweeper *sweeper;
     char **slot_dirs;
+    struct spare *spares; /* one per slot */
     size_t slot_count;
     char **dirs; /* to be made in each work directory, parents first */
     size_t dir_count;
     const struct manifest_file **common;  /* to be laid in each, ordered by path */
     uint8_t (*hashes)[MESSAGE_HASH_SIZE]; /* theirs */
     size_t common_count;
-    bool *copied; /* per file of the manifest: links to it were written into, so copy */
+    unsigned dir_mode; /* of directories that are made here */
+    bool *copied;      /* per file of the manifest: links to it were written into, so copy */
 };
 
 struct laid {
@@ -142,6 +153,9 @@ struct workplace *workplace_create(const char *root, struct cache *cache,
     place->cache = cache;
     place->manifest = manifest;
     place->root_fd = -1;
+    mode_t mask = umask(0);
+    umask(mask);
+    place->dir_mode = 0777 & ~mask;
     place->root = realpath(root, NULL);
     if (place->root)
         place->root_fd = open(place->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -168,6 +182,8 @@ void workplace_destroy(struct workplace *place)
     for (size_t i = 0; i < place->slot_count; i++) {
         char name[32];
         snprintf(name, sizeof(name), "slot-%zu", i);
+        if (*place->spares[i].name)
+            close(place->spares[i].fd);
         if (place->slot_dirs[i])
             sweeper_take(place->sweeper, name);
         free(place->slot_dirs[i]);
@@ -178,6 +194,7 @@ void workplace_destroy(struct workplace *place)
     if (place->root_fd >= 0)
         close(place->root_fd);
     free(place->slot_dirs);
+    free(place->spares);
     free(place->dirs);
     free(place->common);
     free(place->hashes);
@@ -217,22 +234,71 @@ static int make_slot_dir(struct workplace *place, uint32_t slot, struct error *r
     return 0;
 }
 
+static int make_room_for_slot(struct workplace *place, uint32_t slot, struct error *ret_error)
+{
+    size_t count = (size_t)slot + 1, more = count - place->slot_count;
+    char **dirs = realloc(place->slot_dirs, count * sizeof(*dirs));
+    if (dirs)
+        place->slot_dirs = dirs;
+    struct spare *spares = dirs ? realloc(place->spares, count * sizeof(*spares)) : NULL;
+    if (!spares)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu slots", count);
+    place->spares = spares;
+    memset(dirs + place->slot_count, 0, more * sizeof(*dirs));
+    memset(spares + place->slot_count, 0, more * sizeof(*spares));
+    place->slot_count = count;
+    return 0;
+}
+
 const char *workplace_slot_dir(struct workplace *place, uint32_t slot, struct error *ret_error)
 {
-    if (slot >= place->slot_count) {
-        size_t count = (size_t)slot + 1;
-        char **grown = realloc(place->slot_dirs, count * sizeof(*grown));
-        if (!grown) {
-            error_set(ret_error, ERROR_SYSTEM, "no memory for %zu slots", count);
-            return NULL;
-        }
-        memset(grown + place->slot_count, 0, (count - place->slot_count) * sizeof(*grown));
-        place->slot_dirs = grown;
-        place->slot_count = count;
-    }
+    if (slot >= place->slot_count && make_room_for_slot(place, slot, ret_error) < 0)
+        return NULL;
     if (!place->slot_dirs[slot] && make_slot_dir(place, slot, ret_error) < 0)
         return NULL;
     return place->slot_dirs[slot];
+}
+
+/* --- Spares --- */
+
+static bool is_empty(int fd)
+{
+    char entries[1024];
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return false;
+    /* "." and ".." take 48 bytes; anything else makes it more. */
+    ssize_t got = syscall(SYS_getdents64, fd, entries, sizeof(entries));
+    return got >= 0 && got <= 48;
+}
+
+/* Keep the directory for the slot's next task, if it is as it was made. */
+static bool keep_spare(struct workplace *place, uint32_t slot, int fd, const char *name)
+{
+    struct stat stat;
+    struct spare *spare = &place->spares[slot];
+    if (*spare->name || !is_empty(fd) || fstat(fd, &stat) < 0 ||
+        (stat.st_mode & 07777) != place->dir_mode)
+        return false;
+    spare->fd = fd;
+    snprintf(spare->name, sizeof(spare->name), "%s", name);
+    return true;
+}
+
+/* The spare under a new name: its descriptor, or -1. */
+static int take_spare(struct workplace *place, uint32_t slot, const char *name)
+{
+    struct spare *spare = &place->spares[slot];
+    if (!*spare->name)
+        return -1;
+    int fd = spare->fd;
+    /* Not onto an older attempt's directory; rename would replace that where it is empty. */
+    if (renameat2(place->root_fd, spare->name, place->root_fd, name, RENAME_NOREPLACE) < 0) {
+        close(fd);
+        unlinkat(place->root_fd, spare->name, AT_REMOVEDIR);
+        fd = -1;
+    }
+    spare->name[0] = 0;
+    return fd;
 }
 
 /* --- Laying --- */
@@ -280,13 +346,16 @@ static int make_directory(struct workdir *workdir, struct error *ret_error)
         workdir->path = NULL;
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     }
+    workdir->fd = take_spare(place, workdir->slot, name);
+    if (workdir->fd >= 0)
+        return 0;
     if (mkdirat(place->root_fd, name, 0777) < 0) {
         if (errno == EEXIST)
             sweeper_take(place->sweeper, name);
         if (mkdirat(place->root_fd, name, 0777) < 0)
             return error_errno(ret_error, errno, "cannot make \"%s\"", workdir->path);
     }
-    workdir->fd = openat(place->root_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    workdir->fd = openat(place->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (workdir->fd < 0)
         return error_errno(ret_error, errno, "cannot open \"%s\"", workdir->path);
     return 0;
@@ -313,18 +382,25 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
     return workdir;
 }
 
+static void remove_directory(struct workdir *workdir)
+{
+    char name[64];
+    size_t budget = REMOVE_AT_ONCE;
+    struct workplace *place = workdir->place;
+    task_name(workdir->slot, workdir->id, name, sizeof(name));
+    if (keep_spare(place, workdir->slot, workdir->fd, name))
+        return;
+    close(workdir->fd);
+    if (tree_remove(place->root_fd, name, &budget) != 0)
+        sweeper_take(place->sweeper, name);
+}
+
 void workdir_destroy(struct workdir *workdir)
 {
     if (!workdir)
         return;
-    if (workdir->fd >= 0) {
-        char name[64];
-        size_t budget = REMOVE_AT_ONCE;
-        close(workdir->fd);
-        task_name(workdir->slot, workdir->id, name, sizeof(name));
-        if (tree_remove(workdir->place->root_fd, name, &budget) != 0)
-            sweeper_take(workdir->place->sweeper, name);
-    }
+    if (workdir->fd >= 0)
+        remove_directory(workdir);
     if (workdir->current_fd >= 0)
         close(workdir->current_fd);
     for (size_t i = 0; i < workdir->laid_count; i++)

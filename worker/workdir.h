@@ -55,7 +55,7 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
 void workdir_destroy(struct workdir *workdir);
 
 const char *workdir_path(const struct workdir *workdir); /* absolute; owned by the workdir */
-int workdir_fd(const struct workdir *workdir);           /* the directory, O_PATH; owned */
+int workdir_fd(const struct workdir *workdir);           /* the directory; owned */
 
 /* Lay the manifest's file `from` at `to` (over whatever is there), making directories on the
  * way. */

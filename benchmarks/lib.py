@@ -116,17 +116,19 @@ class Farm:
         raise RuntimeError(f"the farm ended too early: {self.stderr()}")
 
     def run(self, expected):
-        """Run it all; the end event, with "wall_s". All `expected` tasks must be done."""
-        end = None
+        """Run it all, and return the tasks per second from the moment when the first worker had
+        joined. All `expected` tasks must be done."""
+        end = joined = None
         self.start()
         for event in self.events():
+            if event.get("state") == "joined" and not joined:
+                joined = event
             if event.get("event") == "end":
                 end = event
         self.process.wait()
-        if not end or end.get("done") != expected:
+        if not joined or not end or end.get("done") != expected:
             raise RuntimeError(f"not all of {expected} tasks are done: {end} {self.stderr()}")
-        end["wall_s"] = time.monotonic() - self.started
-        return end
+        return expected / (end["at"] - joined["at"])
 
     def stop(self):
         self.process.terminate()

@@ -237,11 +237,13 @@ int crew_dismiss(struct crew *crew, int64_t patience_ns, struct error *ret_error
     int left = ends_wait(crew, clock_monotonic_ns() + patience_ns, ret_error);
     if (left <= 0)
         return left;
-    if (members_terminate(crew, false, ret_error) != 0)
-        return -1;
-    left = ends_wait(crew, clock_monotonic_ns() + patience_ns, ret_error);
-    if (left <= 0)
-        return left;
+    if (interrupt_count() < 2) { /* the second Ctrl-C means at once */
+        if (members_terminate(crew, false, ret_error) != 0)
+            return -1;
+        left = ends_wait(crew, clock_monotonic_ns() + patience_ns, ret_error);
+        if (left <= 0)
+            return left;
+    }
     if (members_terminate(crew, true, ret_error) != 0)
         return -1;
     left = ends_wait(crew, clock_monotonic_ns() + KILL_LIMIT_NS, ret_error);

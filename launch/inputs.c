@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,24 +170,24 @@ static int anything_find(struct search *search, const char *path, int depth, boo
 }
 
 /* The folder's own name may hold what glob takes for a pattern. */
-static char *pattern_escape(const char *folder, const char *pattern)
+static int pattern_escape(const char *folder, const char *pattern, struct buf *escaped)
 {
-    char *escaped = malloc(2 * strlen(folder) + strlen(pattern) + 2), *out = escaped;
-    for (const char *in = folder; escaped && *in; in++) {
+    for (const char *in = folder; *in; in++) {
         if (strchr("*?[]\\", *in))
-            *out++ = '\\';
-        *out++ = *in;
+            buf_append_text(escaped, "\\");
+        buf_append(escaped, in, 1);
     }
-    if (escaped)
-        sprintf(out, "/%s", pattern);
-    return escaped;
+    return buf_printf(escaped, "/%s", pattern);
 }
 
 static int pattern_find(struct search *search, const char *pattern)
 {
     glob_t found = {0};
-    char *escaped = pattern_escape(search->folder, pattern);
-    int rc = escaped ? glob(escaped, GLOB_ERR, NULL, &found) : GLOB_NOSPACE;
+    struct buf escaped;
+    buf_init(&escaped, 3 * PATH_MAX);
+    int rc = pattern_escape(search->folder, pattern, &escaped) == 0
+                 ? glob(buf_text(&escaped), GLOB_ERR, NULL, &found)
+                 : GLOB_NOSPACE;
     if (rc == GLOB_NOMATCH)
         rc = error_set(search->error, ERROR_CONFIG, "nothing in \"%s\" matches \"%s\"",
                        search->folder, pattern);
@@ -200,7 +201,7 @@ static int pattern_find(struct search *search, const char *pattern)
             rc = anything_find(search, found.gl_pathv[i] + skip, 0, false);
     }
     globfree(&found);
-    free(escaped);
+    buf_fini(&escaped);
     return rc;
 }
 

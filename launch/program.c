@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,18 +18,22 @@
 
 #define ANSWER_MAX ((size_t)64 << 20)
 
-/* FOLDER/NAME if that is an executable file, appended to ret_path. */
+/* FOLDER/NAME, absolute, if that is an executable file, appended to ret_path. A link keeps its
+ * name, because a program may go by it. */
 static bool folder_has(const char *folder, size_t size, const char *name, struct buf *ret_path)
 {
-    char path[4096];
+    char path[PATH_MAX];
     struct stat status;
-    if (size == 0 ||
-        (size_t)snprintf(path, sizeof path, "%.*s/%s", (int)size, folder, name) >= sizeof path)
+    bool found = false;
+    if (size == 0 || size >= sizeof path)
         return false;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || access(path, X_OK) != 0)
-        return false;
+    memcpy(path, folder, size);
+    path[size] = '\0';
     char *absolute = realpath(path, NULL);
-    bool found = absolute && buf_append_text(ret_path, absolute) == 0;
+    if (absolute &&
+        (size_t)snprintf(path, sizeof path, "%s/%s", absolute, name) < sizeof path &&
+        stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0)
+        found = buf_append_text(ret_path, path) == 0;
     free(absolute);
     return found;
 }

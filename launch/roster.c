@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNT_MAX 1000000000
+
 void roster_id_format(int number, int generation, char *id)
 {
     char role[32] = "master";
@@ -17,20 +19,38 @@ void roster_id_format(int number, int generation, char *id)
         snprintf(id, BACKEND_TASK_ID_MAX + 1, "%s", role);
 }
 
+/* A count from 1 at *text, which is moved behind it; 0 if there is none. */
+static int count_take(const char **text)
+{
+    char *end;
+    long count = **text >= '1' && **text <= '9' ? strtol(*text, &end, 10) : 0;
+    if (count <= 0 || count > COUNT_MAX)
+        return 0;
+    *text = end;
+    return (int)count;
+}
+
 int roster_id_parse(const char *id, int *ret_number, int *ret_generation)
 {
-    char again[BACKEND_TASK_ID_MAX + 1];
     int number = 0, generation = 1;
-    if (strncmp(id, "worker-", 7) == 0) {
-        if (sscanf(id, "worker-%9d-%9d", &number, &generation) < 1 || number < 1)
+    const char *rest = id;
+    if (strncmp(id, "master", 6) == 0) {
+        rest += 6;
+    } else if (strncmp(id, "worker-", 7) == 0) {
+        rest += 7;
+        number = count_take(&rest);
+        if (number == 0)
             return -1;
-    } else if (strncmp(id, "master", 6) == 0) {
-        sscanf(id, "master-%9d", &generation);
     } else {
         return -1;
     }
-    roster_id_format(number, generation, again);
-    if (strcmp(id, again) != 0)
+    if (*rest == '-') {
+        rest++;
+        generation = count_take(&rest);
+        if (generation < 2)
+            return -1;
+    }
+    if (*rest)
         return -1;
     *ret_number = number;
     *ret_generation = generation;

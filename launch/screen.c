@@ -280,7 +280,7 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
     }
     if (progress->counted)
         counts_print(progress, summary->name);
-    if (summary->outcome) {
+    if (summary->outcome && summary->exit_code != 0) {
         printf("%s%s: ", progress->counted ? "  " : "\n",
                progress->counted ? "outcome" : summary->name);
         screen_put_text(stdout, summary->outcome);

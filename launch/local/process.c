@@ -2,7 +2,6 @@
 
 #include "launch/local/process.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +31,10 @@ struct stat_line {
     uint64_t start;
 };
 
+#define FIELD_STATE  3 /* numbers as in proc(5) */
+#define FIELD_PARENT 4
+#define FIELD_START  22
+
 /* The fields after the program's name, which stands in parentheses and may itself hold blanks
  * and parentheses: so from the last ')'. */
 static int stat_read(pid_t pid, struct stat_line *ret_line)
@@ -40,17 +43,22 @@ static int stat_read(pid_t pid, struct stat_line *ret_line)
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     if (text_read(path, text, sizeof text) != 0)
         return -1;
-    const char *rest = strrchr(text, ')');
-    int parent;
-    unsigned long long start;
-    if (!rest ||
-        sscanf(rest + 1,
-               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-               "%*d %llu",
-               &ret_line->state, &parent, &start) != 3)
+    const char *next = strrchr(text, ')');
+    if (!next)
         return -1;
-    ret_line->parent = parent;
-    ret_line->start = start;
+    next++;
+    for (int field = FIELD_STATE; field <= FIELD_START; field++) {
+        next += strspn(next, " ");
+        if (!*next)
+            return -1;
+        if (field == FIELD_STATE)
+            ret_line->state = *next;
+        else if (field == FIELD_PARENT)
+            ret_line->parent = (pid_t)strtol(next, NULL, 10);
+        else if (field == FIELD_START)
+            ret_line->start = strtoull(next, NULL, 10);
+        next += strcspn(next, " ");
+    }
     return 0;
 }
 
@@ -111,7 +119,7 @@ static int children_scan(pid_t *ret_pids, int max)
     struct dirent *entry;
     while (count < max && (entry = readdir(proc))) {
         struct stat_line line;
-        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid > 0 && stat_read(pid, &line) == 0 && line.parent == getpid())
             ret_pids[count++] = pid;
     }

@@ -108,10 +108,19 @@ static void children_kill(void)
 
 struct watch {
     pid_t program;
-    bool ended;          /* the program has */
-    int wait_status;     /* then: from waitpid */
+    bool ended;      /* the program has; it is not reaped yet, so its number is still its own */
+    int wait_status; /* after it was reaped: from waitpid */
     int64_t deadline_ns; /* kill everything then; INT64_MAX: never */
 };
+
+/* Has the program ended? Leaves it unreaped. */
+static void program_look(struct watch *watch)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)watch->program, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == watch->program)
+        watch->ended = true;
+}
 
 /* Reap whoever has ended. False once we have no child left. */
 static bool children_reap(struct watch *watch)
@@ -119,10 +128,8 @@ static bool children_reap(struct watch *watch)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == watch->program) {
-            watch->ended = true;
+        if (pid == watch->program)
             watch->wait_status = status;
-        }
     return pid == 0;
 }
 
@@ -142,7 +149,7 @@ static int signal_wait(const sigset_t *signals, int64_t deadline_ns)
 /* Until the program has ended. */
 static void program_watch(struct watch *watch, const sigset_t *signals)
 {
-    children_reap(watch);
+    program_look(watch);
     while (!watch->ended) {
         int caught = signal_wait(signals, watch->deadline_ns);
         if (caught == SIGTERM) {
@@ -156,7 +163,7 @@ static void program_watch(struct watch *watch, const sigset_t *signals)
             children_kill();
             watch->deadline_ns = clock_monotonic_ns() + CLOCK_SECOND_NS;
         }
-        children_reap(watch);
+        program_look(watch);
     }
 }
 

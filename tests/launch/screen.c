@@ -1,0 +1,95 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "launch/disk.h"
+#include "launch/screen.h"
+
+static void times_are_told_in_fitting_units(void **state)
+{
+    (void)state;
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {{-1, "0.00 s"},       {0.004, "0.00 s"},   {9.99, "9.99 s"},
+                 {61.24, "61.2 s"},    {100, "1 min 40 s"}, {3599, "59 min 59 s"},
+                 {7260, "2 h 01 min"}, {864000, "10 days"}};
+    char text[64];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(screen_format_time(cases[i].seconds, text, sizeof text),
+                            cases[i].text);
+}
+
+static void sizes_are_told_in_fitting_units(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {{0, "0 bytes"},       {999, "999 bytes"}, {1000, "1.0 kB"},
+                 {999949, "999.9 kB"}, {999950, "1.0 MB"}, {UINT64_MAX, "18446.7 PB"}};
+    char text[64];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(disk_format_size(cases[i].bytes, text, sizeof text), cases[i].text);
+}
+
+static void paths_come_as_a_shell_takes_them(void **state)
+{
+    (void)state;
+    char text[64];
+    assert_string_equal(screen_format_path("runs/a-1", text, sizeof text), "runs/a-1");
+    assert_string_equal(screen_format_path("my runs", text, sizeof text), "'my runs'");
+    assert_string_equal(screen_format_path("it's $1", text, sizeof text), "'it'\\''s $1'");
+    assert_string_equal(screen_format_path("", text, sizeof text), "''");
+}
+
+static void control_characters_reach_no_terminal(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    screen_put_text(stream, "a\033[31m\nb\x7f\xc2\x9b"
+                            "c\xff\xc3\xa4");
+    fclose(stream);
+    assert_string_equal(text, "a [31m b  c?\xc3\xa4");
+    free(text);
+}
+
+static void progress_is_one_sentence(void **state)
+{
+    (void)state;
+    char text[256];
+    struct progress progress = {.counted = true,
+                                .done = 17,
+                                .failed = 1,
+                                .total = 240,
+                                .rate = 3.0,
+                                .workers_joined = 1,
+                                .slots = 8};
+    assert_string_equal(screen_format_progress(&progress, text, sizeof text),
+                        "17/240 done, 1 failed, 3/s, 1 worker, 8 slots, 74.0 s left");
+    progress.total = -1;
+    progress.failed = 0;
+    progress.slots = 1;
+    progress.workers_joined = 0;
+    assert_string_equal(screen_format_progress(&progress, text, sizeof text),
+                        "17 done, 3/s, 0 workers, 1 slot");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_are_told_in_fitting_units),
+        cmocka_unit_test(sizes_are_told_in_fitting_units),
+        cmocka_unit_test(paths_come_as_a_shell_takes_them),
+        cmocka_unit_test(control_characters_reach_no_terminal),
+        cmocka_unit_test(progress_is_one_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

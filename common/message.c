@@ -288,12 +288,6 @@ int message_get_output(const struct buf *message, struct output_piece *ret_piece
     return 0;
 }
 
-void message_put_job(struct buf *buf, const char *json, size_t size)
-{
-    message_begin(buf, MESSAGE_JOB);
-    buf_append(buf, json, size);
-}
-
 int message_get_job(const struct buf *message, const char **ret_json, size_t *ret_size,
                     struct error *ret_error)
 {

@@ -161,7 +161,6 @@ int message_get_output(const struct buf *message, struct output_piece *ret_piece
 bool message_path_is_safe(const char *path, size_t size);
 
 /* JOB: JSON text (docs/architecture.md). Borrowed, not NUL-terminated. */
-void message_put_job(struct buf *buf, const char *json, size_t size);
 int message_get_job(const struct buf *message, const char **ret_json, size_t *ret_size,
                     struct error *ret_error);
 

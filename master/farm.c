@@ -170,7 +170,9 @@ static void act_all(struct farm *farm)
         act(farm, &action);
     if (rc < 0)
         farm_end(farm, error.code, "%s", error.text);
-    loop_timer_arm(farm->wake, scheduler_wake_ns(farm->scheduler));
+    /* Only an idle scheduler knows when it will have something to do. */
+    bool idle = farm->phase == FARM_RUNNING && !farm->paused;
+    loop_timer_arm(farm->wake, idle ? scheduler_wake_ns(farm->scheduler) : INT64_MAX);
 }
 
 /* The journal */

@@ -82,12 +82,9 @@ static cJSON *make_job(struct farm *farm, struct error *ret_error)
 
 static int print_job(struct farm *farm, const cJSON *job, struct error *ret_error)
 {
-    char *text = cJSON_PrintUnformatted(job);
     buf_init(&farm->job, MESSAGE_MAX);
-    if (text)
-        message_put_job(&farm->job, text, strlen(text));
-    free(text);
-    if (!text || buf_failed(&farm->job))
+    message_begin(&farm->job, MESSAGE_JOB);
+    if (json_put(&farm->job, job, 0) < 0)
         return error_set(ret_error, ERROR_CONFIG,
                          "the job's description is larger than %d MiB; shorten $.work",
                          MESSAGE_MAX >> 20);
@@ -140,26 +137,6 @@ static int open_records(struct farm *farm, struct error *ret_error)
     return farm->journal_watch ? 0 : -1;
 }
 
-static int replay_one(void *context, const struct journal_row *row, struct error *ret_error)
-{
-    struct farm *farm = context;
-    bool done = row->result.status == RESULT_OK;
-    if (scheduler_restore(farm->scheduler, row->result.id.task, done, ret_error) < 0)
-        return -1;
-    farm->driver_ops->ended(farm->driver, &row->result, true);
-    return 0;
-}
-
-/* What an earlier master of this run has finished is finished. */
-static int replay(struct farm *farm, struct error *ret_error)
-{
-    if (!journal_resumed(farm->journal))
-        return 0;
-    if (journal_replay(farm->journal, replay_one, farm, ret_error) < 0)
-        return -1;
-    return results_rewrite(farm->results, farm->journal, NULL, ret_error);
-}
-
 static int make_scheduler(struct farm *farm, const cJSON *job, struct error *ret_error)
 {
     struct scheduler_policy policy = scheduler_policy_default(farm->file.limits.attempts);
@@ -189,7 +166,7 @@ static int open_work(struct farm *farm, struct error *ret_error)
         rc = print_job(farm, job, ret_error);
     }
     cJSON_Delete(job);
-    return rc < 0 ? -1 : replay(farm, ret_error);
+    return rc < 0 ? -1 : farm_replay(farm, ret_error);
 }
 
 static const char *network_of(const struct farm *farm)

@@ -1,4 +1,4 @@
-/* farm_private.h - what farm.c, farm_open.c and farm_intake.c share. */
+/* farm_private.h - what farm.c, farm_open.c, farm_replay.c and farm_intake.c share. */
 #ifndef BEOFARM_MASTER_FARM_PRIVATE_H
 #define BEOFARM_MASTER_FARM_PRIVATE_H
 
@@ -65,6 +65,9 @@ struct farm {
 /* farm_open.c: build everything in order; on failure, what was built is freed by farm_close. */
 int farm_open(struct farm *farm, const struct farm_options *options, struct error *ret_error);
 void farm_close(struct farm *farm);
+
+/* farm_replay.c: what earlier masters of this run have finished is finished. */
+int farm_replay(struct farm *farm, struct error *ret_error);
 
 /* farm_intake.c: the crew's events. */
 int farm_take_message(void *context, struct member *member, const struct buf *message,

@@ -96,6 +96,7 @@ static int run(const struct arguments *arguments)
     }
     /* A reader of our output that went away must not take the farm with it. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit becomes a sentence, like a full disk */
     int code = farm_run(&farm, &error);
     if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
         fail(&error);

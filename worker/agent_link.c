@@ -171,6 +171,16 @@ static int take_job(struct agent *agent, const struct buf *message, struct error
     return 0;
 }
 
+/* The master leases what we have finished already: it does not know of the result. */
+static void offer_again(struct agent *agent, struct held *held)
+{
+    if (held->state != HAND_SENT)
+        return;
+    if (held->workdir)
+        workdir_rewind(held->workdir);
+    hand_move(agent->hand, held, HAND_DONE);
+}
+
 static int take_leases(struct agent *agent, const struct buf *message, struct error *ret_error)
 {
     struct wire_reader reader = message_body(message);
@@ -184,6 +194,8 @@ static int take_leases(struct agent *agent, const struct buf *message, struct er
             agent_hand_back(agent, id);
         else if (!hand_add(agent->hand, id, payload, size, &known) && !known)
             return error_set(ret_error, ERROR_SYSTEM, "no memory for more tasks");
+        else if (known)
+            offer_again(agent, hand_find(agent->hand, id));
     }
     return rc;
 }

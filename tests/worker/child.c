@@ -1,0 +1,184 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <errno.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "tests/worker/runner_rig.h"
+
+static struct rig rig;
+
+static int open_rig(void **state)
+{
+    (void)state;
+    rig_open_place(&rig, NULL);
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    (void)state;
+    rig_close(&rig);
+    return 0;
+}
+
+struct seen {
+    int ends;
+    struct child_end end;
+};
+
+static void see(void *context, const struct child_end *end)
+{
+    struct seen *seen = context;
+    seen->ends++;
+    seen->end = *end;
+}
+
+static bool has_ended(void *context)
+{
+    return ((struct seen *)context)->ends > 0;
+}
+
+static struct child *start(struct children *children, const char *script, struct seen *seen,
+                           struct error *error)
+{
+    char key[100], variable[150];
+    snprintf(key, sizeof(key), "%s:test", children_key(children));
+    snprintf(variable, sizeof(variable), "BEOFARM_ATTEMPT_KEY=%s", key);
+    char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
+    char *environment[] = {variable, (char *)"PATH=/usr/bin:/bin", NULL};
+    struct child_spec spec = {.program = "/bin/sh",
+                              .argv = argv,
+                              .environment = environment,
+                              .key = key,
+                              .dir_fd = -1,
+                              .stdin_fd = -1,
+                              .stdout_fd = -1,
+                              .stderr_fd = -1,
+                              .ended = see,
+                              .context = seen};
+    return child_start(children, &spec, error);
+}
+
+static void programs_are_found_on_the_path_or_named(void **state)
+{
+    (void)state;
+    char *path = NULL;
+    struct error error;
+    char *environment[] = {(char *)"PATH=/nowhere:/bin:/usr/bin", NULL};
+    assert_int_equal(child_find_program("no-such-thing", environment, &path, &error), -1);
+    assert_non_null(strstr(error.text, "\"no-such-thing\""));
+    assert_int_equal(child_find_program("", environment, &path, &error), -1);
+    assert_int_equal(child_find_program("/etc/passwd", environment, &path, &error), -1);
+    assert_int_equal(child_find_program("sh", environment, &path, &error), 0);
+    assert_string_equal(path, "/bin/sh");
+    free(path);
+}
+
+static void signals_and_descriptors_are_the_defaults(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct error error;
+    signal(SIGUSR1, SIG_IGN);
+    /* No signal blocked or ignored, nothing open beyond 0 to 2 (and ls's own). */
+    assert_non_null(start(rig.children,
+                          "grep -q '^SigBlk:.*0000000000000000$' /proc/self/status && "
+                          "grep -q '^SigIgn:.*0000000000000000$' /proc/self/status && "
+                          "test \"$(ls /proc/self/fd | tr '\\n' ' ')\" = '0 1 2 3 '",
+                          &seen, &error));
+    rig_wait_until(&rig, has_ended, &seen);
+    signal(SIGUSR1, SIG_DFL);
+    assert_false(seen.end.signaled);
+    assert_int_equal(seen.end.code, 0);
+}
+
+static void a_gentle_kill_lets_a_model_clean_up(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct error error;
+    struct child *child =
+        start(rig.children, "trap 'exit 5' TERM; kill -STOP $$; sleep 7 & wait", &seen, &error);
+    int status;
+    /* It has set its trap when it has stopped itself. */
+    assert_int_equal(waitpid(child_pid(child), &status, WUNTRACED), child_pid(child));
+    kill(child_pid(child), SIGCONT);
+    child_kill(child, CHILD_KILL_GENTLY);
+    rig_wait_until(&rig, has_ended, &seen);
+    assert_int_equal(seen.end.code, 5);
+}
+
+static void many_ends_at_once_are_all_told(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    struct error error;
+    seen = (struct seen){0};
+    for (int i = 0; i < 40; i++)
+        assert_non_null(start(rig.children, "exit 0", &seen, &error));
+    while (seen.ends < 40) {
+        int before = seen.ends;
+        seen.ends = 0;
+        rig_wait_until(&rig, has_ended, &seen);
+        seen.ends += before;
+    }
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* only the guard is left, alive */
+}
+
+/* In a process of its own: start a tree, tell that it stands, wait to be killed. */
+static void be_worker(int ready_fd)
+{
+    struct seen seen = {0};
+    struct error error;
+    struct loop *loop = loop_create(&error);
+    struct children *children = children_create(loop, &error);
+    if (!children || !start(children, "(setsid sleep 54321 &) ; sleep 54322", &seen, &error))
+        _exit(1);
+    while (rig_count_processes("sleep 5432") < 3) /* the shell's own line counts, too */
+        usleep(1000);
+    if (write(ready_fd, "x", 1) != 1)
+        _exit(1);
+    pause();
+    _exit(1);
+}
+
+static bool nothing_sleeps(void *context)
+{
+    (void)context;
+    return rig_count_processes("sleep 5432") == 0;
+}
+
+static void a_worker_killed_outright_leaves_nothing(void **state)
+{
+    (void)state;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_worker(ends[1]);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    kill(pid, SIGKILL);
+    rig_wait_until(&rig, nothing_sleeps, NULL);
+    close(ends[0]);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+    const struct CMUnitTest tests[] = {
+        T(programs_are_found_on_the_path_or_named), T(signals_and_descriptors_are_the_defaults),
+        T(a_gentle_kill_lets_a_model_clean_up),     T(many_ends_at_once_are_all_told),
+        T(a_worker_killed_outright_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

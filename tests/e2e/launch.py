@@ -93,6 +93,24 @@ def every_command_explains_itself(case):
 
 
 @test
+def the_man_pages_explain_every_option_and_every_key(case):
+    def page(name):
+        with open(os.path.join(harness.SOURCE, "docs", "man", name), encoding="utf-8") as file:
+            return file.read()
+    manual = page("beofarm.1").replace("\\-", "-")
+    for name in ("init check run status watch results logs cancel clean doctor").split():
+        section = manual.split(f'.SS "{name}' if name != "doctor" else ".SS doctor")[1]
+        section = section.split(".SS ")[0].split(".SH ")[0]
+        for line in case.beofarm(name, "--help", expect=0).out.splitlines():
+            option = line.strip().split(", ")[-1].split(" ")[0]
+            if option.startswith("--") and option != "--help":
+                assert option in section, (name, option)
+    written = case.run("python3", os.path.join(harness.SOURCE, "docs", "man", "write_farm_json.py"),
+                       expect=0).out
+    assert written == page("farm.json.5"), "run docs/man/write_farm_json.py again"
+
+
+@test
 def a_full_standard_output_is_an_error(case):
     with open("/dev/full", "w", encoding="ascii") as full:
         process = case.start("sh", "-c", 'exec "$0" --help >/dev/full',

@@ -37,6 +37,7 @@
 struct mpi_join {
     atomic_int fd; /* -1 once it belongs to the link */
     int done_fd;
+    enum mpi_join_side side;
     atomic_bool abandoned;
     atomic_int holders; /* 2 while both threads hold it */
     struct link *link;
@@ -54,29 +55,43 @@ static void release(struct mpi_join *join)
     free(join);
 }
 
-/* One byte each way, without ever waiting inside MPI. 0 or -1. */
-static int greet(struct mpi_join *join, MPI_Comm comm)
+/* Wait for a request without waiting inside MPI. 0 or -1. */
+static int greet_wait(struct mpi_join *join, MPI_Request *request)
 {
-    /* Static: a request that never ends may touch them for as long as the process lives. */
-    static char mine = 1, theirs;
-    MPI_Request requests[2];
-    int code = MPI_Irecv(&theirs, 1, MPI_BYTE, 0, GREET_TAG, comm, &requests[0]);
-    if (code == MPI_SUCCESS)
-        code = MPI_Isend(&mine, 1, MPI_BYTE, 0, GREET_TAG, comm, &requests[1]);
     int64_t deadline_ns = clock_monotonic_ns() + GREET_LIMIT_NS;
-    for (int done = 0; code == MPI_SUCCESS && !done;) {
-        code = MPI_Testall(2, requests, &done, MPI_STATUSES_IGNORE);
+    for (;;) {
+        int done = 0;
+        int code = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (code != MPI_SUCCESS)
+            return mpi_world_fail(code, "the first MPI message", &join->why);
         if (done)
-            break;
-        if (atomic_load(&join->abandoned) || clock_monotonic_ns() > deadline_ns) {
+            return 0;
+        if (atomic_load(&join->abandoned) || clock_monotonic_ns() > deadline_ns)
             return error_set(
                 &join->why, ERROR_NETWORK,
                 "the new communicator carried nothing; Open MPI may be using an "
                 "interface that does not lead to the peer: name the farm's network");
-        }
         nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
     }
-    return code == MPI_SUCCESS ? 0 : mpi_world_fail(code, "the first MPI message", &join->why);
+}
+
+/* One byte each way. The worker speaks first: Open MPI ends a process whose connection attempt
+ * is cut off half way, and that should never be the master. */
+static int greet(struct mpi_join *join, MPI_Comm comm)
+{
+    /* Static: a request that never ends may touch them for as long as the process lives. */
+    static char mine = 1, theirs;
+    MPI_Request sending = MPI_REQUEST_NULL, receiving;
+    int code = MPI_Irecv(&theirs, 1, MPI_BYTE, 0, GREET_TAG, comm, &receiving);
+    if (code == MPI_SUCCESS && join->side == MPI_JOIN_WORKER)
+        code = MPI_Isend(&mine, 1, MPI_BYTE, 0, GREET_TAG, comm, &sending);
+    if (code == MPI_SUCCESS && greet_wait(join, &receiving) < 0)
+        return -1;
+    if (code == MPI_SUCCESS && join->side == MPI_JOIN_MASTER)
+        code = MPI_Isend(&mine, 1, MPI_BYTE, 0, GREET_TAG, comm, &sending);
+    if (code != MPI_SUCCESS)
+        return mpi_world_fail(code, "the first MPI message", &join->why);
+    return greet_wait(join, &sending);
 }
 
 static void join_now(struct mpi_join *join)
@@ -134,7 +149,7 @@ static int thread_start(struct mpi_join *join, struct error *ret_error)
     return 0;
 }
 
-struct mpi_join *mpi_join_start(int fd, struct error *ret_error)
+struct mpi_join *mpi_join_start(int fd, enum mpi_join_side side, struct error *ret_error)
 {
     struct mpi_join *join = calloc(1, sizeof *join);
     int done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -145,6 +160,7 @@ struct mpi_join *mpi_join_start(int fd, struct error *ret_error)
         atomic_init(&join->fd, fd);
         atomic_init(&join->holders, 2);
         join->done_fd = done_fd;
+        join->side = side;
         error_set(&join->why, ERROR_NETWORK, "MPI_Comm_join gave no communicator");
         if (thread_start(join, ret_error) == 0)
             return join;

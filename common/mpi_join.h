@@ -28,7 +28,8 @@ struct mpi_join;
 /* Begin joining the peer at the other end of the connected socket fd, which is taken (also on
  * failure). NULL with a sentence if mpi_world_joinable is false, another join is under way or
  * no thread can be started. */
-struct mpi_join *mpi_join_start(int fd, struct error *ret_error);
+enum mpi_join_side { MPI_JOIN_MASTER, MPI_JOIN_WORKER };
+struct mpi_join *mpi_join_start(int fd, enum mpi_join_side side, struct error *ret_error);
 
 /* Readable when the join has ended. */
 int mpi_join_fd(const struct mpi_join *join);

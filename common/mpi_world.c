@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,6 +36,7 @@
 #include "common/mpi_world.h"
 #include "common/network.h"
 
+#define STOP_LIMIT_MS   1000                   /* for it to end when asked */
 #define SERVER_LIMIT_NS (15 * CLOCK_SECOND_NS) /* for the ompi-server to write its URI */
 
 static struct {
@@ -44,7 +46,8 @@ static struct {
 
     bool failed; /* MPI_Init or the server failed: not to be tried again */
     bool initialised;
-    pid_t server; /* the ompi-server, 0 if none of ours */
+    pid_t server;     /* the ompi-server, 0 if none of ours */
+    char session[64]; /* directory for Open MPI's own files, "" if not made */
     char instance[AUTH_NAME_MAX];
     char uri[AUTH_URI_MAX];
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -160,6 +163,36 @@ static int mca_apply(const char *mca, struct error *ret_error)
     return result;
 }
 
+/* A directory of our own for Open MPI's session files, because its daemons leave some behind. The
+ * name is short: sockets may live there. */
+static int session_make(struct error *ret_error)
+{
+    const char *base = getenv("TMPDIR");
+    if (!base || !*base || strlen(base) > sizeof world.session - 32)
+        base = "/tmp";
+    snprintf(world.session, sizeof world.session, "%s/beofarm-mpi-XXXXXX", base);
+    if (!mkdtemp(world.session)) {
+        world.session[0] = 0;
+        return error_errno(ret_error, errno, "cannot make a directory in %s", base);
+    }
+    return mca_set("orte_tmpdir_base", world.session, false, ret_error);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind,
+                        struct FTW *where)
+{
+    (void)status, (void)kind, (void)where;
+    remove(path);
+    return 0;
+}
+
+static void session_remove(void)
+{
+    if (world.session[0])
+        nftw(world.session, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    world.session[0] = 0;
+}
+
 /* Settings that make a farm of singletons work; the user's own environment goes before the
  * soft ones, and the farm file before all. */
 static int environment_set(const char *network, const char *mca, struct error *ret_error)
@@ -173,6 +206,9 @@ static int environment_set(const char *network, const char *mca, struct error *r
         {"pml", "ob1"},
         {"btl", "self,tcp"},
         {"osc", "^ucx"},
+        /* What link_mpi has under way must fit the kernel's buffer (see there why); the system
+         * may cut this to net.core.wmem_max, which by default is enough. */
+        {"btl_tcp_sndbuf", "262144"},
         /* Children are started by posix_spawn or fork and exec, which is safe with tcp. */
         {"mpi_warn_on_fork", "0"},
         {"btl_base_warn_component_unused", "0"},
@@ -190,6 +226,8 @@ static int environment_set(const char *network, const char *mca, struct error *r
     if (*network && (mca_set("oob_tcp_if_include", network, true, ret_error) < 0 ||
                      mca_set("btl_tcp_if_include", network, true, ret_error) < 0))
         return -1;
+    if (session_make(ret_error) < 0)
+        return -1;
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
     return mca_apply(mca, ret_error);
@@ -202,7 +240,7 @@ static void server_exec(const char *program, const char *file, const char *log, 
 {
     sigset_t none;
     char *arguments[] = {(char *)program, "--no-daemonize", "-r", (char *)file, NULL};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(127);
     setpgid(0, 0); /* Ctrl-C is for the farm, which still needs its server while it stops */
@@ -260,15 +298,20 @@ static int uri_wait(const char *file, int notify_fd, struct error *ret_error)
     return result;
 }
 
+/* Ask the server to end, which it does at once and tidily; insist if it does not. */
 static void server_stop(void)
 {
-    if (world.server > 0) {
-        kill(world.server, SIGTERM);
-        /* Its death is certain (PDEATHSIG at the latest); do not wait for its good manners. */
+    if (world.server <= 0)
+        return;
+    int pid_fd = (int)syscall(SYS_pidfd_open, world.server, 0);
+    struct pollfd ended = {.fd = pid_fd, .events = POLLIN};
+    kill(world.server, SIGTERM);
+    if (pid_fd < 0 || poll(&ended, 1, STOP_LIMIT_MS) <= 0)
         kill(world.server, SIGKILL);
-        while (waitpid(world.server, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    while (waitpid(world.server, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (pid_fd >= 0)
+        close(pid_fd);
     world.server = 0;
 }
 
@@ -311,6 +354,8 @@ static int server_start(const char *directory, struct error *ret_error)
 static int initialise(const char *instance, struct error *ret_error)
 {
     int provided = 0;
+    /* Open MPI writes to the socket of a killed peer without asking for no signal. */
+    signal(SIGPIPE, SIG_IGN);
     int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided);
     if (code != MPI_SUCCESS)
         return mpi_world_fail(code, "MPI_Init_thread", ret_error);
@@ -427,7 +472,9 @@ int mpi_world_fail(int mpi_code, const char *what, struct error *ret_error)
 void mpi_world_exit(int status)
 {
     server_stop();
+    session_remove();
     if (!world.initialised)
         return;
+    fflush(NULL);
     _exit(status);
 }

@@ -307,7 +307,7 @@ static void join_begin(struct caller *caller)
         caller_fail(caller, &r->joins, "the worker left before it joined");
         return;
     }
-    caller->join = mpi_join_start(caller->fd, &error);
+    caller->join = mpi_join_start(caller->fd, MPI_JOIN_MASTER, &error);
     caller->fd = -1;
     if (caller->join)
         caller->watch = loop_watch_add(r->loop, mpi_join_fd(caller->join), LOOP_READ,
@@ -346,9 +346,10 @@ static void join_look(struct caller *caller)
         loop_timer_arm(caller->timer, now_ns + JOIN_LOOK);
         return;
     }
-    caller_fail(caller, &r->joins,
-                gone ? "the worker died while it joined; workers get tcp until MPI recovers"
-                     : "an MPI join took longer than its limit; workers get tcp until it ends");
+    caller_fail(
+        caller, &r->joins,
+        gone ? "the worker died while it joined; later workers get tcp"
+             : "an MPI join took longer than its limit; later workers get tcp until it ends");
     gate_turn(r);
 }
 

@@ -214,7 +214,7 @@ static struct link *join(int fd, const struct dial_options *options,
         close(fd);
         return NULL;
     }
-    struct mpi_join *under_way = mpi_join_start(fd, ret_error);
+    struct mpi_join *under_way = mpi_join_start(fd, MPI_JOIN_WORKER, ret_error);
     struct link *link = under_way ? join_watch(under_way, options->cancel_fd, ret_error) : NULL;
     *ret_again = !link && ret_error->code != ERROR_INTERRUPTED;
     if (!link)

@@ -13,15 +13,19 @@ def own(processes):
     return {name: pids for name, pids in processes.items() if name.startswith("beofarm")}
 
 
-def used(processes):
-    return {name: sum(lib.cpu_seconds(pid) for pid in pids) for name, pids in processes.items()}
+def used(farm):
+    return {pid: lib.cpu_seconds(pid) for pids in own(farm.processes()).values() for pid in pids}
 
 
-def sample(processes):
-    before = used(processes)
+def sample(farm):
+    """Percent of a core by program; of the processes that were there all the time."""
+    before = used(farm)
     time.sleep(SECONDS)  # the length of the measurement, not a wait for something
-    after = used(processes)
-    return {name: 100 * (after[name] - before[name]) / SECONDS for name in before}
+    after = used(farm)
+    return {
+        name: 100 / SECONDS * sum(after[pid] - before[pid] for pid in pids if pid in before)
+        for name, pids in own(farm.processes()).items()
+    }
 
 
 def measure(transport):
@@ -32,9 +36,8 @@ def measure(transport):
     }
     with lib.Farm(work, transport=transport) as farm:
         farm.start().wait_for(lambda event: event.get("running") == lib.WORKERS)
-        processes = own(farm.processes())
-        rounds = [sample(processes) for _ in range(lib.ROUNDS)]
-        figures = {name: [each[name] for each in rounds] for name in processes}
+        rounds = [sample(farm) for _ in range(lib.ROUNDS)]
+        figures = {name: [each[name] for each in rounds] for name in rounds[0]}
         figures[f"beofarm {transport}"] = [sum(each.values()) for each in rounds]
         lib.report(figures, "% of a core", subject=None)
         lib.verdict(

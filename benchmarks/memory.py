@@ -21,12 +21,10 @@ def master_of(farm):
 
 
 def waiting_rss(count):
-    """The master's size with `count` tasks that wait because there is no worker."""
-    work = {"kind": "sweep", "command": ["/bin/true"], "params": grid(count)}
-    with lib.Farm(work, workers=0, transport="tcp") as farm:
-        farm.start().wait_for(
-            lambda event: event.get("event") == "progress" and event.get("total") == count
-        )
+    """The master's size with `count` tasks, of which one worker has the first."""
+    work = {"kind": "sweep", "command": ["/bin/sleep", "600"], "params": grid(count)}
+    with lib.Farm(work, workers=1, transport="tcp") as farm:
+        farm.start().wait_for(lambda event: event.get("running") == 1)
         return lib.status_bytes(master_of(farm), "VmRSS")
 
 

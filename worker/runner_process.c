@@ -354,6 +354,9 @@ static void prepared(void *context, struct workdir *workdir, const struct error 
         finish_unstarted(runner, error);
         return;
     }
+    /* Before it is started: a short model may have ended when we run again. */
+    runner->started_ns = clock_monotonic_ns();
+    runner->started_wall_ns = clock_wall_ns();
     int rc = open_ends(runner, &ends, &failure);
     if (rc == 0)
         rc = launch(runner, &ends, &failure);
@@ -362,8 +365,6 @@ static void prepared(void *context, struct workdir *workdir, const struct error 
         finish_unstarted(runner, &failure);
         return;
     }
-    runner->started_ns = clock_monotonic_ns();
-    runner->started_wall_ns = clock_wall_ns();
     if (runner->timeout_s > 0)
         loop_timer_arm(runner->timer, runner->started_ns + (int64_t)(runner->timeout_s * 1e9));
 }

@@ -33,7 +33,7 @@ static struct auth_secret secret_of(uint8_t byte)
 static struct auth_hello hello_of(const char *farm_name)
 {
     struct auth_hello hello = {.host = "n2", .pid = 77, .mpi = true};
-    strcpy(hello.farm, farm_name);
+    snprintf(hello.farm, sizeof hello.farm, "%s", farm_name);
     return hello;
 }
 
@@ -127,7 +127,7 @@ static void both_ends_prove_themselves_and_the_welcome_arrives(void **state)
     struct pair pair;
     struct auth_welcome welcome = {.id = 9, .transport = AUTH_MPI, .instance = "i1"};
     strcpy(welcome.mpi_uri, "123.0;tcp://10.0.0.4:5");
-    strcpy(welcome.mpi_mca, "{\"btl\":\"self,tcp\"}");
+    snprintf(welcome.mpi_mca, sizeof welcome.mpi_mca, "%s", "{\"btl\":\"self,tcp\"}");
     struct error a, b;
     int server, client;
     pair_open(&pair, secret_of(1), secret_of(1), farm);
@@ -330,7 +330,7 @@ static void a_host_name_with_control_characters_is_refused(void **state)
     (void)state;
     struct buf hello;
     struct auth_hello value = hello_of(farm), read;
-    strcpy(value.host, "n2\033[2J");
+    snprintf(value.host, sizeof value.host, "%s", "n2\033[2J");
     buf_init(&hello, AUTH_FRAME_MAX);
     assert_int_equal(auth_hello_encode(&hello, &value, NULL), 0);
     assert_int_equal(auth_hello_decode(hello.data, hello.size, &read, NULL), -1);

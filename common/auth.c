@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -99,7 +100,7 @@ static struct auth *create(int fd, const struct auth_secret *secret, const char 
     }
     auth->fd = fd;
     auth->secret = *secret;
-    strcpy(auth->farm, farm);
+    snprintf(auth->farm, sizeof auth->farm, "%s", farm);
     buf_init(&auth->in, 4 + AUTH_FRAME_MAX);
     buf_init(&auth->out, 2 * (4 + AUTH_FRAME_MAX));
     buf_init(&auth->said_hello, AUTH_FRAME_MAX);

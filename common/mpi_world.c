@@ -77,15 +77,15 @@ static bool program_find(const char *name, char path[4096])
 const char *mpi_world_version(void)
 {
     static char version[64];
+    static const char name[] = "Open MPI v";
     char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-    int size = 0, numbers[3];
-    if (!version[0]) {
+    int size = 0;
+    if (!version[0]) { /* the text begins "Open MPI v4.1.4, package: ..." */
         MPI_Get_library_version(text, &size);
-        if (sscanf(text, "Open MPI v%d.%d.%d", &numbers[0], &numbers[1], &numbers[2]) == 3)
-            snprintf(version, sizeof version, "Open MPI %d.%d.%d", numbers[0], numbers[1],
-                     numbers[2]);
-        else
-            snprintf(version, sizeof version, "%.*s", (int)strcspn(text, ",\n"), text);
+        bool ours = strncmp(text, name, sizeof name - 1) == 0;
+        const char *rest = ours ? text + sizeof name - 1 : text;
+        snprintf(version, sizeof version, "%s%.*s", ours ? "Open MPI " : "",
+                 (int)strcspn(rest, ", \n"), rest);
     }
     return version;
 }
@@ -105,9 +105,8 @@ static int program_check(const char *name, struct error *ret_error)
  * would end the process if it were missing. */
 static int library_check(struct error *ret_error)
 {
-    int major = 0;
-    sscanf(mpi_world_version(), "Open MPI %d", &major);
-    if (major != 4)
+    static const char wanted[] = "Open MPI 4.";
+    if (strncmp(mpi_world_version(), wanted, sizeof wanted - 1) != 0)
         return error_set(ret_error, ERROR_SYSTEM,
                          "workers join by MPI with Open MPI 4 alone, and this is %s; the farm "
                          "can use tcp",
@@ -267,7 +266,7 @@ static bool uri_read(const char *file)
     fclose(stream);
     if (whole) {
         line[strcspn(line, "\r\n")] = 0;
-        strcpy(world.uri, line);
+        snprintf(world.uri, sizeof world.uri, "%s", line);
     }
     return whole && world.uri[0];
 }
@@ -410,7 +409,7 @@ int mpi_world_enter(const char *instance, const char *uri, const char *network, 
     if (!*uri || strlen(uri) >= sizeof world.uri)
         return error_set(ret_error, ERROR_NETWORK, "the master gave no usable MPI server");
     world.failed = true;
-    strcpy(world.uri, uri);
+    snprintf(world.uri, sizeof world.uri, "%s", uri);
     if (environment_set(network, mca, ret_error) < 0 ||
         mca_set("pmix_server_uri", uri, true, ret_error) < 0 ||
         initialise(instance, ret_error) < 0)

@@ -7,7 +7,8 @@
  * either once, because Open MPI reads the URI when it is initialised: a worker that meets
  * another master (another instance) later must use tcp. Both set environment variables (OMPI_*,
  * PMIX_*): call them before other threads run, from the main thread (the ompi-server dies with
- * the thread that started it). Children must get an environment without these variables.
+ * the thread that started it). Children must get an environment without these variables, and
+ * SIGPIPE as it was: initialising MPI makes the process ignore it.
  *
  * Built without MPI, every function is there and says so in its error.
  */

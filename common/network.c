@@ -41,7 +41,7 @@ char *network_format(const struct sockaddr *address, char text[NETWORK_ADDRESS_M
         bytes += sizeof mapped;
     }
     if (!inet_ntop(family, bytes, text, NETWORK_ADDRESS_MAX))
-        strcpy(text, "?");
+        snprintf(text, NETWORK_ADDRESS_MAX, "?");
     return text;
 }
 

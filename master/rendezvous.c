@@ -143,8 +143,8 @@ static void caller_joined(struct caller *caller, struct link *link)
 {
     struct rendezvous *r = caller->rendezvous;
     char host[AUTH_NAME_MAX], address[NETWORK_ADDRESS_MAX];
-    strcpy(host, caller->host);
-    strcpy(address, caller->address);
+    snprintf(host, sizeof host, "%s", caller->host);
+    snprintf(address, sizeof address, "%s", caller->address);
     struct rendezvous_peer peer = {
         .id = caller->id,
         .host = host,
@@ -182,14 +182,14 @@ static int caller_welcome(struct caller *caller, struct error *ret_error)
     struct rendezvous *r = caller->rendezvous;
     const struct auth_hello *hello = auth_hello(caller->auth);
     struct auth_welcome welcome = {.transport = AUTH_TCP};
-    strcpy(caller->host, hello->host);
+    snprintf(caller->host, sizeof caller->host, "%s", hello->host);
     caller->pid = hello->pid;
     welcome.id = caller->id = r->next_id++;
-    strcpy(welcome.instance, r->instance);
+    snprintf(welcome.instance, sizeof welcome.instance, "%s", r->instance);
     if (caller_wants_mpi(r, hello)) {
         welcome.transport = AUTH_MPI;
         snprintf(welcome.mpi_uri, sizeof welcome.mpi_uri, "%s", mpi_world_uri());
-        strcpy(welcome.mpi_mca, r->mca);
+        snprintf(welcome.mpi_mca, sizeof welcome.mpi_mca, "%s", r->mca);
         caller->offered_mpi = true;
     }
     return auth_welcome(caller->auth, &welcome, ret_error);
@@ -455,8 +455,8 @@ static int options_take(struct rendezvous *r, const struct rendezvous_options *o
         strlen(options->instance) >= sizeof r->instance)
         return error_set(ret_error, ERROR_CONFIG, "the farm's name is longer than %d bytes",
                          AUTH_NAME_MAX - 1);
-    strcpy(r->farm, options->farm);
-    strcpy(r->instance, options->instance);
+    snprintf(r->farm, sizeof r->farm, "%s", options->farm);
+    snprintf(r->instance, sizeof r->instance, "%s", options->instance);
     r->secret = options->secret;
     r->next_id = options->first_id ? options->first_id : 1;
     r->next_turn = 1;
@@ -465,7 +465,7 @@ static int options_take(struct rendezvous *r, const struct rendezvous_options *o
     r->init_limit_ns = options->init_limit_ns ? options->init_limit_ns : 60 * CLOCK_SECOND_NS;
     r->join_limit_ns = options->join_limit_ns ? options->join_limit_ns : 10 * CLOCK_SECOND_NS;
     if (gethostname(r->host, sizeof r->host) < 0 || !r->host[0])
-        strcpy(r->host, "localhost");
+        snprintf(r->host, sizeof r->host, "%s", "localhost");
     r->host[sizeof r->host - 1] = 0;
     return 0;
 }
@@ -509,7 +509,7 @@ int rendezvous_offer_mpi(struct rendezvous *r, const char *mca, struct error *re
                          AUTH_MCA_MAX - 1);
     if (strcmp(mpi_world_instance(), r->instance) != 0)
         return error_set(ret_error, ERROR_BUG, "MPI is offered before it was initialised");
-    strcpy(r->mca, mca ? mca : "");
+    snprintf(r->mca, sizeof r->mca, "%s", mca ? mca : "");
     r->offers_mpi = true;
     return 0;
 }

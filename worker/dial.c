@@ -114,12 +114,12 @@ static void hello_fill(struct auth_hello *hello, const struct dial_options *opti
     memset(hello, 0, sizeof *hello);
     snprintf(hello->farm, sizeof hello->farm, "%s", options->farm);
     if (gethostname(hello->host, sizeof hello->host - 1) < 0 || !hello->host[0])
-        strcpy(hello->host, "unknown");
+        snprintf(hello->host, sizeof hello->host, "%s", "unknown");
     for (char *c = hello->host; *c; c++) /* what the master accepts as a host's name */
         *c = *c > 0x20 && *c < 0x7f ? *c : '-';
     hello->pid = getpid();
     hello->mpi = options->mpi && mpi_world_usable();
-    strcpy(hello->universe, mpi_world_instance());
+    snprintf(hello->universe, sizeof hello->universe, "%s", mpi_world_instance());
 }
 
 static int prove(int fd, const struct dial_options *options, int64_t deadline_ns,
@@ -198,7 +198,7 @@ static struct link *join(int fd, const struct dial_options *options,
     bool entered = mpi_world_enter(welcome->instance, welcome->mpi_uri, options->network,
                                    welcome->mpi_mca, &why) == 0;
     if (!entered)
-        strcpy(notice, why.text);
+        snprintf(notice, ERROR_TEXT_MAX, "%s", why.text);
     if (say(fd, entered ? JOIN_READY : JOIN_CANNOT, ret_error) < 0) {
         close(fd);
         return NULL;
@@ -207,7 +207,7 @@ static struct link *join(int fd, const struct dial_options *options,
         return link_tcp_create(fd, ret_error);
     int word = hear(fd, options->cancel_fd, ret_error);
     if (word == JOIN_TCP) {
-        strcpy(notice, "another worker's MPI join blocks the master's gate");
+        snprintf(notice, ERROR_TEXT_MAX, "another worker's MPI join blocks the master's gate");
         return link_tcp_create(fd, ret_error);
     }
     if (word < 0) {
@@ -238,7 +238,7 @@ static struct link *dial_once(const struct dial_options *options, struct dial_an
         return NULL;
     }
     answer->id = welcome.id;
-    strcpy(answer->instance, welcome.instance);
+    snprintf(answer->instance, sizeof answer->instance, "%s", welcome.instance);
     if (welcome.transport == AUTH_MPI)
         return join(fd, options, &welcome, answer->notice, ret_again, ret_error);
     return link_tcp_create(fd, ret_error);
@@ -257,7 +257,7 @@ struct link *dial(const struct dial_options *options, struct dial_answer *ret_an
         return link;
     struct dial_options plain = *options;
     plain.mpi = false;
-    strcpy(ret_answer->notice, ret_error->text);
+    snprintf(ret_answer->notice, sizeof ret_answer->notice, "%s", ret_error->text);
     return dial_once(&plain, ret_answer, &again, ret_error);
 }
 

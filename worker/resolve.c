@@ -79,7 +79,7 @@ static struct query *query_start(const char *host, int port, struct error *ret_e
         free(query);
         return NULL;
     }
-    strcpy(query->host, host);
+    snprintf(query->host, sizeof query->host, "%s", host);
     snprintf(query->service, sizeof query->service, "%d", port);
     atomic_init(&query->holders, 2);
     int code = query_thread(query);

@@ -1,0 +1,35 @@
+/* cache_private.h - what the cache's two halves share: its files (cache.c) and fetching them
+ * (cache_fetch.c). */
+#ifndef BEOFARM_WORKER_CACHE_PRIVATE_H
+#define BEOFARM_WORKER_CACHE_PRIVATE_H
+
+#include "common/store.h"
+#include "worker/cache.h"
+
+#define CACHE_BUCKETS   1024
+#define CACHE_NAME_SIZE (STORE_HASH_TEXT + 2)
+
+struct fetch;
+
+struct cache {
+    int dir_fd;
+    char *dir;
+    bool has_source;
+    struct cache_source source;
+    unsigned under_way; /* pieces asked for and not come */
+    uint64_t parts;     /* for the names of unfinished files */
+    struct fetch *first, *last;
+    struct fetch *buckets[CACHE_BUCKETS];
+    struct cache_request *requests;
+};
+
+/* HASH, or HASH.x */
+void cache_file_name(const uint8_t *hash, bool executable, char name[CACHE_NAME_SIZE]);
+
+/* Set the fixed time; 0 or -1 with errno. */
+int cache_set_time(int fd);
+
+/* Forget all fetches and requests. */
+void cache_drop_fetches(struct cache *cache);
+
+#endif

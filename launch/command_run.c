@@ -113,12 +113,16 @@ static void beginning_show(const struct preparation *preparation, const struct r
                            struct screen *screen)
 {
     char size[32], tasks[32] = "an unknown number of";
-    if (prepare_tasks(preparation) >= 0)
-        snprintf(tasks, sizeof tasks, "%lld", (long long)prepare_tasks(preparation));
-    screen_notice(screen, "%s: %s tasks, %zu files (%s), %d workers, in %s",
-                  preparation->request.farm.name, tasks, preparation->inputs.count,
-                  disk_format_size(preparation->inputs.bytes, size, sizeof size),
-                  preparation->request.workers, path_shorten(rundir->path));
+    int64_t task_count = prepare_tasks(preparation);
+    size_t file_count = preparation->inputs.count;
+    int workers = preparation->request.workers;
+    if (task_count >= 0)
+        snprintf(tasks, sizeof tasks, "%lld", (long long)task_count);
+    screen_notice(screen, "%s: %s task%s, %zu file%s (%s), %d worker%s, in %s",
+                  preparation->request.farm.name, tasks, task_count == 1 ? "" : "s", file_count,
+                  file_count == 1 ? "" : "s",
+                  disk_format_size(preparation->inputs.bytes, size, sizeof size), workers,
+                  workers == 1 ? "" : "s", path_shorten(rundir->path));
 }
 
 static int farm_check_argument(const char *farm_file, struct error *ret_error)

@@ -223,6 +223,20 @@ static int old_workers_kill(struct session *session, struct error *ret_error)
     return 0;
 }
 
+/* A farm without workers of its own waits for some that are started by hand. */
+static void hand_started_explain(struct session *session)
+{
+    char path[4096];
+    char *secret = rundir_path(session->context->rundir, "secret", NULL);
+    if (secret)
+        screen_notice(session->screen,
+                      "no worker is started; start some with: "
+                      "beofarm-worker --farm %s --secret-file %s %s:%d",
+                      session->farm.name, screen_format_path(secret, path, sizeof path),
+                      session->master.host, session->master.port);
+    free(secret);
+}
+
 /* Step 3. */
 static int workers_submit(struct session *session, struct error *ret_error)
 {
@@ -248,6 +262,8 @@ static int workers_submit(struct session *session, struct error *ret_error)
     session->crew = crew_create(&crew, ret_error);
     if (!session->crew)
         return -1;
+    if (request->workers == 0)
+        hand_started_explain(session);
     return crew_start(session->crew, request->workers, &session->roster, ret_error);
 }
 

@@ -28,8 +28,9 @@
 #include "launch/local/process.h"
 #include "launch/local/task.h"
 
-#define KILL_LIMIT_S 5    /* for processes that not even SIGKILL ends (stuck in the kernel) */
-#define END_RETRY_S  3600 /* how long recording the end is tried on a failing disk */
+#define DESCRIPTORS_MAX 4096 /* closed one by one where the kernel has no close_range */
+#define KILL_LIMIT_S    5 /* for processes that not even SIGKILL ends (stuck in the kernel) */
+#define END_RETRY_S     3600 /* how long recording the end is tried on a failing disk */
 
 static void signals_reset(void)
 {
@@ -224,7 +225,10 @@ static void descriptors_clear(int *pipe_fd)
     if (*pipe_fd != 3)
         *pipe_fd = dup2(*pipe_fd, 3);
     fcntl(3, F_SETFD, FD_CLOEXEC);
-    close_range(4, ~0U, 0);
+    /* Not least the lock of the run directory, which would outlive `beofarm` in our hands. */
+    if (close_range(4, ~0U, 0) != 0)
+        for (int fd = 4; fd < DESCRIPTORS_MAX; fd++)
+            close(fd);
 }
 
 static void supervisor_main(const struct supervisor_task *task, int pipe_fd)

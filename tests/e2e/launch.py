@@ -277,6 +277,31 @@ def workers_may_be_fewer_or_more_than_the_file_says(case):
 
 
 @test
+def without_workers_of_its_own_run_says_how_to_start_some(case):
+    fakes(case, MASTER="stay")
+    run = case.start_beofarm("run", "--workers", "0", out="run.txt")
+    wait_until(lambda: "beofarm-worker --farm toy --secret-file" in case.read("run.txt") and
+               "fakehost:4004" in case.read("run.txt"), "it says how")
+    run.send_signal(signal.SIGINT)
+    assert case.finish(run).code == 130
+
+
+@test
+def a_full_disk_gets_a_sentence(case):
+    os.makedirs(case.path("small"))
+    done = case.run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", case.path("small"))
+    if done.code != 0:
+        raise harness.Skip("no tmpfs can be mounted here")
+    try:
+        fakes(case, {"files": ["big"]})
+        case.write("big", "x" * 1000000)
+        done = case.beofarm("run", "--run-dir", "small/run", expect=4)
+        assert "No space left" in done.err and "big" in done.err, done
+    finally:
+        case.run("umount", case.path("small"), expect=0)
+
+
+@test
 def limit_goes_into_the_farm_file_as_run(case):
     fakes(case)
     case.beofarm("run", "--limit", "2", "-q", expect=0)
@@ -626,8 +651,8 @@ def watch_follows_to_the_end_and_tells_the_exit_code(case):
     run = case.start_beofarm("run", "-q")
     wait_joined(case, 2)
     watch = case.start_beofarm("watch", "--json")
-    leaving = case.start_beofarm("watch")
-    time.sleep(0.3)  # lets both watch for a while; nothing to wait for would show it
+    leaving = case.start_beofarm("watch", out="watch.txt")
+    wait_until(lambda: "1/3 done" in case.read("watch.txt"), "it shows how far the farm is")
     leaving.send_signal(signal.SIGINT)
     done = case.finish(leaving)
     assert done.code == 130 and "goes on" in done.out, done

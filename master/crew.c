@@ -43,6 +43,7 @@ struct crew {
     size_t by_id_size;
     struct entry *active;
     unsigned quiet_rounds;
+    bool news; /* messages came in this flush: the farm must act on them before it sleeps */
 };
 
 static void activate(struct entry *entry)
@@ -162,6 +163,7 @@ static void receive_all(struct entry *entry)
         entry->put_off = false;
         if (rc > 0) {
             crew->quiet_rounds = 0;
+            crew->news = true;
             rc = crew->events.message(crew->context, &entry->member, &entry->incoming, &error);
         }
         if (rc < 0)
@@ -365,6 +367,7 @@ static void bury(struct crew *crew, struct entry *entry)
     last->place = entry->place;
     crew->by_id[entry->member.id] = NULL;
     crew->events.lost(crew->context, &entry->member, entry->why ? entry->why : "no memory");
+    crew->news = true;
     free_entry(entry);
 }
 
@@ -397,8 +400,9 @@ int64_t crew_flush(struct crew *crew)
 {
     struct entry *list = crew->active;
     crew->active = NULL;
-    bool again = turn_active(crew, list);
-    if (!crew->active) {
+    crew->news = false;
+    bool again = turn_active(crew, list) || crew->news;
+    if (!crew->active && !again) {
         crew->quiet_rounds = 0;
         return INT64_MAX;
     }

@@ -39,6 +39,8 @@ struct group {
     struct buf bytes;
 };
 
+#define JOURNAL_PACE_NS 10000000
+
 struct meta_entry {
     struct meta_entry *next;
     char *key, *value;
@@ -196,6 +198,19 @@ static void retry_wait(struct journal *journal)
         ;
 }
 
+/* A commit costs some 0.3 ms of CPU, whatever it holds. On a busy farm the next one waits until
+ * JOURNAL_PACE_NS have passed since the last began, so that more share it; after a quiet moment
+ * a commit begins at once. */
+static void pace(struct journal *journal, struct timespec until)
+{
+    until.tv_nsec += JOURNAL_PACE_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!journal->closing &&
+           pthread_cond_timedwait(&journal->queue_changed, &journal->queue_lock, &until) == 0)
+        ;
+}
+
 /* A commit failed: keep the sentence, and wait a moment unless this was the last try. */
 static void commit_settle_failed(struct journal *journal, bool last_try,
                                  const struct error *error)
@@ -214,6 +229,7 @@ static void *journal_write(void *context)
 {
     struct journal *journal = context;
     struct error error;
+    struct timespec began;
     bool go_on = true;
 
     pthread_mutex_lock(&journal->queue_lock);
@@ -233,13 +249,16 @@ static void *journal_write(void *context)
         }
         last_try = journal->closing;
         pthread_mutex_unlock(&journal->queue_lock);
+        clock_gettime(CLOCK_MONOTONIC, &began);
         group_resolve(&journal->writing);
         rc = group_commit(journal, &error);
         pthread_mutex_lock(&journal->queue_lock);
-        if (rc == 0)
+        if (rc == 0) {
             group_clear(&journal->writing);
-        else
+            pace(journal, began);
+        } else {
             commit_settle_failed(journal, last_try, &error);
+        }
         go_on = rc == 0 || !last_try;
     }
     pthread_mutex_unlock(&journal->queue_lock);

@@ -264,14 +264,22 @@ static void look_whether_gone(struct agent *agent)
 static int64_t turn(void *context)
 {
     struct agent *agent = context;
+    agent->news = false;
     dispatch(agent);
     agent_flush(agent);
     look_whether_gone(agent);
+    if (agent->news || agent->more)
+        return 0;
     if (!agent->link || !link_busy(agent->link)) {
         agent->quiet_rounds = 0;
-        return agent->more ? 0 : INT64_MAX;
+        return INT64_MAX;
     }
-    return agent->more || agent->quiet_rounds++ < BUSY_ROUNDS ? 0 : BUSY_NAP_NS;
+    return agent->quiet_rounds++ < BUSY_ROUNDS ? 0 : BUSY_NAP_NS;
+}
+
+static void results_wait_over(void *context)
+{
+    (void)context; /* it is enough that the loop turns: see send_results */
 }
 
 static int open_agent(struct agent *agent, const struct agent_options *options,
@@ -294,7 +302,10 @@ static int open_agent(struct agent *agent, const struct agent_options *options,
     agent->started = loop_timer_add(agent->loop, started_expired, agent);
     agent->drain = loop_timer_add(agent->loop, drain_expired, agent);
     agent->pulse = loop_timer_add(agent->loop, agent_pulse, agent);
-    if (!agent->hand || !agent->started || !agent->drain || !agent->pulse)
+    agent->results_wait = loop_timer_add(agent->loop, results_wait_over, agent);
+    agent->results_due_ns = INT64_MAX;
+    if (!agent->hand || !agent->started || !agent->drain || !agent->pulse ||
+        !agent->results_wait)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the worker");
     loop_set_turn(agent->loop, turn, agent);
     return agent_dial_first(agent, ret_error);

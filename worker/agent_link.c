@@ -16,6 +16,8 @@
 #define BATCH_BYTES        (256 << 10)
 #define UNSENT_HIGH_BYTES  ((size_t)4 << 20) /* outputs wait while more is on its way */
 #define MESSAGES_PER_TURN  64
+#define RESULTS_COMPANY    256 /* so many results wait for no more */
+#define RESULTS_WAIT_NS    (2 * CLOCK_MS_NS)
 #define HEARTBEAT_FIRST_NS (15 * CLOCK_SECOND_NS) /* until the job says */
 
 static void lose_link(struct agent *agent, const char *sentence);
@@ -88,9 +90,28 @@ static bool send_outputs(struct agent *agent, struct held *held)
     return rc == 0;
 }
 
+/* Results may wait a moment for company, as long as the slots have tasks waiting: each message
+ * wakes the master, which on a busy machine costs as much as starting a small task. */
+static bool results_can_wait(struct agent *agent)
+{
+    size_t count = hand_count(agent->hand, HAND_DONE);
+    if (count == 0 || count >= RESULTS_COMPANY || agent->leaving ||
+        hand_count(agent->hand, HAND_QUEUED) == 0)
+        return false;
+    int64_t now = clock_monotonic_ns();
+    if (agent->results_due_ns == INT64_MAX) {
+        agent->results_due_ns = now + RESULTS_WAIT_NS;
+        loop_timer_arm(agent->results_wait, agent->results_due_ns);
+    }
+    return now < agent->results_due_ns;
+}
+
 static void send_results(struct agent *agent)
 {
     struct held *held;
+    if (results_can_wait(agent))
+        return;
+    agent->results_due_ns = INT64_MAX;
     while (agent->link && (held = hand_first(agent->hand, HAND_DONE))) {
         if (held->workdir && !send_outputs(agent, held))
             break;
@@ -301,6 +322,7 @@ static void receive_all(struct agent *agent)
             return;
         if (rc > 0) {
             agent->quiet_rounds = 0;
+            agent->news = true;
             rc = take(agent, &agent->incoming, &error);
         }
         if (rc < 0)

@@ -39,13 +39,16 @@ struct agent {
     int64_t pulse_due_ns;
     bool said_ready; /* on this link */
     bool more;       /* messages were left for the next turn */
+    bool news;       /* messages came since the turn began: it must come round again */
     struct buf incoming;
     struct buf results;  /* RESULTS being gathered */
     struct buf handback; /* HANDBACK being gathered */
     struct buf scratch;
     unsigned quiet_rounds;
 
-    struct loop_timer *started, *drain, *pulse;
+    int64_t results_due_ns; /* when gathered results must go; INT64_MAX: none wait */
+
+    struct loop_timer *started, *drain, *pulse, *results_wait;
     bool started_armed;
     bool leaving;    /* SIGTERM came */
     bool last_words; /* the grace is over */

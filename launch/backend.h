@@ -76,6 +76,9 @@ struct backend_status {
 struct backend_ops {
     const char *kind; /* "backend.kind" */
 
+    /* All nodes of the pool are one machine: its workers divide it among them (BEOFARM_SHARE). */
+    bool one_machine;
+
     /* NULL with a sentence. Starts and changes nothing. */
     struct backend *(*open)(const struct backend_context *context, struct error *ret_error);
     void (*close)(struct backend *backend);

@@ -68,6 +68,7 @@ static cJSON *run_describe(const struct preparation *preparation, struct backend
     struct submission_farm farm = {
         .name = request->farm.name,
         .secret = "****",
+        .machine_workers = backend->ops->one_machine ? request->workers : 0,
         .network = network ? network : backend->ops->network(backend),
         .log = getenv("BEOFARM_LOG") ? getenv("BEOFARM_LOG") : "info",
         .store_uri = backend->ops->store_uri(backend),

@@ -70,6 +70,7 @@ static int session_init(struct session *session, const struct session_context *c
     session->farm = (struct submission_farm){
         .name = request->farm.name,
         .secret = session->secret,
+        .machine_workers = backend->ops->one_machine ? request->workers : 0,
         .network =
             request->farm.network ? request->farm.network : backend->ops->network(backend),
         .log = log && *log ? log : "info",

@@ -57,4 +57,9 @@ void submission_make_worker(struct submission *submission, const struct submissi
     variable_add(submission, "BEOFARM_MASTER_ADDR", master->address);
     /* The name that BeoPEST scripts on Batch use; external work reads it. */
     variable_add(submission, "MASTER_HOSTNAME", master->host);
+    if (farm->machine_workers >= number) {
+        snprintf(submission->share, sizeof submission->share, "%d/%d", number,
+                 farm->machine_workers);
+        variable_add(submission, "BEOFARM_SHARE", submission->share);
+    }
 }

@@ -15,6 +15,7 @@ struct submission_farm {
     const char *run_dir;    /* BEOFARM_RUN_DIR; NULL if the nodes do not see it */
     const char *farm_json;  /* path on this machine */
     const char *files_json; /* path on this machine */
+    int machine_workers;    /* so many workers divide one machine; 0: each has its own */
 };
 
 /* Where workers find the master. All borrowed. */
@@ -28,7 +29,7 @@ struct submission_master {
 struct submission {
     struct backend_task task; /* points into this struct and what it was made from */
     char id[BACKEND_TASK_ID_MAX + 1];
-    char port[16];
+    char port[16], share[32];
     struct backend_variable variables[SUBMISSION_VARIABLES_MAX];
     struct backend_file files[2];
 };

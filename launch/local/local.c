@@ -359,6 +359,7 @@ static int local_clean(struct backend *backend, struct error *ret_error)
 
 const struct backend_ops local_backend_ops = {
     .kind = "local",
+    .one_machine = true,
     .open = local_open,
     .close = local_close,
     .program_find = local_program_find,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sum up test runs: skips with their reasons, failures with the end of their logs, one last line.
+"""Sum up test runs: skips with their reasons, failures with what their logs say, one last line.
 
     python3 tests/summary.py BUILD...
 
@@ -11,7 +11,11 @@ leaves. The last line is `N passed, N failed, N skipped`; the exit code is 1 if 
 import os
 import sys
 
-LOG_LINES = 40
+LOG_LINES = 40      # of a log without a "not ok"
+AROUND_LINES = 12   # before and after a "not ok"
+END_LINES = 5
+LOG_LINES_MAX = 150
+LOG_BYTES = 1 << 20
 PASSES = {"PASS", "XFAIL"}
 KINDS = PASSES | {"FAIL", "XPASS", "SKIP", "ERROR"}
 PREFIX = ":test-result: "
@@ -48,6 +52,7 @@ def names_of(test, log):
         with open(log, encoding="utf-8", errors="replace") as file:
             for line in file:
                 kind, _, rest = line.rstrip().partition(f": {test}")
+                rest = rest.removeprefix(".py")
                 if kind in KINDS and rest[:1] in ("", " "):
                     names.append((kind, rest.strip()))
     except OSError:
@@ -67,6 +72,8 @@ def add_trs(tally, build, path):
     known = [kind for kind, _ in names] == kinds
     for i, kind in enumerate(kinds):
         name = names[i][1] if known else f"result {i + 1}"
+        if kind == "ERROR" and "FAIL" in kinds and name.startswith("- exited with status "):
+            continue  # it said so because of the failure, which is counted already
         tally.add(kind, f"{build}: {test} {name}", log)
 
 
@@ -90,15 +97,27 @@ def add_build(tally, build):
                   os.path.join(build, "check.log"))
 
 
-def log_end(path):
+def log_excerpt(path):
+    """The lines around each "not ok", and the end: what explains a failure stands there."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - (1 << 16)))
-            text = file.read().decode("utf-8", "replace")
+            file.seek(max(0, size - LOG_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError as error:
         return [f"(no log: {error})"]
-    return text.splitlines()[-LOG_LINES:]
+    wanted = set(range(max(0, len(lines) - END_LINES), len(lines)))
+    for i, line in enumerate(lines):
+        if line.startswith("not ok"):
+            wanted.update(range(max(0, i - AROUND_LINES), min(len(lines), i + AROUND_LINES)))
+    if not any(line.startswith("not ok") for line in lines):
+        wanted.update(range(max(0, len(lines) - LOG_LINES), len(lines)))
+    excerpt = []
+    for i in sorted(wanted):
+        if i > 0 and i - 1 not in wanted:
+            excerpt.append("…")
+        excerpt.append(lines[i])
+    return excerpt[:LOG_LINES_MAX]
 
 
 def report(tally):
@@ -111,8 +130,8 @@ def report(tally):
         print(f"FAILED: {what}")
         if log and log not in shown:
             shown.add(log)
-            print(f"  the end of {log}:")
-            for line in log_end(log):
+            print(f"  from {log}:")
+            for line in log_excerpt(log):
                 print(f"  | {line}")
     print(f"{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped")
 

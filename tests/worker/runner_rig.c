@@ -158,7 +158,7 @@ static struct manifest *make_manifest(const struct rig_file *files)
     cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "files");
     for (const struct rig_file *file = files; file && file->path; file++) {
         uint8_t hash[MESSAGE_HASH_SIZE];
-        char text[STORE_HASH_TEXT], mode[8];
+        char text[STORE_HASH_TEXT], mode[16];
         cJSON *item = cJSON_CreateObject();
         store_hash_bytes(file->content, strlen(file->content), hash);
         store_hash_format(hash, text);

@@ -12,6 +12,7 @@ SOURCE = os.environ.get("BEOFARM_SOURCE") or os.path.dirname(
 FOLDERS = ["common", "launch", "master", "worker", "examples", "tests", "benchmarks"]
 PROGRAMS = ["launch", "master", "worker"]  # these never include each other
 LINES_MAX = 600
+TEST_LINES_MAX = 1200  # tables of cases and their rigs stay together
 PUBLIC_HEADERS = ["worker/beofarm_runner.h"]
 
 # Functions that cannot be used safely, or not in these programs, and what to use instead.
@@ -39,6 +40,8 @@ FORBIDDEN = {
     "localtime": "localtime_r",
     "abort": "an error: programs never abort on input",
 }
+# Tests and benchmarks read only what they have written themselves, and may stop at once.
+FINE_IN_TESTS = {"strcpy", "strcat", "sscanf", "atoi", "atol", "atof", "system", "abort"}
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(FORBIDDEN) + r")\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 
@@ -91,14 +94,17 @@ def functions_that_are_forbidden_are_not_called():
     for path in c_files():
         for number, line in enumerate(code_of(path).split("\n"), 1):
             for name in CALL.findall(line):
+                if name in FINE_IN_TESTS and path.startswith(("tests/", "benchmarks/")):
+                    continue
                 yield f"{path}:{number}: {name}: use {FORBIDDEN[name]}"
 
 
 def files_stay_short():
     for path in c_files():
         lines = text_of(path).count("\n")
-        if lines > LINES_MAX:
-            yield f"{path} has {lines} lines, more than {LINES_MAX}: which noun could move out?"
+        most = TEST_LINES_MAX if path.startswith("tests/") else LINES_MAX
+        if lines > most:
+            yield f"{path} has {lines} lines, more than {most}: which noun could move out?"
 
 
 def headers_guard_themselves_by_their_path():

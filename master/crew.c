@@ -352,6 +352,15 @@ void crew_send(struct crew *crew, struct member *member, struct buf *message)
     activate(entry);
 }
 
+void crew_say(struct crew *crew, struct member *member, enum message_type type)
+{
+    struct buf message;
+    buf_init(&message, MESSAGE_MAX);
+    message_begin(&message, type);
+    crew_send(crew, member, &message);
+    buf_fini(&message);
+}
+
 void crew_drop(struct crew *crew, struct member *member, const char *sentence)
 {
     (void)crew;

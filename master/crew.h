@@ -73,6 +73,9 @@ void crew_cancel(struct crew *crew, struct member *member, struct attempt_id id)
 /* Queue a whole message, behind the batches gathered so far. Its content is taken. */
 void crew_send(struct crew *crew, struct member *member, struct buf *message);
 
+/* Queue a message without a body: STOP. */
+void crew_say(struct crew *crew, struct member *member, enum message_type type);
+
 /* Deliver messages that were put off (`message` returned 1). */
 void crew_resume(struct crew *crew);
 

@@ -310,11 +310,7 @@ static const char *status_name(enum error_code code)
 static void say_stop(void *context, struct member *member)
 {
     struct farm *farm = context;
-    struct buf stop;
-    buf_init(&stop, MESSAGE_MAX);
-    message_begin(&stop, MESSAGE_STOP);
-    crew_send(farm->crew, member, &stop);
-    buf_fini(&stop);
+    crew_say(farm->crew, member, MESSAGE_STOP);
     member->ended_well = true;
 }
 

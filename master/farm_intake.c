@@ -37,11 +37,7 @@ void farm_take_joined(void *context, struct link *link, const struct rendezvous_
     buf_fini(&job);
     if (farm->phase != FARM_PARTING)
         return;
-    struct buf stop;
-    buf_init(&stop, MESSAGE_MAX);
-    message_begin(&stop, MESSAGE_STOP);
-    crew_send(farm->crew, member, &stop);
-    buf_fini(&stop);
+    crew_say(farm->crew, member, MESSAGE_STOP);
     member->ended_well = true;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/hidden.h"
 #include "common/template.h"
 #include "worker/environment.h"
 #include "worker/slot.h"
@@ -36,17 +37,6 @@ struct environment {
     struct buf text;
     size_t *offsets;
 };
-
-/* Ours, and what would make a model believe that it is a process of our MPI job. */
-static bool is_hidden(const char *variable)
-{
-    static const char *const prefixes[] = {"OMPI_", "PMIX_", "PMI_",
-                                           "PRTE_", "ORTE_", "BEOFARM_SECRET="};
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
-        if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    return false;
-}
 
 static bool has_name(const char *variable, const char *name, size_t size)
 {
@@ -101,7 +91,7 @@ static int set_fixed(struct environment *environment, char *variable)
 static int set_inherited(struct environment *environment)
 {
     for (char **variable = environ; *variable; variable++)
-        if (!is_hidden(*variable) && strchr(*variable, '=') &&
+        if (!hidden_variable(*variable) && strchr(*variable, '=') &&
             set_fixed(environment, strdup(*variable)) < 0)
             return -1;
     return 0;

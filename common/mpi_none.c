@@ -30,10 +30,10 @@ int mpi_world_serve(const char *instance, const char *directory, const char *net
     return none(ret_error);
 }
 
-int mpi_world_enter(const char *instance, const char *uri, const char *network, const char *mca,
-                    struct error *ret_error)
+int mpi_world_enter(const char *instance, uint64_t number, const char *uri, const char *network,
+                    const char *mca, struct error *ret_error)
 {
-    (void)instance, (void)uri, (void)network, (void)mca;
+    (void)instance, (void)number, (void)uri, (void)network, (void)mca;
     return none(ret_error);
 }
 

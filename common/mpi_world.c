@@ -232,6 +232,20 @@ static int environment_set(const char *network, const char *mca, struct error *r
     return mca_apply(mca, ret_error);
 }
 
+/* Open MPI tells processes apart by a number of 16 bits, the job family, which it would draw from
+ * the host's name and a process number. Two that agree, as one pair among 300 workers does every
+ * other time, break the second's join and whatever joins after it. So the master numbers them. */
+enum { FAMILY_SERVER = 1, FAMILY_MASTER = 2, FAMILY_WORKERS = 2 /* + the worker's number */ };
+
+static int family_set(unsigned family, struct error *ret_error)
+{
+    char jobid[16];
+    snprintf(jobid, sizeof jobid, "%u", family << 16);
+    if (mca_set("ess_base_jobid", jobid, true, ret_error) < 0)
+        return -1;
+    return mca_set("ess_base_vpid", "0", true, ret_error);
+}
+
 /* --- the ompi-server ------------------------------------------------------------------ */
 
 /* In the child: never returns. Only async-signal-safe calls. */
@@ -388,9 +402,11 @@ int mpi_world_serve(const char *instance, const char *directory, const char *net
     if (fresh_check(instance, ret_error) < 0 || mpi_world_works(ret_error) < 0)
         return -1;
     world.failed = true; /* until all went well */
-    if (environment_set(network, mca, ret_error) < 0 || server_start(directory, ret_error) < 0)
+    if (environment_set(network, mca, ret_error) < 0 ||
+        family_set(FAMILY_SERVER, ret_error) < 0 || server_start(directory, ret_error) < 0)
         return -1;
-    if (mca_set("pmix_server_uri", world.uri, true, ret_error) < 0 ||
+    if (family_set(FAMILY_MASTER, ret_error) < 0 ||
+        mca_set("pmix_server_uri", world.uri, true, ret_error) < 0 ||
         initialise(instance, ret_error) < 0) {
         server_stop();
         return -1;
@@ -399,8 +415,8 @@ int mpi_world_serve(const char *instance, const char *directory, const char *net
     return 0;
 }
 
-int mpi_world_enter(const char *instance, const char *uri, const char *network, const char *mca,
-                    struct error *ret_error)
+int mpi_world_enter(const char *instance, uint64_t number, const char *uri, const char *network,
+                    const char *mca, struct error *ret_error)
 {
     if (world.initialised && strcmp(world.instance, instance) == 0)
         return 0;
@@ -408,9 +424,15 @@ int mpi_world_enter(const char *instance, const char *uri, const char *network, 
         return -1;
     if (!*uri || strlen(uri) >= sizeof world.uri)
         return error_set(ret_error, ERROR_NETWORK, "the master gave no usable MPI server");
+    if (number < 1 || number > MPI_WORLD_NUMBER_MAX)
+        return error_set(
+            ret_error, ERROR_NETWORK,
+            "the first %d workers of a master join by MPI, and this is number %llu",
+            MPI_WORLD_NUMBER_MAX, (unsigned long long)number);
     world.failed = true;
     snprintf(world.uri, sizeof world.uri, "%s", uri);
     if (environment_set(network, mca, ret_error) < 0 ||
+        family_set(FAMILY_WORKERS + (unsigned)number, ret_error) < 0 ||
         mca_set("pmix_server_uri", uri, true, ret_error) < 0 ||
         initialise(instance, ret_error) < 0)
         return -1;

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/error.h"
 
@@ -36,9 +37,12 @@ const char *mpi_world_version(void);
 int mpi_world_serve(const char *instance, const char *directory, const char *network,
                     const char *mca, struct error *ret_error);
 
-/* Worker: the same with the master's server. Entering the same instance again does nothing. */
-int mpi_world_enter(const char *instance, const char *uri, const char *network, const char *mca,
-                    struct error *ret_error);
+/* Worker: the same with the master's server. `number`, from 1 to MPI_WORLD_NUMBER_MAX, is one
+ * that this instance gave to nobody else (the welcome's id). Entering the same instance again
+ * does nothing. */
+#define MPI_WORLD_NUMBER_MAX 65000
+int mpi_world_enter(const char *instance, uint64_t number, const char *uri, const char *network,
+                    const char *mca, struct error *ret_error);
 
 /* The instance served or entered, "" if none. The URI of its server. Static. */
 const char *mpi_world_instance(void);

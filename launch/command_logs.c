@@ -15,14 +15,16 @@
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/interrupt.h"
+#include "launch/program.h"
 #include "launch/results.h"
 #include "launch/screen.h"
 #include "launch/view.h"
 
-#define LINES_OF_ALL   20 /* of each program, where none is named */
-#define READ_MAX       ((size_t)256 << 10)
-#define FOLLOW_POLL_NS (200 * CLOCK_MS_NS)
-#define FILES_SHOWN    50
+#define LINES_OF_ALL     20 /* of each program, where none is named */
+#define READ_MAX         ((size_t)256 << 10)
+#define FOLLOW_POLL_NS   (200 * CLOCK_MS_NS)
+#define FILES_SHOWN      50
+#define ATTEMPTS_LIMIT_S 600
 
 struct logs_options {
     bool follow, out;
@@ -234,6 +236,24 @@ static void task_files_print(const struct view *view, uint64_t task)
     free(folder);
 }
 
+/* How its attempts failed, from the journal, which the master alone can read. */
+static int task_attempts_print(const struct view *view, uint64_t task, struct error *ret_error)
+{
+    char number[32];
+    struct program_answer answer;
+    const char *const args[] = {"--attempts", view->rundir.path, "--task", number, NULL};
+    snprintf(number, sizeof number, "%llu", (unsigned long long)task);
+    int rc = program_ask("beofarm-master", args, ATTEMPTS_LIMIT_S, &answer, ret_error);
+    if (rc == 0 && answer.exit_code != 0)
+        rc = program_answer_refuse("beofarm-master", &answer, ret_error);
+    if (rc == 0 && answer.output.size > 0) {
+        printf("\n");
+        screen_put_lines(stdout, (const char *)answer.output.data, answer.output.size);
+    }
+    program_answer_fini(&answer);
+    return rc;
+}
+
 static int task_print(struct view *view, uint64_t task, struct error *ret_error)
 {
     char *path = results_prepare(view, ret_error);
@@ -241,6 +261,8 @@ static int task_print(struct view *view, uint64_t task, struct error *ret_error)
     int rc = table ? task_row_print(table, task, ret_error) : -1;
     if (rc == 0)
         task_files_print(view, task);
+    if (rc == 0)
+        rc = task_attempts_print(view, task, ret_error);
     csv_table_close(table);
     free(path);
     return rc;

@@ -49,6 +49,23 @@ void screen_put_text(FILE *stream, const char *text)
     }
 }
 
+void screen_put_lines(FILE *stream, const char *bytes, size_t size)
+{
+    char line[4096];
+    size_t length = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != '\n')
+            line[length++] = bytes[i] ? bytes[i] : ' ';
+        if (bytes[i] == '\n' || length == sizeof line - 1 || i + 1 == size) {
+            line[length] = '\0';
+            screen_put_text(stream, line);
+            length = 0;
+        }
+        if (bytes[i] == '\n')
+            fputc('\n', stream);
+    }
+}
+
 char *screen_format_time(double seconds, char *text, size_t size)
 {
     if (seconds < 0.0)

@@ -56,6 +56,9 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
 /* Print text for a terminal: no control characters. */
 void screen_put_text(FILE *stream, const char *text);
 
+/* The same for bytes that may hold anything; lines stay lines. */
+void screen_put_lines(FILE *stream, const char *bytes, size_t size);
+
 /* "1 h 02 min", "3 min 20 s", "12.3 s". Returns text. */
 char *screen_format_time(double seconds, char *text, size_t size);
 

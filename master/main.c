@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "master/attempts.h"
 #include "master/farm.h"
 #include "master/plan.h"
 #include "master/probe.h"
@@ -16,6 +17,7 @@
 static const char usage[] =
     "Usage: beofarm-master [--run-dir DIR] [--port PORT]\n"
     "       beofarm-master --plan FARM | --results RUN_DIR | --probe\n"
+    "       beofarm-master --attempts RUN_DIR --task N\n"
     "\n"
     "Runs the master of a farm in the current directory, which holds farm.json and "
     "files.json.\n"
@@ -25,6 +27,7 @@ static const char usage[] =
     "  --port PORT        the port to listen on first [$BEOFARM_PORT, or the farm file's]\n"
     "  --plan FARM        print what a farm file comes to, as JSON, and start nothing\n"
     "  --results RUN_DIR  write results.csv again from journal.db\n"
+    "  --attempts RUN_DIR say how failed attempts of the task --task N ended\n"
     "  --probe            print whether workers can join by MPI here, as JSON\n"
     "  --help, --version\n"
     "\n"
@@ -32,13 +35,23 @@ static const char usage[] =
     "BEOFARM_PORT,\n"
     "BEOFARM_NETWORK (interface or CIDR), BEOFARM_LOG (error, warn, info, debug).\n";
 
-enum { OPTION_RUN_DIR = 256, OPTION_PORT, OPTION_PLAN, OPTION_RESULTS, OPTION_PROBE };
+enum {
+    OPTION_RUN_DIR = 256,
+    OPTION_PORT,
+    OPTION_PLAN,
+    OPTION_RESULTS,
+    OPTION_PROBE,
+    OPTION_ATTEMPTS,
+    OPTION_TASK
+};
 
 static const struct option options[] = {
     {"run-dir", required_argument, NULL, OPTION_RUN_DIR},
     {"port", required_argument, NULL, OPTION_PORT},
     {"plan", required_argument, NULL, OPTION_PLAN},
     {"results", required_argument, NULL, OPTION_RESULTS},
+    {"attempts", required_argument, NULL, OPTION_ATTEMPTS},
+    {"task", required_argument, NULL, OPTION_TASK},
     {"probe", no_argument, NULL, OPTION_PROBE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -46,8 +59,7 @@ static const struct option options[] = {
 };
 
 struct arguments {
-    const char *run_dir, *port, *plan, *results;
-    int probe;
+    const char *run_dir, *port, *attempts, *task;
 };
 
 static int fail(const struct error *error)
@@ -103,6 +115,21 @@ static int run(const struct arguments *arguments)
     return code;
 }
 
+static int print_attempts(const struct arguments *arguments)
+{
+    struct error error;
+    char *end;
+    const char *text = arguments->task ? arguments->task : "";
+    unsigned long long task = strtoull(text, &end, 10);
+    if (*end || task == 0) {
+        error_set(&error, ERROR_USAGE, "--task \"%s\" is no number of a task", text);
+        return complain(&error);
+    }
+    if (attempts_print(arguments->attempts, task, stdout, &error) < 0)
+        return complain(&error);
+    return 0;
+}
+
 static int print_version(void)
 {
     puts(PACKAGE_STRING);
@@ -122,6 +149,12 @@ int main(int argc, char **argv)
             break;
         case OPTION_PORT:
             arguments.port = optarg;
+            break;
+        case OPTION_ATTEMPTS:
+            arguments.attempts = optarg;
+            break;
+        case OPTION_TASK:
+            arguments.task = optarg;
             break;
         case OPTION_PLAN:
             return plan_print(optarg, &error) < 0 ? complain(&error) : 0;
@@ -143,5 +176,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "beofarm-master takes no argument \"%s\"\n%s", argv[optind], usage);
         return ERROR_USAGE;
     }
-    return run(&arguments);
+    return arguments.attempts ? print_attempts(&arguments) : run(&arguments);
 }

@@ -20,8 +20,7 @@
 #define HOSTNAME_LIMIT_S 120 /* for the first line, from when the master runs */
 #define PORT_LIMIT_S     1   /* for the listening event, from the first line */
 #define HOPELESS_NS      (2 * CLOCK_SECOND_NS) /* nobody came to help meanwhile */
-#define DISMISS_NS       (5 * CLOCK_SECOND_NS)
-#define DISMISS_DEAD_NS  (1 * CLOCK_SECOND_NS) /* workers of a master that died */
+#define DISMISS_NS       (1 * CLOCK_SECOND_NS) /* for workers to go by themselves at the end */
 
 struct session {
     const struct session_context *context;
@@ -313,10 +312,9 @@ static int master_follow(struct session *session, struct error *ret_error)
 static int session_clear(struct session *session, struct error *ret_error)
 {
     struct backend *backend = session->backend;
-    bool died = session->follow.status.lost || session->follow.status.signal;
     int rc = 0;
     if (session->crew && session->heeded < 2)
-        rc = crew_dismiss(session->crew, died ? DISMISS_DEAD_NS : DISMISS_NS, ret_error);
+        rc = crew_dismiss(session->crew, DISMISS_NS, ret_error);
     if (backend->ops->job_terminate(backend, rc == 0 ? ret_error : NULL) != 0)
         rc = -1;
     if (backend->ops->pool_delete(backend, rc == 0 ? ret_error : NULL) != 0)

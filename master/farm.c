@@ -353,7 +353,9 @@ int64_t farm_turn(void *context)
     act_all(farm);
     look_for_the_end(farm);
     int64_t may_sleep_ns = crew_flush(farm->crew);
-    if (farm->phase == FARM_PARTING && crew_count(farm->crew) == 0)
+    /* Workers that are just joining are told, too: they would dial in vain for a long time. */
+    if (farm->phase == FARM_PARTING && crew_count(farm->crew) == 0 &&
+        !rendezvous_joining(farm->rendezvous))
         loop_stop(farm->loop);
     return may_sleep_ns;
 }

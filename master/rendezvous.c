@@ -528,6 +528,14 @@ void rendezvous_close(struct rendezvous *r)
     free(r);
 }
 
+bool rendezvous_joining(const struct rendezvous *r)
+{
+    for (const struct caller *caller = r->first; caller; caller = caller->next)
+        if (caller->phase != PROVING)
+            return true;
+    return false;
+}
+
 int rendezvous_port(const struct rendezvous *r)
 {
     return r->port;

@@ -9,6 +9,7 @@
 #ifndef BEOFARM_MASTER_RENDEZVOUS_H
 #define BEOFARM_MASTER_RENDEZVOUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/auth.h"
@@ -62,6 +63,9 @@ int rendezvous_offer_mpi(struct rendezvous *rendezvous, const char *mca,
 
 /* Close the socket and every connection that is not yet a link. NULL is allowed. */
 void rendezvous_close(struct rendezvous *rendezvous);
+
+/* Whether a proven worker is on its way to become a link. */
+bool rendezvous_joining(const struct rendezvous *rendezvous);
 
 int rendezvous_port(const struct rendezvous *rendezvous);
 /* This machine's host name, as workers should dial it. */

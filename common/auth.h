@@ -3,10 +3,11 @@
  *
  * Over a fresh TCP connection, in frames of u32 length + body, each at most AUTH_FRAME_MAX:
  *
- *     worker → master  hello      magic, version, worker's nonce, farm, host, pid, what it can
- * do master → worker  challenge  magic, version, master's nonce worker → master  proof
- * HMAC-SHA256(secret, "worker", farm, hello, challenge) master → worker  welcome
- * HMAC-SHA256(secret, "master", farm, hello, challenge, body), body
+ *     worker → master  hello      magic, version, worker's nonce, farm, host, pid, abilities
+ *     master → worker  challenge  magic, version, master's nonce
+ *     worker → master  proof      HMAC-SHA256(secret, "worker", farm, hello, challenge)
+ *     master → worker  welcome    HMAC-SHA256(secret, "master", farm, hello, challenge, body),
+ *                                 body
  *
  * or, instead of a challenge or a welcome, a refusal: a code and a sentence. Everything that
  * was said is under the proofs, and each side's proof starts with its role, so nothing can be

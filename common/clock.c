@@ -37,6 +37,7 @@ char *clock_format_utc(int64_t wall_ns, char *text, size_t size)
     struct tm utc;
     gmtime_r(&seconds, &utc);
     size_t used = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + used, size - used, ".%03dZ", (int)(wall_ns % CLOCK_SECOND_NS / CLOCK_MS_NS));
+    snprintf(text + used, size - used, ".%03dZ",
+             (int)(wall_ns % CLOCK_SECOND_NS / CLOCK_MS_NS));
     return text;
 }

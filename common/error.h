@@ -15,15 +15,15 @@
 /* The kinds of failure. Their values are the exit codes of all three programs (docs/man). */
 enum error_code {
     ERROR_NONE = 0,
-    ERROR_TASKS = 1,       /* the farm ended, but some tasks failed */
-    ERROR_USAGE = 2,       /* the command line was wrong */
-    ERROR_CONFIG = 3,      /* farm.json, or a file it names, was wrong */
-    ERROR_SYSTEM = 4,      /* the machine refused: disk, memory, permission, missing program */
-    ERROR_NETWORK = 5,     /* a connection failed, was lost, or spoke nonsense */
-    ERROR_AUTH = 6,        /* the secret was wrong */
-    ERROR_BACKEND = 7,     /* the backend refused, or its tasks could not run */
-    ERROR_CHANGED = 8,     /* --resume found that the farm's files have changed */
-    ERROR_BUG = 70,        /* beofarm broke its own rules; please report */
+    ERROR_TASKS = 1,   /* the farm ended, but some tasks failed */
+    ERROR_USAGE = 2,   /* the command line was wrong */
+    ERROR_CONFIG = 3,  /* farm.json, or a file it names, was wrong */
+    ERROR_SYSTEM = 4,  /* the machine refused: disk, memory, permission, missing program */
+    ERROR_NETWORK = 5, /* a connection failed, was lost, or spoke nonsense */
+    ERROR_AUTH = 6,    /* the secret was wrong */
+    ERROR_BACKEND = 7, /* the backend refused, or its tasks could not run */
+    ERROR_CHANGED = 8, /* --resume found that the farm's files have changed */
+    ERROR_BUG = 70,    /* beofarm broke its own rules; please report */
     ERROR_INTERRUPTED = 130, /* stopped by Ctrl-C or SIGTERM; resumable */
 };
 
@@ -31,7 +31,8 @@ enum error_code {
 
 struct error {
     enum error_code code;
-    char text[ERROR_TEXT_MAX]; /* a sentence, always NUL-terminated; cut with "..." if too long */
+    char text
+        [ERROR_TEXT_MAX]; /* a sentence, always NUL-terminated; cut with "..." if too long */
 };
 
 /* Fill *error (which may be NULL) and return -1, so that failing is a single line. */

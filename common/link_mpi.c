@@ -1,17 +1,19 @@
 /*
- * How messages travel. They are cut into packets of at most PACKET_MAX bytes: small messages are
- * copied behind each other with their lengths (TAG_BATCH); a large one is told by its size
- * (TAG_SIZE) and follows in parts sent from where it lies (TAG_PART). For each packet a byte 'm'
- * goes out on the socket, then MPI_Isend. The other end counts bells, so it knows how many
- * packets to probe for and enters MPI only while some are missing; for each packet that it took
- * in it owes a byte 'a', and says so when half a window is owed or when it rings a bell anyway.
+ * How messages travel. They are cut into packets of at most LINK_MPI_PACKET_MAX bytes: small
+ * messages are copied behind each other with their lengths (a batch); a large one is told by its
+ * size and follows in parts sent from where it lies. Each packet is one MPI_Isend, and a byte 'm'
+ * on the socket tells the peer of it. The other end counts bells, so it knows how many packets to
+ * probe for and enters MPI only while some are missing; for each packet that it took in it owes a
+ * byte 'a', and says so when half a window is owed or when it rings a bell anyway. The bell follows
+ * its packet at once: packets are small enough to leave without the peer's help, so when it wakes
+ * its packet is there.
  *
  * Why so timid. A peer may be killed at any moment, and Open MPI's TCP transport (4.1) forgives
  * that only while it holds nothing for the dead: a fragment queued behind a full socket, or a
  * rendezvous that answers by itself, makes it abort this process or loop for ever inside one
- * call. So packets are small enough to be sent eagerly, no more than WINDOW bytes are under way
- * so that they fit the kernel's buffer, a second send never starts before the first is done, and
- * the socket is asked whether the peer still lives before each.
+ * call. So packets are below its eager limit, no more than a window of them is under way so that
+ * they fit the kernel's buffer, a second send never starts before the first is done, and the
+ * socket is asked whether the peer still lives before each.
  *
  * What is lost stays where it is. A killed peer gives no MPI error, so a request to or from it
  * never ends, and Open MPI may still touch its buffer: when a link is lost, its requests, their
@@ -68,16 +70,34 @@ int link_mpi_report(const struct link_mpi *mpi, struct error *ret_error)
 /* --- the socket ----------------------------------------------------------------------- */
 
 /* A broken socket takes none: link_mpi_hear will find its end after the peer's last words. */
-unsigned link_mpi_ring(struct link_mpi *mpi, char byte, unsigned count)
+void link_mpi_ring(struct link_mpi *mpi)
 {
-    char bytes[LINK_MPI_FLIGHT];
-    memset(bytes, byte, sizeof bytes);
+    /* Acknowledgements alone are worth a write when half a window of them has gathered. */
+    bool acks_due = mpi->owed_bytes >= LINK_MPI_WINDOW / 2 || mpi->owed >= LINK_MPI_FLIGHT / 2;
+    if (mpi->unrung == 0 && !mpi->pulse_due && !acks_due)
+        return;
+    char bytes[2 * LINK_MPI_FLIGHT + 1];
+    unsigned acks = mpi->owed < LINK_MPI_FLIGHT ? mpi->owed : LINK_MPI_FLIGHT;
+    unsigned bells = mpi->unrung < LINK_MPI_FLIGHT ? mpi->unrung : LINK_MPI_FLIGHT;
+    size_t size = acks + bells;
+    memset(bytes, LINK_MPI_ACK, acks);
+    memset(bytes + acks, LINK_MPI_BELL, bells);
+    if (mpi->pulse_due)
+        bytes[size++] = LINK_MPI_PULSE;
     ssize_t sent;
     do
-        sent = send(mpi->fd, bytes, count < LINK_MPI_FLIGHT ? count : LINK_MPI_FLIGHT,
-                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send(mpi->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
-    return sent < 0 ? 0 : (unsigned)sent;
+    if (sent < 0)
+        return;
+    unsigned gone = (unsigned)sent;
+    unsigned acks_gone = gone < acks ? gone : acks;
+    unsigned bells_gone = gone - acks_gone < bells ? gone - acks_gone : bells;
+    mpi->owed -= acks_gone;
+    mpi->unrung -= bells_gone;
+    mpi->pulse_due = mpi->pulse_due && gone < size;
+    if (mpi->owed == 0)
+        mpi->owed_bytes = 0;
 }
 
 static int take_ack(struct link_mpi *mpi)
@@ -118,15 +138,10 @@ int link_mpi_hear(struct link_mpi *mpi)
         mpi->base.heard_ns = clock_monotonic_ns();
         if (take_bytes(mpi, bytes, (size_t)got) < 0)
             return -1;
+        if ((size_t)got < sizeof bytes)
+            return 0;
     }
     return 0;
-}
-
-void link_mpi_acknowledge(struct link_mpi *mpi)
-{
-    mpi->owed -= link_mpi_ring(mpi, LINK_MPI_ACK, mpi->owed);
-    if (mpi->owed == 0)
-        mpi->owed_bytes = 0;
 }
 
 /* --- the rest ------------------------------------------------------------------------- */
@@ -138,8 +153,6 @@ static int mpi_progress(struct link *link, struct error *ret_error)
     struct link_mpi *mpi = link_mpi_of(link);
     if (mpi->lost)
         return 0; /* link_receive reports it, after the last words */
-    if (mpi->pulse_due)
-        mpi->pulse_due = link_mpi_ring(mpi, LINK_MPI_PULSE, 1) == 0;
     int headway = link_mpi_launch(mpi);
     /* Whoever has to deliver what we wait for may need this core. */
     if (headway == 0 && (mpi->rung > 0 || mpi->held))
@@ -152,17 +165,17 @@ static int mpi_fd(const struct link *link)
     return of_const(link)->fd;
 }
 
-/* For pulses and bells that the socket did not take. */
+/* For bells and pulses that the socket did not take. */
 static bool mpi_wants_write(const struct link *link)
 {
     const struct link_mpi *mpi = of_const(link);
-    return !mpi->lost && mpi->ended_ns == 0 && mpi->pulse_due;
+    return !mpi->lost && mpi->ended_ns == 0 && (mpi->pulse_due || mpi->unrung > 0);
 }
 
 static bool mpi_busy(const struct link *link)
 {
     const struct link_mpi *mpi = of_const(link);
-    bool sending = mpi->ended_ns == 0 && (mpi->held || link_mpi_ready(mpi) > 0);
+    bool sending = mpi->ended_ns == 0 && link_mpi_sending(mpi);
     return mpi->lost || mpi->ended_ns != 0 || sending || mpi->rung > 0 ||
            link_mpi_whole_waits(mpi);
 }
@@ -177,7 +190,8 @@ static int mpi_pulse(struct link *link, struct error *ret_error)
     struct link_mpi *mpi = link_mpi_of(link);
     if (mpi->lost)
         return link_mpi_report(mpi, ret_error);
-    mpi->pulse_due = link_mpi_ring(mpi, LINK_MPI_PULSE, 1) == 0;
+    mpi->pulse_due = true;
+    link_mpi_ring(mpi);
     return 0;
 }
 

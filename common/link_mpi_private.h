@@ -30,7 +30,7 @@
 #define LINK_MPI_PACKET_MAX (60 << 10)
 
 /* Bytes and packets under way: mpi_world asks for a send buffer into which they fit. */
-#define LINK_MPI_WINDOW (128 << 10)
+#define LINK_MPI_WINDOW (4 * LINK_MPI_PACKET_MAX)
 #define LINK_MPI_FLIGHT 64
 
 /* A batch, or a large message. */
@@ -48,7 +48,6 @@ struct link_mpi {
     MPI_Comm comm;
 
     struct parcel *waiting, **waiting_end; /* not wholly given to MPI */
-    unsigned announced;                    /* bells rung for packets not yet sent */
     MPI_Request request;                   /* the one send that MPI holds */
     struct parcel *held;                   /* what it sends from; leaked with it if lost */
     bool held_last;                        /* it is the last packet of `held` */
@@ -57,11 +56,13 @@ struct link_mpi {
     unsigned flight_first, flight_count;
     size_t flight_bytes;
     size_t unsent;
-    bool pulse_due; /* a pulse that the socket did not take */
+
+    unsigned unrung; /* bells due: packets were sent, and the peer does not know */
+    unsigned owed;   /* acknowledgements due */
+    bool pulse_due;
 
     uint64_t rung;          /* bells heard for packets not yet received */
-    unsigned owed;          /* acknowledgements not yet said */
-    size_t owed_bytes;      /* bytes that they stand for */
+    size_t owed_bytes;      /* bytes that the acknowledgements due stand for */
     size_t read_run;        /* bytes received since link_receive last said 0 */
     MPI_Request in_request; /* a packet being received, of in_tag and in_size */
     int in_tag, in_size;
@@ -90,20 +91,17 @@ int link_mpi_lose_memory(struct link_mpi *mpi);
 /* Hand up the reason. Returns -1. */
 int link_mpi_report(const struct link_mpi *mpi, struct error *ret_error);
 
-/* Write up to `count` equal bytes to the doorbell. Returns how many went. */
-unsigned link_mpi_ring(struct link_mpi *mpi, char byte, unsigned count);
+/* Write the bells, acknowledgements and pulse that are due, as far as the doorbell takes them. */
+void link_mpi_ring(struct link_mpi *mpi);
 
 /* Read bells, acknowledgements and pulses. 0 or -1. */
 int link_mpi_hear(struct link_mpi *mpi);
 
-/* Say what is owed, as far as the doorbell takes it. */
-void link_mpi_acknowledge(struct link_mpi *mpi);
-
 /* link_send. */
 int link_mpi_send(struct link *link, struct buf *message, struct error *ret_error);
 
-/* How many packets the window lets go now. */
-unsigned link_mpi_ready(const struct link_mpi *mpi);
+/* Whether MPI holds a send, or could be given one now. */
+bool link_mpi_sending(const struct link_mpi *mpi);
 
 /* Send what the window lets go. 1: some headway; 0: none; -1. */
 int link_mpi_launch(struct link_mpi *mpi);

@@ -88,8 +88,7 @@ static int packet_take(struct link_mpi *mpi)
             return link_mpi_lose_memory(mpi);
         mpi->large_size = large_size;
     }
-    if (mpi->owed_bytes >= LINK_MPI_WINDOW / 2 || mpi->owed >= LINK_MPI_FLIGHT / 2)
-        link_mpi_acknowledge(mpi);
+    link_mpi_ring(mpi);
     return 0;
 }
 

@@ -68,33 +68,13 @@ int link_mpi_send(struct link *link, struct buf *message, struct error *ret_erro
     return 0;
 }
 
-/* How many bytes the next packet of a parcel has after `given` of its bytes. */
-static size_t packet_size(const struct parcel *parcel, bool told, size_t given)
+/* How many bytes the parcel's next packet has. */
+static size_t packet_size(const struct parcel *parcel)
 {
-    if (parcel->large && !told)
+    if (parcel->large && !parcel->told)
         return LINK_MPI_HEAD;
-    size_t left = parcel->bytes.size - given;
+    size_t left = parcel->bytes.size - parcel->given;
     return left < LINK_MPI_PACKET_MAX ? left : LINK_MPI_PACKET_MAX;
-}
-
-/* How many packets the window lets go now. */
-unsigned link_mpi_ready(const struct link_mpi *mpi)
-{
-    unsigned count = 0;
-    size_t bytes = mpi->flight_bytes;
-    for (const struct parcel *p = mpi->waiting; p; p = p->next) {
-        bool told = p->told;
-        for (size_t given = p->given; given < p->bytes.size;) {
-            size_t size = packet_size(p, told, given);
-            if (bytes + size > LINK_MPI_WINDOW || mpi->flight_count + count == LINK_MPI_FLIGHT)
-                return count;
-            bytes += size;
-            count++;
-            given += p->large && !told ? 0 : size;
-            told = true;
-        }
-    }
-    return count;
 }
 
 /* The send that MPI held is done. */
@@ -128,7 +108,7 @@ static int held_test(struct link_mpi *mpi)
 static int packet_send(struct link_mpi *mpi)
 {
     struct parcel *parcel = mpi->waiting;
-    size_t size = packet_size(parcel, parcel->told, parcel->given);
+    size_t size = packet_size(parcel);
     const uint8_t *bytes = parcel->bytes.data + parcel->given;
     int tag = parcel->large ? LINK_MPI_TAG_PART : LINK_MPI_TAG_BATCH;
     if (parcel->large && !parcel->told) {
@@ -147,33 +127,40 @@ static int packet_send(struct link_mpi *mpi)
     mpi->held_last = tag != LINK_MPI_TAG_SIZE && parcel->given == parcel->bytes.size;
     mpi->flight[(mpi->flight_first + mpi->flight_count++) % LINK_MPI_FLIGHT] = (uint32_t)size;
     mpi->flight_bytes += size;
-    mpi->announced--;
+    mpi->unrung++;
     return 0;
 }
 
-/* Send what the window lets go, one packet after the other. 1: some headway; 0: none; -1. */
+/* Whether the next packet may go now. */
+static bool packet_may_go(const struct link_mpi *mpi)
+{
+    const struct parcel *parcel = mpi->waiting;
+    if (!parcel || mpi->flight_count == LINK_MPI_FLIGHT)
+        return false;
+    size_t size = packet_size(parcel);
+    return mpi->flight_bytes + size <= LINK_MPI_WINDOW;
+}
+
+bool link_mpi_sending(const struct link_mpi *mpi)
+{
+    return mpi->held || packet_may_go(mpi);
+}
+
 int link_mpi_launch(struct link_mpi *mpi)
 {
     int headway = 0;
-    while (mpi->waiting) {
+    for (;;) {
         int idle = held_test(mpi);
         if (idle < 0 || link_mpi_hear(mpi) < 0)
             return -1;
-        if (!idle || mpi->ended_ns != 0 || !mpi->waiting)
-            return headway;
-        if (mpi->announced == 0) {
-            unsigned ready = link_mpi_ready(mpi);
-            if (ready > 0 && mpi->owed > 0)
-                link_mpi_acknowledge(mpi);
-            mpi->announced = ready > 0 ? link_mpi_ring(mpi, LINK_MPI_BELL, ready) : 0;
-        }
-        if (mpi->announced == 0)
+        if (mpi->ended_ns == 0)
+            link_mpi_ring(mpi);
+        if (!idle || mpi->ended_ns != 0 || !packet_may_go(mpi))
             return headway;
         if (packet_send(mpi) < 0)
             return -1;
         headway = 1;
     }
-    return headway;
 }
 
 void link_mpi_send_fini(struct link_mpi *mpi)

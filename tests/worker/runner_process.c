@@ -276,13 +276,13 @@ static void limits_hold(void **state)
 static void json_paths_pick_values(void **state)
 {
     (void)state;
-    rig_open(
-        &rig,
-        "{\"runner\":\"process\",\"params\":[],\"results\":[\"a\",\"b\"],\"work\":{"
-        "\"command\":\"echo '{{\\\"w\\\":[{{\\\"h\\\":2.5}}]}}' > r.json; echo '{{\\\"n\\\":3}}'\","
-        "\"shell\":true,\"values\":[{\"name\":\"b\",\"path\":\"$.n\"},{\"name\":\"a\","
-        "\"from\":\"r.json\",\"path\":\"$.w[0].h\"}]}}",
-        NULL);
+    rig_open(&rig,
+             "{\"runner\":\"process\",\"params\":[],\"results\":[\"a\",\"b\"],\"work\":{"
+             "\"command\":\"echo '{{\\\"w\\\":[{{\\\"h\\\":2.5}}]}}' > r.json; echo "
+             "'{{\\\"n\\\":3}}'\","
+             "\"shell\":true,\"values\":[{\"name\":\"b\",\"path\":\"$.n\"},{\"name\":\"a\","
+             "\"from\":\"r.json\",\"path\":\"$.w[0].h\"}]}}",
+             NULL);
     rig_start(&rig, 1, NULL, 0);
     rig_wait(&rig, 1);
     struct rig_result *kept = rig_result(&rig, 1);

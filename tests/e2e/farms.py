@@ -64,8 +64,9 @@ class Farm:
 
     def start(self, *args, **more):
         """beofarm run, left running; its events go to a file."""
-        self.process = self.case.start_beofarm("run", "--json", self.file, *args,
-                                               cwd=self.folder, out="run.out", **more)
+        what = self.run_dir if "--resume" in args else self.file
+        self.process = self.case.start_beofarm("run", "--json", what, *args, cwd=self.folder,
+                                               out="run.out", **more)
         return self
 
     def resume(self, *args, expect=0, **more):

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,6 +32,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/mpi_private.h"
+#include "common/mpi_session.h"
 #include "common/mpi_world.h"
 #include "common/network.h"
 
@@ -46,8 +46,7 @@ static struct {
 
     bool failed; /* MPI_Init or the server failed: not to be tried again */
     bool initialised;
-    pid_t server;     /* the ompi-server, 0 if none of ours */
-    char session[64]; /* directory for Open MPI's own files, "" if not made */
+    pid_t server; /* the ompi-server, 0 if none of ours */
     char instance[AUTH_NAME_MAX];
     char uri[AUTH_URI_MAX];
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -162,36 +161,6 @@ static int mca_apply(const char *mca, struct error *ret_error)
     return result;
 }
 
-/* A directory of our own for Open MPI's session files, because its daemons leave some behind. The
- * name is short: sockets may live there. */
-static int session_make(struct error *ret_error)
-{
-    const char *base = getenv("TMPDIR");
-    if (!base || !*base || strlen(base) > sizeof world.session - 32)
-        base = "/tmp";
-    snprintf(world.session, sizeof world.session, "%s/beofarm-mpi-XXXXXX", base);
-    if (!mkdtemp(world.session)) {
-        world.session[0] = 0;
-        return error_errno(ret_error, errno, "cannot make a directory in %s", base);
-    }
-    return mca_set("orte_tmpdir_base", world.session, false, ret_error);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int kind,
-                        struct FTW *where)
-{
-    (void)status, (void)kind, (void)where;
-    remove(path);
-    return 0;
-}
-
-static void session_remove(void)
-{
-    if (world.session[0])
-        nftw(world.session, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    world.session[0] = 0;
-}
-
 /* Settings that make a farm of singletons work; the user's own environment goes before the
  * soft ones, and the farm file before all. */
 static int environment_set(const char *network, const char *mca, struct error *ret_error)
@@ -225,7 +194,8 @@ static int environment_set(const char *network, const char *mca, struct error *r
     if (*network && (mca_set("oob_tcp_if_include", network, true, ret_error) < 0 ||
                      mca_set("btl_tcp_if_include", network, true, ret_error) < 0))
         return -1;
-    if (session_make(ret_error) < 0)
+    const char *session = mpi_session_make(ret_error);
+    if (!session || mca_set("orte_tmpdir_base", session, false, ret_error) < 0)
         return -1;
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
@@ -493,7 +463,7 @@ int mpi_world_fail(int mpi_code, const char *what, struct error *ret_error)
 void mpi_world_exit(int status)
 {
     server_stop();
-    session_remove();
+    mpi_session_remove();
     if (!world.initialised)
         return;
     fflush(NULL);

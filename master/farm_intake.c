@@ -72,24 +72,21 @@ static void journal(struct farm *farm, const struct result *result, const struct
         farm_end(farm, error.code, "%s", error.text);
 }
 
-/* "task 12 failed after 3 attempts on n2: exit status 1: sentence" */
+/* "the model ended with exit status 1 (attempt 3, on n2)" */
 static void tell_failure(struct farm *farm, const struct result *result, const char *host)
 {
     struct scheduler_counts counts = scheduler_counts(farm->scheduler);
     if (counts.failed > FAILURES_TOLD)
         return;
     char sentence[ERROR_TEXT_MAX];
-    int used = snprintf(
-        sentence, sizeof(sentence),
-        "task %llu failed for good at attempt %u%s%s: ", (unsigned long long)result->id.task,
-        result->id.attempt, *host ? " on " : "", host);
-    if (result->error_size)
-        snprintf(sentence + used, sizeof(sentence) - (size_t)used, "%.*s",
-                 (int)result->error_size, result->error);
-    else
-        snprintf(sentence + used, sizeof(sentence) - (size_t)used, "%s (%d)",
-                 result_status_name(result->status), result->code);
-    log_warn("%s", sentence);
+    char status[64];
+    snprintf(status, sizeof(status), "%s %d", result_status_name(result->status), result->code);
+    bool said = result->error_size > 0;
+    /* The reason may be as long as a sentence; where it was must not be what is cut. */
+    snprintf(sentence, sizeof(sentence), "%.*s (attempt %u%s%s)",
+             said ? (int)(result->error_size < 700 ? result->error_size : 700) : 64,
+             said ? result->error : status, result->id.attempt, *host ? ", on " : "", host);
+    log_warn("task %llu failed for good: %s", (unsigned long long)result->id.task, sentence);
     announce_failed(result->id.task, sentence);
 }
 

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""kill -9 of everything in turn, resuming, changed farm files, full disks."""
+import json
+import os
+import subprocess
+
+import harness
+from farms import Farm, count, counter, grid, kill, kill_and_wait, need_root, shell, sweep
+from harness import Skip, alive, test, wait_until
+
+VALUE = [{"name": "v", "regex": "v=(.*)"}]
+
+
+def counted(case, tasks, seconds=0.02, **more):
+    side = counter(case)
+    return side, Farm(case, shell(f"printf x >>{side}; sleep {seconds}; echo v=$x",
+                                  grid(x=range(tasks)), work_values=VALUE, **more))
+
+
+def acknowledged(farm):
+    """Tasks that the journal has, as the master's own tool reads it."""
+    farm.case.run(harness.program("beofarm-master"), "--results", farm.run_dir, expect=0)
+    return {row["task"]: row for row in farm.rows()}
+
+
+def resume_and_compare(farm, side, tasks, running, **more):
+    """Resume: what was acknowledged stays as it was, and only what is missing runs."""
+    before = acknowledged(farm)
+    begun = count(side)
+    assert 0 < len(before) < tasks, f"{len(before)} of {tasks}\n{farm.logs()}"
+    farm.resume(**more)
+    after = {row["task"]: row for row in farm.rows(tasks, "ok")}
+    for task, row in before.items():
+        assert after[task] == row, f"{row} became {after[task]}"
+    assert all(row["v"] == row["x"] for row in after.values())
+    missing = tasks - len(before)
+    assert count(side) - begun <= missing, f"{count(side) - begun} runs for {missing} tasks"
+    # Before the kill: what was acknowledged, what ran, and results that were on their way.
+    assert begun <= len(before) + running + 20, (begun, len(before))
+
+
+def pids(farm, *names):
+    return [farm.pid(name) for name in names]
+
+
+@test
+def a_killed_master_loses_nothing(case):
+    side, farm = counted(case, 200, limits={"duplicates": False})
+    farm.start()
+    wait_until(lambda: count(side) > 40, "tasks ran")
+    kill_and_wait(farm.pid("master"))
+    done = farm.end(expect=7)
+    summary = done.lines()[-1]
+    assert summary["resumable"] and "signal 9" in summary["sentence"], done
+    resume_and_compare(farm, side, 200, 2, limit_s=60)
+
+
+@test
+def all_killed_at_once_loses_nothing(case):
+    side, farm = counted(case, 200, limits={"duplicates": False})
+    farm.start()
+    wait_until(lambda: count(side) > 40, "tasks ran")
+    victims = [farm.process.pid] + pids(farm, "master", "worker-1", "worker-2")
+    victims += [farm.task(name)["supervisor"]["pid"] for name in ("master", "worker-1", "worker-2")]
+    for pid in victims:
+        kill(pid)
+    wait_until(lambda: not any(alive(pid) for pid in victims[1:]), "all are gone")
+    farm.process.wait()
+    resume_and_compare(farm, side, 200, 2, limit_s=60)
+
+
+@test
+def killed_again_and_again_each_task_still_ends_once(case):
+    side, farm = counted(case, 300, limits={"duplicates": False})
+    farm.start()
+    for generation in range(1, 5):
+        master = "master" if generation == 1 else f"master-{generation}"
+        target = 40 * generation
+        wait_until(lambda: count(side) > target or farm.process.poll() is not None, "tasks ran")
+        if farm.process.poll() is not None:
+            break
+        kill_and_wait(farm.pid(master))
+        kill(farm.process.pid)
+        farm.process.wait()
+        farm.start("--resume")
+    farm.end()
+    rows = farm.rows(300, "ok")
+    assert all(row["v"] == row["x"] for row in rows)
+    # Each kill costs what ran, and what had ended within the journal's grouping.
+    assert count(side) <= 300 + 4 * 24, count(side)
+
+
+@test
+def outputs_of_a_killed_master_are_whole_or_run_again(case):
+    side = counter(case)
+    farm = Farm(case, shell(f"printf x >>{side}; head -c 300000 /dev/urandom >a; "
+                            "sha256sum <a >b; sleep 0.01", grid(x=range(100)),
+                            work_outputs=["a", "b"]))
+    farm.start()
+    wait_until(lambda: count(side) > 30, "tasks ran")
+    kill(farm.process.pid)
+    kill_and_wait(farm.pid("master"))
+    farm.resume(limit_s=60)
+    farm.rows(100, "ok")
+    for task in range(1, 101):
+        said = subprocess.run(["sha256sum"], stdin=open(farm.path("out", str(task), "a"), "rb"),
+                              capture_output=True, text=True, check=True).stdout
+        assert farm.output(task, "b") == said, task
+    partial = farm.path("out/.partial")
+    assert not os.path.exists(partial) or os.listdir(partial) == []
+
+
+@test
+def a_finished_farm_resumed_runs_nothing(case):
+    side, farm = counted(case, 10)
+    farm.run()
+    farm.resume(limit_s=30)
+    assert count(side) == 10
+    farm.rows(10, "ok")
+
+
+@test
+def a_limited_run_goes_on_with_the_rest(case):
+    side, farm = counted(case, 30)
+    farm.run("--limit", "10")
+    farm.rows(10, "ok")
+    farm.resume("--limit", "20")
+    farm.rows(20, "ok")
+    assert count(side) == 20
+    farm.resume("--limit", "30")
+    farm.rows(30, "ok")
+    assert count(side) == 30
+
+
+@test
+def a_changed_farm_file_is_refused_with_the_path(case):
+    side, farm = counted(case, 60, 0.05, files=["common.dat"])
+    case.write("common.dat", "one\n")
+    farm.start()
+    wait_until(lambda: count(side) > 5, "tasks ran")
+    farm.process.terminate()
+    farm.end(expect=130)
+    original = case.read("farm.json")
+    changed = json.loads(original)
+    changed["work"]["values"][0]["regex"] = "v=([0-9]+)"
+    case.write("farm.json", changed)
+    begun = count(side)
+    done = farm.resume(expect=8)
+    assert "$.work.values[0].regex" in done.err and "--accept-changes" in done.err, done
+    assert count(side) == begun
+    case.write("farm.json", original)
+    case.write("common.dat", "two\n")
+    done = farm.resume(expect=8)
+    assert "common.dat" in done.err, done
+    case.write("farm.json", changed)
+    farm.resume("--accept-changes")
+    farm.rows(60, "ok")
+
+
+@test
+def columns_that_changed_cannot_be_accepted(case):
+    side, farm = counted(case, 60, 0.05)
+    farm.start()
+    wait_until(lambda: count(side) > 5, "tasks ran")
+    farm.process.terminate()
+    farm.end(expect=130)
+    before = farm.rows()
+    changed = json.loads(case.read("farm.json"))
+    changed["work"]["params"] = grid(y=range(60))
+    case.write("farm.json", changed)
+    done = case.beofarm("run", "-q", "--resume", farm.run_dir, "--accept-changes")
+    assert done.code == 8 and done.err.strip() + done.out.strip(), f"{done}\n{farm.logs()}"
+    assert farm.rows() == before
+
+
+@test
+def two_masters_on_one_run_directory_are_refused(case):
+    side, farm = counted(case, 100, 0.05)
+    farm.start()
+    wait_until(lambda: count(side) > 3, "tasks ran")
+    done = case.beofarm("run", "--resume", farm.run_dir)
+    assert done.code not in (0, 1) and "run" in done.err, done
+    # A master by hand, which knows nothing of launch's own lock.
+    wd = farm.path("backend/tasks/master/wd")
+    done = case.run(harness.program("beofarm-master"), "--run-dir", farm.run_dir, cwd=wd,
+                    env={"BEOFARM_SECRET": farm.read("secret"), "BEOFARM_PORT": "0",
+                         "BEOFARM_STORE": "dir:" + farm.path("store")})
+    assert done.code == 4 and "another" in done.err, done
+    farm.end()
+    farm.rows(100, "ok")
+
+
+@test
+def a_broken_journal_is_told_and_left_alone(case):
+    _, farm = counted(case, 3)
+    farm.run()
+    with open(farm.path("journal.db"), "r+b") as file:
+        file.write(b"this is no database" * 10)
+    done = case.beofarm("run", "-q", "--resume", farm.run_dir)
+    assert done.code == 4, f"{done}\n{farm.logs()}"
+    assert "journal.db" in done.out + done.err, done
+    with open(farm.path("journal.db"), "rb") as file:
+        assert file.read().startswith(b"this is no database")
+
+
+class SmallDisk:
+    def __init__(self, case, size):
+        need_root()
+        self.path = case.path("disk")
+        os.makedirs(self.path)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", self.path],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Skip(f"no small disk can be made: {done.stderr.strip()}")
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", self.path], check=False)
+
+
+def fill(path):
+    """Take all that is left of a disk, while others write to it, too."""
+    with open(os.path.join(path, "ballast"), "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 4096)
+        except OSError:
+            pass
+
+
+@test
+def a_full_disk_gets_a_sentence_and_goes_on_with_space(case):
+    side = counter(case)
+    with SmallDisk(case, "24m") as disk:
+        # The workers' own folders lie elsewhere: the master's disk alone is full.
+        farm = Farm(case, shell(f"printf x >>{side}; head -c 20000 /dev/urandom >big; echo v=$x",
+                                grid(x=range(300)), work_values=VALUE, work_outputs=["big"],
+                                worker={"dir": case.path("scratch")}))
+        os.makedirs(case.path("scratch"))
+        farm.run_dir = os.path.join(disk, "run")
+        farm.start("--run-dir", farm.run_dir)
+        wait_until(lambda: count(side) > 20, "tasks ran")
+        fill(disk)
+        notice = wait_until(lambda: [e for e in farm.events("notice")
+                                     if "space" in e["sentence"]], "the master says so", 30)
+        assert farm.process.poll() is None, notice
+        os.unlink(os.path.join(disk, "ballast"))
+        farm.end(limit_s=60)
+        rows = farm.rows(300, "ok")
+        assert all(row["v"] == row["x"] for row in rows)
+        for row in rows:
+            assert os.path.getsize(farm.path("out", row["task"], "big")) == 20000
+        assert count(side) <= 310, "nothing was lost for want of space"
+
+
+@test
+def a_full_disk_of_the_run_loses_nothing_when_all_is_killed(case):
+    side = counter(case)
+    with SmallDisk(case, "16m") as disk:
+        farm = Farm(case, shell(f"printf x >>{side}; echo v=$x", grid(x=range(2000)),
+                                work_values=VALUE, worker={"dir": case.path("scratch")}))
+        os.makedirs(case.path("scratch"))
+        farm.run_dir = os.path.join(disk, "run")
+        farm.start("--run-dir", farm.run_dir)
+        wait_until(lambda: count(side) > 100, "tasks ran")
+        fill(disk)
+        wait_until(lambda: [e for e in farm.events("notice") if "space" in e["sentence"]] or
+                   farm.process.poll() is not None, "the master says so", 30)
+        kill(farm.process.pid)
+        kill_and_wait(farm.pid("master"))
+        os.unlink(os.path.join(disk, "ballast"))
+        before = acknowledged(farm)
+        assert before
+        farm.resume(limit_s=60)
+        after = {row["task"]: row for row in farm.rows(2000, "ok")}
+        assert all(after[task] == row for task, row in before.items())
+
+
+if __name__ == "__main__":
+    harness.main(globals())

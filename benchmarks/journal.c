@@ -20,11 +20,11 @@
 #include <sqlite3.h>
 
 #include "common/clock.h"
+#include "common/tree.h"
 #include "common/values.h"
 #include "master/journal.h"
 #include "master/outputs.h"
 #include "master/results.h"
-#include "master/tree.h"
 
 #define ROWS    300000
 #define SINGLES 200

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/tree.h"
+
 char *disk_join(const char *folder, const char *name, struct error *ret_error)
 {
     char *path = NULL;
@@ -123,29 +125,6 @@ int disk_write(const char *path, const void *bytes, size_t size, mode_t mode, bo
     return rc;
 }
 
-int disk_make_folders(const char *path, struct error *ret_error)
-{
-    char *copy = strdup(path);
-    if (!copy)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    int rc = 0;
-    for (char *end = copy; rc == 0 && end;) {
-        end = strchr(end + 1, '/');
-        if (end)
-            *end = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            rc = error_errno(ret_error, errno, "the folder \"%s\" cannot be made", copy);
-        if (end)
-            *end = '/';
-    }
-    struct stat status;
-    if (rc == 0 && (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)))
-        rc =
-            error_set(ret_error, ERROR_SYSTEM, "\"%s\" is there, but it is not a folder", path);
-    free(copy);
-    return rc;
-}
-
 static int content_copy(int from, int to)
 {
     if (ioctl(to, FICLONE, from) == 0)
@@ -181,40 +160,9 @@ out:
     return rc;
 }
 
-/* Everything in the folder open at `folder`, which is taken. */
-static int folder_empty(int folder)
-{
-    DIR *stream = fdopendir(folder);
-    if (!stream) {
-        close(folder);
-        return -1;
-    }
-    int rc = 0;
-    struct dirent *entry;
-    while (rc == 0 && (entry = readdir(stream))) {
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-            unlinkat(folder, name, 0) == 0 || errno == ENOENT)
-            continue;
-        int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (inner < 0 && errno == EACCES && fchmodat(folder, name, 0700, 0) == 0)
-            inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (inner >= 0)
-            fchmod(inner, 0700); /* a task may have left a folder that even we may not empty */
-        rc = inner < 0 || folder_empty(inner) != 0 ? -1 : unlinkat(folder, name, AT_REMOVEDIR);
-    }
-    int saved = errno;
-    closedir(stream);
-    errno = saved;
-    return rc;
-}
-
 int disk_remove(const char *path, struct error *ret_error)
 {
-    if (unlink(path) == 0 || errno == ENOENT)
-        return 0;
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0 || folder_empty(folder) != 0 || rmdir(path) != 0)
+    if (tree_remove(AT_FDCWD, path) < 0)
         return error_errno(ret_error, errno, "\"%s\" cannot be removed", path);
     return 0;
 }

@@ -1,7 +1,8 @@
 /*
  * disk.h - small things done with files and folders, each with a sentence when it fails.
  *
- * All failures are ERROR_SYSTEM and name the path.
+ * All failures are ERROR_SYSTEM and name the path. Folders with all under them are made and removed
+ * by common/tree.h.
  */
 #ifndef BEOFARM_LAUNCH_DISK_H
 #define BEOFARM_LAUNCH_DISK_H
@@ -35,9 +36,6 @@ int64_t disk_read_range(const char *path, uint64_t offset, size_t max, struct bu
  * rename. */
 int disk_write(const char *path, const void *bytes, size_t size, mode_t mode, bool durable,
                struct error *ret_error);
-
-/* Make a folder and those above it; fine if it is there. */
-int disk_make_folders(const char *path, struct error *ret_error);
 
 /* Copy a file, sharing its blocks where the file system can (FICLONE), with its mode. */
 int disk_copy(const char *source, const char *target, struct error *ret_error);

@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/tree.h"
 #include "launch/disk.h"
 
 #define RUNS       "runs"
@@ -49,7 +50,7 @@ static int numbered_make(const char *name, char **ret_path, struct error *ret_er
 {
     char clean[200];
     name_clean(name, clean, sizeof clean);
-    if (disk_make_folders(RUNS, ret_error) != 0)
+    if (tree_make(RUNS, ret_error) != 0)
         return -1;
     for (int number = 1; number <= NUMBER_MAX; number++) {
         char path[256];
@@ -88,7 +89,7 @@ static int wanted_make(const char *wanted, char **ret_path, struct error *ret_er
     if (disk_exists(wanted) && !folder_is_empty(wanted))
         return error_set(ret_error, ERROR_USAGE,
                          "\"%s\" is there already and is not an empty folder", wanted);
-    if (disk_make_folders(wanted, ret_error) != 0)
+    if (tree_make(wanted, ret_error) != 0)
         return -1;
     *ret_path = disk_resolve(wanted, ret_error);
     return *ret_path ? 0 : -1;

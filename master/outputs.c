@@ -22,11 +22,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/tree.h"
 #include "master/outputs.h"
-#include "master/tree.h"
 
 #define FSYNC_FILES_MAX 8  /* a group with more files is made durable by syncfs */
-#define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_DEPTH_MAX */
+#define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_SYNC_DEPTH */
 #define NAME_SIZE       64 /* "TASK.ATTEMPT.WORKER" */
 #define BUCKETS_FIRST   64
 

@@ -18,14 +18,14 @@
 
 #include <openssl/evp.h>
 
+#include "common/tree.h"
 #include "worker/cache_private.h"
-#include "worker/tree.h"
 
 /* --- Opening --- */
 
 struct cache *cache_open(const char *dir, struct error *ret_error)
 {
-    if (tree_make_path(dir, ret_error) < 0)
+    if (tree_make(dir, ret_error) < 0)
         return NULL;
     struct cache *cache = calloc(1, sizeof(*cache));
     if (cache)

@@ -13,7 +13,7 @@
 
 #include "common/json.h"
 #include "worker/recipe.h"
-#include "worker/tree.h"
+#include "worker/inside.h"
 
 #define TRIES 5
 
@@ -70,7 +70,7 @@ static const struct manifest_file *find_file(const struct recipe *recipe, const 
                                              const char *where, struct error *ret_error)
 {
     char clean[PATH_MAX];
-    if (tree_clean_path(path, clean, sizeof(clean), ret_error) < 0) {
+    if (inside_clean_path(path, clean, sizeof(clean), ret_error) < 0) {
         error_prefix(ret_error, "%s", where);
         return NULL;
     }
@@ -141,7 +141,7 @@ static int compile_outputs(struct recipe *recipe, const cJSON *work, struct erro
         if (!cJSON_IsString(item))
             return error_set(ret_error, ERROR_CONFIG, "$.work.outputs[%zu] is not a text",
                              index);
-        if (tree_clean_path(item->valuestring, clean, sizeof(clean), ret_error) < 0)
+        if (inside_clean_path(item->valuestring, clean, sizeof(clean), ret_error) < 0)
             return error_prefix(ret_error, "$.work.outputs[%zu]", index);
         recipe->outputs[recipe->output_count++] = item->valuestring;
     }

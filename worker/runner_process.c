@@ -27,7 +27,7 @@
 #include "worker/runner_process.h"
 #include "worker/stream.h"
 #include "worker/tail.h"
-#include "worker/tree.h"
+#include "worker/inside.h"
 
 #define STDOUT_TAIL (8 << 10) /* shown where a model that fails writes nothing to stderr */
 
@@ -73,7 +73,7 @@ static int read_settings(struct runner *runner, struct error *ret_error)
         json_get_text(work, "$.work", "stdin", "", &path, ret_error) < 0)
         return -1;
     if (*path &&
-        tree_clean_path(path, runner->stdin_path, sizeof(runner->stdin_path), ret_error) < 0)
+        inside_clean_path(path, runner->stdin_path, sizeof(runner->stdin_path), ret_error) < 0)
         return error_prefix(ret_error, "$.work.stdin");
     const struct runner_context *context = &runner->context;
     if (!(runner->command = command_create(work, &runner->params, ret_error)) ||
@@ -291,11 +291,11 @@ static int open_ends(struct runner *runner, struct ends *ends, struct error *ret
     struct stat stat;
     int dir_fd = workdir_fd(runner->workdir);
     if (*runner->stdin_path) {
-        ends->in = tree_open_file(dir_fd, runner->stdin_path, &stat);
+        ends->in = inside_open_file(dir_fd, runner->stdin_path, &stat);
         if (ends->in < 0)
             return error_errno(ret_error, errno, "cannot open \"%s\" (\"stdin\")",
                                runner->stdin_path);
-        fcntl(ends->in, F_SETFL, 0); /* tree_open_file opens without waiting */
+        fcntl(ends->in, F_SETFL, 0); /* inside_open_file opens without waiting */
     }
     if (runner->keeps_stdout) {
         runner->stdout_fd =

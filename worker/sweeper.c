@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/tree.h"
 #include "worker/sweeper.h"
-#include "worker/tree.h"
 
 #define PREFIX "removed-"
 
@@ -34,16 +34,6 @@ struct sweeper {
     bool ending;
 };
 
-static void remove_all(int dir_fd, const char *name)
-{
-    size_t budget;
-    int rc;
-    do {
-        budget = 1 << 20;
-        rc = tree_remove(dir_fd, name, &budget);
-    } while (rc == 1);
-}
-
 static void *sweep(void *context)
 {
     struct sweeper *sweeper = context;
@@ -57,7 +47,7 @@ static void *sweep(void *context)
         pthread_mutex_unlock(&sweeper->lock);
         char name[32];
         snprintf(name, sizeof(name), "%llu", (unsigned long long)++done);
-        remove_all(sweeper->dir_fd, name);
+        tree_remove(sweeper->dir_fd, name);
         pthread_mutex_lock(&sweeper->lock);
     }
     pthread_mutex_unlock(&sweeper->lock);
@@ -97,7 +87,7 @@ void sweeper_take(struct sweeper *sweeper, const char *name)
         return;
     snprintf(number, sizeof(number), "%llu", (unsigned long long)sweeper->taken + 1);
     if (!start(sweeper) || renameat(sweeper->root_fd, name, sweeper->dir_fd, number) < 0) {
-        remove_all(sweeper->root_fd, name); /* slow, but right */
+        tree_remove(sweeper->root_fd, name); /* slow, but right */
         return;
     }
     pthread_mutex_lock(&sweeper->lock);
@@ -148,7 +138,7 @@ void sweeper_destroy(struct sweeper *sweeper)
     }
     if (sweeper->dir_fd >= 0) {
         close(sweeper->dir_fd);
-        remove_all(sweeper->root_fd, sweeper->dir);
+        tree_remove(sweeper->root_fd, sweeper->dir);
     }
     pthread_mutex_destroy(&sweeper->lock);
     pthread_cond_destroy(&sweeper->changed);

@@ -17,7 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "worker/tree.h"
+#include "common/tree.h"
+#include "worker/inside.h"
 #include "worker/workdir_private.h"
 
 /* Removals done in the loop, about a millisecond's worth, before the sweeper thread takes over. */
@@ -105,13 +106,12 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
 static void remove_directory(struct workdir *workdir)
 {
     char name[64];
-    size_t budget = REMOVE_AT_ONCE;
     struct workplace *place = workdir->place;
     task_name(workdir->slot, workdir->id, name, sizeof(name));
     if (workplace_keep_spare(place, workdir->slot, workdir->fd, name))
         return;
     close(workdir->fd);
-    if (tree_remove(place->root_fd, name, &budget) != 0)
+    if (tree_remove_some(place->root_fd, name, REMOVE_AT_ONCE) != 0)
         sweeper_take(place->sweeper, name);
 }
 
@@ -162,7 +162,7 @@ static int remember(struct workdir *workdir, const char *path, const struct mani
 /* Make room for a file at the clean path `to`. */
 static int clear_place(struct workdir *workdir, const char *to, struct error *ret_error)
 {
-    if (tree_make_parents(workdir->fd, to, ret_error) < 0)
+    if (inside_make_parents(workdir->fd, to, ret_error) < 0)
         return -1;
     if (unlinkat(workdir->fd, to, 0) < 0 && errno != ENOENT)
         return error_errno(ret_error, errno, "cannot replace \"%s\"", to);
@@ -173,8 +173,8 @@ int workdir_lay(struct workdir *workdir, const char *from, const char *to, bool 
                 struct error *ret_error)
 {
     char clean_from[PATH_MAX], clean_to[PATH_MAX];
-    if (tree_clean_path(from, clean_from, sizeof(clean_from), ret_error) < 0 ||
-        tree_clean_path(to, clean_to, sizeof(clean_to), ret_error) < 0)
+    if (inside_clean_path(from, clean_from, sizeof(clean_from), ret_error) < 0 ||
+        inside_clean_path(to, clean_to, sizeof(clean_to), ret_error) < 0)
         return -1;
     const struct manifest_file *file = manifest_find(workdir->place->manifest, clean_from);
     if (!file)
@@ -209,7 +209,7 @@ int workdir_write(struct workdir *workdir, const char *to, const void *bytes, si
                   unsigned mode, struct error *ret_error)
 {
     char clean[PATH_MAX];
-    if (tree_clean_path(to, clean, sizeof(clean), ret_error) < 0 ||
+    if (inside_clean_path(to, clean, sizeof(clean), ret_error) < 0 ||
         clear_place(workdir, clean, ret_error) < 0)
         return -1;
     int fd = openat(workdir->fd, clean, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -228,9 +228,9 @@ int workdir_open_file(struct workdir *workdir, const char *path, struct error *r
     char clean[PATH_MAX];
     struct stat stat;
     errno = EINVAL;
-    if (tree_clean_path(path, clean, sizeof(clean), ret_error) < 0)
+    if (inside_clean_path(path, clean, sizeof(clean), ret_error) < 0)
         return -1;
-    int fd = tree_open_file(workdir->fd, clean, &stat);
+    int fd = inside_open_file(workdir->fd, clean, &stat);
     if (fd >= 0)
         return fd;
     int saved = errno;

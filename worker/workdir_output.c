@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "worker/tree.h"
+#include "worker/glob.h"
+#include "worker/inside.h"
 #include "worker/workdir_private.h"
 
 static int compare_common(const void *key, const void *element)
@@ -75,10 +76,10 @@ int workdir_collect(struct workdir *workdir, const char *const *globs, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         char clean[PATH_MAX];
-        if (tree_clean_path(globs[i], clean, sizeof(clean), ret_error) < 0)
+        if (inside_clean_path(globs[i], clean, sizeof(clean), ret_error) < 0)
             return error_prefix(ret_error, "outputs[%zu]", i);
-        struct collect collect = {workdir, tree_is_pattern(clean), 0};
-        if (tree_find(workdir->fd, clean, collect_one, &collect) < 0)
+        struct collect collect = {workdir, glob_is_pattern(clean), 0};
+        if (glob_find(workdir->fd, clean, collect_one, &collect) < 0)
             return error_errno(ret_error, errno, "cannot look for the output \"%s\"", globs[i]);
         if (!collect.found)
             return error_set(ret_error, ERROR_TASKS, "the model wrote no output \"%s\"%s",
@@ -92,9 +93,9 @@ int workdir_collect_path(struct workdir *workdir, const char *path, struct error
 {
     char clean[PATH_MAX];
     struct stat stat;
-    if (tree_clean_path(path, clean, sizeof(clean), ret_error) < 0)
+    if (inside_clean_path(path, clean, sizeof(clean), ret_error) < 0)
         return error_prefix(ret_error, "the output \"%s\"", path);
-    int fd = tree_open_file(workdir->fd, clean, &stat);
+    int fd = inside_open_file(workdir->fd, clean, &stat);
     if (fd < 0)
         return error_errno(ret_error, errno, "the output \"%s\" cannot be read", path);
     close(fd);
@@ -145,7 +146,7 @@ static int open_output(struct workdir *workdir, struct workdir_output *output,
                        struct error *ret_error)
 {
     struct stat stat;
-    workdir->current_fd = tree_open_file(workdir->fd, output->path, &stat);
+    workdir->current_fd = inside_open_file(workdir->fd, output->path, &stat);
     if (workdir->current_fd < 0)
         return error_errno(ret_error, errno, "the output \"%s\" cannot be read", output->path);
     output->size = (uint64_t)stat.st_size;

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "worker/tree.h"
+#include "common/tree.h"
 #include "worker/workdir_private.h"
 
 static int compare_texts(const void *a, const void *b)
@@ -85,7 +85,7 @@ static int plan_common(struct workplace *place)
 struct workplace *workplace_create(const char *root, struct cache *cache,
                                    const struct manifest *manifest, struct error *ret_error)
 {
-    if (tree_make_path(root, ret_error) < 0)
+    if (tree_make(root, ret_error) < 0)
         return NULL;
     struct workplace *place = calloc(1, sizeof(*place));
     if (!place) {

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/tree.h"
 #include "launch/disk.h"
 #include "launch/local/environment.h"
 #include "launch/local/supervisor.h"
@@ -95,7 +96,7 @@ static int note_write(struct local *local, const char *name, const char *text,
 {
     char *path = disk_join(local->folder, name, ret_error);
     int rc = -1;
-    if (path && disk_make_folders(local->tasks, ret_error) == 0)
+    if (path && tree_make(local->tasks, ret_error) == 0)
         rc = disk_write(path, text, strlen(text), 0644, false, ret_error);
     free(path);
     return rc;
@@ -163,7 +164,7 @@ static int file_lay(const char *wd, const struct backend_file *file, struct erro
     int rc = -1;
     if (slash) {
         *slash = '\0';
-        rc = disk_make_folders(target, ret_error);
+        rc = tree_make(target, ret_error);
         *slash = '/';
     }
     if (rc == 0)
@@ -176,7 +177,7 @@ static int folder_lay(const char *folder, const struct backend_task *task,
                       struct error *ret_error)
 {
     char *wd = disk_join(folder, "wd", ret_error);
-    int rc = wd ? disk_make_folders(wd, ret_error) : -1;
+    int rc = wd ? tree_make(wd, ret_error) : -1;
     for (size_t i = 0; rc == 0 && i < task->files_count; i++)
         rc = file_lay(wd, &task->files[i], ret_error);
     free(wd);

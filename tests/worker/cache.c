@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "common/store.h"
+#include "common/tree.h"
 #include "worker/cache.h"
-#include "worker/tree.h"
 
 #define BIG (3 * MESSAGE_CHUNK + 5)
 
@@ -65,11 +65,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    size_t budget = 10000;
     (void)state;
     cache_close(cache);
     free(big);
-    return tree_remove(AT_FDCWD, root, &budget);
+    return tree_remove(AT_FDCWD, root);
 }
 
 static void give(uint64_t offset, size_t size, uint64_t total)

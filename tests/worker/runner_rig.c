@@ -12,9 +12,9 @@
 
 #include "common/clock.h"
 #include "common/store.h"
+#include "common/tree.h"
 #include "common/values.h"
 #include "tests/worker/runner_rig.h"
-#include "worker/tree.h"
 
 static void too_late(void *context)
 {
@@ -230,7 +230,6 @@ void rig_open(struct rig *rig, const char *job, const struct rig_file *files)
 
 void rig_close(struct rig *rig)
 {
-    size_t budget = 1 << 30;
     if (rig->runner)
         rig->ops->close(rig->runner);
     workplace_destroy(rig->place);
@@ -246,7 +245,7 @@ void rig_close(struct rig *rig)
         free(rig->results[i].stderr_tail);
         free(rig->results[i].outputs);
     }
-    tree_remove(AT_FDCWD, rig->root, &budget);
+    tree_remove(AT_FDCWD, rig->root);
 }
 
 void rig_start(struct rig *rig, uint64_t task, const char *const *params, size_t count)

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/worker/runner_rig.h"
-#include "worker/tree.h"
+#include "worker/inside.h"
 
 static struct rig rig;
 static struct workdir *workdir;
@@ -38,7 +38,7 @@ static int teardown(void **state)
 static void make(const char *path)
 {
     struct error error;
-    assert_int_equal(tree_make_parents(workdir_fd(workdir), path, &error), 0);
+    assert_int_equal(inside_make_parents(workdir_fd(workdir), path, &error), 0);
     int fd = openat(workdir_fd(workdir), path, O_WRONLY | O_CREAT, 0640);
     assert_true(fd >= 0);
     close(fd);
@@ -105,7 +105,7 @@ static void globs_find_what_they_name_each_once(void **state)
         struct workdir *other =
             workdir_create(rig.place, 1, (struct attempt_id){i + 1, 1}, &error);
         for (size_t j = 0; j < sizeof(files) / sizeof(*files); j++) {
-            tree_make_parents(workdir_fd(other), files[j], &error);
+            inside_make_parents(workdir_fd(other), files[j], &error);
             close(openat(workdir_fd(other), files[j], O_WRONLY | O_CREAT, 0640));
         }
         int rc = workdir_collect(other, &cases[i].glob, 1, &error);

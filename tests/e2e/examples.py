@@ -41,9 +41,14 @@ class Example:
 
     def run(self, farm, *options):
         """Run a farm file; the path of its run directory."""
-        done = subprocess.run([BEOFARM, "run", farm, *options], cwd=self.path, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=RUN_LIMIT_S, check=False)
+        try:
+            done = subprocess.run([BEOFARM, "run", farm, *options], cwd=self.path, text=True,
+                                  stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=RUN_LIMIT_S, check=False)
+        except subprocess.TimeoutExpired:  # the farm outlives its `beofarm run`
+            subprocess.run([BEOFARM, "cancel"], cwd=self.path, timeout=60, check=False,
+                           stdout=subprocess.DEVNULL)
+            raise
         assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         runs = os.path.join(self.path, "runs")
         return max((os.path.join(runs, name) for name in os.listdir(runs)),

@@ -33,6 +33,11 @@ printf '#!/bin/sh\\necho configure $* >>../calls; touch config.status; chmod +x 
     >configure
 chmod +x configure
 """,
+    "pkg-config": """
+for last; do :; done
+[ "$last" = cmocka ] && [ ! -e cmocka ] && exit 1
+echo 1.0
+""",
     "make": """
 echo "make $*" >>calls
 [ -z "$MAKE_FAILS" ] || { echo 'error: it does not compile'; exit 2; }
@@ -153,6 +158,17 @@ def new_flags_are_configured_anew():
         assert machine.calls()[-2] == "configure -q --enable-werror", machine.calls()
 
 
+def a_library_that_has_come_is_configured_anew():
+    with Machine() as machine:
+        assert machine.run("build").returncode == 0
+        with open(os.path.join(machine.root, "cmocka"), "w", encoding="utf-8"):
+            pass
+        assert machine.run("build").returncode == 0
+        assert machine.calls().count("configure -q") == 2, machine.calls()
+        assert machine.run("build").returncode == 0
+        assert machine.calls().count("configure -q") == 2, machine.calls()
+
+
 def a_build_that_fails_shows_the_end_of_its_log():
     with Machine() as machine:
         done = machine.run("demo", MAKE_FAILS="1")
@@ -184,6 +200,7 @@ TESTS = [
     others_install_through_sudo,
     a_second_build_only_makes,
     new_flags_are_configured_anew,
+    a_library_that_has_come_is_configured_anew,
     a_build_that_fails_shows_the_end_of_its_log,
     a_suite_that_does_not_build_counts_as_failed,
     a_suite_without_results_counts_as_failed,

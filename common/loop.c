@@ -138,13 +138,18 @@ struct loop_watch *loop_watch_add(struct loop *loop, int fd, unsigned events,
     return watch;
 }
 
+/* With no events at all the descriptor is taken out of epoll: a hang-up would be reported all the
+ * same, again and again. */
 void loop_watch_set(struct loop_watch *watch, unsigned events)
 {
     if (watch->events == events || watch->fd < 0)
         return;
+    int change = events == 0          ? EPOLL_CTL_DEL
+                 : watch->events == 0 ? EPOLL_CTL_ADD
+                                      : EPOLL_CTL_MOD;
     watch->events = events;
     struct epoll_event event = {.events = to_epoll(events), .data.ptr = watch};
-    epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+    epoll_ctl(watch->loop->epoll_fd, change, watch->fd, &event);
 }
 
 void loop_watch_remove(struct loop_watch *watch)
@@ -152,7 +157,8 @@ void loop_watch_remove(struct loop_watch *watch)
     if (!watch || watch->fd < 0)
         return;
     struct loop *loop = watch->loop;
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    if (watch->events)
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->fd = -1;
     if (watch->previous)
         watch->previous->next = watch->next;

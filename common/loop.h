@@ -33,6 +33,7 @@ void loop_stop(struct loop *loop);
 struct loop_watch *loop_watch_add(struct loop *loop, int fd, unsigned events,
                                   void (*ready)(unsigned events, void *context), void *context,
                                   struct error *ret_error);
+/* Watch for other events; with 0 for none, not even for a hang-up. */
 void loop_watch_set(struct loop_watch *watch, unsigned events);
 void loop_watch_remove(struct loop_watch *watch); /* before fd is closed; NULL is allowed */
 

@@ -244,6 +244,16 @@ static int take_fetch(struct farm *farm, struct member *member, const struct buf
     return 0;
 }
 
+/* Once when it begins, and once when it is over. */
+static void tell_outputs_trouble(struct farm *farm, const struct error *error)
+{
+    if (error && !farm->outputs_troubled)
+        farm_take_notice(farm, error->text);
+    else if (!error && farm->outputs_troubled)
+        farm_take_notice(farm, "output files can be written again");
+    farm->outputs_troubled = error != NULL;
+}
+
 static int take_output(struct farm *farm, struct member *member, const struct buf *message,
                        struct error *ret_error)
 {
@@ -252,12 +262,13 @@ static int take_output(struct farm *farm, struct member *member, const struct bu
         return -1;
     if (has_ended(farm, piece.id.task))
         return 0; /* somebody else was faster */
-    if (outputs_add(farm->outputs, member->id, &piece, ret_error) == 0)
-        return 0;
-    if (ret_error->code != ERROR_SYSTEM)
+    int rc = outputs_add(farm->outputs, member->id, &piece, ret_error);
+    if (rc < 0 && ret_error->code != ERROR_SYSTEM)
         return -1;
+    tell_outputs_trouble(farm, rc < 0 ? ret_error : NULL);
+    if (rc == 0)
+        return 0;
     /* The disk is full or failing: keep the piece, and the sender waiting, until it is not. */
-    farm_take_notice(farm, ret_error->text);
     loop_timer_arm(farm->retry, clock_monotonic_ns() + JOURNAL_RETRY_S * CLOCK_SECOND_NS);
     return 1;
 }

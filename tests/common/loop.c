@@ -101,6 +101,31 @@ static void a_watch_removed_in_the_same_round_is_not_called(void **state)
     close(again);
 }
 
+static void count_call(unsigned events, void *context)
+{
+    (void)events;
+    struct stage *stage = context;
+    stage->calls++;
+    loop_stop(stage->loop);
+}
+
+static void a_watch_for_nothing_does_not_see_a_hang_up(void **state)
+{
+    struct stage *stage = *state;
+    stage->watches[0] =
+        loop_watch_add(stage->loop, stage->pipe[0], LOOP_READ, count_call, stage, NULL);
+    loop_watch_set(stage->watches[0], 0);
+    close(stage->pipe[1]);
+    stage->timers[0] = loop_timer_add(stage->loop, note_b_and_stop, stage);
+    loop_timer_arm(stage->timers[0], clock_monotonic_ns() + 2 * CLOCK_MS_NS);
+    assert_int_equal(loop_run(stage->loop, NULL), 0);
+    assert_string_equal(stage->order, "b");
+    loop_watch_set(stage->watches[0], LOOP_READ);
+    assert_int_equal(loop_run(stage->loop, NULL), 0);
+    assert_int_equal(stage->calls, 2);
+    stage->pipe[1] = dup(stage->pipe[0]); /* for tear_down */
+}
+
 static void caught(int signal, void *context)
 {
     struct stage *stage = context;
@@ -134,6 +159,7 @@ int main(void)
         LOOP_TEST(timers_run_in_the_order_of_their_times),
         LOOP_TEST(a_removed_timer_does_not_run),
         LOOP_TEST(a_watch_removed_in_the_same_round_is_not_called),
+        LOOP_TEST(a_watch_for_nothing_does_not_see_a_hang_up),
         LOOP_TEST(signals_arrive_in_the_loop),
         LOOP_TEST(a_file_that_cannot_be_watched_is_a_sentence),
     };

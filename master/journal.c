@@ -4,9 +4,7 @@
  * Two groups of rows: the owner's thread appends to `gathering`; the journal's thread swaps it
  * with the empty `writing` and commits that, while the next one gathers. So the size of a
  * transaction follows the load by itself: one row when idle, thousands when a commit takes as
- * long as thousands of results. A row is a fixed struct, and its variable bytes lie one after the
- * other in the group's buffer; pointers are set when the group is about to be written, because
- * the buffer moves while it grows.
+ * long as thousands of results.
  *
  * Two locks: `queue_lock` for the groups and the counters, held for moments; `db_lock` for the
  * database, held for a whole commit or replay. db_lock is always taken first.
@@ -25,19 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/buf.h"
 #include "common/clock.h"
 #include "master/journal.h"
 #include "master/journal_db.h"
 #include "master/lock_file.h"
-
-#define GROUP_KEEP_BYTES (16 << 20) /* a group that grew larger gives its memory back */
-
-struct group {
-    struct journal_row *rows;
-    size_t count, capacity;
-    struct buf bytes;
-};
+#include "master/row_group.h"
 
 #define JOURNAL_PACE_NS 10000000
 
@@ -59,91 +49,11 @@ struct journal {
     bool thread_runs;
 
     /* under queue_lock */
-    struct group gathering, writing;
+    struct row_group gathering, writing;
     uint64_t added, committed;
     bool closing, troubled;
     struct error trouble;
 };
-
-/* --- groups ------------------------------------------------------------------------------- */
-
-static void group_init(struct group *group)
-{
-    memset(group, 0, sizeof *group);
-    buf_init(&group->bytes, SIZE_MAX / 4);
-}
-
-static void group_fini(struct group *group)
-{
-    free(group->rows);
-    buf_fini(&group->bytes);
-    group_init(group);
-}
-
-static void group_clear(struct group *group)
-{
-    if (group->bytes.capacity + group->capacity * sizeof *group->rows > GROUP_KEEP_BYTES) {
-        group_fini(group);
-    } else {
-        group->count = 0;
-        buf_clear(&group->bytes);
-    }
-}
-
-static size_t row_bytes(const struct journal_row *row)
-{
-    return strlen(row->worker) + 1 + row->params_size + row->result.values_size +
-           row->result.error_size + row->result.stderr_size;
-}
-
-static int group_add(struct group *group, const struct journal_row *row)
-{
-    const struct result *result = &row->result;
-    struct buf *bytes = &group->bytes;
-
-    if (group->count == group->capacity) {
-        size_t capacity = group->capacity ? 2 * group->capacity : 64;
-        struct journal_row *rows = reallocarray(group->rows, capacity, sizeof *rows);
-
-        if (!rows)
-            return -1;
-        group->rows = rows;
-        group->capacity = capacity;
-    }
-    if (!buf_reserve(bytes, row_bytes(row))) {
-        bytes->failed = false; /* what was there before is whole */
-        return -1;
-    }
-    buf_append(bytes, row->worker, strlen(row->worker) + 1);
-    buf_append(bytes, row->params, row->params_size);
-    buf_append(bytes, result->values, result->values_size);
-    buf_append(bytes, result->error, result->error_size);
-    buf_append(bytes, result->stderr_tail, result->stderr_size);
-    group->rows[group->count++] = *row;
-    return 0;
-}
-
-/* Point the rows at their bytes, which group_add laid down in this order. */
-static void group_resolve(struct group *group)
-{
-    const char *at = (const char *)group->bytes.data;
-
-    for (size_t i = 0; i < group->count; i++) {
-        struct journal_row *row = &group->rows[i];
-        struct result *result = &row->result;
-
-        row->worker = at;
-        at += strlen(at) + 1;
-        row->params = at;
-        at += row->params_size;
-        result->values = at;
-        at += result->values_size;
-        result->error = at;
-        at += result->error_size;
-        result->stderr_tail = at;
-        at += result->stderr_size;
-    }
-}
 
 /* --- the journal's thread ----------------------------------------------------------------- */
 
@@ -169,7 +79,7 @@ static void commit_count(struct journal *journal, size_t count)
 static int group_commit(struct journal *journal, struct error *ret_error)
 {
     const struct journal_hooks *hooks = &journal->hooks;
-    const struct group *group = &journal->writing;
+    const struct row_group *group = &journal->writing;
     int rc;
 
     if (hooks->prepare &&
@@ -240,7 +150,7 @@ static void *journal_write(void *context)
         while (!journal->closing && !journal->gathering.count && !journal->writing.count)
             pthread_cond_wait(&journal->queue_changed, &journal->queue_lock);
         if (!journal->writing.count) {
-            struct group empty = journal->writing;
+            struct row_group empty = journal->writing;
 
             if (!journal->gathering.count)
                 break;
@@ -250,11 +160,11 @@ static void *journal_write(void *context)
         last_try = journal->closing;
         pthread_mutex_unlock(&journal->queue_lock);
         clock_gettime(CLOCK_MONOTONIC, &began);
-        group_resolve(&journal->writing);
+        row_group_resolve(&journal->writing);
         rc = group_commit(journal, &error);
         pthread_mutex_lock(&journal->queue_lock);
         if (rc == 0) {
-            group_clear(&journal->writing);
+            row_group_clear(&journal->writing);
             pace(journal, began);
         } else {
             commit_settle_failed(journal, last_try, &error);
@@ -316,7 +226,7 @@ static int journal_begin(struct journal *journal, const struct journal_meta *met
     if (getrandom(random, sizeof random, 0) != sizeof random)
         return error_errno(ret_error, errno, "cannot make a run id");
     for (size_t i = 0; i < sizeof random; i++)
-        sprintf(run + 2 * i, "%02x", random[i]);
+        snprintf(run + 2 * i, 3, "%02x", random[i]);
     snprintf(created, sizeof created, "%" PRId64, clock_wall_ns());
 
     const char *const pairs[][2] = {
@@ -382,8 +292,8 @@ static struct journal *journal_create(struct error *ret_error)
         return NULL;
     }
     journal->lock_fd = -1;
-    group_init(&journal->gathering);
-    group_init(&journal->writing);
+    row_group_init(&journal->gathering);
+    row_group_init(&journal->writing);
     pthread_mutex_init(&journal->db_lock, NULL);
     pthread_mutex_init(&journal->queue_lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -454,8 +364,8 @@ int journal_close(struct journal *journal, struct error *ret_error)
         rc = error_set(ret_error, journal->trouble.code,
                        "%" PRIu64 " results could not be written: %s",
                        journal->added - journal->committed, journal->trouble.text);
-    group_fini(&journal->gathering);
-    group_fini(&journal->writing);
+    row_group_fini(&journal->gathering);
+    row_group_fini(&journal->writing);
     journal_db_close(journal->db);
     meta_free(journal);
     if (journal->event_fd >= 0)
@@ -538,7 +448,7 @@ int journal_add(struct journal *journal, const struct journal_row *row, uint64_t
     if (!copy.worker)
         copy.worker = "";
     pthread_mutex_lock(&journal->queue_lock);
-    rc = group_add(&journal->gathering, &copy);
+    rc = row_group_add(&journal->gathering, &copy);
     if (rc == 0) {
         journal->added++;
         if (ret_sequence)
@@ -571,11 +481,6 @@ int journal_fd(const struct journal *journal)
     return journal->event_fd;
 }
 
-static size_t group_memory(const struct group *group)
-{
-    return group->count * sizeof *group->rows + group->bytes.size;
-}
-
 uint64_t journal_backlog(struct journal *journal, size_t *ret_bytes)
 {
     uint64_t rows;
@@ -583,7 +488,8 @@ uint64_t journal_backlog(struct journal *journal, size_t *ret_bytes)
     pthread_mutex_lock(&journal->queue_lock);
     rows = journal->added - journal->committed;
     if (ret_bytes)
-        *ret_bytes = group_memory(&journal->gathering) + group_memory(&journal->writing);
+        *ret_bytes =
+            row_group_memory(&journal->gathering) + row_group_memory(&journal->writing);
     pthread_mutex_unlock(&journal->queue_lock);
     return rows;
 }

@@ -1,9 +1,8 @@
 /*
  * outputs.c - see outputs.h.
  *
- * Per attempt that is sending we keep one small entry: how many files are whole, and the one that
- * is being written with how far it has come. Files are not kept open between pieces (a thousand
- * slots may be sending); an open costs little beside a piece of up to 1 MiB.
+ * How far each attempt has come is kept in master/arrivals.h. Files are not kept open between
+ * pieces (a thousand slots may be sending); an open costs little beside a piece of up to 1 MiB.
  *
  * Making files durable: fsync per file costs a wait for the disk each; syncfs costs one for all,
  * but writes whatever else is dirty on that file system too. So a group with few files uses the
@@ -14,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,131 +21,20 @@
 #include <unistd.h>
 
 #include "common/tree.h"
+#include "master/arrivals.h"
 #include "master/outputs.h"
 
 #define FSYNC_FILES_MAX 8  /* a group with more files is made durable by syncfs */
 #define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_SYNC_DEPTH */
 #define NAME_SIZE       64 /* "TASK.ATTEMPT.WORKER" */
-#define BUCKETS_FIRST   64
-
-/* Attempts of different masters of a run may have the same number: who sends is part of the key. */
-struct key {
-    struct attempt_id id;
-    uint32_t worker;
-};
-
-struct attempt {
-    struct attempt *next; /* in its bucket */
-    struct key key;
-    bool sealed;
-    uint32_t files; /* whole ones */
-    char *path;     /* of the file that is being written, NULL if none is */
-    uint64_t offset, total_size;
-};
 
 struct outputs {
     char *run_dir;
     int out_fd, partial_fd; /* -1 until first needed */
-
-    pthread_mutex_t lock; /* the table is used by the owner's and the journal's thread */
-    struct attempt **buckets;
-    size_t bucket_count, count;
+    struct arrivals *arrivals;
 };
 
-/* --- the table of attempts ---------------------------------------------------------------- */
-
-static bool key_is(const struct key *a, const struct key *b)
-{
-    return a->id.task == b->id.task && a->id.attempt == b->id.attempt && a->worker == b->worker;
-}
-
-static size_t bucket_of(const struct outputs *outputs, struct key key)
-{
-    uint64_t hash =
-        ((key.id.task * 31 + key.id.attempt) * 31 + key.worker) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return (size_t)(hash >> 32) & (outputs->bucket_count - 1);
-}
-
-/* Where the pointer to the attempt stands, or would stand. Called with the lock. */
-static struct attempt **attempt_slot(struct outputs *outputs, struct key key)
-{
-    struct attempt **slot = &outputs->buckets[bucket_of(outputs, key)];
-
-    while (*slot && !key_is(&(*slot)->key, &key))
-        slot = &(*slot)->next;
-    return slot;
-}
-
-static void table_grow(struct outputs *outputs)
-{
-    struct attempt **before = outputs->buckets, *next;
-    size_t count = outputs->bucket_count;
-    struct attempt **after = calloc(2 * count, sizeof *after);
-
-    if (!after)
-        return; /* longer chains, then */
-    outputs->buckets = after;
-    outputs->bucket_count = 2 * count;
-    for (size_t i = 0; i < count; i++)
-        for (struct attempt *attempt = before[i]; attempt; attempt = next) {
-            struct attempt **slot = &after[bucket_of(outputs, attempt->key)];
-
-            next = attempt->next;
-            attempt->next = *slot;
-            *slot = attempt;
-        }
-    free(before);
-}
-
-/* An attempt that is still sending, which is the owner's alone. A sealed one is the journal's
- * thread's, which frees it: of that only *ret_sealed tells. */
-static struct attempt *attempt_find(struct outputs *outputs, struct key key, bool *ret_sealed)
-{
-    struct attempt *attempt;
-
-    pthread_mutex_lock(&outputs->lock);
-    attempt = *attempt_slot(outputs, key);
-    *ret_sealed = attempt && attempt->sealed;
-    pthread_mutex_unlock(&outputs->lock);
-    return *ret_sealed ? NULL : attempt;
-}
-
-static struct attempt *attempt_add(struct outputs *outputs, struct key key)
-{
-    struct attempt *attempt = calloc(1, sizeof *attempt), **slot;
-
-    if (!attempt)
-        return NULL;
-    attempt->key = key;
-    pthread_mutex_lock(&outputs->lock);
-    if (outputs->count >= outputs->bucket_count)
-        table_grow(outputs);
-    slot = &outputs->buckets[bucket_of(outputs, key)];
-    attempt->next = *slot;
-    *slot = attempt;
-    outputs->count++;
-    pthread_mutex_unlock(&outputs->lock);
-    return attempt;
-}
-
-static void attempt_forget(struct outputs *outputs, struct key key)
-{
-    struct attempt **slot, *attempt;
-
-    pthread_mutex_lock(&outputs->lock);
-    slot = attempt_slot(outputs, key);
-    attempt = *slot;
-    if (attempt) {
-        *slot = attempt->next;
-        outputs->count--;
-        free(attempt->path);
-        free(attempt);
-    }
-    pthread_mutex_unlock(&outputs->lock);
-}
-
-static char *partial_name(struct key key, char *name)
+static char *partial_name(struct arrival_key key, char *name)
 {
     snprintf(name, NAME_SIZE, "%" PRIu64 ".%" PRIu32 ".%" PRIu32, key.id.task, key.id.attempt,
              key.worker);
@@ -197,7 +84,7 @@ static int path_check(const struct output_piece *piece, char **ret_path,
     return *ret_path ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for an output's path");
 }
 
-static int piece_check(const struct attempt *attempt, const struct output_piece *piece,
+static int piece_check(const struct arrival *arrival, const struct output_piece *piece,
                        const char *path, struct error *ret_error)
 {
     if (piece->size > MESSAGE_CHUNK || piece->offset > piece->total_size ||
@@ -205,13 +92,13 @@ static int piece_check(const struct attempt *attempt, const struct output_piece 
         return piece_bad(piece, "its place is outside the file", ret_error);
     if (piece->size == 0 && piece->total_size != 0)
         return piece_bad(piece, "it is empty", ret_error);
-    if (!attempt)
+    if (!arrival)
         return piece->offset ? piece_bad(piece, "its file does not begin at 0", ret_error) : 0;
-    if (!attempt->path)
+    if (!arrival->path)
         return piece->offset ? piece_bad(piece, "its file does not begin at 0", ret_error) : 0;
-    if (strcmp(attempt->path, path) != 0)
+    if (strcmp(arrival->path, path) != 0)
         return piece_bad(piece, "the file before it is not whole", ret_error);
-    if (piece->offset != attempt->offset || piece->total_size != attempt->total_size)
+    if (piece->offset != arrival->offset || piece->total_size != arrival->total_size)
         return piece_bad(piece, "it does not follow the piece before", ret_error);
     return 0;
 }
@@ -254,7 +141,8 @@ static int folder_enter(int dir_fd, const char *name)
 }
 
 /* The folder that holds `path` of this attempt; *ret_name is the file's name in it. */
-static int parent_open(struct outputs *outputs, struct key key, char *path, char **ret_name)
+static int parent_open(struct outputs *outputs, struct arrival_key key, char *path,
+                       char **ret_name)
 {
     char name[NAME_SIZE], *slash;
     int fd = dup(outputs->partial_fd);
@@ -293,7 +181,7 @@ static int piece_write(struct outputs *outputs, uint32_t worker,
                        const struct output_piece *piece, char *path, struct error *ret_error)
 {
     char *name;
-    const struct key key = {piece->id, worker};
+    const struct arrival_key key = {piece->id, worker};
     int dir_fd = parent_open(outputs, key, path, &name), fd = -1, rc = -1;
     int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (piece->offset ? 0 : O_CREAT | O_EXCL);
 
@@ -320,32 +208,32 @@ static int piece_write(struct outputs *outputs, uint32_t worker,
 int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_piece *piece,
                 struct error *ret_error)
 {
-    const struct key key = {piece->id, worker};
+    const struct arrival_key key = {piece->id, worker};
     bool sealed;
-    struct attempt *attempt = attempt_find(outputs, key, &sealed);
+    struct arrival *arrival = arrivals_find(outputs->arrivals, key, &sealed);
     char *path;
 
     if (sealed)
         return piece_bad(piece, "the result has come already", ret_error);
     if (path_check(piece, &path, ret_error) < 0)
         return -1;
-    if (piece_check(attempt, piece, path, ret_error) < 0 ||
+    if (piece_check(arrival, piece, path, ret_error) < 0 ||
         folders_make(outputs, ret_error) < 0)
         goto fail;
-    if (!attempt && !(attempt = attempt_add(outputs, key))) {
+    if (!arrival && !(arrival = arrivals_add(outputs->arrivals, key))) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
         goto fail;
     }
     if (piece_write(outputs, worker, piece, path, ret_error) < 0)
         goto fail;
-    free(attempt->path);
-    attempt->path = path;
-    attempt->total_size = piece->total_size;
-    attempt->offset = piece->offset + piece->size;
-    if (attempt->offset == attempt->total_size) {
-        attempt->files++;
-        free(attempt->path);
-        attempt->path = NULL;
+    free(arrival->path);
+    arrival->path = path;
+    arrival->total_size = piece->total_size;
+    arrival->offset = piece->offset + piece->size;
+    if (arrival->offset == arrival->total_size) {
+        arrival->files++;
+        free(arrival->path);
+        arrival->path = NULL;
     }
     return 0;
 fail:
@@ -357,82 +245,59 @@ int outputs_seal(struct outputs *outputs, uint32_t worker, struct attempt_id id,
                  struct error *ret_error)
 {
     bool sealed;
-    struct attempt *attempt = attempt_find(outputs, (struct key){id, worker}, &sealed);
-    uint32_t came = attempt ? attempt->files : 0;
+    struct arrival *arrival =
+        arrivals_find(outputs->arrivals, (struct arrival_key){id, worker}, &sealed);
+    uint32_t came = arrival ? arrival->files : 0;
 
-    if (came != files || (attempt && attempt->path))
+    if (came != files || (arrival && arrival->path))
         return error_set(ret_error, ERROR_NETWORK,
                          "the result of task %" PRIu64 " (attempt %" PRIu32
                          ") speaks of %" PRIu32 " output files, but %" PRIu32 " came whole",
                          id.task, id.attempt, files, came);
-    if (attempt) {
-        pthread_mutex_lock(&outputs->lock);
-        attempt->sealed = true;
-        pthread_mutex_unlock(&outputs->lock);
-    }
+    if (arrival)
+        arrivals_seal(outputs->arrivals, arrival);
     return 0;
 }
 
-static void key_discard(struct outputs *outputs, struct key key)
+static void key_discard(struct outputs *outputs, struct arrival_key key)
 {
     char name[NAME_SIZE];
 
     tree_remove(outputs->partial_fd,
                 partial_name(key, name)); /* else the next start removes it */
-    attempt_forget(outputs, key);
+    arrivals_forget(outputs->arrivals, key);
 }
 
 void outputs_discard(struct outputs *outputs, uint32_t worker, struct attempt_id id)
 {
-    const struct key key = {id, worker};
+    const struct arrival_key key = {id, worker};
     bool sealed;
 
-    if (attempt_find(outputs, key, &sealed))
+    if (arrivals_find(outputs->arrivals, key, &sealed))
         key_discard(outputs, key);
-}
-
-/* An attempt of this worker that is not sealed. Called with the lock. */
-static const struct attempt *attempt_of(const struct outputs *outputs, uint32_t worker)
-{
-    for (size_t i = 0; i < outputs->bucket_count && outputs->count; i++)
-        for (const struct attempt *attempt = outputs->buckets[i]; attempt;
-             attempt = attempt->next)
-            if (attempt->key.worker == worker && !attempt->sealed)
-                return attempt;
-    return NULL;
 }
 
 void outputs_discard_worker(struct outputs *outputs, uint32_t worker)
 {
-    for (;;) {
-        pthread_mutex_lock(&outputs->lock);
-        const struct attempt *attempt = attempt_of(outputs, worker);
-        const struct key key = attempt ? attempt->key : (struct key){{0}, 0};
-        pthread_mutex_unlock(&outputs->lock);
-        if (!attempt)
-            return;
+    struct arrival_key key;
+
+    while (arrivals_find_worker(outputs->arrivals, worker, &key))
         key_discard(outputs, key);
-    }
 }
 
 /* --- in the journal's thread -------------------------------------------------------------- */
 
-static struct key row_key(const struct journal_row *row)
+static struct arrival_key row_key(const struct journal_row *row)
 {
-    return (struct key){row->result.id, row->worker_id};
+    return (struct arrival_key){row->result.id, row->worker_id};
 }
 
 static bool row_is_sealed(struct outputs *outputs, const struct journal_row *row)
 {
-    struct attempt *attempt;
-    bool sealed;
+    bool sealed = false;
 
-    if (!row->ended || !row->result.output_files)
-        return false;
-    pthread_mutex_lock(&outputs->lock);
-    attempt = *attempt_slot(outputs, row_key(row));
-    sealed = attempt && attempt->sealed;
-    pthread_mutex_unlock(&outputs->lock);
+    if (row->ended && row->result.output_files)
+        arrivals_find(outputs->arrivals, row_key(row), &sealed);
     return sealed;
 }
 
@@ -457,7 +322,7 @@ static int rows_sync(struct outputs *outputs, const struct journal_row *rows, si
 }
 
 /* Put the attempt's folder in place of whatever a crash left there. */
-static int row_rename(struct outputs *outputs, struct key key, struct error *ret_error)
+static int row_rename(struct outputs *outputs, struct arrival_key key, struct error *ret_error)
 {
     char from[NAME_SIZE], to[NAME_SIZE];
     int rc;
@@ -471,7 +336,7 @@ static int row_rename(struct outputs *outputs, struct key key, struct error *ret
     if (rc < 0)
         return error_errno(ret_error, errno, "cannot put %s/out/%s in place", outputs->run_dir,
                            to);
-    attempt_forget(outputs, key);
+    arrivals_forget(outputs->arrivals, key);
     return 0;
 }
 
@@ -522,39 +387,28 @@ struct outputs *outputs_open(const char *run_dir, struct error *ret_error)
         return NULL;
     outputs = calloc(1, sizeof *outputs);
     if (!outputs || !(outputs->run_dir = strdup(run_dir)) ||
-        !(outputs->buckets = calloc(BUCKETS_FIRST, sizeof *outputs->buckets))) {
+        !(outputs->arrivals = arrivals_create())) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
         if (outputs)
             free(outputs->run_dir);
         free(outputs);
         return NULL;
     }
-    outputs->bucket_count = BUCKETS_FIRST;
     outputs->out_fd = outputs->partial_fd = -1;
-    pthread_mutex_init(&outputs->lock, NULL);
     return outputs;
 }
 
 void outputs_close(struct outputs *outputs)
 {
-    struct attempt *next;
-
     if (!outputs)
         return;
-    for (size_t i = 0; i < outputs->bucket_count; i++)
-        for (struct attempt *attempt = outputs->buckets[i]; attempt; attempt = next) {
-            next = attempt->next;
-            free(attempt->path);
-            free(attempt);
-        }
     if (outputs->partial_fd >= 0) {
         close(outputs->partial_fd);
         tree_remove(outputs->out_fd, ".partial");
     }
     if (outputs->out_fd >= 0)
         close(outputs->out_fd);
-    pthread_mutex_destroy(&outputs->lock);
-    free(outputs->buckets);
+    arrivals_destroy(outputs->arrivals);
     free(outputs->run_dir);
     free(outputs);
 }

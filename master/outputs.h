@@ -26,8 +26,8 @@ struct outputs;
 /* Use RUN_DIR/out, made when first needed. What an earlier master left in .partial is removed. */
 struct outputs *outputs_open(const char *run_dir, struct error *ret_error);
 
-/* Write a piece that worker number `worker` sent. The pieces of a file come in order, and the files of an attempt one after the
- * other. 0, or -1:
+/* Write a piece that worker number `worker` sent. The pieces of a file come in order, and the files
+ * of an attempt one after the other. 0, or -1:
  * ERROR_NETWORK: the peer sent what it should not (bad path, gap, a file twice); drop the link.
  * ERROR_SYSTEM: the disk is full or failing; nothing has changed, and the same piece may be tried
  * again later. */

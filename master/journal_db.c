@@ -119,9 +119,8 @@ static bool path_is_shared(const char *path)
     char copy[PATH_MAX];
     struct statfs info;
 
-    if (strlen(path) >= sizeof copy)
+    if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
         return true;
-    strcpy(copy, path);
     if (statfs(dirname(copy), &info) < 0)
         return false; /* the open will say what is wrong */
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)

@@ -19,7 +19,7 @@ static void holder_write(int fd)
     int size;
 
     if (gethostname(host, sizeof host - 1) < 0)
-        strcpy(host, "unknown host");
+        snprintf(host, sizeof host, "unknown host");
     size = snprintf(text, sizeof text, "%s pid %ld\n", host, (long)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)size, 0) < 0)
         errno = 0;
@@ -30,7 +30,7 @@ static int refuse(int fd, const char *path, struct error *ret_error)
     char text[HOLDER_MAX] = "";
 
     if (pread(fd, text, sizeof text - 1, 0) <= 0)
-        strcpy(text, "unknown");
+        snprintf(text, sizeof text, "unknown");
     text[strcspn(text, "\n")] = 0;
     return error_set(ret_error, ERROR_SYSTEM,
                      "another master writes the journal %s (%s); wait for it or stop it first",

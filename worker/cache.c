@@ -59,9 +59,9 @@ void cache_close(struct cache *cache)
 
 void cache_file_name(const uint8_t *hash, bool executable, char name[CACHE_NAME_SIZE])
 {
-    store_hash_format(hash, name);
-    if (executable)
-        strcat(name, ".x");
+    char hex[STORE_HASH_TEXT];
+    store_hash_format(hash, hex);
+    snprintf(name, CACHE_NAME_SIZE, "%s%s", hex, executable ? ".x" : "");
 }
 
 static bool is_unharmed(const struct stat *stat, bool executable)

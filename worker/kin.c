@@ -105,8 +105,7 @@ bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t p
 /* "pid (name, which may hold anything) state parent group ..." */
 static bool read_stat(int proc_fd, pid_t pid, struct process *process)
 {
-    char path[32], text[512], state;
-    int parent, group;
+    char path[32], text[512];
     snprintf(path, sizeof(path), "%d/stat", (int)pid);
     int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -115,10 +114,11 @@ static bool read_stat(int proc_fd, pid_t pid, struct process *process)
     close(fd);
     text[got > 0 ? got : 0] = 0;
     char *end = strrchr(text, ')');
-    if (!end || sscanf(end + 1, " %c %d %d", &state, &parent, &group) != 3 || state == 'Z' ||
-        state == 'X')
+    if (!end || strlen(end) < 4 || end[2] == 'Z' || end[2] == 'X')
         return false;
-    *process = (struct process){.pid = pid, .parent = parent, .group = group};
+    *process = (struct process){.pid = pid};
+    process->parent = (pid_t)strtol(end + 3, &end, 10);
+    process->group = (pid_t)strtol(end, NULL, 10);
     return true;
 }
 
@@ -142,7 +142,7 @@ static int list_processes(int proc_fd, struct processes *processes)
             processes->list = grown;
             processes->capacity = wanted;
         }
-        pid_t pid = (pid_t)atoi(entry->d_name);
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid != getpid() && read_stat(proc_fd, pid, &processes->list[processes->count]))
             processes->count++;
     }

@@ -29,8 +29,9 @@ static double dir_quota(const char *dir)
     double quota = 0;
     double period = 0;
     if (line_read(dir, "cpu.max", line, sizeof line)) {
-        if (sscanf(line, "%lf %lf", &quota, &period) != 2)
-            return 0;
+        char *end;
+        quota = strtod(line, &end); /* 0 for "max" */
+        period = strtod(end, NULL);
     } else if (line_read(dir, "cpu.cfs_quota_us", line, sizeof line)) {
         quota = strtod(line, NULL);
         if (line_read(dir, "cpu.cfs_period_us", line, sizeof line))

@@ -84,7 +84,8 @@ int main(int argc, char **argv)
 {
     struct part part;
     MPI_Init(&argc, &argv);
-    double kappa = argc > 1 ? atof(argv[1]) : 0, seconds = argc > 2 ? atof(argv[2]) : 0;
+    double kappa = argc > 1 ? strtod(argv[1], NULL) : 0,
+           seconds = argc > 2 ? strtod(argv[2], NULL) : 0;
     if (!(kappa > 0) || !(seconds > 0) || create(&part) < 0) {
         fprintf(stderr, "usage: heat KAPPA SECONDS (both positive)\n");
         MPI_Abort(MPI_COMM_WORLD, 2);

@@ -3,8 +3,8 @@
  *
  * The "master" here is a list of files: the cache is given what it asks for from the loop.
  */
-#ifndef BEOFARM_TESTS_RUNNER_RIG_H
-#define BEOFARM_TESTS_RUNNER_RIG_H
+#ifndef BEOFARM_TESTS_WORKER_RUNNER_RIG_H
+#define BEOFARM_TESTS_WORKER_RUNNER_RIG_H
 
 #include "common/loop.h"
 #include "common/manifest.h"

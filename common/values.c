@@ -8,6 +8,11 @@
 #include "common/values.h"
 #include "common/wire.h"
 
+static bool is_text(const char *text, size_t size)
+{
+    return size <= VALUE_TEXT_MAX && !(size && memchr(text, 0, size));
+}
+
 int values_encode(struct buf *buf, const struct value *values, size_t count)
 {
     if (count > VALUES_MAX) {
@@ -21,8 +26,10 @@ int values_encode(struct buf *buf, const struct value *values, size_t count)
             wire_put_varint(buf, ((uint64_t)v->integer << 1) ^ (uint64_t)(v->integer >> 63));
         else if (v->kind == VALUE_REAL)
             wire_put_double(buf, v->real);
-        else if (v->kind == VALUE_TEXT)
+        else if (v->kind == VALUE_TEXT && is_text(v->text, v->text_size))
             wire_put_bytes(buf, v->text, v->text_size);
+        else if (v->kind == VALUE_TEXT)
+            buf->failed = true;
     }
     return buf_failed(buf) ? -1 : 0;
 }
@@ -43,8 +50,7 @@ static int decode_one(struct wire_reader *reader, struct value *value)
         break;
     case VALUE_TEXT:
         value->text = wire_get_bytes(reader, &value->text_size);
-        if (value->text_size > VALUE_TEXT_MAX ||
-            (value->text_size && memchr(value->text, 0, value->text_size)))
+        if (!is_text(value->text, value->text_size))
             return -1;
         break;
     default:

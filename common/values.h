@@ -34,7 +34,8 @@ struct value {
 #define VALUE_TEXT_MAX   (1 << 20)
 #define VALUE_NUMBER_MAX 32 /* bytes that value_format needs for a number */
 
-/* Append a list of `count` values to buf. 0, or -1 (buf failed, or a limit passed). */
+/* Append a list of `count` values to buf. 0, or -1 with buf failed: no room, or values_decode
+ * would refuse it (too many values, a text too long or with a NUL inside). */
 int values_encode(struct buf *buf, const struct value *values, size_t count);
 
 /* Decode a list. *ret_values is allocated (caller must free) and its texts point into `bytes`;

@@ -228,7 +228,7 @@ static void match_line(struct rule *rule, const char *line, size_t size)
     const regmatch_t *group = groups[1].rm_so >= 0 ? &groups[1] : &groups[0];
     buf_clear(&rule->text);
     buf_append(&rule->text, line + group->rm_so, (size_t)(group->rm_eo - group->rm_so));
-    rule->found = !buf_failed(&rule->text);
+    rule->found = true;
 }
 
 /* A line of `from`. */
@@ -407,6 +407,27 @@ static int finish_stdout(struct pick *pick, struct error *ret_error)
     return pick_json(pick, "stdout", text ? text : "", pick->text.size, ret_error);
 }
 
+/* Give the rule its value, or say why it has none. A text that no list of values can carry
+ * (values.h) is refused here, by name. */
+static int settle_rule(struct rule *rule, struct error *ret_error)
+{
+    const struct value *value = &rule->value;
+    if (!rule->found)
+        return error_set(ret_error, ERROR_TASKS, "the value \"%s\" was not found in %s: %s",
+                         rule->name, rule->from,
+                         rule->path ? rule->path_text : "no line matches its regex");
+    if (buf_failed(&rule->text))
+        return error_set(ret_error, ERROR_TASKS, "the value \"%s\" is longer than %d bytes",
+                         rule->name, VALUE_TEXT_MAX);
+    if (rule->has_regex)
+        rule->value = pick_parse_value(buf_text(&rule->text), rule->text.size);
+    if (value->kind == VALUE_TEXT && value->text_size &&
+        memchr(value->text, 0, value->text_size))
+        return error_set(ret_error, ERROR_TASKS,
+                         "the value \"%s\" holds a NUL byte, so it is no text", rule->name);
+    return 0;
+}
+
 int pick_finish(struct pick *pick, struct workdir *workdir, struct buf *values,
                 struct error *ret_error)
 {
@@ -415,16 +436,12 @@ int pick_finish(struct pick *pick, struct workdir *workdir, struct buf *values,
     memset(pick->columns, 0, pick->column_count * sizeof(*pick->columns));
     for (size_t i = 0; i < pick->rule_count; i++) {
         struct rule *rule = &pick->rules[i];
-        if (!rule->found)
-            return error_set(ret_error, ERROR_TASKS, "the value \"%s\" was not found in %s: %s",
-                             rule->name, rule->from,
-                             rule->path ? rule->path_text : "no line matches its regex");
-        if (rule->has_regex)
-            rule->value = pick_parse_value((char *)rule->text.data, rule->text.size);
+        if (settle_rule(rule, ret_error) < 0)
+            return -1;
         if (rule->column >= 0)
             pick->columns[rule->column] = rule->value;
     }
     if (values_encode(values, pick->columns, pick->column_count) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for the values");
+        return error_set(ret_error, ERROR_TASKS, "the values are too large");
     return 0;
 }

@@ -212,7 +212,8 @@ static bool scan_value(struct scan *scan, struct value *value)
     switch (*scan->next) {
     case '"':
         value->kind = VALUE_TEXT;
-        return scan_string(scan, &value->text, &value->text_size);
+        return scan_string(scan, &value->text, &value->text_size) &&
+               value->text_size <= VALUE_TEXT_MAX;
     case 'n':
         return scan_word(scan, "null");
     case 't':

@@ -64,6 +64,28 @@ static void every_kind_goes_there_and_back(void **state)
     buf_fini(&buf);
 }
 
+static void texts_that_could_not_be_decoded_are_not_encoded(void **state)
+{
+    (void)state;
+    char *longest = calloc(1, VALUE_TEXT_MAX + 1);
+    memset(longest, 'x', VALUE_TEXT_MAX + 1);
+    const struct {
+        struct value value;
+        int status;
+    } cases[] = {
+        {{.kind = VALUE_TEXT, .text = "a\0b", .text_size = 3}, -1},
+        {{.kind = VALUE_TEXT, .text = longest, .text_size = VALUE_TEXT_MAX + 1}, -1},
+        {{.kind = VALUE_TEXT, .text = longest, .text_size = VALUE_TEXT_MAX}, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct buf buf;
+        buf_init(&buf, 2 * VALUE_TEXT_MAX);
+        assert_int_equal(values_encode(&buf, &cases[i].value, 1), cases[i].status);
+        buf_fini(&buf);
+    }
+    free(longest);
+}
+
 static void reals_print_short_and_read_back(void **state)
 {
     (void)state;
@@ -90,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_bytes_are_refused),
+        cmocka_unit_test(texts_that_could_not_be_decoded_are_not_encoded),
         cmocka_unit_test(every_kind_goes_there_and_back),
         cmocka_unit_test(reals_print_short_and_read_back),
     };

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "worker/pick.h"
 #include "worker/reply.h"
 
 static struct reply_reader *reader;
@@ -71,11 +70,11 @@ static void usual_and_unusual_replies_read_alike(void **state)
     (void)state;
     static const char *const lines[] = {
         "{\"task\":17,\"ok\":true,\"values\":{\"a\":2.5,\"b\":\"x\"},\"outputs\":[\"o\"]}",
-        " { \"outputs\" : [ \"o\" ] , \"values\" : { \"b\" : \"x\" , \"a\" : 25e-1 , \"c\" : 1 "
-        "} , "
-        "\"ok\" : true , \"task\" : 17 } \r",
-        "{\"task\":17,\"ok\":true,\"more\":{},\"values\":{\"a\":2.5,\"b\":\"\\u0078\"},"
-        "\"outputs\":[\"o\"]}",
+        (" { \"outputs\" : [ \"o\" ] , "
+         "\"values\" : { \"b\" : \"x\" , \"a\" : 25e-1 , \"c\" : 1 } , "
+         "\"ok\" : true , \"task\" : 17 } \r"),
+        ("{\"task\":17,\"ok\":true,\"more\":{},\"values\":{\"a\":2.5,\"b\":\"\\u0078\"},"
+         "\"outputs\":[\"o\"]}"),
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
         struct reply reply;
@@ -132,33 +131,21 @@ static void tasks_are_written_with_numbers_as_numbers(void **state)
     buf_fini(&buf);
 }
 
-static void texts_become_numbers_only_in_full(void **state)
+static void texts_have_a_longest(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        enum value_kind kind;
-        double number;
-    } cases[] = {{"12", VALUE_INTEGER, 12},
-                 {" -3\r", VALUE_INTEGER, -3},
-                 {"1.5D-3", VALUE_REAL, 1.5e-3},
-                 {"2.d0", VALUE_REAL, 2},
-                 {"12 m", VALUE_TEXT, 0},
-                 {"0x1F", VALUE_TEXT, 0},
-                 {"", VALUE_TEXT, 0},
-                 {"deed", VALUE_TEXT, 0},
-                 {"d5", VALUE_TEXT, 0},
-                 {"99999999999999999999", VALUE_REAL, 1e20},
-                 {"NaN", VALUE_REAL, NAN},
-                 {"1-2", VALUE_TEXT, 0}};
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct value value = pick_parse_value(cases[i].text, strlen(cases[i].text));
-        assert_int_equal(value.kind, cases[i].kind);
-        if (value.kind == VALUE_INTEGER)
-            assert_int_equal(value.integer, (int64_t)cases[i].number);
-        if (value.kind == VALUE_REAL && !isnan(cases[i].number))
-            assert_true(value.real == cases[i].number); /* strtod of the same digits */
+    static const char head[] = "{\"task\":1,\"ok\":true,\"values\":{\"a\":\"";
+    struct reply reply;
+    struct error error;
+    for (size_t size = VALUE_TEXT_MAX; size <= VALUE_TEXT_MAX + 1; size++) {
+        char *line = malloc(sizeof(head) + size + 4);
+        memcpy(line, head, sizeof(head) - 1);
+        memset(line + sizeof(head) - 1, 'x', size);
+        strcpy(line + sizeof(head) - 1 + size, "\"}}");
+        assert_int_equal(read_line(line, &reply, &error), size > VALUE_TEXT_MAX ? -1 : 0);
+        free(line);
     }
+    assert_non_null(strstr(error.text, "\"a\" is longer than"));
 }
 
 int main(void)
@@ -169,7 +156,7 @@ int main(void)
         T(usual_and_unusual_replies_read_alike),
         T(numbers_keep_their_kind),
         T(tasks_are_written_with_numbers_as_numbers),
-        T(texts_become_numbers_only_in_full),
+        T(texts_have_a_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,8 +31,10 @@ static void the_order_survives_growth_and_wrapping(void **state)
     struct pending_ack ack;
     uint64_t in = 0, out = 0;
     for (int round = 0; round < 2000; round++) {
-        for (int i = 0; i < 7; i++)
-            pending_add(pending, &(struct pending_ack){.sequence = ++in, .id = {in, 1}});
+        for (int i = 0; i < 7; i++) {
+            in++;
+            pending_add(pending, &(struct pending_ack){.sequence = in, .id = {in, 1}});
+        }
         for (int i = 0; i < 4; i++) {
             assert_true(pending_take(pending, UINT64_MAX, &ack));
             assert_int_equal(ack.id.task, ++out);

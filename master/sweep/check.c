@@ -195,6 +195,8 @@ static int template_check(const struct check *check, const cJSON *entry, const c
         return error_set(check->error, ERROR_SYSTEM, "no memory to check a template");
     template = template_create_file(path, check->params->names, check->params->columns, &marks,
                                     check->error);
+    if (!template)
+        sweep_file_blame(path, check->error);
     free(path);
     if (!template)
         return error_prefix(check->error, "%s", where);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,13 @@ static const char *without_dot(const char *path)
         for (path += 2; *path == '/'; path++)
             ;
     return path;
+}
+
+void sweep_file_blame(const char *path, struct error *error)
+{
+    struct stat status;
+    if (error && stat(path, &status) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        error->code = ERROR_CONFIG;
 }
 
 bool sweep_makes_file(const cJSON *work, const char *path)

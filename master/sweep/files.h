@@ -18,6 +18,10 @@ int sweep_files(const cJSON *work, const struct params *params, const char *fold
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
 
+/* A file that farm.json names could not be opened: where that is because it is not there, the mistake
+ * is the farm file's (ERROR_CONFIG), not the machine's. */
+void sweep_file_blame(const char *path, struct error *error);
+
 /* Whether a template or an input puts a file at `path` of the work directory (or may: its name has
  * places). */
 bool sweep_makes_file(const cJSON *work, const char *path);

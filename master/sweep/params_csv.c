@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/csv.h"
+#include "master/sweep/files.h"
 #include "master/sweep/params.h"
 
 struct csv_params {
@@ -44,8 +45,10 @@ static struct params *csv_params_open(const cJSON *spec, const char *folder,
         goto fail;
     }
     csv->table = csv_table_open(path, ret_error);
-    if (!csv->table)
+    if (!csv->table) {
+        sweep_file_blame(path, ret_error);
         goto fail;
+    }
     csv->base.names = csv_table_names(csv->table);
     csv->base.columns = csv_table_columns(csv->table);
     csv->base.rows = (int64_t)csv_table_rows(csv->table);

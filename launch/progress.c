@@ -113,6 +113,7 @@ static void counts_fold(struct progress *progress, const cJSON *event)
     progress->done = integer_get(event, "done", progress->done);
     progress->failed = integer_get(event, "failed", progress->failed);
     progress->total = integer_get(event, "total", progress->total);
+    progress->resumed = integer_get(event, "resumed", progress->resumed);
     progress->elapsed_s = real_get(event, "elapsed_s");
 }
 

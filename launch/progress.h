@@ -42,6 +42,7 @@ struct progress {
     int64_t done, failed; /* done: ended well */
     int64_t total;        /* -1: not known */
     int64_t running, waiting;
+    int64_t resumed; /* of done and failed: those that an earlier master saw end */
     int64_t workers_joined, slots;
     double rate, elapsed_s;
 

@@ -259,17 +259,20 @@ static void summary_json(const struct progress *progress, const struct screen_su
     cJSON_Delete(object);
 }
 
+/* Tasks of an earlier master are told apart: they say nothing of how fast this one was. */
 static void counts_print(const struct progress *progress, const char *name)
 {
     char time[32];
-    int64_t ended = progress->done + progress->failed;
+    int64_t all = progress->done + progress->failed, ended = all - progress->resumed;
     printf("\n%s: %lld", name, (long long)ended);
-    if (progress->total >= 0 && progress->total != ended)
-        printf(" of %lld", (long long)progress->total);
+    if (progress->total >= 0 && progress->total != all)
+        printf(" of %lld", (long long)(progress->total - progress->resumed));
     printf(" %s ended in %s", ended == 1 && progress->total <= 1 ? "task" : "tasks",
            screen_format_time(progress->elapsed_s, time, sizeof time));
     if (progress->elapsed_s > 0.0 && ended > 0)
         printf(" (%.3g per second)", (double)ended / progress->elapsed_s);
+    if (progress->resumed > 0)
+        printf(", %lld before", (long long)progress->resumed);
     printf(": %lld done, %lld failed\n", (long long)progress->done,
            (long long)progress->failed);
 }

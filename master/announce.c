@@ -117,7 +117,8 @@ void announce_end(const char *status, const struct announce_progress *p, const c
     begin(&line, "end");
     add_text(&line, "status", status);
     add_counts(&line, p);
-    buf_printf(&line, ",\"elapsed_s\":%.3f", p->elapsed_s);
+    buf_printf(&line, ",\"resumed\":%llu,\"elapsed_s\":%.3f", (unsigned long long)p->resumed,
+               p->elapsed_s);
     add_text(&line, "sentence", sentence);
     end(&line);
 }

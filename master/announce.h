@@ -16,7 +16,8 @@ struct announce_progress {
     uint64_t running;      /* leased to workers */
     uint64_t waiting;
     uint32_t workers, slots;
-    double rate; /* tasks ended per second, of late */
+    uint64_t resumed; /* of done and failed: those that ended under an earlier master */
+    double rate;      /* tasks ended per second, of late */
     double elapsed_s;
 };
 

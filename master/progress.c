@@ -90,6 +90,7 @@ void progress_read(struct progress *progress, struct announce_progress *ret_numb
     progress->counts(progress->context, ret_numbers);
     int64_t now = clock_monotonic_ns();
     update_rate(progress, ret_numbers->done + ret_numbers->failed, now);
+    ret_numbers->resumed = progress->ended_at_start;
     ret_numbers->rate = progress->rate;
     ret_numbers->elapsed_s = (double)(now - progress->started_ns) / 1e9;
 }

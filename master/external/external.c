@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,21 @@ static int64_t external_count(const struct driver *driver)
     return -1;
 }
 
+/* The hostname, or the address where nobody can look that name up. */
+static const char *dialable(const struct driver_context *context)
+{
+    struct addrinfo *found = NULL;
+    if (!context->host)
+        return "";
+    if (!context->address || !*context->address ||
+        getaddrinfo(context->host, NULL, NULL, &found) == 0) {
+        if (found)
+            freeaddrinfo(found);
+        return context->host;
+    }
+    return context->address;
+}
+
 /* How a foreign worker finds its master; what the user set goes before. */
 static void add_addresses(const struct driver *driver, cJSON *env)
 {
@@ -110,7 +126,7 @@ static void add_addresses(const struct driver *driver, cJSON *env)
     int64_t number = 4004;
     json_get_integer(driver->context.work, "$.work", "port", 4004, &number, NULL);
     snprintf(port, sizeof(port), "%d", (int)number);
-    const char *host = driver->context.host ? driver->context.host : "";
+    const char *host = dialable(&driver->context);
     const char *address = driver->context.address ? driver->context.address : "";
     const struct {
         const char *name, *value;

@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 
 #include "common/auth_private.h"
+#include "common/hex.h"
 #include "common/wire.h"
 
 static const char magic[] = "beofarm";
@@ -22,17 +23,6 @@ int auth_secret_create(struct auth_secret *ret_secret, struct error *ret_error)
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int auth_secret_parse(const char *hex, struct auth_secret *ret_secret, struct error *ret_error)
 {
     while (isspace((unsigned char)*hex))
@@ -41,12 +31,7 @@ int auth_secret_parse(const char *hex, struct auth_secret *ret_secret, struct er
     while (size > 0 && isspace((unsigned char)hex[size - 1]))
         size--;
     struct auth_secret secret;
-    bool good = size == AUTH_SECRET_HEX;
-    for (size_t i = 0; good && i < AUTH_SECRET_SIZE; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-        good = high >= 0 && low >= 0;
-        secret.bytes[i] = (uint8_t)(good ? high * 16 + low : 0);
-    }
+    bool good = size == AUTH_SECRET_HEX && hex_parse(hex, secret.bytes, AUTH_SECRET_SIZE) == 0;
     if (good)
         *ret_secret = secret;
     auth_secret_wipe(&secret);
@@ -58,12 +43,7 @@ int auth_secret_parse(const char *hex, struct auth_secret *ret_secret, struct er
 
 void auth_secret_format(const struct auth_secret *secret, char hex[AUTH_SECRET_HEX + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < AUTH_SECRET_SIZE; i++) {
-        hex[2 * i] = digits[secret->bytes[i] >> 4];
-        hex[2 * i + 1] = digits[secret->bytes[i] & 15];
-    }
-    hex[AUTH_SECRET_HEX] = 0;
+    hex_format(secret->bytes, AUTH_SECRET_SIZE, hex);
 }
 
 void auth_secret_wipe(struct auth_secret *secret)

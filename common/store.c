@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/store.h"
 #include "common/store_dir.h"
 
@@ -40,32 +41,13 @@ int store_read(struct store *store, const uint8_t *hash, uint64_t offset, void *
 
 void store_hash_format(const uint8_t *hash, char text[STORE_HASH_TEXT])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < STORE_HASH_SIZE; i++) {
-        text[2 * i] = digits[hash[i] >> 4];
-        text[2 * i + 1] = digits[hash[i] & 15];
-    }
-    text[2 * STORE_HASH_SIZE] = 0;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    hex_format(hash, STORE_HASH_SIZE, text);
 }
 
 int store_hash_parse(const char *text, uint8_t *ret_hash)
 {
-    if (strlen(text) != 2 * STORE_HASH_SIZE)
-        return -1;
-    for (int i = 0; i < STORE_HASH_SIZE; i++) {
-        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return -1;
-        ret_hash[i] = (uint8_t)(high << 4 | low);
-    }
-    return 0;
+    return strlen(text) == 2 * STORE_HASH_SIZE ? hex_parse(text, ret_hash, STORE_HASH_SIZE)
+                                               : -1;
 }
 
 int store_hash_bytes(const void *bytes, size_t size, uint8_t *ret_hash)

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,16 +273,15 @@ int rundir_touch(struct rundir *rundir, const struct request_overrides *override
 
 static int secret_make(const char *path, char *secret, struct error *ret_error)
 {
-    unsigned char bytes[RUNDIR_SECRET_SIZE / 2];
-    if (RAND_bytes(bytes, sizeof bytes) != 1)
-        return error_set(ret_error, ERROR_SYSTEM,
-                         "OpenSSL has no random numbers for the secret");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(secret + 2 * i, 3, "%02x", bytes[i]);
-    return disk_write(path, secret, RUNDIR_SECRET_SIZE, 0600, true, ret_error);
+    struct auth_secret bytes;
+    if (auth_secret_create(&bytes, ret_error) != 0)
+        return -1;
+    auth_secret_format(&bytes, secret);
+    auth_secret_wipe(&bytes);
+    return disk_write(path, secret, AUTH_SECRET_HEX, 0600, true, ret_error);
 }
 
-int rundir_secret(const struct rundir *rundir, char secret[RUNDIR_SECRET_SIZE + 1],
+int rundir_secret(const struct rundir *rundir, char secret[AUTH_SECRET_HEX + 1],
                   struct error *ret_error)
 {
     struct buf text;
@@ -294,14 +292,14 @@ int rundir_secret(const struct rundir *rundir, char secret[RUNDIR_SECRET_SIZE + 
         rc = secret_make(path, secret, ret_error);
     else if (path && disk_read(path, 4096, &text, ret_error) == 0) {
         const char *read = buf_text(&text);
-        if (read && strspn(read, "0123456789abcdef") == RUNDIR_SECRET_SIZE) {
-            snprintf(secret, RUNDIR_SECRET_SIZE + 1, "%s", read);
+        if (read && strspn(read, "0123456789abcdef") == AUTH_SECRET_HEX) {
+            snprintf(secret, AUTH_SECRET_HEX + 1, "%s", read);
             rc = 0;
         } else {
             error_set(
                 ret_error, ERROR_SYSTEM,
                 "\"%s\" does not begin with %d hex digits; remove it, and a new one is made",
-                path, RUNDIR_SECRET_SIZE);
+                path, AUTH_SECRET_HEX);
         }
     }
     buf_fini(&text);

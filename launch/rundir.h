@@ -10,10 +10,9 @@
 
 #include <sys/types.h>
 
+#include "common/auth.h"
 #include "common/error.h"
 #include "launch/request.h"
-
-#define RUNDIR_SECRET_SIZE 64 /* hex digits, without the NUL */
 
 struct rundir {
     char *path;                         /* absolute */
@@ -46,7 +45,7 @@ int rundir_touch(struct rundir *rundir, const struct request_overrides *override
 char *rundir_path(const struct rundir *rundir, const char *name, struct error *ret_error);
 
 /* The farm's secret: made once, then always the same, so that workers outlive a master. */
-int rundir_secret(const struct rundir *rundir, char secret[RUNDIR_SECRET_SIZE + 1],
+int rundir_secret(const struct rundir *rundir, char secret[AUTH_SECRET_HEX + 1],
                   struct error *ret_error);
 
 /* Is this folder a run directory? */

@@ -29,7 +29,7 @@ struct session {
     struct roster roster;
     struct follow follow;
     struct crew *crew;
-    char secret[RUNDIR_SECRET_SIZE + 1];
+    char secret[AUTH_SECRET_HEX + 1];
     char *farm_json, *files_json;
     struct submission_farm farm;
     struct submission_master master;

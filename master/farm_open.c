@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "common/hex.h"
 #include "common/json.h"
 #include "common/mpi_world.h"
 #include "master/farm_private.h"
@@ -18,8 +19,7 @@ static int make_instance(struct farm *farm, struct error *ret_error)
     uint8_t bytes[16];
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         return error_errno(ret_error, errno, "no random numbers to be had");
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(farm->instance + 2 * i, 3, "%02x", bytes[i]);
+    hex_format(bytes, sizeof(bytes), farm->instance);
     return 0;
 }
 

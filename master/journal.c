@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/hex.h"
 #include "master/journal.h"
 #include "master/journal_db.h"
 #include "master/lock_file.h"
@@ -225,8 +226,7 @@ static int journal_begin(struct journal *journal, const struct journal_meta *met
 
     if (getrandom(random, sizeof random, 0) != sizeof random)
         return error_errno(ret_error, errno, "cannot make a run id");
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(run + 2 * i, 3, "%02x", random[i]);
+    hex_format(random, sizeof random, run);
     snprintf(created, sizeof created, "%" PRId64, clock_wall_ns());
 
     const char *const pairs[][2] = {
@@ -397,17 +397,6 @@ const char *journal_meta_get(const struct journal *journal, const char *key)
         if (strcmp(entry->key, key) == 0)
             return entry->value;
     return NULL;
-}
-
-int journal_meta_put(struct journal *journal, const char *key, const char *value,
-                     struct error *ret_error)
-{
-    int rc;
-
-    pthread_mutex_lock(&journal->db_lock);
-    rc = journal_db_put_meta(journal->db, key, value, ret_error);
-    pthread_mutex_unlock(&journal->db_lock);
-    return rc < 0 ? -1 : meta_keep(journal, key, value, ret_error);
 }
 
 static int replay(struct journal *journal, bool ended,

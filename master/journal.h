@@ -85,12 +85,9 @@ void journal_set_hooks(struct journal *journal, const struct journal_hooks *hook
 /* Whether journal_open found a journal to go on with. */
 bool journal_resumed(const struct journal *journal);
 
-/* "farm", "run", "farm_file", "params", "results", "created_ns", or what journal_meta_put stored.
- * Borrowed until the same key is put or the journal is closed; NULL if there is none. */
+/* "farm", "run", "farm_file", "params", "results", "created_ns". Borrowed until the journal is
+ * closed; NULL if there is none. */
 const char *journal_meta_get(const struct journal *journal, const char *key);
-/* Store durably, before it returns. */
-int journal_meta_put(struct journal *journal, const char *key, const char *value,
-                     struct error *ret_error);
 
 /* Call `each` for every ended task in the order of task numbers (row->ended is true, id.attempt
  * is the attempt that ended it). What the row points to is borrowed during the call. `each`

@@ -301,12 +301,6 @@ static int meta_insert(struct journal_db *db, const char *key, const char *value
     return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int journal_db_put_meta(struct journal_db *db, const char *key, const char *value,
-                        struct error *ret_error)
-{
-    return meta_insert(db, key, value, ret_error); /* outside a transaction: its own, synced */
-}
-
 int journal_db_create(struct journal_db *db, const char *const (*meta)[2], size_t count,
                       struct error *ret_error)
 {

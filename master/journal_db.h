@@ -34,9 +34,7 @@ int journal_db_replay(struct journal_db *db, bool ended,
                                   struct error *ret_error),
                       void *context, struct error *ret_error);
 
-/* Store a meta row durably / call `each` for every one. */
-int journal_db_put_meta(struct journal_db *db, const char *key, const char *value,
-                        struct error *ret_error);
+/* Call `each` for every pair that journal_db_create stored. */
 int journal_db_each_meta(struct journal_db *db,
                          int (*each)(void *context, const char *key, const char *value,
                                      struct error *ret_error),

@@ -92,13 +92,6 @@ int csv_open_file(const char *path, struct stat *ret_stat, struct error *ret_err
     return -1;
 }
 
-struct csv_reader *csv_open(const char *path, struct error *ret_error)
-{
-    struct stat stat;
-    int fd = csv_open_file(path, &stat, ret_error);
-    return fd < 0 ? NULL : csv_open_fd(fd, path, ret_error);
-}
-
 struct csv_reader *csv_open_memory(const void *bytes, size_t size, const char *name,
                                    struct error *ret_error)
 {

@@ -39,9 +39,8 @@ struct csv_record {
 
 struct csv_reader;
 
-/* NULL with a sentence. All records must have as many fields as the first. */
-struct csv_reader *csv_open(const char *path, struct error *ret_error);
-/* The same over bytes (borrowed until csv_close); `name` is what errors call them. */
+/* Read bytes (borrowed until csv_close), which errors call `name`. NULL with a sentence. All
+ * records must have as many fields as the first. */
 struct csv_reader *csv_open_memory(const void *bytes, size_t size, const char *name,
                                    struct error *ret_error);
 void csv_close(struct csv_reader *reader); /* NULL is allowed */

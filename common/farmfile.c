@@ -12,12 +12,6 @@
 #include "common/json.h"
 #include "common/schema.h"
 
-const char *farmfile_schema_text(size_t *ret_size)
-{
-    *ret_size = farm_schema_size;
-    return (const char *)farm_schema_bytes;
-}
-
 struct schema *farmfile_schema_create(struct error *ret_error)
 {
     return schema_create((const char *)farm_schema_bytes, farm_schema_size, "farm.schema.json",
@@ -174,11 +168,6 @@ static int read_files(struct farmfile *farm, struct error *ret_error)
 
 static const char *const transport_names[] = {
     [FARMFILE_AUTO] = "auto", [FARMFILE_MPI] = "mpi", [FARMFILE_TCP] = "tcp"};
-
-const char *farmfile_transport_name(enum farmfile_transport transport)
-{
-    return transport_names[transport];
-}
 
 static int read_network(struct farmfile *farm, struct error *ret_error)
 {

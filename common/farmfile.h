@@ -95,12 +95,7 @@ int farmfile_check_text(const char *text, size_t size, const char *name,
 int farmfile_read_worker(const cJSON *worker, struct farmfile_worker *ret_worker,
                          struct error *ret_error);
 
-/* "auto", "mpi", "tcp". */
-const char *farmfile_transport_name(enum farmfile_transport transport);
-
-/* The schema's text, and the schema compiled (caller destroys; NULL only if memory is short).
- */
-const char *farmfile_schema_text(size_t *ret_size);
+/* The schema compiled (caller destroys; NULL only if memory is short). */
 struct schema *farmfile_schema_create(struct error *ret_error);
 
 #endif

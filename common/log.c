@@ -25,11 +25,6 @@ void log_open(const char *who)
             threshold = (enum log_level)i;
 }
 
-void log_set_level(enum log_level level)
-{
-    threshold = level;
-}
-
 void log_line(enum log_level level, const char *format, ...)
 {
     if (level > threshold)

@@ -13,10 +13,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Who is speaking ("master", "worker 3"); the host's name is added. The text is copied. */
 void log_open(const char *who);
 
-/* Lines above this level are dropped. The default is LOG_INFO, or $BEOFARM_LOG (error, warn,
- * info, debug) where that is set. */
-void log_set_level(enum log_level level);
-
+/* Write a line to stderr, printed as by printf. Lines above a level are dropped: that of
+ * $BEOFARM_LOG (error, warn, info, debug) where it is set, else LOG_INFO. */
 void log_line(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

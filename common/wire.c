@@ -47,13 +47,6 @@ void wire_put_text(struct buf *buf, const char *text)
     wire_put_bytes(buf, text, strlen(text));
 }
 
-void wire_patch_u32(struct buf *buf, size_t offset, uint32_t value)
-{
-    uint32_t little = htole32(value);
-    if (!buf->failed && offset + 4 <= buf->size)
-        memcpy(buf->data + offset, &little, 4);
-}
-
 void wire_reader_init(struct wire_reader *reader, const void *bytes, size_t size)
 {
     reader->next = bytes;

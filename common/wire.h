@@ -21,9 +21,6 @@ void wire_put_double(struct buf *buf, double value);
 void wire_put_bytes(struct buf *buf, const void *bytes, size_t size); /* varint size, bytes */
 void wire_put_text(struct buf *buf, const char *text); /* the same, of a string */
 
-/* Overwrite the u32 at `offset`, which wire_put_u32 wrote earlier. */
-void wire_patch_u32(struct buf *buf, size_t offset, uint32_t value);
-
 struct wire_reader {
     const uint8_t *next, *end; /* borrowed */
     bool failed;

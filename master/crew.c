@@ -361,12 +361,6 @@ void crew_say(struct crew *crew, struct member *member, enum message_type type)
     buf_fini(&message);
 }
 
-void crew_drop(struct crew *crew, struct member *member, const char *sentence)
-{
-    (void)crew;
-    lose((struct entry *)member, sentence);
-}
-
 /* The turn */
 
 static void bury(struct crew *crew, struct entry *entry)
@@ -418,13 +412,4 @@ int64_t crew_flush(struct crew *crew)
     if (again || crew->quiet_rounds++ < BUSY_ROUNDS)
         return 0;
     return BUSY_NAP_NS;
-}
-
-size_t crew_unsent_bytes(const struct crew *crew)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < crew->count; i++)
-        if (!crew->entries[i]->lost)
-            bytes += link_unsent_bytes(crew->entries[i]->link);
-    return bytes;
 }

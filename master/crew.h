@@ -79,14 +79,8 @@ void crew_say(struct crew *crew, struct member *member, enum message_type type);
 /* Deliver messages that were put off (`message` returned 1). */
 void crew_resume(struct crew *crew);
 
-/* Drop a worker: `lost` is called, from crew_flush. */
-void crew_drop(struct crew *crew, struct member *member, const char *sentence);
-
 /* Send what was gathered, move busy links, bury the lost. To be called once per turn of the
  * loop. Returns how long the loop may sleep, in ns (loop_set_turn). */
 int64_t crew_flush(struct crew *crew);
-
-/* Bytes that no network has taken yet, over all workers. */
-size_t crew_unsent_bytes(const struct crew *crew);
 
 #endif

@@ -132,13 +132,6 @@ void hand_move(struct hand *hand, struct held *held, enum hand_state state)
     list_add(&hand->lists[state], held);
 }
 
-void hand_drop_payload(struct held *held)
-{
-    free(held->payload);
-    held->payload = NULL;
-    held->payload_size = 0;
-}
-
 void hand_remove(struct hand *hand, struct held *held)
 {
     struct held **place = bucket_of(hand, held->id);

@@ -35,7 +35,7 @@ struct held {
     struct held *previous, *next; /* in the list of its state */
     struct held *next_in_bucket;
     /* --- */
-    void *payload; /* values.h list; freed with the attempt, or by hand_drop_payload */
+    void *payload; /* values.h list; freed with the attempt */
     size_t payload_size;
     uint32_t slot;
     int64_t started_ns;
@@ -60,8 +60,6 @@ struct held *hand_find(struct hand *hand, struct attempt_id id); /* NULL if not 
 
 /* Put it at the end of another state's list. */
 void hand_move(struct hand *hand, struct held *held, enum hand_state state);
-
-void hand_drop_payload(struct held *held);
 
 /* Forget it. */
 void hand_remove(struct hand *hand, struct held *held);

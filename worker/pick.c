@@ -142,19 +142,6 @@ void pick_destroy(struct pick *pick)
     free(pick);
 }
 
-bool pick_wants_stdout(const struct pick *pick)
-{
-    return pick->wants_lines || pick->wants_text;
-}
-
-bool pick_wants_files(const struct pick *pick)
-{
-    for (size_t i = 0; i < pick->rule_count; i++)
-        if (!pick->rules[i].from_stdout)
-            return true;
-    return false;
-}
-
 /* --- Values --- */
 
 static bool is_blank(char c)

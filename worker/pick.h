@@ -32,9 +32,6 @@ struct pick;
 struct pick *pick_create(const cJSON *rules, const cJSON *names, struct error *ret_error);
 void pick_destroy(struct pick *pick); /* NULL is allowed */
 
-bool pick_wants_stdout(const struct pick *pick);
-bool pick_wants_files(const struct pick *pick);
-
 void pick_begin(struct pick *pick);                                       /* a new task */
 void pick_feed_stdout(struct pick *pick, const void *bytes, size_t size); /* its next bytes */
 

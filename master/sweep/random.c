@@ -65,11 +65,6 @@ uint64_t random_index(uint64_t seed, uint32_t column, uint64_t row, uint64_t cou
     return (bits >> 32) * (count >> 32) + (middle >> 32) + (other >> 32);
 }
 
-double random_normal(uint64_t seed, uint32_t column, uint64_t row)
-{
-    return random_normal_quantile(random_uniform(seed, column, row));
-}
-
 /* a[0] + a[1] x + ... + a[7] x^7 over 1 + b[0] x + ... + b[6] x^7. */
 static double rational(const double *a, const double *b, double x)
 {

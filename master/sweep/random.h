@@ -17,9 +17,6 @@ void random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t re
 /* Uniform in (0, 1), never 0 or 1: an odd multiple of 2^-54. */
 double random_uniform(uint64_t seed, uint32_t column, uint64_t row);
 
-/* Standard normal: random_uniform through random_normal_quantile. */
-double random_normal(uint64_t seed, uint32_t column, uint64_t row);
-
 /* x with P(N(0,1) < x) = p, 0 < p < 1; relative accuracy about 1e-15. */
 double random_normal_quantile(double p);
 

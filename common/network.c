@@ -184,6 +184,37 @@ int network_find(const char *network, struct sockaddr_storage *ret_address,
     return result;
 }
 
+/* An IPv4 address that came mapped into IPv6, as IPv4. */
+static void unmap(struct sockaddr_storage *address)
+{
+    const struct in6_addr *mapped = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    if (address->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(mapped))
+        return;
+    struct sockaddr_in plain = {.sin_family = AF_INET};
+    memcpy(&plain.sin_addr, mapped->s6_addr + 12, sizeof plain.sin_addr);
+    memcpy(address, &plain, sizeof plain);
+}
+
+void network_of_socket(int fd, char name[NETWORK_NAME_MAX])
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    struct ifaddrs *entries = NULL;
+    name[0] = 0;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+        (address.ss_family != AF_INET && address.ss_family != AF_INET6) ||
+        getifaddrs(&entries) < 0)
+        return;
+    unmap(&address);
+    struct prefix whole = {.family = address.ss_family,
+                           .bits = address.ss_family == AF_INET ? 32 : 128};
+    memcpy(whole.bytes, address_bytes((struct sockaddr *)&address), whole.bits / 8);
+    for (const struct ifaddrs *entry = entries; entry && !name[0]; entry = entry->ifa_next)
+        if (usable(entry) && prefix_holds(&whole, entry->ifa_addr))
+            snprintf(name, NETWORK_NAME_MAX, "%s", entry->ifa_name);
+    freeifaddrs(entries);
+}
+
 bool network_is_loopback_only(void)
 {
     struct ifaddrs *entries;

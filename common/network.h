@@ -20,6 +20,11 @@
 int network_find(const char *network, struct sockaddr_storage *ret_address,
                  struct error *ret_error);
 
+/* The interface whose address a connected socket has at this end; "" if it cannot be told. (Its
+ * name, since Open MPI 4 takes a CIDR of one address, "10.0.0.4/32", for any address.) */
+#define NETWORK_NAME_MAX 64
+void network_of_socket(int fd, char name[NETWORK_NAME_MAX]);
+
 /* The numeric text of an address ("10.0.0.4"); IPv4 mapped into IPv6 as IPv4. Returns text. */
 char *network_format(const struct sockaddr *address, char text[NETWORK_ADDRESS_MAX]);
 

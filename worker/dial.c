@@ -195,8 +195,14 @@ static struct link *join(int fd, const struct dial_options *options,
                          bool *ret_again, struct error *ret_error)
 {
     struct error why;
-    bool entered = mpi_world_enter(welcome->instance, welcome->id, welcome->mpi_uri,
-                                   options->network, welcome->mpi_mca, &why) == 0;
+    char reached[NETWORK_NAME_MAX];
+    const char *network = options->network;
+    if (!network || !*network) { /* what led to the master does so for MPI as well */
+        network_of_socket(fd, reached);
+        network = reached;
+    }
+    bool entered = mpi_world_enter(welcome->instance, welcome->id, welcome->mpi_uri, network,
+                                   welcome->mpi_mca, &why) == 0;
     if (!entered)
         snprintf(notice, ERROR_TEXT_MAX, "%s", why.text);
     if (say(fd, entered ? JOIN_READY : JOIN_CANNOT, ret_error) < 0) {

@@ -20,7 +20,8 @@ struct dial_options {
                           * NULL or "" if not known */
     int port;
     const char *farm;
-    const char *network; /* interface name or CIDR that MPI keeps to; NULL or "" for all */
+    const char *network; /* interface name or CIDR that MPI keeps to; NULL or "": the interface
+                          * by which the master was reached */
     bool mpi;            /* may use MPI where it works */
     int64_t limit_ns; /* for resolving, connecting and proving together; 0: 15 s. Initialising
                        * MPI and joining have limits of their own on top */

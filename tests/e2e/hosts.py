@@ -27,9 +27,9 @@ echo "double = $((2 * k))"
 class Farm:
     """A farm over a network; its master is on the first host."""
 
-    def __init__(self, case, network, transport, tasks, **changes):
-        self.case, self.network, self.transport, self.tasks = case, network, transport, tasks
-        self.master = network.hosts[0]
+    def __init__(self, case, nodes_, transport, tasks, **changes):
+        self.case, self.network, self.transport, self.tasks = case, nodes_, transport, tasks
+        self.master = nodes_.hosts[0]
         self.workers = {}
         case.write("model", MODEL, 0o755)
         farm = {
@@ -48,7 +48,8 @@ class Farm:
                                          cwd=case.folder, out="run.out")
         self.listening = wait_until(self._listening, "the master listens", STEP_S)
         assert self.listening["transport"] == transport, self.listening
-        assert self.listening["address"] == self.master.address, self.listening
+        wanted = "127.0.0.1" if farm["network"] == "lo" else self.master.address
+        assert self.listening["address"] == wanted, self.listening
 
     def master_text(self, name="stdout.txt"):
         path = self.case.path(RUN, "backend/tasks/master", name)
@@ -222,6 +223,21 @@ def hosts_whose_names_do_not_resolve_use_addresses(case):
     farm.open_gate()
     farm.finish()
     farm.end_workers(worker)
+
+
+@test
+def a_worker_by_hand_on_the_masters_own_host_joins_by_mpi(case):
+    """Open MPI leaves loopback aside unless it is told to use it, and this worker is told
+    nothing."""
+    network = nodes.Network(case, 1)
+    host = network.hosts[0]
+    farm = Farm(case, network, "mpi", 8, network="lo")
+    farm.start_worker(host, BEOFARM_MASTER="127.0.0.1",
+                      BEOFARM_PORT=str(farm.listening["port"]))
+    farm.joined(host)
+    farm.open_gate()
+    farm.finish()
+    farm.end_workers(host)
 
 
 @test

@@ -1,9 +1,10 @@
 """Nodes on one machine: namespaces with a network, a host name and processes of their own.
 
 A Network is a switch (a bridge in a network namespace of its own, without a way out) and hosts
-n1, n2, … with the addresses 10.77.0.1, 10.77.0.2, … on it. Every host has a host name, /etc/hosts,
-process numbers and a loopback of its own, and, as machines with containers have, an interface
-docker0 whose address is the same everywhere and leads nowhere. Files are shared.
+n1, n2, … with the addresses 10.77.0.1, 10.77.0.2, … on it, and 10.78.0.1, … on a second interface.
+Every host has a host name, /etc/hosts, process numbers and a loopback of its own, and, as machines
+with containers have, a docker0 whose address is the same everywhere and leads nowhere. Files are
+shared.
 
 Namespaces have no names, so tests may run at the same time. Each lives as long as its first
 process, which ends when the test does, however that ends; and all processes of a host end with it.
@@ -17,8 +18,8 @@ import sys
 from harness import Skip, alive, wait_until
 
 SUBNET = "10.77.0"
+SUBNET_2 = "10.78.0"
 CIDR = f"{SUBNET}.0/24"
-PREFIX_MAC = "02:be:0f:00:00"
 
 # The first process of a host: it takes in orphans and ends when its standard input does.
 INIT = """
@@ -141,16 +142,18 @@ class Network:
                        f"{host.name} is on the network")
 
     def _plug(self, number, host):
-        port = f"port{number}"
-        self.switch.set_up("ip", "link", "add", port, "type", "veth", "peer", "name", "peer")
-        # Across process namespaces a host is known by the number that all see: ours.
-        subprocess.run(["nsenter", f"--net=/proc/{self.switch.pid}/ns/net", "ip", "link", "set",
-                        "peer", "netns", str(host.pid)], check=True, timeout=20)
-        self.switch.set_up("ip", "link", "set", port, "master", "bridge", "up")
-        host.set_up("ip", "link", "set", "peer", "name", "eth0",
-                    "address", f"{PREFIX_MAC}:{number:02x}")
-        host.set_up("ip", "address", "add", f"{host.address}/24", "dev", "eth0")
-        host.set_up("ip", "link", "set", "eth0", "up")
+        for name, subnet in [("eth0", SUBNET), ("eth1", SUBNET_2)]:
+            port = f"{name}-{number}"
+            self.switch.set_up("ip", "link", "add", port, "type", "veth", "peer", "name", "peer")
+            # Across process namespaces a host is known by the number that all see: ours.
+            subprocess.run(["nsenter", f"--net=/proc/{self.switch.pid}/ns/net", "ip", "link",
+                            "set", "peer", "netns", str(host.pid)], check=True, timeout=20)
+            self.switch.set_up("ip", "link", "set", port, "master", "bridge", "up")
+            host.set_up("ip", "link", "set", "peer", "name", name)
+            host.set_up("ip", "address", "add", f"{subnet}.{number}/24", "dev", name)
+            host.set_up("ip", "link", "set", name, "up")
+        # Open MPI behaves in another way where there is IPv6.
+        host.set_up("ip", "address", "add", f"fd77::{number}/64", "dev", "eth0", "nodad")
         host.set_up("ip", "link", "add", "docker0", "type", "bridge")
         host.set_up("ip", "address", "add", "172.17.0.1/16", "dev", "docker0")
         host.set_up("ip", "link", "set", "docker0", "up")
@@ -158,6 +161,17 @@ class Network:
         host.set_up("ip", "link", "add", "inner", "master", "docker0", "up", "type", "veth",
                     "peer", "name", "outer")
         host.set_up("ip", "link", "set", "outer", "up")
+
+    def _set_ports(self, host, state):
+        number = self.hosts.index(host) + 1
+        for name in ["eth0", "eth1"]:
+            self.switch.set_up("ip", "link", "set", f"{name}-{number}", state)
+
+    def unplug(self, host):
+        self._set_ports(host, "down")
+
+    def plug_in(self, host):
+        self._set_ports(host, "up")
 
     def be_impatient(self):
         """Let every host's kernel give up a connection after a few seconds instead of a quarter
@@ -172,9 +186,3 @@ class Network:
                         "burst", "32kb", "latency", "200ms")
         except (AssertionError, FileNotFoundError) as problem:
             raise Skip(f"tc cannot shape traffic here: {problem}") from None
-
-    def unplug(self, host):
-        self.switch.set_up("ip", "link", "set", f"port{self.hosts.index(host) + 1}", "down")
-
-    def plug_in(self, host):
-        self.switch.set_up("ip", "link", "set", f"port{self.hosts.index(host) + 1}", "up")

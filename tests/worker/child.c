@@ -88,12 +88,15 @@ static void signals_and_descriptors_are_the_defaults(void **state)
     struct seen seen = {0};
     struct error error;
     signal(SIGUSR1, SIG_IGN);
-    /* No signal blocked or ignored, nothing open beyond 0 to 2 (and ls's own). */
-    assert_non_null(start(rig.children,
-                          "grep -q '^SigBlk:.*0000000000000000$' /proc/self/status || exit 2;"
-                          "grep -q '^SigIgn:.*0000000000000000$' /proc/self/status || exit 3;"
-                          "test \"$(ls /proc/self/fd | tr '\\n' ' ')\" = '0 1 2 3 ' || exit 4",
-                          &seen, &error));
+    /* No signal blocked or ignored, nothing open beyond 0 to 2 (and ls's own). Signals 32 and 33
+     * are glibc's own and out of reach; posix_spawn, with which make starts things, ignores them.
+     */
+    assert_non_null(
+        start(rig.children,
+              "grep -q '^SigBlk:.*0000000000000000$' /proc/self/status || exit 2;"
+              "grep -q '^SigIgn:.0000000[01][08]0000000$' /proc/self/status || exit 3;"
+              "test \"$(ls /proc/self/fd | tr '\\n' ' ')\" = '0 1 2 3 ' || exit 4",
+              &seen, &error));
     rig_wait_until(&rig, has_ended, &seen);
     signal(SIGUSR1, SIG_DFL);
     assert_false(seen.end.signaled);

@@ -27,9 +27,9 @@ echo "double = $((2 * k))"
 class Farm:
     """A farm over a network; its master is on the first host."""
 
-    def __init__(self, case, nodes_, transport, tasks, **changes):
-        self.case, self.network, self.transport, self.tasks = case, nodes_, transport, tasks
-        self.master = nodes_.hosts[0]
+    def __init__(self, case, lan, transport, tasks, **changes):
+        self.case, self.network, self.transport, self.tasks = case, lan, transport, tasks
+        self.master = lan.hosts[0]
         self.workers = {}
         case.write("model", MODEL, 0o755)
         farm = {
@@ -63,7 +63,7 @@ class Farm:
         assert self.beofarm.poll() is None, self.case.finish(self.beofarm)
         return (self.events("listening") or [None])[0]
 
-    def start_worker(self, host, *options, **environment):
+    def start_worker(self, host, **environment):
         """Start a worker by hand, from a directory of its own."""
         folder = self.case.path(f"worker-{host.address}")
         os.makedirs(folder, exist_ok=True)
@@ -72,7 +72,7 @@ class Farm:
                        "BEOFARM_SECRET": self.case.read(RUN, "secret").strip()}
         log = os.path.join(folder, "stderr.txt")
         worker = host.start("sh", "-c", 'exec "$@" 2>>stderr.txt', "sh", program("beofarm-worker"),
-                            *options, *target, cwd=folder, env=environment)
+                            *target, cwd=folder, env=environment)
         self.workers[host.address] = (worker, log)
         return worker
 

@@ -278,5 +278,17 @@ def a_full_disk_of_the_run_loses_nothing_when_all_is_killed(case):
         assert all(after[task] == row for task, row in before.items())
 
 
+@test
+def a_full_disk_of_a_worker_is_named_in_the_results(case):
+    with SmallDisk(case, "3m") as disk:
+        farm = Farm(case, shell("[ $x = 1 ] || head -c 8000000 /dev/zero", grid(x=[1, 2]),
+                                work_outputs=["stdout.txt"], backend={"workers": 1},
+                                worker={"dir": disk}, limits={"attempts": 1}))
+        farm.run(expect=1, limit_s=30)
+        rows = {row["x"]: row for row in farm.rows(2)}
+        assert rows["1"]["status"] == "ok", rows
+        assert "No space left" in rows["2"]["error"], rows
+
+
 if __name__ == "__main__":
     harness.main(globals())

@@ -4,7 +4,7 @@ import os
 import signal
 
 import harness
-from farms import Farm, count, counter, grid, kill, kill_and_wait, shell
+from farms import Farm, count, counter, grid, have_mpi, kill, kill_and_wait, need_mpi, shell
 from harness import alive, test, wait_until
 
 VALUE = [{"name": "v", "regex": "v=(.*)"}]
@@ -183,6 +183,8 @@ def a_worker_killed_again_and_again_does_not_spoil_the_farm(case):
 
 @test
 def workers_over_mpi_may_be_killed_and_join_late(case):
+    need_mpi(case)
+    harness.need_mpi()
     side, farm = steady(case, 60, 0.1, transport="mpi", limits={"duplicates": False})
     farm.start()
     farm.wait_workers("joined", 2)
@@ -224,6 +226,26 @@ def a_stopped_worker_is_lost_and_its_results_come_when_it_goes_on(case):
     farm.end()
     complete(farm, 2)
     assert count(side) == 2, count(side)
+
+
+@test
+def a_master_that_was_stopped_for_long_takes_up_its_workers_again(case):
+    for transport in ("tcp", "mpi") if have_mpi(case) else ("tcp",):
+        side, farm = steady(case, 40, 0.1, transport=transport, name="toy",
+                            limits={"heartbeat_timeout_s": 1, "worker_restarts": 0})
+        farm.start("--run-dir", case.path(transport))
+        farm.run_dir = case.path(transport)
+        farm.wait_workers("joined", 2)
+        wait_until(lambda: count(side) >= 6, "tasks ran")
+        master = farm.pid("master")
+        os.kill(master, signal.SIGSTOP)
+        worker = farm.pid("worker-1")
+        wait_until(lambda: "is lost" in farm.try_read("backend/tasks/worker-1/stderr.txt"),
+                   f"{worker} gives it up", 15)
+        os.kill(master, signal.SIGCONT)
+        farm.end(limit_s=60)
+        complete(farm, 40)
+        assert count(side) <= 46, "what was in hand is not run again"
 
 
 # ---- outliving the master

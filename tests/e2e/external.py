@@ -9,7 +9,7 @@ import socket
 
 import harness
 from elastic import children_of
-from farms import Farm, kill
+from farms import Farm, kill, need_mpi
 from harness import Skip, alive, test, wait_until
 
 EXAMPLE = os.path.join(harness.SOURCE, "examples", "external")
@@ -154,6 +154,7 @@ with socket.create_connection((host, {port})) as peer:
 
 @test
 def a_model_may_call_mpirun(case):
+    need_mpi(case)
     heat = os.path.join(harness.BUILD, "examples", "mpi", "heat")
     if not shutil.which("mpirun") or not os.path.exists(heat):
         raise Skip("there is no mpirun, or examples/mpi is not built")

@@ -194,6 +194,16 @@ def need_root():
         raise Skip("needs root")
 
 
+def have_mpi(case):
+    """Can workers of this build join by MPI here?"""
+    return case.run(program("beofarm-master"), "--probe", expect=0).json()["mpi"]["works"]
+
+
+def need_mpi(case):
+    if not have_mpi(case):
+        raise Skip("workers cannot join by MPI here")
+
+
 def everything_written(folder):
     """Every file below a folder, with its bytes."""
     for where, _, files in os.walk(folder):

@@ -9,7 +9,7 @@ import re
 import threading
 
 import harness
-from farms import Farm, grid, shell, sweep
+from farms import Farm, grid, need_mpi, shell, sweep
 from harness import test, wait_until
 
 
@@ -304,6 +304,8 @@ def limit_runs_the_first_tasks_only(case):
 
 @test
 def the_table_runs_over_mpi_too(case):
+    need_mpi(case)
+    harness.need_mpi()
     case.write("input.dat", "x" * 2_000_000)
     farm = Farm(case, shell("cat input.dat input.dat >out.dat; echo v=$x", grid(x=range(40)),
                             transport="mpi", files=["input.dat"], work_outputs=["out.dat"],

@@ -29,6 +29,7 @@ void buf_fini(struct buf *buf);
 /* Forget the content and the failure, keep the memory. */
 void buf_clear(struct buf *buf);
 
+/* Whether an append failed since buf_init or buf_clear. */
 bool buf_failed(const struct buf *buf);
 
 /* Make room for `size` more bytes and return where they go (they count only after

@@ -31,9 +31,9 @@ struct csv_field {
 struct csv_record {
     const struct csv_field *fields;
     size_t count;
-    uint64_t
-        line; /* the line of the file where the record begins, from 1; 0: not known (rows of a
-                    * table whose fields hold line ends) */
+    /* The line of the file where the record begins, from 1; 0: not known (rows of a table whose
+     * fields hold line ends). */
+    uint64_t line;
     uint64_t offset; /* the byte of the file where it begins */
 };
 
@@ -55,9 +55,11 @@ struct csv_table;
 struct csv_table *csv_table_open(const char *path, struct error *ret_error);
 void csv_table_close(struct csv_table *table); /* NULL is allowed */
 
+/* How many columns the table has. */
 size_t csv_table_columns(const struct csv_table *table);
 /* The columns' names, csv_table_columns of them. Borrowed until the table is closed. */
 const char *const *csv_table_names(const struct csv_table *table);
+/* How many rows, without the header. */
 uint64_t csv_table_rows(const struct csv_table *table);
 
 /* Read row `row`, from 0 (the header does not count). The record is borrowed until the next

@@ -21,11 +21,13 @@ struct loop_timer;
 #define LOOP_WRITE  2u
 #define LOOP_HANGUP 4u /* reported only: the peer closed, or an error is pending */
 
+/* NULL with a sentence if the kernel gives no descriptors. */
 struct loop *loop_create(struct error *ret_error);
 void loop_destroy(struct loop *loop); /* frees remaining watches and timers; NULL is allowed */
 
 /* Run until loop_stop. 0, or -1 if the kernel refuses to wait. */
 int loop_run(struct loop *loop, struct error *ret_error);
+/* Make loop_run return once the callback that runs has returned. */
 void loop_stop(struct loop *loop);
 
 /* Call `ready(events, context)` whenever fd (borrowed) is ready for one of `events`.

@@ -1,8 +1,7 @@
 /*
  * wire.h - numbers and byte strings to bytes and back.
  *
- * Little-endian, fixed width for counts that are patched, LEB128 varints elsewhere. Writing goes
- * into a bounded buf. Reading never passes the end: after the first bad read the reader is
+ * Little-endian: numbers of fixed width, and LEB128 varints. Writing goes into a bounded buf. Reading never passes the end: after the first bad read the reader is
  * marked failed and returns zeros, so a run of reads is checked once at its end.
  */
 #ifndef BEOFARM_COMMON_WIRE_H
@@ -14,6 +13,7 @@
 
 #include "common/buf.h"
 
+/* Append to buf; look at buf_failed once, at the end. */
 void wire_put_u8(struct buf *buf, uint8_t value);
 void wire_put_u32(struct buf *buf, uint32_t value);
 void wire_put_varint(struct buf *buf, uint64_t value);
@@ -26,6 +26,7 @@ struct wire_reader {
     bool failed;
 };
 
+/* Read from bytes, which must outlive the reader. */
 void wire_reader_init(struct wire_reader *reader, const void *bytes, size_t size);
 uint8_t wire_get_u8(struct wire_reader *reader);
 uint32_t wire_get_u32(struct wire_reader *reader);
@@ -33,6 +34,7 @@ uint64_t wire_get_varint(struct wire_reader *reader);
 double wire_get_double(struct wire_reader *reader);
 /* Borrowed from the reader's bytes; NULL and size 0 on failure or where empty. */
 const void *wire_get_bytes(struct wire_reader *reader, size_t *ret_size);
+/* Bytes not read yet. */
 size_t wire_left(const struct wire_reader *reader);
 
 #endif

@@ -28,6 +28,7 @@ struct crew_context {
     void *notice_context;
 };
 
+/* A crew that has submitted nobody yet; NULL if memory is short. */
 struct crew *crew_create(const struct crew_context *context, struct error *ret_error);
 void crew_destroy(struct crew *crew); /* the tasks go on; NULL is allowed */
 

@@ -22,6 +22,7 @@ char *disk_join(const char *folder, const char *name, struct error *ret_error);
 /* An absolute path of something that exists, without "." , ".." or links. Allocated. */
 char *disk_resolve(const char *path, struct error *ret_error);
 
+/* Whether anything, a broken link too, has that name. */
 bool disk_exists(const char *path);
 
 /* Append a whole file of at most `max` bytes to buf. */

@@ -18,6 +18,7 @@ struct follow {
     uint64_t offset; /* of stdout.txt: read so far */
 };
 
+/* Follow the task `id` from the beginning of its stdout; asks nothing yet. */
 void follow_init(struct follow *follow, struct backend *backend, const char *id);
 void follow_fini(struct follow *follow);
 

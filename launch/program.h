@@ -30,6 +30,7 @@ int program_ask(const char *name, const char *const *args, int limit_s,
 int program_answer_refuse(const char *name, struct program_answer *answer,
                           struct error *ret_error);
 
+/* Free what program_ask gathered. */
 void program_answer_fini(struct program_answer *answer);
 
 #endif

@@ -58,6 +58,7 @@ struct progress {
     bool line_dropped;
 };
 
+/* Nothing was said yet. */
 void progress_init(struct progress *progress);
 void progress_fini(struct progress *progress);
 

@@ -38,6 +38,7 @@ struct submission {
 void submission_make_master(struct submission *submission, const struct submission_farm *farm,
                             int port, int generation);
 
+/* Worker `number`, from 1, that dials this master. */
 void submission_make_worker(struct submission *submission, const struct submission_farm *farm,
                             const struct submission_master *master, int number, int generation);
 

@@ -32,6 +32,7 @@ void view_close(struct view *view);
  * "stopped", "broken", as the master said; "broken" where it could not say. */
 const char *view_state(const struct view *view);
 
+/* Whether the newest master has not ended. */
 bool view_running(const struct view *view);
 
 /* How many of the newest generation of workers run. */

@@ -21,6 +21,8 @@ struct announce_progress {
     double elapsed_s;
 };
 
+/* Each writes one line to stdout at once: first the host name, then the events of
+ * docs/architecture.md. */
 void announce_host(const char *host);
 void announce_listening(const char *host, const char *address, int port, const char *transport);
 void announce_worker(uint32_t id, const char *state, const char *host, const char *transport,

@@ -42,8 +42,10 @@ struct lease_table {
     uint32_t running_last;
 };
 
+/* An empty table. */
 void lease_table_init(struct lease_table *table);
 void lease_table_fini(struct lease_table *table);
+/* Memory it has allocated. */
 size_t lease_table_bytes(const struct lease_table *table);
 
 static inline struct lease *lease_at(const struct lease_table *table, uint32_t lease)

@@ -35,8 +35,10 @@ struct ready_queue {
     uint32_t picky_last;
 };
 
+/* An empty queue over `tasks` (borrowed). */
 void ready_queue_init(struct ready_queue *queue, struct task_table *tasks);
 void ready_queue_fini(struct ready_queue *queue);
+/* Memory it has allocated. */
 size_t ready_queue_bytes(const struct ready_queue *queue);
 
 /* Tasks that any worker may have now. */

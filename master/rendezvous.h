@@ -67,6 +67,7 @@ void rendezvous_close(struct rendezvous *rendezvous);
 /* Whether a proven worker is on its way to become a link. */
 bool rendezvous_joining(const struct rendezvous *rendezvous);
 
+/* The port that is listened on. */
 int rendezvous_port(const struct rendezvous *rendezvous);
 /* This machine's host name, as workers should dial it. */
 const char *rendezvous_host(const struct rendezvous *rendezvous);

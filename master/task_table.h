@@ -53,8 +53,10 @@ struct task_table {
     uint32_t *buckets;
 };
 
+/* An empty table. */
 void task_table_init(struct task_table *table);
 void task_table_fini(struct task_table *table);
+/* Memory it has allocated. */
 size_t task_table_bytes(const struct task_table *table);
 
 /* Make room for tasks up to `task`. 0, or -1 if out of memory. */

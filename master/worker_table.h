@@ -95,8 +95,10 @@ struct worker_table {
     uint64_t all_running; /* of every worker: the smaller of leases and slots */
 };
 
+/* An empty table; without `prefetch` no worker gets more tasks than it has slots. */
 void worker_table_init(struct worker_table *table, bool prefetch);
 void worker_table_fini(struct worker_table *table);
+/* Memory it has allocated. */
 size_t worker_table_bytes(const struct worker_table *table);
 
 /* The index of a worker's id, WORKER_NONE if it has not joined. */
@@ -126,6 +128,7 @@ uint32_t worker_add(struct worker_table *table, uint32_t id, uint32_t slots, uin
 /* It must have no leases any more. */
 void worker_remove(struct worker_table *table, uint32_t index);
 
+/* Change the state, or how many tasks it wants in hand, and keep the sums above right. */
 void worker_set_state(struct worker_table *table, uint32_t index,
                       enum scheduler_worker_state state);
 void worker_set_credits(struct worker_table *table, uint32_t index, uint32_t credits);

@@ -78,6 +78,7 @@ int child_find_program(const char *name, char *const *environment, char **ret_pa
 struct child *child_start(struct children *children, const struct child_spec *spec,
                           struct error *ret_error);
 
+/* Its process id, which is its process group's too; for tests. */
 pid_t child_pid(const struct child *child);
 
 enum child_kill {

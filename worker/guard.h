@@ -17,6 +17,7 @@ struct guard *guard_create(const char *key, struct error *ret_error);
 /* Dismiss it. NULL is allowed. */
 void guard_destroy(struct guard *guard);
 
+/* Its process id; it is a child of ours that nobody else should wait for. */
 pid_t guard_pid(const struct guard *guard);
 
 #endif

@@ -108,8 +108,11 @@ void persistent_condemn(struct runner *runner, enum result_status status, enum c
 /* Send what is ready. */
 void persistent_flush(struct runner *runner);
 
+/* Set the timer for when the task that it is on has had its time, or it has been silent too long. */
 void persistent_arm_timer(struct runner *runner);
+/* The loop's callback of that timer; context is the runner. */
 void persistent_timer_passed(void *context);
+/* Close its stdin, stdout and stderr. */
 void persistent_close_pipes(struct runner *runner);
 
 /* --- persistent_replies.c --- */

@@ -41,6 +41,7 @@ void site_destroy(struct site *site);
 /* For cache_set_source and cache_take. */
 struct cache *site_cache(struct site *site);
 
+/* How many slots there are. */
 uint32_t site_slots(const struct site *site);
 
 /* The slot that can take a task now and has fewest; -1 if none can. */
@@ -53,6 +54,7 @@ void site_start(struct site *site, uint32_t slot, struct attempt_id id, const vo
 /* After a run of starts. */
 void site_flush(struct site *site);
 
+/* The task's result is no longer wanted; `done` is called as the runner says (worker/runner.h). */
 void site_cancel(struct site *site, uint32_t slot, struct attempt_id id,
                  enum runner_cancel how);
 

@@ -60,7 +60,8 @@ int slot_bind_child(const struct slot *slot);
  * worth logging once (a sandbox may forbid the calls; CPUs may have been taken away). */
 int slot_try(const struct slot *slot, struct error *ret_error);
 
-/* The value of `name` in the slot's environment, NULL if it is not there. Borrowed. */
+/* The value of `name` in the slot's environment, NULL if it is not there. Borrowed.
+ * For tests. */
 const char *slot_getenv(const struct slot *slot, const char *name);
 
 /* Append "NAME=value", printed as by printf, replacing a previous NAME. 0, or -1 if memory is

@@ -9,6 +9,7 @@ struct tail {
     size_t size, max;
 };
 
+/* An empty tail that keeps the last `max` bytes. */
 void tail_init(struct tail *tail, size_t max);
 void tail_fini(struct tail *tail);
 void tail_clear(struct tail *tail);

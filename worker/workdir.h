@@ -35,6 +35,7 @@ struct workplace *workplace_create(const char *root, struct cache *cache,
 /* Waits for deletions that are under way, and removes what it made. NULL is allowed. */
 void workplace_destroy(struct workplace *place);
 
+/* What it was created with. */
 struct cache *workplace_cache(struct workplace *place);
 const struct manifest *workplace_manifest(const struct workplace *place);
 

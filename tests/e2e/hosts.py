@@ -28,6 +28,8 @@ class Farm:
     """A farm over a network; its master is on the first host."""
 
     def __init__(self, case, lan, transport, tasks, **changes):
+        if transport == "mpi":
+            harness.need_mpi()
         self.case, self.network, self.transport, self.tasks = case, lan, transport, tasks
         self.master = lan.hosts[0]
         self.workers = {}

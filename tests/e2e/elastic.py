@@ -184,7 +184,6 @@ def a_worker_killed_again_and_again_does_not_spoil_the_farm(case):
 @test
 def workers_over_mpi_may_be_killed_and_join_late(case):
     need_mpi(case)
-    harness.need_mpi()
     side, farm = steady(case, 60, 0.1, transport="mpi", limits={"duplicates": False})
     farm.start()
     farm.wait_workers("joined", 2)

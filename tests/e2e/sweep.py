@@ -305,7 +305,6 @@ def limit_runs_the_first_tasks_only(case):
 @test
 def the_table_runs_over_mpi_too(case):
     need_mpi(case)
-    harness.need_mpi()
     case.write("input.dat", "x" * 2_000_000)
     farm = Farm(case, shell("cat input.dat input.dat >out.dat; echo v=$x", grid(x=range(40)),
                             transport="mpi", files=["input.dat"], work_outputs=["out.dat"],

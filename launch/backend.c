@@ -26,8 +26,8 @@ struct backend *backend_open(const struct backend_context *context, struct error
     const char *kind = cJSON_GetStringValue(cJSON_GetObjectItem(context->settings, "kind"));
     const struct backend_ops *ops = backend_find(kind ? kind : local_backend_ops.kind);
     if (!ops) {
-        error_set(ret_error, ERROR_CONFIG,
-                  "/backend/kind: this beofarm has no backend \"%s\"; it has \"local\"", kind);
+        error_set(ret_error, ERROR_CONFIG, "$.backend.kind: this beofarm has no backend \"%s\"",
+                  kind);
         return NULL;
     }
     return ops->open(context, ret_error);

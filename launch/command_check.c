@@ -56,7 +56,7 @@ static void summary_print(const struct preparation *preparation)
     char size[32];
     const struct farmfile *farm = &preparation->request.farm;
     const struct inputs *inputs = &preparation->inputs;
-    const cJSON *warning;
+    char warning[ERROR_TEXT_MAX];
     printf("%s is good\n", preparation->request.path);
     printf("  %-10s %s on the %s backend, %d workers\n", "farm", farm->name, farm->backend_kind,
            preparation->request.workers);
@@ -68,13 +68,8 @@ static void summary_print(const struct preparation *preparation)
     names_print("columns", preparation->plan.columns);
     printf("  %-10s %zu, %s\n", "files", inputs->count,
            disk_format_size(inputs->bytes, size, sizeof size));
-    if (inputs->links_left_out > 0)
-        printf("  %-10s %zu links that lead outside the folder are left out, such as %s\n",
-               "warning", inputs->links_left_out, inputs->link_left_out);
-    cJSON_ArrayForEach(warning, preparation->plan.warnings)
-    {
-        printf("  %-10s %s\n", "warning", cJSON_IsString(warning) ? warning->valuestring : "?");
-    }
+    if (inputs_warn(inputs, warning, sizeof warning))
+        printf("  %-10s %s\n", "warning", warning);
 }
 
 static void summary_print_json(const struct preparation *preparation,
@@ -91,9 +86,10 @@ static void summary_print_json(const struct preparation *preparation,
         if (preparation->plan.columns)
             cJSON_AddItemToObject(root, "columns",
                                   cJSON_Duplicate(preparation->plan.columns, true));
-        if (preparation->plan.warnings)
-            cJSON_AddItemToObject(root, "warnings",
-                                  cJSON_Duplicate(preparation->plan.warnings, true));
+        char warning[ERROR_TEXT_MAX];
+        cJSON *warnings = cJSON_AddArrayToObject(root, "warnings");
+        if (inputs_warn(&preparation->inputs, warning, sizeof warning))
+            cJSON_AddItemToArray(warnings, cJSON_CreateString(warning));
     }
     char *text = cJSON_PrintUnformatted(root);
     puts(text ? text : "{}");

@@ -95,18 +95,11 @@ static struct backend *backend_for(const struct rundir *rundir, const struct req
     return backend_open(&context, ret_error);
 }
 
-static void warnings_show(const struct preparation *preparation, struct screen *screen)
+static void warning_show(const struct preparation *preparation, struct screen *screen)
 {
-    const cJSON *warning;
-    cJSON_ArrayForEach(warning, preparation->plan.warnings)
-    {
-        if (cJSON_IsString(warning))
-            screen_notice(screen, "warning: %s", warning->valuestring);
-    }
-    if (preparation->inputs.links_left_out > 0)
-        screen_notice(
-            screen, "warning: %zu links that lead outside the folder are left out, such as %s",
-            preparation->inputs.links_left_out, preparation->inputs.link_left_out);
+    char text[ERROR_TEXT_MAX];
+    if (inputs_warn(&preparation->inputs, text, sizeof text))
+        screen_notice(screen, "warning: %s", text);
 }
 
 static void beginning_show(const struct preparation *preparation, const struct rundir *rundir,
@@ -153,7 +146,7 @@ static int run_new(const char *farm_file, const struct run_options *given,
     if (code == 0)
         code = prepare_read(farm_file, overrides, &preparation, ret_error);
     if (code == 0)
-        warnings_show(&preparation, screen);
+        warning_show(&preparation, screen);
     if (code == 0 && given->dry_run) {
         code = dry_run_print(&preparation, given->run_dir, given->json, ret_error);
         goto out;
@@ -260,7 +253,7 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     struct backend *backend = NULL;
     int code = prepare_read(rundir->farm_file, overrides, &preparation, ret_error);
     if (code == 0)
-        warnings_show(&preparation, screen);
+        warning_show(&preparation, screen);
     if (code == 0)
         code = (backend = backend_for(rundir, &preparation.request, ret_error)) ? 0 : -1;
     if (code == 0)

@@ -318,6 +318,15 @@ int inputs_find(const struct request *request, const struct plan *plan,
     return rc;
 }
 
+bool inputs_warn(const struct inputs *inputs, char *text, size_t size)
+{
+    if (inputs->links_left_out == 0)
+        return false;
+    snprintf(text, size, "%zu links that lead outside the folder are left out, such as %s",
+             inputs->links_left_out, inputs->link_left_out ? inputs->link_left_out : "?");
+    return true;
+}
+
 void inputs_close(struct inputs *inputs)
 {
     for (size_t i = 0; i < inputs->count; i++)

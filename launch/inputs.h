@@ -41,6 +41,9 @@ struct inputs {
 int inputs_find(const struct request *request, const struct plan *plan,
                 struct inputs *ret_inputs, struct error *ret_error);
 
+/* What the user should know of them, as a sentence into text. False if there is nothing. */
+bool inputs_warn(const struct inputs *inputs, char *text, size_t size);
+
 /* Free; a zeroed one is allowed. */
 void inputs_close(struct inputs *inputs);
 

@@ -12,10 +12,9 @@
 
 struct plan {
     cJSON *root;
-    int64_t tasks;         /* -1: not known beforehand */
-    const cJSON *columns;  /* array of names; NULL if none */
-    const cJSON *files;    /* array of {"path","common","copy"}; NULL if none */
-    const cJSON *warnings; /* array of sentences; NULL if none */
+    int64_t tasks;        /* -1: not known beforehand */
+    const cJSON *columns; /* array of names; NULL if none */
+    const cJSON *files;   /* array of {"path","common","copy"}; NULL if none */
 };
 
 /* Ask the master about the farm file at `path`. -1 with the driver's own sentence if its work

@@ -144,7 +144,7 @@ def master_question(question):
         if "FAKE_PLAN_ERROR" in ENV:
             sys.stderr.write(ENV["FAKE_PLAN_ERROR"] + "\n")
             sys.exit(3)
-        say(ENV.get("FAKE_PLAN", '{"tasks":3,"columns":["x"],"files":[],"warnings":[]}'))
+        say(ENV.get("FAKE_PLAN", '{"tasks":3,"columns":["x"],"files":[]}'))
     elif question == "--results":
         results(sys.argv[2], 7)
     elif question == "--probe":

@@ -6,6 +6,7 @@ import json
 import os
 import time
 
+import farms
 import harness
 import nodes
 from harness import program, test, wait_until
@@ -29,7 +30,7 @@ class Farm:
 
     def __init__(self, case, lan, transport, tasks, **changes):
         if transport == "mpi":
-            harness.need_mpi()
+            farms.need_mpi(case)
         self.case, self.network, self.transport, self.tasks = case, lan, transport, tasks
         self.master = lan.hosts[0]
         self.workers = {}

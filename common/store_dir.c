@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/store_dir.h"
 
 #define COPY_BLOCK (256 << 10)
@@ -57,20 +58,6 @@ static struct store *dir_open(const char *place, struct error *ret_error)
     return NULL;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t size)
-{
-    while (size) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno != EINTR)
-            return -1;
-        if (written > 0) {
-            bytes += written;
-            size -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
 /* Copy `from` to `to` and hash what passes. */
 static int copy_hashed(int from, int to, EVP_MD_CTX *digest, uint64_t *ret_size,
                        const char *path, struct error *ret_error)
@@ -89,7 +76,7 @@ static int copy_hashed(int from, int to, EVP_MD_CTX *digest, uint64_t *ret_size,
         if (size <= 0)
             break;
         EVP_DigestUpdate(digest, block, (size_t)size);
-        if (write_all(to, block, (size_t)size) < 0) {
+        if (fd_write(to, block, (size_t)size) < 0) {
             rc = error_errno(ret_error, errno, "\"%s\" cannot be copied into the store", path);
             break;
         }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/tree.h"
 
 char *disk_join(const char *folder, const char *name, struct error *ret_error)
@@ -90,20 +91,6 @@ int64_t disk_read_range(const char *path, uint64_t offset, size_t max, struct bu
     return count;
 }
 
-static int bytes_write(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t count = write(fd, bytes, size);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -1;
-        bytes += count;
-        size -= (size_t)count;
-    }
-    return 0;
-}
-
 int disk_write(const char *path, const void *bytes, size_t size, mode_t mode, bool durable,
                struct error *ret_error)
 {
@@ -112,7 +99,7 @@ int disk_write(const char *path, const void *bytes, size_t size, mode_t mode, bo
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     int rc = -1;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    if (fd < 0 || bytes_write(fd, bytes, size) != 0 || (durable && fsync(fd) != 0) ||
+    if (fd < 0 || fd_write(fd, bytes, size) != 0 || (durable && fsync(fd) != 0) ||
         rename(temporary, path) != 0)
         error_errno(ret_error, errno, "\"%s\" cannot be written", path);
     else

@@ -17,6 +17,7 @@
 
 #include "common/buf.h"
 #include "common/csv.h"
+#include "common/fd.h"
 #include "common/values.h"
 #include "master/results.h"
 
@@ -210,23 +211,6 @@ static void line_put(const struct results *results, struct buf *buf,
     buf_append(buf, "\n", 1);
 }
 
-static int bytes_write(int fd, const void *bytes, size_t size)
-{
-    const char *next = bytes;
-
-    while (size) {
-        ssize_t n = write(fd, next, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        next += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 static void trouble_set(struct results *results, int errno_value)
 {
     pthread_mutex_lock(&results->lock);
@@ -254,7 +238,7 @@ void results_append(void *context, const struct journal_row *rows, size_t count)
         return;
     }
     before = lseek(results->fd, 0, SEEK_END);
-    if (bytes_write(results->fd, results->lines.data, results->lines.size) == 0)
+    if (fd_write(results->fd, results->lines.data, results->lines.size) == 0)
         return;
     trouble_set(results, errno);
     while (before >= 0 && ftruncate(results->fd, before) < 0 && errno == EINTR)
@@ -287,7 +271,7 @@ static int rewrite_flush(struct rewrite *rewrite, struct error *ret_error)
 {
     if (buf_failed(&rewrite->block))
         return error_set(ret_error, ERROR_SYSTEM, "no memory to write %s", rewrite->path);
-    if (bytes_write(rewrite->fd, rewrite->block.data, rewrite->block.size) < 0)
+    if (fd_write(rewrite->fd, rewrite->block.data, rewrite->block.size) < 0)
         return error_errno(ret_error, errno, "cannot write %s", rewrite->path);
     buf_clear(&rewrite->block);
     return 0;
@@ -380,7 +364,7 @@ static int file_begin(struct results *results, struct error *ret_error)
     size = lseek(results->fd, 0, SEEK_END);
     if (size < 0)
         return error_errno(ret_error, errno, "cannot append to %s", results->path);
-    if (size == 0 && bytes_write(results->fd, results->header, strlen(results->header)) < 0)
+    if (size == 0 && fd_write(results->fd, results->header, strlen(results->header)) < 0)
         return error_errno(ret_error, errno, "cannot write %s", results->path);
     return 0;
 }

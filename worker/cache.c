@@ -18,6 +18,7 @@
 
 #include <openssl/evp.h>
 
+#include "common/fd.h"
 #include "common/tree.h"
 #include "worker/cache_private.h"
 
@@ -164,11 +165,8 @@ static int copy_bytes(int from, int to)
     /* What is left, where the kernel cannot: both offsets stand where it stopped. */
     char bytes[1 << 16];
     for (ssize_t got; (got = read(from, bytes, sizeof(bytes))) != 0;) {
-        if (got < 0)
+        if (got < 0 || fd_write(to, bytes, (size_t)got) < 0)
             return -1;
-        for (ssize_t put, done = 0; done < got; done += put)
-            if ((put = write(to, bytes + done, (size_t)(got - done))) < 0)
-                return -1;
     }
     return 0;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/json.h"
 #include "common/loop.h"
 #include "worker/child.h"
@@ -266,12 +267,9 @@ static void stdout_came(void *context, const char *bytes, size_t size)
     struct runner *runner = context;
     tail_add(&runner->out_tail, bytes, size);
     pick_feed_stdout(runner->pick, bytes, size);
-    for (size_t done = 0; runner->stdout_fd >= 0 && !runner->stdout_errno && done < size;) {
-        ssize_t put = write(runner->stdout_fd, bytes + done, size - done);
-        if (put < 0 && errno != EINTR)
-            runner->stdout_errno = errno;
-        done += put < 0 ? 0 : (size_t)put;
-    }
+    if (runner->stdout_fd >= 0 && !runner->stdout_errno &&
+        fd_write(runner->stdout_fd, bytes, size) < 0)
+        runner->stdout_errno = errno;
 }
 
 static void stderr_came(void *context, const char *bytes, size_t size)

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/tree.h"
 #include "worker/inside.h"
 #include "worker/workdir_private.h"
@@ -193,12 +194,8 @@ int workdir_lay(struct workdir *workdir, const char *from, const char *to, bool 
 
 static int write_file(int fd, const char *bytes, size_t size, unsigned mode)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t put = write(fd, bytes + done, size - done);
-        if (put < 0 && errno != EINTR)
-            return -1;
-        done += put < 0 ? 0 : (size_t)put;
-    }
+    if (fd_write(fd, bytes, size) < 0)
+        return -1;
     const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = CACHE_MTIME_S}};
     if (mode != 0644 && fchmod(fd, mode & 0777) < 0)
         return -1;

@@ -136,6 +136,21 @@ def every_source_file_is_built():
             yield f"{path} stands in no fragment.am"
 
 
+def every_module_has_its_place_in_the_architecture():
+    document = text_of("docs/architecture.md")
+    for folder in ["common", *PROGRAMS]:
+        named = set()
+        section = re.search(rf"^### {folder}/\n(.*?)(?=^##|\Z)", document, re.M | re.S)
+        for row in section.group(1).splitlines() if section else []:
+            if row.startswith("| `"):
+                named.update(re.findall(r"`([\w/]+)`", row.split("|")[1]))
+        modules = {os.path.splitext(os.path.relpath(path, folder))[0]
+                   for path in c_files(folder) if not path.endswith("_private.h")}
+        for module in sorted(modules ^ named):
+            what = "does not list" if module in modules else "lists, but there is no"
+            yield f"docs/architecture.md {what} {folder}/{module}"
+
+
 def links_in_documents_lead_somewhere():
     for path in walk(".", ends=".md"):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text_of(path)):
@@ -204,6 +219,7 @@ RULES = [
     headers_guard_themselves_by_their_path,
     text_files_end_lines_cleanly,
     every_source_file_is_built,
+    every_module_has_its_place_in_the_architecture,
     links_in_documents_lead_somewhere,
     every_key_of_the_farm_file_is_explained,
     c_files_are_formatted,

@@ -187,31 +187,44 @@ static void a_model_that_spoils_a_shared_input_is_told_and_healed(void **state)
     assert_string_equal(rig_result(&rig, 2)->outputs, "seen=fresh\n\n");
 }
 
+/* Open the rig with a job in which every % is this process's number: so the sleeps that a test
+ * looks for are not those of the same test beside it. */
+static void open_with_own_sleeps(const char *job, char sleeps[32])
+{
+    char own[1024], *to = own;
+    for (const char *from = job; *from; from++)
+        to +=
+            *from == '%' ? snprintf(to, 12, "%d", (int)getpid()) : snprintf(to, 2, "%c", *from);
+    rig_open(&rig, own, NULL);
+    snprintf(sleeps, 32, "sleep 98%d", (int)getpid());
+}
+
 static void a_tree_dies_with_its_time_out(void **state)
 {
     (void)state;
-    rig_open(&rig,
-             "{\"runner\":\"process\",\"params\":[],\"timeout_s\":0.3,\"work\":{\"shell\":true,"
-             "\"command\":\"trap '' TERM; (setsid sleep 98761 &) ; sleep 98762 & sleep 98763; "
-             "sleep 98764\"}}",
-             NULL);
+    char sleeps[32];
+    open_with_own_sleeps(
+        "{\"runner\":\"process\",\"params\":[],\"timeout_s\":0.3,\"work\":{\"shell\":true,"
+        "\"command\":\"trap '' TERM; (setsid sleep 98%1 &) ; sleep 98%2 & sleep 98%3; "
+        "sleep 98%4\"}}",
+        sleeps);
     rig_start(&rig, 1, NULL, 0);
     rig_wait(&rig, 1);
     assert_int_equal(rig_result(&rig, 1)->result.status, RESULT_TIMEOUT);
-    assert_int_equal(rig_count_processes("sleep 9876"), 0);
+    assert_int_equal(rig_count_processes(sleeps), 0);
 }
 
 static void what_is_left_behind_is_ended(void **state)
 {
     (void)state;
-    rig_open(&rig,
-             JOB("{\"shell\":true,\"command\":\"(setsid setsid sleep 87651 &); sleep 87652 & "
-                 "exit 0\"}"),
-             NULL);
+    char sleeps[32];
+    open_with_own_sleeps(JOB("{\"shell\":true,\"command\":\"(setsid setsid sleep 98%1 &); "
+                             "sleep 98%2 & exit 0\"}"),
+                         sleeps);
     rig_start(&rig, 1, NULL, 0);
     rig_wait(&rig, 1);
     assert_string_equal(rig_result(&rig, 1)->error, "");
-    assert_int_equal(rig_count_processes("sleep 8765"), 0);
+    assert_int_equal(rig_count_processes(sleeps), 0);
 }
 
 static void a_flood_on_stderr_leaves_its_end(void **state)

@@ -137,9 +137,24 @@ static void failed_fold(struct progress *progress, const cJSON *event)
     progress->failure_count += failure->sentence != NULL;
 }
 
+/* The master says nothing after its end, which is when its workers leave. */
+static void workers_leave(struct progress *progress)
+{
+    for (size_t i = 0; i < progress->worker_count; i++) {
+        struct progress_worker *worker = &progress->workers[i];
+        char *left =
+            worker->state && strcmp(worker->state, "lost") != 0 ? strdup("left") : NULL;
+        if (!left)
+            continue;
+        free(worker->state);
+        worker->state = left;
+    }
+}
+
 static void end_fold(struct progress *progress, const cJSON *event)
 {
     counts_fold(progress, event);
+    workers_leave(progress);
     progress->ended = true;
     progress->running = progress->waiting = 0;
     text_take(event, "status", &progress->status);

@@ -8,11 +8,6 @@
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
-const cJSON *json_member(const cJSON *object, const char *key)
-{
-    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
-}
-
 const char *json_type_name(const cJSON *item)
 {
     if (cJSON_IsObject(item))

@@ -20,6 +20,11 @@ struct json_path {
     size_t count;
 };
 
+const cJSON *json_member(const cJSON *object, const char *key)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
+}
+
 struct parser {
     const char *text;
     const char *at;

@@ -15,6 +15,7 @@ struct row_group {
     struct buf bytes;
 };
 
+/* No rows; allocates nothing. */
 void row_group_init(struct row_group *group);
 /* Free everything; the group is as after row_group_init. */
 void row_group_fini(struct row_group *group);

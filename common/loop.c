@@ -127,7 +127,7 @@ struct loop_watch *loop_watch_add(struct loop *loop, int fd, unsigned events,
                                  .context = context,
                                  .next = loop->watches};
     struct epoll_event event = {.events = to_epoll(events), .data.ptr = watch};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+    if (events && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         error_errno(ret_error, errno, "descriptor %d cannot be watched", fd);
         free(watch);
         return NULL;

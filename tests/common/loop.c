@@ -115,6 +115,8 @@ static void a_watch_for_nothing_does_not_see_a_hang_up(void **state)
     stage->watches[0] =
         loop_watch_add(stage->loop, stage->pipe[0], LOOP_READ, count_call, stage, NULL);
     loop_watch_set(stage->watches[0], 0);
+    int end = dup(stage->pipe[0]);
+    stage->watches[1] = loop_watch_add(stage->loop, end, 0, count_call, stage, NULL);
     close(stage->pipe[1]);
     stage->timers[0] = loop_timer_add(stage->loop, note_b_and_stop, stage);
     loop_timer_arm(stage->timers[0], clock_monotonic_ns() + 2 * CLOCK_MS_NS);
@@ -123,6 +125,8 @@ static void a_watch_for_nothing_does_not_see_a_hang_up(void **state)
     loop_watch_set(stage->watches[0], LOOP_READ);
     assert_int_equal(loop_run(stage->loop, NULL), 0);
     assert_int_equal(stage->calls, 2);
+    loop_watch_remove(stage->watches[1]);
+    close(end);
     stage->pipe[1] = dup(stage->pipe[0]); /* for tear_down */
 }
 

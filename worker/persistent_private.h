@@ -46,6 +46,8 @@ struct runner {
     struct reply_reader *reader;
     double timeout_s, stall_s;
     struct loop_timer *timer;
+    struct loop_timer *deaf; /* it closed a pipe of ours: armed for when it should have ended */
+    const char *deaf_pipe;   /* which one */
 
     enum state state;
     uint32_t starts; /* of the process */
@@ -112,6 +114,8 @@ void persistent_flush(struct runner *runner);
 void persistent_arm_timer(struct runner *runner);
 /* The loop's callback of that timer; context is the runner. */
 void persistent_timer_passed(void *context);
+/* The callback of `deaf`; context is the runner. */
+void persistent_deaf_passed(void *context);
 /* Close its stdin, stdout and stderr. */
 void persistent_close_pipes(struct runner *runner);
 

@@ -72,6 +72,31 @@ void persistent_timer_passed(void *context)
     persistent_condemn(runner, RESULT_TIMEOUT, CHILD_KILL_GENTLY, &error);
 }
 
+/* Without both pipes it is of no use. Mostly it is just ending, and its end will say more. */
+static void hung_up(struct runner *runner, const char *pipe)
+{
+    if (runner->state != UP)
+        return;
+    runner->deaf_pipe = pipe;
+    loop_timer_arm(runner->deaf, clock_monotonic_ns() + CLOCK_SECOND_NS);
+}
+
+static void stdout_ended(void *context)
+{
+    hung_up(context, "output");
+}
+
+void persistent_deaf_passed(void *context)
+{
+    struct runner *runner = context;
+    struct error error;
+    error_set(&error, ERROR_TASKS,
+              "the runner closed its standard %s but did not end; it reads tasks from the one "
+              "and answers on the other as long as it runs",
+              runner->deaf_pipe);
+    persistent_condemn(runner, RESULT_NO_VALUE, CHILD_KILL_GENTLY, &error);
+}
+
 /* What becomes of the head when the process died by itself. */
 static enum result_status judge_end(const struct child_end *end, struct error *error)
 {
@@ -144,6 +169,7 @@ static void child_ended(void *context, const struct child_end *end)
     runner->home = NULL;
     runner->state = DOWN;
     loop_timer_disarm(runner->timer);
+    loop_timer_disarm(runner->deaf);
     charge(runner, end);
     if (runner->first)
         persistent_bring_up(runner);
@@ -165,8 +191,9 @@ static void write_lines(struct runner *runner)
             continue;
         if (put < 0 && errno == EAGAIN)
             break;
-        if (put < 0) { /* it closed its input; its end will say why */
+        if (put < 0) {
             buf_clear(&runner->outgoing);
+            hung_up(runner, "input");
             break;
         }
         buf_consume(&runner->outgoing, (size_t)put);
@@ -252,6 +279,7 @@ static int launch(struct runner *runner, struct error *ret_error)
         open_input(runner, &in, ret_error) == 0 &&
         stream_open(&runner->out, loop, persistent_stdout_came, runner, &out, ret_error) == 0 &&
         stream_open(&runner->err, loop, stderr_came, runner, &err, ret_error) == 0) {
+        runner->out.ended = stdout_ended;
         spec.stdin_fd = in;
         spec.stdout_fd = out;
         spec.stderr_fd = err;

@@ -78,9 +78,11 @@ static struct runner *persistent_open(const struct runner_context *context,
     buf_init(&runner->incoming, PERSISTENT_LINE_MAX);
     buf_init(&runner->values, PERSISTENT_LINE_MAX);
     runner->timer = loop_timer_add(context->loop, persistent_timer_passed, runner);
-    if (!runner->timer)
+    runner->deaf = loop_timer_add(context->loop, persistent_deaf_passed, runner);
+    if (!runner->timer || !runner->deaf)
         error_set(ret_error, ERROR_SYSTEM, "no memory for a runner");
-    if (!runner->timer || params_init(&runner->params, context->job, ret_error) < 0 ||
+    if (!runner->timer || !runner->deaf ||
+        params_init(&runner->params, context->job, ret_error) < 0 ||
         read_settings(runner, ret_error) < 0) {
         persistent_close(runner);
         return NULL;
@@ -104,6 +106,7 @@ static void persistent_close(struct runner *runner)
         queue_free_task(runner->free_tasks);
     }
     loop_timer_remove(runner->timer);
+    loop_timer_remove(runner->deaf);
     workdir_destroy(runner->home);
     recipe_destroy(runner->recipe);
     recipe_destroy(runner->home_recipe);

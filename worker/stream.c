@@ -32,6 +32,8 @@ static void read_some(struct stream *stream, unsigned reads)
             return;
         if (got <= 0) {
             close_watch(stream);
+            if (stream->ended)
+                stream->ended(stream->context);
             return;
         }
         stream->bytes_came(stream->context, bytes, (size_t)got);
@@ -70,6 +72,7 @@ void stream_drain(struct stream *stream)
 {
     /* Whoever writes is dead, so a pipe's capacity is all that can come. More than that comes
      * only from a stranger who was handed the pipe: he is not waited for. */
+    stream->ended = NULL;
     for (int i = 0; i < 64 && stream->fd >= 0; i++)
         read_some(stream, 1);
     close_watch(stream);

@@ -15,6 +15,8 @@ struct stream {
     int fd; /* the reading end; -1: closed */
     struct loop_watch *watch;
     void (*bytes_came)(void *context, const char *bytes, size_t size);
+    /* May be set after stream_open: called from the loop when the child has closed its end. */
+    void (*ended)(void *context);
     void *context;
 };
 

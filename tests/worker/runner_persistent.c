@@ -213,6 +213,26 @@ static void a_stalled_runner_is_replaced(void **state)
     assert_int_equal(rig_result(&rig, 2)->result.status, RESULT_OK);
 }
 
+static void a_runner_that_closes_its_pipes_does_not_hang_the_task(void **state)
+{
+    (void)state;
+    static const char *const pipes[] = {"exec 1>&-; sleep 1000", "exec 0<&- 1>&-; sleep 1000"};
+    for (int i = 0; i < 2; i++) {
+        char job[256];
+        snprintf(job, sizeof(job),
+                 "{\"runner\":\"persistent\",\"params\":[\"K\",\"name\"],"
+                 "\"work\":{\"command\":\"%s\",\"shell\":true}}",
+                 pipes[i]);
+        if (i > 0)
+            rig_close(&rig);
+        rig_open(&rig, job, NULL);
+        start_tasks(1, 1);
+        rig_wait(&rig, 1);
+        assert_int_equal(rig_result(&rig, 1)->result.status, RESULT_NO_VALUE);
+        assert_non_null(strstr(rig_result(&rig, 1)->error, "closed its standard"));
+    }
+}
+
 static void a_cancelled_head_frees_the_slot_and_those_behind_run(void **state)
 {
     (void)state;
@@ -267,6 +287,7 @@ int main(void)
         T(a_runner_that_buffers_its_replies_gets_no_innocent_charged),
         T(a_runner_that_ends_between_tasks_is_started_again),
         T(a_stalled_runner_is_replaced),
+        T(a_runner_that_closes_its_pipes_does_not_hang_the_task),
         T(a_cancelled_head_frees_the_slot_and_those_behind_run),
         T(files_come_and_go_by_directory),
     };

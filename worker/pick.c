@@ -218,14 +218,20 @@ static void match_line(struct rule *rule, const char *line, size_t size)
     rule->found = true;
 }
 
-/* A line of `from`. */
-static void match_rules(struct pick *pick, const char *from, const char *line, size_t size)
+/* The line of `from` that was gathered. It is given to regexec with a NUL behind it: POSIX wants
+ * that, though REG_STARTEND does without. */
+static void match_rules(struct pick *pick, const char *from)
 {
+    const char *line = buf_text(&pick->line);
+    size_t size = pick->line.size;
+    if (!line)
+        return; /* no memory for the NUL */
     if (size && line[size - 1] == '\r')
         size--;
     for (size_t i = 0; i < pick->rule_count; i++)
         if (pick->rules[i].has_regex && strcmp(pick->rules[i].from, from) == 0)
             match_line(&pick->rules[i], line, size);
+    buf_clear(&pick->line);
 }
 
 /* Append to the unfinished line, up to its bound. */
@@ -240,15 +246,10 @@ static void feed_lines(struct pick *pick, const char *from, const char *bytes, s
     while (size) {
         const char *end = memchr(bytes, '\n', size);
         size_t length = end ? (size_t)(end - bytes) : size;
-        if (!end || pick->line.size) {
-            keep_line(&pick->line, bytes, length);
-            if (!end)
-                return;
-            match_rules(pick, from, (const char *)pick->line.data, pick->line.size);
-            buf_clear(&pick->line);
-        } else {
-            match_rules(pick, from, bytes, length < PICK_LINE_MAX ? length : PICK_LINE_MAX);
-        }
+        keep_line(&pick->line, bytes, length);
+        if (!end)
+            return;
+        match_rules(pick, from);
         bytes = end + 1;
         size -= length + 1;
     }
@@ -258,8 +259,7 @@ static void feed_lines(struct pick *pick, const char *from, const char *bytes, s
 static void finish_lines(struct pick *pick, const char *from)
 {
     if (pick->line.size)
-        match_rules(pick, from, (const char *)pick->line.data, pick->line.size);
-    buf_clear(&pick->line);
+        match_rules(pick, from);
 }
 
 void pick_feed_stdout(struct pick *pick, const void *bytes, size_t size)

@@ -358,7 +358,8 @@ static bool is_expected(void *context, pid_t pid)
     struct child *child = context;
     if (find(child->children, pid) || pid == guard_pid(child->children->guard))
         return true;
-    return getpgid(pid) != child->pid && !kin_has_key(child->children->kin, pid, child->key);
+    return getpgid(pid) != child->pid &&
+           !kin_may_have_key(child->children->kin, pid, child->key);
 }
 
 static void kill_hard(struct child *child)

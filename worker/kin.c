@@ -1,6 +1,8 @@
 /*
  * All of /proc is read: pid, parent, group and state of every process. Processes appear and
  * change parents while we look, so with SIGKILL the search is repeated until it finds nobody.
+ * A process in the middle of an exec has no environment for a moment: whether it carries the key
+ * cannot be told then, so one that is our own child (as orphans are) is looked at again.
  */
 #include "config.h"
 
@@ -19,6 +21,8 @@
 
 #define PASSES          50   /* searches before giving up on processes that will not die */
 #define PASS_PAUSE_US   2000 /* what the kernel may need to make a killed process a zombie */
+#define DOUBT_PASSES    10   /* searches before an empty environment is taken for what it is */
+#define QUIET_PASSES    3    /* searches that find nobody before kin_kill_all is content */
 #define ENVIRONMENT_MAX (4 << 20) /* how much of a process's environment is looked at */
 #define KEY_NAME        "BEOFARM_ATTEMPT_KEY="
 
@@ -32,6 +36,8 @@ struct process {
     pid_t pid, parent, group;
     bool is_kin;
 };
+
+enum key { KEY_ABSENT, KEY_CARRIED, KEY_UNKNOWN };
 
 struct processes {
     struct process *list;
@@ -90,8 +96,8 @@ bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t p
         return true;
     if (got < (ssize_t)sizeof(few) - 64)
         few[got] = 0; /* the kernel would have filled the page up to a number */
-    else if (read_whole(kin->children_fd, &kin->text) < 0 ||
-             !(next = (char *)buf_text(&kin->text)))
+    else if (read_whole(kin->children_fd, &kin->children) < 0 ||
+             !(next = (char *)buf_text(&kin->children)))
         return true;
     while (*next) {
         pid_t pid = (pid_t)strtol(next, &next, 10);
@@ -151,13 +157,13 @@ static int list_processes(int proc_fd, struct processes *processes)
 }
 
 /* Has the process BEOFARM_ATTEMPT_KEY=key, or, if `prefix`, one that begins with key and ':'? */
-static bool has_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct buf *text)
+static enum key find_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct buf *text)
 {
     char path[32];
     snprintf(path, sizeof(path), "%d/environ", (int)pid);
     int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return KEY_ABSENT;
     read_whole(fd, text);
     close(fd);
     size_t name_size = strlen(KEY_NAME), key_size = strlen(key);
@@ -167,10 +173,10 @@ static bool has_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct
         if (size >= name_size + key_size && memcmp(next, KEY_NAME, name_size) == 0 &&
             memcmp(next + name_size, key, key_size) == 0 &&
             (prefix ? next[name_size + key_size] == ':' : size == name_size + key_size))
-            return true;
+            return KEY_CARRIED;
         next += size + 1;
     }
-    return false;
+    return text->size ? KEY_ABSENT : KEY_UNKNOWN;
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -187,18 +193,22 @@ static bool parent_is_kin(const struct processes *processes, const struct proces
     return parent && parent->is_kin;
 }
 
-/* Mark the kin; the parents' relation is followed until nothing changes. */
+/* Mark the kin; the parents' relation is followed until nothing changes. Returns how many they
+ * are, and counts those of our own children that may yet prove to be. */
 static size_t mark(int proc_fd, struct processes *processes, pid_t pid, const char *key,
-                   struct buf *text)
+                   struct buf *text, size_t *ret_doubtful)
 {
     size_t marked = 0;
+    pid_t self = getpid();
+    *ret_doubtful = 0;
     if (processes->count)
         qsort(processes->list, processes->count, sizeof(*processes->list), compare_pids);
     for (size_t i = 0; i < processes->count; i++) {
         struct process *process = &processes->list[i];
-        process->is_kin = process->pid == pid || process->group == pid ||
-                          has_key(proc_fd, process->pid, key, false, text);
+        enum key found = find_key(proc_fd, process->pid, key, false, text);
+        process->is_kin = process->pid == pid || process->group == pid || found == KEY_CARRIED;
         marked += process->is_kin;
+        *ret_doubtful += found == KEY_UNKNOWN && process->parent == self && !process->is_kin;
     }
     for (bool changed = marked > 0; changed;) {
         changed = false;
@@ -211,13 +221,17 @@ static size_t mark(int proc_fd, struct processes *processes, pid_t pid, const ch
     return marked;
 }
 
-bool kin_has_key(struct kin *kin, pid_t pid, const char *key)
+bool kin_may_have_key(struct kin *kin, pid_t pid, const char *key)
 {
+    struct process process;
     int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool found = proc_fd >= 0 && has_key(proc_fd, pid, key, false, &kin->text);
-    if (proc_fd >= 0)
-        close(proc_fd);
-    return found;
+    if (proc_fd < 0)
+        return false;
+    enum key found = find_key(proc_fd, pid, key, false, &kin->text);
+    bool may = found == KEY_CARRIED ||
+               (found == KEY_UNKNOWN && read_stat(proc_fd, pid, &process)); /* no zombie */
+    close(proc_fd);
+    return may;
 }
 
 void kin_kill(struct kin *kin, pid_t pid, const char *key, int number, bool thorough)
@@ -227,11 +241,11 @@ void kin_kill(struct kin *kin, pid_t pid, const char *key, int number, bool thor
     if (proc_fd < 0 || list_processes(proc_fd, &processes) < 0)
         kill(-pid, number); /* no /proc: the group must do */
     for (int pass = 0; proc_fd >= 0 && pass < PASSES; pass++) {
-        size_t marked = mark(proc_fd, &processes, pid, key, &kin->text);
+        size_t doubtful, marked = mark(proc_fd, &processes, pid, key, &kin->text, &doubtful);
         for (size_t i = 0; i < processes.count; i++)
             if (processes.list[i].is_kin)
                 kill(processes.list[i].pid, number);
-        if (!marked || !thorough)
+        if (!thorough || (!marked && !(doubtful && pass < DOUBT_PASSES)))
             break;
         usleep(PASS_PAUSE_US);
         if (list_processes(proc_fd, &processes) < 0)
@@ -248,16 +262,17 @@ void kin_kill_all(const char *prefix)
     struct buf text;
     buf_init(&text, ENVIRONMENT_MAX);
     int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int pass = 0; proc_fd >= 0 && pass < PASSES; pass++) {
+    for (int pass = 0, quiet = 0; proc_fd >= 0 && pass < PASSES; pass++) {
         size_t found = 0;
         if (list_processes(proc_fd, &processes) < 0)
             break;
         for (size_t i = 0; i < processes.count; i++)
-            if (has_key(proc_fd, processes.list[i].pid, prefix, true, &text)) {
+            if (find_key(proc_fd, processes.list[i].pid, prefix, true, &text) == KEY_CARRIED) {
                 kill(processes.list[i].pid, SIGKILL);
                 found++;
             }
-        if (!found)
+        quiet = found ? 0 : quiet + 1;
+        if (quiet == QUIET_PASSES)
             break;
         usleep(PASS_PAUSE_US);
     }

@@ -24,8 +24,9 @@ void kin_destroy(struct kin *kin); /* NULL is allowed */
 bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t pid),
                      void *context);
 
-/* Has the process BEOFARM_ATTEMPT_KEY=key in the environment it was started with? */
-bool kin_has_key(struct kin *kin, pid_t pid, const char *key);
+/* Has the process BEOFARM_ATTEMPT_KEY=key in the environment it was started with? True also while
+ * it has no environment to look at: it is in the middle of an exec. False for zombies. */
+bool kin_may_have_key(struct kin *kin, pid_t pid, const char *key);
 
 /* Send `number` to the kin of the child `pid`, itself included, key `key`: to those found in one
  * search, or, if `thorough`, search again until none is left alive (or it is hopeless; a

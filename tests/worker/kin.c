@@ -1,0 +1,160 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "worker/kin.h"
+
+#define KEY   "7-test:1:1"
+#define GROUP 0x3fffffff /* no process has this number */
+
+static struct kin *kin;
+
+static int setup(void **state)
+{
+    struct error error;
+    (void)state;
+    kin = kin_create(&error);
+    return kin ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kin_destroy(kin);
+    return 0;
+}
+
+/* A child in a group of its own that runs a script of the shell in this environment. */
+static pid_t start(const char *script, char *variable)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
+        char *environment[] = {variable, NULL};
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
+        setsid();
+        execve("/bin/sh", argv, environment);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void assert_killed(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+static void end(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static bool is_marked(pid_t pid)
+{
+    return kin_may_have_key(kin, pid, KEY);
+}
+
+/* Wait until the shell stands in its script: it stops itself there. */
+static void wait_stopped(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+}
+
+static void keys_are_told_apart(void **state)
+{
+    (void)state;
+    pid_t ours = start("kill -STOP $$", (char *)"BEOFARM_ATTEMPT_KEY=" KEY);
+    pid_t longer = start("kill -STOP $$", (char *)"BEOFARM_ATTEMPT_KEY=" KEY "2");
+    wait_stopped(ours);
+    wait_stopped(longer);
+    assert_true(is_marked(ours));
+    assert_false(is_marked(longer));
+    kin_kill(kin, GROUP, KEY, SIGKILL, true);
+    assert_killed(ours);
+    assert_int_equal(waitpid(longer, NULL, WNOHANG), 0);
+    end(longer);
+}
+
+/* As in the middle of an exec, only longer. */
+static void a_process_whose_environment_is_not_there_yet_is_looked_at_again(void **state)
+{
+    (void)state;
+    pid_t pid = start("kill -STOP $$; sleep 0.005; "
+                      "BEOFARM_ATTEMPT_KEY=" KEY " exec sleep 60",
+                      NULL);
+    wait_stopped(pid);
+    assert_true(is_marked(pid));
+    kill(pid, SIGCONT);
+    kin_kill(kin, GROUP, KEY, SIGKILL, true);
+    int status;
+    /* It has been killed by now, or never will be. */
+    for (int i = 0; i < 1000 && waitpid(pid, &status, WNOHANG) == 0; i++)
+        usleep(1000);
+    assert_int_equal(kill(pid, 0), -1);
+}
+
+static void a_process_without_environment_is_left_alone(void **state)
+{
+    (void)state;
+    pid_t pid = start("kill -STOP $$", NULL);
+    wait_stopped(pid);
+    kin_kill(kin, GROUP, KEY, SIGKILL, true);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_false(is_marked(pid)); /* a zombie */
+    end(pid);
+}
+
+static bool is_expected(void *context, pid_t pid)
+{
+    *(size_t *)context += kin_may_have_key(kin, pid, KEY) ? 0 : 1;
+    return true;
+}
+
+/* Their list is longer than a page: it must outlast what is read of each. */
+static void many_children_are_all_asked_for(void **state)
+{
+    (void)state;
+    enum { MANY = 900 };
+    pid_t pids[MANY];
+    size_t asked = 0;
+    for (size_t i = 0; i < MANY; i++)
+        if ((pids[i] = fork()) == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            pause();
+            _exit(0);
+        }
+    assert_false(kin_has_orphans(kin, is_expected, &asked));
+    for (size_t i = 0; i < MANY; i++)
+        end(pids[i]);
+    assert_int_equal(asked, MANY);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(keys_are_told_apart),
+        T(a_process_whose_environment_is_not_there_yet_is_looked_at_again),
+        T(a_process_without_environment_is_left_alone),
+        T(many_children_are_all_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

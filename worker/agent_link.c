@@ -407,15 +407,16 @@ static void redialled(void *context, struct link *link, const struct dial_answer
                       const struct error *error)
 {
     struct agent *agent = context;
-    redial_stop(agent->redial);
+    struct redial *redial = agent->redial; /* owns the answer and the error */
     agent->redial = NULL;
     if (link) {
         attach(agent, link, answer);
-        return;
+    } else {
+        struct error end = *error;
+        error_prefix(&end, "the master was not found again");
+        agent_end(agent, &end);
     }
-    struct error end = *error;
-    error_prefix(&end, "the master was not found again");
-    agent_end(agent, &end);
+    redial_stop(redial);
 }
 
 static double rejoin_s(const struct agent *agent)

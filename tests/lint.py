@@ -13,6 +13,7 @@ FOLDERS = ["common", "launch", "master", "worker", "examples", "tests", "benchma
 PROGRAMS = ["launch", "master", "worker"]  # these never include each other
 LINES_MAX = 600
 TEST_LINES_MAX = 1200  # tables of cases and their rigs stay together
+GENERATED = ["common/farm_schema.c"]  # where the build is in the source tree
 PUBLIC_HEADERS = ["worker/beofarm_runner.h"]
 
 # Functions that cannot be used safely, or not in these programs, and what to use instead.
@@ -49,14 +50,15 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 def walk(*folders, ends):
     for folder in folders:
         for where, names, files in os.walk(os.path.join(SOURCE, folder)):
-            names[:] = sorted(n for n in names if not n.startswith(("build", ".", "__")))
+            names[:] = sorted(n for n in names if not n.startswith(("build", ".", "_")))
             for name in sorted(files):
                 if name.endswith(ends):
                     yield os.path.relpath(os.path.join(where, name), SOURCE)
 
 
 def c_files(*folders):
-    return list(walk(*(folders or FOLDERS), ends=(".c", ".h")))
+    found = walk(*(folders or FOLDERS), ends=(".c", ".h"))
+    return [path for path in found if path not in GENERATED]
 
 
 def text_of(path):

@@ -67,6 +67,15 @@ static void tail_format(struct follow *follow, char *text, size_t size)
     buf_fini(&tail);
 }
 
+/* A library that ends the master itself (Open MPI does) uses codes of its own: 1 would mean that
+ * tasks failed, which only a master that announced its end can know. */
+static int sound_code(int code)
+{
+    bool ours = (code >= ERROR_USAGE && code <= ERROR_CHANGED) || code == ERROR_BUG ||
+                code == ERROR_INTERRUPTED;
+    return ours ? code : ERROR_BACKEND;
+}
+
 int follow_outcome(struct follow *follow, char *text, size_t size)
 {
     const struct backend_status *status = &follow->status;
@@ -83,5 +92,5 @@ int follow_outcome(struct follow *follow, char *text, size_t size)
     tail_format(follow, said, sizeof said);
     snprintf(text, size, "the master ended%s%s (%s)%s", progress->ended ? "" : " unexpectedly",
              progress->host[0] ? "" : " before it said its hostname", how, said);
-    return status->lost || status->signal ? ERROR_BACKEND : status->exit_code;
+    return status->lost || status->signal ? ERROR_BACKEND : sound_code(status->exit_code);
 }

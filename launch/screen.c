@@ -265,7 +265,7 @@ static void counts_print(const struct progress *progress, const char *name)
     char time[32];
     int64_t all = progress->done + progress->failed, ended = all - progress->resumed;
     printf("\n%s: %lld", name, (long long)ended);
-    if (progress->total >= 0 && progress->total != all)
+    if (progress->total > progress->resumed && progress->total != all)
         printf(" of %lld", (long long)(progress->total - progress->resumed));
     printf(" %s ended in %s", ended == 1 && progress->total <= 1 ? "task" : "tasks",
            screen_format_time(progress->elapsed_s, time, sizeof time));

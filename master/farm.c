@@ -17,7 +17,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/mpi_world.h"
 #include "master/farm_private.h"
 
 #define FEED_AHEAD         1024 /* tasks kept waiting beyond what workers ask for */
@@ -371,6 +370,5 @@ int farm_run(const struct farm_options *options, struct error *ret_error)
         *ret_error = farm.end;
     }
     farm_close(&farm);
-    mpi_world_exit(code);
     return code;
 }

@@ -23,7 +23,7 @@ struct farm_options {
 
 /* Run the farm to its end. Returns the exit code (enum error_code): 0, ERROR_TASKS where tasks
  * failed, ERROR_INTERRUPTED where it was stopped and can be resumed; anything else comes with a
- * sentence in *ret_error. */
+ * sentence in *ret_error. Call mpi_world_exit when that has been said. */
 int farm_run(const struct farm_options *options, struct error *ret_error);
 
 #endif

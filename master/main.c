@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/mpi_world.h"
 #include "master/attempts.h"
 #include "master/farm.h"
 #include "master/plan.h"
@@ -112,6 +113,7 @@ static int run(const struct arguments *arguments)
     int code = farm_run(&farm, &error);
     if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
         fail(&error);
+    mpi_world_exit(code);
     return code;
 }
 

@@ -16,7 +16,6 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
-#include "common/mpi_world.h"
 #include "worker/agent.h"
 #include "worker/agent_private.h"
 
@@ -30,8 +29,7 @@ void agent_end(struct agent *agent, const struct error *error)
     if (agent->over)
         return;
     agent->over = true;
-    if (error)
-        agent->end = *error;
+    agent->end = error ? *error : agent->trouble;
     loop_stop(agent->loop);
 }
 
@@ -97,6 +95,8 @@ void agent_task_done(void *context, uint32_t slot, const struct result *result,
         workdir_destroy(workdir);
         return;
     }
+    if (agent->trouble.code && result->status == RESULT_NO_START)
+        held->unwanted = held->handback = true; /* another worker will do better */
     if (!held->unwanted) {
         keep_result(agent, held, result, workdir);
         return;
@@ -147,6 +147,17 @@ static void site_failed(void *context, const struct error *error)
     agent_end(context, error);
 }
 
+/* Tasks would fail here one after the other, through no fault of theirs: leave, from the next
+ * turn on. */
+static void site_broken(void *context, const struct error *error)
+{
+    struct agent *agent = context;
+    if (agent->trouble.code)
+        return;
+    agent->trouble = *error;
+    error_prefix(&agent->trouble, "this worker cannot prepare tasks any more");
+}
+
 static void fetch(void *context, const uint8_t *hash, uint64_t offset)
 {
     struct agent *agent = context;
@@ -166,8 +177,10 @@ void agent_attach_cache(struct agent *agent)
 
 void agent_open_site(struct agent *agent, struct error *ret_error)
 {
-    const struct site_events events = {
-        .ready = site_ready, .failed = site_failed, .done = agent_task_done};
+    const struct site_events events = {.ready = site_ready,
+                                       .failed = site_failed,
+                                       .done = agent_task_done,
+                                       .broken = site_broken};
     agent->site_ready = false;
     agent->site =
         site_create(agent->loop, agent->children, agent->job, &events, agent, ret_error);
@@ -265,6 +278,8 @@ static int64_t turn(void *context)
 {
     struct agent *agent = context;
     agent->news = false;
+    if (agent->trouble.code && !agent->leaving)
+        leave(agent);
     dispatch(agent);
     agent_flush(agent);
     look_whether_gone(agent);
@@ -336,7 +351,5 @@ int agent_run(const struct agent_options *options, struct error *ret_error)
         loop_run(agent.loop, &agent.end);
     *ret_error = agent.end;
     close_agent(&agent);
-    int code = agent.end.code;
-    mpi_world_exit(code);
-    return code;
+    return agent.end.code;
 }

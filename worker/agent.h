@@ -13,7 +13,8 @@ struct agent_options {
 };
 
 /* Work until the farm is over, the worker is told to go (SIGTERM, SIGINT: finish or hand back), or
- * the master stays away. Returns the exit code: 0, or an enum error_code with its sentence. */
+ * the master stays away. Returns the exit code: 0, or an enum error_code with its sentence. Call
+ * mpi_world_exit when that has been said. */
 int agent_run(const struct agent_options *options, struct error *ret_error);
 
 #endif

@@ -50,8 +50,9 @@ struct agent {
 
     struct loop_timer *started, *drain, *pulse, *results_wait;
     bool started_armed;
-    bool leaving;    /* SIGTERM came */
-    bool last_words; /* the grace is over */
+    bool leaving;         /* SIGTERM came */
+    bool last_words;      /* the grace is over */
+    struct error trouble; /* of our own; the code is ERROR_NONE while all is well */
     bool over;
     struct error end;
 };

@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "common/mpi_world.h"
 #include "worker/agent.h"
 #include "worker/doctor.h"
 #include "worker/topology.h"
@@ -197,7 +198,10 @@ static int work(const struct arguments *arguments)
         return fail(&error);
     int code = agent_run(&options, &error);
     auth_secret_wipe(&options.dial.secret);
-    return code ? fail(&error) : 0;
+    if (code)
+        fail(&error);
+    mpi_world_exit(code);
+    return code;
 }
 
 static int read_arguments(struct arguments *arguments, int argc, char **argv)

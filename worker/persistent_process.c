@@ -314,6 +314,7 @@ static void home_ready(void *context, struct workdir *home, const struct error *
     runner->home_preparation = NULL;
     runner->home = home;
     if (!home) {
+        runner_unprepared(&runner->context, error);
         fail_all(runner, error);
         return;
     }

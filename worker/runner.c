@@ -11,6 +11,13 @@ static const struct runner_ops *const members[] = {
     &runner_persistent,
 };
 
+void runner_unprepared(const struct runner_context *context, const struct error *error)
+{
+    /* What the farm file or the task did wrong has another code. */
+    if (error->code == ERROR_SYSTEM)
+        context->owner.broken(context->owner.context, error);
+}
+
 const struct runner_ops *runner_find(const char *name)
 {
     for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)

@@ -34,6 +34,10 @@ struct runner_owner {
      * turn. */
     void (*done)(void *context, struct runner *runner, const struct result *result,
                  struct workdir *workdir);
+    /* No task can be prepared here, because the worker's own disk or memory fails. Called just
+     * before `done` says RESULT_NO_START of the attempt that met with it, which is not the
+     * task's fault. */
+    void (*broken)(void *context, const struct error *error);
     void *context;
 };
 
@@ -80,6 +84,9 @@ struct runner_ops {
     /* Kill what runs and free; `done` is not called any more. NULL is allowed. */
     void (*close)(struct runner *runner);
 };
+
+/* For members: a task's preparation failed. Tells the owner if that is the worker's own trouble. */
+void runner_unprepared(const struct runner_context *context, const struct error *error);
 
 /* The member for `name`, NULL if there is none. */
 const struct runner_ops *runner_find(const char *name);

@@ -154,10 +154,12 @@ static void task_prepared(void *context, struct workdir *workdir, const struct e
     task->preparation = NULL;
     task->params = NULL;
     task->workdir = workdir;
-    if (workdir)
+    if (workdir) {
         make_ready(runner, task, params);
-    else
+    } else {
+        runner_unprepared(&runner->context, error);
         queue_fail(runner, task, RESULT_NO_START, 0, error);
+    }
     params_fini(params);
     free(params);
     if (was_waiting) /* nobody else will flush */

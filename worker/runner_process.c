@@ -349,6 +349,7 @@ static void prepared(void *context, struct workdir *workdir, const struct error 
     runner->preparation = NULL;
     runner->workdir = workdir;
     if (!workdir) {
+        runner_unprepared(&runner->context, error);
         finish_unstarted(runner, error);
         return;
     }

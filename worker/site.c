@@ -71,6 +71,12 @@ static void runner_done(void *context, struct runner *runner, const struct resul
     seat->site->events.done(seat->site->context, seat->slot, result, workdir);
 }
 
+static void runner_broken(void *context, const struct error *error)
+{
+    struct seat *seat = context;
+    seat->site->events.broken(seat->site->context, error);
+}
+
 static int open_runners(struct site *site, struct error *ret_error)
 {
     for (uint32_t i = 0; i < site->seat_count; i++) {
@@ -83,7 +89,7 @@ static int open_runners(struct site *site, struct error *ret_error)
             .workplace = site->workplace,
             .children = site->children,
             .loop = site->loop,
-            .owner = {.done = runner_done, .context = seat},
+            .owner = {.done = runner_done, .broken = runner_broken, .context = seat},
         };
         seat->runner = site->ops->open(&context, ret_error);
         if (!seat->runner)

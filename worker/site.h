@@ -26,6 +26,8 @@ struct site_events {
     /* A task ended; as runner_owner.done. */
     void (*done)(void *context, uint32_t slot, const struct result *result,
                  struct workdir *workdir);
+    /* As runner_owner.broken. */
+    void (*broken)(void *context, const struct error *error);
 };
 
 /* Divide the node as the job's "worker" says and ask for the farm's files. `job` is borrowed and

@@ -238,7 +238,8 @@ static int local_task_status(struct backend *backend, const char *id,
     char *folder = task_folder(local_of(backend), id, ret_error);
     int rc = -1;
     if (folder && !disk_exists(folder))
-        error_set(ret_error, ERROR_USAGE, "there is no task %s in this farm", id);
+        error_set(ret_error, ERROR_SYSTEM,
+                  "there is no task %s in this farm: its folder \"%s\" is gone", id, folder);
     else if (folder)
         rc = task_read_record(folder, &record, ret_error);
     if (rc == 0)

@@ -186,8 +186,13 @@ static void end_record(const struct watch *watch)
         status.signal = WTERMSIG(watch->wait_status);
     else
         status.exit_code = WEXITSTATUS(watch->wait_status);
-    for (int i = 0; i < END_RETRY_S && task_end(".", &status, NULL) != 0; i++)
+    /* A disk may have room again later; a folder that was removed does not come back. */
+    for (int i = 0; i < END_RETRY_S && task_end(".", &status, NULL) != 0; i++) {
+        struct stat folder;
+        if (stat(".", &folder) != 0 || folder.st_nlink == 0)
+            return;
         sleep(1);
+    }
 }
 
 /* What the supervisor tells `beofarm` through the pipe: an error of code ERROR_NONE, or why not. */

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import harness
-from farms import (Farm, count, counter, everything_written, grid, have_mpi, kill_and_wait,
+from farms import (Farm, count, counter, everything_written, grid, have_mpi, kill_and_wait, need_mpi,
                    need_root, shell, sweep)
 from harness import Skip, program, test, wait_until
 
@@ -313,6 +313,25 @@ def a_crash_in_the_middle_of_a_line_of_results_is_mended(case):
         file.write('"broken')
     farm.resume(limit_s=60)
     assert all(row["v"] == row["x"] for row in farm.rows(60, "ok"))
+
+
+@test
+def a_master_that_mpi_ends_is_no_farm_with_failed_tasks(case):
+    need_mpi(case)
+    farm = Farm(case, {**shell("echo v=$x", grid(x=[1])), "transport": "mpi"})
+    done = farm.run(expect=7, env={"OMPI_MCA_pml": "bogus"}, limit_s=40)
+    assert "--resume" in done.out, done
+
+
+@test
+def a_master_that_joined_by_mpi_says_why_it_ends(case):
+    need_mpi(case)
+    farm = Farm(case, {**shell("echo v=$x", grid(x=[1])), "transport": "mpi"})
+    farm.run(limit_s=40)
+    with open(farm.path("journal.db"), "wb") as journal:
+        journal.write(b"no database" * 1000)
+    done = farm.resume(expect=4, limit_s=40)
+    assert "journal.db" in done.out + done.err, done
 
 
 if __name__ == "__main__":

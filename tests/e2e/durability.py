@@ -290,5 +290,23 @@ def a_full_disk_of_a_worker_is_named_in_the_results(case):
         assert "No space left" in rows["2"]["error"], rows
 
 
+@test
+def a_worker_without_room_to_prepare_costs_no_task_its_attempts(case):
+    with SmallDisk(case, "600k") as disk:
+        with open(case.path("big.tpl"), "w", encoding="ascii") as template:
+            template.write("x" * 450000 + "{x}")
+        farm = Farm(case, shell("tail -c 2 in.txt >&2; echo v=$x", grid(x=range(10, 40)),
+                                work_values=VALUE, worker={"dir": disk},
+                                work_templates=[{"from": "big.tpl", "to": "in.txt"}]))
+        done = farm.run(expect=7, limit_s=40)
+        assert "No space left" in done.out + done.err, done
+        farm.rows(0)  # no task has failed
+        changed = json.loads(case.read("farm.json"))
+        del changed["worker"]["dir"]
+        case.write("farm.json", changed)
+        farm.resume("--accept-changes", limit_s=40)
+        farm.rows(30, "ok")
+
+
 if __name__ == "__main__":
     harness.main(globals())

@@ -254,24 +254,29 @@ static void stdout_is_an_output_where_it_is_named(void **state)
 static void a_cancelled_attempt_ends_at_once(void **state)
 {
     (void)state;
-    rig_open(&rig, JOB("{\"command\":[\"sleep\",\"76541\"]}"), NULL);
+    char sleeps[32];
+    open_with_own_sleeps(JOB("{\"command\":[\"sleep\",\"98%1\"]}"), sleeps);
     rig_start(&rig, 1, NULL, 0);
     rig.ops->cancel(rig.runner, (struct attempt_id){1, 2}, RUNNER_CANCEL_NOW); /* another */
-    assert_int_equal(rig_count_processes("sleep 76541"), 1);
+    /* It is there from vfork on, but nameless until its exec is over. */
+    for (int i = 0; i < 5000 && rig_count_processes(sleeps) != 1; i++)
+        usleep(1000);
+    assert_int_equal(rig_count_processes(sleeps), 1);
     rig.ops->cancel(rig.runner, (struct attempt_id){1, 1}, RUNNER_CANCEL_NOW);
     rig_wait(&rig, 1);
     assert_int_equal(rig_result(&rig, 1)->result.status, RESULT_SIGNAL);
-    assert_int_equal(rig_count_processes("sleep 76541"), 0);
+    assert_int_equal(rig_count_processes(sleeps), 0);
 }
 
 static void closing_ends_what_runs(void **state)
 {
     (void)state;
-    rig_open(&rig, JOB("{\"shell\":true,\"command\":\"setsid sleep 65431 & sleep 65432\"}"),
-             NULL);
+    char sleeps[32];
+    open_with_own_sleeps(JOB("{\"shell\":true,\"command\":\"setsid sleep 98%1 & sleep 98%2\"}"),
+                         sleeps);
     rig_start(&rig, 1, NULL, 0);
     close_rig(NULL);
-    assert_int_equal(rig_count_processes("sleep 6543"), 0);
+    assert_int_equal(rig_count_processes(sleeps), 0);
 }
 
 static void limits_hold(void **state)

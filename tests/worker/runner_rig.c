@@ -208,6 +208,12 @@ void rig_open_place(struct rig *rig, const struct rig_file *files)
         fail_msg("%s", error.text);
 }
 
+static void broken(void *context, const struct error *error)
+{
+    struct rig *rig = context;
+    rig->trouble = *error;
+}
+
 void rig_open(struct rig *rig, const char *job, const struct rig_file *files)
 {
     struct error error = {0};
@@ -222,7 +228,7 @@ void rig_open(struct rig *rig, const char *job, const struct rig_file *files)
                                      .workplace = rig->place,
                                      .children = rig->children,
                                      .loop = rig->loop,
-                                     .owner = {keep, rig}};
+                                     .owner = {.done = keep, .broken = broken, .context = rig}};
     rig->runner = rig->ops->open(&context, &error);
     if (!rig->runner)
         fail_msg("%s", error.text);

@@ -35,6 +35,7 @@ struct rig_result {
 };
 
 struct rig {
+    struct error trouble; /* what runner_owner.broken was told */
     char root[64];
     struct loop *loop;
     struct children *children;

@@ -26,6 +26,7 @@ struct query {
     atomic_int holders;
     int done_fd;
     char host[1025], service[16]; /* NI_MAXHOST */
+    atomic_bool answered;         /* what follows may be looked at */
     int code;
     struct addrinfo *found;
 };
@@ -51,6 +52,7 @@ static void *query_main(void *context)
     struct query *query = context;
     const uint64_t one = 1;
     query->code = getaddrinfo(query->host, query->service, &hints_any, &query->found);
+    atomic_store(&query->answered, true);
     while (write(query->done_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
     query_release(query);
@@ -101,7 +103,7 @@ static int query_wait(const struct query *query, int64_t deadline_ns, int cancel
         struct pollfd ready[2] = {{.fd = query->done_fd, .events = POLLIN},
                                   {.fd = cancel_fd, .events = POLLIN}};
         int count = poll(ready, 2, left_ns > 0 ? (int)(left_ns / CLOCK_MS_NS) + 1 : 0);
-        if (ready[0].revents)
+        if (atomic_load(&query->answered))
             return 0;
         if (count > 0 && ready[1].revents)
             return error_set(ret_error, ERROR_INTERRUPTED, "interrupted while dialling");

@@ -8,7 +8,7 @@
 #include "tests/fuzz/target.h"
 #include "worker/pick.h"
 
-#define RULE_MAX 40 /* longer expressions are regcomp's affair, which takes its time for some */
+#define RULE_MAX 40
 
 /* The rule as the job has it: [{"name": "v", "regex" or "path": TEXT}]. */
 static cJSON *make_rules(const char *text, size_t size)
@@ -55,12 +55,21 @@ static void check_text(struct pick *pick, const uint8_t *text, size_t size)
     buf_fini(&pieces);
 }
 
+/* glibc's regcomp writes repetitions out: a{999}{999} and a+++++++++++++++ take it gigabytes. What
+ * the writer of a farm file does to himself is not looked for here. */
+static bool is_tame(const uint8_t *rule, size_t size)
+{
+    size_t pluses = 0;
+    for (size_t i = 0; i < size; i++)
+        pluses += rule[i] == '+';
+    return pluses <= 8 && !memchr(rule, '{', size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error error;
     const uint8_t *end = memchr(data, '\n', size < RULE_MAX ? size : RULE_MAX);
-    if (!end ||
-        memchr(data, '{', (size_t)(end - data))) /* no counts: regcomp takes gigabytes */
+    if (!end || !is_tame(data, (size_t)(end - data)))
         return 0;
     cJSON *rules = make_rules((const char *)data, (size_t)(end - data));
     cJSON *names = cJSON_Parse("[\"v\"]");

@@ -21,7 +21,7 @@
 #include "common/values.h"
 #include "worker/workdir.h"
 
-#define PICK_LINE_MAX (1 << 20)
+#define PICK_LINE_MAX (64 << 10) /* some patterns take quadratic time, in the worker's loop */
 #define PICK_JSON_MAX (64 << 20)
 
 struct pick;

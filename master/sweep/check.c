@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "master/sweep/files.h"
 
 #define WHERE_MAX 1024
+
+#define REPETITIONS_MAX 1e6
 
 struct check {
     const cJSON *work;
@@ -245,10 +248,41 @@ static int output_check(const struct check *check, const cJSON *entry, const cha
 
 /* --- values ------------------------------------------------------------------------------- */
 
+/* What makes glibc's regcomp or regexec take more memory or time than there is: back-references,
+ * which POSIX does not give to extended expressions either, and repetitions of repetitions. */
+static const char *regex_danger(const char *text)
+{
+    double repetitions = 1;
+    bool bracket = false;
+
+    for (const char *c = text; *c; c++) {
+        if (bracket) {
+            bracket = *c != ']';
+        } else if (*c == '[') {
+            bracket = true;
+            c += c[1] == '^';
+            c += c[1] == ']'; /* first of all, it stands for itself */
+        } else if (*c == '\\' && c[1]) {
+            if (*++c >= '1' && *c <= '9')
+                return "back-references such as \\1 are not taken";
+        } else if (*c == '{') {
+            const char *comma = c + 1 + strspn(c + 1, "0123456789");
+            double most = strtod(*comma == ',' && comma[1] != '}' ? comma + 1 : c + 1, NULL);
+            repetitions *= most > 1 ? most : 1;
+        }
+    }
+    return repetitions > REPETITIONS_MAX ? "its {repetitions} multiply to more than a million"
+                                         : NULL;
+}
+
 static int regex_check(const struct check *check, const char *text, const char *where)
 {
     char why[256];
     regex_t regex;
+    const char *danger = regex_danger(text);
+
+    if (danger)
+        return error_set(check->error, ERROR_CONFIG, "%s.regex: %s", where, danger);
     int rc = regcomp(&regex, text, REG_EXTENDED | REG_NEWLINE);
 
     if (rc == 0) {

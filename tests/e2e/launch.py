@@ -244,9 +244,10 @@ def a_small_farm_takes_little_time(case):
     fakes(case)
     case.environment["FAKE_WORKER"] = "leave"
     case.environment["FAKE_JOIN"] = "0"
-    done = case.beofarm("run", "-q", expect=0)
-    # Python starts the stand-ins (plan, master): some 50 ms each on a slow machine.
-    assert done.elapsed_s < 2.0, done.elapsed_s
+    # Python starts the stand-ins (plan, master): some 50 ms each on a slow machine. A busy one may
+    # be late once or twice; what waits without need is late each time.
+    times = [case.beofarm("run", "-q", expect=0).elapsed_s for _ in range(3)]
+    assert min(times) < 2.0, times
 
 
 @test

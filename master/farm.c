@@ -113,7 +113,7 @@ static void fail_lost(struct farm *farm, const struct scheduler_action *action)
                                       .started_ns = clock_wall_ns(),
                                       .error = sentence,
                                       .error_size = sizeof(sentence) - 1};
-        farm_record_end(farm, &result, NULL);
+        farm_record_end(farm, &result, NULL, result.id.attempt);
     }
 }
 

@@ -54,12 +54,12 @@ static void ack_when_durable(struct farm *farm, struct member *member, struct at
 }
 
 static void journal(struct farm *farm, const struct result *result, const struct member *member,
-                    bool ended)
+                    uint32_t attempts, bool ended)
 {
     struct error error;
     struct journal_row row = {.ended = ended,
                               .result = *result,
-                              .attempts = result->id.attempt,
+                              .attempts = attempts,
                               .worker = member ? member->host : "",
                               .worker_id = member ? member->id : 0};
     buf_clear(&farm->scratch);
@@ -90,9 +90,10 @@ static void tell_failure(struct farm *farm, const struct result *result, const c
     announce_failed(result->id.task, sentence);
 }
 
-void farm_record_end(struct farm *farm, const struct result *result, struct member *member)
+void farm_record_end(struct farm *farm, const struct result *result, struct member *member,
+                     uint32_t attempts)
 {
-    journal(farm, result, member, true);
+    journal(farm, result, member, attempts, true);
     farm->driver_ops->ended(farm->driver, result, false);
     if (result->status != RESULT_OK)
         tell_failure(farm, result, member ? member->host : "");
@@ -133,16 +134,17 @@ static int take_result(struct farm *farm, struct member *member, const struct re
     if (good && outputs_seal(farm->outputs, member->id, result->id, result->output_files,
                              ret_error) < 0)
         return -1;
+    uint32_t attempts = scheduler_attempts(farm->scheduler, result->id);
     enum scheduler_verdict verdict = judge(farm, member, result);
     if (verdict != SCHEDULER_ACCEPT)
         outputs_discard(farm->outputs, member->id, result->id);
     switch (verdict) {
     case SCHEDULER_ACCEPT:
     case SCHEDULER_FAIL:
-        farm_record_end(farm, result, member);
+        farm_record_end(farm, result, member, attempts);
         break;
     case SCHEDULER_RETRY:
-        journal(farm, result, member, false);
+        journal(farm, result, member, attempts, false);
         break;
     default:
         break;

@@ -76,8 +76,10 @@ void farm_take_loss(void *context, struct member *member, const char *sentence);
 void farm_take_joined(void *context, struct link *link, const struct rendezvous_peer *peer);
 void farm_take_notice(void *context, const char *sentence);
 
-/* farm_intake.c: a task ended for good; journal it. `member` may be NULL. */
-void farm_record_end(struct farm *farm, const struct result *result, struct member *member);
+/* farm_intake.c: a task ended for good; journal it. `member` may be NULL; `attempts` is how
+ * many of its attempts have run. */
+void farm_record_end(struct farm *farm, const struct result *result, struct member *member,
+                     uint32_t attempts);
 
 /* farm.c */
 void farm_feed_until(struct farm *farm, uint64_t task); /* make tasks up to this number exist */

@@ -208,6 +208,17 @@ int scheduler_restore_failures(struct scheduler *s, uint64_t task, uint32_t fail
     return 0;
 }
 
+uint32_t scheduler_attempts(const struct scheduler *s, struct attempt_id id)
+{
+    const struct trouble *trouble =
+        id.task <= SCHEDULER_TASKS_MAX ? trouble_find(&s->tasks, (uint32_t)id.task) : NULL;
+    if (!trouble)
+        return 1;
+    uint64_t counted = trouble->failed_mask | trouble->lost_mask;
+    bool is_counted = id.attempt <= 64 && (counted >> (id.attempt - 1) & 1);
+    return trouble->failures + trouble->losses + (is_counted ? 0 : 1);
+}
+
 enum scheduler_task_state scheduler_task_state(const struct scheduler *s, uint64_t task)
 {
     enum task_place place = task_place(&s->tasks, task);

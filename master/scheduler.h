@@ -123,6 +123,11 @@ enum scheduler_task_state {
 enum scheduler_task_state scheduler_task_state(const struct scheduler *scheduler,
                                                uint64_t task);
 
+/* How many attempts of id.task have run, `id` included: those that failed and those that were lost
+ * while they may have been running, but not those handed back. Ask before the result of `id` is
+ * told of. */
+uint32_t scheduler_attempts(const struct scheduler *scheduler, struct attempt_id id);
+
 /* ---- Workers ---- */
 
 /* A worker joined; it holds at most max(slots, credits) attempts. Ids are the farm's, small

@@ -964,6 +964,33 @@ static void of_no_use_cancels_the_duplicate_too(void **state)
 
 /* ---- Durations ---- */
 
+static void attempts_that_did_not_run_are_not_counted(void **state)
+{
+    (void)state;
+    struct scheduler_policy policy = scheduler_policy_default(3);
+    policy.retry_delay_ns = 0;
+    struct scheduler *s = scheduler_create(&policy, NULL);
+    struct scheduler_action action;
+    scheduler_add(s, 1, NULL);
+    scheduler_worker_joined(s, 1, 1, 1, 0, NULL);
+    assert_int_equal(scheduler_next_action(s, 0, &action, NULL), 1);
+    struct attempt_id first = action.attempts[0];
+    assert_int_equal(scheduler_attempts(s, first), 1);
+    scheduler_worker_leaving(s, 1);
+    scheduler_handed_back(s, 1, first, 0);
+    scheduler_worker_joined(s, 2, 1, 1, 0, NULL);
+    assert_int_equal(scheduler_next_action(s, CLOCK_SECOND_NS, &action, NULL), 1);
+    struct attempt_id second = action.attempts[0];
+    assert_int_equal(second.attempt, 2);
+    assert_int_equal(scheduler_attempts(s, second), 1);
+    assert_int_equal(scheduler_result(s, 2, second, SCHEDULER_FAILED, 1, CLOCK_SECOND_NS),
+                     SCHEDULER_RETRY);
+    struct attempt_id third = {second.task, 3};
+    assert_int_equal(scheduler_attempts(s, third), 2);
+    assert_int_equal(scheduler_attempts(s, second), 1);
+    scheduler_destroy(s);
+}
+
 static void quantiles_are_right_within_their_bucket(void **state)
 {
     (void)state;
@@ -1025,6 +1052,7 @@ int main(void)
         cmocka_unit_test(a_duplicate_comes_when_it_is_time),
         cmocka_unit_test(a_task_fails_when_its_last_live_attempt_does),
         cmocka_unit_test(of_no_use_cancels_the_duplicate_too),
+        cmocka_unit_test(attempts_that_did_not_run_are_not_counted),
         cmocka_unit_test(quantiles_are_right_within_their_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

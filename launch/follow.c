@@ -92,5 +92,7 @@ int follow_outcome(struct follow *follow, char *text, size_t size)
     tail_format(follow, said, sizeof said);
     snprintf(text, size, "the master ended%s%s (%s)%s", progress->ended ? "" : " unexpectedly",
              progress->host[0] ? "" : " before it said its hostname", how, said);
-    return status->lost || status->signal ? ERROR_BACKEND : sound_code(status->exit_code);
+    if (status->lost || status->signal)
+        return ERROR_BACKEND;
+    return progress->ended ? status->exit_code : sound_code(status->exit_code);
 }

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import harness
-from farms import (Farm, count, counter, everything_written, grid, have_mpi, kill_and_wait, need_mpi,
+from farms import (Farm, count, counter, everything_written, grid, have_mpi, need_mpi,
                    need_root, shell, sweep)
 from harness import Skip, program, test, wait_until
 
@@ -306,7 +306,7 @@ def a_crash_in_the_middle_of_a_line_of_results_is_mended(case):
     wait_until(lambda: farm.try_read("results.csv").count("\n") > 5, "rows came")
     farm.process.send_signal(signal.SIGKILL)
     farm.process.wait()
-    kill_and_wait(farm.pid("master"))
+    farm.kill("master")
     size = os.path.getsize(farm.path("results.csv"))
     os.truncate(farm.path("results.csv"), size - 7)
     with open(farm.path("results.csv"), "a", encoding="utf-8") as file:

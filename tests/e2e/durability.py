@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import harness
-from farms import Farm, count, counter, grid, kill, kill_and_wait, need_root, shell, sweep
+from farms import Farm, count, counter, grid, kill, need_root, shell, sweep
 from harness import Skip, alive, test, wait_until
 
 VALUE = [{"name": "v", "regex": "v=(.*)"}]
@@ -48,7 +48,7 @@ def a_killed_master_loses_nothing(case):
     side, farm = counted(case, 200, limits={"duplicates": False})
     farm.start()
     wait_until(lambda: count(side) > 40, "tasks ran")
-    kill_and_wait(farm.pid("master"))
+    farm.kill("master")
     done = farm.end(expect=7)
     summary = done.lines()[-1]
     assert summary["resumable"] and "signal 9" in summary["sentence"], done
@@ -79,7 +79,7 @@ def killed_again_and_again_each_task_still_ends_once(case):
         wait_until(lambda: count(side) > target or farm.process.poll() is not None, "tasks ran")
         if farm.process.poll() is not None:
             break
-        kill_and_wait(farm.pid(master))
+        farm.kill(master)
         kill(farm.process.pid)
         farm.process.wait()
         farm.start("--resume")
@@ -99,7 +99,7 @@ def outputs_of_a_killed_master_are_whole_or_run_again(case):
     farm.start()
     wait_until(lambda: count(side) > 30, "tasks ran")
     kill(farm.process.pid)
-    kill_and_wait(farm.pid("master"))
+    farm.kill("master")
     farm.resume(limit_s=60)
     farm.rows(100, "ok")
     for task in range(1, 101):
@@ -269,7 +269,7 @@ def a_full_disk_of_the_run_loses_nothing_when_all_is_killed(case):
         wait_until(lambda: [e for e in farm.events("notice") if "space" in e["sentence"]] or
                    farm.process.poll() is not None, "the master says so", 30)
         kill(farm.process.pid)
-        kill_and_wait(farm.pid("master"))
+        farm.kill("master")
         os.unlink(os.path.join(disk, "ballast"))
         before = acknowledged(farm)
         assert before

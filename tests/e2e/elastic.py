@@ -264,7 +264,7 @@ def workers_outlive_a_killed_master_and_bring_their_results(case):
     # The master and `beofarm run` die; of the workers that go on, one finishes its task
     # meanwhile, and the others are busy.
     kill_and_wait(farm.process.pid)
-    kill_and_wait(farm.pid("master"))
+    farm.kill("master")
     running, model = begun(), models_of(hand.pid)[0]
     kept = x_of(model)
     case.write(f"go{kept}", "")

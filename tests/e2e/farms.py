@@ -123,6 +123,13 @@ class Farm:
                             f"{name} runs")
         return record["pid"]
 
+    def kill(self, name):
+        """Kill a task's program, and wait until the backend has noticed: until then a resume
+        follows what it takes for a farm that runs."""
+        kill(self.pid(name))
+        wait_until(lambda: (self.task(name) or {}).get("state") == "ended",
+                   f"the end of {name} is known")
+
     def port(self, master="master"):
         return self.wait_event("listening", master)["port"]
 

@@ -221,12 +221,7 @@ static void look_at_backlog(struct farm *farm)
 
 void farm_wake(void *context)
 {
-    (void)context; /* it is enough that the loop turns */
-}
-
-void farm_wake_expired(void *context)
-{
-    (void)context;
+    (void)context; /* it is enough that the loop turns: the turn looks at everything */
 }
 
 void farm_retry_expired(void *context)

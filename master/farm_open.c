@@ -254,7 +254,7 @@ static int open_crew(struct farm *farm, struct error *ret_error)
     farm->crew = crew_create(farm->loop, (int64_t)(farm->file.limits.heartbeat_timeout_s * 1e9),
                              &events, farm, ret_error);
     farm->pending = pending_create();
-    farm->wake = loop_timer_add(farm->loop, farm_wake_expired, farm);
+    farm->wake = loop_timer_add(farm->loop, farm_wake, farm);
     farm->retry = loop_timer_add(farm->loop, farm_retry_expired, farm);
     farm->lonely = loop_timer_add(farm->loop, farm_lonely_expired, farm);
     farm->parting = loop_timer_add(farm->loop, farm_parting_expired, farm);

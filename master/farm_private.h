@@ -85,9 +85,8 @@ void farm_record_end(struct farm *farm, const struct result *result, struct memb
 void farm_feed_until(struct farm *farm, uint64_t task); /* make tasks up to this number exist */
 void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void farm_wake(void *context);               /* a driver has news */
+void farm_wake(void *context); /* a driver has news, or the scheduler's time has come */
 void farm_caught(int signal, void *context); /* SIGTERM, SIGINT */
-void farm_wake_expired(void *context);
 void farm_retry_expired(void *context);
 void farm_lonely_expired(void *context);
 void farm_parting_expired(void *context);

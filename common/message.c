@@ -16,7 +16,7 @@ static const char *const type_names[MESSAGE_TYPES] = {
 };
 
 static const char *const status_names[RESULT_STATUSES] = {
-    "ok", "exit", "signal", "timeout", "no-start", "no-value", "lost",
+    "ok", "exit", "signal", "timeout", "no-start", "no-value", "lost", "cancelled",
 };
 
 const char *message_type_name(int type)

@@ -33,6 +33,20 @@ struct driver_context {
     struct loop *loop;
     void (*wake)(void *wake_context); /* tells the farm to ask `next` again */
     void *wake_context;
+    /* Ends a task at once with RESULT_CANCELLED, its attempts are stopped; `ended` is told of it
+     * before this returns. A task whose number `next` has yet to give is ended beforehand: that
+     * number is never run. Without effect on tasks that have ended. Not from within `payload`. */
+    void (*cancel)(void *wake_context, uint64_t task);
+    /* Writes a note (1 or more bytes, copied) into the journal: durable no later than any result of a
+     * task that `next` gives, or `ended` is told of, after it. Returns its sequence number, for
+     * driver_ops.durable; 0 if memory was short, and then the farm ends, resumable. A resumed
+     * master gives all notes back (driver_ops.noted). Not from within `open`. */
+    uint64_t (*note)(void *wake_context, const void *bytes, size_t size);
+    /* The sequence number of what was journaled last: in `ended`, that of the result. */
+    uint64_t (*sequence)(void *wake_context);
+    /* Tells the user a line (a notice: status, watch, the terminal). */
+    void (*say)(void *wake_context, const char *sentence);
+    const char *socket_path; /* --driver-socket; NULL: the farm file says */
     const char *host; /* the master's hostname and address, for commands that need them */
     const char *address;
     const char *run_dir;
@@ -73,6 +87,10 @@ struct driver_ops {
      * "prefetch", "work". */
     int (*job)(const struct driver *driver, cJSON *job, struct error *ret_error);
 
+    /* Whether results.csv is to have the bookkeeping columns alone, because there are thousands of
+     * parameters and values; all are in the journal. NULL: no. */
+    bool (*brief)(const struct driver *driver);
+
     /* Whether there is one more task. Tasks are numbered from 1 by how often this has said
      * DRIVER_TASK. `slots` is how many are joined now. */
     enum driver_next (*next)(struct driver *driver, uint32_t slots);
@@ -82,9 +100,21 @@ struct driver_ops {
      * -1 if there is no such task. */
     int (*payload)(struct driver *driver, uint64_t task, struct buf *payload);
 
+    /* On resume: a note of an earlier master. All of them, in order, before any `ended` and `next`;
+     * 0, or -1 with a sentence that ends the farm. May be NULL. */
+    int (*noted)(struct driver *driver, const void *bytes, size_t size,
+                 struct error *ret_error);
+
+    /* All notes and results up to this sequence number are durable. May be NULL. */
+    void (*durable)(struct driver *driver, uint64_t sequence);
+
     /* A task ended for good: result->status says how. `resumed` is true for those replayed from
      * the journal. */
     void (*ended)(struct driver *driver, const struct result *result, bool resumed);
+
+    /* Said before `ended` of a task: the host that brought its result ("" if none did) and how
+     * many attempts it took. Borrowed during the call. May be NULL. */
+    void (*ran)(struct driver *driver, uint64_t task, const char *worker, uint32_t attempts);
 
     /* Whether the work is over whatever still runs (an external master has ended): the farm then
      * stops its tasks and ends. Asked after wake() and after every result. May be NULL: the work

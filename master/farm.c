@@ -204,6 +204,8 @@ void farm_journal_ready(unsigned events, void *context)
         if (member)
             crew_ack(farm->crew, member, ack.id);
     }
+    if (farm->driver_ops->durable)
+        farm->driver_ops->durable(farm->driver, committed);
     tell_trouble(farm);
 }
 

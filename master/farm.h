@@ -18,6 +18,7 @@ struct farm_options {
     const char *store;         /* URI; NULL or "": none */
     const char *secret;        /* 64 hex digits */
     const char *network;       /* interface or CIDR; NULL: farm.json's, or all */
+    const char *driver_socket; /* --driver-socket: parameter sets come from there; NULL: no */
     int port;                  /* to try first; -1: farm.json's */
 };
 

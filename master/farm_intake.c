@@ -94,10 +94,51 @@ void farm_record_end(struct farm *farm, const struct result *result, struct memb
                      uint32_t attempts)
 {
     journal(farm, result, member, attempts, true);
+    if (farm->driver_ops->ran)
+        farm->driver_ops->ran(farm->driver, result->id.task, member ? member->host : "",
+                              attempts);
     farm->driver_ops->ended(farm->driver, result, false);
-    if (result->status != RESULT_OK)
+    if (result->status != RESULT_OK && result->status != RESULT_CANCELLED)
         tell_failure(farm, result, member ? member->host : "");
     progress_touch(farm->progress);
+}
+
+uint64_t farm_note(void *context, const void *bytes, size_t size)
+{
+    struct farm *farm = context;
+    struct error error;
+    if (journal_add_note(farm->journal, bytes, size, &farm->last_sequence, &error) == 0)
+        return farm->last_sequence;
+    farm_end(farm, error.code, "%s", error.text);
+    return 0;
+}
+
+uint64_t farm_sequence(void *context)
+{
+    const struct farm *farm = context;
+    return farm->last_sequence;
+}
+
+void farm_cancel_task(void *context, uint64_t task)
+{
+    struct farm *farm = context;
+    struct error error;
+    static const char sentence[] = "it was not wanted any more";
+    const struct result result = {.id = {.task = task},
+                                  .status = RESULT_CANCELLED,
+                                  .started_ns = clock_wall_ns(),
+                                  .error = sentence,
+                                  .error_size = sizeof(sentence) - 1};
+    /* Asked with a number that no attempt has: those that ended, and one more, if it is live. */
+    const struct attempt_id next = {.task = task, .attempt = SCHEDULER_ATTEMPT_MAX};
+    enum scheduler_task_state state = scheduler_task_state(farm->scheduler, task);
+    uint32_t attempts =
+        scheduler_attempts(farm->scheduler, next) - (state != SCHEDULER_TASK_LEASED);
+    bool unknown = state == SCHEDULER_TASK_UNKNOWN;
+    if (unknown && scheduler_restore(farm->scheduler, task, true, &error) < 0)
+        farm_end(farm, error.code, "%s", error.text);
+    else if (unknown || scheduler_cancel(farm->scheduler, task))
+        farm_record_end(farm, &result, NULL, attempts);
 }
 
 static bool has_ended(const struct farm *farm, uint64_t task)

@@ -23,9 +23,23 @@ static int make_instance(struct farm *farm, struct error *ret_error)
     return 0;
 }
 
+/* With --driver-socket a sweep's table only names the parameters. */
+static const struct driver_ops *find_driver(const struct farm *farm)
+{
+    const char *kind = farm->file.work_kind;
+    bool by_socket = farm->options->driver_socket && strcmp(kind, "sweep") == 0;
+    return driver_find(by_socket ? "socket" : kind);
+}
+
 static int open_driver(struct farm *farm, struct error *ret_error)
 {
-    farm->driver_ops = driver_find(farm->file.work_kind);
+    farm->driver_ops = find_driver(farm);
+    if (farm->driver_ops && farm->options->driver_socket &&
+        strcmp(farm->driver_ops->kind, "socket") != 0)
+        return error_set(ret_error, ERROR_USAGE,
+                         "--driver-socket is for work of the kinds \"socket\" and \"sweep\"; "
+                         "%s has \"%s\"",
+                         farm->options->farm_path, farm->file.work_kind);
     if (!farm->driver_ops)
         return error_set(ret_error, ERROR_CONFIG, "%s: $.work.kind: no driver for \"%s\"",
                          farm->options->farm_path, farm->file.work_kind);
@@ -52,6 +66,11 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         .loop = farm->loop,
         .wake = farm_wake,
         .wake_context = farm,
+        .cancel = farm_cancel_task,
+        .note = farm_note,
+        .sequence = farm_sequence,
+        .say = farm_take_notice,
+        .socket_path = farm->options->driver_socket,
         .host = rendezvous_host(farm->rendezvous),
         .address = rendezvous_address(farm->rendezvous),
         .run_dir = run_dir,
@@ -104,7 +123,9 @@ static int open_journal(struct farm *farm, const cJSON *job, struct error *ret_e
         const struct journal_meta meta = {.farm = farm->file.name,
                                           .farm_file = text,
                                           .params = params ? params : "[]",
-                                          .results = results ? results : "[]"};
+                                          .results = results ? results : "[]",
+                                          .brief = farm->driver_ops->brief &&
+                                                   farm->driver_ops->brief(farm->driver)};
         farm->journal = journal_open(path, JOURNAL_WRITE, &meta, ret_error);
         rc = farm->journal ? 0 : -1;
     }

@@ -81,6 +81,13 @@ void farm_take_notice(void *context, const char *sentence);
 void farm_record_end(struct farm *farm, const struct result *result, struct member *member,
                      uint32_t attempts);
 
+/* farm_intake.c: what drivers may call (driver_context.note, sequence, say). */
+uint64_t farm_note(void *context, const void *bytes, size_t size);
+uint64_t farm_sequence(void *context);
+
+/* farm_intake.c: the driver does not want this task any more (driver_context.cancel). */
+void farm_cancel_task(void *context, uint64_t task);
+
 /* farm.c */
 void farm_feed_until(struct farm *farm, uint64_t task); /* make tasks up to this number exist */
 void farm_end(struct farm *farm, enum error_code code, const char *format, ...)

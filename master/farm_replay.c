@@ -25,9 +25,11 @@ static int replay_end(void *context, const struct journal_row *row, struct error
 {
     struct replay *replay = context;
     struct farm *farm = replay->farm;
-    bool done = row->result.status == RESULT_OK;
+    bool done = row->result.status == RESULT_OK || row->result.status == RESULT_CANCELLED;
     if (scheduler_restore(farm->scheduler, row->result.id.task, done, ret_error) < 0)
         return -1;
+    if (farm->driver_ops->ran)
+        farm->driver_ops->ran(farm->driver, row->result.id.task, row->worker, row->attempts);
     farm->driver_ops->ended(farm->driver, &row->result, true);
     return 0;
 }
@@ -46,6 +48,14 @@ static int replay_failure(void *context, const struct journal_row *row, struct e
     replay->list[replay->count++] = (struct failed){
         .task = row->result.id.task, .failures = 1, .attempt = row->result.id.attempt};
     return 0;
+}
+
+static int replay_note(void *context, const void *bytes, size_t size, struct error *ret_error)
+{
+    struct farm *farm = ((struct replay *)context)->farm;
+    return farm->driver_ops->noted
+               ? farm->driver_ops->noted(farm->driver, bytes, size, ret_error)
+               : 0;
 }
 
 static int by_task(const void *a, const void *b)
@@ -93,7 +103,9 @@ int farm_replay(struct farm *farm, struct error *ret_error)
     struct replay replay = {.farm = farm};
     if (!journal_resumed(farm->journal))
         return 0;
-    int rc = journal_replay(farm->journal, replay_end, &replay, ret_error);
+    int rc = journal_replay_notes(farm->journal, replay_note, &replay, ret_error);
+    if (rc == 0)
+        rc = journal_replay(farm->journal, replay_end, &replay, ret_error);
     if (rc == 0)
         rc = journal_replay_failures(farm->journal, replay_failure, &replay, ret_error);
     if (rc == 0)

@@ -234,6 +234,7 @@ static int journal_begin(struct journal *journal, const struct journal_meta *met
         {"farm_file", meta->farm_file},
         {"params", meta->params},
         {"results", meta->results},
+        {"brief", meta->brief ? "1" : "0"},
         {"run", run},
         {"created_ns", created},
     };
@@ -428,6 +429,19 @@ int journal_replay_failures(struct journal *journal,
     return replay(journal, false, each, context, ret_error);
 }
 
+int journal_replay_notes(struct journal *journal,
+                         int (*each)(void *context, const void *bytes, size_t size,
+                                     struct error *ret_error),
+                         void *context, struct error *ret_error)
+{
+    int rc;
+
+    pthread_mutex_lock(&journal->db_lock);
+    rc = journal_db_replay_notes(journal->db, each, context, ret_error);
+    pthread_mutex_unlock(&journal->db_lock);
+    return rc;
+}
+
 int journal_add(struct journal *journal, const struct journal_row *row, uint64_t *ret_sequence,
                 struct error *ret_error)
 {
@@ -450,6 +464,16 @@ int journal_add(struct journal *journal, const struct journal_row *row, uint64_t
     return rc < 0 ? error_set(ret_error, ERROR_SYSTEM, "no memory to journal task %" PRIu64,
                               row->result.id.task)
                   : 0;
+}
+
+int journal_add_note(struct journal *journal, const void *bytes, size_t size,
+                     uint64_t *ret_sequence, struct error *ret_error)
+{
+    const struct journal_row row = {.note = true, .params = bytes, .params_size = size};
+
+    if (size == 0)
+        return error_set(ret_error, ERROR_BUG, "an empty note");
+    return journal_add(journal, &row, ret_sequence, ret_error);
 }
 
 uint64_t journal_committed(struct journal *journal)

@@ -1,5 +1,6 @@
 /*
- * journal.h - the durable record of a farm: journal.db, one row per ended task.
+ * journal.h - the durable record of a farm: journal.db, one row per ended task, and the notes of
+ * its driver.
  *
  * journal_add queues a row and returns at once. A thread of the journal commits whatever has
  * gathered in one transaction (WAL, synchronous=FULL: a committed row survives a power cut), and
@@ -31,7 +32,7 @@
 #include "common/error.h"
 #include "common/message.h"
 
-#define JOURNAL_VERSION 1 /* of the tables; a newer journal is refused */
+#define JOURNAL_VERSION 2 /* of the tables; 1 had no notes; a newer journal is refused */
 #define JOURNAL_RETRY_S 1
 
 struct journal;
@@ -42,6 +43,7 @@ struct journal_meta {
     const char *farm_file; /* the text of farm.json as run */
     const char *params;    /* JSON array of the names of a task's values, as in the job */
     const char *results;   /* JSON array of the names of a result's values */
+    bool brief;            /* results.csv has no columns for params and results (wide work) */
 };
 
 enum journal_mode {
@@ -49,8 +51,9 @@ enum journal_mode {
     JOURNAL_READ,  /* replay and meta alone; also while a master writes (if not EXCLUSIVE) */
 };
 
-/* One ended task, or one failed attempt of a task that will be tried again. */
+/* One ended task, one failed attempt of a task that will be tried again, or a note. */
 struct journal_row {
+    bool note;            /* true: `params` is a note of the driver, and nothing else is used */
     bool ended;           /* true: the task ended, ok or not. false: only this attempt did */
     struct result result; /* of the attempt that ended it; what it points to is borrowed */
     uint32_t attempts;    /* how many attempts the task took in all */
@@ -63,7 +66,7 @@ struct journal_row {
 /* Called in the journal's thread. `prepare` runs before each commit with the rows of the group
  * and must be repeatable, since a failed group is tried again (outputs_prepare); -1 keeps the
  * group from being committed. `committed` runs after each commit (results_append). Either may be
- * NULL. Rows of both kinds (`ended` or not) are passed. */
+ * NULL. Rows of all kinds (`ended` or not, notes) are passed; notes are not `ended`. */
 struct journal_hooks {
     int (*prepare)(void *context, const struct journal_row *rows, size_t count,
                    struct error *ret_error);
@@ -85,7 +88,8 @@ void journal_set_hooks(struct journal *journal, const struct journal_hooks *hook
 /* Whether journal_open found a journal to go on with. */
 bool journal_resumed(const struct journal *journal);
 
-/* "farm", "run", "farm_file", "params", "results", "created_ns". Borrowed until the journal is
+/* "farm", "run", "farm_file", "params", "results", "brief" ("1", or "0"; NULL in journals of version
+ * 1), "created_ns". Borrowed until the journal is
  * closed; NULL if there is none. */
 const char *journal_meta_get(const struct journal *journal, const char *key);
 
@@ -104,10 +108,21 @@ int journal_replay_failures(struct journal *journal,
                                         struct error *ret_error),
                             void *context, struct error *ret_error);
 
+/* Call `each` for every note in the order in which they were added. As journal_replay. */
+int journal_replay_notes(struct journal *journal,
+                         int (*each)(void *context, const void *bytes, size_t size,
+                                     struct error *ret_error),
+                         void *context, struct error *ret_error);
+
 /* Queue a row; everything is copied. *ret_sequence (may be NULL) counts from 1 without gaps.
  * -1: no memory (nothing was queued). */
 int journal_add(struct journal *journal, const struct journal_row *row, uint64_t *ret_sequence,
                 struct error *ret_error);
+
+/* Queue a note: bytes (1 or more) that are given back in order. It shares the sequence of rows: it is
+ * durable no later than any row added after it. */
+int journal_add_note(struct journal *journal, const void *bytes, size_t size,
+                     uint64_t *ret_sequence, struct error *ret_error);
 
 /* All rows up to and including this sequence number are durable; 0 if none. Clears journal_fd. */
 uint64_t journal_committed(struct journal *journal);

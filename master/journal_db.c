@@ -27,7 +27,15 @@
 #define CHECKPOINT_PAGES 8192       /* 32 MiB of log between checkpoints */
 #define BUSY_MS          5000       /* somebody's sqlite3 shell may hold a lock for a moment */
 
-enum statement { INSERT_RESULT, INSERT_FAILURE, BEGIN, COMMIT, ROLLBACK, STATEMENTS };
+enum statement {
+    INSERT_RESULT,
+    INSERT_FAILURE,
+    INSERT_NOTE,
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    STATEMENTS
+};
 
 struct journal_db {
     sqlite3 *sqlite;
@@ -45,6 +53,7 @@ static const char *const statement_text[STATEMENTS] = {
         "INSERT INTO attempt_failure(task, status, code, attempt, attempts, worker, slot,"
         " started_ns, elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr)"
         " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    [INSERT_NOTE] = "INSERT INTO note(bytes) VALUES(?1)",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
@@ -56,7 +65,12 @@ static const char *const statement_text[STATEMENTS] = {
     " started_ns INTEGER NOT NULL, elapsed_s REAL, cpu_s REAL, max_rss INTEGER NOT NULL,"      \
     " output_files INTEGER NOT NULL, \"values\" BLOB, error TEXT, stderr BLOB"
 
-static const char create_text[] =
+/* AUTOINCREMENT: ids only grow, so that their order is the order of the notes. */
+#define CREATE_NOTE                                                                            \
+    "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT "    \
+    "NULL);"
+
+static const char create_text[] = CREATE_NOTE
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE result(task INTEGER PRIMARY KEY, " COMMON_COLUMNS ", params BLOB);"
     "CREATE TABLE attempt_failure(id INTEGER PRIMARY KEY, task INTEGER NOT "
@@ -207,6 +221,20 @@ static int db_identify(struct journal_db *db, bool *ret_fresh, struct error *ret
     return 0;
 }
 
+/* A journal of version 1 gets what came later. */
+static int db_upgrade(struct journal_db *db, struct error *ret_error)
+{
+    char text[256];
+
+    if (pragma_integer(db, "PRAGMA user_version") >= JOURNAL_VERSION)
+        return 0;
+    snprintf(text, sizeof text, "BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT",
+             CREATE_NOTE, JOURNAL_VERSION);
+    return sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) == SQLITE_OK
+               ? 0
+               : db_error(db, ret_error, "upgrade");
+}
+
 static int statements_prepare(struct journal_db *db, struct error *ret_error)
 {
     for (int i = 0; i < STATEMENTS; i++)
@@ -258,7 +286,8 @@ struct journal_db *journal_db_open(const char *path, bool write, bool *ret_fresh
     if (!db)
         return NULL;
     if ((write && db_configure(db, ret_error) < 0) ||
-        (write && !*ret_fresh && statements_prepare(db, ret_error) < 0)) {
+        (write && !*ret_fresh &&
+         (db_upgrade(db, ret_error) < 0 || statements_prepare(db, ret_error) < 0))) {
         journal_db_close(db);
         return NULL;
     }
@@ -365,6 +394,16 @@ static void bind_bytes(sqlite3_stmt *statement, int column, const void *bytes, s
         sqlite3_bind_blob64(statement, column, bytes, size, SQLITE_STATIC);
 }
 
+static int note_insert(struct journal_db *db, const struct journal_row *row)
+{
+    sqlite3_stmt *s = db->statements[INSERT_NOTE];
+    int rc;
+
+    sqlite3_bind_blob64(s, 1, row->params, row->params_size, SQLITE_STATIC);
+    rc = sqlite3_step(s);
+    return rc == SQLITE_DONE ? sqlite3_reset(s) : rc;
+}
+
 static int row_insert(struct journal_db *db, const struct journal_row *row)
 {
     sqlite3_stmt *s = db->statements[row->ended ? INSERT_RESULT : INSERT_FAILURE];
@@ -405,7 +444,7 @@ int journal_db_commit(struct journal_db *db, const struct journal_row *rows, siz
     if (statement_run(db, BEGIN) != SQLITE_OK)
         goto fail;
     for (size_t i = 0; i < count; i++)
-        if (row_insert(db, &rows[i]) != SQLITE_OK)
+        if ((rows[i].note ? note_insert : row_insert)(db, &rows[i]) != SQLITE_OK)
             goto fail;
     if (statement_run(db, COMMIT) != SQLITE_OK)
         goto fail;
@@ -471,6 +510,35 @@ int journal_db_replay(struct journal_db *db, bool ended,
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
         if (row_read(db, statement, ended, &row, ret_error) < 0 ||
             each(context, &row, ret_error) < 0) {
+            sqlite3_finalize(statement);
+            return -1;
+        }
+    if (rc != SQLITE_DONE)
+        goto fail;
+    sqlite3_finalize(statement);
+    return 0;
+fail:
+    db_error(db, ret_error, "read");
+    sqlite3_finalize(statement);
+    return -1;
+}
+
+int journal_db_replay_notes(struct journal_db *db,
+                            int (*each)(void *context, const void *bytes, size_t size,
+                                        struct error *ret_error),
+                            void *context, struct error *ret_error)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc;
+
+    if (pragma_integer(db, "PRAGMA user_version") < 2)
+        return 0;
+    if (sqlite3_prepare_v2(db->sqlite, "SELECT bytes FROM note ORDER BY id", -1, &statement,
+                           NULL) != SQLITE_OK)
+        goto fail;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+        if (each(context, sqlite3_column_blob(statement, 0),
+                 (size_t)sqlite3_column_bytes(statement, 0), ret_error) < 0) {
             sqlite3_finalize(statement);
             return -1;
         }

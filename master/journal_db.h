@@ -34,6 +34,12 @@ int journal_db_replay(struct journal_db *db, bool ended,
                                   struct error *ret_error),
                       void *context, struct error *ret_error);
 
+/* Call `each` per note in order; for none in a journal of version 1 that is only read. */
+int journal_db_replay_notes(struct journal_db *db,
+                            int (*each)(void *context, const void *bytes, size_t size,
+                                        struct error *ret_error),
+                            void *context, struct error *ret_error);
+
 /* Call `each` for every pair that journal_db_create stored. */
 int journal_db_each_meta(struct journal_db *db,
                          int (*each)(void *context, const char *key, const char *value,

@@ -31,7 +31,7 @@ struct results {
     char *path;
     int fd; /* appending */
     char *header;
-    size_t params, values; /* how many columns of each */
+    size_t params, values; /* how many columns of each; 0 where the journal says "brief" */
     struct buf lines;      /* of the group being appended */
 
     pthread_mutex_t lock; /* trouble is set by the journal's thread, read by the owner's */
@@ -108,13 +108,17 @@ static int names_put(struct buf *buf, const char *json, size_t *ret_count)
 static int header_make(struct results *results, const struct journal *journal,
                        struct error *ret_error)
 {
+    const char *brief = journal_meta_get(journal, "brief");
+    bool wide = brief && strcmp(brief, "1") == 0;
     struct buf buf;
     int rc = 0;
 
     buf_init(&buf, LINES_MAX);
     buf_append_text(&buf, "task,");
-    if (names_put(&buf, journal_meta_get(journal, "params"), &results->params) < 0 ||
-        names_put(&buf, journal_meta_get(journal, "results"), &results->values) < 0)
+    if (wide)
+        results->params = results->values = 0;
+    else if (names_put(&buf, journal_meta_get(journal, "params"), &results->params) < 0 ||
+             names_put(&buf, journal_meta_get(journal, "results"), &results->values) < 0)
         rc = error_set(ret_error, ERROR_SYSTEM,
                        "the journal is broken: it does not name its columns");
     buf_append_text(&buf, "status,code,elapsed_s,worker,attempts,error\n");
@@ -176,7 +180,7 @@ static void list_put(struct buf *buf, const void *bytes, size_t size, size_t col
     struct value *values = NULL;
     size_t count = 0;
 
-    if (size && values_decode(bytes, size, &values, &count, NULL) < 0)
+    if (size && columns && values_decode(bytes, size, &values, &count, NULL) < 0)
         count = 0;
     for (size_t i = 0; i < columns; i++) {
         if (i < count)

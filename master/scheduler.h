@@ -123,6 +123,11 @@ enum scheduler_task_state {
 enum scheduler_task_state scheduler_task_state(const struct scheduler *scheduler,
                                                uint64_t task);
 
+/* The task is not wanted any more: it ends now, without a result, and counts as done. CANCEL
+ * actions for its live attempts follow. False, and nothing changes, if it has ended or is not
+ * known. */
+bool scheduler_cancel(struct scheduler *scheduler, uint64_t task);
+
 /* How many attempts of id.task have run, `id` included: those that failed and those that were lost
  * while they may have been running, but not those handed back. Ask before the result of `id` is
  * told of. */

@@ -258,6 +258,15 @@ enum scheduler_verdict scheduler_result(struct scheduler *s, uint32_t worker,
     return SCHEDULER_ACCEPT;
 }
 
+bool scheduler_cancel(struct scheduler *s, uint64_t task)
+{
+    enum task_place place = task_place(&s->tasks, task);
+    if (place == TASK_NONE || task_place_ended(place))
+        return false;
+    task_end(s, (uint32_t)task, TASK_DONE, WORKER_NONE, 0);
+    return true;
+}
+
 /* Whether a worker that hands back does what was, or will be, asked of it. */
 static bool is_welcome(const struct scheduler *s, const struct worker *worker, int64_t now_ns)
 {

@@ -181,7 +181,7 @@ static void refuses_a_newer_format(void **state)
     const struct place *place = *state;
 
     journal_close(open_henry(place), NULL);
-    sql(place->path, "PRAGMA user_version=2");
+    sql(place->path, "PRAGMA user_version=999");
     refuses(place->path, JOURNAL_WRITE, &henry, ERROR_SYSTEM, "newer");
 }
 
@@ -666,6 +666,80 @@ static void works_where_wal_cannot_share_memory(void **state)
     sqlite3_vfs_unregister(&plain_vfs);
 }
 
+static int see_note(void *context, const void *bytes, size_t size, struct error *ret_error)
+{
+    char *text = context;
+
+    (void)ret_error;
+    strncat(text, bytes, size);
+    strcat(text, ";");
+    return 0;
+}
+
+static uint64_t note(struct journal *journal, const char *text)
+{
+    uint64_t sequence = 0;
+
+    assert_int_equal(journal_add_note(journal, text, strlen(text), &sequence, NULL), 0);
+    return sequence;
+}
+
+static void empty_notes_are_refused(void **state)
+{
+    struct journal *journal = open_henry(*state);
+    struct error error = {0};
+
+    assert_int_equal(journal_add_note(journal, "", 0, NULL, &error), -1);
+    assert_int_equal(error.code, ERROR_BUG);
+    journal_close(journal, NULL);
+}
+
+static void notes_come_back_in_order_and_are_no_tasks(void **state)
+{
+    struct journal *journal = open_henry(*state);
+    char text[256] = "";
+
+    assert_int_equal(note(journal, "wave 1"), 1);
+    assert_int_equal(add(journal, 7), 2);
+    assert_int_equal(note(journal, "wave 2"), 3); /* one sequence for rows and notes */
+    assert_int_equal(note(journal, "wave 2"), 4); /* a note is never dropped */
+    wait_committed(journal, 4);
+    assert_int_equal(journal_close(journal, NULL), 0);
+
+    journal = open_henry(*state);
+    note(journal, "wave 3");
+    wait_committed(journal, 1);
+    assert_int_equal(journal_replay_notes(journal, see_note, text, NULL), 0);
+    assert_string_equal(text, "wave 1;wave 2;wave 2;wave 3;");
+    assert_int_equal(replay(journal).count, 1);
+    journal_close(journal, NULL);
+}
+
+static void a_journal_without_notes_is_brought_up_to_date(void **state)
+{
+    const struct place *place = *state;
+    struct journal *journal = open_henry(place);
+    char text[256] = "";
+
+    wait_committed(journal, add(journal, 1));
+    assert_int_equal(journal_close(journal, NULL), 0);
+    sql(place->path, "DROP TABLE note");
+    sql(place->path, "PRAGMA user_version=1");
+
+    journal = journal_open(place->path, JOURNAL_READ, NULL, NULL);
+    assert_non_null(journal);
+    assert_int_equal(journal_replay_notes(journal, see_note, text, NULL), 0);
+    assert_string_equal(text, "");
+    journal_close(journal, NULL);
+
+    journal = open_henry(place);
+    wait_committed(journal, note(journal, "wave 1"));
+    assert_int_equal(journal_replay_notes(journal, see_note, text, NULL), 0);
+    assert_string_equal(text, "wave 1;");
+    assert_int_equal(replay(journal).count, 1);
+    journal_close(journal, NULL);
+}
+
 static void a_million_rows_replay_in_seconds(void **state)
 {
     const struct place *place = *state;
@@ -715,6 +789,9 @@ int main(void)
         TEST(kill_9_loses_nothing_that_was_called_durable),
         TEST(a_full_disk_is_waited_out),
         TEST(works_where_wal_cannot_share_memory),
+        TEST(empty_notes_are_refused),
+        TEST(notes_come_back_in_order_and_are_no_tasks),
+        TEST(a_journal_without_notes_is_brought_up_to_date),
         TEST(a_million_rows_replay_in_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,17 +40,22 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
     return remove(path);
 }
 
-static void place_open(struct place *place)
+static void place_open_as(struct place *place, const struct journal_meta *meta)
 {
     struct error error = {0};
     struct journal_hooks hooks = {.committed = results_append};
 
-    place->journal = journal_open(place->db, JOURNAL_WRITE, &henry, &error);
+    place->journal = journal_open(place->db, JOURNAL_WRITE, meta, &error);
     assert_non_null(place->journal);
     place->results = results_open(place->csv, place->journal, &error);
     assert_non_null(place->results);
     hooks.committed_context = place->results;
     journal_set_hooks(place->journal, &hooks);
+}
+
+static void place_open(struct place *place)
+{
+    place_open_as(place, &henry);
 }
 
 static void place_close(struct place *place)
@@ -214,6 +219,23 @@ static void rewriting_puts_tasks_in_order_and_goes_on(void **state)
     place_open(place);
 }
 
+static void brief_files_keep_the_books_alone(void **state)
+{
+    struct place *place = *state;
+    struct journal_meta brief = henry;
+
+    place_close(place);
+    assert_int_equal(unlink(place->db), 0);
+    assert_int_equal(unlink(place->csv), 0);
+    brief.brief = true;
+    place_open_as(place, &brief);
+    add(place, 1, &real_k, 1, &head, (struct result){0});
+    settle(place);
+    assert_int_equal(results_rewrite(place->results, place->journal, NULL, NULL), 0);
+    assert_content(place->csv, "task,status,code,elapsed_s,worker,attempts,error\n"
+                               "1,ok,,0.000000,\"n,1\",2,\n");
+}
+
 static void a_lost_or_broken_file_is_made_again(void **state)
 {
     struct place *place = *state;
@@ -336,6 +358,7 @@ int main(void)
         cmocka_unit_test(clashing_names_are_refused),
         TEST(rows_are_appended_as_they_end),
         TEST(rewriting_puts_tasks_in_order_and_goes_on),
+        TEST(brief_files_keep_the_books_alone),
         TEST(a_lost_or_broken_file_is_made_again),
         TEST(failed_attempts_make_no_row),
         TEST(lists_that_cannot_be_read_leave_fields_empty),

@@ -18,11 +18,14 @@
 #include "common/log.h"
 #include "worker/agent.h"
 #include "worker/agent_private.h"
+#include "worker/watchdog.h"
 
 #define TELL_STARTED_NS (INT64_C(100) * CLOCK_MS_NS)
 #define LAST_WORDS_NS   (INT64_C(10) * CLOCK_SECOND_NS) /* to deliver results when leaving */
 #define BUSY_ROUNDS     64
 #define BUSY_NAP_NS     INT64_C(30000)
+#define WATCH_PERIOD_NS                                                                        \
+    (INT64_C(15) * CLOCK_SECOND_NS) /* hung after WATCHDOG_STRIKES of them */
 
 void agent_end(struct agent *agent, const struct error *error)
 {
@@ -343,12 +346,30 @@ static void close_agent(struct agent *agent)
     buf_fini(&agent->results);
 }
 
+/* Whoever started this worker sees it end and can start another; its tasks' guard kills them. */
+static void hung(void *context)
+{
+    (void)context;
+    log_error("this worker hangs: it has done nothing for %d s, and ends",
+              (int)(WATCHDOG_STRIKES * WATCH_PERIOD_NS / CLOCK_SECOND_NS));
+    _exit(ERROR_SYSTEM);
+}
+
+static int work(struct agent *agent, struct error *ret_error)
+{
+    struct watchdog *watchdog =
+        watchdog_create(agent->loop, WATCH_PERIOD_NS, hung, NULL, ret_error);
+    int rc = watchdog ? loop_run(agent->loop, ret_error) : -1;
+    watchdog_destroy(watchdog);
+    return rc;
+}
+
 int agent_run(const struct agent_options *options, struct error *ret_error)
 {
     struct agent agent = {0};
     int rc = open_agent(&agent, options, &agent.end);
     if (rc == 0 && !agent.over)
-        loop_run(agent.loop, &agent.end);
+        work(&agent, &agent.end);
     *ret_error = agent.end;
     close_agent(&agent);
     return agent.end.code;

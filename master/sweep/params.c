@@ -23,7 +23,7 @@ static int name_check_free(const char *name, struct error *ret_error)
     return 0;
 }
 
-static int names_check(const struct params *params, struct error *ret_error)
+int params_check_names(const struct params *params, struct error *ret_error)
 {
     for (size_t i = 0; i < params->columns; i++)
         if (template_check_name(params->names[i], ret_error) < 0 ||
@@ -62,7 +62,7 @@ struct params *params_open(const cJSON *spec, const char *folder, struct error *
     if (!params)
         return NULL;
     params->ops = ops;
-    if (names_check(params, ret_error) < 0) {
+    if (params_check_names(params, ret_error) < 0) {
         const char *file = params_file(params);
 
         if (file)

@@ -51,6 +51,10 @@ struct params {
  * or a file's name. */
 struct params *params_open(const cJSON *spec, const char *folder, struct error *ret_error);
 
+/* A table without rows, where the names alone are known beforehand: `names` is a JSON array of
+ * texts (borrowed until close). NULL with a sentence that begins with "$.work.params". */
+struct params *params_open_names(const cJSON *names, struct error *ret_error);
+
 /* See params_ops. */
 int params_read(struct params *params, uint64_t row, struct value *values,
                 struct error *ret_error);
@@ -61,6 +65,9 @@ void params_close(struct params *params);             /* NULL is allowed */
  * sentence that begins with `where`. */
 int params_scalar(const cJSON *item, const char *where, struct value *ret_value,
                   struct error *ret_error);
+
+/* Whether the names can be places and environment variables. 0 or -1. */
+int params_check_names(const struct params *params, struct error *ret_error);
 
 /* Round to so many significant digits, so that the points of a range are the decimal numbers that
  * one expects: 0.3, not 0.30000000000000004. */

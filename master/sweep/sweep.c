@@ -1,12 +1,10 @@
 #include "config.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/json.h"
-#include "master/results.h"
 #include "master/sweep/check.h"
 #include "master/sweep/files.h"
+#include "master/sweep/job.h"
 #include "master/sweep/params.h"
 #include "master/sweep/sweep.h"
 
@@ -17,42 +15,6 @@ struct driver {
     struct value *row; /* for encoding one row */
     int64_t handed_out;
 };
-
-/* JSON array of the names of the parameters. */
-static cJSON *param_names(const struct params *params)
-{
-    cJSON *names = cJSON_CreateArray();
-
-    for (size_t i = 0; names && i < params->columns; i++)
-        cJSON_AddItemToArray(names, cJSON_CreateString(params->names[i]));
-    return names;
-}
-
-/* JSON array of the names of the values. */
-static cJSON *value_names(const cJSON *work)
-{
-    cJSON *names = cJSON_CreateArray();
-    const cJSON *rule;
-
-    cJSON_ArrayForEach(rule, json_member(work, "values"))
-    {
-        const cJSON *name = json_member(rule, "name");
-
-        if (cJSON_IsString(name))
-            cJSON_AddItemToArray(names, cJSON_CreateString(name->valuestring));
-    }
-    return names;
-}
-
-static int columns_check(const struct driver *driver, struct error *ret_error)
-{
-    cJSON *params = param_names(driver->params), *values = value_names(driver->work);
-    int rc = results_check_names(params, values, ret_error);
-
-    cJSON_Delete(params);
-    cJSON_Delete(values);
-    return rc;
-}
 
 static void sweep_close(struct driver *driver)
 {
@@ -75,7 +37,7 @@ static struct driver *sweep_open(const struct driver_context *context, struct er
     driver->folder = context->folder;
     driver->params =
         params_open(json_member(context->work, "params"), context->folder, ret_error);
-    if (!driver->params || columns_check(driver, ret_error) < 0 ||
+    if (!driver->params || sweep_job_check(driver->work, driver->params, ret_error) < 0 ||
         sweep_check(driver->work, driver->params, driver->folder, context->plan_only,
                     ret_error) < 0)
         goto fail;
@@ -103,38 +65,9 @@ static int sweep_driver_files(const struct driver *driver,
     return sweep_files(driver->work, driver->params, driver->folder, add, context, ret_error);
 }
 
-/* What the runner needs of work: all but what the driver itself has used up. */
-static cJSON *runner_work(const cJSON *work)
+static int sweep_driver_job(const struct driver *driver, cJSON *job, struct error *ret_error)
 {
-    static const char *const used_up[] = {"kind", "runner", "params"};
-    cJSON *copy = cJSON_CreateObject();
-    const cJSON *item;
-
-    cJSON_ArrayForEach(item, work)
-    {
-        size_t i = 0;
-
-        while (i < sizeof used_up / sizeof *used_up && strcmp(item->string, used_up[i]) != 0)
-            i++;
-        if (i == sizeof used_up / sizeof *used_up)
-            cJSON_AddItemToObject(copy, item->string, cJSON_Duplicate(item, true));
-    }
-    return copy;
-}
-
-static int sweep_job(const struct driver *driver, cJSON *job, struct error *ret_error)
-{
-    const char *runner;
-
-    if (json_get_text(driver->work, "$.work", "runner", "process", &runner, ret_error) < 0)
-        return -1;
-    if (!cJSON_AddStringToObject(job, "runner", runner) ||
-        !cJSON_AddItemToObject(job, "params", param_names(driver->params)) ||
-        !cJSON_AddItemToObject(job, "results", value_names(driver->work)) ||
-        !cJSON_AddTrueToObject(job, "prefetch") ||
-        !cJSON_AddItemToObject(job, "work", runner_work(driver->work)))
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for the job");
-    return 0;
+    return sweep_job(driver->work, driver->params, job, ret_error);
 }
 
 static enum driver_next sweep_next(struct driver *driver, uint32_t slots)
@@ -168,7 +101,7 @@ const struct driver_ops driver_sweep = {
     .close = sweep_close,
     .count = sweep_count,
     .files = sweep_driver_files,
-    .job = sweep_job,
+    .job = sweep_driver_job,
     .next = sweep_next,
     .payload = sweep_payload,
     .ended = sweep_ended,

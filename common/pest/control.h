@@ -1,14 +1,25 @@
 /*
  * control.h - a PEST control file, read: classic format or "pcf version 2".
  *
- * Field names are those of the PEST manual (part I, chapter 4, and PEST++'s manual for `++`
- * options), in lower case. Names of parameters, observations and groups are kept in lower case,
- * because PEST's are not case-sensitive; file names and commands are kept as written. All arrays
- * are in the order of the control file. Indices are 0-based; -1 means "none".
+ * Sources: the layout of the classic format, its defaults and ranges, the PEST manual, part I,
+ * chapter 4 and appendix A; version 2 (keywords, external tables) and `++` options, the PEST++
+ * manual, chapter 4. Field names are theirs, in lower case. Names of parameters, observations and
+ * groups are kept in lower case, because PEST's are not case-sensitive (ASCII letters alone;
+ * other bytes stay as they are); file names and commands are kept as written. All arrays are in
+ * the order of the control file. Indices are 0-based; -1 means "none".
+ *
+ * The reader takes what real files hold: a byte order mark, CRLF, tabs, Ctrl-Z at the end, blank
+ * lines and comments anywhere (`#` at the start of a line or after a blank), sections in any
+ * order, case and spacing, `++` lines in any section, names in quotes, numbers as Fortran has
+ * them (`1.0d-3`, `1.0-3`), the optional words of control data in any place of their line.
  *
  * A mistake is ERROR_CONFIG with "file:line: ..." that names the field and says what was
  * expected. Several mistakes in one file: the first is reported by pest_control_read; all of them
- * (up to 100) by pest_control_check. What was read but has no effect here stands in `unused`.
+ * (up to 100) by pest_control_check. What can be read in one way only is read, and stands in
+ * `warnings` if PEST or PEST++ would take offence: numbers of parameters, observations … that are
+ * not those of control data; groups that no section names (they get PEST++'s defaults); values
+ * outside of the range that the manual gives; an initial value outside of its bounds. What was
+ * read but has no effect here stands in `unused`.
  */
 #ifndef BEOFARM_COMMON_PEST_CONTROL_H
 #define BEOFARM_COMMON_PEST_CONTROL_H
@@ -18,6 +29,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "common/pest/index.h"
 
 #define PEST_NAME_MAX 200 /* bytes of a parameter, observation or group name */
 
@@ -45,7 +57,7 @@ enum pest_dermthd {
 struct pest_parameter_group {
     char *pargpnme;
     enum pest_inctyp inctyp;
-    double derinc; /* > 0 unless the group has no adjustable member */
+    double derinc; /* >= 0; 0 (with a warning): derivatives cannot be had */
     double derinclb;
     enum pest_forcen forcen;
     double derincmul;
@@ -58,13 +70,16 @@ struct pest_parameter {
     char *parnme;
     enum pest_partrans partrans;
     enum pest_parchglim parchglim;
-    double parval1, parlbnd, parubnd; /* of the parameter, before scale and offset */
-    int pargp;                        /* index of its group; -1 for "none" */
-    double scale, offset;             /* the model gets value * scale + offset */
-    int dercom;        /* 1-based command line used for derivatives; 1 if absent */
-    int absparmax;     /* N of absolute(N), 1-based; 0 otherwise */
-    int tied_to;       /* index of the parent of a tied parameter, else -1 */
-    double tied_ratio; /* parval1 / parent's parval1 (PEST keeps this ratio) */
+    /* Before scale and offset. parlbnd <= parubnd and, of PEST_LOG, all > 0, unless it is fixed
+     * or tied. parval1 may be outside of the bounds (with a warning). */
+    double parval1, parlbnd, parubnd;
+    int pargp;            /* index of its group; -1 for "none", which is fixed or tied */
+    double scale, offset; /* the model gets value * scale + offset */
+    int dercom;           /* 1-based command line used for derivatives; 1 if absent */
+    int absparmax;        /* N of absolute(N), 1-based; 0 otherwise */
+    int tied_to;          /* index of the parent of a tied parameter, else -1 */
+    double
+        tied_ratio; /* parval1 / parent's parval1 (PEST keeps this ratio); 1 where that is 0 */
 };
 
 struct pest_observation_group {
@@ -112,10 +127,10 @@ struct pest_option {
     bool used; /* somebody asked for it (pest_control_option…); the rest is listed as unused */
 };
 
-/* Something that was read and has no effect. */
-struct pest_unused {
-    int line;
-    char *text; /* "section \"automatic user intervention\"" … */
+/* Something to be said of the file that is no mistake. */
+struct pest_note {
+    int line;   /* of the file that text names; 0: of no line */
+    char *text; /* "case.pst:17: ..." */
 };
 
 struct pest_control {
@@ -193,15 +208,19 @@ struct pest_control {
 
     struct pest_option *options;
     size_t option_count;
-    struct pest_unused *unused;
+    struct pest_note *warnings; /* what PEST or PEST++ would not like */
+    size_t warning_count;
+    struct pest_note *unused; /* what has no effect; options are not among them (`used`) */
     size_t unused_count;
 
-    struct pest_names *names; /* hash of names; private to control_names.c */
+    /* Of parnme, obsnme, pargpnme and obgnme. They borrow the names above. */
+    struct pest_index *parameter_index, *observation_index, *parameter_group_index,
+        *observation_group_index;
 };
 
 /* NULL with a sentence (ERROR_CONFIG, or ERROR_SYSTEM if it cannot be read). Checks the file for
- * itself: names unique and known, bounds in order, counts as announced, log parameters positive,
- * tied parents adjustable. Does not open templates and instructions. */
+ * itself: names unique and known, bounds in order, log parameters positive, tied parents
+ * adjustable. Opens the external tables of version 2, but no templates and instructions. */
 struct pest_control *pest_control_read(const char *path, struct error *ret_error);
 void pest_control_free(struct pest_control *control); /* NULL is allowed */
 
@@ -209,6 +228,9 @@ void pest_control_free(struct pest_control *control); /* NULL is allowed */
  * `beofarm pest check`; what it reports includes what pest_control_read would refuse. */
 size_t pest_control_check(const char *path, void (*report)(void *context, const char *sentence),
                           void *context);
+
+/* Adjustable parameters: neither fixed nor tied. */
+size_t pest_control_adjustable(const struct pest_control *control);
 
 /* Index by name (any case), or -1. */
 int pest_control_parameter(const struct pest_control *control, const char *name);
@@ -230,6 +252,10 @@ int pest_control_option_reals(struct pest_control *control, const char *name, do
                               size_t *ret_count, struct error *ret_error);
 int pest_control_option_names(struct pest_control *control, const char *name, char ***ret_list,
                               size_t *ret_count, struct error *ret_error);
+
+/* Whether PEST++ (5.2) has an option of that name (any case). If not, *ret_nearest (may be NULL)
+ * is the one probably meant, or NULL. */
+bool pest_option_known(const char *name, const char **ret_nearest);
 
 /* The file's name for a path that the control file names: relative to its folder. Allocated. */
 char *pest_control_path(const struct pest_control *control, const char *name);

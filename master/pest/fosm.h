@@ -1,0 +1,73 @@
+/*
+ * fosm.h - first-order second-moment uncertainty of parameters and forecasts.
+ *
+ * With the Jacobian J (transformed parameters), weights Q and prior covariance C, the posterior
+ * covariance of the parameters is P = (JᵗQJ + C⁻¹)⁻¹, which is the Schur complement
+ * C - CJᵗ(JCJᵗ + Q⁻¹)⁻¹JC (Fienen, Doherty, Hunt and Reeves, USGS SIR 2010-5159; PEST++
+ * LinearAnalysis). A forecast with sensitivities y has variance yᵗCy before and yᵗPy after.
+ * It is computed as L (I + LᵗJᵗQJL)⁻¹ Lᵗ with C = LLᵗ, so that no inverse of C is made and a prior
+ * that is nearly singular does no harm.
+ */
+#ifndef BEOFARM_MASTER_PEST_FOSM_H
+#define BEOFARM_MASTER_PEST_FOSM_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+#include "common/pest/control.h"
+#include "master/pest/covariance.h"
+#include "master/pest/normal.h"
+
+struct fosm;
+
+/* `normal` is JᵗQJ of measurements (upgrade_normal, normal_fill; parameters x parameters,
+ * column-major, both triangles; borrowed during the call), with the forecasts' weight 0;
+ * `prior` in the order of its columns (borrowed until fosm_destroy; it is factored here). NULL
+ * with a sentence. */
+struct fosm *fosm_create(const double *normal, struct covariance *prior,
+                         struct error *ret_error);
+void fosm_destroy(struct fosm *fosm); /* NULL is allowed */
+
+/* P, count x count, column-major, both triangles. Borrowed. */
+const double *fosm_posterior(const struct fosm *fosm);
+/* Standard deviations of parameter p (transformed), before and after. */
+double fosm_prior_deviation(const struct fosm *fosm, size_t parameter);
+double fosm_posterior_deviation(const struct fosm *fosm, size_t parameter);
+/* Of a forecast with these sensitivities (one per parameter). */
+void fosm_forecast(const struct fosm *fosm, const double *sensitivities, double *ret_prior,
+                   double *ret_posterior);
+
+/* Identifiability of each parameter with `count` singular values: sum over the first `count`
+ * columns of V of V[p][k]², where Q^½J = UΣVᵗ (Doherty and Hunt 2009,
+ * doi:10.1016/j.jhydrol.2008.12.017). `vectors` as from upgrade_eigen. */
+void fosm_identifiability(const double *vectors, size_t parameters, size_t count, double *ret);
+
+/* A forecast for the report. */
+struct fosm_prediction {
+    const char *name;
+    double prior_mean, prior_stdev; /* value at the start and at the end, and deviations */
+    double post_mean, post_stdev;
+};
+
+/* The files, as PEST++ writes them. BASE is the path without extension (".N" of an iteration
+ * included, if there is one).
+ * BASE.post.cov: P as ASCII matrix, icode 1 (as PEST++). */
+int fosm_write_covariance(const struct fosm *fosm, const char *base, struct error *ret_error);
+/* BASE.par.usum.csv: name,prior_mean,prior_stdev,prior_lower_bound,prior_upper_bound,post_mean,
+ * post_stdev,post_lower_bound,post_upper_bound; means and bounds transformed (log10) where the
+ * parameter is; bounds are two standard deviations from the mean, prior ones kept within the
+ * parameter's. `parameters` are indices into the control file; `initial`, `final` the parameters'
+ * values (not transformed), one per column. */
+int fosm_write_parameters(const struct fosm *fosm, const struct pest_control *control,
+                          const size_t *parameters, const double *initial, const double *final,
+                          const char *base, struct error *ret_error);
+/* BASE.pred.usum.csv: name,prior_mean,prior_stdev,prior_lower_bound,prior_upper_bound,post_mean,
+ * post_stdev,post_lower_bound,post_upper_bound. */
+int fosm_write_predictions(const struct fosm_prediction *predictions, size_t count,
+                           const char *base, struct error *ret_error);
+/* BASE.ident.csv: name,identifiability. */
+int fosm_write_identifiability(const struct pest_control *control, const size_t *parameters,
+                               const double *identifiability, size_t count, const char *base,
+                               struct error *ret_error);
+
+#endif

@@ -154,6 +154,8 @@ static int clean_do(const void *values, char **arguments, size_t count, struct e
     if (code == 0 && view_running(&view))
         code = farm_end(&view, false, ret_error);
     if (code == 0)
+        code = given->all ? 0 : view_remember(&view, ret_error);
+    if (code == 0)
         code = view.backend->ops->clean(view.backend, ret_error);
     if (code == 0)
         code = given->all ? disk_remove(view.rundir.path, ret_error)

@@ -46,10 +46,14 @@ static cJSON *tasks_describe(const struct view *view)
     return list;
 }
 
+static bool known(const struct view *view)
+{
+    return view->has_master || view->cleaned;
+}
+
 static int status_print_json(const struct view *view, struct error *ret_error)
 {
-    cJSON *root =
-        view->has_master ? progress_print(&view->follow.progress) : cJSON_CreateObject();
+    cJSON *root = known(view) ? progress_print(&view->follow.progress) : cJSON_CreateObject();
     cJSON_AddStringToObject(root, "farm", view->name);
     cJSON_AddStringToObject(root, "run", view->rundir.path);
     cJSON_AddStringToObject(root, "state", view_state(view));
@@ -93,18 +97,21 @@ static void status_print(struct view *view)
     char text[2 * ERROR_TEXT_MAX];
     const struct progress *progress = &view->follow.progress;
     printf("%s: %s (%s)\n", view->name, view_state(view), view->rundir.path);
-    if (!view->has_master)
+    if (!known(view))
         return;
+    if (view->cleaned)
+        printf("  cleaned    its logs and work directories are removed\n");
     if (progress->host[0])
         printf("  master     on %s%s%s, port %d\n", progress->host,
                progress->address ? ", " : "", progress->address ? progress->address : "",
                progress->port);
     if (progress->counted)
         printf("  progress   %s\n", screen_format_progress(progress, text, sizeof text));
-    workers_print(progress);
+    if (view_running(view) || progress->ended)
+        workers_print(progress);
     failures_print(progress);
-    if (!view_running(view) && follow_outcome(&view->follow, text, sizeof text) != ERROR_NONE &&
-        text[0]) {
+    if (view->has_master && !view_running(view) &&
+        follow_outcome(&view->follow, text, sizeof text) != ERROR_NONE && text[0]) {
         printf("  outcome    ");
         screen_put_text(stdout, text);
         printf("\n");
@@ -137,6 +144,9 @@ static int master_await(const char *argument, struct view *view, struct error *r
     int64_t limit = clock_monotonic_ns() + WATCH_START_S * CLOCK_SECOND_NS;
     struct error ignored;
     int code = view_open(argument, view, ret_error);
+    if (code == 0 && view->cleaned)
+        return error_set(ret_error, ERROR_USAGE,
+                         "this farm was cleaned up; `beofarm status` says how it ended");
     while (code == 0 && !view->has_master) {
         bool led = rundir_lead(&view->rundir, &ignored) != 0;
         view_close(view);

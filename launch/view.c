@@ -8,6 +8,10 @@
 #include "common/json.h"
 #include "launch/disk.h"
 
+#define SAID_FILE  "said.txt" /* the master's stdout.txt, once its task is removed */
+#define SAID_MAX   ((size_t)1 << 30)
+#define SAID_PIECE ((size_t)1 << 20)
+
 static int farm_read(struct view *view, struct error *ret_error)
 {
     char *path = rundir_path(&view->rundir, "farm.json", ret_error);
@@ -17,6 +21,47 @@ static int farm_read(struct view *view, struct error *ret_error)
     free(path);
     const char *name = cJSON_GetStringValue(json_member(view->farm, "name"));
     view->name = name ? name : "?";
+    return rc;
+}
+
+/* What view_remember kept, if anything. */
+static int memory_read(struct view *view, struct error *ret_error)
+{
+    struct buf said;
+    char *path = rundir_path(&view->rundir, SAID_FILE, ret_error);
+    int rc = path ? 0 : -1;
+    buf_init(&said, SAID_MAX);
+    view->cleaned = path && disk_exists(path);
+    if (view->cleaned) {
+        follow_init(&view->follow, view->backend, "");
+        rc = disk_read(path, SAID_MAX, &said, ret_error);
+    }
+    if (rc == 0 && view->cleaned)
+        rc = progress_feed(&view->follow.progress, said.data, said.size, NULL, NULL, ret_error);
+    buf_fini(&said);
+    free(path);
+    return rc;
+}
+
+int view_remember(const struct view *view, struct error *ret_error)
+{
+    struct buf said;
+    char *path;
+    int64_t count = 1;
+    if (!view->has_master)
+        return 0;
+    path = rundir_path(&view->rundir, SAID_FILE, ret_error);
+    int rc = path ? 0 : -1;
+    buf_init(&said, SAID_MAX);
+    while (rc == 0 && count > 0) {
+        count = view->backend->ops->task_read(view->backend, view->follow.id, "stdout.txt",
+                                              said.size, SAID_PIECE, &said, ret_error);
+        rc = count < 0 ? -1 : 0;
+    }
+    if (rc == 0)
+        rc = disk_write(path, said.data, said.size, 0644, true, ret_error);
+    buf_fini(&said);
+    free(path);
     return rc;
 }
 
@@ -37,6 +82,8 @@ int view_open(const char *argument, struct view *ret_view, struct error *ret_err
         view.has_master = true;
         follow_init(&view.follow, view.backend, master->id);
         rc = follow_step(&view.follow, NULL, NULL, ret_error) < 0 ? -1 : 0;
+    } else if (rc == 0) {
+        rc = memory_read(&view, ret_error);
     }
     if (rc == 0)
         *ret_view = view;
@@ -47,7 +94,7 @@ int view_open(const char *argument, struct view *ret_view, struct error *ret_err
 
 void view_close(struct view *view)
 {
-    if (view->has_master)
+    if (view->has_master || view->cleaned)
         follow_fini(&view->follow);
     roster_close(&view->roster);
     backend_close(view->backend);
@@ -63,7 +110,7 @@ bool view_running(const struct view *view)
 
 const char *view_state(const struct view *view)
 {
-    if (!view->has_master)
+    if (!view->has_master && !view->cleaned)
         return "new";
     if (view_running(view))
         return "running";

@@ -19,7 +19,9 @@ struct view {
     struct backend *backend;
     struct roster roster; /* as of view_open */
     bool has_master;
-    struct follow follow; /* of the newest master, if has_master; stepped once by view_open */
+    bool cleaned;         /* `clean` removed the master's task; what it said was kept */
+    struct follow follow; /* of the newest master, if has_master; stepped once by view_open. If
+                           * cleaned, its progress alone */
 };
 
 /* Look at the run that `argument` names (rundir_open). Nothing is changed. */
@@ -27,6 +29,9 @@ int view_open(const char *argument, struct view *ret_view, struct error *ret_err
 
 /* Free; a zeroed one is allowed. */
 void view_close(struct view *view);
+
+/* Keep what the master said in the run directory, for the time when its task has been removed. */
+int view_remember(const struct view *view, struct error *ret_error);
 
 /* In a word: "new" (no master was ever started), "running", or how it ended: "done", "failed",
  * "stopped", "broken", as the master said; "broken" where it could not say. */

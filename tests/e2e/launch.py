@@ -739,6 +739,10 @@ def clean_asks_lists_and_removes(case):
     done = case.beofarm("clean", expect=2)
     assert "3 running tasks" in done.out and "--yes" in done.err and run.poll() is None, done
     case.beofarm("clean", "--yes", expect=0)
+    after = case.beofarm("status", "--json", expect=0).json()
+    assert after["state"] == "stopped" and after["host"], after
+    assert "cleaned" in case.beofarm("status", expect=0).out
+    assert "cleaned" in case.beofarm("watch", expect=2).err
     case.finish(run)
     left = os.listdir(case.path("runs/toy-001"))
     assert "backend" not in left and "store" not in left and "results.csv" in left, left

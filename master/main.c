@@ -16,16 +16,20 @@
 #include "master/rebuild.h"
 
 static const char usage[] =
-    "Usage: beofarm-master [--run-dir DIR] [--port PORT]\n"
+    "Usage: beofarm-master [--run-dir DIR] [--port PORT] [--driver-socket PATH] [FARM]\n"
     "       beofarm-master --plan FARM | --results RUN_DIR | --probe\n"
     "       beofarm-master --attempts RUN_DIR --task N\n"
     "\n"
-    "Runs the master of a farm in the current directory, which holds farm.json and "
-    "files.json.\n"
-    "It is started by `beofarm run`; what it needs to know stands in its environment.\n"
+    "Runs the master of a farm in the current directory, which holds farm.json (or FARM) and\n"
+    "files.json. It is started by `beofarm run`; what it needs to know stands in its "
+    "environment.\n"
     "\n"
     "  --run-dir DIR      where journal.db, results.csv and out/ go [$BEOFARM_RUN_DIR, or .]\n"
     "  --port PORT        the port to listen on first [$BEOFARM_PORT, or the farm file's]\n"
+    "  --driver-socket PATH\n"
+    "                     listen on this Unix socket for an optimiser, which says the "
+    "parameter "
+    "sets\n"
     "  --plan FARM        print what a farm file comes to, as JSON, and start nothing\n"
     "  --results RUN_DIR  write results.csv again from journal.db\n"
     "  --attempts RUN_DIR say how failed attempts of the task --task N ended\n"
@@ -39,6 +43,7 @@ static const char usage[] =
 enum {
     OPTION_RUN_DIR = 256,
     OPTION_PORT,
+    OPTION_DRIVER_SOCKET,
     OPTION_PLAN,
     OPTION_RESULTS,
     OPTION_PROBE,
@@ -49,6 +54,7 @@ enum {
 static const struct option options[] = {
     {"run-dir", required_argument, NULL, OPTION_RUN_DIR},
     {"port", required_argument, NULL, OPTION_PORT},
+    {"driver-socket", required_argument, NULL, OPTION_DRIVER_SOCKET},
     {"plan", required_argument, NULL, OPTION_PLAN},
     {"results", required_argument, NULL, OPTION_RESULTS},
     {"attempts", required_argument, NULL, OPTION_ATTEMPTS},
@@ -60,7 +66,7 @@ static const struct option options[] = {
 };
 
 struct arguments {
-    const char *run_dir, *port, *attempts, *task;
+    const char *run_dir, *port, *attempts, *task, *driver_socket, *farm;
 };
 
 static int fail(const struct error *error)
@@ -90,13 +96,14 @@ static int read_port(const char *text, int *ret_port, struct error *ret_error)
 static int run(const struct arguments *arguments)
 {
     struct error error = {0};
-    struct farm_options farm = {.farm_path = "farm.json",
+    struct farm_options farm = {.farm_path = arguments->farm ? arguments->farm : "farm.json",
                                 .manifest_path = "files.json",
                                 .run_dir = arguments->run_dir ? arguments->run_dir
                                                               : getenv("BEOFARM_RUN_DIR"),
                                 .store = getenv("BEOFARM_STORE"),
                                 .secret = getenv("BEOFARM_SECRET"),
-                                .network = getenv("BEOFARM_NETWORK")};
+                                .network = getenv("BEOFARM_NETWORK"),
+                                .driver_socket = arguments->driver_socket};
     if (!farm.run_dir || !*farm.run_dir)
         farm.run_dir = ".";
     if (read_port(arguments->port ? arguments->port : getenv("BEOFARM_PORT"), &farm.port,
@@ -152,6 +159,9 @@ int main(int argc, char **argv)
         case OPTION_PORT:
             arguments.port = optarg;
             break;
+        case OPTION_DRIVER_SOCKET:
+            arguments.driver_socket = optarg;
+            break;
         case OPTION_ATTEMPTS:
             arguments.attempts = optarg;
             break;
@@ -174,8 +184,10 @@ int main(int argc, char **argv)
             return ERROR_USAGE;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "beofarm-master takes no argument \"%s\"\n%s", argv[optind], usage);
+    if (optind < argc)
+        arguments.farm = argv[optind++];
+    if (optind < argc || (arguments.farm && arguments.attempts)) {
+        fprintf(stderr, "beofarm-master takes no argument \"%s\"\n%s", argv[argc - 1], usage);
         return ERROR_USAGE;
     }
     return arguments.attempts ? print_attempts(&arguments) : run(&arguments);

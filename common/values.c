@@ -86,6 +86,44 @@ int values_decode(const void *bytes, size_t size, struct value **ret_values, siz
     return 0;
 }
 
+int values_encode_reals(struct buf *buf, const double *reals, size_t count)
+{
+    if (count > VALUES_MAX) {
+        buf->failed = true;
+        return -1;
+    }
+    wire_put_varint(buf, count);
+    for (size_t i = 0; i < count; i++) {
+        wire_put_u8(buf, VALUE_REAL);
+        wire_put_double(buf, reals[i]);
+    }
+    return buf_failed(buf) ? -1 : 0;
+}
+
+int values_decode_reals(const void *bytes, size_t size, double *reals, size_t count,
+                        struct error *ret_error)
+{
+    struct wire_reader reader;
+    wire_reader_init(&reader, bytes, size);
+    uint64_t found = wire_get_varint(&reader);
+    if (reader.failed || found != count)
+        return error_set(ret_error, ERROR_NETWORK, "a list has %llu values instead of %zu",
+                         (unsigned long long)found, count);
+    for (size_t i = 0; i < count; i++) {
+        struct value value;
+        if (decode_one(&reader, &value) < 0)
+            return error_set(ret_error, ERROR_NETWORK, "value %zu of a list is damaged", i + 1);
+        if (value.kind != VALUE_REAL && value.kind != VALUE_INTEGER)
+            return error_set(ret_error, ERROR_NETWORK, "value %zu of a list is no number",
+                             i + 1);
+        reals[i] = value.kind == VALUE_REAL ? value.real : (double)value.integer;
+    }
+    if (wire_left(&reader))
+        return error_set(ret_error, ERROR_NETWORK, "%zu bytes follow a list of values",
+                         wire_left(&reader));
+    return 0;
+}
+
 int value_format_real(double real, char *text)
 {
     if (isnan(real))

@@ -43,6 +43,12 @@ int values_encode(struct buf *buf, const struct value *values, size_t count);
 int values_decode(const void *bytes, size_t size, struct value **ret_values, size_t *ret_count,
                   struct error *ret_error);
 
+/* The same for lists of reals alone, without a struct value for each: encode `count` of them, and
+ * decode a list that must hold exactly `count` numbers (VALUE_REAL or VALUE_INTEGER) into `reals`. */
+int values_encode_reals(struct buf *buf, const double *reals, size_t count);
+int values_decode_reals(const void *bytes, size_t size, double *reals, size_t count,
+                        struct error *ret_error);
+
 /* Print a value as text: integers in decimal, reals with the fewest digits that read back to
  * the same double, texts as they are, VALUE_NONE as nothing. Appends to buf. */
 int value_format(struct buf *buf, const struct value *value);

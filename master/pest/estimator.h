@@ -12,7 +12,7 @@
  * All parameter values here are the model-side values of *all* parameters of the control file, in
  * its order, before scale and offset (as in the parameter data section and in .par files). The
  * driver sends value * scale + offset, rounded to what the narrowest template field can hold, and
- * `wave_parameters` gives back what the model really saw, scale and offset undone.
+ * the parameters of a wave that has ended are what the models really saw, scale and offset undone.
  */
 #ifndef BEOFARM_MASTER_PEST_ESTIMATOR_H
 #define BEOFARM_MASTER_PEST_ESTIMATOR_H
@@ -23,36 +23,25 @@
 
 #include "common/error.h"
 #include "common/pest/control.h"
+#include "master/pest/wave.h"
 
 struct estimator;
 
-/* One wave of runs: run r has parameters parameters[r * parameter_count + p] and, once it has
- * ended, observations[r * observation_count + o]. */
-struct wave {
-    size_t parameter_count, observation_count;
-    size_t run_count, run_capacity;
-    double *parameters;
-    double
-        *observations; /* NULL until wave_begin; the estimator may overwrite them (a Jacobian is
-                           * made in their place) or take them (set this to NULL; then free it) */
-    bool *failed;      /* run r ended without observations (its row is NaN) */
-    const char *purpose; /* static: "base run", "Jacobian", "lambda search", "realisations" … */
-};
-
-/* Empty a wave, keeping its memory. */
-void wave_clear(struct wave *wave);
-/* Add a run with these parameter values (parameter_count of them); its index, or -1 (no memory).*/
-long wave_add(struct wave *wave, const double *parameters);
-void wave_fini(struct wave *wave);
-
 enum estimator_next { ESTIMATOR_WAVE, ESTIMATOR_FINISHED, ESTIMATOR_FAILED };
+
+/* Numbers that are not known or make no sense for a mode are NaN. */
+struct estimator_stand {
+    int iteration; /* 0: before the first */
+    double phi;    /* the best so far, or an ensemble's mean */
+    double lambda;
+};
 
 struct estimator_context {
     struct pest_control *control; /* borrowed until close; ask for `++` options through it */
     const char *folder;           /* where the control file and the files that it names are */
     const char
         *output_base; /* path without extension: output files are output_base.rec …; NULL in
-                              * plan_only */
+* plan_only */
     bool plan_only;   /* check everything, write nothing, run nothing */
     /* What a value becomes on its way through the templates and back: the nearest value that
      * parameter p's narrowest field can hold (with scale and offset applied and undone). Use it
@@ -61,6 +50,9 @@ struct estimator_context {
     void *written_context;
     /* Say a line to the user (status, watch, the terminal): "iteration 2: phi 12.3 ...". */
     void (*say)(void *say_context, const char *sentence);
+    /* Where the estimation stands, for the line that is drawn again and again; `say` tells the
+     * story, this the state. Call it when phi or the iteration changes. */
+    void (*stand)(void *say_context, const struct estimator_stand *stand);
     void *say_context;
 };
 

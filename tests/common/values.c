@@ -86,6 +86,35 @@ static void texts_that_could_not_be_decoded_are_not_encoded(void **state)
     free(longest);
 }
 
+static void lists_of_reals_take_numbers_alone(void **state)
+{
+    (void)state;
+    static const double reals[] = {0.1, -1e300, INFINITY};
+    static const struct value mixed[] = {{.kind = VALUE_REAL, .real = 2.5},
+                                         {.kind = VALUE_INTEGER, .integer = -7},
+                                         {.kind = VALUE_TEXT, .text = "x", .text_size = 1}};
+    double out[4];
+    struct error error;
+    struct buf buf;
+    buf_init(&buf, 1000);
+    assert_int_equal(values_encode(&buf, mixed, 3), 0);
+    assert_int_equal(values_decode_reals(buf.data, buf.size, out, 3, &error), -1);
+    assert_non_null(strstr(error.text, "value 3"));
+    assert_int_equal(values_decode_reals(buf.data, buf.size, out, 4, &error), -1);
+    assert_int_equal(values_decode_reals(buf.data, buf.size - 1, out, 3, &error), -1);
+    buf_clear(&buf);
+    assert_int_equal(values_encode(&buf, mixed, 2), 0);
+    assert_int_equal(values_decode_reals(buf.data, buf.size, out, 2, &error), 0);
+    assert_true(out[0] == 2.5 && out[1] == -7);
+    buf_clear(&buf);
+    assert_int_equal(values_encode_reals(&buf, reals, 3), 0);
+    assert_int_equal(values_decode_reals(buf.data, buf.size, out, 3, &error), 0);
+    assert_memory_equal(out, reals, sizeof reals);
+    buf_append(&buf, "", 1);
+    assert_int_equal(values_decode_reals(buf.data, buf.size, out, 3, &error), -1);
+    buf_fini(&buf);
+}
+
 static void reals_print_short_and_read_back(void **state)
 {
     (void)state;
@@ -114,6 +143,7 @@ int main(void)
         cmocka_unit_test(bad_bytes_are_refused),
         cmocka_unit_test(texts_that_could_not_be_decoded_are_not_encoded),
         cmocka_unit_test(every_kind_goes_there_and_back),
+        cmocka_unit_test(lists_of_reals_take_numbers_alone),
         cmocka_unit_test(reals_print_short_and_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,14 +15,16 @@
 #include "launch/dry_run.h"
 #include "launch/interrupt.h"
 #include "launch/prepare.h"
+#include "launch/program.h"
 #include "launch/session.h"
 
-#define FARM_FILE "farm.json"
+#define FARM_FILE      "farm.json"
+#define FORGET_LIMIT_S 600
 
 struct run_options {
     int64_t workers, limit;
     const char *run_dir;
-    bool resume, accept_changes, dry_run, json, quiet;
+    bool resume, accept_changes, retry_failed, dry_run, json, quiet;
 };
 
 static const struct command_option options[] = {
@@ -36,6 +38,8 @@ static const struct command_option options[] = {
      OPTION_FLAG, offsetof(struct run_options, resume), 0},
     {"accept-changes", 0, NULL, "resume although the farm file or its files have changed",
      OPTION_FLAG, offsetof(struct run_options, accept_changes), 0},
+    {"retry-failed", 0, NULL, "resume, and run tasks that failed once more", OPTION_FLAG,
+     offsetof(struct run_options, retry_failed), 0},
     {"run-dir", 0, "DIR", "use this run directory instead of runs/NAME-001", OPTION_TEXT,
      offsetof(struct run_options, run_dir), 0},
     {"json", 0, NULL, "print events as lines of JSON", OPTION_FLAG,
@@ -267,6 +271,23 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     return code;
 }
 
+/* Have the journal forget those that failed; the master then finds them missing. */
+static int failed_forget(const struct rundir *rundir, struct screen *screen,
+                         struct error *ret_error)
+{
+    struct program_answer answer;
+    const char *const args[] = {"--forget-failed", rundir->path, NULL};
+    int rc = program_ask("beofarm-master", args, FORGET_LIMIT_S, &answer, ret_error);
+    if (rc == 0 && answer.exit_code != 0)
+        rc = program_answer_refuse("beofarm-master", &answer, ret_error);
+    const char *count = rc == 0 ? buf_text(&answer.output) : NULL;
+    if (count)
+        screen_notice(screen, "%.*s failed task%s will be run again", (int)strcspn(count, "\n"),
+                      count, strcmp(count, "1\n") == 0 ? "" : "s");
+    program_answer_fini(&answer);
+    return rc;
+}
+
 static int run_resume(const char *argument, const struct run_options *given,
                       const struct request_overrides *now, struct screen *screen,
                       struct error *ret_error)
@@ -280,6 +301,8 @@ static int run_resume(const char *argument, const struct run_options *given,
     int code = rundir_open(argument ? argument : given->run_dir, &rundir, ret_error);
     if (code == 0)
         code = rundir_lead(&rundir, ret_error);
+    if (code == 0 && given->retry_failed)
+        code = failed_forget(&rundir, screen, ret_error);
     if (code == 0) {
         struct request_overrides overrides = overrides_merge(now, &rundir.overrides);
         code = rundir_touch(&rundir, &overrides, ret_error);
@@ -301,6 +324,8 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
     screen_init(&screen, given->json, given->quiet);
     if (given->accept_changes && !given->resume)
         return error_set(ret_error, ERROR_USAGE, "--accept-changes belongs to --resume");
+    if (given->retry_failed && !given->resume)
+        return error_set(ret_error, ERROR_USAGE, "--retry-failed belongs to --resume");
     if (given->resume)
         return run_resume(argument, given, &now, &screen, ret_error);
     return run_new(argument ? argument : FARM_FILE, given, &now, &screen, ret_error);

@@ -70,6 +70,11 @@ struct driver_ops {
     /* `folder` is part of the results: it is RUN_DIR/out/master instead of a scratch folder. */
     bool folder_is_output;
 
+    /* Its tasks are known from the farm file and depend on nobody's results: those that failed may
+     * be run once more by a later master (--forget-failed), without making what it did since wrong.
+     */
+    bool independent;
+
     /* NULL with a sentence (ERROR_CONFIG names file:line or JSON path). */
     struct driver *(*open)(const struct driver_context *context, struct error *ret_error);
     void (*close)(struct driver *driver);

@@ -382,6 +382,29 @@ int journal_db_each_meta(struct journal_db *db,
     return rc == SQLITE_DONE ? 0 : -1;
 }
 
+int journal_db_forget_failed(struct journal_db *db, uint64_t *ret_count,
+                             struct error *ret_error)
+{
+    char begin[256];
+    snprintf(begin, sizeof begin,
+             "BEGIN IMMEDIATE; DELETE FROM attempt_failure WHERE task IN"
+             " (SELECT task FROM result WHERE status<>%d);",
+             RESULT_OK);
+    char forget[64];
+    snprintf(forget, sizeof forget, "DELETE FROM result WHERE status<>%d", RESULT_OK);
+    if (sqlite3_exec(db->sqlite, begin, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db->sqlite, forget, NULL, NULL, NULL) != SQLITE_OK)
+        goto fail;
+    *ret_count = (uint64_t)sqlite3_changes(db->sqlite);
+    if (sqlite3_exec(db->sqlite, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        goto fail;
+    return 0;
+fail:
+    db_error(db, ret_error, "change");
+    transaction_abandon(db);
+    return -1;
+}
+
 /* Bytes as a BLOB (or TEXT), nothing as NULL, which takes no room. */
 static void bind_bytes(sqlite3_stmt *statement, int column, const void *bytes, size_t size,
                        bool text)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/error.h"
 #include "master/journal.h"
@@ -39,6 +40,11 @@ int journal_db_replay_notes(struct journal_db *db,
                             int (*each)(void *context, const void *bytes, size_t size,
                                         struct error *ret_error),
                             void *context, struct error *ret_error);
+
+/* Remove the tasks that ended without success, with their failed attempts, in one durable
+ * transaction. *ret_count: how many tasks. */
+int journal_db_forget_failed(struct journal_db *db, uint64_t *ret_count,
+                             struct error *ret_error);
 
 /* Call `each` for every pair that journal_db_create stored. */
 int journal_db_each_meta(struct journal_db *db,

@@ -11,13 +11,15 @@
 #include "common/mpi_world.h"
 #include "master/attempts.h"
 #include "master/farm.h"
+#include "master/forget.h"
 #include "master/plan.h"
 #include "master/probe.h"
 #include "master/rebuild.h"
 
 static const char usage[] =
     "Usage: beofarm-master [--run-dir DIR] [--port PORT] [--driver-socket PATH] [FARM]\n"
-    "       beofarm-master --plan FARM | --results RUN_DIR | --probe\n"
+    "       beofarm-master --plan FARM | --results RUN_DIR |\n"
+    "                      --forget-failed RUN_DIR | --probe\n"
     "       beofarm-master --attempts RUN_DIR --task N\n"
     "\n"
     "Runs the master of a farm in the current directory, which holds farm.json (or FARM) and\n"
@@ -32,6 +34,9 @@ static const char usage[] =
     "sets\n"
     "  --plan FARM        print what a farm file comes to, as JSON, and start nothing\n"
     "  --results RUN_DIR  write results.csv again from journal.db\n"
+    "  --forget-failed RUN_DIR  forget that tasks failed, so that the next master runs them "
+    "again;\n"
+    "                     prints how many\n"
     "  --attempts RUN_DIR say how failed attempts of the task --task N ended\n"
     "  --probe            print whether workers can join by MPI here, as JSON\n"
     "  --help, --version\n"
@@ -46,6 +51,7 @@ enum {
     OPTION_DRIVER_SOCKET,
     OPTION_PLAN,
     OPTION_RESULTS,
+    OPTION_FORGET_FAILED,
     OPTION_PROBE,
     OPTION_ATTEMPTS,
     OPTION_TASK
@@ -57,6 +63,7 @@ static const struct option options[] = {
     {"driver-socket", required_argument, NULL, OPTION_DRIVER_SOCKET},
     {"plan", required_argument, NULL, OPTION_PLAN},
     {"results", required_argument, NULL, OPTION_RESULTS},
+    {"forget-failed", required_argument, NULL, OPTION_FORGET_FAILED},
     {"attempts", required_argument, NULL, OPTION_ATTEMPTS},
     {"task", required_argument, NULL, OPTION_TASK},
     {"probe", no_argument, NULL, OPTION_PROBE},
@@ -172,6 +179,8 @@ int main(int argc, char **argv)
             return plan_print(optarg, &error) < 0 ? complain(&error) : 0;
         case OPTION_RESULTS:
             return rebuild_results(optarg, &error) < 0 ? complain(&error) : 0;
+        case OPTION_FORGET_FAILED:
+            return forget_failed(optarg, stdout, &error) < 0 ? complain(&error) : 0;
         case OPTION_PROBE:
             return probe_print(&error) < 0 ? complain(&error) : 0;
         case 'h':

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/json.h"
 #include "master/sweep/check.h"
 #include "master/sweep/files.h"
 #include "master/sweep/job.h"
@@ -97,6 +98,7 @@ static void sweep_ended(struct driver *driver, const struct result *result, bool
 
 const struct driver_ops driver_sweep = {
     .kind = "sweep",
+    .independent = true,
     .open = sweep_open,
     .close = sweep_close,
     .count = sweep_count,

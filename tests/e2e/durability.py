@@ -133,6 +133,24 @@ def a_limited_run_goes_on_with_the_rest(case):
 
 
 @test
+def failed_tasks_are_run_again_when_asked(case):
+    side, mended = counter(case), case.path("mended")
+    script = f'printf x >>"{side}"; test -e "{mended}" || test "$x" -ne 3'
+    farm = Farm(case, shell(script, grid(x=range(1, 6)), limits={"attempts": 2}))
+    farm.run(expect=1)
+    assert count(side) == 6  # the third twice
+    farm.resume(expect=1)
+    assert count(side) == 6  # it has failed for good
+    case.write("mended", "")
+    done = farm.resume("--retry-failed")
+    assert count(side) == 7, done
+    farm.rows(5, "ok")
+    farm.resume("--retry-failed")
+    assert count(side) == 7
+    assert "--resume" in case.beofarm("run", farm.file, "--retry-failed", expect=2).err
+
+
+@test
 def a_changed_farm_file_is_refused_with_the_path(case):
     side, farm = counted(case, 60, 0.05, files=["common.dat"])
     case.write("common.dat", "one\n")

@@ -1,0 +1,66 @@
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "master/driver.h"
+#include "master/forget.h"
+#include "master/journal_db.h"
+#include "master/lock_file.h"
+
+static int work_check(const char *run_dir, struct error *ret_error)
+{
+    char *path;
+    cJSON *farm = NULL;
+    if (asprintf(&path, "%s/farm.json", run_dir) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = json_read_file(path, JSON_STRICT, &farm, ret_error);
+    free(path);
+    if (rc < 0)
+        return -1;
+    const char *kind = cJSON_GetStringValue(json_member(json_member(farm, "work"), "kind"));
+    const struct driver_ops *ops = kind ? driver_find(kind) : NULL;
+    if (!ops || !ops->independent)
+        rc = error_set(ret_error, ERROR_USAGE,
+                       "failed tasks of \"%s\" work cannot be run again: what came after them "
+                       "was decided knowing that they failed",
+                       kind ? kind : "?");
+    cJSON_Delete(farm);
+    return rc;
+}
+
+static int journal_forget(const char *path, uint64_t *ret_count, struct error *ret_error)
+{
+    bool fresh = false;
+    int rc = -1, lock;
+    if (access(path, F_OK) != 0)
+        return error_set(ret_error, ERROR_USAGE, "no task has ended yet: there is no \"%s\"",
+                         path);
+    lock = lock_file_take(path, ret_error);
+    if (lock < 0)
+        return -1;
+    struct journal_db *db = journal_db_open(path, true, &fresh, ret_error);
+    *ret_count = 0;
+    if (db)
+        rc = fresh ? 0 : journal_db_forget_failed(db, ret_count, ret_error);
+    journal_db_close(db);
+    close(lock);
+    return rc;
+}
+
+int forget_failed(const char *run_dir, FILE *stream, struct error *ret_error)
+{
+    char *path;
+    uint64_t count;
+    if (work_check(run_dir, ret_error) < 0)
+        return -1;
+    if (asprintf(&path, "%s/journal.db", run_dir) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = journal_forget(path, &count, ret_error);
+    free(path);
+    if (rc == 0)
+        fprintf(stream, "%" PRIu64 "\n", count);
+    return rc;
+}

@@ -105,7 +105,7 @@ size_t farmfile_check_rules(const cJSON *root,
 {
     struct rules rules = {.report = report, .context = context};
     const cJSON *work = json_member(root, "work");
-    if (is_kind(work, "sweep"))
+    if (is_kind(work, "sweep") || is_kind(work, "socket"))
         check_sweep(&rules, work);
     else if (is_kind(work, "external"))
         check_external(&rules, root, work);

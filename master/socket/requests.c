@@ -1,0 +1,481 @@
+/* What a client may ask for: each line is an object whose "do" names the request. */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/nearest.h"
+#include "common/values.h"
+#include "master/socket/socket_private.h"
+
+/* What a request is done with. */
+struct request {
+    struct guest *guest;
+    struct driver *driver;
+    const char *name;  /* "do" */
+    const cJSON *root; /* the whole line */
+};
+
+static void refuse(const struct request *request, const cJSON *id, const struct error *error)
+{
+    guest_complain(request->guest, request->name, id, error->text);
+}
+
+/* Ids and tags: a text or a whole number, as JSON text into `buf`. `what` is for the sentence. */
+static int label_read(const cJSON *item, const char *what, struct buf *buf,
+                      struct error *ret_error)
+{
+    if (!cJSON_IsString(item) && !json_is_integer(item))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "\"%s\" must be a text or a whole number, not %s", what,
+                         item ? json_type_name(item) : "missing");
+    if (cJSON_IsString(item) && strlen(item->valuestring) > SOCKET_TEXT_MAX)
+        return error_set(ret_error, ERROR_CONFIG, "\"%s\" is longer than %d bytes", what,
+                         SOCKET_TEXT_MAX);
+    json_put(buf, item, 0);
+    return buf_failed(buf) ? error_set(ret_error, ERROR_SYSTEM, "no memory") : 0;
+}
+
+/* ---- submit ---- */
+
+/* The column called `name`, looked for first where it is if the order is ours. */
+static size_t column_find(const struct driver *driver, const char *name, size_t guess)
+{
+    const struct params *params = driver->params;
+    if (guess < params->columns && strcmp(params->names[guess], name) == 0)
+        return guess;
+    size_t i = 0;
+    while (i < params->columns && strcmp(params->names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static int unknown_param(const struct driver *driver, const char *name, struct error *ret_error)
+{
+    const char *near = nearest_find(name, driver->params->names, driver->params->columns);
+    return error_set(ret_error, ERROR_CONFIG, "there is no parameter \"%.200s\"%s%s%s", name,
+                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+static int row_by_name(struct driver *driver, const cJSON *params, struct error *ret_error)
+{
+    const cJSON *item;
+    char where[300];
+    size_t guess = 0;
+    memset(driver->row_given, 0, driver->params->columns * sizeof(*driver->row_given));
+    cJSON_ArrayForEach(item, params)
+    {
+        size_t i = column_find(driver, item->string, guess);
+        if (i == driver->params->columns)
+            return unknown_param(driver, item->string, ret_error);
+        guess = i + 1;
+        driver->row_given[i] = true;
+        snprintf(where, sizeof(where), "params.%.280s", item->string);
+        if (params_scalar(item, where, &driver->row[i], ret_error) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < driver->params->columns; i++)
+        if (!driver->row_given[i])
+            return error_set(ret_error, ERROR_CONFIG, "the parameter \"%.200s\" is missing",
+                             driver->params->names[i]);
+    return 0;
+}
+
+static int row_by_order(struct driver *driver, const cJSON *params, struct error *ret_error)
+{
+    const cJSON *item;
+    char where[32];
+    size_t i = 0, count = (size_t)cJSON_GetArraySize(params);
+    if (count != driver->params->columns)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "\"params\" has %zu values; there are %zu "
+                         "parameters",
+                         count, driver->params->columns);
+    cJSON_ArrayForEach(item, params)
+    {
+        snprintf(where, sizeof(where), "params[%zu]", i);
+        if (params_scalar(item, where, &driver->row[i++], ret_error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int payload_read(struct driver *driver, const cJSON *set, struct buf *payload,
+                        struct error *ret_error)
+{
+    const cJSON *params = json_member(set, "params");
+    int rc = cJSON_IsObject(params)  ? row_by_name(driver, params, ret_error)
+             : cJSON_IsArray(params) ? row_by_order(driver, params, ret_error)
+                                     : error_set(ret_error, ERROR_CONFIG,
+                                                 "\"params\" must be an object of parameters "
+                                                 "and values (or an array of values in the "
+                                                 "order of the farm file)");
+    if (rc < 0)
+        return -1;
+    buf_clear(payload);
+    if (values_encode(payload, driver->row, driver->params->columns) < 0)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "the parameters are too long for one task (%d MiB)",
+                         (int)(payload->max >> 20));
+    return 0;
+}
+
+static int priority_read(const cJSON *set, double fallback, double *ret_priority,
+                         struct error *ret_error)
+{
+    const cJSON *item = json_member(set, "priority");
+    if (item && (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)))
+        return error_set(ret_error, ERROR_CONFIG, "\"priority\" must be a number, not %s",
+                         json_type_name(item));
+    *ret_priority = item ? item->valuedouble : fallback;
+    return 0;
+}
+
+/* A known id with the same parameters is the same submission, said again by a client that does
+ * not know whether it was heard. */
+static int submit_again(const struct request *request, uint32_t entry,
+                        const struct submission *new, struct error *ret_error)
+{
+    struct guest *guest = request->guest;
+    struct submission known;
+    const struct book_entry *it = book_entry(request->driver->book, entry);
+    if (records_read(request->driver, entry, &known, ret_error) < 0)
+        return -1;
+    if (known.payload_size != new->payload_size ||
+        memcmp(known.payload, new->payload, new->payload_size) != 0)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "this id was submitted before, with other parameters; take another");
+    if (entry_list_add(&guest->unacked, entry) < 0 ||
+        (it->state == BOOK_ENDED && entry_list_add(&guest->again, entry) < 0))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory to answer");
+    return 0;
+}
+
+/* `label` and `payload` are scratch. */
+static int submit_set(const struct request *request, const cJSON *set, double priority,
+                      const cJSON *tag, struct buf *label, struct buf *payload,
+                      struct error *ret_error)
+{
+    struct driver *driver = request->driver;
+    struct submission new = {.client = request->guest->client};
+    uint32_t entry;
+    const cJSON *own_tag = json_member(set, "tag");
+    if (!cJSON_IsObject(set))
+        return error_set(ret_error, ERROR_CONFIG, "a set must be an object, not %s",
+                         json_type_name(set));
+    buf_clear(label);
+    if (label_read(json_member(set, "id"), "id", label, ret_error) < 0)
+        return -1;
+    new.id_size = label->size;
+    tag = own_tag ? own_tag : tag;
+    if ((tag && label_read(tag, "tag", label, ret_error) < 0) ||
+        priority_read(set, priority, &new.priority, ret_error) < 0 ||
+        payload_read(driver, set, payload, ret_error) < 0)
+        return -1;
+    new.id = label->data;
+    new.tag = label->data + new.id_size;
+    new.tag_size = label->size - new.id_size;
+    new.payload = payload->data;
+    new.payload_size = payload->size;
+    entry = records_find(driver, new.client, new.id, new.id_size);
+    if (entry)
+        return submit_again(request, entry, &new, ret_error);
+    if (socket_is_finished(driver, new.client))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "nothing can be submitted any more: this client, or one for all, has "
+                         "said \"finish\"");
+    if (records_submit(driver, &new, &entry, ret_error) < 0)
+        return -1;
+    return entry_list_add(&request->guest->unacked, entry) < 0
+               ? error_set(ret_error, ERROR_SYSTEM, "no memory to answer")
+               : 0;
+}
+
+static int do_submit(const struct request *request, struct error *ret_error)
+{
+    const cJSON *sets = json_member(request->root, "sets"), *set;
+    const cJSON *tag = sets ? json_member(request->root, "tag") : NULL;
+    struct buf label, payload;
+    struct error error;
+    double priority = 0;
+    if (sets && (!cJSON_IsArray(sets) || json_member(request->root, "params")))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "\"sets\" must be an array of sets, and \"params\" stands in each");
+    if (sets && priority_read(request->root, 0, &priority, ret_error) < 0)
+        return -1;
+    buf_init(&label, 2 * (6 * SOCKET_TEXT_MAX + 2));
+    buf_init(&payload, MESSAGE_MAX / 2);
+    if (!sets && submit_set(request, request->root, 0, NULL, &label, &payload, &error) < 0)
+        refuse(request, json_member(request->root, "id"), &error);
+    cJSON_ArrayForEach(
+        set, sets) if (submit_set(request, set, priority, tag, &label, &payload, &error) < 0)
+        refuse(request, json_member(set, "id"), &error);
+    buf_fini(&label);
+    buf_fini(&payload);
+    ledger_sync(request->driver->ledger);
+    return 0;
+}
+
+/* ---- attach, results ---- */
+
+static int since_read(const struct request *request, uint64_t *ret_since,
+                      struct error *ret_error)
+{
+    const cJSON *item = json_member(request->root, "since");
+    if (item && (!json_is_integer(item) || item->valuedouble < 0))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "\"since\" must be the \"seq\" of a result, or 0, not %s",
+                         json_type_name(item));
+    *ret_since = item ? (uint64_t)item->valuedouble : 0;
+    return 0;
+}
+
+static int do_attach(const struct request *request, struct error *ret_error)
+{
+    struct guest *guest = request->guest;
+    const cJSON *name = json_member(request->root, "client");
+    size_t size = cJSON_IsString(name) ? strlen(name->valuestring) : 0;
+    uint32_t client;
+    uint64_t since = 0;
+    if (!size || size > SOCKET_TEXT_MAX)
+        return error_set(ret_error, ERROR_CONFIG, "\"client\" must be a name of 1 to %d bytes",
+                         SOCKET_TEXT_MAX);
+    if (guest->attached || guest->unacked.end)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "\"attach\" must be the first request of a connection");
+    if (since_read(request, &since, ret_error) < 0)
+        return -1;
+    long known = book_client_find(request->driver->book, name->valuestring, size);
+    client = (uint32_t)known;
+    if (known < 0 &&
+        records_add_client(request->driver, name->valuestring, size, &client, ret_error) < 0)
+        return -1;
+    guest->attached = true;
+    guest->client = client;
+    guest_seek(guest, since);
+    const struct book_client *it = book_client(request->driver->book, client);
+    buf_append_text(&guest->out, "{\"event\":\"attached\",\"client\":");
+    json_put(&guest->out, name, 0);
+    buf_printf(&guest->out, ",\"seq\":%zu,\"waiting\":%llu,\"running\":%llu,\"finished\":%s}\n",
+               it->ended_count, (unsigned long long)it->waiting,
+               (unsigned long long)it->running,
+               socket_is_finished(request->driver, client) ? "true" : "false");
+    return 0;
+}
+
+static int do_results(const struct request *request, struct error *ret_error)
+{
+    uint64_t since;
+    if (since_read(request, &since, ret_error) < 0)
+        return -1;
+    guest_seek(request->guest, since);
+    return 0;
+}
+
+/* ---- cancel ---- */
+
+static void cancel_entry(struct driver *driver, uint32_t entry)
+{
+    const struct book_entry *it = book_entry(driver->book, entry);
+    if (it->state == BOOK_WAITING)
+        result_cancel_waiting(driver, entry);
+    else if (it->state == BOOK_TAKEN)
+        driver->context.cancel(driver->context.wake_context, it->task);
+}
+
+/* 1 if it was cancelled, 0 if it had ended, -1: there is no such id. */
+static int cancel_id(const struct request *request, const cJSON *id, struct error *ret_error)
+{
+    struct buf label;
+    char quoted[100];
+    buf_init(&label, 6 * SOCKET_TEXT_MAX + 2);
+    int rc = label_read(id, "id", &label, ret_error);
+    uint32_t entry =
+        rc < 0 ? 0
+               : records_find(request->driver, request->guest->client, label.data, label.size);
+    buf_fini(&label);
+    if (rc == 0 && !entry)
+        rc = error_set(ret_error, ERROR_CONFIG, "this client has submitted no id %s",
+                       json_excerpt(id, quoted, sizeof(quoted)));
+    if (rc < 0)
+        return -1;
+    bool ended = book_entry(request->driver->book, entry)->state == BOOK_ENDED;
+    cancel_entry(request->driver, entry);
+    return !ended;
+}
+
+static bool has_tag(struct driver *driver, uint32_t entry, const struct buf *tag)
+{
+    struct submission it;
+    return !tag || (records_read(driver, entry, &it, NULL) == 0 && it.tag_size == tag->size &&
+                    memcmp(it.tag, tag->data, tag->size) == 0);
+}
+
+/* All that wait or run, or those of them that have the tag. */
+static uint64_t cancel_many(const struct request *request, const struct buf *tag)
+{
+    struct driver *driver = request->driver;
+    uint64_t count = 0;
+    for (uint32_t entry = 1; entry <= book_count(driver->book); entry++) {
+        const struct book_entry *it = book_entry(driver->book, entry);
+        if (it->client != request->guest->client || it->state == BOOK_ENDED ||
+            !has_tag(driver, entry, tag))
+            continue;
+        cancel_entry(driver, entry);
+        count++;
+    }
+    return count;
+}
+
+static uint64_t cancel_ids(const struct request *request, const cJSON *ids)
+{
+    const cJSON *id;
+    struct error error;
+    uint64_t count = 0;
+    cJSON_ArrayForEach(id, ids)
+    {
+        int rc = cancel_id(request, id, &error);
+        if (rc < 0)
+            refuse(request, id, &error);
+        count += rc > 0;
+    }
+    return count;
+}
+
+static int do_cancel(const struct request *request, struct error *ret_error)
+{
+    const cJSON *id = json_member(request->root, "id"),
+                *ids = json_member(request->root, "ids");
+    const cJSON *tag = json_member(request->root, "tag");
+    bool all = cJSON_IsTrue(json_member(request->root, "all"));
+    uint64_t count = 0;
+    if (!!id + !!ids + !!tag + all != 1 || (ids && !cJSON_IsArray(ids)))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "say what to cancel by one of \"id\", \"ids\" (an array), \"tag\" and "
+                         "\"all\": true");
+    if (id) {
+        int rc = cancel_id(request, id, ret_error);
+        if (rc < 0)
+            return -1;
+        count = (uint64_t)rc;
+    } else if (tag) {
+        struct buf label;
+        buf_init(&label, 6 * SOCKET_TEXT_MAX + 2);
+        int rc = label_read(tag, "tag", &label, ret_error);
+        count = rc < 0 ? 0 : cancel_many(request, &label);
+        buf_fini(&label);
+        if (rc < 0)
+            return -1;
+    } else {
+        count = all ? cancel_many(request, NULL) : cancel_ids(request, ids);
+    }
+    buf_printf(&request->guest->out, "{\"event\":\"cancelled\",\"count\":%llu}\n",
+               (unsigned long long)count);
+    return 0;
+}
+
+/* ---- status, finish ---- */
+
+static void client_put(struct buf *out, const struct book_client *it, bool finished)
+{
+    buf_append_text(out, "{\"client\":");
+    json_put_text(out, it->name, strlen(it->name));
+    buf_printf(out,
+               ",\"submitted\":%llu,\"waiting\":%llu,\"running\":%llu,\"ended\":%zu,"
+               "\"failed\":%llu,\"finished\":%s}",
+               (unsigned long long)it->submitted, (unsigned long long)it->waiting,
+               (unsigned long long)it->running, it->ended_count, (unsigned long long)it->failed,
+               finished ? "true" : "false");
+}
+
+static int do_status(const struct request *request, struct error *ret_error)
+{
+    struct driver *driver = request->driver;
+    struct buf *out = &request->guest->out;
+    struct book_totals totals = book_totals(driver->book);
+    const size_t most = 100; /* of clients, so that the line stays short */
+    (void)ret_error;
+    buf_printf(out,
+               "{\"event\":\"status\",\"slots\":%u,\"connections\":%zu,\"submitted\":%llu,"
+               "\"waiting\":%llu,\"running\":%llu,\"ended\":%llu,\"failed\":%llu,"
+               "\"clients\":[",
+               driver->slots, driver->guest_count, (unsigned long long)totals.submitted,
+               (unsigned long long)totals.waiting, (unsigned long long)totals.running,
+               (unsigned long long)totals.ended, (unsigned long long)totals.failed);
+    for (uint32_t i = 0; i < book_client_count(driver->book) && i < most; i++) {
+        buf_append_text(out, i ? "," : "");
+        client_put(out, book_client(driver->book, i), socket_is_finished(driver, i));
+    }
+    buf_append_text(out, "]}\n");
+    return 0;
+}
+
+static int do_finish(const struct request *request, struct error *ret_error)
+{
+    struct guest *guest = request->guest;
+    bool all;
+    if (json_get_bool(request->root, "$", "all", false, &all, ret_error) < 0 ||
+        records_finish(request->driver, guest->client, all, ret_error) < 0)
+        return -1;
+    ledger_sync(request->driver->ledger);
+    const struct book_client *it = book_client(request->driver->book, guest->client);
+    buf_printf(&guest->out, "{\"event\":\"finishing\",\"waiting\":%llu,\"running\":%llu}\n",
+               (unsigned long long)it->waiting, (unsigned long long)it->running);
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+static const struct {
+    const char *name;
+    int (*act)(const struct request *request, struct error *ret_error);
+} requests[] = {
+    {"attach", do_attach},   {"submit", do_submit}, {"cancel", do_cancel},
+    {"results", do_results}, {"status", do_status}, {"finish", do_finish},
+};
+
+#define REQUESTS (sizeof(requests) / sizeof(*requests))
+
+static int dispatch(struct request *request, struct error *ret_error)
+{
+    const char *names[REQUESTS];
+    const cJSON *what = json_member(request->root, "do");
+    if (!cJSON_IsObject(request->root) || !cJSON_IsString(what))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "a request is an object with \"do\": \"submit\" (or \"attach\", "
+                         "\"cancel\", \"results\", \"status\", \"finish\")");
+    for (size_t i = 0; i < REQUESTS; i++) {
+        names[i] = requests[i].name;
+        if (strcmp(what->valuestring, names[i]) == 0) {
+            request->name = names[i];
+            return requests[i].act(request, ret_error);
+        }
+    }
+    const char *near = nearest_find(what->valuestring, names, REQUESTS);
+    return error_set(ret_error, ERROR_CONFIG, "there is no request \"%.100s\"%s%s%s",
+                     what->valuestring, near ? "; did you mean \"" : "", near ? near : "",
+                     near ? "\"?" : "");
+}
+
+void request_do(struct guest *guest, const char *line, size_t size)
+{
+    struct request request = {.guest = guest, .driver = guest->driver};
+    struct error error;
+    cJSON *root = NULL;
+    size_t blank = 0;
+    while (blank < size && strchr(" \t\r", line[blank]))
+        blank++;
+    if (blank == size)
+        return; /* an empty line is nothing */
+    int rc = json_parse(line, size, "request", JSON_STRICT, &root, &error);
+    if (rc == 0) {
+        request.root = root;
+        rc = dispatch(&request, &error);
+    }
+    if (rc < 0)
+        refuse(&request, json_member(root, "id"), &error);
+    cJSON_Delete(root);
+}

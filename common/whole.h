@@ -1,0 +1,29 @@
+/*
+ * whole.h - a file that appears whole or not at all.
+ *
+ * It is written beside its path, under a name of its own, and takes its place at whole_commit:
+ * whoever reads `path` sees the old file or the new one. The path's folder must be writable.
+ */
+#ifndef BEOFARM_COMMON_WHOLE_H
+#define BEOFARM_COMMON_WHOLE_H
+
+#include <stdio.h>
+
+#include "common/error.h"
+
+struct whole {
+    FILE *stream; /* write here, with stdio; errors are kept until whole_commit */
+    char *path, *temporary;
+};
+
+/* Begin. 0, or -1 with a sentence; then there is nothing to abandon. */
+int whole_open(struct whole *whole, const char *path, struct error *ret_error);
+
+/* Put it in its place. -1 with a sentence (a full disk ...): then `path` is as it was. Either way
+ * `whole` is done with. */
+int whole_commit(struct whole *whole, struct error *ret_error);
+
+/* Instead of whole_commit: leave `path` as it was. A zeroed or finished one is allowed. */
+void whole_abandon(struct whole *whole);
+
+#endif

@@ -29,8 +29,8 @@ struct pest_inputs *pest_inputs_read(const struct pest_input *list, size_t count
                                      const struct pest_style *style, struct error *ret_error);
 void pest_inputs_destroy(struct pest_inputs *inputs); /* NULL is allowed */
 
-/* The width of a parameter's narrowest field in all templates; 0: it has no field; SIZE_MAX:
- * only fields of jtf files, which have none. `parameter` is a place in the index. */
+/* The width of a parameter's narrowest field in all templates; 0: it has no field. `parameter` is
+ * a place in the index. */
 size_t pest_inputs_width(const struct pest_inputs *inputs, size_t parameter);
 
 /* The values as the model will read them: what is computed with afterwards. Both arrays have

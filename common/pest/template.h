@@ -1,23 +1,20 @@
 /*
  * template.h - a PEST template file: a model's input file with fields in place of numbers.
  *
- * The first line is `ptf x` (or PEST++'s `jtf x` for JSON), where x is the delimiter: one
- * character that is no letter, digit, blank or one of [ ] ( ) : & !. In the lines below, `x
- * name x` is a field; its width counts both delimiters and all between. Everything else, line
- * ends included, goes into the model's file byte by byte. A parameter may have many fields,
- * in many templates: PEST writes the same digits into all, as many as the narrowest holds
- * (inputs.h sees to that), at the right end of each field.
- *
- * In a `jtf` file a field with its delimiters stands where JSON wants a value and is replaced
- * by a number in as many characters as it needs: up to 13 (single precision) or 23 (double),
- * whatever the field's width.
+ * The first line is `ptf x` or `jtf x`, where x is the delimiter: one character that is no
+ * letter, digit or blank. In the lines below, `x name x` is a field; its width counts both
+ * delimiters and all between. Everything else, line ends included, goes into the model's file
+ * byte by byte. A parameter may have many fields, in many templates: PEST writes the same digits
+ * into all, as many as the narrowest holds (inputs.h sees to that), at the right end of each.
+ * In the fields of a parameter that stands in a `jtf` file numbers are as JSON wants them.
  *
  * A template is parsed once and does not change: threads may share it. Mistakes are
- * ERROR_CONFIG, "FILE:LINE: …".
+ * ERROR_CONFIG, "FILE:LINE: ...".
  */
 #ifndef BEOFARM_COMMON_PEST_TEMPLATE_H
 #define BEOFARM_COMMON_PEST_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,13 +44,16 @@ void pest_template_destroy(struct pest_template *template); /* NULL is allowed *
 /* How many fields it has. */
 size_t pest_template_fields(const struct pest_template *template);
 
-/* A field: `parameter` is its place in the index, `width` is SIZE_MAX in a jtf file. */
+/* A field: `parameter` is its place in the index. */
 struct pest_field {
     int parameter;
     size_t width;
     uint64_t line;
 };
 struct pest_field pest_template_field(const struct pest_template *template, size_t number);
+
+/* Whether it is a `jtf` file. */
+bool pest_template_json(const struct pest_template *template);
 
 /* The path with which it was read. Borrowed. */
 const char *pest_template_path(const struct pest_template *template);

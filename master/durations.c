@@ -26,6 +26,13 @@ void durations_add(struct durations *durations, int64_t ns)
     if (*bucket < UINT32_MAX)
         ++*bucket;
     durations->count++;
+    durations->sum_ns += ns < 0 ? 0 : (double)ns;
+}
+
+int64_t durations_mean(const struct durations *durations)
+{
+    double mean = durations->count ? durations->sum_ns / (double)durations->count : 0;
+    return mean < (double)(INT64_MAX / 2) ? (int64_t)mean : INT64_MAX;
 }
 
 int64_t durations_quantile(struct durations *durations, double quantile)

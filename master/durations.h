@@ -15,6 +15,7 @@ struct durations {
     uint64_t cached_count; /* the count at which the cache was made; 0: none */
     double cached_quantile;
     int64_t cached_ns;
+    double sum_ns;
     uint32_t buckets[DURATIONS_BUCKETS];
 };
 
@@ -22,6 +23,9 @@ struct durations {
 
 /* Add one duration, in ns; negative is taken as 0. */
 void durations_add(struct durations *durations, int64_t ns);
+
+/* Their mean, in ns; 0 if there are none. */
+int64_t durations_mean(const struct durations *durations);
 
 /* The duration, in ns, that `quantile` (0 to 1) of those added do not exceed, rounded up to its
  * bucket's end; 0 if there are none. Refreshed only once 1/64 more have come. */

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,32 @@ static void fail_lost(struct farm *farm, const struct scheduler_action *action)
     }
 }
 
+static void give_up(struct farm *farm, struct member *member,
+                    const struct scheduler_action *action)
+{
+    struct attempt_id id = action->attempts[0];
+    double ran_s = (double)action->ran_ns / 1e9;
+    char sentence[256];
+    int size = snprintf(sentence, sizeof(sentence),
+                        "given up after %.1f s, because it is overdue: it hangs, or takes much "
+                        "longer than the others",
+                        ran_s);
+    const struct result result = {.id = id,
+                                  .status = RESULT_TIMEOUT,
+                                  .started_ns = clock_wall_ns() - action->ran_ns,
+                                  .elapsed_s = ran_s,
+                                  .error = sentence,
+                                  .error_size = (size_t)size};
+    if (member) {
+        crew_cancel(farm->crew, member, id);
+        outputs_discard(farm->outputs, member->id, id);
+    }
+    if (action->failed)
+        farm_record_end(farm, &result, member, id.attempt);
+    else
+        farm_record_failure(farm, &result, member, id.attempt);
+}
+
 static void tell_trust(struct farm *farm, struct member *member,
                        const struct scheduler_action *action)
 {
@@ -137,6 +164,8 @@ static void act(struct farm *farm, const struct scheduler_action *action)
     struct member *member = crew_find(farm->crew, action->worker);
     if (action->kind == SCHEDULER_FAIL_TASK)
         fail_lost(farm, action);
+    if (action->kind == SCHEDULER_GIVE_UP)
+        give_up(farm, member, action);
     if (!member) /* lost in this very turn; the scheduler hears of it when it is buried */
         return;
     switch (action->kind) {

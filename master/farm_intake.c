@@ -103,6 +103,12 @@ void farm_record_end(struct farm *farm, const struct result *result, struct memb
     progress_touch(farm->progress);
 }
 
+void farm_record_failure(struct farm *farm, const struct result *result, struct member *member,
+                         uint32_t attempts)
+{
+    journal(farm, result, member, attempts, false);
+}
+
 uint64_t farm_note(void *context, const void *bytes, size_t size)
 {
     struct farm *farm = context;
@@ -185,7 +191,7 @@ static int take_result(struct farm *farm, struct member *member, const struct re
         farm_record_end(farm, result, member, attempts);
         break;
     case SCHEDULER_RETRY:
-        journal(farm, result, member, attempts, false);
+        farm_record_failure(farm, result, member, attempts);
         break;
     default:
         break;

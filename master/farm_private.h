@@ -81,6 +81,10 @@ void farm_take_notice(void *context, const char *sentence);
 void farm_record_end(struct farm *farm, const struct result *result, struct member *member,
                      uint32_t attempts);
 
+/* farm_intake.c: an attempt failed, and its task will be, or is being, tried again; journal it. */
+void farm_record_failure(struct farm *farm, const struct result *result, struct member *member,
+                         uint32_t attempts);
+
 /* farm_intake.c: what drivers may call (driver_context.note, sequence, say). */
 uint64_t farm_note(void *context, const void *bytes, size_t size);
 uint64_t farm_sequence(void *context);

@@ -15,8 +15,9 @@
 
 void lease_table_init(struct lease_table *table)
 {
-    *table = (struct lease_table){
-        .free = LEASE_NONE, .running_first = LEASE_NONE, .running_last = LEASE_NONE};
+    *table = (struct lease_table){.free = LEASE_NONE};
+    for (int i = 0; i < LEASE_ORDERS; i++)
+        table->orders[i] = (struct lease_list){LEASE_NONE, LEASE_NONE};
 }
 
 void lease_table_fini(struct lease_table *table)
@@ -83,9 +84,9 @@ uint32_t lease_add(struct lease_table *table, struct lease_list *list, uint32_t 
                                           .worker = worker,
                                           .prev_on_worker = list->last,
                                           .next_on_worker = LEASE_NONE,
-                                          .prev_running = LEASE_NONE,
-                                          .next_running = LEASE_UNLISTED,
                                           .started_ns = INT64_MIN};
+    for (int i = 0; i < LEASE_ORDERS; i++)
+        table->leases[lease].links[i] = (struct lease_links){LEASE_NONE, LEASE_UNLISTED};
     chain(table, lease);
     if (list->last != LEASE_NONE)
         table->leases[list->last].next_on_worker = lease;
@@ -108,7 +109,8 @@ void lease_remove(struct lease_table *table, struct lease_list *list, uint32_t l
 {
     struct lease *gone = &table->leases[lease];
     unchain(table, lease);
-    lease_running_unlist(table, lease);
+    for (int i = 0; i < LEASE_ORDERS; i++)
+        lease_order_leave(table, (enum lease_order)i, lease);
     if (gone->prev_on_worker != LEASE_NONE)
         table->leases[gone->prev_on_worker].next_on_worker = gone->next_on_worker;
     else
@@ -149,49 +151,50 @@ uint32_t lease_find(const struct lease_table *table, uint32_t task, uint32_t wor
 
 /* Where a lease that started then belongs: after `ret`. Most are the newest; one that lost its
  * duplicate is among the oldest; so both ends are tried before walking. */
-static uint32_t running_place(const struct lease_table *table, int64_t started_ns)
+static uint32_t order_place(const struct lease_table *table, enum lease_order order,
+                            int64_t started_ns)
 {
-    uint32_t last = table->running_last;
+    uint32_t last = table->orders[order].last;
     if (last == LEASE_NONE || table->leases[last].started_ns <= started_ns)
         return last;
     uint32_t after = LEASE_NONE;
-    uint32_t next = table->running_first;
+    uint32_t next = table->orders[order].first;
     while (next != LEASE_NONE && table->leases[next].started_ns <= started_ns) {
         after = next;
-        next = table->leases[next].next_running;
+        next = table->leases[next].links[order].next;
     }
     return after;
 }
 
-void lease_running_list(struct lease_table *table, uint32_t lease)
+void lease_order_enter(struct lease_table *table, enum lease_order order, uint32_t lease)
 {
-    struct lease *it = &table->leases[lease];
-    if (it->next_running != LEASE_UNLISTED)
+    struct lease_links *it = &table->leases[lease].links[order];
+    if (it->next != LEASE_UNLISTED)
         return;
-    uint32_t after = running_place(table, it->started_ns);
-    uint32_t *from =
-        after != LEASE_NONE ? &table->leases[after].next_running : &table->running_first;
-    it->prev_running = after;
-    it->next_running = *from;
+    uint32_t after = order_place(table, order, table->leases[lease].started_ns);
+    uint32_t *from = after != LEASE_NONE ? &table->leases[after].links[order].next
+                                         : &table->orders[order].first;
+    it->prev = after;
+    it->next = *from;
     *from = lease;
-    if (it->next_running != LEASE_NONE)
-        table->leases[it->next_running].prev_running = lease;
+    if (it->next != LEASE_NONE)
+        table->leases[it->next].links[order].prev = lease;
     else
-        table->running_last = lease;
+        table->orders[order].last = lease;
 }
 
-void lease_running_unlist(struct lease_table *table, uint32_t lease)
+void lease_order_leave(struct lease_table *table, enum lease_order order, uint32_t lease)
 {
-    struct lease *it = &table->leases[lease];
-    if (it->next_running == LEASE_UNLISTED)
+    struct lease_links *it = &table->leases[lease].links[order];
+    if (it->next == LEASE_UNLISTED)
         return;
-    if (it->prev_running != LEASE_NONE)
-        table->leases[it->prev_running].next_running = it->next_running;
+    if (it->prev != LEASE_NONE)
+        table->leases[it->prev].links[order].next = it->next;
     else
-        table->running_first = it->next_running;
-    if (it->next_running != LEASE_NONE)
-        table->leases[it->next_running].prev_running = it->prev_running;
+        table->orders[order].first = it->next;
+    if (it->next != LEASE_NONE)
+        table->leases[it->next].links[order].prev = it->prev;
     else
-        table->running_last = it->prev_running;
-    it->next_running = LEASE_UNLISTED;
+        table->orders[order].last = it->prev;
+    it->next = LEASE_UNLISTED;
 }

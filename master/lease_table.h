@@ -1,5 +1,6 @@
 /*
- * lease_table.h - the live attempts: found by task, listed by worker, ordered by start.
+ * lease_table.h - the live attempts: found by task, listed by worker, ordered by start (all that
+ * have started, and those of them that are the only live attempt of their task).
  *
  * Leases are numbers into one array; pointers into it last until the next lease_add.
  */
@@ -12,6 +13,17 @@
 
 #define LEASE_NONE UINT32_MAX
 
+/* The lists by start, oldest first. */
+enum lease_order {
+    LEASE_STARTED, /* all that have started */
+    LEASE_SOLE,    /* those of them that are the only live attempt of their task */
+    LEASE_ORDERS
+};
+
+struct lease_links {
+    uint32_t prev, next; /* next: not in the list, see lease_table.c */
+};
+
 struct lease {
     uint32_t task;
     uint32_t attempt;
@@ -19,9 +31,8 @@ struct lease {
     uint32_t next_in_bucket; /* or the next free one */
     uint32_t prev_on_worker;
     uint32_t next_on_worker;
-    uint32_t prev_running;
-    uint32_t next_running; /* not in the running list: see lease_table.c */
-    int64_t started_ns;    /* INT64_MIN: not known to have started */
+    struct lease_links links[LEASE_ORDERS];
+    int64_t started_ns; /* INT64_MIN: not known to have started */
 };
 
 /* One worker's leases, oldest first. */
@@ -38,8 +49,7 @@ struct lease_table {
     uint32_t count;
     uint32_t *buckets; /* chains of leases, by the low bits of the task */
     uint32_t bucket_mask;
-    uint32_t running_first; /* started, and the only live attempt of its task: longest first */
-    uint32_t running_last;
+    struct lease_list orders[LEASE_ORDERS];
 };
 
 /* An empty table. */
@@ -68,8 +78,8 @@ uint32_t lease_first(const struct lease_table *table, uint32_t task);
 uint32_t lease_next(const struct lease_table *table, uint32_t lease);
 uint32_t lease_find(const struct lease_table *table, uint32_t task, uint32_t worker);
 
-/* Put a started lease into the running list by its start, or take it out. Both may be repeated. */
-void lease_running_list(struct lease_table *table, uint32_t lease);
-void lease_running_unlist(struct lease_table *table, uint32_t lease);
+/* Put a started lease into a list by its start, or take it out. Both may be repeated. */
+void lease_order_enter(struct lease_table *table, enum lease_order order, uint32_t lease);
+void lease_order_leave(struct lease_table *table, enum lease_order order, uint32_t lease);
 
 #endif

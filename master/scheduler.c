@@ -40,6 +40,8 @@ struct scheduler_policy scheduler_policy_default(uint32_t attempts)
         .duplicate_factor = 1.5,
         .duplicate_floor_ns = 500 * INT64_C(1000000),
         .duplicate_samples = 3,
+        .overdue_floor_ns = 2 * INT64_C(1000000000),
+        .overdue_ns = INT64_MAX,
     };
 }
 
@@ -60,7 +62,12 @@ static void policy_mend(struct scheduler_policy *policy)
     at_least(&policy->set_aside_max_ns, policy->set_aside_ns);
     at_least(&policy->recall_patience_ns, 1);
     at_least(&policy->duplicate_floor_ns, 0);
-    if (!(policy->duplicate_quantile >= 0))
+    at_least(&policy->overdue_floor_ns, 0);
+    if (policy->overdue_ns <= 0)
+        policy->overdue_ns = INT64_MAX;
+    if (!(policy->overdue_factor >= 0))
+        policy->overdue_factor = 0;
+    if (policy->duplicate_quantile != policy->duplicate_quantile)
         policy->duplicate_quantile = 0;
     if (policy->duplicate_quantile > 1)
         policy->duplicate_quantile = 1;

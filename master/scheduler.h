@@ -38,13 +38,17 @@
  * reinstates it. The last worker that can run anything is never set aside, and if the others go,
  * those set aside are reinstated: the farm never stalls, tasks then fail by their attempts.
  *
+ * Overdue. An attempt that has run for longer than `overdue_ns`, or than max(overdue_floor_ns,
+ * overdue_factor x the mean duration of good results), is given up: stopped, and counted as a
+ * failure. So a task that hangs ends, by its attempts.
+ *
  * The end. When nothing waits and slots are idle, tasks that have not started are recalled from
  * the worker with most of them; when there are none, and `duplicates` is set, the attempt running
  * longest gets a duplicate elsewhere, if it has run for longer than max(duplicate_floor_ns,
  * duplicate_factor x the duplicate_quantile of the durations of good results). At most two
  * attempts of a task are live; the first good result ends it and the other is cancelled.
  *
- * Memory: 1 byte per task; while it is live 44 more per attempt, and while it waits again after
+ * Memory: 1 byte per task; while it is live 52 more per attempt, and while it waits again after
  * trouble 90 more; about 140 per worker; all up to doubled, as arrays grow. Every event is O(1),
  * or O(log n) for tasks that came back.
  */
@@ -80,15 +84,19 @@ struct scheduler_policy {
     bool steal;                 /* recall tasks that have not started, at the end */
     int64_t recall_patience_ns; /* a RECALL not answered by then may be repeated */
     bool duplicates;            /* false for endless (service) tasks */
-    double duplicate_quantile;  /* 0 to 1 */
+    double duplicate_quantile;  /* 0 to 1; below 0: the mean instead of a quantile */
     double duplicate_factor;
     int64_t duplicate_floor_ns;
-    uint32_t duplicate_samples; /* good results needed before anything is duplicated */
+    uint32_t
+        duplicate_samples;    /* good results needed before anything is duplicated or overdue */
+    double overdue_factor;    /* x the mean duration: given up; 0: never */
+    int64_t overdue_floor_ns; /* but not before it has run for so long */
+    int64_t overdue_ns;       /* given up after so long in any case; INT64_MAX: never */
 };
 
 /* attempts 3, losses attempts + 2, delays 0.1 s to 10 s, elsewhere 2 s, set aside after 5 for
  * 10 s to 10 min, prefetch and steal, patience 1 s, duplicates beyond max(0.5 s, 1.5 x p90) after
- * 3 samples. */
+ * 3 samples; nothing is ever overdue, the floor is 2 s. */
 struct scheduler_policy scheduler_policy_default(uint32_t attempts);
 
 /* NULL if out of memory. The policy is copied; values out of range are brought into it. */
@@ -235,6 +243,9 @@ enum scheduler_action_kind {
     SCHEDULER_FAIL_TASK, /* the tasks of `attempts` failed for good without a result, because their
                           * workers were lost too often (attempt: the last one): journal them.
                           * worker is 0 */
+    SCHEDULER_GIVE_UP,   /* tell `worker` to stop the one attempt of `attempts`, which ran for
+                          * `ran_ns`: it is overdue, counted as failed, and no longer live. Its task
+                          * waits again, or is live elsewhere, or, if `failed`, failed for good */
     SCHEDULER_SET_ASIDE, /* say so: `worker` failed `count` tasks in a row; a RECALL follows */
     SCHEDULER_REINSTATE, /* say so: `worker` is trusted again */
 };
@@ -245,6 +256,8 @@ struct scheduler_action {
     uint32_t count;                    /* of attempts, or see the kind */
     const struct attempt_id *attempts; /* borrowed until the next call of next_action; NULL for
                                         * RECALL, SET_ASIDE and REINSTATE */
+    int64_t ran_ns;                    /* of GIVE_UP */
+    bool failed;                       /* of GIVE_UP */
 };
 
 /* The next thing to do, in order (a CANCEL to a worker precedes later LEASEs to it). Time passes

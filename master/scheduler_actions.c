@@ -268,17 +268,27 @@ static bool action_recall(struct scheduler *s, int64_t now_ns, struct scheduler_
     return true;
 }
 
+/* `factor` times as long as good results took, at least the floor; INT64_MAX if that is not known.
+ * `quantile` below 0: as they took in the mean. */
+static int64_t longer_than_others_ns(struct scheduler *s, double factor, double quantile,
+                                     int64_t floor_ns)
+{
+    if (!s->durations.count || s->durations.count < s->policy.duplicate_samples)
+        return INT64_MAX;
+    int64_t usual_ns = quantile < 0 ? durations_mean(&s->durations)
+                                    : durations_quantile(&s->durations, quantile);
+    double after = factor * (double)usual_ns;
+    if (after < (double)floor_ns)
+        return floor_ns;
+    return after < (double)(INT64_MAX / 2) ? (int64_t)after : INT64_MAX;
+}
+
 /* How long an attempt must run to get a duplicate; INT64_MAX if that is not known. */
 static int64_t duplicate_after_ns(struct scheduler *s)
 {
     const struct scheduler_policy *policy = &s->policy;
-    if (!s->durations.count || s->durations.count < policy->duplicate_samples)
-        return INT64_MAX;
-    double after = policy->duplicate_factor *
-                   (double)durations_quantile(&s->durations, policy->duplicate_quantile);
-    if (after < (double)policy->duplicate_floor_ns)
-        return policy->duplicate_floor_ns;
-    return after < (double)(INT64_MAX / 2) ? (int64_t)after : INT64_MAX;
+    return longer_than_others_ns(s, policy->duplicate_factor, policy->duplicate_quantile,
+                                 policy->duplicate_floor_ns);
 }
 
 /* An idle worker for a duplicate of that attempt; WORKER_NONE if there is none. */
@@ -301,7 +311,7 @@ static bool action_duplicate(struct scheduler *s, int64_t now_ns,
     if (!s->policy.duplicates || !slots_unused(s))
         return false;
     int64_t after_ns = duplicate_after_ns(s);
-    uint32_t at = after_ns == INT64_MAX ? LEASE_NONE : s->leases.running_first;
+    uint32_t at = after_ns == INT64_MAX ? LEASE_NONE : s->leases.orders[LEASE_SOLE].first;
     for (int seen = 0; at != LEASE_NONE && seen < TASKS_SEEN; seen++) {
         const struct lease *lease = lease_at(&s->leases, at);
         int64_t due_ns = later(lease->started_ns, after_ns);
@@ -312,14 +322,49 @@ static bool action_duplicate(struct scheduler *s, int64_t now_ns,
         uint32_t index = duplicate_worker(s, lease);
         if (index != WORKER_NONE) {
             uint32_t task = lease->task;
-            lease_running_unlist(&s->leases, at);
+            lease_order_leave(&s->leases, LEASE_SOLE, at);
             lease_one(s, index, task, action);
             s->duplicated++;
             return true;
         }
-        at = lease->next_running;
+        at = lease->links[LEASE_SOLE].next;
     }
     return false;
+}
+
+/* ---- Overdue ---- */
+
+static int64_t overdue_after_ns(struct scheduler *s)
+{
+    const struct scheduler_policy *policy = &s->policy;
+    int64_t after_ns = INT64_MAX;
+    if (policy->overdue_factor > 0)
+        after_ns =
+            longer_than_others_ns(s, policy->overdue_factor, -1, policy->overdue_floor_ns);
+    return after_ns < policy->overdue_ns ? after_ns : policy->overdue_ns;
+}
+
+/* Attempts that have run for so long that nobody waits for them any more. */
+static bool action_overdue(struct scheduler *s, int64_t now_ns, struct scheduler_action *action)
+{
+    uint32_t first = s->leases.orders[LEASE_STARTED].first;
+    int64_t after_ns = first == LEASE_NONE ? INT64_MAX : overdue_after_ns(s);
+    if (after_ns == INT64_MAX)
+        return false;
+    const struct lease *lease = lease_at(&s->leases, first);
+    int64_t due_ns = later(lease->started_ns, after_ns);
+    if (due_ns > now_ns) {
+        wake_at(s, due_ns);
+        return false;
+    }
+    s->batch[0] = (struct attempt_id){.task = lease->task, .attempt = lease->attempt};
+    *action = (struct scheduler_action){.kind = SCHEDULER_GIVE_UP,
+                                        .worker = worker_at(&s->workers, lease->worker)->id,
+                                        .count = 1,
+                                        .attempts = s->batch,
+                                        .ran_ns = now_ns - lease->started_ns};
+    action->failed = scheduler_give_up(s, first, now_ns);
+    return true;
 }
 
 /* ---- All together ---- */
@@ -332,9 +377,10 @@ int scheduler_next_action(struct scheduler *s, int64_t now_ns,
     recalls_advance(s, now_ns);
     s->wake_ns = INT64_MAX;
     bool found =
-        !s->broken && (action_pending(s, ret_action) || action_retry(s, now_ns, ret_action) ||
-                       action_lease(s, ret_action) || action_recall(s, now_ns, ret_action) ||
-                       action_duplicate(s, now_ns, ret_action));
+        !s->broken &&
+        (action_pending(s, ret_action) || action_overdue(s, now_ns, ret_action) ||
+         action_retry(s, now_ns, ret_action) || action_lease(s, ret_action) ||
+         action_recall(s, now_ns, ret_action) || action_duplicate(s, now_ns, ret_action));
     if (s->broken)
         return error_set(
             ret_error, ERROR_SYSTEM,

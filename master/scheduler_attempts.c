@@ -36,7 +36,7 @@ static bool lease_drop(struct scheduler *s, uint32_t lease)
     if (other == LEASE_NONE)
         return false;
     if (lease_has_started(lease_at(&s->leases, other)))
-        lease_running_list(&s->leases, other);
+        lease_order_enter(&s->leases, LEASE_SOLE, other);
     return true;
 }
 
@@ -153,8 +153,9 @@ static bool is_only_one(const struct scheduler *s, uint32_t lease)
 static void start(struct scheduler *s, uint32_t lease, int64_t now_ns)
 {
     lease_at(&s->leases, lease)->started_ns = now_ns;
+    lease_order_enter(&s->leases, LEASE_STARTED, lease);
     if (is_only_one(s, lease))
-        lease_running_list(&s->leases, lease);
+        lease_order_enter(&s->leases, LEASE_SOLE, lease);
 }
 
 void scheduler_started(struct scheduler *s, uint32_t worker, struct attempt_id id,
@@ -207,6 +208,12 @@ static enum scheduler_verdict result_failed(struct scheduler *s, uint32_t index,
     if (!another)
         task_wait_again(s, trouble, retry_delay(s, trouble), now_ns);
     return SCHEDULER_RETRY;
+}
+
+bool scheduler_give_up(struct scheduler *s, uint32_t lease, int64_t now_ns)
+{
+    uint32_t index = lease_at(&s->leases, lease)->worker;
+    return result_failed(s, index, lease, false, now_ns) == SCHEDULER_FAIL;
 }
 
 /* A failure of an attempt that is not live: lost, handed back, cancelled, or of an earlier
@@ -319,7 +326,7 @@ static enum scheduler_adoption adopt(struct scheduler *s, uint32_t index, struct
 {
     uint32_t task = (uint32_t)id.task;
     if (task_place(&s->tasks, task) == TASK_LEASED)
-        lease_running_unlist(&s->leases, lease_first(&s->leases, task));
+        lease_order_leave(&s->leases, LEASE_SOLE, lease_first(&s->leases, task));
     else
         ready_queue_leave(&s->ready, task, TASK_LEASED);
     struct trouble *trouble = trouble_find(&s->tasks, task);

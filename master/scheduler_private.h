@@ -59,6 +59,10 @@ uint32_t scheduler_next_attempt(const struct scheduler *scheduler, uint32_t task
 void scheduler_attempt_lost(struct scheduler *scheduler, uint32_t lease, bool running,
                             int64_t now_ns);
 
+/* A live attempt has run for too long: it is not live any more, and counts as failed. Whether its
+ * task failed for good with it. */
+bool scheduler_give_up(struct scheduler *scheduler, uint32_t lease, int64_t now_ns);
+
 /* A worker (an index) brought the result of a live attempt that has been dropped already. */
 void scheduler_worker_failed(struct scheduler *scheduler, uint32_t worker, int64_t now_ns);
 void scheduler_worker_succeeded(struct scheduler *scheduler, uint32_t worker);

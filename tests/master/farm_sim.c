@@ -620,6 +620,23 @@ static void act_fail(struct sim *sim, const struct scheduler_action *action)
     }
 }
 
+static void act_give_up(struct sim *sim, const struct scheduler_action *action)
+{
+    uint64_t task = action->attempts[0].task;
+    int64_t least_ns = sim->config->policy.overdue_floor_ns < sim->config->policy.overdue_ns
+                           ? sim->config->policy.overdue_floor_ns
+                           : sim->config->policy.overdue_ns;
+    if (action->ran_ns < least_ns)
+        complain(sim, "task %u was given up after %.6f s", (unsigned)task,
+                 (double)action->ran_ns / 1e9);
+    act_cancel(sim, action);
+    if (sim->failures[task] < UINT8_MAX)
+        sim->failures[task]++;
+    sim->report->given_up++;
+    if (action->failed)
+        act_fail(sim, action);
+}
+
 static void act(struct sim *sim, const struct scheduler_action *action)
 {
     struct session *session;
@@ -642,6 +659,9 @@ static void act(struct sim *sim, const struct scheduler_action *action)
         break;
     case SCHEDULER_FAIL_TASK:
         act_fail(sim, action);
+        break;
+    case SCHEDULER_GIVE_UP:
+        act_give_up(sim, action);
         break;
     case SCHEDULER_SET_ASIDE:
         sim->report->set_asides++;

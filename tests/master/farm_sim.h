@@ -47,7 +47,8 @@ struct sim_report {
     uint64_t duplicates;
     uint64_t recalls;
     uint64_t set_asides;
-    uint64_t losses; /* of workers */
+    uint64_t given_up; /* attempts that were overdue */
+    uint64_t losses;   /* of workers */
     uint64_t adoptions;
     uint64_t late;     /* results accepted from attempts that were not live */
     uint64_t repeated; /* results dropped */

@@ -40,10 +40,13 @@ static void say(struct play *play, const char *text)
 static void say_action(struct play *play, const struct scheduler_action *action)
 {
     static const char *const names[] = {
-        [SCHEDULER_LEASE] = "lease",         [SCHEDULER_CANCEL] = "cancel",
-        [SCHEDULER_RECALL] = "recall",       [SCHEDULER_FAIL_TASK] = "fail-task",
-        [SCHEDULER_SET_ASIDE] = "set-aside", [SCHEDULER_REINSTATE] = "reinstate"};
+        [SCHEDULER_LEASE] = "lease",        [SCHEDULER_CANCEL] = "cancel",
+        [SCHEDULER_RECALL] = "recall",      [SCHEDULER_FAIL_TASK] = "fail-task",
+        [SCHEDULER_GIVE_UP] = "give-up",    [SCHEDULER_SET_ASIDE] = "set-aside",
+        [SCHEDULER_REINSTATE] = "reinstate"};
     say(play, names[action->kind]);
+    if (action->failed)
+        buf_append_text(&play->said, " failed");
     if (action->worker)
         buf_printf(&play->said, " %u", action->worker);
     if (!action->attempts && action->count)
@@ -930,6 +933,90 @@ static void a_duplicate_comes_when_it_is_time(void **state)
     play_end(&play);
 }
 
+static void an_attempt_that_hangs_is_given_up(void **state)
+{
+    (void)state;
+    struct scheduler_policy policy = scheduler_policy_default(2);
+    struct play play;
+    policy.duplicates = false;
+    policy.overdue_factor = 10;
+    play_begin(&play, &policy);
+    play_lines(&play, "join 1 1 1\n join 2 1 1\n add 4 = lease 1 1.1; lease 2 2.1\n"
+                      "start 1 1.1\n"
+                      "at 10\n"
+                      "ok 2 2.1 1000 = accept; lease 2 3.1\n"
+                      "wake = never\n" /* two do not make a mean */
+                      "ok 2 3.1 2000 = accept; lease 2 4.1\n"
+                      "ok 2 4.1 3000 = accept\n"
+                      "wake = 20000\n" /* 10 x 2 s */
+                      "at 19999\n"
+                      "at 20000 = give-up 1 1.1\n"
+                      "at 20100 = lease 2 1.2\n" /* elsewhere */
+                      "start 2 1.2\n"
+                      "wake = 40100\n"
+                      "at 40100 = give-up failed 2 1.2\n"
+                      "state 1 = failed\n"
+                      "ok 1 1.1 = duplicate\n"
+                      "counts = waiting 0 leased 0 done 3 failed 1 live 0 running 0\n");
+    play_end(&play);
+}
+
+static void two_attempts_that_hang_are_both_given_up(void **state)
+{
+    (void)state;
+    struct scheduler_policy policy = scheduler_policy_default(2);
+    struct play play;
+    policy.overdue_ns = 5 * CLOCK_SECOND_NS;
+    play_begin(&play, &policy);
+    play_lines(&play, "join 1 1 1\n join 2 1 1\n add 4 = lease 1 1.1; lease 2 2.1\n"
+                      "start 1 1.1\n"
+                      "ok 2 2.1 10 = accept; lease 2 3.1\n"
+                      "ok 2 3.1 10 = accept; lease 2 4.1\n"
+                      "ok 2 4.1 10 = accept\n"
+                      "at 500 = lease 2 1.2\n"
+                      "start 2 1.2\n"
+                      "wake = 5000\n"
+                      "at 5000 = give-up 1 1.1\n"
+                      "at 5500 = give-up failed 2 1.2\n");
+    play_end(&play);
+}
+
+static void short_tasks_are_not_overdue_for_a_hiccup(void **state)
+{
+    (void)state;
+    struct scheduler_policy policy = scheduler_policy_default(1);
+    struct play play;
+    policy.duplicates = false;
+    policy.overdue_factor = 2;
+    play_begin(&play, &policy);
+    play_lines(&play, "join 1 1 1\n join 2 1 1\n add 4 = lease 1 1.1; lease 2 2.1\n"
+                      "ok 2 2.1 1 = accept; lease 2 3.1\n"
+                      "ok 2 3.1 1 = accept; lease 2 4.1\n"
+                      "ok 2 4.1 1 = accept\n"
+                      "start 1 1.1\n"
+                      "wake = 2000\n"
+                      "ok 1 1.1 = accept\n"
+                      "wake = never\n");
+    play_end(&play);
+}
+
+static void duplicates_may_go_by_the_mean(void **state)
+{
+    (void)state;
+    struct scheduler_policy policy = scheduler_policy_default(1);
+    struct play play;
+    policy.duplicate_quantile = -1;
+    policy.duplicate_factor = 1.25; /* exact in binary */
+    play_begin(&play, &policy);
+    play_lines(&play, "join 1 1 1\n join 2 1 1\n add 4 = lease 1 1.1; lease 2 2.1\n"
+                      "start 1 1.1\n"
+                      "ok 2 2.1 1000 = accept; lease 2 3.1\n"
+                      "ok 2 3.1 2000 = accept; lease 2 4.1\n"
+                      "ok 2 4.1 6000 = accept\n"
+                      "wake = 3750\n"); /* 1.25 x 3 s */
+    play_end(&play);
+}
+
 static void a_task_fails_when_its_last_live_attempt_does(void **state)
 {
     (void)state;
@@ -1050,6 +1137,10 @@ int main(void)
         cmocka_unit_test(idle_workers_get_what_others_have_not_started),
         cmocka_unit_test(the_slowest_task_gets_a_duplicate),
         cmocka_unit_test(a_duplicate_comes_when_it_is_time),
+        cmocka_unit_test(an_attempt_that_hangs_is_given_up),
+        cmocka_unit_test(two_attempts_that_hang_are_both_given_up),
+        cmocka_unit_test(short_tasks_are_not_overdue_for_a_hiccup),
+        cmocka_unit_test(duplicates_may_go_by_the_mean),
         cmocka_unit_test(a_task_fails_when_its_last_live_attempt_does),
         cmocka_unit_test(of_no_use_cancels_the_duplicate_too),
         cmocka_unit_test(attempts_that_did_not_run_are_not_counted),

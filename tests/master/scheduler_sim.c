@@ -113,6 +113,11 @@ static struct scheduler_policy any_policy(void)
     policy.duplicates = draw(4) > 0;
     policy.duplicate_floor_ns = (int64_t)draw(2) * 100 * CLOCK_MS_NS;
     policy.duplicate_samples = (uint32_t)draw(4);
+    policy.duplicate_quantile = draw(2) ? -1 : 0.9;
+    policy.overdue_factor = (double)draw(3) * 2;
+    policy.overdue_floor_ns = (int64_t)draw(3) * 200 * CLOCK_MS_NS;
+    if (draw(2))
+        policy.overdue_ns = (int64_t)(1 + draw(20)) * 200 * CLOCK_MS_NS;
     return policy;
 }
 
@@ -162,6 +167,7 @@ static void every_task_of_any_small_farm_ends_once(void **state)
         all.failed += r.failed;
         all.events += r.events;
         all.duplicates += r.duplicates;
+        all.given_up += r.given_up;
         all.recalls += r.recalls;
         all.set_asides += r.set_asides;
         all.adoptions += r.adoptions;
@@ -175,7 +181,8 @@ static void every_task_of_any_small_farm_ends_once(void **state)
                   (unsigned long long)all.set_asides, (unsigned long long)all.adoptions,
                   (unsigned long long)all.late);
     /* Every kind of trouble was met. */
-    assert_true(all.duplicates && all.recalls && all.set_asides && all.adoptions && all.late);
+    assert_true(all.given_up && all.duplicates && all.recalls && all.set_asides &&
+                all.adoptions && all.late);
 }
 
 int main(void)

@@ -171,16 +171,17 @@ static int copy_bytes(int from, int to)
     return 0;
 }
 
-/* A new file dir_fd/name with the content; -1 with errno, and no file. */
-static int copy_file(struct cache *cache, const uint8_t *hash, unsigned mode, int dir_fd,
-                     const char *name)
+/* A new file dir_fd/name with the content, if `clone` only where the blocks can be shared; -1 with
+ * errno, and no file. */
+static int copy_file(struct cache *cache, const uint8_t *hash, unsigned mode, bool clone,
+                     int dir_fd, const char *name)
 {
     int from = open_any(cache, hash);
     if (from < 0)
         return -1;
     int to = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int rc = to < 0 ? -1 : 0;
-    if (rc == 0 && (copy_bytes(from, to) < 0 || fchmod(to, mode) < 0 || cache_set_time(to) < 0))
+    int rc = to < 0 ? -1 : clone ? ioctl(to, FICLONE, from) : copy_bytes(from, to);
+    if (rc == 0 && (fchmod(to, mode) < 0 || cache_set_time(to) < 0))
         rc = -1;
     int saved = errno;
     if (to >= 0)
@@ -198,8 +199,8 @@ static int make_variant(struct cache *cache, const uint8_t *hash, bool executabl
     char name[CACHE_NAME_SIZE], part[64];
     cache_file_name(hash, executable, name);
     snprintf(part, sizeof(part), "part-%d-%llu", (int)getpid(),
-             (unsigned long long)cache->parts++);
-    if (copy_file(cache, hash, executable ? 0555 : 0444, cache->dir_fd, part) < 0)
+             (unsigned long long)atomic_fetch_add(&cache->parts, 1));
+    if (copy_file(cache, hash, executable ? 0555 : 0444, false, cache->dir_fd, part) < 0)
         return -1;
     return renameat(cache->dir_fd, part, cache->dir_fd, name);
 }
@@ -222,7 +223,10 @@ static int link_file(struct cache *cache, const uint8_t *hash, unsigned mode, in
 int cache_lay(struct cache *cache, const uint8_t *hash, enum cache_lay how, unsigned mode,
               int dir_fd, const char *name, struct error *ret_error)
 {
-    if (how == CACHE_LINK) {
+    if (how == CACHE_CLONE &&
+        copy_file(cache, hash, (mode & 0777) | 0600, true, dir_fd, name) == 0)
+        return 0;
+    if (how != CACHE_COPY) {
         if (link_file(cache, hash, mode, dir_fd, name) == 0)
             return 0;
         if (errno == ENOENT || errno == EEXIST || errno == ENOSPC) {
@@ -232,7 +236,7 @@ int cache_lay(struct cache *cache, const uint8_t *hash, enum cache_lay how, unsi
             return -1;
         }
     }
-    if (copy_file(cache, hash, (mode & 0777) | 0600, dir_fd, name) < 0) {
+    if (copy_file(cache, hash, (mode & 0777) | 0600, false, dir_fd, name) < 0) {
         int saved = errno;
         error_errno(ret_error, saved, "cannot copy to \"%s\"", name);
         errno = saved;

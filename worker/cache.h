@@ -6,7 +6,8 @@
  *
  * The cache asks for pieces through `cache_source` and is given them with cache_take; whoever
  * owns the link does the sending. Requests wait while there is no source, and go on from the
- * last good byte when there is one again. Everything runs in one thread.
+ * last good byte when there is one again. Everything runs in one thread, but where it is said
+ * otherwise.
  */
 #ifndef BEOFARM_WORKER_CACHE_H
 #define BEOFARM_WORKER_CACHE_H
@@ -66,20 +67,22 @@ int cache_read(struct cache *cache, const uint8_t *hash, size_t max, char **ret_
                size_t *ret_size, struct error *ret_error);
 
 enum cache_lay {
-    CACHE_LINK, /* a hard link; a copy where the file system does not link */
-    CACHE_COPY, /* the task's own copy, writable (reflink where possible) */
+    CACHE_LINK,  /* a hard link; a copy where the file system does not link */
+    CACHE_COPY,  /* the task's own copy, writable (reflink where possible) */
+    CACHE_CLONE, /* such a copy where it takes no room (reflink), otherwise a hard link */
 };
 
 /* Lay the file at dir_fd/name, which does not exist yet. Its mode is `mode`; a link has the
  * read bits, and the execute bits if mode has any. 0; -1 with a sentence; errno ENOENT
- * means that the cache does not have the file. */
+ * means that the cache does not have the file. Other threads may call this, too. */
 int cache_lay(struct cache *cache, const uint8_t *hash, enum cache_lay how, unsigned mode,
               int dir_fd, const char *name, struct error *ret_error);
 
 /* Was the cached file (the one with or without execute bits, as `mode` says) written through a
  * hard link? Compares mode and time with what they must be: one stat. If it was only touched,
  * that is undone and the answer is false. If its content changed, it is removed from the cache
- * (so the next request fetches it again) and the answer is true. */
+ * (so the next request fetches it again) and the answer is true. Other threads may call this, too:
+ * it reads all of the file where it was touched. */
 bool cache_check_spoiled(struct cache *cache, const uint8_t *hash, unsigned mode);
 
 #endif

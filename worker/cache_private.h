@@ -3,6 +3,8 @@
 #ifndef BEOFARM_WORKER_CACHE_PRIVATE_H
 #define BEOFARM_WORKER_CACHE_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "common/store.h"
 #include "worker/cache.h"
 
@@ -16,8 +18,8 @@ struct cache {
     char *dir;
     bool has_source;
     struct cache_source source;
-    unsigned under_way; /* pieces asked for and not come */
-    uint64_t parts;     /* for the names of unfinished files */
+    unsigned under_way;         /* pieces asked for and not come */
+    atomic_uint_fast64_t parts; /* for the names of unfinished files */
     struct fetch *first, *last;
     struct fetch *buckets[CACHE_BUCKETS];
     struct cache_request *requests;

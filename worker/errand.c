@@ -1,0 +1,109 @@
+/*
+ * The thread writes to an eventfd when it is through, and ends; the loop joins it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/loop.h"
+#include "worker/errand.h"
+
+struct errand {
+    int fd; /* eventfd: the work is done */
+    struct loop_watch *watch;
+    pthread_t thread;
+    bool busy, threaded;
+    void (*work)(void *context);
+    void (*done)(void *context);
+    void *context;
+};
+
+static void tell(struct errand *errand)
+{
+    const uint64_t one = 1;
+    while (write(errand->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+static void *go(void *context)
+{
+    struct errand *errand = context;
+    errand->work(errand->context);
+    tell(errand);
+    return NULL;
+}
+
+static void join(struct errand *errand)
+{
+    if (errand->threaded)
+        pthread_join(errand->thread, NULL);
+    errand->busy = errand->threaded = false;
+}
+
+static void came_back(unsigned events, void *context)
+{
+    struct errand *errand = context;
+    uint64_t count;
+    (void)events;
+    if (read(errand->fd, &count, sizeof(count)) < 0)
+        return;
+    join(errand);
+    errand->done(errand->context); /* may start the next */
+}
+
+struct errand *errand_create(struct loop *loop, struct error *ret_error)
+{
+    struct errand *errand = calloc(1, sizeof(*errand));
+    if (!errand) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for a thread");
+        return NULL;
+    }
+    errand->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (errand->fd < 0)
+        error_errno(ret_error, errno, "cannot watch for a thread's end");
+    else
+        errand->watch =
+            loop_watch_add(loop, errand->fd, LOOP_READ, came_back, errand, ret_error);
+    if (errand->watch)
+        return errand;
+    errand_destroy(errand);
+    return NULL;
+}
+
+void errand_destroy(struct errand *errand)
+{
+    if (!errand)
+        return;
+    join(errand);
+    loop_watch_remove(errand->watch);
+    if (errand->fd >= 0)
+        close(errand->fd);
+    free(errand);
+}
+
+void errand_start(struct errand *errand, void (*work)(void *context),
+                  void (*done)(void *context), void *context)
+{
+    sigset_t all, before;
+    errand->work = work;
+    errand->done = done;
+    errand->context = context;
+    errand->busy = true;
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    errand->threaded = pthread_create(&errand->thread, NULL, go, errand) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!errand->threaded)
+        go(errand);
+}
+
+bool errand_is_busy(const struct errand *errand)
+{
+    return errand->busy;
+}

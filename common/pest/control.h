@@ -206,6 +206,9 @@ struct pest_control {
     struct pest_file_pair *outputs; /* instruction <- model output */
     size_t output_count;
 
+    char **tables; /* external tables that it is made of, as written (version 2) */
+    size_t table_count;
+
     struct pest_option *options;
     size_t option_count;
     struct pest_note *warnings; /* what PEST or PEST++ would not like */
@@ -256,6 +259,11 @@ int pest_control_option_names(struct pest_control *control, const char *name, ch
 /* Whether PEST++ (5.2) has an option of that name (any case). If not, *ret_nearest (may be NULL)
  * is the one probably meant, or NULL. */
 bool pest_option_known(const char *name, const char **ret_nearest);
+
+/* Give option `name` this value, as if the file said so (a farm file's word, control_override.c). 0,
+ * or -1: no memory. */
+int pest_control_option_set(struct pest_control *control, const char *name, const char *value,
+                            struct error *ret_error);
 
 /* The file's name for a path that the control file names: relative to its folder. Allocated. */
 char *pest_control_path(const struct pest_control *control, const char *name);

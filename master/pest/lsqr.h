@@ -46,7 +46,7 @@ struct lsqr_report {
     double condition;     /* estimate for (A, √λ I) */
 };
 
-/* Solve for shift_count λ (>= 0): ret_x[i * columns + p]. Memory: 2 rows + 2 columns (1 +
+/* Solve for shift_count λ (>= 0): ret_x[i * columns + p]. Memory: rows + columns (2 +
  * shift_count) doubles. -1: no memory. Reaching a limit is no error: the report says it. */
 int lsqr_solve(const struct lsqr_operator *operator, const double * b, const double *lambdas,
                size_t shift_count, const struct lsqr_limits *limits, double *ret_x,

@@ -52,10 +52,10 @@ int normal_fill(const struct jacobian_view *jacobian, const double *weights,
                 const bool *regularisation, enum normal_part part, double *ret_normal,
                 struct error *ret_error);
 
-/* ret[p] = sum over rows of w² J[row][p] x[row]: JᵗQx, parameters entries. */
-void normal_gradient(const struct jacobian_view *jacobian, const double *weights,
-                     const bool *regularisation, enum normal_part part, const double *x,
-                     double *ret);
+/* ret[p] = sum over rows of w² J[row][p] x[row]: JᵗQx, parameters entries. -1: no memory. */
+int normal_gradient(const struct jacobian_view *jacobian, const double *weights,
+                    const bool *regularisation, enum normal_part part, const double *x,
+                    double *ret, struct error *ret_error);
 
 /* ret[row] = sum over p of J[row][p] delta[p], for all rows (0 where the weight is 0, if weights
  * are given; they may be NULL). */

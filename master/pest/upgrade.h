@@ -90,9 +90,10 @@ int upgrade_solve(struct upgrade *upgrade, const bool *frozen, const double *mov
                   struct upgrade_report *ret_reports, struct error *ret_error);
 
 /* phi of the linear model after the step `delta` (all parameters): the measurement part, and
- * the regularisation part without the factor. n² operations (LSQR: a pass through J). */
-void upgrade_predict(struct upgrade *upgrade, const double *delta, double *ret_measurement,
-                     double *ret_regularisation);
+ * the regularisation part without the factor. n² operations (LSQR: a pass through J). -1: no
+ * memory. */
+int upgrade_predict(struct upgrade *upgrade, const double *delta, double *ret_measurement,
+                    double *ret_regularisation, struct error *ret_error);
 
 /* JᵗQr with the factor applied: minus half the gradient of phi. parameters entries. */
 void upgrade_gradient(const struct upgrade *upgrade, double *ret_gradient);

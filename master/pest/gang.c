@@ -1,0 +1,84 @@
+/* gang.c - threads live for one call: a piece of work here takes milliseconds, a thread 20 us. */
+#include "config.h"
+
+#include <cblas.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "master/pest/gang.h"
+
+#define GANG_THREADS_MAX  16
+#define GANG_BLAS_ORDER   2000 /* below, waiting for each other costs more than it brings */
+#define GANG_BLAS_THREADS 2
+
+struct gang {
+    atomic_size_t next;
+    size_t count;
+    void (*work)(void *context, size_t index);
+    void *context;
+};
+
+static void blas_hold(void)
+{
+    openblas_set_num_threads(1);
+}
+
+void gang_blas(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, blas_hold);
+}
+
+void gang_blas_begin(size_t order)
+{
+    gang_blas();
+    if (order >= GANG_BLAS_ORDER) {
+        openblas_set_num_threads(GANG_BLAS_THREADS);
+    }
+}
+
+void gang_blas_done(void)
+{
+    openblas_set_num_threads(1);
+}
+
+static void *gang_member(void *context)
+{
+    struct gang *gang = context;
+    for (;;) {
+        size_t index = atomic_fetch_add(&gang->next, 1);
+        if (index >= gang->count) {
+            return NULL;
+        }
+        gang->work(gang->context, index);
+    }
+}
+
+static size_t processors_count(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : count > GANG_THREADS_MAX ? GANG_THREADS_MAX : (size_t)count;
+}
+
+void gang_run(size_t count, void (*work)(void *context, size_t index), void *context)
+{
+    gang_blas();
+    struct gang gang = {.count = count, .work = work, .context = context};
+    atomic_init(&gang.next, 0);
+    pthread_t threads[GANG_THREADS_MAX];
+    size_t wanted = processors_count(), started = 0;
+    if (wanted > count) {
+        wanted = count;
+    }
+    /* This thread is a member as well; where no thread can be had, it does it all. */
+    while (started + 1 < wanted &&
+           pthread_create(&threads[started], NULL, gang_member, &gang) == 0) {
+        started++;
+    }
+    gang_member(&gang);
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}

@@ -216,7 +216,10 @@ struct pest_control {
     struct pest_note *unused; /* what has no effect; options are not among them (`used`) */
     size_t unused_count;
 
-    /* Of parnme, obsnme, pargpnme and obgnme. They borrow the names above. */
+    /* parnme, obsnme, pargpnme and obgnme, in the order of the arrays above (whose texts they
+     * borrow), and their indices. */
+    const char **parameter_names, **observation_names, **parameter_group_names,
+        **observation_group_names;
     struct pest_index *parameter_index, *observation_index, *parameter_group_index,
         *observation_group_index;
 };

@@ -58,8 +58,8 @@ enum result_status {
     RESULT_TIMEOUT = 3, /* code: unused */
     RESULT_NO_START =
         4, /* the command could not be started, an input could not be laid; error says */
-    RESULT_NO_VALUE = 5, /* it ran, but a declared value or output was missing; error says */
-    RESULT_LOST = 6,     /* its workers were lost, again and again; said by the master alone */
+    RESULT_NO_VALUE = 5,  /* it ran, but a declared value or output was missing; error says */
+    RESULT_LOST = 6,      /* its workers were lost, again and again; said by the master alone */
     RESULT_CANCELLED = 7, /* its driver did not want it any more; said by the master alone */
     RESULT_STATUSES
 };

@@ -40,6 +40,14 @@ static const struct {
               "\"//env\":{\"LD_LIBRARY_PATH\":\"/opt/model/lib\"},"
               "\"values\":[{\"name\":\"area\",\"regex\":\"area = ([0-9]+)\"}]},"
               "\"files\":[]," REST "}"},
+    {"socket", "{\"name\":\"my-calibration\"," BACKEND ",\"work\":{\"kind\":\"socket\","
+               "\"path\":\"driver.sock\","
+               "\"command\":[\"sh\",\"-c\",\"echo area = $(( {length} * {width} ))\"],"
+               "\"params\":[\"length\",\"width\"],"
+               "\"//templates\":[{\"from\":\"model.in.tpl\",\"to\":\"model.in\"}],"
+               "\"//runner\":\"persistent\","
+               "\"values\":[{\"name\":\"area\",\"regex\":\"area = ([0-9]+)\"}]},"
+               "\"files\":[]," REST "}"},
     {"external",
      "{\"name\":\"my-case\"," BACKEND ",\"work\":{\"kind\":\"external\","
      "\"master\":{\"command\":[\"pestpp-ies\",\"case.pst\",\"/h\",\":4004\"]},"
@@ -52,7 +60,7 @@ static const struct {
 
 const char *starter_kinds(void)
 {
-    return "sweep, external";
+    return "sweep, socket, external";
 }
 
 struct writer {

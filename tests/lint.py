@@ -9,12 +9,12 @@ import sys
 
 SOURCE = os.environ.get("BEOFARM_SOURCE") or os.path.dirname(
     os.path.dirname(os.path.abspath(__file__)))
-FOLDERS = ["common", "launch", "master", "worker", "examples", "tests", "benchmarks"]
+FOLDERS = ["common", "launch", "master", "worker", "client", "examples", "tests", "benchmarks"]
 PROGRAMS = ["launch", "master", "worker"]  # these never include each other
 LINES_MAX = 600
 TEST_LINES_MAX = 1200  # tables of cases and their rigs stay together
 GENERATED = ["common/farm_schema.c"]  # where the build is in the source tree
-PUBLIC_HEADERS = ["worker/beofarm_runner.h"]
+PUBLIC_HEADERS = ["worker/beofarm_runner.h", "client/beofarm_driver.h"]
 
 # Functions that cannot be used safely, or not in these programs, and what to use instead.
 FORBIDDEN = {

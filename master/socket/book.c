@@ -342,6 +342,7 @@ uint64_t book_end(struct book *book, uint32_t entry, enum result_status status, 
     leave_state(book, it);
     it->state = BOOK_ENDED;
     it->end_at = end_at;
+    it->seq = (uint32_t)client->ended_count;
     it->status = (uint8_t)status;
     client->failed += is_failure(status);
     book->totals.failed += is_failure(status);

@@ -36,6 +36,7 @@ struct book_entry {
     uint32_t task;  /* 0: none yet, or cancelled before */
     uint32_t place; /* in the heap, from 1; 0: not there */
     uint32_t next;  /* entry with the same slot of the table of ids; 0: none */
+    uint32_t seq;   /* of its result; 0 while it has not ended */
     uint8_t state;  /* enum book_state */
     uint8_t status; /* enum result_status, once it has ended */
 };

@@ -148,8 +148,9 @@ static int submit_again(const struct request *request, uint32_t entry,
         memcmp(known.payload, new->payload, new->payload_size) != 0)
         return error_set(ret_error, ERROR_CONFIG,
                          "this id was submitted before, with other parameters; take another");
+    bool was_told = it->state == BOOK_ENDED && it->seq <= guest->told;
     if (entry_list_add(&guest->unacked, entry) < 0 ||
-        (it->state == BOOK_ENDED && entry_list_add(&guest->again, entry) < 0))
+        (was_told && entry_list_add(&guest->again, entry) < 0))
         return error_set(ret_error, ERROR_SYSTEM, "no memory to answer");
     return 0;
 }

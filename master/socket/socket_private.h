@@ -5,8 +5,8 @@
  * the master into the ledger, and reads it back. guest.c is one connection: lines in, lines out,
  * neither without bound. requests.c does what a line asks for.
  */
-#ifndef BEOFARM_MASTER_SOCKET_PRIVATE_H
-#define BEOFARM_MASTER_SOCKET_PRIVATE_H
+#ifndef BEOFARM_MASTER_SOCKET_SOCKET_PRIVATE_H
+#define BEOFARM_MASTER_SOCKET_SOCKET_PRIVATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

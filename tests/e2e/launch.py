@@ -122,7 +122,7 @@ def a_full_standard_output_is_an_error(case):
 @test
 def init_writes_a_file_that_check_likes_and_spares_what_is_there(case):
     fakes(case)
-    for kind in ("sweep", "external"):
+    for kind in ("sweep", "socket", "external"):
         case.beofarm("init", kind, "-o", "new.json", "--force", expect=0)
         case.write("plan", "")
         case.beofarm("check", "new.json", expect=0)

@@ -1,0 +1,76 @@
+"""A connection to a farm's driver socket (docs/driver-socket.md), in Python's standard library."""
+import json
+import socket
+import time
+
+
+class Lost(Exception):
+    """The master is gone; once the run is resumed, `connect` again."""
+
+
+class Farm:
+    """Evaluations by a farm: ask for sets by id, then take results as they come.
+
+    Everything this client has ever been told is in `results`, by id, also what an earlier process
+    of the same client name asked for. So an optimiser that always asks for the same sets by the
+    same ids can simply be started again: what was computed before is not computed twice.
+    """
+
+    def __init__(self, path, client, patience_s=10):
+        self.path, self.client, self.patience_s = path, client, patience_s
+        self.results, self.asked, self.seq = {}, {}, 0
+        self.connect()
+
+    def connect(self):
+        deadline = time.monotonic() + self.patience_s
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            try:
+                self.socket.connect(self.path)
+                break
+            except OSError:  # the master is not there yet
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        self.lines = self.socket.makefile("rb")
+        self.hello = json.loads(self.lines.readline())
+        self.say(do="attach", client=self.client, since=self.seq)
+        if self.asked:  # what was not accepted before is unknown; asking twice does no harm
+            self.say(do="submit", sets=list(self.asked.values()))
+
+    def say(self, **request):
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+
+    def ask(self, sets):
+        """Have {id: {parameter: value}} evaluated, without waiting."""
+        new = {i: {"id": i, "params": p} for i, p in sets.items() if i not in self.results}
+        self.asked.update(new)
+        if new:
+            self.say(do="submit", sets=list(new.values()))
+
+    def take(self):
+        """Wait for the next result and return its id."""
+        for line in self.lines:
+            event = json.loads(line)
+            if event["event"] == "error":
+                raise RuntimeError(event["sentence"])
+            if event["event"] == "result":
+                self.results[event["id"]] = event
+                self.asked.pop(event["id"], None)
+                self.seq = max(self.seq, event["seq"])
+                return event["id"]
+        raise Lost
+
+    def wait(self, ids):
+        """Wait until all these have ended."""
+        while any(i not in self.results for i in ids):
+            try:
+                self.take()
+            except Lost:
+                self.connect()
+
+    def finish(self):
+        """Nothing more is wanted; the farm ends when all its clients have said so."""
+        self.say(do="finish")
+        for _ in self.lines:  # until it has ended
+            pass

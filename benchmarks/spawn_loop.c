@@ -1,5 +1,5 @@
 /*
- * spawn_loop PROGRAM COUNT LOOPS: the limit of "a process per task". LOOPS processes, each bound to
+ * spawn_loop PROGRAM COUNT LOOPS [ARGUMENT...]: the limit of "a process per task". LOOPS processes, each bound to
  * a CPU of its own, start PROGRAM with posix_spawn and wait for it, COUNT times together. Prints
  * how many were started per second.
  */
@@ -37,13 +37,13 @@ static void bind_to(long index)
         }
 }
 
-static int loop_run(char *program, long count)
+/* argv[0] is the program. */
+static int loop_run(char **argv, long count)
 {
-    char *argv[] = {program, NULL};
     for (long i = 0; i < count; i++) {
         pid_t child;
         int status;
-        if (posix_spawn(&child, program, NULL, NULL, argv, environ) != 0 ||
+        if (posix_spawn(&child, argv[0], NULL, NULL, argv, environ) != 0 ||
             waitpid(child, &status, 0) != child || status != 0)
             return 1;
     }
@@ -52,17 +52,18 @@ static int loop_run(char *program, long count)
 
 int main(int argc, char **argv)
 {
-    long count = argc == 4 ? atol(argv[2]) : 0;
-    long loops = argc == 4 ? atol(argv[3]) : 0;
+    long count = argc >= 4 ? atol(argv[2]) : 0;
+    long loops = argc >= 4 ? atol(argv[3]) : 0;
     if (count < 1 || loops < 1) {
-        fprintf(stderr, "usage: spawn_loop PROGRAM COUNT LOOPS\n");
+        fprintf(stderr, "usage: spawn_loop PROGRAM COUNT LOOPS [ARGUMENT...]\n");
         return 2;
     }
+    argv[3] = argv[1]; /* from here on it is the program's own list */
     double start_s = now_s();
     for (long i = 0; i < loops; i++)
         if (fork() == 0) {
             bind_to(i);
-            _exit(loop_run(argv[1], count * (i + 1) / loops - count * i / loops));
+            _exit(loop_run(argv + 3, count * (i + 1) / loops - count * i / loops));
         }
     for (long i = 0; i < loops; i++) {
         int status = 1;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -25,11 +26,20 @@
 #define QUIET_PASSES    3    /* searches that find nobody before kin_kill_all is content */
 #define ENVIRONMENT_MAX (4 << 20) /* how much of a process's environment is looked at */
 #define KEY_NAME        "BEOFARM_ATTEMPT_KEY="
+#define STRANGERS       16 /* processes that are known to carry no key; MPI's daemons, say */
+
+/* A process without any key. Its descriptor tells it from a later one of the same number. */
+struct stranger {
+    pid_t pid; /* 0: none */
+    int fd;
+};
 
 struct kin {
     int children_fd;     /* /proc/self/task/TID/children, -1 if the kernel has none */
     struct buf text;     /* whatever was read last */
     struct buf children; /* our children's pids; is_expected may read other files meanwhile */
+    struct stranger strangers[STRANGERS];
+    unsigned next_stranger; /* whom the next one replaces */
 };
 
 struct process {
@@ -63,6 +73,9 @@ void kin_destroy(struct kin *kin)
 {
     if (!kin)
         return;
+    for (size_t i = 0; i < STRANGERS; i++)
+        if (kin->strangers[i].pid)
+            close(kin->strangers[i].fd);
     if (kin->children_fd >= 0)
         close(kin->children_fd);
     buf_fini(&kin->text);
@@ -156,16 +169,24 @@ static int list_processes(int proc_fd, struct processes *processes)
     return 0;
 }
 
-/* Has the process BEOFARM_ATTEMPT_KEY=key, or, if `prefix`, one that begins with key and ':'? */
-static enum key find_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct buf *text)
+/* What environment the process was started with; false if it is gone. */
+static bool read_environment(int proc_fd, pid_t pid, struct buf *text)
 {
     char path[32];
     snprintf(path, sizeof(path), "%d/environ", (int)pid);
     int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return KEY_ABSENT;
+        return false;
     read_whole(fd, text);
     close(fd);
+    return true;
+}
+
+/* Has the process BEOFARM_ATTEMPT_KEY=key, or, if `prefix`, one that begins with key and ':'? */
+static enum key find_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct buf *text)
+{
+    if (!read_environment(proc_fd, pid, text))
+        return KEY_ABSENT;
     size_t name_size = strlen(KEY_NAME), key_size = strlen(key);
     const char *next = (const char *)text->data, *end = next + text->size;
     while (next < end) {
@@ -221,15 +242,58 @@ static size_t mark(int proc_fd, struct processes *processes, pid_t pid, const ch
     return marked;
 }
 
+/* --- Strangers --- */
+
+static bool is_alive(int pid_fd)
+{
+    return syscall(SYS_pidfd_send_signal, pid_fd, 0, NULL, 0) == 0;
+}
+
+static bool is_stranger(struct kin *kin, pid_t pid)
+{
+    for (size_t i = 0; i < STRANGERS; i++) {
+        struct stranger *stranger = &kin->strangers[i];
+        if (stranger->pid != pid)
+            continue;
+        if (is_alive(stranger->fd))
+            return true;
+        close(stranger->fd); /* it is gone, and this is somebody else */
+        stranger->pid = 0;
+    }
+    return false;
+}
+
+/* Remember the process behind pid_fd (taken) if the environment that was read has no key at all. */
+static void note_stranger(struct kin *kin, pid_t pid, int pid_fd)
+{
+    struct stranger *stranger = &kin->strangers[kin->next_stranger];
+    const struct buf *text = &kin->text;
+    if (!text->size || memmem(text->data, text->size, KEY_NAME, strlen(KEY_NAME)) ||
+        !is_alive(pid_fd)) { /* the number may have changed hands before it was read */
+        close(pid_fd);
+        return;
+    }
+    if (stranger->pid)
+        close(stranger->fd);
+    *stranger = (struct stranger){pid, pid_fd};
+    kin->next_stranger = (kin->next_stranger + 1) % STRANGERS;
+}
+
 bool kin_may_have_key(struct kin *kin, pid_t pid, const char *key)
 {
     struct process process;
+    if (is_stranger(kin, pid))
+        return false;
     int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (proc_fd < 0)
         return false;
+    int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0); /* Linux 5.3 */
+    buf_clear(&kin->text);
     enum key found = find_key(proc_fd, pid, key, false, &kin->text);
     bool may = found == KEY_CARRIED ||
                (found == KEY_UNKNOWN && read_stat(proc_fd, pid, &process)); /* no zombie */
+    if (pid_fd >= 0)
+        note_stranger(kin, pid, pid_fd);
     close(proc_fd);
     return may;
 }

@@ -2,10 +2,12 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -32,11 +34,13 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A child in a group of its own that runs a script of the shell in this environment. */
-static pid_t start(const char *script, char *variable)
+/* A child in a group of its own that runs a script of the shell in this environment. With the
+ * process id `wanted`, unless that is 0; -1 if there is no such child to be had. */
+static pid_t start_as(pid_t wanted, const char *script, char *variable)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
+    struct clone_args how = {
+        .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&wanted, .set_tid_size = wanted != 0};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &how, sizeof(how));
     if (pid == 0) {
         char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
         char *environment[] = {variable, NULL};
@@ -45,6 +49,13 @@ static pid_t start(const char *script, char *variable)
         execve("/bin/sh", argv, environment);
         _exit(127);
     }
+    return pid;
+}
+
+static pid_t start(const char *script, char *variable)
+{
+    pid_t pid = start_as(0, script, variable);
+    assert_true(pid >= 0);
     return pid;
 }
 
@@ -122,6 +133,27 @@ static void a_process_without_environment_is_left_alone(void **state)
     end(pid);
 }
 
+/* One that was seen to have no key is not asked again; its number may come again. */
+static void a_number_that_comes_again_is_looked_at_again(void **state)
+{
+    (void)state;
+    pid_t before = start("kill -STOP $$", (char *)"OTHER=1");
+    wait_stopped(before);
+    assert_false(is_marked(before));
+    assert_false(is_marked(before));
+    end(before);
+    assert_false(is_marked(before));
+    pid_t now = start_as(before, "kill -STOP $$", (char *)"BEOFARM_ATTEMPT_KEY=" KEY);
+    if (now < 0) {
+        print_message("# this process may not choose the number of its child\n");
+        skip();
+    }
+    assert_int_equal(now, before);
+    wait_stopped(now);
+    assert_true(is_marked(now));
+    end(now);
+}
+
 static bool is_expected(void *context, pid_t pid)
 {
     *(size_t *)context += kin_may_have_key(kin, pid, KEY) ? 0 : 1;
@@ -154,6 +186,7 @@ int main(void)
         T(keys_are_told_apart),
         T(a_process_whose_environment_is_not_there_yet_is_looked_at_again),
         T(a_process_without_environment_is_left_alone),
+        T(a_number_that_comes_again_is_looked_at_again),
         T(many_children_are_all_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

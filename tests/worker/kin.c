@@ -38,8 +38,11 @@ static int teardown(void **state)
  * process id `wanted`, unless that is 0; -1 if there is no such child to be had. */
 static pid_t start_as(pid_t wanted, const char *script, char *variable)
 {
-    struct clone_args how = {
-        .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&wanted, .set_tid_size = wanted != 0};
+    struct clone_args how = {.exit_signal = SIGCHLD};
+    if (wanted) {
+        how.set_tid = (uintptr_t)&wanted;
+        how.set_tid_size = 1;
+    }
     pid_t pid = (pid_t)syscall(SYS_clone3, &how, sizeof(how));
     if (pid == 0) {
         char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};

@@ -40,6 +40,10 @@
 
 #define BUCKETS 256
 
+/* How old the list of signals to reset may be. A task's start would else ask for each of 64, and
+ * what changes it (a library that is initialised) happens once in a worker's life. */
+#define RESETS_AGE_NS CLOCK_SECOND_NS
+
 struct child {
     struct children *children;
     pid_t pid;
@@ -60,6 +64,8 @@ struct children {
     char key[32];
     struct guard *guard;
     struct kin *kin;
+    int resets[NSIG];  /* signals that are not at their default here, then 0 */
+    int64_t resets_ns; /* when that was found out */
     struct child *buckets[BUCKETS];
     size_t count;
 };
@@ -218,14 +224,25 @@ struct start {
 };
 
 /* Handlers would run in our memory, and ignored signals would stay ignored. */
-static void reset_signals(void)
+static void find_resets(struct children *children)
 {
     struct sigaction action;
+    size_t count = 0;
+    int64_t now = clock_monotonic_ns();
+    if (children->resets_ns && now - children->resets_ns < RESETS_AGE_NS)
+        return;
     for (int number = 1; number < NSIG; number++)
-        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
-            action = (struct sigaction){.sa_handler = SIG_DFL};
-            sigaction(number, &action, NULL);
-        }
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
+            children->resets[count++] = number;
+    children->resets[count] = 0;
+    children->resets_ns = now;
+}
+
+static void reset_signals(const int *numbers)
+{
+    const struct sigaction action = {.sa_handler = SIG_DFL};
+    for (; *numbers; numbers++)
+        sigaction(*numbers, &action, NULL);
 }
 
 static int place_fds(const struct start *start)
@@ -249,7 +266,7 @@ static void fail_child(struct start *start, const char *what)
 static void become(struct start *start)
 {
     const struct child_spec *spec = start->spec;
-    reset_signals();
+    reset_signals(start->children->resets);
     if (setpgid(0, 0) < 0) /* not setsid: a session is a scheduling group, and 40 us dearer */
         fail_child(start, "begin a process group for");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -305,6 +322,7 @@ static int start_process(struct children *children, const struct child_spec *spe
     struct start start = {.spec = spec, .children = children};
     for (int i = 0; i < 3; i++)
         start.fds[i] = above_2(given[i], children->null_fd, &made[i]);
+    find_resets(children);
     pid_t pid = spawn(&start);
     int saved = errno;
     for (int i = 0; i < 3; i++)
@@ -437,7 +455,7 @@ static void reap(unsigned events, void *context)
     struct children *children = context;
     struct signalfd_siginfo info[8];
     (void)events;
-    while (read(children->signal_fd, info, sizeof(info)) > 0)
+    while (read(children->signal_fd, info, sizeof(info)) == (ssize_t)sizeof(info))
         ;
     for (;;) {
         siginfo_t ended = {0};

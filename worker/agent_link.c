@@ -17,7 +17,7 @@
 #define UNSENT_HIGH_BYTES  ((size_t)4 << 20) /* outputs wait while more is on its way */
 #define MESSAGES_PER_TURN  64
 #define RESULTS_COMPANY    256 /* so many results wait for no more */
-#define RESULTS_WAIT_NS    (2 * CLOCK_MS_NS)
+#define RESULTS_WAIT_NS    (8 * CLOCK_MS_NS)
 #define HEARTBEAT_FIRST_NS (15 * CLOCK_SECOND_NS) /* until the job says */
 
 static void lose_link(struct agent *agent, const char *sentence);
@@ -27,6 +27,7 @@ static void lose_link(struct agent *agent, const char *sentence);
 void agent_send(struct agent *agent, struct buf *message)
 {
     struct error error;
+    agent->unmoved = true;
     if (agent->link && link_send(agent->link, message, &error) < 0)
         lose_link(agent, error.text);
     buf_clear(message);
@@ -91,7 +92,8 @@ static bool send_outputs(struct agent *agent, struct held *held)
 }
 
 /* Results may wait a moment for company, as long as the slots have tasks waiting: each message
- * wakes the master, which on a busy machine costs as much as starting a small task. */
+ * wakes the master, and the answers wake us, which on a busy machine costs as much as starting a
+ * small task. It is less than CREDIT_AHEAD_NS, so the next leases come in time. */
 static bool results_can_wait(struct agent *agent)
 {
     size_t count = hand_count(agent->hand, HAND_DONE);
@@ -337,6 +339,7 @@ static void move_link(struct agent *agent)
     struct error error;
     if (!agent->link || agent->over)
         return;
+    agent->unmoved = false;
     int rc = link_progress(agent->link, &error);
     receive_all(agent);
     if (rc < 0)
@@ -361,7 +364,10 @@ void agent_flush(struct agent *agent)
         send_results(agent);
         send_credit(agent);
     }
-    move_link(agent);
+    /* What comes in is told by the descriptor, unless the link is busy: most turns start a task and
+     * have no need of the network. */
+    if (agent->link && (agent->unmoved || agent->more || link_busy(agent->link)))
+        move_link(agent);
 }
 
 void agent_pulse(void *context)

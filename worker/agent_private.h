@@ -40,6 +40,7 @@ struct agent {
     bool said_ready; /* on this link */
     bool more;       /* messages were left for the next turn */
     bool news;       /* messages came since the turn began: it must come round again */
+    bool unmoved;    /* something was sent since the link was moved */
     struct buf incoming;
     struct buf results;  /* RESULTS being gathered */
     struct buf handback; /* HANDBACK being gathered */

@@ -1,6 +1,10 @@
 /*
  * A task goes through prepare (files; may wait for the cache), launch, and end. The steps that can
  * fail all lead to `finish`, which tells the owner once and makes the runner idle again.
+ *
+ * What a model prints is looked at only when it has run for WATCH_AFTER_NS: to watch a pipe, to be
+ * woken for its bytes and its end, and to forget it costs more than the rest of a short task, and
+ * until then a pipe holds it all, or makes the model wait for a moment.
  */
 #include "config.h"
 
@@ -30,7 +34,8 @@
 #include "worker/tail.h"
 #include "worker/inside.h"
 
-#define STDOUT_TAIL (8 << 10) /* shown where a model that fails writes nothing to stderr */
+#define STDOUT_TAIL    (8 << 10) /* shown where a model that fails writes nothing to stderr */
+#define WATCH_AFTER_NS (2 * CLOCK_MS_NS)
 
 struct runner {
     struct runner_context context;
@@ -43,6 +48,7 @@ struct runner {
     bool keeps_stdout;         /* "stdout.txt" is an output */
     double timeout_s;          /* 0: none */
     struct loop_timer *timer;
+    struct loop_timer *watch_timer;
 
     /* The task. */
     bool busy, canceled, timed_out;
@@ -59,6 +65,7 @@ struct runner {
 };
 
 static void timeout_passed(void *context);
+static void watch_streams(void *context);
 
 /* --- Opening --- */
 
@@ -103,9 +110,11 @@ static struct runner *process_open(const struct runner_context *context,
     tail_init(&runner->err_tail, MESSAGE_STDERR_MAX);
     buf_init(&runner->values, MESSAGE_MAX / 2);
     runner->timer = loop_timer_add(context->loop, timeout_passed, runner);
-    if (!runner->timer)
+    runner->watch_timer = loop_timer_add(context->loop, watch_streams, runner);
+    if (!runner->timer || !runner->watch_timer)
         error_set(ret_error, ERROR_SYSTEM, "no memory for a runner");
-    if (!runner->timer || params_init(&runner->params, context->job, ret_error) < 0 ||
+    if (!runner->timer || !runner->watch_timer ||
+        params_init(&runner->params, context->job, ret_error) < 0 ||
         read_settings(runner, ret_error) < 0) {
         process_close(runner);
         return NULL;
@@ -130,6 +139,7 @@ static void process_close(struct runner *runner)
     child_abandon(runner->child);
     close_files(runner);
     loop_timer_remove(runner->timer);
+    loop_timer_remove(runner->watch_timer);
     workdir_destroy(runner->workdir);
     recipe_destroy(runner->recipe);
     environment_destroy(runner->environment);
@@ -157,6 +167,7 @@ static void finish(struct runner *runner, struct result *result, const struct er
     bool ok = result->status == RESULT_OK;
     close_files(runner);
     loop_timer_disarm(runner->timer);
+    loop_timer_disarm(runner->watch_timer);
     result->id = runner->id;
     result->slot = runner->context.slot_number;
     result->started_ns = runner->started_wall_ns;
@@ -278,6 +289,20 @@ static void stderr_came(void *context, const char *bytes, size_t size)
     tail_add(&runner->err_tail, bytes, size);
 }
 
+static void watch_streams(void *context)
+{
+    struct runner *runner = context;
+    struct loop *loop = runner->context.loop;
+    struct error error;
+    if (stream_watch(&runner->out, loop, &error) == 0 &&
+        stream_watch(&runner->err, loop, &error) == 0)
+        return;
+    /* The kernel is short of memory: look ourselves, from time to time. */
+    stream_read(&runner->out);
+    stream_read(&runner->err);
+    loop_timer_arm(runner->watch_timer, clock_monotonic_ns() + WATCH_AFTER_NS);
+}
+
 /* --- Starting --- */
 
 struct ends {
@@ -301,10 +326,10 @@ static int open_ends(struct runner *runner, struct ends *ends, struct error *ret
         if (runner->stdout_fd < 0)
             return error_errno(ret_error, errno, "cannot write \"stdout.txt\"");
     }
-    struct loop *loop = runner->context.loop;
-    if (stream_open(&runner->out, loop, stdout_came, runner, &ends->out, ret_error) < 0 ||
-        stream_open(&runner->err, loop, stderr_came, runner, &ends->err, ret_error) < 0)
+    if (stream_open_unwatched(&runner->out, stdout_came, runner, &ends->out, ret_error) < 0 ||
+        stream_open_unwatched(&runner->err, stderr_came, runner, &ends->err, ret_error) < 0)
         return -1;
+    loop_timer_arm(runner->watch_timer, runner->started_ns + WATCH_AFTER_NS);
     return 0;
 }
 

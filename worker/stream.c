@@ -42,30 +42,50 @@ static void read_some(struct stream *stream, unsigned reads)
     }
 }
 
+void stream_read(struct stream *stream)
+{
+    read_some(stream, READS_AT_ONCE);
+}
+
 static void ready(unsigned events, void *context)
 {
     (void)events;
-    read_some(context, READS_AT_ONCE);
+    stream_read(context);
+}
+
+int stream_open_unwatched(struct stream *stream,
+                          void (*bytes_came)(void *context, const char *bytes, size_t size),
+                          void *context, int *ret_write_fd, struct error *ret_error)
+{
+    int ends[2];
+    *stream = (struct stream){.fd = -1, .bytes_came = bytes_came, .context = context};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(ret_error, errno, "cannot make a pipe");
+    fcntl(ends[0], F_SETFL, O_NONBLOCK); /* our end alone */
+    stream->fd = ends[0];
+    *ret_write_fd = ends[1];
+    return 0;
+}
+
+int stream_watch(struct stream *stream, struct loop *loop, struct error *ret_error)
+{
+    if (stream->watch || stream->fd < 0)
+        return 0;
+    stream->watch = loop_watch_add(loop, stream->fd, LOOP_READ, ready, stream, ret_error);
+    return stream->watch ? 0 : -1;
 }
 
 int stream_open(struct stream *stream, struct loop *loop,
                 void (*bytes_came)(void *context, const char *bytes, size_t size),
                 void *context, int *ret_write_fd, struct error *ret_error)
 {
-    int ends[2];
-    *stream = (struct stream){.fd = -1, .bytes_came = bytes_came, .context = context};
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_errno(ret_error, errno, "cannot make a pipe");
-    stream->fd = ends[0];
-    fcntl(ends[0], F_SETFL, O_NONBLOCK); /* our end alone */
-    stream->watch = loop_watch_add(loop, ends[0], LOOP_READ, ready, stream, ret_error);
-    if (!stream->watch) {
-        close(ends[1]);
-        close_watch(stream);
+    if (stream_open_unwatched(stream, bytes_came, context, ret_write_fd, ret_error) < 0)
         return -1;
-    }
-    *ret_write_fd = ends[1];
-    return 0;
+    if (stream_watch(stream, loop, ret_error) == 0)
+        return 0;
+    close(*ret_write_fd);
+    close_watch(stream);
+    return -1;
 }
 
 void stream_drain(struct stream *stream)

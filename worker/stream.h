@@ -26,6 +26,18 @@ int stream_open(struct stream *stream, struct loop *loop,
                 void (*bytes_came)(void *context, const char *bytes, size_t size),
                 void *context, int *ret_write_fd, struct error *ret_error);
 
+/* The same, but nobody looks at the pipe before stream_watch or stream_drain: for a child that may
+ * end before it has filled the pipe. */
+int stream_open_unwatched(struct stream *stream,
+                          void (*bytes_came)(void *context, const char *bytes, size_t size),
+                          void *context, int *ret_write_fd, struct error *ret_error);
+
+/* Tell of bytes from the loop from now on. Watched or closed already is fine. 0 or -1. */
+int stream_watch(struct stream *stream, struct loop *loop, struct error *ret_error);
+
+/* Tell of what is in the pipe now. Closed already is fine. */
+void stream_read(struct stream *stream);
+
 /* Tell of what is in the pipe still, and close it. Closed already is fine. */
 void stream_drain(struct stream *stream);
 

@@ -9,12 +9,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/buf.h"
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/pest/control.h"
+#include "common/pest/head.h"
 #include "common/pest/template.h"
 
 #define CHUNK ((size_t)256 << 10) /* bytes gathered before they are written */
@@ -55,44 +55,6 @@ __attribute__((format(printf, 2, 3))) static int fail(struct parser *parser, con
                         (unsigned long long)parser->line);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static bool is_good_delimiter(char c)
-{
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return (unsigned char)c > ' ' && c != 0x7f && !letter && !(c >= '0' && c <= '9');
-}
-
-/* "ptf x" alone in the first line. */
-static int parse_head(struct parser *parser)
-{
-    struct pest_template *template = parser->template;
-    const char *at = template->text, *end = memchr(at, '\n', template->size);
-    template->body = end ? (size_t)(end + 1 - at) : template->size;
-    if (!end)
-        end = at + template->size;
-    while (end > at && is_blank(end[-1]))
-        end--;
-    while (at < end && is_blank(*at))
-        at++;
-    bool known = end - at >= 3 && (!strncasecmp(at, "ptf", 3) || !strncasecmp(at, "jtf", 3));
-    if (!known || (end - at > 3 && !is_blank(at[3])))
-        return fail(parser, "a template begins with \"ptf x\", x being the character around "
-                            "parameters' names");
-    template->json = *at == 'j' || *at == 'J';
-    for (at += 3; at < end && is_blank(*at);)
-        at++;
-    if (end - at != 1)
-        return fail(parser, "one character stands behind ptf: the delimiter");
-    parser->delimiter = *at;
-    if (!is_good_delimiter(*at))
-        return fail(parser, "a letter, a digit or a blank cannot be the delimiter");
-    return 0;
-}
-
 static int add_field(struct parser *parser, const char *start, size_t width, int parameter)
 {
     struct pest_template *template = parser->template;
@@ -126,9 +88,9 @@ static int refuse_name(struct parser *parser, const char *name, size_t size)
 static int parse_field(struct parser *parser, const char *open, const char *close)
 {
     const char *name = open + 1, *end = close;
-    while (name < end && is_blank(*name))
+    while (name < end && pest_is_blank(*name))
         name++;
-    while (end > name && is_blank(end[-1]))
+    while (end > name && pest_is_blank(end[-1]))
         end--;
     size_t size = (size_t)(end - name);
     int parameter =
@@ -174,8 +136,7 @@ static struct pest_template *parse(char *text, size_t size, const char *name,
                                    const struct pest_index *parameters, struct error *ret_error)
 {
     struct pest_template *template = calloc(1, sizeof(*template));
-    struct parser parser = {
-        .template = template, .parameters = parameters, .line = 1, .error = ret_error};
+    struct parser parser = {.template = template, .parameters = parameters, .error = ret_error};
     if (!template || !(template->path = strdup(name))) {
         free(text);
         free(template);
@@ -184,11 +145,16 @@ static struct pest_template *parse(char *text, size_t size, const char *name,
     }
     template->text = text;
     template->size = size;
-    if (parse_head(&parser) < 0 || parse_body(&parser) < 0) {
-        pest_template_destroy(template);
-        return NULL;
+    struct pest_head head;
+    if (pest_head_parse(text, size, name, "ptf", "", &head, ret_error) == 0) {
+        template->body = head.size;
+        template->json = head.json;
+        parser.delimiter = head.mark;
+        if (parse_body(&parser) == 0)
+            return template;
     }
-    return template;
+    pest_template_destroy(template);
+    return NULL;
 }
 
 struct pest_template *pest_template_read(const char *path, const struct pest_index *parameters,

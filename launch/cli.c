@@ -13,6 +13,7 @@
 static const struct command *const commands[] = {
     &command_init,    &command_check, &command_run,    &command_status, &command_watch,
     &command_results, &command_logs,  &command_cancel, &command_clean,  &command_doctor,
+    &command_pest,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -49,6 +49,7 @@ struct command {
     .options = (table), .option_count = sizeof(table) / sizeof((table)[0])
 
 extern const struct command command_init, command_check, command_run, command_status,
-    command_watch, command_results, command_logs, command_cancel, command_clean, command_doctor;
+    command_watch, command_results, command_logs, command_cancel, command_clean, command_doctor,
+    command_pest;
 
 #endif

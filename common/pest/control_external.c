@@ -68,6 +68,7 @@ static char *value_unquote(char *value)
 
 void pest_keyword_line(struct pest_reader *reader, char *line)
 {
+    reader->control->version = 2; /* whatever the first line says */
     size_t size = strcspn(line, " \t=");
     char *value = line + size;
     char absparmax[320];
@@ -248,7 +249,7 @@ out:
 static int external_options(struct pest_reader *reader, const struct pest_fields *fields,
                             struct external *external)
 {
-    static const char *const names[] = {"sep", "missing_values_string"};
+    static const char *const names[] = {"sep", "missing_value"};
     for (size_t i = 1; i < fields->count; i += 2) {
         const char *name = fields->at[i],
                    *value = i + 1 < fields->count ? fields->at[i + 1] : NULL;
@@ -259,9 +260,9 @@ static int external_options(struct pest_reader *reader, const struct pest_fields
         } else if (strcasecmp(name, names[0]) == 0) {
             return pest_mistake(reader, pest_place_now(reader),
                                 "sep: one character, tab, or w for blanks is expected");
-        } else if (strcasecmp(name, names[1]) == 0 && value) {
-            external->missing = value;
-        } else if (strcasecmp(name, names[1]) == 0) {
+        } else if (strncasecmp(name, names[1], strlen(names[1])) == 0 && value) {
+            external->missing = value; /* some tools write missing_value */
+        } else if (strncasecmp(name, names[1], strlen(names[1])) == 0) {
             return pest_mistake(reader, pest_place_now(reader),
                                 "missing_values_string: a value is expected behind it");
         } else {

@@ -77,7 +77,7 @@ int farmfile_check(const char *path, void (*report)(void *context, const char *s
 {
     char *text;
     size_t size;
-    if (json_read_text(path, JSON_SIZE_MAX, &text, &size, ret_error) < 0)
+    if (farmfile_read(path, &text, &size, ret_error) < 0)
         return -1;
     int count = farmfile_check_text(text, size, path, report, context, ret_error);
     free(text);
@@ -126,7 +126,7 @@ static int read_limits(const cJSON *root, struct farmfile_limits *limits,
     const cJSON *object;
     int64_t attempts, tasks, restarts;
     if (json_get_object(root, "$", "limits", &object, ret_error) < 0 ||
-        json_get_integer(object, path, "attempts", 3, &attempts, ret_error) < 0 ||
+        json_get_integer(object, path, "attempts", 0, &attempts, ret_error) < 0 ||
         json_get_integer(object, path, "tasks", 0, &tasks, ret_error) < 0 ||
         json_get_integer(object, path, "worker_restarts", 3, &restarts, ret_error) < 0 ||
         json_get_real(object, path, "task_timeout_s", 0, &limits->task_timeout_s, ret_error) <
@@ -241,7 +241,7 @@ int farmfile_open(const char *path, struct farmfile *ret_farm, struct error *ret
 {
     char *text;
     size_t size;
-    if (json_read_text(path, JSON_SIZE_MAX, &text, &size, ret_error) < 0)
+    if (farmfile_read(path, &text, &size, ret_error) < 0)
         return -1;
     int status = farmfile_parse(text, size, path, ret_farm, ret_error);
     free(text);

@@ -19,7 +19,8 @@
 
 struct schema;
 
-#define FARMFILE_PORT 4004
+#define FARMFILE_PORT     4004
+#define FARMFILE_ATTEMPTS 3
 
 /* farm.json's "worker"; also in the job, for the worker (farmfile_read_worker). */
 struct farmfile_worker {
@@ -34,7 +35,7 @@ struct farmfile_worker {
 };
 
 struct farmfile_limits {
-    uint32_t attempts;
+    uint32_t attempts;     /* 0: not said; FARMFILE_ATTEMPTS, or what the work says */
     double task_timeout_s; /* 0: none */
     uint64_t tasks;        /* only the first so many; 0: all */
     double heartbeat_timeout_s;
@@ -71,7 +72,13 @@ struct farmfile {
     uint16_t port;        /* to try first; 0: any */
 };
 
-/* Read and check the file at `path`. 0, or -1: the sentence names the first mistake and how
+/* The text of a farm file (caller frees, not NUL-terminated for its size). A path that ends in
+ * ".pst" is a PEST control file: the text is then that of the farm which runs it with all defaults.
+ * 0 or -1. */
+int farmfile_read(const char *path, char **ret_text, size_t *ret_size, struct error *ret_error);
+bool farmfile_is_control(const char *path);
+
+/* Read and check the file at `path`, as farmfile_read gives it. 0, or -1: the sentence names the first mistake and how
  * many more there are. *ret_farm is untouched on failure. */
 int farmfile_open(const char *path, struct farmfile *ret_farm, struct error *ret_error);
 

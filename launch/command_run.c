@@ -13,6 +13,7 @@
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/dry_run.h"
+#include "launch/homecoming.h"
 #include "launch/interrupt.h"
 #include "launch/prepare.h"
 #include "launch/program.h"
@@ -22,7 +23,7 @@
 #define FORGET_LIMIT_S 600
 
 struct run_options {
-    int64_t workers, limit;
+    int64_t workers, limit, slots;
     const char *run_dir;
     bool resume, accept_changes, retry_failed, dry_run, json, quiet;
 };
@@ -30,6 +31,8 @@ struct run_options {
 static const struct command_option options[] = {
     {"workers", 'w', "N", "start N workers, whatever the farm file says", OPTION_COUNT,
      offsetof(struct run_options, workers), 0},
+    {"slots", 's', "N", "run N tasks at a time on each worker, whatever the farm file says",
+     OPTION_COUNT, offsetof(struct run_options, slots), 1},
     {"limit", 'n', "N", "run the first N tasks only", OPTION_COUNT,
      offsetof(struct run_options, limit), 1},
     {"dry-run", 0, NULL, "print what would be submitted, and submit nothing", OPTION_FLAG,
@@ -66,9 +69,9 @@ static bool outputs_exist(const struct rundir *rundir)
     return exist;
 }
 
-/* Lead the farm that lies ready in the run directory. */
+/* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
-                     const struct request *request, struct screen *screen,
+                     const struct request *request, const char *home, struct screen *screen,
                      struct error *ret_error)
 {
     struct session_result result;
@@ -76,7 +79,11 @@ static int farm_lead(struct backend *backend, const struct rundir *rundir,
     struct session_context context = {
         .backend = backend, .rundir = rundir, .request = request, .screen = screen};
     interrupt_open();
-    int code = session_run(&context, &result, &progress, ret_error);
+    int code = homecoming_open(&context.homecoming, rundir, request->folder, home, ret_error);
+    progress_init(&progress);
+    if (code == 0)
+        code = session_run(&context, &result, &progress, ret_error);
+    homecoming_close(&context.homecoming);
     if (code == 0) {
         struct screen_summary summary = {.name = request->farm.name,
                                          .run_dir = path_shorten(rundir->path),
@@ -165,7 +172,8 @@ static int run_new(const char *farm_file, const struct run_options *given,
         code = prepare_lay(&preparation, &rundir, backend, NULL, screen, ret_error);
     }
     if (code == 0)
-        code = farm_lead(backend, &rundir, &preparation.request, screen, ret_error);
+        code = farm_lead(backend, &rundir, &preparation.request, preparation.plan.home, screen,
+                         ret_error);
 out:
     backend_close(backend);
     rundir_close(&rundir);
@@ -180,6 +188,7 @@ static struct request_overrides overrides_merge(const struct request_overrides *
     return (struct request_overrides){
         .workers = now->workers != REQUEST_NOT_GIVEN ? now->workers : then->workers,
         .tasks = now->tasks != REQUEST_NOT_GIVEN ? now->tasks : then->tasks,
+        .slots = now->slots != REQUEST_NOT_GIVEN ? now->slots : then->slots,
     };
 }
 
@@ -241,11 +250,24 @@ static int resume_alone(struct rundir *rundir, const struct request_overrides *o
     if (code == 0)
         code = (backend = backend_for(rundir, &request, ret_error)) ? 0 : -1;
     if (code == 0)
-        code = farm_lead(backend, rundir, &request, screen, ret_error);
+        code = farm_lead(backend, rundir, &request, NULL, screen, ret_error);
     backend_close(backend);
     request_close(&request);
     free(path);
     return code;
+}
+
+/* What came home from this run lies beside the farm file, but is no file of the farm's. */
+static int returned_forget(struct preparation *preparation, const struct rundir *rundir,
+                           struct error *ret_error)
+{
+    struct homecoming homecoming;
+    if (homecoming_open(&homecoming, rundir, preparation->request.folder,
+                        preparation->plan.home, ret_error) != 0)
+        return -1;
+    int rc = homecoming_forget(&homecoming, &preparation->inputs, ret_error);
+    homecoming_close(&homecoming);
+    return rc;
 }
 
 static int resume_compared(struct rundir *rundir, const struct run_options *given,
@@ -261,11 +283,14 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     if (code == 0)
         code = (backend = backend_for(rundir, &preparation.request, ret_error)) ? 0 : -1;
     if (code == 0)
+        code = returned_forget(&preparation, rundir, ret_error);
+    if (code == 0)
         code = changes_settle(&preparation, rundir, backend, given, now, screen, ret_error);
     if (code == 0)
         beginning_show(&preparation, rundir, screen);
     if (code == 0)
-        code = farm_lead(backend, rundir, &preparation.request, screen, ret_error);
+        code = farm_lead(backend, rundir, &preparation.request, preparation.plan.home, screen,
+                         ret_error);
     backend_close(backend);
     prepare_close(&preparation);
     return code;
@@ -319,7 +344,8 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
 {
     const struct run_options *given = values;
     const char *argument = count > 0 ? arguments[0] : NULL;
-    struct request_overrides now = {.workers = given->workers, .tasks = given->limit};
+    struct request_overrides now = {
+        .workers = given->workers, .tasks = given->limit, .slots = given->slots};
     struct screen screen;
     screen_init(&screen, given->json, given->quiet);
     if (given->accept_changes && !given->resume)
@@ -333,10 +359,13 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
 
 const struct command command_run = {
     .name = "run",
-    .arguments = "[FARM.json | RUN]",
+    .arguments = "[FARM.json | CASE.pst | RUN]",
     .summary = "Run a farm, or go on with one, and follow it to its end",
     .details =
-        "Without a farm file, ./farm.json is run. The first Ctrl-C ends the farm so that it\n"
+        "Without a farm file, ./farm.json is run. A PEST control file is run with all "
+        "defaults:\n"
+        "one worker with a slot for each core of this machine. The first Ctrl-C ends the farm "
+        "so that it\n"
         "can be resumed, the second ends it at once. If this command itself is killed, the\n"
         "farm goes on, and --resume follows it again.\n",
     COMMAND_OPTIONS(options),

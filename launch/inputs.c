@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <limits.h>
 #include <openssl/evp.h>
@@ -26,7 +27,8 @@ struct search {
     const char *folder;    /* absolute, without links */
     const char *farm_path; /* the farm file, absolute */
     size_t capacity;
-    bool common, copy; /* of what is being found now */
+    const cJSON *except; /* patterns of paths left out of folders; NULL: none */
+    bool common, copy;   /* of what is being found now */
     struct error *error;
 };
 
@@ -129,6 +131,13 @@ static bool entry_left_out(const struct search *search, const char *path, const 
                            bool is_folder)
 {
     const char *name = strrchr(absolute, '/') + 1;
+    const cJSON *pattern;
+    cJSON_ArrayForEach(pattern, search->except)
+    {
+        if (cJSON_IsString(pattern) &&
+            fnmatch(pattern->valuestring, path, FNM_PATHNAME | FNM_PERIOD) == 0)
+            return true;
+    }
     if (!is_folder)
         return strcmp(absolute, search->farm_path) == 0;
     return strcmp(name, ".git") == 0 || strcmp(path, "runs") == 0 || rundir_is(absolute);
@@ -297,6 +306,7 @@ int inputs_find(const struct request *request, const struct plan *plan,
     struct search search = {.inputs = &inputs,
                             .folder = request->folder,
                             .farm_path = request->path,
+                            .except = plan ? plan->except : NULL,
                             .error = ret_error ? ret_error : &local};
     int rc = inputs.folder ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     for (size_t i = 0; rc == 0 && i < request->farm.file_count; i++) {

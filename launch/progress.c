@@ -3,6 +3,7 @@
 #include "launch/progress.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ void progress_fini(struct progress *progress)
     free(progress->transport);
     free(progress->status);
     free(progress->sentence);
+    free(progress->estimate.purpose);
     buf_fini(&progress->line);
 }
 
@@ -137,6 +139,24 @@ static void failed_fold(struct progress *progress, const cJSON *event)
     progress->failure_count += failure->sentence != NULL;
 }
 
+static double real_or_nan(const cJSON *event, const char *key)
+{
+    const cJSON *item = json_member(event, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+static void estimate_fold(struct progress *progress, const cJSON *event)
+{
+    progress->estimate.known = true;
+    progress->estimate.wave = integer_get(event, "wave", 0);
+    progress->estimate.first = integer_get(event, "first", 1);
+    progress->estimate.runs = integer_get(event, "runs", 0);
+    progress->estimate.iteration = integer_get(event, "iteration", 0);
+    progress->estimate.phi = real_or_nan(event, "phi");
+    progress->estimate.lambda = real_or_nan(event, "lambda");
+    text_take(event, "purpose", &progress->estimate.purpose);
+}
+
 /* The master says nothing after its end, which is when its workers leave. */
 static void workers_leave(struct progress *progress)
 {
@@ -168,7 +188,7 @@ static void event_fold(struct progress *progress, const cJSON *event)
         void (*fold)(struct progress *progress, const cJSON *event);
     } folds[] = {
         {"listening", listening_fold}, {"worker", worker_fold}, {"progress", progress_fold},
-        {"failed", failed_fold},       {"end", end_fold},
+        {"failed", failed_fold},       {"end", end_fold},       {"estimate", estimate_fold},
     };
     const char *name = cJSON_GetStringValue(json_member(event, "event"));
     for (size_t i = 0; name && i < sizeof folds / sizeof folds[0]; i++)
@@ -292,6 +312,19 @@ static cJSON *failures_print(const struct progress *progress)
     return list;
 }
 
+static cJSON *estimate_print(const struct progress *progress)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "wave", (double)progress->estimate.wave);
+    cJSON_AddNumberToObject(object, "first", (double)progress->estimate.first);
+    cJSON_AddNumberToObject(object, "runs", (double)progress->estimate.runs);
+    text_print(object, "purpose", progress->estimate.purpose);
+    cJSON_AddNumberToObject(object, "iteration", (double)progress->estimate.iteration);
+    cJSON_AddNumberToObject(object, "phi", progress->estimate.phi); /* NaN is printed as null */
+    cJSON_AddNumberToObject(object, "lambda", progress->estimate.lambda);
+    return object;
+}
+
 cJSON *progress_print(const struct progress *progress)
 {
     cJSON *object = cJSON_CreateObject();
@@ -308,6 +341,8 @@ cJSON *progress_print(const struct progress *progress)
     cJSON_AddNumberToObject(object, "elapsed_s", progress->elapsed_s);
     cJSON_AddItemToObject(object, "workers", workers_print(progress));
     cJSON_AddItemToObject(object, "failures", failures_print(progress));
+    if (progress->estimate.known)
+        cJSON_AddItemToObject(object, "estimate", estimate_print(progress));
     text_print(object, "end", progress->status);
     text_print(object, "sentence", progress->sentence);
     return object;

@@ -46,6 +46,13 @@ struct progress {
     int64_t workers_joined, slots;
     double rate, elapsed_s;
 
+    struct {
+        bool known; /* an estimate event was seen */
+        int64_t wave, first, runs, iteration;
+        char *purpose;
+        double phi, lambda; /* NaN: not known */
+    } estimate;
+
     struct progress_worker *workers; /* every worker that ever joined */
     size_t worker_count;
     struct progress_failure failures[PROGRESS_FAILURES_MAX]; /* the first ones */

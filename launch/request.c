@@ -49,9 +49,12 @@ int request_open(const char *path, const struct request_overrides *overrides,
 {
     struct request request = {0};
     cJSON *root = NULL;
+    char *text = NULL;
+    size_t size;
     int rc = -1;
     request.path = disk_resolve(path, ret_error);
-    if (!request.path || json_read_file(path, JSON_COMMENTS, &root, ret_error) != 0)
+    if (!request.path || farmfile_read(path, &text, &size, ret_error) != 0 ||
+        json_parse(text, size, path, JSON_COMMENTS, &root, ret_error) != 0)
         goto out;
     request.folder = strdup(request.path);
     if (!request.folder) {
@@ -63,10 +66,12 @@ int request_open(const char *path, const struct request_overrides *overrides,
     if (overrides) {
         member_set(root, "backend", "workers", overrides->workers);
         member_set(root, "limits", "tasks", overrides->tasks);
+        member_set(root, "worker", "slots", overrides->slots);
     }
     rc = farm_parse(root, &request, ret_error);
 out:
     cJSON_Delete(root);
+    free(text);
     if (rc == 0)
         *ret_request = request;
     else

@@ -15,6 +15,7 @@
 struct request_overrides {
     int64_t workers; /* for $.backend.workers; REQUEST_NOT_GIVEN */
     int64_t tasks;   /* for $.limits.tasks; REQUEST_NOT_GIVEN */
+    int64_t slots;   /* for $.worker.slots; REQUEST_NOT_GIVEN */
 };
 
 struct request {

@@ -112,6 +112,7 @@ static int note_write(const struct rundir *rundir, struct error *ret_error)
     cJSON_AddStringToObject(root, "beofarm", PACKAGE_VERSION);
     override_print(root, "workers", rundir->overrides.workers);
     override_print(root, "limit", rundir->overrides.tasks);
+    override_print(root, "slots", rundir->overrides.slots);
     text = cJSON_Print(root);
     if (path && text)
         rc = disk_write(path, text, strlen(text), 0644, true, ret_error);
@@ -202,6 +203,9 @@ static int note_read(struct rundir *rundir, struct error *ret_error)
                               &rundir->overrides.workers, ret_error);
     if (rc == 0)
         rc = json_get_integer(root, "$", "limit", REQUEST_NOT_GIVEN, &rundir->overrides.tasks,
+                              ret_error);
+    if (rc == 0)
+        rc = json_get_integer(root, "$", "slots", REQUEST_NOT_GIVEN, &rundir->overrides.slots,
                               ret_error);
     if (rc == 0 && !(rundir->farm_file = strdup(farm_file)))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a run directory");

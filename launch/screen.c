@@ -2,6 +2,7 @@
 
 #include "launch/screen.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +86,29 @@ char *screen_format_time(double seconds, char *text, size_t size)
     return text;
 }
 
+/* "iteration 2, phi 12.3, Jacobian 7/12, ", as far as it is known. */
+static void estimate_format(const struct progress *progress, char *text, size_t size)
+{
+    char iteration[48] = "", phi[48] = "";
+    *text = '\0';
+    if (!progress->estimate.known)
+        return;
+    int64_t ended = progress->done + progress->failed - progress->estimate.first + 1;
+    int64_t runs = progress->estimate.runs;
+    ended = ended < 0 ? 0 : ended > runs ? runs : ended;
+    if (progress->estimate.iteration > 0)
+        snprintf(iteration, sizeof iteration, "iteration %lld, ",
+                 (long long)progress->estimate.iteration);
+    if (isfinite(progress->estimate.phi))
+        snprintf(phi, sizeof phi, "phi %.6g, ", progress->estimate.phi);
+    snprintf(text, size, "%s%s%.40s %lld/%lld, ", iteration, phi,
+             progress->estimate.purpose ? progress->estimate.purpose : "runs", (long long)ended,
+             (long long)runs);
+}
+
 char *screen_format_progress(const struct progress *progress, char *text, size_t size)
 {
-    char total[32] = "", failed[48] = "", left[48] = "", time[32];
+    char estimate[160], total[32] = "", failed[48] = "", left[48] = "", time[32];
     double left_s = progress_left_s(progress);
     if (progress->total >= 0)
         snprintf(total, sizeof total, "/%lld", (long long)progress->total);
@@ -95,8 +116,10 @@ char *screen_format_progress(const struct progress *progress, char *text, size_t
         snprintf(failed, sizeof failed, ", %lld failed", (long long)progress->failed);
     if (left_s >= 0.0)
         snprintf(left, sizeof left, ", %s left", screen_format_time(left_s, time, sizeof time));
-    snprintf(text, size, "%lld%s done%s, %.3g/s, %lld %s, %lld %s%s", (long long)progress->done,
-             total, failed, progress->rate, (long long)progress->workers_joined,
+    estimate_format(progress, estimate, sizeof estimate);
+    snprintf(text, size, "%s%lld%s done%s, %.3g/s, %lld %s, %lld %s%s", estimate,
+             (long long)progress->done, total, failed, progress->rate,
+             (long long)progress->workers_joined,
              progress->workers_joined == 1 ? "worker" : "workers", (long long)progress->slots,
              progress->slots == 1 ? "slot" : "slots", left);
     return text;

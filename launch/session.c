@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "launch/crew.h"
 #include "launch/follow.h"
 #include "launch/interrupt.h"
@@ -23,7 +24,7 @@
 #define DISMISS_NS       (1 * CLOCK_SECOND_NS) /* for workers to go by themselves at the end */
 
 struct session {
-    const struct session_context *context;
+    struct session_context *context;
     struct backend *backend;
     struct screen *screen;
     struct roster roster;
@@ -41,7 +42,9 @@ struct session {
     int64_t hopeless_ns; /* since when nobody is left; 0: somebody is */
     bool hopeless;
     char hopeless_text[ERROR_TEXT_MAX];
-    int heeded; /* interrupts acted upon */
+    int heeded;     /* interrupts acted upon */
+    bool has_news;  /* an estimation goes on: there may be new files */
+    bool told_home; /* why files do not come home */
 };
 
 static void crew_notice(void *context, const char *sentence)
@@ -51,10 +54,33 @@ static void crew_notice(void *context, const char *sentence)
 
 static void session_event(void *context, const char *text, const cJSON *event)
 {
-    screen_event(context, text, event);
+    struct session *session = context;
+    const char *name = cJSON_GetStringValue(json_member(event, "event"));
+    screen_event(session->screen, text, event);
+    if (name && strcmp(name, "estimate") == 0)
+        session->has_news = true;
 }
 
-static int session_init(struct session *session, const struct session_context *context,
+/* Files of the driver to where its user looks for them. That they cannot be copied ends nothing:
+ * they are in the run directory. */
+static void outputs_bring(struct session *session)
+{
+    struct error error;
+    struct homecoming *homecoming = &session->context->homecoming;
+    if (homecoming_bring(homecoming, &error) == 0 && homecoming->kept == 0)
+        return;
+    if (!session->told_home && homecoming->kept)
+        screen_notice(
+            session->screen,
+            "\"%s\" is one of the farm's files and is left as it is; the new one is in "
+            "%s",
+            homecoming->kept_name, homecoming->from);
+    else if (!session->told_home)
+        screen_notice(session->screen, "results stay in %s: %s", homecoming->from, error.text);
+    session->told_home = true;
+}
+
+static int session_init(struct session *session, struct session_context *context,
                         struct error *ret_error)
 {
     const struct request *request = context->request;
@@ -129,8 +155,11 @@ static bool master_ended(const struct session *session)
 static int session_poll(struct session *session, struct error *ret_error)
 {
     if (session_heed(session, ret_error) != 0 ||
-        follow_step(&session->follow, session_event, session->screen, ret_error) < 0)
+        follow_step(&session->follow, session_event, session, ret_error) < 0)
         return -1;
+    if (session->has_news)
+        outputs_bring(session);
+    session->has_news = false;
     if (!session->running_ns && session->follow.status.state == BACKEND_RUNNING)
         session->running_ns = clock_monotonic_ns();
     return 0;
@@ -352,7 +381,7 @@ static int session_steps(struct session *session, struct error *ret_error)
     return rc == 0 ? master_follow(session, ret_error) : rc;
 }
 
-int session_run(const struct session_context *context, struct session_result *ret_result,
+int session_run(struct session_context *context, struct session_result *ret_result,
                 struct progress *ret_progress, struct error *ret_error)
 {
     struct session session;
@@ -361,6 +390,7 @@ int session_run(const struct session_context *context, struct session_result *re
     if (rc == 0) {
         rc = session_steps(&session, ret_error);
         screen_finish(session.screen);
+        outputs_bring(&session);
         if (rc == 0)
             rc = session_clear(&session, ret_error);
         else if (session.follow.backend)

@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "launch/backend.h"
+#include "launch/homecoming.h"
 #include "launch/progress.h"
 #include "launch/request.h"
 #include "launch/roster.h"
@@ -27,6 +28,7 @@ struct session_context {
     const struct rundir *rundir;
     const struct request *request;
     struct screen *screen;
+    struct homecoming homecoming;
 };
 
 struct session_result {
@@ -39,7 +41,7 @@ struct session_result {
  * progress_fini) is the last that was known. -1 with a sentence if it could not be run; nothing
  * is left running then. SIGINT and SIGTERM must be counted (interrupt_open): the first ends the
  * master gracefully, the second kills everything. */
-int session_run(const struct session_context *context, struct session_result *ret_result,
+int session_run(struct session_context *context, struct session_result *ret_result,
                 struct progress *ret_progress, struct error *ret_error);
 
 #endif

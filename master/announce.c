@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +103,27 @@ void announce_notice(const char *sentence)
     struct buf line;
     begin(&line, "notice");
     add_text(&line, "sentence", sentence);
+    end(&line);
+}
+
+/* Left out where it is not known: JSON has no NaN. */
+static void add_real(struct buf *line, const char *key, double real)
+{
+    if (isfinite(real))
+        buf_printf(line, ",\"%s\":%.9g", key, real);
+}
+
+void announce_estimate(const struct driver_estimate *e)
+{
+    struct buf line;
+    begin(&line, "estimate");
+    buf_printf(&line, ",\"wave\":%llu,\"first\":%llu,\"runs\":%llu",
+               (unsigned long long)e->wave, (unsigned long long)e->first,
+               (unsigned long long)e->runs);
+    add_text(&line, "purpose", e->purpose ? e->purpose : "");
+    buf_printf(&line, ",\"iteration\":%d", e->iteration);
+    add_real(&line, "phi", e->phi);
+    add_real(&line, "lambda", e->lambda);
     end(&line);
 }
 

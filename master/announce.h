@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "master/driver.h"
+
 struct announce_progress {
     uint64_t done, failed; /* tasks; done are those that ended well */
     int64_t total;         /* -1 where it is not known */
@@ -30,6 +32,7 @@ void announce_worker(uint32_t id, const char *state, const char *host, const cha
 void announce_progress(const struct announce_progress *progress);
 void announce_failed(uint64_t task, const char *sentence);
 void announce_notice(const char *sentence);
+void announce_estimate(const struct driver_estimate *estimate);
 /* status: "done", "failed", "stopped", "broken". */
 void announce_end(const char *status, const struct announce_progress *progress,
                   const char *sentence);

@@ -4,11 +4,13 @@
 
 #include "master/driver.h"
 #include "master/external/external.h"
+#include "master/pest/pest.h"
 #include "master/socket/socket.h"
 #include "master/sweep/sweep.h"
 
 static const struct driver_ops *const drivers[] = {
     &driver_external,
+    &driver_pest,
     &driver_socket,
     &driver_sweep,
 };

@@ -21,6 +21,18 @@
 
 struct driver;
 struct loop;
+struct scheduler_policy;
+
+/* Where an estimation stands. Numbers that are not known are NaN. */
+struct driver_estimate {
+    uint64_t wave;       /* of runs that go together; from 1 */
+    uint64_t first;      /* the task that is its first run */
+    uint64_t runs;       /* of the wave */
+    const char *purpose; /* of the wave: "Jacobian"; borrowed */
+    int iteration;       /* 0: before the first */
+    double phi;          /* the best objective function so far */
+    double lambda;
+};
 
 /* What a driver is opened with. All borrowed, and valid until the driver is closed. */
 struct driver_context {
@@ -46,6 +58,8 @@ struct driver_context {
     uint64_t (*sequence)(void *wake_context);
     /* Tells the user a line (a notice: status, watch, the terminal). */
     void (*say)(void *wake_context, const char *sentence);
+    /* Tells where the estimation stands (an "estimate" event: shown with the progress). */
+    void (*estimate)(void *wake_context, const struct driver_estimate *estimate);
     const char *socket_path; /* --driver-socket; NULL: the farm file says */
     const char *host; /* the master's hostname and address, for commands that need them */
     const char *address;
@@ -88,6 +102,20 @@ struct driver_ops {
                  int (*add)(void *context, const char *path, bool common, bool copy),
                  void *context, struct error *ret_error);
 
+    /* Patterns (fnmatch, of paths relative to `folder`) of what is left out where `files`, or
+     * farm.json, names a whole folder. Call `each` for each; 0 or -1. May be NULL. */
+    int (*except)(const struct driver *driver, int (*each)(void *context, const char *pattern),
+                  void *context, struct error *ret_error);
+
+    /* The folder, relative to the farm file's, into which launch copies what the driver writes to
+     * RUN_DIR/out/master (as PEST users expect case.rec beside case.pst). NULL: none. */
+    const char *(*home)(const struct driver *driver);
+
+    /* Change the farm's policy of retries and patience, before farm.json's "limits" do. 0 or -1
+     * with a sentence. May be NULL. */
+    int (*policy)(const struct driver *driver, struct scheduler_policy *policy,
+                  struct error *ret_error);
+
     /* Fill the job that all tasks share (docs/architecture.md): "runner", "params", "results",
      * "prefetch", "work". */
     int (*job)(const struct driver *driver, cJSON *job, struct error *ret_error);
@@ -120,6 +148,9 @@ struct driver_ops {
     /* Said before `ended` of a task: the host that brought its result ("" if none did) and how
      * many attempts it took. Borrowed during the call. May be NULL. */
     void (*ran)(struct driver *driver, uint64_t task, const char *worker, uint32_t attempts);
+
+    /* A failed task is for the driver to judge: `outcome` alone says how the farm ended. */
+    bool judges;
 
     /* Whether the work is over whatever still runs (an external master has ended): the farm then
      * stops its tasks and ends. Asked after wake() and after every result. May be NULL: the work

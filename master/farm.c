@@ -317,7 +317,7 @@ static void end_of_work(struct farm *farm)
     progress_read(farm->progress, &numbers);
     if (farm->driver_ops->outcome && farm->driver_ops->outcome(farm->driver, &error) < 0)
         farm_end(farm, error.code, "%s", error.text);
-    else if (numbers.failed && !farm->driver_ops->over)
+    else if (numbers.failed && !farm->driver_ops->over && !farm->driver_ops->judges)
         farm_end(farm, ERROR_TASKS, "%llu %s failed for good; results.csv says why",
                  (unsigned long long)numbers.failed, numbers.failed == 1 ? "task" : "tasks");
     else

@@ -125,6 +125,12 @@ uint64_t farm_sequence(void *context)
     return farm->last_sequence;
 }
 
+void farm_tell_estimate(void *context, const struct driver_estimate *estimate)
+{
+    (void)context;
+    announce_estimate(estimate);
+}
+
 void farm_cancel_task(void *context, uint64_t task)
 {
     struct farm *farm = context;

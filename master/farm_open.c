@@ -70,6 +70,7 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         .note = farm_note,
         .sequence = farm_sequence,
         .say = farm_take_notice,
+        .estimate = farm_tell_estimate,
         .socket_path = farm->options->driver_socket,
         .host = rendezvous_host(farm->rendezvous),
         .address = rendezvous_address(farm->rendezvous),
@@ -160,7 +161,14 @@ static int open_records(struct farm *farm, struct error *ret_error)
 
 static int make_scheduler(struct farm *farm, const cJSON *job, struct error *ret_error)
 {
-    struct scheduler_policy policy = scheduler_policy_default(farm->file.limits.attempts);
+    struct scheduler_policy policy = scheduler_policy_default(FARMFILE_ATTEMPTS);
+    if (farm->driver_ops->policy &&
+        farm->driver_ops->policy(farm->driver, &policy, ret_error) < 0)
+        return -1;
+    if (farm->file.limits.attempts) {
+        policy.attempts = farm->file.limits.attempts;
+        policy.losses = policy.attempts + 2;
+    }
     policy.duplicates = farm->file.limits.duplicates;
     if (cJSON_IsFalse(json_member(job, "prefetch"))) {
         policy.prefetch = false;

@@ -88,6 +88,7 @@ void farm_record_failure(struct farm *farm, const struct result *result, struct 
 /* farm_intake.c: what drivers may call (driver_context.note, sequence, say). */
 uint64_t farm_note(void *context, const void *bytes, size_t size);
 uint64_t farm_sequence(void *context);
+void farm_tell_estimate(void *context, const struct driver_estimate *estimate);
 
 /* farm_intake.c: the driver does not want this task any more (driver_context.cancel). */
 void farm_cancel_task(void *context, uint64_t task);

@@ -25,6 +25,13 @@ static int add_file(void *context, const char *path, bool common, bool copy)
     return 0;
 }
 
+/* driver_ops.except calls this for each pattern. */
+static int add_pattern(void *context, const char *pattern)
+{
+    cJSON *text = cJSON_CreateString(pattern);
+    return text && cJSON_AddItemToArray(context, text) ? 0 : -1;
+}
+
 static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_ops *ops,
                 const struct driver *driver, struct error *ret_error)
 {
@@ -44,6 +51,11 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
     cJSON *files = cJSON_AddArrayToObject(plan, "files");
     if (rc == 0 && ops->files)
         rc = ops->files(driver, add_file, files, ret_error);
+    cJSON *except = cJSON_AddArrayToObject(plan, "except");
+    if (rc == 0 && ops->except)
+        rc = ops->except(driver, add_pattern, except, ret_error);
+    if (rc == 0 && ops->home)
+        cJSON_AddStringToObject(plan, "home", ops->home(driver));
     cJSON_Delete(job);
     return rc;
 }

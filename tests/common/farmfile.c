@@ -42,7 +42,7 @@ static void mistakes_are_all_reported(void **state)
          "\"slurm\"}, "
          "\"port\": 70000, \"worker\": {\"slots\": 0}}",
          "f.json: $.work.kind: \"swep\" is unknown; did you mean \"sweep\"? (known: \"sweep\", "
-         "\"external\")\n"
+         "\"socket\", \"external\", \"pest\")\n"
          "f.json: $.backend.kind: \"slurm\" is unknown; known: \"local\"\n"
          "f.json: $.port: expected a whole number from 0 to 65535, found 70000\n"
          "f.json: $.worker.slots: expected \"auto\" or a whole number from 1 to 4096, found 0"},
@@ -145,7 +145,7 @@ static void what_is_not_said_has_its_default(void **state)
     assert_true(farm.workers.pin && farm.workers.gpus && !farm.workers.smt);
     assert_true(farm.workers.drain_s == 30 && farm.workers.rejoin_s == 60);
     assert_null(farm.workers.dir);
-    assert_int_equal(farm.limits.attempts, 3);
+    assert_int_equal(farm.limits.attempts, 0); /* the work says */
     assert_true(farm.limits.task_timeout_s == 0 && farm.limits.tasks == 0);
     assert_true(farm.limits.heartbeat_timeout_s == 15 && farm.limits.join_timeout_s == 10);
     assert_true(farm.limits.duplicates && farm.limits.idle_stop_s == 0);

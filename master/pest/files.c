@@ -1,0 +1,200 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/buf.h"
+#include "master/pest/files.h"
+
+#define PATTERN_MAX ((size_t)1 << 16)
+
+struct listing {
+    const struct problem *problem;
+    const char *folder;
+    int (*add)(void *context, const char *path, bool common, bool copy);
+    void *context;
+    struct error *error;
+};
+
+static bool is_file(const char *folder, const char *path)
+{
+    struct stat status;
+    char *full = NULL;
+    bool is = (*path == '/' ? (full = strdup(path)) != NULL
+                            : asprintf(&full, "%s/%s", folder, path) >= 0) &&
+              stat(full, &status) == 0 && S_ISREG(status.st_mode);
+    free(full);
+    return is;
+}
+
+static int add_path(const struct listing *listing, const char *path, bool common)
+{
+    if (listing->add(listing->context, path, common, false) < 0)
+        return error_set(listing->error, ERROR_SYSTEM, "no memory to list the file %s", path);
+    return 0;
+}
+
+/* A file that the control file names, and that must be there. */
+static int add_named(const struct listing *listing, const char *name, bool common)
+{
+    char *path = problem_path(listing->problem, name, listing->error);
+    int rc = path ? add_path(listing, path, common) : -1;
+    free(path);
+    return rc;
+}
+
+/* A word that may be a file's name. */
+static int add_if_file(const struct listing *listing, const char *word, size_t size,
+                       bool common)
+{
+    struct error ignored;
+    char *name = strndup(word, size);
+    char *path = name && size ? problem_path(listing->problem, name, &ignored) : NULL;
+    int rc = path && *path != '/' && is_file(listing->folder, path)
+                 ? add_path(listing, path, common)
+                 : 0;
+    free(path);
+    free(name);
+    return rc;
+}
+
+/* The first words of a command line: the program, and what an interpreter is given. */
+static int add_command(const struct listing *listing, const char *line)
+{
+    for (int words = 0; *line && words < 4; words++) {
+        line += strspn(line, " \t\"'");
+        size_t size = strcspn(line, " \t\"'");
+        if (add_if_file(listing, line, size, true) < 0)
+            return -1;
+        line += size;
+    }
+    return 0;
+}
+
+/* The values of an option, separated by commas. */
+static int add_option(const struct listing *listing, const char *value)
+{
+    while (*value) {
+        value += strspn(value, " \t,\"'");
+        size_t size = strcspn(value, ",\"'");
+        while (size > 0 && strchr(" \t", value[size - 1]))
+            size--;
+        if (add_if_file(listing, value, size, false) < 0)
+            return -1;
+        value += size;
+    }
+    return 0;
+}
+
+/* What the master alone reads. */
+static int add_for_master(const struct listing *listing)
+{
+    const struct pest_control *control = listing->problem->control;
+    const char *slash = strrchr(control->path, '/');
+    if (add_named(listing, slash ? slash + 1 : control->path, false) < 0)
+        return -1;
+    for (size_t i = 0; i < control->table_count; i++)
+        if (add_named(listing, control->tables[i], false) < 0)
+            return -1;
+    for (size_t i = 0; i < control->observation_group_count; i++)
+        if (control->observation_groups[i].covfle &&
+            add_named(listing, control->observation_groups[i].covfle, false) < 0)
+            return -1;
+    for (size_t i = 0; i < control->option_count; i++)
+        if (control->options[i].value && add_option(listing, control->options[i].value) < 0)
+            return -1;
+    return 0;
+}
+
+int files_list(const struct problem *problem, const char *folder, bool whole,
+               int (*add)(void *context, const char *path, bool common, bool copy),
+               void *context, struct error *ret_error)
+{
+    const struct pest_control *control = problem->control;
+    const struct listing listing = {problem, folder, add, context, ret_error};
+    if (whole && add_path(&listing, problem->subfolder, true) < 0)
+        return -1;
+    for (size_t i = 0; i < control->input_count; i++)
+        if (add_named(&listing, control->inputs[i].pest_file, true) < 0)
+            return -1;
+    for (size_t i = 0; i < control->output_count; i++)
+        if (add_named(&listing, control->outputs[i].pest_file, true) < 0)
+            return -1;
+    for (size_t i = 0; i < control->command_count; i++)
+        if (add_command(&listing, control->commands[i]) < 0)
+            return -1;
+    return add_for_master(&listing);
+}
+
+/* --- what is left out --------------------------------------------------------------------- */
+
+/* What PEST, PEST++ and beofarm call their files: NAME.rec, NAME.3.rec, NAME.rec3, and with a
+ * further ending for tables (NAME.3.par.csv). */
+static const char *const endings[] = {
+    "rec", "rei", "res", "par", "bpa", "jco", "jcb",     "jst",  "sen",  "seo",
+    "svd", "rmr", "rns", "rnj", "rnu", "rst", "iobj",    "ipar", "isen", "upg",
+    "pcs", "mtt", "fpr", "prf", "rsd", "drf", "ins_err", NULL,
+};
+
+/* "[" and the like stand for themselves. */
+static void literal_put(struct buf *buf, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("*?[]\\", *text))
+            buf_append(buf, "\\", 1);
+        buf_append(buf, text, 1);
+    }
+}
+
+static int except_one(const struct problem *problem, const char *rest,
+                      int (*each)(void *context, const char *pattern), void *context)
+{
+    struct buf buf;
+    buf_init(&buf, PATTERN_MAX);
+    if (strcmp(problem->subfolder, ".") != 0) {
+        literal_put(&buf, problem->subfolder);
+        buf_append_text(&buf, "/");
+    }
+    literal_put(&buf, problem->name);
+    buf_append_text(&buf, rest);
+    const char *text = buf_text(&buf);
+    int rc = text && !buf_failed(&buf) ? each(context, text) : -1;
+    buf_fini(&buf);
+    return rc;
+}
+
+int files_except(const struct problem *problem, int (*each)(void *context, const char *pattern),
+                 void *context, struct error *ret_error)
+{
+    static const char *const shapes[] = {".%s", ".%s[0-9]", ".%s[0-9][0-9]*", ".[0-9]*.%s"};
+    /* A model may well have a NAME.obs or NAME.csv of its own. */
+    static const char *const tables[] = {".[0-9]*.csv",
+                                         ".[0-9]*.jcb",
+                                         ".phi.*.csv",
+                                         ".par.usum.csv",
+                                         ".pred.usum.csv",
+                                         ".post.cov",
+                                         ".parameter.uncertainty.csv",
+                                         ".obs+noise.csv",
+                                         ".obs+noise.jcb",
+                                         ".weights.csv",
+                                         ".pdc.csv",
+                                         ".pcs.csv",
+                                         ".sweep_out.csv",
+                                         ".rejected.csv",
+                                         ".identifiability.csv",
+                                         NULL};
+    char rest[64];
+    for (const char *const *ending = endings; *ending; ending++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            snprintf(rest, sizeof rest, shapes[i], *ending);
+            if (except_one(problem, rest, each, context) < 0)
+                return error_set(ret_error, ERROR_SYSTEM, "no memory to list files");
+        }
+    for (const char *const *table = tables; *table; table++)
+        if (except_one(problem, *table, each, context) < 0)
+            return error_set(ret_error, ERROR_SYSTEM, "no memory to list files");
+    return 0;
+}

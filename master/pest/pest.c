@@ -1,0 +1,534 @@
+/*
+ * Two waves take turns: the one that runs, and the one that the estimator fills while it digests
+ * the other. `first` is the task of run 0 of the one that runs.
+ *
+ * A new wave is begun as late as can be: when the farm asks for a task (`pest_next`), or, in a
+ * replay, when a result of the next wave shows up (`pest_ended`). It needs to know the slots: from
+ * the note of an earlier master, or else from the farm, and then it waits until a worker has
+ * joined.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/tree.h"
+#include "common/values.h"
+#include "master/pest/estimator.h"
+#include "master/pest/files.h"
+#include "master/pest/history.h"
+#include "master/pest/overdue.h"
+#include "master/pest/pest.h"
+#include "master/pest/problem.h"
+#include "master/pest/remarks.h"
+#include "master/results.h"
+#include "master/scheduler.h"
+
+/* With more columns than this, results.csv keeps the books alone. */
+#define COLUMNS_MAX 256
+#define NOTE_MAX    1024
+
+enum phase { PEST_ESTIMATES, PEST_FINISHED, PEST_FAILED };
+
+struct driver {
+    struct driver_context context;
+    struct problem *problem;
+    const struct estimator_ops *ops;
+    struct estimator *estimator;
+    char *output_base;
+
+    struct wave waves[2];
+    struct wave *wave;   /* the one that runs: waves[0] or waves[1] */
+    uint64_t number;     /* of that wave; 0 before the first */
+    uint64_t first;      /* task of its first run */
+    uint64_t handed_out; /* tasks that `next` has given */
+    struct history history;
+    bool replayed;                  /* the estimator was told */
+    char last_said[ERROR_TEXT_MAX]; /* in the replay; told once, at its end */
+    struct estimator_stand stand;
+    double *row; /* observations of a run that nobody keeps */
+
+    enum phase phase;
+    struct error error; /* of PEST_FAILED */
+};
+
+static void fail(struct driver *driver, const struct error *error)
+{
+    if (driver->phase == PEST_FAILED)
+        return;
+    driver->phase = PEST_FAILED;
+    driver->error = *error;
+}
+
+/* --- what the estimator may call ---------------------------------------------------------- */
+
+static double written(void *context, size_t parameter, double value)
+{
+    const struct driver *driver = context;
+    return problem_written(driver->problem, parameter, value);
+}
+
+/* While an earlier master's waves are gone through again, nothing is news. */
+static bool is_replay(const struct driver *driver)
+{
+    return driver->number < driver->history.count && !driver->replayed;
+}
+
+static void say(void *context, const char *sentence)
+{
+    struct driver *driver = context;
+    if (is_replay(driver))
+        snprintf(driver->last_said, sizeof driver->last_said, "%s", sentence);
+    else if (driver->context.say)
+        driver->context.say(driver->context.wake_context, sentence);
+}
+
+static void tell_stand(const struct driver *driver)
+{
+    const struct driver_estimate estimate = {.wave = driver->number,
+                                             .first = driver->first,
+                                             .runs = driver->wave->run_count,
+                                             .purpose = driver->wave->purpose,
+                                             .iteration = driver->stand.iteration,
+                                             .phi = driver->stand.phi,
+                                             .lambda = driver->stand.lambda};
+    if (!is_replay(driver) && driver->context.estimate)
+        driver->context.estimate(driver->context.wake_context, &estimate);
+}
+
+static void stand(void *context, const struct estimator_stand *stand)
+{
+    struct driver *driver = context;
+    driver->stand = *stand;
+    tell_stand(driver);
+}
+
+/* --- waves -------------------------------------------------------------------------------- */
+
+/* The replay is over: what follows is new. */
+static void end_replay(struct driver *driver)
+{
+    bool was = driver->history.count > 0;
+    driver->replayed = true;
+    if (driver->ops->replayed)
+        driver->ops->replayed(driver->estimator);
+    if (was && driver->last_said[0])
+        say(driver, driver->last_said);
+}
+
+static int note(struct driver *driver, const struct history_wave *wave, struct error *ret_error)
+{
+    struct buf text;
+    buf_init(&text, NOTE_MAX);
+    history_print(wave, &text);
+    int rc = 0;
+    if (driver->context.note &&
+        (buf_failed(&text) ||
+         driver->context.note(driver->context.wake_context, text.data, text.size) == 0))
+        rc = error_set(ret_error, ERROR_SYSTEM, "no memory to note a wave of runs");
+    buf_fini(&text);
+    return rc;
+}
+
+/* The wave that the estimator wants becomes the one that runs. */
+static int wave_take_over(struct driver *driver, struct wave *wanted, uint32_t slots,
+                          struct error *ret_error)
+{
+    const struct history_wave *noted = history_find(&driver->history, driver->number + 1);
+    size_t runs_before = driver->wave->run_count;
+    if (wanted->run_count == 0)
+        return error_set(ret_error, ERROR_BUG, "the %s estimator wants a wave without runs",
+                         driver->ops->mode);
+    for (size_t run = 0; run < wanted->run_count; run++)
+        if (problem_round(driver->problem, wanted->parameters + run * wanted->parameter_count,
+                          ret_error) < 0)
+            return error_prefix(ret_error, "wave %" PRIu64 ", run %zu", driver->number + 1,
+                                run + 1);
+    wave_clear(driver->wave); /* before there is a second matrix of results */
+    if (wave_begin(wanted, ret_error) < 0)
+        return -1;
+    const struct history_wave now = {.number = driver->number + 1,
+                                     .task = driver->first + runs_before,
+                                     .runs = wanted->run_count,
+                                     .slots = slots,
+                                     .fingerprint = wave_fingerprint(wanted)};
+    if (noted ? history_compare(noted, &now, ret_error) < 0 : note(driver, &now, ret_error) < 0)
+        return -1;
+    driver->wave = wanted;
+    driver->number++;
+    driver->first += runs_before;
+    tell_stand(driver);
+    return 0;
+}
+
+/* Ask for the next wave. False: not now, because nobody could run it. */
+static bool step(struct driver *driver, uint32_t slots)
+{
+    const struct history_wave *noted = history_find(&driver->history, driver->number + 1);
+    struct wave *wanted = &driver->waves[driver->wave == &driver->waves[0]];
+    struct error error = {0};
+    if (noted)
+        slots = noted->slots;
+    if (slots == 0)
+        return false;
+    if (!noted && !driver->replayed)
+        end_replay(driver);
+    wave_clear(wanted);
+    switch (driver->ops->step(driver->estimator, driver->wave, wanted, slots, &error)) {
+    case ESTIMATOR_WAVE:
+        if (wave_take_over(driver, wanted, slots, &error) < 0)
+            fail(driver, &error);
+        break;
+    case ESTIMATOR_FINISHED:
+        driver->phase = PEST_FINISHED;
+        break;
+    default:
+        fail(driver, &error);
+    }
+    return true;
+}
+
+static enum driver_next pest_next(struct driver *driver, uint32_t slots)
+{
+    while (driver->handed_out + 1 >= driver->first + driver->wave->run_count) {
+        if (driver->phase != PEST_ESTIMATES)
+            return DRIVER_FINISHED;
+        if (!wave_is_over(driver->wave) || !step(driver, slots))
+            return DRIVER_WAIT;
+    }
+    driver->handed_out++;
+    return DRIVER_TASK;
+}
+
+/* The run of the present wave that is this task; SIZE_MAX if it is of none. */
+static size_t run_of(const struct driver *driver, uint64_t task)
+{
+    return task >= driver->first && task - driver->first < driver->wave->run_count
+               ? (size_t)(task - driver->first)
+               : SIZE_MAX;
+}
+
+static int pest_payload(struct driver *driver, uint64_t task, struct buf *payload)
+{
+    size_t run = run_of(driver, task);
+    if (run == SIZE_MAX)
+        return -1;
+    const double *values = driver->wave->parameters + run * driver->wave->parameter_count;
+    return problem_payload(driver->problem, values, payload);
+}
+
+/* --- results ------------------------------------------------------------------------------ */
+
+static int pest_noted(struct driver *driver, const void *bytes, size_t size,
+                      struct error *ret_error)
+{
+    return history_take(&driver->history, bytes, size, ret_error);
+}
+
+/* In a replay: go on to the wave of this task. */
+static void catch_up(struct driver *driver, uint64_t task)
+{
+    struct error error;
+    while (driver->phase == PEST_ESTIMATES && task >= driver->first + driver->wave->run_count) {
+        if (!wave_is_over(driver->wave)) {
+            error_set(&error, ERROR_SYSTEM,
+                      "the journal has a result of task %" PRIu64
+                      ", but not of all runs before it; start a new run",
+                      task);
+            fail(driver, &error);
+        } else if (!step(driver, 0)) {
+            error_set(&error, ERROR_SYSTEM,
+                      "the journal has a result of task %" PRIu64
+                      ", but no note of its wave; start a new run",
+                      task);
+            fail(driver, &error);
+        }
+    }
+}
+
+static void run_failed(struct driver *driver, size_t run, const char *text, size_t size)
+{
+    char sentence[ERROR_TEXT_MAX];
+    snprintf(sentence, sizeof sentence, "%.*s", (int)(size < 900 ? size : 900),
+             size ? text : "");
+    if (wave_fail(driver->wave, run) && driver->ops->run_ended)
+        driver->ops->run_ended(driver->estimator, run, NULL, sentence);
+}
+
+static void run_done(struct driver *driver, size_t run, const struct result *result)
+{
+    struct wave *wave = driver->wave;
+    double *row = wave_row(wave, run);
+    struct error error;
+    if (wave->ended[run])
+        return;
+    if (!row)
+        row = driver->row;
+    if (values_decode_reals(result->values, result->values_size, row, wave->observation_count,
+                            &error) < 0) {
+        run_failed(driver, run, error.text, strlen(error.text));
+        return;
+    }
+    wave_take(wave, run);
+    if (driver->ops->run_ended)
+        driver->ops->run_ended(driver->estimator, run, row, NULL);
+}
+
+static void pest_ended(struct driver *driver, const struct result *result, bool resumed)
+{
+    if (resumed)
+        catch_up(driver, result->id.task);
+    size_t run = run_of(driver, result->id.task);
+    if (run == SIZE_MAX || driver->phase != PEST_ESTIMATES)
+        return;
+    if (result->status == RESULT_OK)
+        run_done(driver, run, result);
+    else
+        run_failed(driver, run, result->error, result->error_size);
+}
+
+static int pest_outcome(const struct driver *driver, struct error *ret_error)
+{
+    if (driver->phase == PEST_FINISHED)
+        return 0;
+    if (driver->phase == PEST_FAILED) {
+        *ret_error = driver->error;
+        return -1;
+    }
+    return error_set(ret_error, ERROR_TASKS,
+                     "the estimation is not finished: $.limits.tasks allows %" PRIu64 " runs",
+                     driver->handed_out);
+}
+
+/* --- the job ------------------------------------------------------------------------------ */
+
+static cJSON *parameter_names(const struct pest_control *control)
+{
+    cJSON *names = cJSON_CreateArray();
+    for (size_t i = 0; i < control->parameter_count; i++)
+        cJSON_AddItemToArray(names, cJSON_CreateString(control->parameters[i].parnme));
+    return names;
+}
+
+static cJSON *observation_names(const struct pest_control *control)
+{
+    cJSON *names = cJSON_CreateArray();
+    for (size_t i = 0; i < control->observation_count; i++)
+        cJSON_AddItemToArray(names, cJSON_CreateString(control->observations[i].obsnme));
+    return names;
+}
+
+static cJSON *pairs(const struct pest_file_pair *list, size_t count, const char *pest_key)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < count; i++) {
+        cJSON *pair = cJSON_CreateObject();
+        cJSON_AddStringToObject(pair, pest_key, list[i].pest_file);
+        cJSON_AddStringToObject(pair, "file", list[i].model_file);
+        cJSON_AddItemToArray(array, pair);
+    }
+    return array;
+}
+
+/* What runner_pest.h asks for. */
+static cJSON *runner_work(const struct driver *driver)
+{
+    static const char *const handed_on[] = {"env", "fresh", "ignore_exit"};
+    struct pest_control *control = driver->problem->control;
+    const char *delimiters = pest_control_option(control, "additional_ins_delimiters");
+    cJSON *work = cJSON_CreateObject();
+    cJSON_AddStringToObject(work, "folder", driver->problem->subfolder);
+    cJSON *commands = cJSON_AddArrayToObject(work, "commands");
+    for (size_t i = 0; i < control->command_count; i++)
+        cJSON_AddItemToArray(commands, cJSON_CreateString(control->commands[i]));
+    cJSON_AddItemToObject(work, "inputs",
+                          pairs(control->inputs, control->input_count, "template"));
+    cJSON_AddItemToObject(work, "outputs",
+                          pairs(control->outputs, control->output_count, "instructions"));
+    cJSON_AddStringToObject(work, "precision", control->double_precision ? "double" : "single");
+    cJSON_AddBoolToObject(work, "point", control->point);
+    if (delimiters)
+        cJSON_AddStringToObject(work, "delimiters", delimiters);
+    for (size_t i = 0; i < sizeof handed_on / sizeof *handed_on; i++) {
+        const cJSON *item = json_member(driver->context.work, handed_on[i]);
+        if (item)
+            cJSON_AddItemToObject(work, handed_on[i], cJSON_Duplicate(item, true));
+    }
+    return work;
+}
+
+static int pest_job(const struct driver *driver, cJSON *job, struct error *ret_error)
+{
+    const struct pest_control *control = driver->problem->control;
+    if (!cJSON_AddStringToObject(job, "runner", "pest") ||
+        !cJSON_AddItemToObject(job, "params", parameter_names(control)) ||
+        !cJSON_AddItemToObject(job, "results", observation_names(control)) ||
+        !cJSON_AddTrueToObject(job, "prefetch") ||
+        !cJSON_AddItemToObject(job, "work", runner_work(driver)))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the job");
+    return 0;
+}
+
+/* Wide work; and a parameter may be called like an observation, or "task". */
+static bool pest_brief(const struct driver *driver)
+{
+    const struct pest_control *control = driver->problem->control;
+    struct error ignored;
+    if (control->parameter_count + control->observation_count > COLUMNS_MAX)
+        return true;
+    cJSON *params = parameter_names(control), *values = observation_names(control);
+    bool clash = results_check_names(params, values, &ignored) < 0;
+    cJSON_Delete(params);
+    cJSON_Delete(values);
+    return clash;
+}
+
+/* --- files and limits --------------------------------------------------------------------- */
+
+static int pest_files(const struct driver *driver,
+                      int (*add)(void *context, const char *path, bool common, bool copy),
+                      void *context, struct error *ret_error)
+{
+    bool whole = cJSON_GetArraySize(json_member(driver->context.farm, "files")) == 0;
+    return files_list(driver->problem, driver->context.folder, whole, add, context, ret_error);
+}
+
+static int pest_except(const struct driver *driver,
+                       int (*each)(void *context, const char *pattern), void *context,
+                       struct error *ret_error)
+{
+    return files_except(driver->problem, each, context, ret_error);
+}
+
+static const char *pest_home(const struct driver *driver)
+{
+    return driver->problem->subfolder;
+}
+
+static int pest_policy(const struct driver *driver, struct scheduler_policy *policy,
+                       struct error *ret_error)
+{
+    return overdue_apply(driver->problem->control, driver->problem->mode, policy, ret_error);
+}
+
+static int64_t pest_count(const struct driver *driver)
+{
+    return driver->ops->count(driver->estimator);
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+static int output_base_make(struct driver *driver, struct error *ret_error)
+{
+    const char *run_dir = driver->context.run_dir ? driver->context.run_dir : ".";
+    if (asprintf(&driver->output_base, "%s/out/master/%s", run_dir, driver->problem->name) <
+        0) {
+        driver->output_base = NULL;
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    }
+    char *slash = strrchr(driver->output_base, '/');
+    *slash = '\0';
+    int rc = tree_make(driver->output_base, ret_error);
+    *slash = '/';
+    return rc;
+}
+
+static int estimator_open(struct driver *driver, struct error *ret_error)
+{
+    const struct driver_context *context = &driver->context;
+    struct problem *problem = driver->problem;
+    driver->ops = estimator_find(problem->mode);
+    if (!driver->ops)
+        return error_set(ret_error, ERROR_CONFIG, "$.work.mode: there is no estimator \"%s\"",
+                         problem->mode);
+    if (!context->plan_only && output_base_make(driver, ret_error) < 0)
+        return -1;
+    const struct estimator_context estimator = {.control = problem->control,
+                                                .folder = problem->control->folder,
+                                                .output_base = driver->output_base,
+                                                .plan_only = context->plan_only,
+                                                .written = written,
+                                                .written_context = driver,
+                                                .say = say,
+                                                .stand = stand,
+                                                .say_context = driver};
+    driver->estimator = driver->ops->open(&estimator, ret_error);
+    return driver->estimator ? 0 : -1;
+}
+
+static void pest_close(struct driver *driver)
+{
+    if (!driver)
+        return;
+    if (driver->ops)
+        driver->ops->close(driver->estimator);
+    wave_fini(&driver->waves[0]);
+    wave_fini(&driver->waves[1]);
+    history_fini(&driver->history);
+    problem_close(driver->problem);
+    free(driver->output_base);
+    free(driver->row);
+    free(driver);
+}
+
+static int pest_fill(struct driver *driver, struct error *ret_error)
+{
+    const struct driver_context *context = &driver->context;
+    driver->problem =
+        problem_open(context->work, context->folder, context->plan_only, ret_error);
+    if (!driver->problem)
+        return -1;
+    const struct pest_control *control = driver->problem->control;
+    for (int i = 0; i < 2; i++)
+        wave_init(&driver->waves[i], control->parameter_count, control->observation_count);
+    driver->row = calloc(control->observation_count + 1, sizeof *driver->row);
+    if (!driver->row)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the observations");
+    if (estimator_open(driver, ret_error) < 0)
+        return -1;
+    if (!context->plan_only)
+        remarks_tell(control, say, driver);
+    struct scheduler_policy policy = scheduler_policy_default(1);
+    return pest_policy(driver, &policy,
+                       ret_error); /* options that are wrong are told at once */
+}
+
+static struct driver *pest_open(const struct driver_context *context, struct error *ret_error)
+{
+    struct driver *driver = calloc(1, sizeof *driver);
+    if (!driver) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the estimation");
+        return NULL;
+    }
+    driver->context = *context;
+    driver->wave = &driver->waves[0];
+    driver->first = 1;
+    driver->stand = (struct estimator_stand){.phi = NAN, .lambda = NAN};
+    if (pest_fill(driver, ret_error) == 0)
+        return driver;
+    pest_close(driver);
+    return NULL;
+}
+
+const struct driver_ops driver_pest = {
+    .kind = "pest",
+    .judges = true,
+    .open = pest_open,
+    .close = pest_close,
+    .count = pest_count,
+    .files = pest_files,
+    .except = pest_except,
+    .home = pest_home,
+    .policy = pest_policy,
+    .job = pest_job,
+    .brief = pest_brief,
+    .next = pest_next,
+    .payload = pest_payload,
+    .noted = pest_noted,
+    .ended = pest_ended,
+    .outcome = pest_outcome,
+};

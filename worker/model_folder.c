@@ -266,7 +266,7 @@ size_t model_folder_touched(struct model_folder *folder,
     return count;
 }
 
-bool model_folder_tell(struct model_folder *folder, char *text, size_t size)
+bool model_folder_set_copied(struct model_folder *folder, char *text, size_t size)
 {
     const struct manifest_file *named = NULL;
     size_t count = 0;

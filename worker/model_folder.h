@@ -61,8 +61,9 @@ size_t model_folder_touched(struct model_folder *folder,
                             const uint8_t (**ret_hashes)[MESSAGE_HASH_SIZE]);
 
 /* All slots give them as copies from now on: to be called before model_folder_mend. A sentence for
- * the log, naming those for which that is new; false if there is none. */
-bool model_folder_tell(struct model_folder *folder, char *text, size_t size);
+ * the log where they were written into, naming those for which that is new; false if there is
+ * none. */
+bool model_folder_set_copied(struct model_folder *folder, char *text, size_t size);
 
 /* Lay them again. In any thread. As model_folder_lay. */
 int model_folder_mend(struct model_folder *folder, struct error *ret_error);

@@ -4,11 +4,13 @@
 
 #include "worker/runner.h"
 #include "worker/runner_persistent.h"
+#include "worker/runner_pest.h"
 #include "worker/runner_process.h"
 
 static const struct runner_ops *const members[] = {
     &runner_process,
     &runner_persistent,
+    &runner_pest,
 };
 
 void runner_unprepared(const struct runner_context *context, const struct error *error)

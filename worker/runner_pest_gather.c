@@ -179,7 +179,7 @@ static void looked(void *context)
     struct runner *runner = context;
     char text[ERROR_TEXT_MAX];
     const uint8_t(*hashes)[MESSAGE_HASH_SIZE];
-    if (model_folder_tell(runner->folder, text, sizeof(text)))
+    if (model_folder_set_copied(runner->folder, text, sizeof(text)) && runner->harmed)
         log_warn("%s", text);
     if (pest_run_is_abandoned(runner))
         return; /* the folder is laid anew */

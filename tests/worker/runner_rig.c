@@ -214,24 +214,30 @@ static void broken(void *context, const struct error *error)
     rig->trouble = *error;
 }
 
-void rig_open(struct rig *rig, const char *job, const struct rig_file *files)
+struct runner *rig_open_slot(struct rig *rig, uint32_t slot)
 {
     struct error error = {0};
+    struct runner_context context = {.job = rig->job,
+                                     .slot_number = slot,
+                                     .workplace = rig->place,
+                                     .children = rig->children,
+                                     .loop = rig->loop,
+                                     .owner = {.done = keep, .broken = broken, .context = rig}};
+    struct runner *runner = rig->ops->open(&context, &error);
+    if (!runner)
+        fail_msg("%s", error.text);
+    return runner;
+}
+
+void rig_open(struct rig *rig, const char *job, const struct rig_file *files)
+{
     rig_open_place(rig, files);
     rig->job = cJSON_Parse(job);
     if (!rig->job)
         fail_msg("the test's job is no JSON: %s", job);
     rig->ops = runner_find(cJSON_GetObjectItem(rig->job, "runner")->valuestring);
     assert_non_null(rig->ops);
-    struct runner_context context = {.job = rig->job,
-                                     .slot_number = 3,
-                                     .workplace = rig->place,
-                                     .children = rig->children,
-                                     .loop = rig->loop,
-                                     .owner = {.done = keep, .broken = broken, .context = rig}};
-    rig->runner = rig->ops->open(&context, &error);
-    if (!rig->runner)
-        fail_msg("%s", error.text);
+    rig->runner = rig_open_slot(rig, 3);
 }
 
 void rig_close(struct rig *rig)
@@ -263,6 +269,15 @@ void rig_start(struct rig *rig, uint64_t task, const char *const *params, size_t
         values[i] = (struct value){
             .kind = VALUE_TEXT, .text = params[i], .text_size = strlen(params[i])};
     values_encode(&payload, values, count);
+    rig->ops->start(rig->runner, (struct attempt_id){task, 1}, payload.data, payload.size);
+    buf_fini(&payload);
+}
+
+void rig_start_reals(struct rig *rig, uint64_t task, const double *params, size_t count)
+{
+    struct buf payload;
+    buf_init(&payload, 1 << 20);
+    values_encode_reals(&payload, params, count);
     rig->ops->start(rig->runner, (struct attempt_id){task, 1}, payload.data, payload.size);
     buf_fini(&payload);
 }

@@ -62,6 +62,13 @@ void rig_open_place(struct rig *rig, const struct rig_file *files);
 /* Start task `task`, attempt 1, with these texts as parameters. */
 void rig_start(struct rig *rig, uint64_t task, const char *const *params, size_t count);
 
+/* The same with numbers. */
+void rig_start_reals(struct rig *rig, uint64_t task, const double *params, size_t count);
+
+/* One more runner of the job, for another slot, whose results come to the rig, too. Close it with
+ * rig->ops before rig_close. */
+struct runner *rig_open_slot(struct rig *rig, uint32_t slot);
+
 /* Run the loop until `count` results have come in all. */
 void rig_wait(struct rig *rig, size_t count);
 

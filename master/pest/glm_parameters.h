@@ -20,8 +20,10 @@ struct glm_parameters {
     size_t count;                       /* columns */
     int *index;                         /* [count] parameter of a column */
     int *column;                        /* [parameter_count] column of a parameter, or -1 */
-    double *lower, *upper;              /* [count] transformed bounds */
-    double *initial; /* [parameter_count] PARVAL1, tied ones by their ratio */
+    int *child, *sibling;  /* [parameter_count] first parameter tied to this one; the
+                                         * next one tied to the same parent; -1: none */
+    double *lower, *upper; /* [count] transformed bounds */
+    double *initial;       /* [parameter_count] PARVAL1, tied ones by their ratio */
     double (*written)(void *written_context, size_t parameter, double value); /* or NULL */
     void *written_context;
 };

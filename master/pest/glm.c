@@ -1,0 +1,306 @@
+/*
+ * glm.c - the estimator "glm": Gauss-Levenberg-Marquardt as in PEST.
+ *
+ * A step digests the wave that ended and names the next: the base run with the first Jacobian;
+ * derivatives that failed once more; waves of upgrade trials; the next Jacobian. What is decided
+ * depends on the control file and on results alone (and on `slots`), so a replay decides the same.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/pest/glm.h"
+#include "master/pest/glm_private.h"
+
+void glm_say(struct estimator *estimator, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (!estimator->context.say)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    estimator->context.say(estimator->context.say_context, text);
+}
+
+/* Weights as they are now, for the view. */
+static void weights_view(struct estimator *estimator)
+{
+    const double *weights = glm_objective_weights(estimator->objective);
+    const bool *regular = glm_objective_regularisation(estimator->objective);
+    size_t n = estimator->control->observation_count,
+           rows = n + estimator->control->prior_count;
+    double factor = sqrt(estimator->regul.factor);
+
+    for (size_t r = 0; r < rows; r++)
+        (r < n ? estimator->weights : estimator->prior_weights - n)[r] =
+            weights[r] * (regular && regular[r] ? factor : 1.0);
+}
+
+int glm_tell(struct estimator *estimator, enum glm_event event, struct error *ret_error)
+{
+    struct glm_view *view = &estimator->view;
+
+    if (!estimator->report)
+        return 0;
+    view->runs = estimator->runs;
+    view->failures = estimator->failures;
+    view->factor = estimator->regul.factor;
+    view->base = estimator->base.set ? &estimator->base.point : NULL;
+    view->best = estimator->best.set ? &estimator->best.point : NULL;
+    weights_view(estimator);
+    return glm_report_tell(estimator->report, event, view, ret_error);
+}
+
+enum estimator_next glm_finish(struct estimator *estimator, const char *reason,
+                               struct error *ret_error)
+{
+    estimator->phase = GLM_PHASE_FINISHED;
+    estimator->view.reason = reason;
+    glm_say(estimator, "finished: %s; phi %.6g after %lld runs", reason,
+            estimator->best.point.phi.total, (long long)estimator->runs);
+    if (glm_frame_unwhiten(estimator, &estimator->full, ret_error) != 0 ||
+        glm_tell(estimator, GLM_FINISHED, ret_error) != 0)
+        return ESTIMATOR_FAILED;
+    return ESTIMATOR_FINISHED;
+}
+
+static void glm_close(struct estimator *estimator)
+{
+    if (!estimator)
+        return;
+    glm_report_close(estimator->report);
+    glm_frame_fini(&estimator->full);
+    glm_frame_fini(&estimator->super);
+    glm_known_fini(&estimator->base);
+    glm_known_fini(&estimator->best);
+    glm_known_fini(&estimator->trial);
+    glm_limits_fini(&estimator->limits);
+    glm_stop_fini(&estimator->stop);
+    glm_objective_destroy(estimator->objective);
+    glm_parameters_fini(&estimator->parameters);
+    glm_options_fini(&estimator->options);
+    free(estimator->prior_variances);
+    free(estimator->step);
+    free(estimator->moved);
+    free(estimator->weights);
+    free(estimator->prior_weights);
+    free(estimator);
+}
+
+static int mode_check(const struct pest_control *control, struct error *ret_error)
+{
+    if (control->pestmode == PEST_ESTIMATION || control->pestmode == PEST_REGULARISATION)
+        return 0;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "%s: PESTMODE %s is not offered; estimation and regularisation are",
+                     control->path, control->pestmode == PEST_PARETO ? "pareto" : "prediction");
+}
+
+static int parts_open(struct estimator *estimator, struct error *ret_error)
+{
+    struct pest_control *control = estimator->control;
+
+    if (mode_check(control, ret_error) != 0 ||
+        glm_options_read(&estimator->options, control, ret_error) != 0 ||
+        glm_parameters_init(&estimator->parameters, control, estimator->options.enforce_tied,
+                            ret_error) != 0)
+        return -1;
+    estimator->parameters.written = estimator->context.written;
+    estimator->parameters.written_context = estimator->context.written_context;
+    estimator->objective = glm_objective_create(control, &estimator->parameters,
+                                                estimator->context.folder, ret_error);
+    if (!estimator->objective ||
+        glm_regul_init(&estimator->regul, control,
+                       glm_objective_regularisation(estimator->objective) != NULL,
+                       ret_error) != 0)
+        return -1;
+    return 0;
+}
+
+static int state_open(struct estimator *estimator, struct error *ret_error)
+{
+    struct pest_control *control = estimator->control;
+    size_t columns = estimator->parameters.count;
+
+    if (glm_limits_init(&estimator->limits, columns, ret_error) != 0 ||
+        glm_known_init(&estimator->base, &estimator->parameters, ret_error) != 0 ||
+        glm_known_init(&estimator->best, &estimator->parameters, ret_error) != 0 ||
+        glm_known_init(&estimator->trial, &estimator->parameters, ret_error) != 0 ||
+        glm_frame_init(&estimator->full, columns, estimator, ret_error) != 0)
+        return -1;
+    estimator->step = calloc(columns + 1, sizeof *estimator->step);
+    estimator->moved = calloc(columns + 1, sizeof *estimator->moved);
+    estimator->weights = calloc(control->observation_count + 1, sizeof(double));
+    estimator->prior_weights = calloc(control->prior_count + 1, sizeof(double));
+    if (!estimator->step || !estimator->moved || !estimator->weights ||
+        !estimator->prior_weights)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu parameters", columns);
+    estimator->view = (struct glm_view){.control = control,
+                                        .folder = estimator->context.folder,
+                                        .output_base = estimator->context.output_base,
+                                        .column_count = columns,
+                                        .columns = estimator->parameters.index,
+                                        .lower = estimator->parameters.lower,
+                                        .upper = estimator->parameters.upper,
+                                        .weights = estimator->weights,
+                                        .prior_weights = estimator->prior_weights,
+                                        .factor = estimator->regul.factor,
+                                        .lambda = estimator->full.search.lambda};
+    estimator->report = glm_report_open(&estimator->view, ret_error);
+    return estimator->report ? 0 : -1;
+}
+
+static struct estimator *glm_open(const struct estimator_context *context,
+                                  struct error *ret_error)
+{
+    struct estimator *estimator = calloc(1, sizeof *estimator);
+
+    if (!estimator) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for an estimator");
+        return NULL;
+    }
+    estimator->context = *context;
+    estimator->control = context->control;
+    estimator->frame = &estimator->full;
+    glm_stop_init(&estimator->stop, context->control);
+    if (parts_open(estimator, ret_error) != 0 ||
+        (!context->plan_only && state_open(estimator, ret_error) != 0)) {
+        glm_close(estimator);
+        return NULL;
+    }
+    return estimator;
+}
+
+static int64_t glm_count(const struct estimator *estimator)
+{
+    return estimator->control->noptmax == 0 ? 1 : -1;
+}
+
+/* The base run, and the first Jacobian with it. */
+static enum estimator_next start(struct estimator *estimator, struct wave *wanted,
+                                 struct error *ret_error)
+{
+    struct glm_point *base = &estimator->base.point;
+
+    if (glm_tell(estimator, GLM_START, ret_error) != 0)
+        return ESTIMATOR_FAILED;
+    glm_parameters_reduce(&estimator->parameters, estimator->parameters.initial,
+                          estimator->moved);
+    glm_parameters_expand(&estimator->parameters, estimator->moved, base->parameters);
+    if (wave_add(wanted, base->parameters) < 0) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for a run");
+        return ESTIMATOR_FAILED;
+    }
+    estimator->base_pending = true;
+    wanted->purpose = "base run";
+    estimator->phase = GLM_PHASE_JACOBIAN;
+    if (estimator->control->noptmax == 0)
+        return ESTIMATOR_WAVE;
+    wanted->purpose = "base run and Jacobian";
+    estimator->iteration = estimator->view.iteration = 1;
+    glm_parameters_reduce(&estimator->parameters, base->parameters,
+                          estimator->base.transformed);
+    return glm_frame_plan(estimator, wanted, ret_error) == 0 ? ESTIMATOR_WAVE
+                                                             : ESTIMATOR_FAILED;
+}
+
+static int base_take(struct estimator *estimator, const struct wave *ended,
+                     struct error *ret_error)
+{
+    estimator->base_pending = false;
+    if (ended->failed && ended->failed[0])
+        return error_set(ret_error, ERROR_TASKS,
+                         "the model run with the initial parameter values failed; nothing can "
+                         "be estimated from there");
+    if (glm_known_set(&estimator->base, &estimator->parameters, estimator->objective,
+                      ended->parameters, ended->observations, estimator->regul.factor,
+                      ret_error) != 0)
+        return -1;
+    glm_known_copy(&estimator->best, &estimator->base, &estimator->parameters);
+    glm_say(estimator, "start: phi %.6g", estimator->base.point.phi.total);
+    return glm_tell(estimator, GLM_BASE_RUN, ret_error);
+}
+
+/* The Jacobian's runs ended: once more for those that failed, or on to the trials. */
+static enum estimator_next jacobian_take(struct estimator *estimator, struct wave *ended,
+                                         struct wave *wanted, uint32_t slots,
+                                         struct error *ret_error)
+{
+    size_t waiting;
+    long again = 0;
+
+    for (size_t r = 0; !estimator->options.der_forgive && r < ended->run_count; r++)
+        if (ended->failed && ended->failed[r]) {
+            error_set(ret_error, ERROR_TASKS,
+                      "a derivative run of iteration %d failed, and der_forgive is false",
+                      estimator->iteration);
+            return ESTIMATOR_FAILED;
+        }
+    if (glm_frame_digest(estimator, ended, &waiting, ret_error) != 0)
+        return ESTIMATOR_FAILED;
+    if (waiting)
+        again = glm_derivatives_retry(&estimator->frame->derivatives, &estimator->parameters,
+                                      estimator->base.point.parameters, wanted, ret_error);
+    if (again < 0)
+        return ESTIMATOR_FAILED;
+    if (again > 0) {
+        estimator->jacobian_runs += (size_t)again;
+        estimator->phase = GLM_PHASE_RETRY;
+        wanted->purpose = "Jacobian, failed runs again";
+        return ESTIMATOR_WAVE;
+    }
+    return glm_iterate_begin(estimator, wanted, slots, ret_error);
+}
+
+static void runs_note(struct estimator *estimator, const struct wave *ended)
+{
+    estimator->runs += (int64_t)ended->run_count;
+    for (size_t r = 0; r < ended->run_count; r++)
+        estimator->failures += ended->failed && ended->failed[r];
+}
+
+static enum estimator_next glm_step(struct estimator *estimator, struct wave *ended,
+                                    struct wave *wanted, uint32_t slots,
+                                    struct error *ret_error)
+{
+    bool regulated;
+
+    runs_note(estimator, ended);
+    if (estimator->phase == GLM_PHASE_START)
+        return start(estimator, wanted, ret_error);
+    if (estimator->phase == GLM_PHASE_FINISHED)
+        return ESTIMATOR_FINISHED;
+    if (estimator->phase == GLM_PHASE_TRIALS)
+        return glm_iterate_trials(estimator, ended, wanted, slots, ret_error);
+    if (estimator->base_pending) {
+        if (base_take(estimator, ended, ret_error) != 0)
+            return ESTIMATOR_FAILED;
+        if (estimator->control->noptmax == 0)
+            return glm_finish(estimator, "NOPTMAX is 0: one run", ret_error);
+        regulated = estimator->regul.on &&
+                    estimator->base.point.phi.measurement <= estimator->regul.accept;
+        if (glm_stop_note(&estimator->stop, 0,
+                          !estimator->regul.on ? estimator->base.point.phi.total
+                          : regulated          ? estimator->base.point.phi.regularisation
+                                               : estimator->base.point.phi.measurement,
+                          regulated, 0.0) &&
+            estimator->control->noptmax > 0)
+            return glm_finish(estimator, estimator->stop.reason, ret_error);
+    }
+    return jacobian_take(estimator, ended, wanted, slots, ret_error);
+}
+
+const struct estimator_ops glm_ops = {
+    .mode = "glm",
+    .open = glm_open,
+    .close = glm_close,
+    .count = glm_count,
+    .step = glm_step,
+};

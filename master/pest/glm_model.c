@@ -1,0 +1,324 @@
+/*
+ * glm_model.c - the sums that set a model up; glm_model_upgrade.c makes upgrades of it.
+ *
+ * With U = (E'_1 ... E'_k) everything that an upgrade needs are JᵗQJ, JᵗQr0, JᵗQU, UᵗQU and
+ * UᵗQr0, measurement rows and regularisation rows apart (curvature is of measurement rows alone:
+ * regularisation is linear or nearly so). The E'_j come from E_j = r0 - J d_j - r_j by the k x k
+ * system with matrix G, G_ij = <d_i, d_j>²; U is never formed, its sums are those of E times G⁻¹.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/pest/glm_model_private.h"
+
+#define SAME_DIRECTION 1e-3 /* of G's diagonal, after elimination: known already */
+
+static double *doubles(size_t count)
+{
+    return calloc(count + 1, sizeof(double));
+}
+
+struct glm_model *glm_model_create(size_t columns, const struct pest_control *control,
+                                   struct error *ret_error)
+{
+    struct glm_model *model = calloc(1, sizeof *model);
+    size_t n = columns;
+
+    if (model) {
+        model->n = n;
+        model->control = control;
+        model->factor = 1.0;
+        model->normal[0] = doubles(n * n);
+        model->gradient[0] = doubles(n);
+        model->gradient[1] = doubles(n);
+        model->total_gradient = doubles(n);
+        model->metric = doubles(n);
+        model->steps = doubles(n * GLM_MODEL_POINTS);
+        model->raw_cross = doubles(n * GLM_MODEL_POINTS);
+        model->cross = doubles(n * GLM_MODEL_POINTS);
+        model->work = doubles(n * n);
+        model->scratch = doubles(n * 8);
+    }
+    if (!model || !model->normal[0] || !model->gradient[0] || !model->gradient[1] ||
+        !model->total_gradient || !model->metric || !model->steps || !model->raw_cross ||
+        !model->cross || !model->work || !model->scratch) {
+        glm_model_destroy(model);
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the normal matrix of %zu parameters",
+                  columns);
+        return NULL;
+    }
+    return model;
+}
+
+void glm_model_destroy(struct glm_model *model)
+{
+    if (!model)
+        return;
+    for (int part = 0; part < 2; part++) {
+        free(model->normal[part]);
+        free(model->gradient[part]);
+    }
+    free(model->total_gradient);
+    free(model->metric);
+    free(model->steps);
+    free(model->raw_cross);
+    free(model->cross);
+    free(model->work);
+    free(model->scratch);
+    free(model->residuals);
+    free(model->misses);
+    free(model);
+}
+
+static int rows_make(struct glm_model *model, size_t rows, struct error *ret_error)
+{
+    if (rows == model->rows)
+        return 0;
+    free(model->residuals);
+    free(model->misses);
+    model->residuals = doubles(rows);
+    model->misses = doubles(rows * (GLM_MODEL_POINTS + 1));
+    model->rows = rows;
+    if (model->residuals && model->misses)
+        return 0;
+    model->rows = 0;
+    return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu residuals", rows);
+}
+
+static void metric_set(struct glm_model *model, const double *metric)
+{
+    size_t n = model->n;
+    double largest = 0.0;
+
+    for (size_t p = 0; p < n; p++) {
+        double own = model->normal[0][p + p * n];
+
+        if (metric)
+            own = metric[p];
+        else if (model->normal[1])
+            own += model->factor * model->normal[1][p + p * n];
+        model->metric[p] = fmax(own, metric ? 0.0 : 0.1 * model->metric[p]);
+        largest = fmax(largest, model->metric[p]);
+    }
+    /* A parameter that nothing answers to has no gradient either; any length will do. */
+    for (size_t p = 0; p < n; p++)
+        if (!(model->metric[p] > 1e-30 * largest))
+            model->metric[p] = largest > 0.0 ? 1e-30 * largest : 1.0;
+}
+
+int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
+                   const double *weights, const bool *regularisation, const double *residuals,
+                   const double *metric, struct error *ret_error)
+{
+    size_t rows = jacobian_rows(view);
+
+    if (rows_make(model, rows, ret_error) != 0)
+        return -1;
+    model->view = view;
+    model->weights = weights;
+    model->regularisation = regularisation;
+    memcpy(model->residuals, residuals, rows * sizeof *residuals);
+    glm_model_forget(model);
+    if (regularisation && !model->normal[1] &&
+        !(model->normal[1] = doubles(model->n * model->n)))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a second normal matrix");
+    for (int part = 0; part < (regularisation ? 2 : 1); part++) {
+        enum normal_part which = part ? NORMAL_REGULARISATION : NORMAL_MEASUREMENT;
+
+        if (normal_fill(view, weights, regularisation, which, model->normal[part], ret_error) !=
+            0)
+            return -1;
+        if (normal_gradient(view, weights, regularisation, which, residuals,
+                            model->gradient[part], ret_error) != 0)
+            return -1;
+        model->phi[part] = weighted_square(weights, regularisation, which, residuals, rows);
+    }
+    metric_set(model, metric);
+    return 0;
+}
+
+void glm_model_factor(struct glm_model *model, double factor)
+{
+    model->factor = factor;
+}
+
+void glm_model_forget(struct glm_model *model)
+{
+    model->points = 0;
+    model->fitted = 0;
+}
+
+double glm_model_distance(const struct glm_model *model, const double *a, const double *b)
+{
+    double sum = 0.0;
+
+    for (size_t p = 0; p < model->n; p++) {
+        double difference = b ? a[p] - b[p] : a[p];
+
+        sum += model->metric[p] * difference * difference;
+    }
+    return sum;
+}
+
+const double *glm_model_metric(const struct glm_model *model)
+{
+    return model->metric;
+}
+
+double glm_model_inner(const struct glm_model *model, const double *a, const double *b)
+{
+    double sum = 0.0;
+
+    for (size_t p = 0; p < model->n; p++)
+        sum += model->metric[p] * a[p] * b[p];
+    return sum;
+}
+
+/* E = r0 - J s - r, measurement rows; others 0. */
+static void miss_fill(struct glm_model *model, const double *step, const double *residuals,
+                      double *ret)
+{
+    jacobian_multiply(model->view, model->weights, step, ret);
+    for (size_t r = 0; r < model->rows; r++) {
+        bool counts =
+            model->weights[r] != 0.0 && !(model->regularisation && model->regularisation[r]);
+
+        ret[r] = counts ? model->residuals[r] - ret[r] - residuals[r] : 0.0;
+    }
+}
+
+/* x := G⁻¹x with the factor in model->gram; entries `stride` apart. */
+static void gram_solve(const struct glm_model *model, double *x, size_t k, size_t stride)
+{
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < i; j++)
+            x[i * stride] -= model->gram[i][j] * x[j * stride];
+        x[i * stride] /= model->gram[i][i];
+    }
+    for (size_t i = k; i-- > 0;) {
+        for (size_t j = i + 1; j < k; j++)
+            x[i * stride] -= model->gram[j][i] * x[j * stride];
+        x[i * stride] /= model->gram[i][i];
+    }
+}
+
+double glm_model_miss(struct glm_model *model, const double *step, const double *residuals)
+{
+    double *miss = model->misses + model->rows * GLM_MODEL_POINTS;
+    double share[GLM_MODEL_POINTS];
+
+    miss_fill(model, step, residuals, miss);
+    for (size_t j = 0; j < model->fitted; j++) {
+        double inner = glm_model_inner(model, model->steps + j * model->n, step);
+
+        share[j] = inner * inner / model->lengths[j];
+    }
+    gram_solve(model, share, model->fitted, 1);
+    for (size_t j = 0; j < model->fitted; j++)
+        for (size_t r = 0; r < model->rows; r++)
+            miss[r] -= share[j] * model->misses[j * model->rows + r];
+    return sqrt(weighted_square(model->weights, model->regularisation, NORMAL_MEASUREMENT, miss,
+                                model->rows));
+}
+
+/* What of the new row of G is left after eliminating the rows before it (Cholesky). Scaled by the
+ * lengths of the steps, so that G's diagonal is 1. */
+static double cholesky_row(struct glm_model *model, const double *step, double length,
+                           double *row)
+{
+    double left = 1.0;
+
+    for (size_t j = 0; j < model->points; j++) {
+        double inner = glm_model_inner(model, step, model->steps + j * model->n);
+        double sum = inner * inner / (length * model->lengths[j]);
+
+        for (size_t k = 0; k < j; k++)
+            sum -= row[k] * model->gram[j][k];
+        row[j] = sum / model->gram[j][j];
+        left -= row[j] * row[j];
+    }
+    return left;
+}
+
+int glm_model_learn(struct glm_model *model, const double *step, const double *residuals,
+                    struct error *ret_error)
+{
+    size_t k = model->points, n = model->n;
+    double length = glm_model_distance(model, step, NULL), left;
+    double *miss = model->misses + k * model->rows;
+
+    if (k == GLM_MODEL_POINTS || !(length > 0.0))
+        return 0;
+    left = cholesky_row(model, step, length, model->gram[k]);
+    if (left < SAME_DIRECTION)
+        return 0;
+    model->gram[k][k] = sqrt(left);
+    model->lengths[k] = length;
+    memcpy(model->steps + k * n, step, n * sizeof *step);
+    miss_fill(model, step, residuals, miss);
+    /* In units of |d|², as the rows of G are. */
+    for (size_t r = 0; r < model->rows; r++)
+        miss[r] /= length;
+    if (normal_gradient(model->view, model->weights, model->regularisation, NORMAL_MEASUREMENT,
+                        miss, model->raw_cross + k * n, ret_error) != 0)
+        return -1;
+    model->points++;
+    return 1;
+}
+
+static double weighted_inner(const struct glm_model *model, const double *a, const double *b)
+{
+    double sum = 0.0;
+
+    for (size_t r = 0; r < model->rows; r++)
+        if (a[r] != 0.0 && b[r] != 0.0)
+            sum += model->weights[r] * model->weights[r] * a[r] * b[r];
+    return sum;
+}
+
+void glm_model_fit(struct glm_model *model)
+{
+    size_t k = model->points, n = model->n;
+
+    for (size_t i = 0; i < k; i++) {
+        const double *miss = model->misses + i * model->rows;
+
+        model->against[i] = weighted_inner(model, miss, model->residuals);
+        for (size_t j = 0; j <= i; j++)
+            model->curvature[i][j] = model->curvature[j][i] =
+                weighted_inner(model, miss, model->misses + j * model->rows);
+    }
+    memcpy(model->cross, model->raw_cross, n * k * sizeof *model->cross);
+    for (size_t p = 0; p < n; p++)
+        gram_solve(model, model->cross + p, k, n);
+    gram_solve(model, model->against, k, 1);
+    for (size_t i = 0; i < k; i++)
+        gram_solve(model, model->curvature[i], k, 1);
+    for (size_t i = 0; i < k; i++)
+        gram_solve(model, &model->curvature[0][i], k, GLM_MODEL_POINTS);
+    model->fitted = k;
+}
+
+void glm_model_update_columns(const struct glm_model *model, const double *step,
+                              double *const *columns)
+{
+    size_t k = model->fitted, n = model->n;
+    double turn[GLM_MODEL_POINTS];
+
+    /* E' = E G⁻¹; J gains 2 E' diag(<d_j, s> / |d_j|²) (W d_j)ᵗ = 2 E (G⁻¹ diag(...) dᵗW). */
+    for (size_t p = 0; p < n; p++) {
+        for (size_t j = 0; j < k; j++) {
+            const double *d = model->steps + j * n;
+
+            turn[j] = 2.0 * glm_model_inner(model, d, step) / model->lengths[j] *
+                      model->metric[p] * d[p];
+        }
+        gram_solve(model, turn, k, 1);
+        for (size_t j = 0; j < k; j++)
+            for (size_t o = 0; o < model->view->observations; o++)
+                columns[p][o] += model->misses[j * model->rows + o] * turn[j];
+    }
+}

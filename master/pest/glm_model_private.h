@@ -1,0 +1,38 @@
+/* glm_model_private.h - for glm_model.c and glm_model_upgrade.c. Lengths are squared, in W. */
+#ifndef BEOFARM_MASTER_PEST_GLM_MODEL_PRIVATE_H
+#define BEOFARM_MASTER_PEST_GLM_MODEL_PRIVATE_H
+
+#include "master/pest/glm_model.h"
+
+struct glm_model {
+    size_t n, rows;
+    const struct pest_control *control;
+    const struct jacobian_view *view;
+    const double *weights;
+    const bool *regularisation;
+    double factor;
+    double *residuals;      /* [rows] r0 */
+    double *normal[2];      /* JᵗQJ of measurement and of regularisation rows (or NULL) */
+    double *gradient[2];    /* JᵗQr0 of both */
+    double phi[2];          /* r0ᵗQr0 of both */
+    double *total_gradient; /* [n] */
+    double *metric;         /* [n] W */
+
+    size_t points, fitted;
+    double *steps;                                   /* [points][n] d_j */
+    double lengths[GLM_MODEL_POINTS];                /* <d_j, d_j> */
+    double gram[GLM_MODEL_POINTS][GLM_MODEL_POINTS]; /* Cholesky's factor of the scaled G */
+    double *misses;                                  /* [points + 1][rows] E_j / |d_j|² */
+    double *raw_cross;                               /* [points][n] JᵗQE */
+    /* After glm_model_fit, of E' = E G⁻¹: */
+    double *cross;                                        /* [points][n] */
+    double curvature[GLM_MODEL_POINTS][GLM_MODEL_POINTS]; /* E'ᵗQE' */
+    double against[GLM_MODEL_POINTS];                     /* E'ᵗQr0 */
+
+    double *work;    /* [n][n] */
+    double *scratch; /* [8][n] */
+};
+
+double glm_model_inner(const struct glm_model *model, const double *a, const double *b);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * glm_model_upgrade.c - upgrades of a model (glm_model.h).
+ *
+ * At s, with q_j = <d_j, s>² / |d_j|², D = diag(2 <d_j, s> / |d_j|²) and V = (W d_1 ... W d_k):
+ *
+ *     UᵗQr(s) = UᵗQr0 - (JᵗQU)ᵗs - UᵗQU q =: u
+ *     J(s)ᵗQr(s) = JᵗQr0 - JᵗQJ s - JᵗQU q + V D u
+ *     J(s)ᵗQJ(s) = JᵗQJ + JᵗQU D Vᵗ + V D (JᵗQU)ᵗ + V D UᵗQU D Vᵗ
+ *
+ * A Gauss-Newton step solves (J(s)ᵗQJ(s) + lambda W) x = J(s)ᵗQr(s) - lambda W (s - c) among the
+ * parameters that may move. Those that the step would take out of the box are put on its edge and
+ * the others are solved for again, knowing of it; those at an edge with a step inwards are free.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/pest/eigen.h"
+#include "master/pest/glm_model_private.h"
+
+#define RIDGE      1e-11 /* of the diagonal: what rounding leaves of a singular matrix */
+#define SETTLED    1e-12 /* |step|² against phi: nothing more to be had from the model */
+#define HALVINGS   8
+#define EDGE_TURNS 50
+
+struct inner {
+    struct glm_model *model;
+    const struct glm_box *box;
+    double lambda;
+    const double *centre;
+    double *slope; /* [n] half of minus the gradient at s */
+    double *step;  /* [n] */
+    double *tried; /* [n] */
+    size_t *index; /* [n] free ones */
+    bool *held;    /* [n] */
+};
+
+static double total_gradient(const struct glm_model *model, size_t p)
+{
+    return model->gradient[0][p] +
+           (model->normal[1] ? model->factor * model->gradient[1][p] : 0.0);
+}
+
+const double *glm_model_gradient(struct glm_model *model)
+{
+    for (size_t p = 0; p < model->n; p++)
+        model->total_gradient[p] = total_gradient(model, p);
+    return model->total_gradient;
+}
+
+/* q, D and u at s. */
+static void curve(const struct glm_model *model, const double *s, double *q, double *d,
+                  double *u)
+{
+    size_t k = model->fitted, n = model->n;
+
+    for (size_t j = 0; j < k; j++) {
+        double inner = glm_model_inner(model, model->steps + j * n, s);
+
+        q[j] = inner * inner / model->lengths[j];
+        d[j] = 2.0 * inner / model->lengths[j];
+    }
+    for (size_t j = 0; j < k; j++) {
+        u[j] = model->against[j];
+        for (size_t p = 0; p < n; p++)
+            u[j] -= model->cross[j * n + p] * s[p];
+        for (size_t i = 0; i < k; i++)
+            u[j] -= model->curvature[j][i] * q[i];
+    }
+}
+
+static double quadratic(const double *matrix, size_t n, const double *s)
+{
+    double sum = 0.0;
+
+    for (size_t q = 0; q < n; q++) {
+        double column = 0.0;
+
+        if (s[q] == 0.0)
+            continue;
+        for (size_t p = 0; p < n; p++)
+            column += matrix[p + q * n] * s[p];
+        sum += column * s[q];
+    }
+    return sum;
+}
+
+void glm_model_predict(struct glm_model *model, const double *step, double *ret_measurement,
+                       double *ret_regularisation)
+{
+    double q[GLM_MODEL_POINTS], d[GLM_MODEL_POINTS], u[GLM_MODEL_POINTS], phi[2];
+    size_t n = model->n;
+
+    for (int part = 0; part < 2; part++) {
+        phi[part] = 0.0;
+        if (!model->normal[part])
+            continue;
+        phi[part] = model->phi[part] + quadratic(model->normal[part], n, step);
+        for (size_t p = 0; p < n; p++)
+            phi[part] -= 2.0 * model->gradient[part][p] * step[p];
+    }
+    curve(model, step, q, d, u);
+    /* |r - Uq|² = |r|² - 2 qᵗUᵗQr + qᵗUᵗQUq, and u = UᵗQ(r - Uq) */
+    for (size_t j = 0; j < model->fitted; j++) {
+        phi[0] -= 2.0 * q[j] * u[j];
+        for (size_t i = 0; i < model->fitted; i++)
+            phi[0] -= q[j] * model->curvature[j][i] * q[i];
+    }
+    *ret_measurement = fmax(phi[0], 0.0);
+    *ret_regularisation = fmax(phi[1], 0.0);
+}
+
+/* What is minimised. */
+static double value(const struct inner *inner, const double *s)
+{
+    double measurement, regularisation;
+
+    glm_model_predict(inner->model, s, &measurement, &regularisation);
+    return measurement + inner->model->factor * regularisation +
+           inner->lambda * glm_model_distance(inner->model, s, inner->centre);
+}
+
+static void slope_fill(const struct inner *inner, const double *s, const double *q,
+                       const double *d, const double *u)
+{
+    const struct glm_model *model = inner->model;
+    size_t n = model->n;
+
+    for (size_t p = 0; p < n; p++)
+        inner->slope[p] =
+            total_gradient(model, p) - inner->lambda * model->metric[p] *
+                                           (s[p] - (inner->centre ? inner->centre[p] : 0.0));
+    for (int part = 0; part < 2 && model->normal[part]; part++)
+        for (size_t c = 0; c < n; c++)
+            for (size_t p = 0; s[c] != 0.0 && p < n; p++)
+                inner->slope[p] -=
+                    (part ? model->factor : 1.0) * model->normal[part][p + c * n] * s[c];
+    for (size_t j = 0; j < model->fitted; j++)
+        for (size_t p = 0; p < n; p++)
+            inner->slope[p] += model->metric[p] * model->steps[j * n + p] * d[j] * u[j] -
+                               model->cross[j * n + p] * q[j];
+}
+
+/* Entry (p, c) of J(s)ᵗQJ(s) beyond JᵗQJ is xᵗ_p y_c with these k-vectors. */
+static double bent(const struct glm_model *model, const double *d, size_t p, size_t c)
+{
+    size_t k = model->fitted, n = model->n;
+    double sum = 0.0;
+
+    for (size_t j = 0; j < k; j++) {
+        double vp = model->metric[p] * model->steps[j * n + p] * d[j];
+        double vc = model->metric[c] * model->steps[j * n + c] * d[j];
+
+        sum += model->cross[j * n + p] * vc + vp * model->cross[j * n + c];
+        for (size_t i = 0; i < k; i++)
+            sum +=
+                vp * model->curvature[j][i] * model->metric[c] * model->steps[i * n + c] * d[i];
+    }
+    return sum;
+}
+
+static double entry(const struct inner *inner, const double *d, size_t p, size_t c)
+{
+    const struct glm_model *model = inner->model;
+    double sum = model->normal[0][p + c * model->n];
+
+    if (model->normal[1])
+        sum += model->factor * model->normal[1][p + c * model->n];
+    if (model->fitted)
+        sum += bent(model, d, p, c);
+    if (p == c)
+        sum += inner->lambda * model->metric[p];
+    return sum;
+}
+
+/* Factor the matrix of the free parameters; more ridge until it can be done. */
+static int factor_free(const struct inner *inner, const double *d, size_t free_count)
+{
+    double *work = inner->model->work;
+
+    for (double ridge = RIDGE; ridge < 10.0; ridge *= 100.0) {
+        for (size_t j = 0; j < free_count; j++)
+            for (size_t i = 0; i < free_count; i++)
+                work[i + j * free_count] = entry(inner, d, inner->index[i], inner->index[j]);
+        for (size_t i = 0; i < free_count; i++)
+            work[i + i * free_count] +=
+                ridge * (work[i + i * free_count] + inner->model->metric[inner->index[i]]);
+        if (eigen_cholesky(work, free_count, NULL))
+            return 0;
+    }
+    return -1;
+}
+
+/* The step of the free parameters, given what the held ones do. */
+static int solve_free(const struct inner *inner, const double *d, double *right)
+{
+    size_t n = inner->model->n, free_count = 0;
+
+    for (size_t p = 0; p < n; p++)
+        if (!inner->held[p])
+            inner->index[free_count++] = p;
+    for (size_t i = 0; i < free_count; i++) {
+        size_t p = inner->index[i];
+
+        right[i] = inner->slope[p];
+        for (size_t c = 0; c < n; c++)
+            if (inner->held[c] && inner->step[c] != 0.0)
+                right[i] -= entry(inner, d, p, c) * inner->step[c];
+    }
+    if (!free_count)
+        return 0;
+    if (factor_free(inner, d, free_count) != 0)
+        return -1;
+    eigen_cholesky_solve(inner->model->work, free_count, right);
+    for (size_t i = 0; i < free_count; i++)
+        inner->step[inner->index[i]] = right[i];
+    return 0;
+}
+
+/* Put on the edge what goes out of the box; how many. */
+static size_t edge(const struct inner *inner, const double *s)
+{
+    const struct glm_box *box = inner->box;
+    size_t count = 0;
+
+    for (size_t p = 0; p < inner->model->n; p++) {
+        double to = s[p] + inner->step[p];
+
+        if (inner->held[p] || (to >= box->lower[p] && to <= box->upper[p]))
+            continue;
+        inner->step[p] = (to < box->lower[p] ? box->lower[p] : box->upper[p]) - s[p];
+        inner->held[p] = true;
+        count++;
+    }
+    return count;
+}
+
+static int step_fill(const struct inner *inner, const double *s, const double *d, double *right)
+{
+    const struct glm_box *box = inner->box;
+
+    for (size_t p = 0; p < inner->model->n; p++) {
+        bool out = (s[p] <= box->lower[p] && inner->slope[p] <= 0.0) ||
+                   (s[p] >= box->upper[p] && inner->slope[p] >= 0.0);
+
+        inner->held[p] = out || (box->frozen && box->frozen[p]);
+        inner->step[p] = 0.0;
+    }
+    for (int turn = 0; turn < EDGE_TURNS; turn++) {
+        if (solve_free(inner, d, right) != 0)
+            return -1;
+        if (edge(inner, s) == 0 || box->clip)
+            return 0;
+    }
+    return 0;
+}
+
+/* Go along the step while it pays; 0: it does not. */
+static double walk(const struct inner *inner, double *s, double before)
+{
+    size_t n = inner->model->n;
+    double part = 1.0;
+
+    for (int i = 0; i < HALVINGS; i++, part /= 2.0) {
+        double after;
+
+        for (size_t p = 0; p < n; p++)
+            inner->tried[p] = fmax(inner->box->lower[p],
+                                   fmin(inner->box->upper[p], s[p] + part * inner->step[p]));
+        after = value(inner, inner->tried);
+        if (after < before) {
+            memcpy(s, inner->tried, n * sizeof *s);
+            return before - after;
+        }
+    }
+    return 0.0;
+}
+
+static int inner_init(struct inner *inner, struct glm_model *model)
+{
+    inner->slope = model->scratch;
+    inner->step = model->scratch + model->n;
+    inner->tried = model->scratch + 2 * model->n;
+    inner->index = malloc((model->n + 1) * sizeof *inner->index);
+    inner->held = malloc((model->n + 1) * sizeof *inner->held);
+    return inner->index && inner->held ? 0 : -1;
+}
+
+/* One Gauss-Newton step; how much it gained, 0 at the end of the way, -1: a bad matrix. */
+static double gauss_newton(const struct inner *inner, double *s, double before)
+{
+    double q[GLM_MODEL_POINTS], d[GLM_MODEL_POINTS], u[GLM_MODEL_POINTS];
+
+    curve(inner->model, s, q, d, u);
+    slope_fill(inner, s, q, d, u);
+    if (step_fill(inner, s, d, inner->model->scratch + 3 * inner->model->n) != 0)
+        return -1.0;
+    if (glm_model_distance(inner->model, inner->step, NULL) <= SETTLED * before)
+        return 0.0;
+    return walk(inner, s, before);
+}
+
+int glm_model_upgrade(struct glm_model *model, const struct glm_box *box, double lambda,
+                      const double *centre, int effort, double *ret_step,
+                      struct error *ret_error)
+{
+    struct inner inner = {.model = model, .box = box, .lambda = lambda, .centre = centre};
+    double gained = 0.0;
+
+    if (inner_init(&inner, model) != 0) {
+        free(inner.index);
+        free(inner.held);
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for an upgrade");
+    }
+    for (size_t p = 0; p < model->n; p++)
+        ret_step[p] = fmax(box->lower[p], fmin(box->upper[p], centre ? centre[p] : 0.0));
+    for (int i = 0; i < effort; i++) {
+        double before = value(&inner, ret_step);
+
+        gained = gauss_newton(&inner, ret_step, before);
+        if (gained <= 1e-6 * before)
+            break;
+    }
+    free(inner.index);
+    free(inner.held);
+    if (gained < 0.0)
+        return error_set(ret_error, ERROR_TASKS,
+                         "the normal matrix cannot be solved: the Jacobian holds values that "
+                         "are too large or not numbers");
+    return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * glm_options.h - the `++` options of pestpp-glm that mean something here, read once.
+ *
+ *   lambdas(list)            Marquardt lambdas to choose from, instead of those around the last
+ *                            best (RLAMBDA1, RLAMFAC)
+ *   lambda_scale_fac(list)   each upgrade is also tried at these multiples of its length
+ *   upgrade_augment(bool)    with `lambdas`: the last best lambda and its neighbours join the list
+ *   lambda_forgive(bool)     a failed upgrade run is only a bad upgrade; default true unless
+ *                            the control file says nolamforgive
+ *   der_forgive(bool)        likewise for derivatives (glm_derivatives.h)
+ *   glm_normal_form(form)    what lambda multiplies: diag (of JᵗQJ; the default), ident, or prior
+ *                            (the inverse of the prior parameter variances)
+ *   n_iter_base, n_iter_super, max_n_super, super_eigthresh, super_relparmax
+ *                            SVD-assist (glm_super.h)
+ *   base_jacobian(file)      the first Jacobian comes from this file
+ *   hotstart_resfile(file)   the base run's results come from this residuals file
+ *   enforce_tied_bounds(bool) glm_parameters.h
+ *   reg_frac(x)              0 < x < 1: regularisation makes this part of phi in all, instead of
+ *                            PHIMLIM
+ *   uncertainty(bool)        first-order uncertainty at the end; default true
+ *   iteration_uncertainty... no: see fosm options below
+ *   forecasts(names)         observations whose uncertainty is wanted
+ */
+#ifndef BEOFARM_MASTER_PEST_GLM_OPTIONS_H
+#define BEOFARM_MASTER_PEST_GLM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/error.h"
+#include "common/pest/control.h"
+
+enum glm_form { GLM_DIAG, GLM_IDENT, GLM_PRIOR };
+
+struct glm_options {
+    double *lambdas; /* NULL: by RLAMBDA1 and RLAMFAC */
+    size_t lambda_count;
+    double *scales; /* without 1; may be empty */
+    size_t scale_count;
+    bool augment;
+    bool lambda_forgive, der_forgive;
+    enum glm_form form;
+    long base_iterations, super_iterations; /* super 0: no SVD-assist; base -1: one in all */
+    long super_max;
+    double super_threshold;
+    const char *base_jacobian, *hotstart; /* NULL: none; borrowed from the control file */
+    bool enforce_tied;
+    double reg_fraction; /* 0: by PHIMLIM */
+    bool uncertainty;
+    char **forecasts; /* borrowed texts */
+    size_t forecast_count;
+};
+
+/* -1 with "file:line: ..." for a malformed one. */
+int glm_options_read(struct glm_options *options, struct pest_control *control,
+                     struct error *ret_error);
+void glm_options_fini(struct glm_options *options);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * glm_search.h - the lambda search of one iteration: which upgrades to try, and when to stop.
+ *
+ * PEST tries one lambda after another (RLAMBDA1, RLAMFAC, PHIRATSUF, PHIREDLAM, NUMLAM); PEST++
+ * tries fifteen upgrades at once. Here every trial is chosen by what is known when it is chosen:
+ *
+ * - The model (glm_model.h) is exact at all parameter sets run so far, so each trial teaches the
+ *   next ones, and bases of earlier iterations go on teaching.
+ * - How far the model can be believed is measured: at each trial, the length of what it missed
+ *   over the squared distance from the nearest parameter set known, K ("doubt"). At a distance d
+ *   from what is known, (K d²)² is added to the phi that the model foretells.
+ * - Of upgrades for lambdas from large to small the one with the least phi so expected is tried;
+ *   with more slots than one, others that differ from it by a quarter of its length or more.
+ *   Before there is a doubt, lambda begins with RLAMBDA1 / 100 (the diagonal of JᵗQJ being the
+ *   unit, unless ++glm_normal_form says otherwise).
+ * - A failed run (or one with a phi that is not finite) halves the distance allowed.
+ *
+ * A search ends after NUMLAM trials; or when phi has fallen and the next upgrade promises less
+ * than PHIREDLAM of it, or less per run (in ln phi) than the iteration has brought so far, its
+ * Jacobian included: then a new Jacobian is worth more (this is what PHIRATSUF is a rule of thumb
+ * for; where phi has fallen below PHIRATSUF times the old one, twice as much must be promised). It
+ * ends without a better parameter set when no upgrade promises any gain.
+ */
+#ifndef BEOFARM_MASTER_PEST_GLM_SEARCH_H
+#define BEOFARM_MASTER_PEST_GLM_SEARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "master/pest/glm_limits.h"
+#include "master/pest/glm_model.h"
+#include "master/pest/glm_options.h"
+#include "master/pest/glm_regul.h"
+
+/* A step proposed. */
+struct glm_candidate {
+    double lambda, scale;
+    double *step;                       /* [n] */
+    double measurement, regularisation; /* foretold */
+    double expected;                    /* merit, doubt included */
+    double doubt;                       /* what of it is doubt */
+};
+
+struct glm_search {
+    size_t n;
+    const struct pest_control *control;
+    const struct glm_options *options;
+    struct glm_model *model;
+    struct glm_regul *regul;
+    const struct glm_box *box;
+
+    double doubt;  /* K; < 0: not known yet */
+    double lambda; /* of the best trial so far, of the iteration before at first */
+    double reach;  /* largest |step|² allowed after failures; HUGE_VAL: no limit */
+
+    double base_measurement, base_regularisation;
+    double best_measurement, best_regularisation;
+    bool improved;
+    double *best;  /* [n] the best step so far; 0 at first */
+    double *known; /* [known_count][n] steps at which results are known; the base (0) not among
+                    * them */
+    size_t known_count, known_capacity;
+    size_t trials, failures, rounds; /* of this iteration */
+    size_t spent;                    /* runs of this iteration's Jacobian */
+    double promised; /* merit expected of the last candidate that was not tried, for reports */
+
+    struct glm_candidate *candidates; /* scratch */
+    size_t candidate_count, candidate_capacity;
+    double *scratch;
+};
+
+int glm_search_init(struct glm_search *search, size_t n, const struct pest_control *control,
+                    const struct glm_options *options, struct error *ret_error);
+void glm_search_fini(struct glm_search *search);
+
+/* A new iteration: the model is at its base, where phi has these parts. `spent`: runs that its
+ * Jacobian cost. */
+void glm_search_begin(struct glm_search *search, struct glm_model *model,
+                      struct glm_regul *regul, const struct glm_box *box, double measurement,
+                      double regularisation, size_t spent);
+
+/* A point known from before (a step from this base). Not a trial. -1: no memory. */
+int glm_search_know(struct glm_search *search, const double *step);
+
+/* The next trials: at most `slots` and what NUMLAM leaves. *ret_count of them, in
+ * search->candidates (valid until the next call); 0: the search is over. -1 with a sentence. */
+int glm_search_propose(struct glm_search *search, uint32_t slots, size_t *ret_count,
+                       struct error *ret_error);
+
+/* A trial ended at `step` (as written). `missed`: glm_model_miss there, taken before anything of
+ * its wave was learnt. Returns whether it is the best so far. -1: no memory. */
+int glm_search_take(struct glm_search *search, const double *step, double lambda,
+                    double measurement, double regularisation, double missed,
+                    struct error *ret_error);
+/* A trial failed. */
+void glm_search_fail(struct glm_search *search, const double *step);
+
+/* The part of merit by which the model hopes to lower it from the base, doubts aside: 0 to 1. */
+int glm_search_hope(struct glm_search *search, double *ret_part, struct error *ret_error);
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * glm_search_propose.c - choosing the trials of a lambda search (glm_search.h).
+ *
+ * For few parameters an upgrade costs nothing and the ladder of lambdas is long and fine; for
+ * thousands each costs seconds, and the ladder is a few rungs about the last best lambda.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/pest/glm_search.h"
+
+#define LAMBDA_LEAST 1e-8
+#define LAMBDA_MOST  1e3
+#define LADDER_MAX   64
+#define HOPELESS     1e-10  /* of merit: not worth a run */
+#define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
+#define FAR_ENOUGH   1e-12
+
+double glm_search_nearest(const struct glm_search *search, const double *step);
+
+/* How long a ladder, and how many Gauss-Newton steps per rung, n parameters can pay. */
+static void afford(size_t n, size_t *ret_rungs, int *ret_effort)
+{
+    *ret_rungs = n <= 60 ? LADDER_MAX : n <= 300 ? 12 : n <= 1000 ? 7 : n <= 2500 ? 4 : 3;
+    *ret_effort = n <= 60 ? 25 : n <= 300 ? 8 : n <= 1000 ? 4 : n <= 2500 ? 2 : 1;
+}
+
+static double spacing(const struct pest_control *control)
+{
+    double factor = control->rlamfac;
+
+    if (factor < -1.0) /* RLAMBDA1 comes to 1 in that many steps */
+        factor = pow(fmax(control->rlambda1, 1.0 / control->rlambda1), 1.0 / -factor);
+    return isfinite(factor) && factor > 1.2 ? factor : 2.0;
+}
+
+/* Lambdas from large to small; how many. */
+static size_t ladder_fill(const struct glm_search *search, size_t rungs, double *ret)
+{
+    const struct glm_options *options = search->options;
+    double factor = spacing(search->control), top = LAMBDA_MOST, bottom = LAMBDA_LEAST;
+    size_t count = 0;
+
+    if (options->lambdas) {
+        for (size_t i = 0; i < options->lambda_count && count < LADDER_MAX - 3; i++)
+            ret[count++] = options->lambdas[i];
+        for (int i = -1; options->augment && i <= 1; i++)
+            ret[count++] = search->lambda * pow(factor, i);
+        return count;
+    }
+    if (rungs < LADDER_MAX) { /* about the last best, mostly below */
+        factor = fmax(factor, 10.0);
+        top = search->lambda * pow(factor, (double)((rungs - 1) / 2));
+        bottom = top / pow(factor, (double)rungs - 2.0);
+    } else {
+        factor = fmax(factor, pow(LAMBDA_MOST / LAMBDA_LEAST, 1.0 / (LADDER_MAX - 2.0)));
+    }
+    for (double lambda = top; lambda >= bottom * 0.999 && count + 1 < rungs; lambda /= factor)
+        ret[count++] = lambda;
+    ret[count++] = LAMBDA_LEAST;
+    return count;
+}
+
+static struct glm_candidate *candidate_next(struct glm_search *search)
+{
+    if (search->candidate_count == search->candidate_capacity) {
+        size_t capacity = search->candidate_capacity ? 2 * search->candidate_capacity : 32;
+        struct glm_candidate *more =
+            realloc(search->candidates, capacity * sizeof *search->candidates);
+
+        if (!more)
+            return NULL;
+        search->candidates = more;
+        for (size_t i = search->candidate_capacity; i < capacity; i++)
+            more[i].step = NULL;
+        while (search->candidate_capacity < capacity) {
+            double *step = malloc((search->n + 1) * sizeof *step);
+
+            if (!step)
+                return NULL;
+            search->candidates[search->candidate_capacity++].step = step;
+        }
+    }
+    return &search->candidates[search->candidate_count++];
+}
+
+/* What to expect of a step. */
+static void judge(const struct glm_search *search, struct glm_candidate *candidate)
+{
+    double doubt = 0.0;
+
+    glm_model_predict(search->model, candidate->step, &candidate->measurement,
+                      &candidate->regularisation);
+    if (search->doubt > 0.0)
+        doubt = search->doubt * glm_search_nearest(search, candidate->step);
+    candidate->doubt = doubt * doubt;
+    candidate->expected = glm_regul_merit(
+        search->regul, candidate->measurement + candidate->doubt, candidate->regularisation);
+}
+
+static void scale_step(const struct glm_search *search, const double *from, double scale,
+                       double *step)
+{
+    const struct glm_box *box = search->box;
+
+    for (size_t p = 0; p < search->n; p++) {
+        double to = search->best[p] + scale * (from[p] - search->best[p]);
+
+        step[p] = fmax(box->lower[p], fmin(box->upper[p], to));
+    }
+}
+
+/* After failures, no farther than `reach`. */
+static void shorten(const struct glm_search *search, double *step)
+{
+    double length = glm_model_distance(search->model, step, NULL);
+
+    if (length > search->reach && length > 0.0)
+        for (size_t p = 0; p < search->n; p++)
+            step[p] *= sqrt(search->reach / length);
+}
+
+static int candidates_make(struct glm_search *search, struct error *ret_error)
+{
+    double ladder[LADDER_MAX],
+        target = glm_regul_target(search->regul, search->best_measurement);
+    size_t rungs, count;
+    int effort;
+
+    afford(search->n, &rungs, &effort);
+    count = ladder_fill(search, rungs, ladder);
+    search->candidate_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct glm_candidate *candidate = candidate_next(search);
+
+        if (!candidate)
+            return error_set(ret_error, ERROR_SYSTEM, "no memory for the lambda search");
+        candidate->lambda = ladder[i];
+        candidate->scale = 1.0;
+        if (glm_regul_upgrade(search->regul, search->model, search->box, ladder[i],
+                              search->best, effort, target, candidate->step, ret_error) != 0)
+            return -1;
+        shorten(search, candidate->step);
+    }
+    return 0;
+}
+
+/* The candidate to begin with: the least expected merit; before there is a doubt, the one whose
+ * lambda is nearest to search->lambda. */
+static size_t choose(const struct glm_search *search)
+{
+    size_t chosen = 0;
+
+    for (size_t i = 1; i < search->candidate_count; i++) {
+        const struct glm_candidate *a = &search->candidates[i];
+        const struct glm_candidate *b = &search->candidates[chosen];
+        bool nearer = fabs(log(a->lambda + 1e-30) - log(search->lambda)) <
+                      fabs(log(b->lambda + 1e-30) - log(search->lambda));
+
+        if (search->doubt < 0.0 ? nearer : a->expected < b->expected)
+            chosen = i;
+    }
+    return chosen;
+}
+
+static void swap(struct glm_search *search, size_t a, size_t b)
+{
+    struct glm_candidate kept = search->candidates[a];
+
+    search->candidates[a] = search->candidates[b];
+    search->candidates[b] = kept;
+}
+
+/* How much a candidate differs from those chosen, as a share of its own length. */
+static double difference(const struct glm_search *search, size_t candidate, size_t chosen)
+{
+    const double *step = search->candidates[candidate].step;
+    double length = glm_model_distance(search->model, step, search->best), least = HUGE_VAL;
+
+    for (size_t i = 0; i < chosen; i++)
+        least =
+            fmin(least, glm_model_distance(search->model, step, search->candidates[i].step));
+    return length > 0.0 ? least / length : 0.0;
+}
+
+/* Put into the first places other candidates worth a slot: of those that differ enough, the one
+ * with the least expected merit; without a doubt, the one that differs most. */
+static size_t diversify(struct glm_search *search, size_t wanted)
+{
+    size_t chosen = 1;
+
+    while (chosen < wanted) {
+        size_t next = 0;
+
+        for (size_t i = chosen; i < search->candidate_count; i++) {
+            double differs = difference(search, i, chosen);
+
+            if (differs < DIFFERENT)
+                continue;
+            if (!next || (search->doubt < 0.0 ? differs > difference(search, next, chosen)
+                                              : search->candidates[i].expected <
+                                                    search->candidates[next].expected))
+                next = i;
+        }
+        if (!next)
+            break;
+        swap(search, chosen++, next);
+    }
+    return chosen;
+}
+
+/* ++lambda_scale_fac: the same upgrades at other lengths. */
+static int scales_add(struct glm_search *search, size_t chosen, struct error *ret_error)
+{
+    search->candidate_count = chosen;
+    for (size_t i = 0; i < chosen; i++)
+        for (size_t k = 0; k < search->options->scale_count; k++) {
+            struct glm_candidate *candidate = candidate_next(search);
+
+            if (!candidate)
+                return error_set(ret_error, ERROR_SYSTEM, "no memory for the lambda search");
+            candidate->lambda = search->candidates[i].lambda;
+            candidate->scale = search->options->scales[k];
+            scale_step(search, search->candidates[i].step, candidate->scale, candidate->step);
+            judge(search, candidate);
+        }
+    return 0;
+}
+
+/* Whether the best candidate is worth its run, phi having fallen already. */
+static bool worth(const struct glm_search *search, double base, double best, double next)
+{
+    double promised = log(best / next), earned = log(base / best);
+    double runs = (double)(search->spent + search->trials);
+
+    if (!(best > 0.0) || best - next <= search->control->phiredlam * best)
+        return false;
+    if (search->control->phiratsuf > 0.0 && best < search->control->phiratsuf * base)
+        promised /= 2.0;
+    return promised * runs > earned;
+}
+
+static bool is_over(const struct glm_search *search)
+{
+    double best =
+        glm_regul_merit(search->regul, search->best_measurement, search->best_regularisation);
+    double base =
+        glm_regul_merit(search->regul, search->base_measurement, search->base_regularisation);
+    double next = search->candidates[0].expected;
+
+    if (glm_search_nearest(search, search->candidates[0].step) <=
+        FAR_ENOUGH * FAR_ENOUGH * base)
+        return true;
+    if (search->improved)
+        return !worth(search, base, best, next);
+    return search->doubt >= 0.0 && next >= best * (1.0 - HOPELESS);
+}
+
+/* How many trials at a time: the first round fills the slots, within reason of what the Jacobian
+ * cost; later ones are as sure of themselves as they need to be. */
+static size_t round_size(const struct glm_search *search, uint32_t slots)
+{
+    size_t limit = search->control->numlam > 0 ? (size_t)search->control->numlam : 10;
+    size_t left = limit > search->trials ? limit - search->trials : 0;
+    size_t wanted = search->spent / 4 > 3 ? search->spent / 4 : 3;
+
+    if (search->rounds > 0 && search->improved)
+        wanted = 1;
+    wanted = wanted < slots ? wanted : slots;
+    return wanted < left ? wanted : left;
+}
+
+int glm_search_propose(struct glm_search *search, uint32_t slots, size_t *ret_count,
+                       struct error *ret_error)
+{
+    size_t wanted = round_size(search, slots);
+
+    *ret_count = 0;
+    if (!wanted)
+        return 0;
+    if (candidates_make(search, ret_error) != 0)
+        return -1;
+    for (size_t i = 0; i < search->candidate_count; i++)
+        judge(search, &search->candidates[i]);
+    swap(search, 0, choose(search));
+    search->promised = search->candidates[0].expected;
+    if (is_over(search))
+        return 0;
+    wanted = diversify(search, wanted);
+    if (scales_add(search, wanted, ret_error) != 0)
+        return -1;
+    search->rounds++;
+    *ret_count = search->candidate_count;
+    return 0;
+}
+
+int glm_search_hope(struct glm_search *search, double *ret_part, struct error *ret_error)
+{
+    double target = glm_regul_target(search->regul, search->best_measurement), merit, base;
+    double measurement, regularisation;
+    size_t rungs;
+    int effort;
+
+    afford(search->n, &rungs, &effort);
+    if (glm_regul_upgrade(search->regul, search->model, search->box, LAMBDA_LEAST, NULL, effort,
+                          target, search->scratch, ret_error) != 0)
+        return -1;
+    glm_model_predict(search->model, search->scratch, &measurement, &regularisation);
+    merit = glm_regul_merit(search->regul, measurement, regularisation);
+    base =
+        glm_regul_merit(search->regul, search->base_measurement, search->base_regularisation);
+    *ret_part = base > 0.0 ? fmax(0.0, 1.0 - merit / base) : 0.0;
+    return 0;
+}

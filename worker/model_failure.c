@@ -9,13 +9,14 @@
 #define LINE_MAX_SHOWN 200 /* bytes of the last line */
 #define LOOK_AT        500 /* bytes of output, from its end, in which the cause is looked for */
 
-/* The last line of text that is not blank, with blanks for control characters. */
+/* The last line of text that is not blank, with blanks for control characters. A carriage return
+ * ends a line, too: some show their progress in that way. */
 static void find_last_line(const char *text, size_t size, char line[LINE_MAX_SHOWN + 1])
 {
     while (size && isspace((unsigned char)text[size - 1]))
         size--;
     size_t begin = size;
-    while (begin && text[begin - 1] != '\n')
+    while (begin && text[begin - 1] != '\n' && text[begin - 1] != '\r')
         begin--;
     while (begin < size && isspace((unsigned char)text[begin]))
         begin++;

@@ -203,9 +203,9 @@ static void an_exit_status_fails_the_run_and_the_last_line_is_shown(void **state
 static void of_much_output_the_last_64_kib_are_kept(void **state)
 {
     (void)state;
-    struct rig_result *kept =
-        run_model("#!/bin/sh\nseq 1 200000; printf 'the end: \\001\\n' >&2; exit 1\n");
-    assert_said(kept, RESULT_EXIT, "\"the end:  \"");
+    struct rig_result *kept = run_model(
+        "#!/bin/sh\nseq 1 200000; printf '10%%\\rthe end: \\001x\\r\\n' >&2; exit 1\n");
+    assert_said(kept, RESULT_EXIT, "\"the end:  x\"");
     assert_int_equal(kept->result.stderr_size, MESSAGE_STDERR_MAX);
 }
 

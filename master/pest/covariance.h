@@ -9,7 +9,8 @@
  *         std_multiplier 1.0                  file "cov.mat"
  *         kx1  0.5                            variance_multiplier 1.0
  *       END STANDARD_DEVIATION                parameter_list_file names.txt (optional)
- *                                             first_parameter, last_parameter (optional, together)
+ *                                             first_parameter, last_parameter (optional,
+ *                                             together; in covariance_prior alone)
  *                                           END COVARIANCE_MATRIX
  *   A file named inside is relative to the .unc file. Different blocks are uncorrelated; a name
  *   in two blocks is a mistake.

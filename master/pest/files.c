@@ -13,7 +13,8 @@
 struct listing {
     const struct problem *problem;
     const char *folder;
-    int (*add)(void *context, const char *path, bool common, bool copy);
+    int (*add)(void *context, const char *path, bool common, bool copy); /* or NULL, */
+    int (*each)(void *context, const char *pattern);                     /* or NULL */
     void *context;
     struct error *error;
 };
@@ -73,19 +74,49 @@ static int add_command(const struct listing *listing, const char *line)
     return 0;
 }
 
-/* The values of an option, separated by commas. */
-static int add_option(const struct listing *listing, const char *value)
+/* Call `take` for each value of an option; they are separated by commas. */
+static int option_values(const struct listing *listing, const char *value,
+                         int (*take)(const struct listing *listing, const char *word,
+                                     size_t size))
 {
     while (*value) {
         value += strspn(value, " \t,\"'");
         size_t size = strcspn(value, ",\"'");
+        size_t all = size;
         while (size > 0 && strchr(" \t", value[size - 1]))
             size--;
-        if (add_if_file(listing, value, size, false) < 0)
+        if (size > 0 && take(listing, value, size) < 0)
             return -1;
-        value += size;
+        value += all;
     }
     return 0;
+}
+
+static bool names_output(const struct pest_option *option)
+{
+    return strstr(option->name, "output") != NULL;
+}
+
+/* Files that the options name, and that are read. */
+static int read_options(const struct listing *listing,
+                        int (*take)(const struct listing *listing, const char *word,
+                                    size_t size))
+{
+    const struct problem *problem = listing->problem;
+    const struct pest_control *control = problem->control;
+    if (strcmp(problem->mode, "sweep") == 0 &&
+        option_values(listing, "sweep_in.csv", take) < 0) /* PEST++'s default */
+        return -1;
+    for (size_t i = 0; i < control->option_count; i++)
+        if (control->options[i].value && !names_output(&control->options[i]) &&
+            option_values(listing, control->options[i].value, take) < 0)
+            return -1;
+    return 0;
+}
+
+static int take_for_master(const struct listing *listing, const char *word, size_t size)
+{
+    return add_if_file(listing, word, size, false);
 }
 
 /* What the master alone reads. */
@@ -102,10 +133,7 @@ static int add_for_master(const struct listing *listing)
         if (control->observation_groups[i].covfle &&
             add_named(listing, control->observation_groups[i].covfle, false) < 0)
             return -1;
-    for (size_t i = 0; i < control->option_count; i++)
-        if (control->options[i].value && add_option(listing, control->options[i].value) < 0)
-            return -1;
-    return 0;
+    return read_options(listing, take_for_master);
 }
 
 int files_list(const struct problem *problem, const char *folder, bool whole,
@@ -113,7 +141,11 @@ int files_list(const struct problem *problem, const char *folder, bool whole,
                void *context, struct error *ret_error)
 {
     const struct pest_control *control = problem->control;
-    const struct listing listing = {problem, folder, add, context, ret_error};
+    const struct listing listing = {.problem = problem,
+                                    .folder = folder,
+                                    .add = add,
+                                    .context = context,
+                                    .error = ret_error};
     if (whole && add_path(&listing, problem->subfolder, true) < 0)
         return -1;
     for (size_t i = 0; i < control->input_count; i++)
@@ -148,25 +180,51 @@ static void literal_put(struct buf *buf, const char *text)
     }
 }
 
-static int except_one(const struct problem *problem, const char *rest,
-                      int (*each)(void *context, const char *pattern), void *context)
+static int except_path(const struct listing *listing, const char *path, const char *rest)
 {
     struct buf buf;
     buf_init(&buf, PATTERN_MAX);
-    if (strcmp(problem->subfolder, ".") != 0) {
-        literal_put(&buf, problem->subfolder);
-        buf_append_text(&buf, "/");
-    }
-    literal_put(&buf, problem->name);
+    literal_put(&buf, path);
     buf_append_text(&buf, rest);
     const char *text = buf_text(&buf);
-    int rc = text && !buf_failed(&buf) ? each(context, text) : -1;
+    int rc = text && !buf_failed(&buf) ? listing->each(listing->context, text) : -1;
     buf_fini(&buf);
+    return rc < 0 ? error_set(listing->error, ERROR_SYSTEM, "no memory to list files") : 0;
+}
+
+/* A file that the control file names. */
+static int except_named(const struct listing *listing, const char *word, size_t size)
+{
+    struct error ignored;
+    char *name = strndup(word, size);
+    char *path = name ? problem_path(listing->problem, name, &ignored) : NULL;
+    int rc = path && *path != '/' && is_file(listing->folder, path)
+                 ? except_path(listing, path, "")
+                 : 0;
+    free(path);
+    free(name);
     return rc;
 }
 
-int files_except(const struct problem *problem, int (*each)(void *context, const char *pattern),
-                 void *context, struct error *ret_error)
+static int except_options(const struct listing *listing)
+{
+    const struct pest_control *control = listing->problem->control;
+    for (size_t i = 0; i < control->observation_group_count; i++) {
+        const char *name = control->observation_groups[i].covfle;
+        if (name && except_named(listing, name, strlen(name)) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < control->option_count; i++)
+        if (control->options[i].value && names_output(&control->options[i]) &&
+            option_values(listing, control->options[i].value, except_named) < 0)
+            return -1;
+    if (option_values(listing, "sweep_out.csv", except_named) < 0)
+        return -1;
+    return read_options(listing, except_named);
+}
+
+/* The outputs of NAME.pst; `base` is its path without extension. */
+static int except_outputs(const struct listing *listing, const char *base)
 {
     static const char *const shapes[] = {".%s", ".%s[0-9]", ".%s[0-9][0-9]*", ".[0-9]*.%s"};
     /* A model may well have a NAME.obs or NAME.csv of its own. */
@@ -190,11 +248,26 @@ int files_except(const struct problem *problem, int (*each)(void *context, const
     for (const char *const *ending = endings; *ending; ending++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             snprintf(rest, sizeof rest, shapes[i], *ending);
-            if (except_one(problem, rest, each, context) < 0)
-                return error_set(ret_error, ERROR_SYSTEM, "no memory to list files");
+            if (except_path(listing, base, rest) < 0)
+                return -1;
         }
     for (const char *const *table = tables; *table; table++)
-        if (except_one(problem, *table, each, context) < 0)
-            return error_set(ret_error, ERROR_SYSTEM, "no memory to list files");
+        if (except_path(listing, base, *table) < 0)
+            return -1;
     return 0;
+}
+
+int files_except(const struct problem *problem, const char *folder,
+                 int (*each)(void *context, const char *pattern), void *context,
+                 struct error *ret_error)
+{
+    const struct listing listing = {.problem = problem,
+                                    .folder = folder,
+                                    .each = each,
+                                    .context = context,
+                                    .error = ret_error};
+    char *base = problem_path(problem, problem->name, ret_error);
+    int rc = base ? except_outputs(&listing, base) : -1;
+    free(base);
+    return rc < 0 ? -1 : except_options(&listing);
 }

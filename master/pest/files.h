@@ -6,7 +6,8 @@
  *   - templates, instructions, and programs of the model's command lines lie in every task's work
  *     directory;
  *   - external tables, covariance files and files that `++` options name are the master's alone.
- * Left out of the folder: what are plainly outputs of estimations (NAME.rec, NAME.par3, NAME.3.rei,
+ * Left out of the folder: covariance files and what options name (a user who wants one on the nodes
+ * names it in "files"); what are plainly outputs of estimations (NAME.rec, NAME.par3, NAME.3.rei,
  * NAME.jco … for NAME.pst), run directories, runs/ and .git.
  */
 #ifndef BEOFARM_MASTER_PEST_FILES_H
@@ -25,7 +26,8 @@ int files_list(const struct problem *problem, const char *folder, bool whole,
 
 /* Patterns (fnmatch) of paths that folders are sent without; see driver_ops.except. Each is given to
  * `each`. 0 or -1. */
-int files_except(const struct problem *problem, int (*each)(void *context, const char *pattern),
-                 void *context, struct error *ret_error);
+int files_except(const struct problem *problem, const char *folder,
+                 int (*each)(void *context, const char *pattern), void *context,
+                 struct error *ret_error);
 
 #endif

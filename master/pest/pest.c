@@ -21,16 +21,14 @@
 #include "master/pest/estimator.h"
 #include "master/pest/files.h"
 #include "master/pest/history.h"
+#include "master/pest/job.h"
 #include "master/pest/overdue.h"
 #include "master/pest/pest.h"
 #include "master/pest/problem.h"
 #include "master/pest/remarks.h"
-#include "master/results.h"
 #include "master/scheduler.h"
 
-/* With more columns than this, results.csv keeps the books alone. */
-#define COLUMNS_MAX 256
-#define NOTE_MAX    1024
+#define NOTE_MAX 1024
 
 enum phase { PEST_ESTIMATES, PEST_FINISHED, PEST_FAILED };
 
@@ -304,90 +302,17 @@ static int pest_outcome(const struct driver *driver, struct error *ret_error)
                      driver->handed_out);
 }
 
-/* --- the job ------------------------------------------------------------------------------ */
-
-static cJSON *parameter_names(const struct pest_control *control)
-{
-    cJSON *names = cJSON_CreateArray();
-    for (size_t i = 0; i < control->parameter_count; i++)
-        cJSON_AddItemToArray(names, cJSON_CreateString(control->parameters[i].parnme));
-    return names;
-}
-
-static cJSON *observation_names(const struct pest_control *control)
-{
-    cJSON *names = cJSON_CreateArray();
-    for (size_t i = 0; i < control->observation_count; i++)
-        cJSON_AddItemToArray(names, cJSON_CreateString(control->observations[i].obsnme));
-    return names;
-}
-
-static cJSON *pairs(const struct pest_file_pair *list, size_t count, const char *pest_key)
-{
-    cJSON *array = cJSON_CreateArray();
-    for (size_t i = 0; i < count; i++) {
-        cJSON *pair = cJSON_CreateObject();
-        cJSON_AddStringToObject(pair, pest_key, list[i].pest_file);
-        cJSON_AddStringToObject(pair, "file", list[i].model_file);
-        cJSON_AddItemToArray(array, pair);
-    }
-    return array;
-}
-
-/* What runner_pest.h asks for. */
-static cJSON *runner_work(const struct driver *driver)
-{
-    static const char *const handed_on[] = {"env", "fresh", "ignore_exit"};
-    struct pest_control *control = driver->problem->control;
-    const char *delimiters = pest_control_option(control, "additional_ins_delimiters");
-    cJSON *work = cJSON_CreateObject();
-    cJSON_AddStringToObject(work, "folder", driver->problem->subfolder);
-    cJSON *commands = cJSON_AddArrayToObject(work, "commands");
-    for (size_t i = 0; i < control->command_count; i++)
-        cJSON_AddItemToArray(commands, cJSON_CreateString(control->commands[i]));
-    cJSON_AddItemToObject(work, "inputs",
-                          pairs(control->inputs, control->input_count, "template"));
-    cJSON_AddItemToObject(work, "outputs",
-                          pairs(control->outputs, control->output_count, "instructions"));
-    cJSON_AddStringToObject(work, "precision", control->double_precision ? "double" : "single");
-    cJSON_AddBoolToObject(work, "point", control->point);
-    if (delimiters)
-        cJSON_AddStringToObject(work, "delimiters", delimiters);
-    for (size_t i = 0; i < sizeof handed_on / sizeof *handed_on; i++) {
-        const cJSON *item = json_member(driver->context.work, handed_on[i]);
-        if (item)
-            cJSON_AddItemToObject(work, handed_on[i], cJSON_Duplicate(item, true));
-    }
-    return work;
-}
+/* --- job, files and limits --------------------------------------------------------------------- */
 
 static int pest_job(const struct driver *driver, cJSON *job, struct error *ret_error)
 {
-    const struct pest_control *control = driver->problem->control;
-    if (!cJSON_AddStringToObject(job, "runner", "pest") ||
-        !cJSON_AddItemToObject(job, "params", parameter_names(control)) ||
-        !cJSON_AddItemToObject(job, "results", observation_names(control)) ||
-        !cJSON_AddTrueToObject(job, "prefetch") ||
-        !cJSON_AddItemToObject(job, "work", runner_work(driver)))
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for the job");
-    return 0;
+    return job_fill(driver->problem, driver->context.work, job, ret_error);
 }
 
-/* Wide work; and a parameter may be called like an observation, or "task". */
 static bool pest_brief(const struct driver *driver)
 {
-    const struct pest_control *control = driver->problem->control;
-    struct error ignored;
-    if (control->parameter_count + control->observation_count > COLUMNS_MAX)
-        return true;
-    cJSON *params = parameter_names(control), *values = observation_names(control);
-    bool clash = results_check_names(params, values, &ignored) < 0;
-    cJSON_Delete(params);
-    cJSON_Delete(values);
-    return clash;
+    return job_is_wide(driver->problem->control);
 }
-
-/* --- files and limits --------------------------------------------------------------------- */
 
 static int pest_files(const struct driver *driver,
                       int (*add)(void *context, const char *path, bool common, bool copy),
@@ -401,7 +326,7 @@ static int pest_except(const struct driver *driver,
                        int (*each)(void *context, const char *pattern), void *context,
                        struct error *ret_error)
 {
-    return files_except(driver->problem, each, context, ret_error);
+    return files_except(driver->problem, driver->context.folder, each, context, ret_error);
 }
 
 static const char *pest_home(const struct driver *driver)

@@ -39,6 +39,16 @@ static int option_text(struct buf *text, const cJSON *value)
     return buf_failed(text) ? -1 : 0;
 }
 
+static int option_check(const char *name, struct error *ret_error)
+{
+    const char *nearest = NULL;
+    if (pest_option_known(name, &nearest))
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG, "$.work.options.%s: there is no option ++%s%s%s%s", name, name,
+        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
 /* The farm file's word counts more than the control file's. */
 static int options_override(struct problem *problem, const cJSON *work, struct error *ret_error)
 {
@@ -46,6 +56,8 @@ static int options_override(struct problem *problem, const cJSON *work, struct e
     cJSON_ArrayForEach(option, json_member(work, "options"))
     {
         struct buf text;
+        if (option_check(option->string, ret_error) < 0)
+            return -1;
         buf_init(&text, OPTION_MAX);
         int rc = option_text(&text, option);
         if (rc == 0)

@@ -192,6 +192,8 @@ static bool step(struct driver *driver, uint32_t slots)
 
 static enum driver_next pest_next(struct driver *driver, uint32_t slots)
 {
+    if (driver->phase == PEST_FAILED)
+        return DRIVER_FINISHED;
     while (driver->handed_out + 1 >= driver->first + driver->wave->run_count) {
         if (driver->phase != PEST_ESTIMATES)
             return DRIVER_FINISHED;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/json.h"
 #include "common/pest/outputs.h"
@@ -233,6 +234,8 @@ static int problem_fill(struct problem *problem, const cJSON *work, const char *
     if (asprintf(&path, "%s/%s", folder, name) < 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     problem->control = pest_control_read(path, ret_error);
+    if (!problem->control && access(path, F_OK) < 0)
+        ret_error->code = ERROR_CONFIG; /* the farm file's mistake, not the machine's */
     free(path);
     if (!problem->control || options_override(problem, work, ret_error) < 0)
         return -1;

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -24,11 +23,6 @@
 
 /* Removals done in the loop, about a millisecond's worth, before the sweeper thread takes over. */
 #define REMOVE_AT_ONCE 200
-
-static void task_name(uint32_t slot, struct attempt_id id, char *name, size_t size)
-{
-    snprintf(name, size, "slot-%u/task-%llu.%u", slot, (unsigned long long)id.task, id.attempt);
-}
 
 static enum cache_lay how_to_lay(const struct workplace *place,
                                  const struct manifest_file *file, bool copy)
@@ -59,28 +53,37 @@ static int lay_common(struct workdir *workdir, struct error *ret_error)
     return 0;
 }
 
-static int make_directory(struct workdir *workdir, struct error *ret_error)
+/* The slot's spare, or a new one. */
+static int open_directory(struct workdir *workdir, struct error *ret_error)
 {
     struct workplace *place = workdir->place;
-    char name[64];
-    task_name(workdir->slot, workdir->id, name, sizeof(name));
-    if (asprintf(&workdir->path, "%s/%s", place->root, name) < 0) {
-        workdir->path = NULL;
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    }
-    workdir->fd = workplace_take_spare(place, workdir->slot, name);
-    if (workdir->fd >= 0)
+    char *name = workdir->name;
+    struct stat stat;
+    if (workplace_take_spare(place, workdir))
         return 0;
+    snprintf(name, sizeof(workdir->name), "slot-%u/work-%llu", workdir->slot,
+             (unsigned long long)++place->made);
     if (mkdirat(place->root_fd, name, 0777) < 0) {
         if (errno == EEXIST)
             sweeper_take(place->sweeper, name);
         if (mkdirat(place->root_fd, name, 0777) < 0)
-            return error_errno(ret_error, errno, "cannot make \"%s\"", workdir->path);
+            return error_errno(ret_error, errno, "cannot make \"%s/%s\"", place->root, name);
     }
     workdir->fd = openat(place->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (workdir->fd < 0)
-        return error_errno(ret_error, errno, "cannot open \"%s\"", workdir->path);
+    if (workdir->fd < 0 || fstat(workdir->fd, &stat) < 0)
+        return error_errno(ret_error, errno, "cannot open \"%s/%s\"", place->root, name);
+    workdir->inode = stat.st_ino;
     return 0;
+}
+
+static int make_directory(struct workdir *workdir, struct error *ret_error)
+{
+    if (open_directory(workdir, ret_error) < 0)
+        return -1;
+    if (asprintf(&workdir->path, "%s/%s", workdir->place->root, workdir->name) >= 0)
+        return 0;
+    workdir->path = NULL;
+    return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
 }
 
 struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct attempt_id id,
@@ -106,14 +109,12 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
 
 static void remove_directory(struct workdir *workdir)
 {
-    char name[64];
     struct workplace *place = workdir->place;
-    task_name(workdir->slot, workdir->id, name, sizeof(name));
-    if (workplace_keep_spare(place, workdir->slot, workdir->fd, name))
+    if (workplace_keep_spare(place, workdir))
         return;
     close(workdir->fd);
-    if (tree_remove_some(place->root_fd, name, REMOVE_AT_ONCE) != 0)
-        sweeper_take(place->sweeper, name);
+    if (tree_remove_some(place->root_fd, workdir->name, REMOVE_AT_ONCE) != 0)
+        sweeper_take(place->sweeper, workdir->name);
 }
 
 void workdir_destroy(struct workdir *workdir)

@@ -2,7 +2,7 @@
  * workdir.h - the directory a task runs in: laying its files, finding its outputs.
  *
  * A workplace is what all slots of a worker share: the root folder, the cache, the manifest. A
- * workdir is one task's directory, ROOT/slot-K/task-ID.ATTEMPT. Common files of the manifest
+ * workdir is one task's directory, ROOT/slot-K/work-N. Common files of the manifest
  * are hard links to the cache (or copies where the manifest says "copy", or linking fails); a
  * task's own inputs are laid over them. A task that writes into a hard link harms every other
  * task's input, so links are checked when the task ended: see workdir_check_inputs.

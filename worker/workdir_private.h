@@ -3,13 +3,18 @@
 #ifndef BEOFARM_WORKER_WORKDIR_PRIVATE_H
 #define BEOFARM_WORKER_WORKDIR_PRIVATE_H
 
+#include <sys/types.h>
+
 #include "worker/sweeper.h"
 #include "worker/workdir.h"
+
+#define WORKDIR_NAME_MAX 64 /* with the NUL */
 
 /* An empty directory in wait. */
 struct spare {
     int fd; /* valid if name is not empty */
-    char name[64];
+    ino_t inode;
+    char name[WORKDIR_NAME_MAX];
 };
 
 struct workplace {
@@ -21,7 +26,8 @@ struct workplace {
     char **slot_dirs;
     struct spare *spares; /* one per slot */
     size_t slot_count;
-    char **dirs; /* to be made in each work directory, parents first */
+    uint64_t made; /* work directories, ever */
+    char **dirs;   /* to be made in each work directory, parents first */
     size_t dir_count;
     const struct manifest_file **common;  /* to be laid in each, ordered by path */
     uint8_t (*hashes)[MESSAGE_HASH_SIZE]; /* theirs */
@@ -40,7 +46,9 @@ struct workdir {
     struct workplace *place;
     struct attempt_id id;
     uint32_t slot;
+    char name[WORKDIR_NAME_MAX]; /* below the root */
     int fd;
+    ino_t inode;
     char *path;
     struct laid *laid; /* the task's own inputs */
     size_t laid_count;
@@ -54,10 +62,11 @@ struct workdir {
     char *piece; /* MESSAGE_CHUNK bytes, once needed */
 };
 
-/* Keep an empty directory for the slot's next task, if it is as it was made. True: fd is taken. */
-bool workplace_keep_spare(struct workplace *place, uint32_t slot, int fd, const char *name);
+/* Keep the directory for the slot's next task, if it is empty, and as and where it was made. True:
+ * its fd is taken. */
+bool workplace_keep_spare(struct workplace *place, const struct workdir *workdir);
 
-/* The slot's spare under a new name: its descriptor, or -1. */
-int workplace_take_spare(struct workplace *place, uint32_t slot, const char *name);
+/* Give workdir the name, fd and inode of its slot's spare. False if there is none. */
+bool workplace_take_spare(struct workplace *place, struct workdir *workdir);
 
 #endif

@@ -320,7 +320,7 @@ static void work_directories_go_away(void **state)
     rig_start(&rig, 1, NULL, 0);
     rig_wait(&rig, 1);
     assert_string_equal(rig_result(&rig, 1)->error, "");
-    assert_int_equal(stat(rig_path(&rig, "work/slot-3/task-1.1"), &stat_buffer), -1);
+    assert_int_equal(stat(rig_path(&rig, "work/slot-3/work-1"), &stat_buffer), -1);
     workplace_destroy(rig.place); /* waits for the sweeper */
     rig.place = NULL;
     assert_int_equal(rmdir(rig_path(&rig, "work")), 0);

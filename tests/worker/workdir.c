@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,9 +166,55 @@ static void many_files_are_removed_aside(void **state)
     mkdirat(workdir_fd(workdir), "locked", 0000);
     workdir_destroy(workdir);
     workdir = NULL;
-    assert_int_equal(stat(rig_path(&rig, "work/slot-0/task-5.2"), &stat_buffer), -1);
+    assert_int_equal(stat(rig_path(&rig, "work/slot-0/work-1"), &stat_buffer), -1);
     workdir = workdir_create(rig.place, 0, (struct attempt_id){5, 2}, &error);
-    assert_non_null(workdir); /* its name is free at once */
+    assert_non_null(workdir);
+}
+
+/* End the task and begin another. Returns whether it has the same directory. */
+static bool begin_next(void)
+{
+    struct stat before, after;
+    struct error error;
+    assert_int_equal(fstat(workdir_fd(workdir), &before), 0);
+    workdir_destroy(workdir);
+    workdir = workdir_create(rig.place, 0, (struct attempt_id){6, 1}, &error);
+    assert_non_null(workdir);
+    assert_int_equal(fstat(workdir_fd(workdir), &after), 0);
+    struct stat named;
+    assert_int_equal(stat(workdir_path(workdir), &named), 0);
+    assert_int_equal(named.st_ino, after.st_ino);
+    return before.st_ino == after.st_ino;
+}
+
+static void an_empty_directory_serves_the_next_task(void **state)
+{
+    char path[PATH_MAX];
+    (void)state;
+    snprintf(path, sizeof(path), "%s", workdir_path(workdir));
+    assert_true(begin_next());
+    assert_string_equal(workdir_path(workdir), path);
+}
+
+static void a_directory_that_is_not_as_it_was_made_serves_nobody(void **state)
+{
+    char path[PATH_MAX], moved[PATH_MAX + 8];
+    (void)state;
+    snprintf(path, sizeof(path), "%s", workdir_path(workdir));
+    make("left");
+    begin_next();
+    assert_string_not_equal(workdir_path(workdir), path);
+
+    snprintf(path, sizeof(path), "%s", workdir_path(workdir));
+    fchmod(workdir_fd(workdir), 0500);
+    begin_next();
+    assert_string_not_equal(workdir_path(workdir), path);
+
+    snprintf(path, sizeof(path), "%s", workdir_path(workdir));
+    snprintf(moved, sizeof(moved), "%s-moved", path);
+    assert_int_equal(rename(path, moved), 0);
+    begin_next();
+    assert_string_not_equal(workdir_path(workdir), path);
 }
 
 int main(void)
@@ -181,6 +228,8 @@ int main(void)
         T(inputs_are_outputs_only_when_changed_or_named),
         T(large_and_empty_files_come_in_pieces),
         T(many_files_are_removed_aside),
+        T(an_empty_directory_serves_the_next_task),
+        T(a_directory_that_is_not_as_it_was_made_serves_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,8 @@ static int attach(struct beofarm_driver *driver)
     cJSON *object = request("attach");
     cJSON_AddStringToObject(object, "client", driver->name);
     cJSON_AddNumberToObject(object, "since", (double)driver->seq);
+    if (driver->generation >= 0)
+        cJSON_AddNumberToObject(object, "generation", driver->generation);
     driver->attached = false;
     if (say_object(driver, object) < 0)
         return -1;
@@ -130,6 +132,7 @@ struct beofarm_driver *beofarm_driver_open(const char *path, const char *name, l
         return NULL;
     driver->fd = -1;
     driver->seq = since;
+    driver->generation = -1;
     driver->events_end = &driver->events;
     driver->unaccepted_end = &driver->unaccepted;
     driver->path = strdup(path);

@@ -26,7 +26,8 @@
  *
  * A lost connection: when the master dies, functions return -1 and beofarm_driver_is_lost is
  * true. Once the run is resumed, beofarm_driver_reopen connects again, says once more what had not
- * been accepted, and goes on with the results after the last one that was read.
+ * been accepted, and goes on with the results after the last one that was read (after a power cut at
+ * the master: with all results, so go by their ids).
  *
  * Threads: one connection is used by one thread at a time.
  */

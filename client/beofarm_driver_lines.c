@@ -134,6 +134,15 @@ static int take_error(struct beofarm_driver *driver, cJSON *json)
     return -1;
 }
 
+static void take_attached(struct beofarm_driver *driver, const cJSON *json)
+{
+    int generation = (int)beofarm__number_of(json, "generation");
+    if (driver->generation >= 0 && driver->generation != generation)
+        driver->seq = 0; /* the seqs that we know mean nothing any more */
+    driver->generation = generation;
+    driver->attached = true;
+}
+
 static int take_line(struct beofarm_driver *driver, const char *line, size_t size)
 {
     cJSON *json = cJSON_ParseWithLength(line, size);
@@ -158,7 +167,7 @@ static int take_line(struct beofarm_driver *driver, const char *line, size_t siz
     if (strcmp(event, "accepted") == 0)
         take_accepted(driver, json);
     else if (strcmp(event, "attached") == 0)
-        driver->attached = true;
+        take_attached(driver, json);
     else if (strcmp(event, "end") == 0)
         driver->over = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "finished"));
     cJSON_Delete(json);

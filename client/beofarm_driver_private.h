@@ -32,7 +32,8 @@ struct beofarm_driver {
     int fd;
     char error[BEOFARM__ERROR_MAX];
     bool attached, over;
-    long long seq; /* of the last result that was read */
+    int generation; /* of the seqs (docs/driver-socket.md); -1 if not known yet */
+    long long seq;  /* of the last result that was read */
     struct beofarm__bytes in;
     cJSON *hello;
     char **params, **value_names;

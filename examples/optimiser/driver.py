@@ -4,10 +4,6 @@ import socket
 import time
 
 
-class Lost(Exception):
-    """The master is gone; once the run is resumed, `connect` again."""
-
-
 class Farm:
     """Evaluations by a farm: ask for sets by id, then take results as they come.
 
@@ -18,7 +14,7 @@ class Farm:
 
     def __init__(self, path, client, patience_s=10):
         self.path, self.client, self.patience_s = path, client, patience_s
-        self.results, self.asked, self.seq = {}, {}, 0
+        self.results, self.asked, self.place = {}, {}, {"since": 0}
         self.connect()
 
     def connect(self):
@@ -33,13 +29,28 @@ class Farm:
                     raise
                 time.sleep(0.1)
         self.lines = self.socket.makefile("rb")
-        self.hello = json.loads(self.lines.readline())
-        self.say(do="attach", client=self.client, since=self.seq)
+        self.say(do="attach", client=self.client, **self.place)
         if self.asked:  # what was not accepted before is unknown; asking twice does no harm
             self.say(do="submit", sets=list(self.asked.values()))
 
     def say(self, **request):
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        try:
+            self.socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            pass  # whoever waits for the answer will see that the connection is lost
+
+    def events(self):
+        """What the master says, until the farm has ended."""
+        while True:
+            try:
+                for line in self.lines:
+                    event = json.loads(line)
+                    if event["event"] == "end" and event["finished"]:
+                        return
+                    yield event
+            except OSError:
+                pass
+            self.connect()  # the master died; the run is resumed
 
     def ask(self, sets):
         """Have {id: {parameter: value}} evaluated, without waiting."""
@@ -48,29 +59,27 @@ class Farm:
         if new:
             self.say(do="submit", sets=list(new.values()))
 
-    def take(self):
-        """Wait for the next result and return its id."""
-        for line in self.lines:
-            event = json.loads(line)
-            if event["event"] == "error":
-                raise RuntimeError(event["sentence"])
-            if event["event"] == "result":
-                self.results[event["id"]] = event
-                self.asked.pop(event["id"], None)
-                self.seq = max(self.seq, event["seq"])
-                return event["id"]
-        raise Lost
-
     def wait(self, ids):
         """Wait until all these have ended."""
-        while any(i not in self.results for i in ids):
-            try:
-                self.take()
-            except Lost:
-                self.connect()
+        missing = {i for i in ids if i not in self.results}
+        if not missing:
+            return
+        for event in self.events():
+            if event["event"] == "error":
+                raise RuntimeError(event["sentence"])
+            if event["event"] == "attached":
+                self.place["generation"] = event["generation"]
+            elif event["event"] == "result":
+                self.results[event["id"]] = event
+                self.asked.pop(event["id"], None)
+                self.place["since"] = max(self.place["since"], event["seq"])
+                missing.discard(event["id"])
+                if not missing:
+                    return
 
     def finish(self):
         """Nothing more is wanted; the farm ends when all its clients have said so."""
         self.say(do="finish")
-        for _ in self.lines:  # until it has ended
-            pass
+        for event in self.events():
+            if event["event"] == "attached":
+                self.say(do="finish")  # perhaps nobody heard the first

@@ -80,6 +80,13 @@ static bool found_finish(struct driver *driver, struct wire_reader *reader)
     return client && !reader->failed;
 }
 
+/* Whether the machine has gone down since the master before. */
+static bool is_another_boot(const struct driver *driver, const char *boot, size_t size)
+{
+    return *driver->boot &&
+           (size != strlen(driver->boot) || size == 0 || memcmp(boot, driver->boot, size) != 0);
+}
+
 static bool take_up(struct driver *driver, const struct ledger_record *record)
 {
     struct wire_reader reader;
@@ -92,6 +99,7 @@ static bool take_up(struct driver *driver, const struct ledger_record *record)
         text = wire_get_bytes(&reader, &size);
         if (size >= sizeof(driver->boot))
             return false;
+        driver->generation += is_another_boot(driver, text ? text : "", size);
         memset(driver->boot, 0, sizeof(driver->boot));
         memcpy(driver->boot, text ? text : "", size);
         return !reader.failed;
@@ -290,8 +298,9 @@ static void boot_read(char *boot, size_t size)
 /* What was written but not synced is there unless the machine itself went down. */
 static int give_up_numbers(struct driver *driver, const char *boot, struct error *ret_error)
 {
-    if (*boot && strcmp(boot, driver->boot) == 0)
+    if (!is_another_boot(driver, boot, strlen(boot)))
         return 0;
+    driver->generation++;
     while (book_tasks(driver->book) < driver->reserved)
         if (records_take(driver, 0, ret_error) < 0)
             return -1;

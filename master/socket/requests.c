@@ -234,6 +234,20 @@ static int since_read(const struct request *request, uint64_t *ret_since,
     return 0;
 }
 
+/* After a power cut results may have other places than before: those who know the places of
+ * another generation are told all. */
+static int generation_check(const struct request *request, uint64_t *since,
+                            struct error *ret_error)
+{
+    int64_t generation;
+    if (json_get_integer(request->root, "$", "generation", request->driver->generation,
+                         &generation, ret_error) < 0)
+        return -1;
+    if (generation != request->driver->generation)
+        *since = 0;
+    return 0;
+}
+
 static int do_attach(const struct request *request, struct error *ret_error)
 {
     struct guest *guest = request->guest;
@@ -247,7 +261,8 @@ static int do_attach(const struct request *request, struct error *ret_error)
     if (guest->attached || guest->unacked.end)
         return error_set(ret_error, ERROR_CONFIG,
                          "\"attach\" must be the first request of a connection");
-    if (since_read(request, &since, ret_error) < 0)
+    if (since_read(request, &since, ret_error) < 0 ||
+        generation_check(request, &since, ret_error) < 0)
         return -1;
     long known = book_client_find(request->driver->book, name->valuestring, size);
     client = (uint32_t)known;
@@ -260,8 +275,10 @@ static int do_attach(const struct request *request, struct error *ret_error)
     const struct book_client *it = book_client(request->driver->book, client);
     buf_append_text(&guest->out, "{\"event\":\"attached\",\"client\":");
     json_put(&guest->out, name, 0);
-    buf_printf(&guest->out, ",\"seq\":%zu,\"waiting\":%llu,\"running\":%llu,\"finished\":%s}\n",
-               it->ended_count, (unsigned long long)it->waiting,
+    buf_printf(&guest->out,
+               ",\"seq\":%zu,\"generation\":%u,\"waiting\":%llu,\"running\":%llu,"
+               "\"finished\":%s}\n",
+               it->ended_count, request->driver->generation, (unsigned long long)it->waiting,
                (unsigned long long)it->running,
                socket_is_finished(request->driver, client) ? "true" : "false");
     return 0;
@@ -467,7 +484,7 @@ void request_do(struct guest *guest, const char *line, size_t size)
     struct error error;
     cJSON *root = NULL;
     size_t blank = 0;
-    while (blank < size && strchr(" \t\r", line[blank]))
+    while (blank < size && (line[blank] == ' ' || line[blank] == '\t' || line[blank] == '\r'))
         blank++;
     if (blank == size)
         return; /* an empty line is nothing */

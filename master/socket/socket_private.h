@@ -72,8 +72,9 @@ struct driver {
     uint32_t reserved;         /* task numbers up to this may be used after the next sync … */
     uint32_t reserved_durable; /* … and up to this now */
     uint64_t reserved_at;
-    char boot[64];    /* of the master that wrote the ledger last */
-    char worker[256]; /* of the result that `ended` will bring (driver_ops.ran) */
+    uint32_t generation; /* how often the machine has gone down under the ledger */
+    char boot[64];       /* of the master that wrote the ledger last */
+    char worker[256];    /* of the result that `ended` will bring (driver_ops.ran) */
     uint32_t attempts;
 
     int64_t window_ns; /* since when ends are counted, and how many */

@@ -102,6 +102,17 @@ static bool exists(const char *name)
     return access(rig_path(&rig, name), F_OK) == 0;
 }
 
+/* A model in which $SLEEP is a command that is this test's alone, among all that may run beside. */
+static char sleep_text[64];
+
+static const char *with_sleep(const char *model)
+{
+    static char text[512];
+    snprintf(sleep_text, sizeof(sleep_text), "sleep 98765.%d", (int)getpid());
+    snprintf(text, sizeof(text), "#!/bin/sh\nSLEEP=\"%s\"\n%s", sleep_text, model);
+    return text;
+}
+
 /* --- What a job may be wrong in --- */
 
 static void open_is_refused(const char *job, const struct rig_file *files, const char *words)
@@ -249,10 +260,8 @@ static void nan_fails_the_run(void **state)
 static void a_model_that_hangs_is_killed_with_all_it_started(void **state)
 {
     (void)state;
-    static const struct rig_file files[] = {
-        CASE_FILES, MODEL("echo I wait; sleep 98765 & sleep 98765"), {0}};
-    rig_open_place(&rig, files);
-    rig_close(&rig);
+    struct rig_file files[] = {CASE_FILES, MODEL("echo I wait; $SLEEP & $SLEEP"), {0}};
+    files[2].content = with_sleep(files[2].content);
     struct rig_result *kept =
         run_one("{\"runner\":\"pest\",\"params\":[\"a\",\"b\"],\"results\":[\"sum\",\"first\"],"
                 "\"timeout_s\":0.2,\"work\":{\"commands\":[\"model\"],"
@@ -261,7 +270,7 @@ static void a_model_that_hangs_is_killed_with_all_it_started(void **state)
                 files);
     assert_said(kept, RESULT_TIMEOUT, "killed after 0.2 s");
     assert_said(kept, RESULT_TIMEOUT, "\"I wait\"");
-    assert_int_equal(rig_count_processes("sleep 98765"), 0);
+    assert_int_equal(rig_count_processes(sleep_text), 0);
 }
 
 static void a_value_that_does_not_fit_its_field_is_the_tasks_own_trouble(void **state)
@@ -509,7 +518,8 @@ static const char *large_text(void)
 #define SPOILER                                                                                \
     "{ read a; read b; } < in.dat; "                                                           \
     "x=$(head -c 1 big.dat | tr ab 12); "                                                      \
-    "case $a in 9*) printf b | dd of=big.dat conv=notrunc 2>/dev/null;; esac; "                \
+    "case $a in 9*) chmod u+w big.dat; printf b | dd of=big.dat conv=notrunc 2>/dev/null;; "   \
+    "esac; "                                                                                   \
     "case $b in 9*) touch waits; while ! test -e go; do sleep 0.01; done;; esac; "             \
     "echo $x > out.dat; echo $x >> out.dat"
 
@@ -618,10 +628,11 @@ static void small_files_and_those_declared_are_the_slots_own(void **state)
 static void a_cancelled_run_ends_with_all_it_started(void **state)
 {
     (void)state;
-    static const struct rig_file files[] = {
+    struct rig_file files[] = {
         CASE_FILES,
-        MODEL("read a < in.dat; case $a in 9*) touch waits; sleep 87654;; esac; " COUNTING),
+        MODEL("read a < in.dat; case $a in 9*) touch waits; $SLEEP;; esac; " COUNTING),
         {0}};
+    files[2].content = with_sleep(files[2].content);
     const double params[] = {9, 9};
     rig_open(&rig, CASE("\"model\"", ""), files);
     rig_start_reals(&rig, 5, params, 2);
@@ -630,7 +641,7 @@ static void a_cancelled_run_ends_with_all_it_started(void **state)
     rig.ops->cancel(rig.runner, (struct attempt_id){5, 1}, RUNNER_CANCEL_NOW);
     rig_wait(&rig, 1);
     assert_said(rig_result(&rig, 5), RESULT_SIGNAL, "cancelled");
-    assert_int_equal(rig_count_processes("sleep 87654"), 0);
+    assert_int_equal(rig_count_processes(sleep_text), 0);
     assert_values(run(6, 1, 1), 1, 1);
 }
 
@@ -703,6 +714,27 @@ static void reading_can_be_cancelled(void **state)
     assert_int_equal(rig.count, 1); /* though it is read to its end, for nobody */
     assert_said(rig_result(&rig, 1), RESULT_SIGNAL, "cancelled");
     assert_values(run(2, 3, 4), 3, 4);
+}
+
+static void large_inputs_are_written_beside_the_loop(void **state)
+{
+    (void)state;
+    static char template[(1 << 20) + 1000];
+    int head = snprintf(template, sizeof(template), "%s", TEMPLATE);
+    memset(template + head, 'x', sizeof(template) - (size_t)head - 1);
+    struct rig_file files[] = {{"in.tpl", template, 0644, true, false},
+                               {"out.ins", INSTRUCTIONS, 0644, true, false},
+                               MODEL("test $(wc -c < in.dat) -gt 1000000 || exit 1; " ADD),
+                               {0}};
+    const double params[] = {5, 6};
+    rig_open(&rig, CASE("\"model\"", ""), files);
+    assert_values(run(1, 1, 2), 1, 2);
+    /* The folder is laid, so the first that a task does is to write. */
+    rig_start_reals(&rig, 2, params, 2);
+    assert_int_equal(rig.count, 1);
+    rig.ops->cancel(rig.runner, (struct attempt_id){2, 1}, RUNNER_CANCEL_NOW);
+    assert_int_equal(rig.count, 2);
+    assert_values(run(3, 3, 4), 3, 4);
 }
 
 /* A disk of its own for slot 3. */
@@ -795,6 +827,7 @@ int main(void)
         TEST(tasks_may_be_cancelled_while_the_folder_is_laid),
         TEST(a_large_output_file_is_read_beside_the_loop),
         TEST(reading_can_be_cancelled),
+        TEST(large_inputs_are_written_beside_the_loop),
         cmocka_unit_test_teardown(a_model_that_fills_its_disk_fails_its_run_alone,
                                   unmount_and_close),
         cmocka_unit_test_teardown(a_disk_that_holds_no_model_is_the_workers_trouble,

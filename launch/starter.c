@@ -22,11 +22,11 @@
 #define DEPTH_MAX 2 /* deeper objects stand on one line */
 
 #define BACKEND "\"backend\":{\"kind\":\"local\",\"workers\":2}"
+#define WORKER  "\"worker\":{\"slots\":\"auto\",\"threads_per_slot\":1,\"pin\":true},"
+#define NET     "\"//network\":\"eth0\",\"//port\":4004,\"transport\":\"auto\""
 #define REST                                                                                   \
-    "\"worker\":{\"slots\":\"auto\",\"threads_per_slot\":1,\"pin\":true},"                     \
-    "\"limits\":{\"//task_timeout_s\":600,\"//"                                                \
-    "tasks\":10,\"attempts\":3,\"worker_restarts\":3},"                                        \
-    "\"//network\":\"eth0\",\"//port\":4004,\"transport\":\"auto\""
+    WORKER "\"limits\":{\"//task_timeout_s\":600,\"//tasks\":10,\"attempts\":3,"               \
+           "\"worker_restarts\":3}," NET
 
 static const struct {
     const char *kind, *text;
@@ -54,13 +54,18 @@ static const struct {
      "\"worker\":{\"command\":\"exec pestpp-ies case.pst /h $MASTER_HOSTNAME:4004\","
      "\"shell\":true,\"per\":\"worker\"},\"port\":4004},"
      "\"files\":[\".\"]," REST "}"},
+    {"pest", "{\"name\":\"my-case\"," BACKEND ",\"work\":{\"kind\":\"pest\",\"//mode\":\"glm\","
+             "\"//noptmax\":0,\"//options\":{\"overdue_giveup_fac\":100},"
+             "\"//env\":{\"LD_LIBRARY_PATH\":\"/opt/model/lib\"},"
+             "\"control\":\"case.pst\"}," WORKER
+             "\"limits\":{\"//task_timeout_s\":600,\"worker_restarts\":3}," NET "}"},
 };
 
 #define STARTERS (sizeof starters / sizeof starters[0])
 
 const char *starter_kinds(void)
 {
-    return "sweep, socket, external";
+    return "sweep, socket, external, pest";
 }
 
 struct writer {

@@ -13,7 +13,7 @@
  * kind. */
 int starter_write(const char *kind, struct buf *ret_text, struct error *ret_error);
 
-/* The kinds, for sentences: "sweep, external". */
+/* The kinds, for sentences: "sweep, pest". */
 const char *starter_kinds(void);
 
 #endif

@@ -42,12 +42,15 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
     cJSON_AddNumberToObject(plan, "tasks", (double)count);
     int rc = ops->job(driver, job, ret_error);
     const cJSON *params = json_member(job, "params"), *results = json_member(job, "results");
-    if (rc == 0 && !(ops->brief && ops->brief(driver)))
+    bool brief = ops->brief && ops->brief(driver);
+    if (rc == 0 && !brief)
         rc = results_check_names(params, results, ret_error);
     cJSON_AddItemToObject(plan, "columns",
-                          params ? cJSON_Duplicate(params, true) : cJSON_CreateArray());
+                          params && !brief ? cJSON_Duplicate(params, true)
+                                           : cJSON_CreateArray());
     cJSON_AddItemToObject(plan, "results",
-                          results ? cJSON_Duplicate(results, true) : cJSON_CreateArray());
+                          results && !brief ? cJSON_Duplicate(results, true)
+                                            : cJSON_CreateArray());
     cJSON *files = cJSON_AddArrayToObject(plan, "files");
     if (rc == 0 && ops->files)
         rc = ops->files(driver, add_file, files, ret_error);

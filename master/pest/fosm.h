@@ -11,12 +11,20 @@
 #ifndef BEOFARM_MASTER_PEST_FOSM_H
 #define BEOFARM_MASTER_PEST_FOSM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/error.h"
 #include "common/pest/control.h"
 #include "master/pest/covariance.h"
 #include "master/pest/normal.h"
+
+/* The weights with which PEST++ does this: those of the control file, but none that would make a
+ * residual larger than the noise that it implies, so that misfit is not taken for knowledge:
+ * min(w, 1 / |residual|). Rows that take no part (regularisation; prior information is left out by
+ * the view, with priors 0) have the weight 0. `regularisation` may be NULL. */
+void fosm_weights(const double *weights, const double *residuals, const bool *regularisation,
+                  size_t rows, double *ret);
 
 struct fosm;
 
@@ -28,6 +36,8 @@ struct fosm *fosm_create(const double *normal, struct covariance *prior,
                          struct error *ret_error);
 void fosm_destroy(struct fosm *fosm); /* NULL is allowed */
 
+/* The prior as given. Borrowed. */
+const struct covariance *fosm_prior(const struct fosm *fosm);
 /* P, count x count, column-major, both triangles. Borrowed. */
 const double *fosm_posterior(const struct fosm *fosm);
 /* Standard deviations of parameter p (transformed), before and after. */
@@ -49,20 +59,20 @@ struct fosm_prediction {
     double post_mean, post_stdev;
 };
 
-/* The files, as PEST++ writes them. BASE is the path without extension (".N" of an iteration
- * included, if there is one).
- * BASE.post.cov: P as ASCII matrix, icode 1 (as PEST++). */
+/* The files, with the names and columns of PEST++ (5.2, LinearAnalysis::glm_iter_fosm and
+ * write_par_credible_range). BASE is the path without extension (with ".N" where it is an
+ * iteration's). Numbers have the fewest digits that read back as the same double.
+ * BASE.post.cov: P as ASCII matrix, icode 1. */
 int fosm_write_covariance(const struct fosm *fosm, const char *base, struct error *ret_error);
 /* BASE.par.usum.csv: name,prior_mean,prior_stdev,prior_lower_bound,prior_upper_bound,post_mean,
- * post_stdev,post_lower_bound,post_upper_bound; means and bounds transformed (log10) where the
- * parameter is; bounds are two standard deviations from the mean, prior ones kept within the
- * parameter's. `parameters` are indices into the control file; `initial`, `final` the parameters'
- * values (not transformed), one per column. */
+ * post_stdev,post_lower_bound,post_upper_bound; means and bounds are transformed (log10) where
+ * the parameter is; bounds are two standard deviations from the mean. `parameters` are indices
+ * into the control file; `initial`, `final` the parameters' values (not transformed), one per
+ * column. */
 int fosm_write_parameters(const struct fosm *fosm, const struct pest_control *control,
                           const size_t *parameters, const double *initial, const double *final,
                           const char *base, struct error *ret_error);
-/* BASE.pred.usum.csv: name,prior_mean,prior_stdev,prior_lower_bound,prior_upper_bound,post_mean,
- * post_stdev,post_lower_bound,post_upper_bound. */
+/* BASE.pred.usum.csv: the same columns, a row per forecast. */
 int fosm_write_predictions(const struct fosm_prediction *predictions, size_t count,
                            const char *base, struct error *ret_error);
 /* BASE.ident.csv: name,identifiability. */

@@ -20,9 +20,11 @@ int glm_derivatives_init(struct glm_derivatives *derivatives, size_t count,
 {
     *derivatives = (struct glm_derivatives){.count = count};
     derivatives->stencils = calloc(count + 1, sizeof *derivatives->stencils);
+    derivatives->reach = calloc(count + 1, sizeof *derivatives->reach);
     derivatives->dead = calloc(count + 1, sizeof *derivatives->dead);
     derivatives->waiting = calloc(count + 1, sizeof *derivatives->waiting);
-    if (!derivatives->stencils || !derivatives->dead || !derivatives->waiting) {
+    if (!derivatives->stencils || !derivatives->reach || !derivatives->dead ||
+        !derivatives->waiting) {
         glm_derivatives_fini(derivatives);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu derivatives", count);
     }
@@ -32,6 +34,7 @@ int glm_derivatives_init(struct glm_derivatives *derivatives, size_t count,
 void glm_derivatives_fini(struct glm_derivatives *derivatives)
 {
     free(derivatives->stencils);
+    free(derivatives->reach);
     free(derivatives->dead);
     free(derivatives->waiting);
     *derivatives = (struct glm_derivatives){0};
@@ -388,6 +391,9 @@ size_t glm_derivatives_digest(struct glm_derivatives *derivatives, const struct 
         if (again && !derivatives->waiting[c])
             continue; /* done in an earlier wave, or dead */
         survivors(stencil, ended);
+        derivatives->reach[c] = 0.0;
+        for (size_t i = 0; i < stencil->count; i++)
+            derivatives->reach[c] = fmax(derivatives->reach[c], fabs(stencil->x[i]));
         derivatives->waiting[c] =
             column_digest(stencil, ended, base, previous ? previous + c * rows : NULL,
                           jacobian + c * rows) != 0;

@@ -35,6 +35,7 @@ struct glm_stencil {
 struct glm_derivatives {
     size_t count; /* columns */
     struct glm_stencil *stencils;
+    double *reach;  /* [count] largest distance from the base, in the column's coordinate */
     bool *dead;     /* [count] no derivative could be had */
     bool *waiting;  /* [count] to be tried again */
     size_t forward; /* columns with two points */

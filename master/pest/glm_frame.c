@@ -7,6 +7,10 @@
 
 #include "master/pest/glm_private.h"
 
+/* Of the increments: where a forward difference is exact, and about how far a parabola errs. */
+#define FORWARD_BLUR 0.5
+#define CENTRAL_BLUR 0.1
+
 int glm_frame_init(struct glm_frame *frame, size_t n, const struct estimator *estimator,
                    struct error *ret_error)
 {
@@ -259,6 +263,8 @@ int glm_frame_base(struct estimator *estimator, struct error *ret_error)
     if (glm_model_base(frame->model, &frame->view, weights, regularisation,
                        estimator->base.residuals, metric(estimator), ret_error) != 0)
         return -1;
+    glm_model_blur(frame->model, frame->derivatives.reach,
+                   frame->derivatives.forward ? FORWARD_BLUR : CENTRAL_BLUR);
     glm_search_begin(&frame->search, frame->model, &estimator->regul, &frame->box,
                      estimator->base.point.phi.measurement,
                      estimator->base.point.phi.regularisation, estimator->jacobian_runs);

@@ -15,7 +15,8 @@
 
 #include "master/pest/glm_private.h"
 
-#define NO_HOPE 1e-9 /* of phi: what the model hopes to gain is nothing (zero gradient) */
+#define EXACT   1e-12 /* of phi: what an exact model misses, squared */
+#define NO_HOPE 1e-9  /* of phi: what the model hopes to gain is nothing (zero gradient) */
 
 static enum estimator_next failed(void)
 {
@@ -109,30 +110,71 @@ static void derivatives_judge(struct estimator *estimator)
         estimator->split = true;
 }
 
-/* The best parameter set becomes the base; then the next Jacobian, or the end. */
-static enum estimator_next iteration_end(struct estimator *estimator, struct wave *wanted,
-                                         struct error *ret_error)
-{
-    bool improved = estimator->frame->search.improved, regulated, over;
-    bool better_derivatives = may_switch(estimator);
-    double phi;
+static enum estimator_next trials_plan(struct estimator *estimator, struct wave *wanted,
+                                       uint32_t slots, struct error *ret_error);
 
-    changes_note(estimator);
-    derivatives_judge(estimator);
-    phi = judged(estimator, &estimator->best.point.phi, &regulated);
-    over = glm_stop_note(&estimator->stop, estimator->iteration, phi, regulated,
-                         improved ? estimator->view.max_relative_change : 0.0);
+/* PEST's criteria, once per iteration. */
+static bool is_over(struct estimator *estimator)
+{
+    bool regulated;
+    double phi = judged(estimator, &estimator->best.point.phi, &regulated);
+
+    return glm_stop_note(&estimator->stop, estimator->iteration, phi, regulated,
+                         estimator->frame->search.improved ? estimator->view.max_relative_change
+                                                           : 0.0);
+}
+
+/* The model foretold the best trial exactly and promises nothing more: a new Jacobian would say
+ * the same. Only where derivatives are as good as they get. */
+static bool is_exact(struct estimator *estimator)
+{
+    const struct glm_search *search = &estimator->frame->search;
+
+    return search->improved && estimator->frame == &estimator->full && !may_switch(estimator) &&
+           search->missed * search->missed <= EXACT * estimator->best.point.phi.measurement &&
+           !(search->promised < (1.0 - NO_HOPE) * glm_regul_merit(&estimator->regul,
+                                                                  search->best_measurement,
+                                                                  search->best_regularisation));
+}
+
+/* The best parameter set becomes the base. */
+static int rebase(struct estimator *estimator, struct error *ret_error)
+{
     glm_limits_note(&estimator->limits, &estimator->parameters,
                     estimator->best.point.parameters);
     if (glm_tell(estimator, GLM_ITERATION, ret_error) != 0)
-        return failed();
+        return -1;
     glm_say(estimator, "iteration %d: phi %.6g, %lld runs", estimator->iteration,
             estimator->best.point.phi.total, (long long)estimator->runs);
     glm_lessons_add(&estimator->full.lessons, estimator->base.transformed,
                     estimator->base.residuals);
     glm_known_copy(&estimator->base, &estimator->best, &estimator->parameters);
-    if (over)
+    return 0;
+}
+
+/* The search of an iteration is over: the next Jacobian, or the end. */
+static enum estimator_next iteration_end(struct estimator *estimator, struct wave *wanted,
+                                         uint32_t slots, struct error *ret_error)
+{
+    bool improved = estimator->frame->search.improved,
+         better_derivatives = may_switch(estimator);
+    bool exact;
+
+    changes_note(estimator);
+    derivatives_judge(estimator);
+    if (!estimator->closing && is_over(estimator)) {
+        /* What the model still promises costs no more Jacobians: take that, too. */
+        estimator->closing = estimator->frame->search.closing = true;
+        return trials_plan(estimator, wanted, slots, ret_error);
+    }
+    exact = is_exact(estimator);
+    if (rebase(estimator, ret_error) != 0)
+        return failed();
+    if (estimator->closing)
         return glm_finish(estimator, estimator->stop.reason, ret_error);
+    if (exact)
+        return glm_finish(estimator, "phi is at its minimum: the model is linear and solved",
+                          ret_error);
     if (!improved && better_derivatives)
         estimator->switched = true;
     else if (!improved && estimator->frame == &estimator->full)
@@ -162,7 +204,7 @@ static enum estimator_next trials_plan(struct estimator *estimator, struct wave 
     estimator->asked_count = count;
     estimator->phase = GLM_PHASE_TRIALS;
     wanted->purpose = "lambda search";
-    return count ? ESTIMATOR_WAVE : iteration_end(estimator, wanted, ret_error);
+    return count ? ESTIMATOR_WAVE : iteration_end(estimator, wanted, slots, ret_error);
 }
 
 enum estimator_next glm_iterate_begin(struct estimator *estimator, struct wave *wanted,
@@ -178,7 +220,7 @@ enum estimator_next glm_iterate_begin(struct estimator *estimator, struct wave *
         return failed();
     if (hope < NO_HOPE) {
         if (estimator->frame == &estimator->super)
-            return iteration_end(estimator, wanted, ret_error);
+            return iteration_end(estimator, wanted, slots, ret_error);
         if (!may_switch(estimator))
             return glm_finish(estimator,
                               "phi is at its minimum: no upgrade is expected to lower it by "

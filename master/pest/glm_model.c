@@ -177,6 +177,20 @@ double glm_model_inner(const struct glm_model *model, const double *a, const dou
     return sum;
 }
 
+double glm_model_kernel(const struct glm_model *model, double inner)
+{
+    return inner * (inner + model->blur);
+}
+
+void glm_model_blur(struct glm_model *model, const double *increments, double part)
+{
+    double sum = 0.0;
+
+    for (size_t p = 0; increments && p < model->n; p++)
+        sum += model->metric[p] * increments[p] * increments[p];
+    model->blur = part * part * sum / (double)model->n;
+}
+
 /* E = r0 - J s - r, measurement rows; others 0. */
 static void miss_fill(struct glm_model *model, const double *step, const double *residuals,
                       double *ret)
@@ -214,7 +228,7 @@ double glm_model_miss(struct glm_model *model, const double *step, const double 
     for (size_t j = 0; j < model->fitted; j++) {
         double inner = glm_model_inner(model, model->steps + j * model->n, step);
 
-        share[j] = inner * inner / model->lengths[j];
+        share[j] = glm_model_kernel(model, inner) / model->lengths[j];
     }
     gram_solve(model, share, model->fitted, 1);
     for (size_t j = 0; j < model->fitted; j++)
@@ -233,7 +247,7 @@ static double cholesky_row(struct glm_model *model, const double *step, double l
 
     for (size_t j = 0; j < model->points; j++) {
         double inner = glm_model_inner(model, step, model->steps + j * model->n);
-        double sum = inner * inner / (length * model->lengths[j]);
+        double sum = glm_model_kernel(model, inner) / (length * model->lengths[j]);
 
         for (size_t k = 0; k < j; k++)
             sum -= row[k] * model->gram[j][k];
@@ -250,6 +264,7 @@ int glm_model_learn(struct glm_model *model, const double *step, const double *r
     double length = glm_model_distance(model, step, NULL), left;
     double *miss = model->misses + k * model->rows;
 
+    length = sqrt(glm_model_kernel(model, length));
     if (k == GLM_MODEL_POINTS || !(length > 0.0))
         return 0;
     left = cholesky_row(model, step, length, model->gram[k]);
@@ -259,7 +274,7 @@ int glm_model_learn(struct glm_model *model, const double *step, const double *r
     model->lengths[k] = length;
     memcpy(model->steps + k * n, step, n * sizeof *step);
     miss_fill(model, step, residuals, miss);
-    /* In units of |d|², as the rows of G are. */
+    /* In units of the root of G's diagonal, as the rows of G are. */
     for (size_t r = 0; r < model->rows; r++)
         miss[r] /= length;
     if (normal_gradient(model->view, model->weights, model->regularisation, NORMAL_MEASUREMENT,
@@ -308,13 +323,13 @@ void glm_model_update_columns(const struct glm_model *model, const double *step,
     size_t k = model->fitted, n = model->n;
     double turn[GLM_MODEL_POINTS];
 
-    /* E' = E G⁻¹; J gains 2 E' diag(<d_j, s> / |d_j|²) (W d_j)ᵗ = 2 E (G⁻¹ diag(...) dᵗW). */
+    /* E' = E G⁻¹; J gains E' D (W d)ᵗ = E (G⁻¹ D dᵗW). */
     for (size_t p = 0; p < n; p++) {
         for (size_t j = 0; j < k; j++) {
             const double *d = model->steps + j * n;
 
-            turn[j] = 2.0 * glm_model_inner(model, d, step) / model->lengths[j] *
-                      model->metric[p] * d[p];
+            turn[j] = (2.0 * glm_model_inner(model, d, step) + model->blur) /
+                      model->lengths[j] * model->metric[p] * d[p];
         }
         gram_solve(model, turn, k, 1);
         for (size_t j = 0; j < k; j++)

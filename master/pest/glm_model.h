@@ -4,13 +4,17 @@
  * Around the base, where residuals r0 and the Jacobian J are known, the residuals at a step s (of
  * transformed parameters) are taken to be
  *
- *     r(s) = r0 - J s - sum over j of E'_j <d_j, s>²,     <a, b> = sum of W_i a_i b_i,
+ *     r(s) = r0 - J s - sum over j of E'_j k(d_j, s),
+ *     k(a, b) = <a, b>² + b² <a, b>,     <a, b> = sum of W_i a_i b_i,
  *
  * where d_j are steps at which the model has been run (upgrade trials, earlier bases) and E'_j are
- * such that r is met exactly at each of them: of all quadratic models with this J that pass
- * through the points it is the one whose second derivatives are smallest (minimum Frobenius norm
- * in the metric W; M. J. D. Powell, "Least Frobenius norm updating of quadratic models", Math.
- * Program. 100 (2004), doi:10.1007/s10107-003-0490-7, here with the gradient known). No run is
+ * such that r is met exactly at each of them. With b = 0 it is, of all quadratic models with this
+ * J that pass through the points, the one whose second derivatives are smallest (minimum Frobenius
+ * norm in the metric W; M. J. D. Powell, "Least Frobenius norm updating of quadratic models",
+ * Math. Program. 100 (2004), doi:10.1007/s10107-003-0490-7, here with the gradient known). But
+ * finite differences blur J: nearer to the base than about the increments, what J misses is its
+ * own error, not curvature. b is that distance, and the second part of k corrects J there as
+ * Broyden's update does (C. G. Broyden, Math. Comp. 19 (1965) 577-593). No run is
  * spent on it, and nothing is as long as the observations but the sums that set it up: an upgrade
  * costs n³/3 operations, as without.
  *
@@ -48,6 +52,10 @@ int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
 
 /* The weight factor of regularisation rows (multiplies phi, that is: squared weights). */
 void glm_model_factor(struct glm_model *model, double factor);
+
+/* b: `part` times the root mean square of the increments that J was made with, transformed. Before
+ * points are learnt. */
+void glm_model_blur(struct glm_model *model, const double *increments, double part);
 
 /* Forget all points; then learn what the model gave at step[columns]: residuals[rows]. The most
  * telling first: a point whose direction is already known, or one too many, is left out. Returns

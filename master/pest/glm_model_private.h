@@ -16,14 +16,15 @@ struct glm_model {
     double *gradient[2];    /* JᵗQr0 of both */
     double phi[2];          /* r0ᵗQr0 of both */
     double *total_gradient; /* [n] */
+    double blur;            /* b² */
     double *metric;         /* [n] W */
 
     size_t points, fitted;
     double *steps;                                   /* [points][n] d_j */
-    double lengths[GLM_MODEL_POINTS];                /* <d_j, d_j> */
+    double lengths[GLM_MODEL_POINTS];                /* root of k(d_j, d_j) */
     double gram[GLM_MODEL_POINTS][GLM_MODEL_POINTS]; /* Cholesky's factor of the scaled G */
-    double *misses;                                  /* [points + 1][rows] E_j / |d_j|² */
-    double *raw_cross;                               /* [points][n] JᵗQE */
+    double *misses;    /* [points + 1][rows] E_j / root of k(d_j, d_j) */
+    double *raw_cross; /* [points][n] JᵗQE */
     /* After glm_model_fit, of E' = E G⁻¹: */
     double *cross;                                        /* [points][n] */
     double curvature[GLM_MODEL_POINTS][GLM_MODEL_POINTS]; /* E'ᵗQE' */
@@ -33,6 +34,8 @@ struct glm_model {
     double *scratch; /* [8][n] */
 };
 
+/* k of two steps with this <a, b> */
+double glm_model_kernel(const struct glm_model *model, double inner);
 double glm_model_inner(const struct glm_model *model, const double *a, const double *b);
 
 #endif

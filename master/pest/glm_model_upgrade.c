@@ -1,7 +1,8 @@
 /*
  * glm_model_upgrade.c - upgrades of a model (glm_model.h).
  *
- * At s, with q_j = <d_j, s>² / |d_j|², D = diag(2 <d_j, s> / |d_j|²) and V = (W d_1 ... W d_k):
+ * At s, with q_j = k(d_j, s), D = diag(2 <d_j, s> + b²) and V = (W d_1 ... W d_k), both over the
+ * root of k(d_j, d_j):
  *
  *     UᵗQr(s) = UᵗQr0 - (JᵗQU)ᵗs - UᵗQU q =: u
  *     J(s)ᵗQr(s) = JᵗQr0 - JᵗQJ s - JᵗQU q + V D u
@@ -59,8 +60,8 @@ static void curve(const struct glm_model *model, const double *s, double *q, dou
     for (size_t j = 0; j < k; j++) {
         double inner = glm_model_inner(model, model->steps + j * n, s);
 
-        q[j] = inner * inner / model->lengths[j];
-        d[j] = 2.0 * inner / model->lengths[j];
+        q[j] = glm_model_kernel(model, inner) / model->lengths[j];
+        d[j] = (2.0 * inner + model->blur) / model->lengths[j];
     }
     for (size_t j = 0; j < k; j++) {
         u[j] = model->against[j];

@@ -64,6 +64,7 @@ struct estimator {
     bool switched;     /* derivatives of groups that switch have more points */
     bool split;        /* split-slope analysis is on */
     bool refined;      /* this iteration's Jacobian is as good as it gets */
+    bool closing;      /* a criterion is met; the last trials of the iteration */
     int iteration;
     int64_t runs, failures;
     size_t jacobian_runs; /* of this iteration */

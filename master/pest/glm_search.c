@@ -13,7 +13,6 @@ int glm_search_init(struct glm_search *search, size_t n, const struct pest_contr
                     const struct glm_options *options, struct error *ret_error)
 {
     *search = (struct glm_search){.n = n, .control = control, .options = options};
-    search->doubt = -1.0;
     search->lambda = (control->rlambda1 > 0.0 ? control->rlambda1 : 10.0) / 100.0;
     search->best = calloc(n + 1, sizeof *search->best);
     search->scratch = calloc(n + 1, sizeof *search->scratch);
@@ -48,7 +47,8 @@ void glm_search_begin(struct glm_search *search, struct glm_model *model,
     search->reach = HUGE_VAL;
     search->known_count = search->trials = search->failures = search->rounds = 0;
     search->spent = spent;
-    search->promised = NAN;
+    search->promised = search->missed = NAN;
+    search->closing = false;
 }
 
 int glm_search_know(struct glm_search *search, const double *step)
@@ -77,11 +77,29 @@ double glm_search_nearest(const struct glm_search *search, const double *step)
     return nearest;
 }
 
+bool glm_search_doubts(const struct glm_search *search)
+{
+    return search->doubts[0].distance > 0.0;
+}
+
+double glm_search_doubt(const struct glm_search *search, const double *step)
+{
+    double x = sqrt(glm_search_nearest(search, step)), most = 0.0;
+
+    for (int i = 0; i < 2 && search->doubts[i].distance > 0.0; i++) {
+        double ratio = x / search->doubts[i].distance;
+
+        most = fmax(most, (i ? DOUBT_FADES : 1.0) * search->doubts[i].missed * ratio *
+                              fmax(1.0, ratio));
+    }
+    return most;
+}
+
 int glm_search_take(struct glm_search *search, const double *step, double lambda,
                     double measurement, double regularisation, double missed,
                     struct error *ret_error)
 {
-    double nearest = glm_search_nearest(search, step), doubt;
+    double nearest = glm_search_nearest(search, step);
     bool better;
 
     search->trials++;
@@ -92,8 +110,11 @@ int glm_search_take(struct glm_search *search, const double *step, double lambda
     }
     /* Rounding is no curvature. */
     missed = fmax(0.0, missed - 1e-9 * sqrt(search->base_measurement));
-    doubt = nearest > 0.0 ? missed / nearest : 0.0;
-    search->doubt = search->doubt < 0.0 ? doubt : fmax(doubt, DOUBT_FADES * search->doubt);
+    if (nearest > 0.0) {
+        search->doubts[1] = search->doubts[0];
+        search->doubts[0].distance = sqrt(nearest);
+        search->doubts[0].missed = missed;
+    }
     better =
         glm_regul_merit(search->regul, measurement, regularisation) <
         glm_regul_merit(search->regul, search->best_measurement, search->best_regularisation);
@@ -102,6 +123,7 @@ int glm_search_take(struct glm_search *search, const double *step, double lambda
         search->best_measurement = measurement;
         search->best_regularisation = regularisation;
         search->lambda = lambda;
+        search->missed = missed;
         memcpy(search->best, step, search->n * sizeof *step);
     }
     if (glm_search_know(search, step) != 0)

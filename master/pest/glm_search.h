@@ -6,9 +6,10 @@
  *
  * - The model (glm_model.h) is exact at all parameter sets run so far, so each trial teaches the
  *   next ones, and bases of earlier iterations go on teaching.
- * - How far the model can be believed is measured: at each trial, the length of what it missed
- *   over the squared distance from the nearest parameter set known, K ("doubt"). At a distance d
- *   from what is known, (K d²)² is added to the phi that the model foretells.
+ * - How far the model can be believed is measured: at each trial, the length e of what it missed at
+ *   the distance d from the nearest parameter set known. At a distance x it is expected to miss
+ *   e x / d where x < d and e (x / d)² beyond ("doubt"; or 0.3 times what the trial before
+ *   says, if that is more), and the square of this is added to the phi that the model foretells.
  * - Of upgrades for lambdas from large to small the one with the least phi so expected is tried;
  *   with more slots than one, others that differ from it by a quarter of its length or more.
  *   Before there is a doubt, lambda begins with RLAMBDA1 / 100 (the diagonal of JᵗQJ being the
@@ -51,7 +52,9 @@ struct glm_search {
     struct glm_regul *regul;
     const struct glm_box *box;
 
-    double doubt;  /* K; < 0: not known yet */
+    struct {
+        double distance, missed; /* distance 0: not known yet */
+    } doubts[2];                 /* of the latest trial, and of the one before it */
     double lambda; /* of the best trial so far, of the iteration before at first */
     double reach;  /* largest |step|² allowed after failures; HUGE_VAL: no limit */
 
@@ -64,6 +67,8 @@ struct glm_search {
     size_t known_count, known_capacity;
     size_t trials, failures, rounds; /* of this iteration */
     size_t spent;                    /* runs of this iteration's Jacobian */
+    bool closing;    /* the estimation is to end: go on while the model promises TINY gains */
+    double missed;   /* by the model at the best trial; NAN: no trial was better */
     double promised; /* merit expected of the last candidate that was not tried, for reports */
 
     struct glm_candidate *candidates; /* scratch */

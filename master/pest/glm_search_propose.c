@@ -17,9 +17,13 @@
 #define LADDER_MAX   64
 #define HOPELESS     1e-10  /* of merit: not worth a run */
 #define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
+#define CLOSING      1e-6   /* of merit: still worth a run at the end */
+#define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
 
 double glm_search_nearest(const struct glm_search *search, const double *step);
+bool glm_search_doubts(const struct glm_search *search);
+double glm_search_doubt(const struct glm_search *search, const double *step);
 
 /* How long a ladder, and how many Gauss-Newton steps per rung, n parameters can pay. */
 static void afford(size_t n, size_t *ret_rungs, int *ret_effort)
@@ -90,12 +94,10 @@ static struct glm_candidate *candidate_next(struct glm_search *search)
 /* What to expect of a step. */
 static void judge(const struct glm_search *search, struct glm_candidate *candidate)
 {
-    double doubt = 0.0;
+    double doubt = glm_search_doubt(search, candidate->step);
 
     glm_model_predict(search->model, candidate->step, &candidate->measurement,
                       &candidate->regularisation);
-    if (search->doubt > 0.0)
-        doubt = search->doubt * glm_search_nearest(search, candidate->step);
     candidate->doubt = doubt * doubt;
     candidate->expected = glm_regul_merit(
         search->regul, candidate->measurement + candidate->doubt, candidate->regularisation);
@@ -160,7 +162,7 @@ static size_t choose(const struct glm_search *search)
         bool nearer = fabs(log(a->lambda + 1e-30) - log(search->lambda)) <
                       fabs(log(b->lambda + 1e-30) - log(search->lambda));
 
-        if (search->doubt < 0.0 ? nearer : a->expected < b->expected)
+        if (!glm_search_doubts(search) ? nearer : a->expected < b->expected)
             chosen = i;
     }
     return chosen;
@@ -200,9 +202,10 @@ static size_t diversify(struct glm_search *search, size_t wanted)
 
             if (differs < DIFFERENT)
                 continue;
-            if (!next || (search->doubt < 0.0 ? differs > difference(search, next, chosen)
-                                              : search->candidates[i].expected <
-                                                    search->candidates[next].expected))
+            if (!next ||
+                (!glm_search_doubts(search)
+                     ? differs > difference(search, next, chosen)
+                     : search->candidates[i].expected < search->candidates[next].expected))
                 next = i;
         }
         if (!next)
@@ -236,7 +239,16 @@ static bool worth(const struct glm_search *search, double base, double best, dou
     double promised = log(best / next), earned = log(base / best);
     double runs = (double)(search->spent + search->trials);
 
-    if (!(best > 0.0) || best - next <= search->control->phiredlam * best)
+    if (!(best > 0.0))
+        return false;
+    if (search->closing)
+        return best - next > CLOSING * best;
+    /* A gain that is hardly in doubt would be had by the next iteration in as many trials; taken
+     * now it may spare that iteration's. */
+    if (search->candidates[0].doubt < TRUSTED * (best - next) &&
+        best - next > TRUSTED * search->control->phiredlam * best)
+        return true;
+    if (best - next <= search->control->phiredlam * best)
         return false;
     if (search->control->phiratsuf > 0.0 && best < search->control->phiratsuf * base)
         promised /= 2.0;
@@ -256,7 +268,7 @@ static bool is_over(const struct glm_search *search)
         return true;
     if (search->improved)
         return !worth(search, base, best, next);
-    return search->doubt >= 0.0 && next >= best * (1.0 - HOPELESS);
+    return glm_search_doubts(search) && next >= best * (1.0 - HOPELESS);
 }
 
 /* How many trials at a time: the first round fills the slots, within reason of what the Jacobian
@@ -264,9 +276,10 @@ static bool is_over(const struct glm_search *search)
 static size_t round_size(const struct glm_search *search, uint32_t slots)
 {
     size_t limit = search->control->numlam > 0 ? (size_t)search->control->numlam : 10;
-    size_t left = limit > search->trials ? limit - search->trials : 0;
-    size_t wanted = search->spent / 4 > 3 ? search->spent / 4 : 3;
+    size_t left, wanted = search->spent / 4 > 3 ? search->spent / 4 : 3;
 
+    limit *= search->closing ? 2 : 1;
+    left = limit > search->trials ? limit - search->trials : 0;
     if (search->rounds > 0 && search->improved)
         wanted = 1;
     wanted = wanted < slots ? wanted : slots;

@@ -7,6 +7,7 @@
  *     at MS (tick)        credits W N            ok W T.A [MS]    failures T COUNT ATTEMPT
  *     wake (prints it)    leave W                bad W T.A        state T
  *     counts              lose W                 fatal W T.A      worker W
+ *                                                                 cancel T
  *                                                back W T.A
  *                                                adopt W T.A
  */
@@ -125,6 +126,8 @@ static int farm_event(struct play *play, const char *verb, const long long *n, c
         say_counts(play);
     else if (!strcmp(verb, "state"))
         say(play, states[scheduler_task_state(s, (uint64_t)n[0])]);
+    else if (!strcmp(verb, "cancel"))
+        say(play, scheduler_cancel(s, (uint64_t)n[0]) ? "cancelled" : "nothing");
     else if (!strcmp(verb, "worker"))
         ask_worker(play, (uint32_t)n[0]);
     else
@@ -717,6 +720,28 @@ static void adoption_may_exceed_credits_but_leases_do_not(void **state)
                  "ok 1 2.1 = accept; lease 1 3.1\n");
 }
 
+/* ---- Cancelled ---- */
+
+static void a_cancelled_task_ends_wherever_it_is(void **state)
+{
+    (void)state;
+    play_default("cancel 1 = nothing\n"
+                 "add 3\n"
+                 "cancel 0 = nothing\n"
+                 "cancel 4 = nothing\n"
+                 "cancel 2 = cancelled\n"
+                 "cancel 2 = nothing\n"
+                 "join 1 1 1 = lease 1 1.1\n"
+                 "start 1 1.1\n"
+                 "cancel 1 = cancelled; cancel 1 1.1; lease 1 3.1\n"
+                 "ok 1 1.1 = duplicate\n"
+                 "state 1 = done\n"
+                 "counts = waiting 0 leased 1 done 2 failed 0 live 1 running 1\n"
+                 "bad 1 3.1 = retry\n"
+                 "cancel 3 = cancelled\n"
+                 "counts = waiting 0 leased 0 done 3 failed 0 live 0 running 0\n");
+}
+
 /* ---- Resume ---- */
 
 static void restored_tasks_are_not_run_again(void **state)
@@ -1129,6 +1154,7 @@ int main(void)
         cmocka_unit_test(what_runs_elsewhere_is_adopted_as_a_duplicate),
         cmocka_unit_test(at_most_two_attempts_of_a_task_are_live),
         cmocka_unit_test(adoption_may_exceed_credits_but_leases_do_not),
+        cmocka_unit_test(a_cancelled_task_ends_wherever_it_is),
         cmocka_unit_test(restored_tasks_are_not_run_again),
         cmocka_unit_test(a_worker_that_fails_everything_is_set_aside),
         cmocka_unit_test(one_task_on_trial_brings_a_worker_back),

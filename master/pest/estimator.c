@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "master/pest/estimator.h"
+#include "master/pest/glm.h"
 
 static const struct estimator_ops *const members[] = {
+    &glm_ops,
     NULL, /* ends the list */
 };
 

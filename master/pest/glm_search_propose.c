@@ -17,7 +17,7 @@
 #define LADDER_MAX   64
 #define HOPELESS     1e-10  /* of merit: not worth a run */
 #define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
-#define CLOSING      1e-6   /* of merit: still worth a run at the end */
+#define CLOSING      1e-7   /* of merit: still worth a run at the end */
 #define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
 

@@ -7,8 +7,7 @@
 #include "master/pest/glm.h"
 
 static const struct estimator_ops *const members[] = {
-    &glm_ops,
-    NULL, /* ends the list */
+    &glm_ops, NULL, /* ends the list */
 };
 
 const struct estimator_ops *estimator_find(const char *mode)

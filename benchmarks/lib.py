@@ -53,11 +53,12 @@ def built(name):
 class Farm:
     """A farm file in a folder of its own, run there by `beofarm run --json`.
 
-    `work` is the farm file's "work"; other keys of the farm file are given by name.
+    `work` is the farm file's "work"; other keys of the farm file are given by name. The folder,
+    which holds the run directory and all that workers do, is made in `parent`.
     """
 
-    def __init__(self, work, workers=WORKERS, **keys):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="beofarm-bench-"))
+    def __init__(self, work, workers=WORKERS, parent=None, **keys):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="beofarm-bench-", dir=parent))
         self.name = f"bench-{os.getpid()}-{self.folder.name[-8:]}"
         self.farm = {
             "name": self.name,

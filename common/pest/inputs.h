@@ -41,9 +41,8 @@ int pest_inputs_round(const struct pest_inputs *inputs, const double *values,
                       double *ret_written, struct error *ret_error);
 
 /* Write all model input files for these values. Relative names start at the folder `dirfd`
- * (AT_FDCWD: the working directory); what stands there under that name (a link, too) is
- * removed first; folders must exist. 0, or -1 with a sentence (some files may have been
- * written then). */
+ * (AT_FDCWD: the working directory); folders must exist. A link that stands under such a name is
+ * replaced, not followed. 0, or -1 with a sentence (some files may have been written then). */
 int pest_inputs_write(const struct pest_inputs *inputs, const double *values, int dirfd,
                       struct error *ret_error);
 

@@ -2,9 +2,12 @@
  * A value has two shapes: without an exponent (123.45, .00123) and with one (1.23E-5), where the
  * point may stand anywhere among the digits, because 12.3E-9 is a digit better than 1.23E-10 in
  * the same room. Each shape is tried with all digits that tell the double from its neighbours,
- * and where these do not fit with as many as do, rounded by printf, which is exact. The shape
- * whose text reads back nearer to the value wins; of equals the one without an exponent, while it
- * is not long.
+ * and where these do not fit with as many as do. The shape whose text reads back nearer to the
+ * value wins; of equals the one without an exponent, while it is not long.
+ *
+ * The value is printed once, to 17 digits, which printf does exactly; fewer are had by rounding
+ * those. That is the rounding of the value itself, but for what looks like a tie (5000...): its
+ * further digits, rounded off already, would decide, so printf is asked again.
  */
 #include "config.h"
 
@@ -33,41 +36,83 @@ struct shape {
     double written;
 };
 
-/* Take "d.ddde±xx" apart. */
-static void decimal_take(struct decimal *decimal, const char *printed, int count)
+/* A positive value with its first 17 digits. */
+struct source {
+    double value;
+    char digits[DIGITS_MAX + 1];
+    int magnitude;
+};
+
+static void decimal_strip(struct decimal *decimal)
 {
-    decimal->digits[0] = printed[0];
-    memcpy(decimal->digits + 1, printed + 2, (size_t)count - 1);
-    const char *exponent = strchr(printed, 'e') + 1;
-    decimal->magnitude = (int)strtol(exponent, NULL, 10) + 1;
-    while (count > 1 && decimal->digits[count - 1] == '0')
-        count--;
-    decimal->count = count;
+    while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
+        decimal->count--;
 }
 
-/* Round to `count` significant digits. */
-static void decimal_round(struct decimal *decimal, double value, int count)
+/* Print "d.ddde±xx" and take it apart. */
+static int print_digits(double value, int count, char *digits)
 {
     char printed[40];
-    if (count == 1) { /* there would be no point */
-        snprintf(printed, sizeof(printed), "%.0e", value);
-        decimal->digits[0] = printed[0];
-        decimal->count = 1;
-        decimal->magnitude = (int)strtol(strchr(printed, 'e') + 1, NULL, 10) + 1;
+    snprintf(printed, sizeof(printed), "%.*e", count - 1, value);
+    digits[0] = printed[0];
+    if (count > 1)
+        memcpy(digits + 1, printed + 2, (size_t)count - 1);
+    return (int)strtol(strchr(printed, 'e') + 1, NULL, 10) + 1;
+}
+
+/* How what is cut off compares with a half: -1, 0 (it looks like one), 1. */
+static int compare_with_half(const char *digits, int size)
+{
+    if (digits[0] != '5')
+        return digits[0] < '5' ? -1 : 1;
+    for (int i = 1; i < size; i++)
+        if (digits[i] != '0')
+            return 1;
+    return 0;
+}
+
+static void round_up(struct decimal *decimal)
+{
+    int at = decimal->count - 1;
+    while (at >= 0 && decimal->digits[at] == '9')
+        decimal->digits[at--] = '0';
+    if (at >= 0) {
+        decimal->digits[at]++;
         return;
     }
-    snprintf(printed, sizeof(printed), "%.*e", count - 1, value);
-    decimal_take(decimal, printed, count);
+    decimal->digits[0] = '1'; /* the others are zeros */
+    decimal->magnitude++;
+}
+
+/* Round to `count` significant digits, 1 to 17. */
+static void decimal_round(struct decimal *decimal, const struct source *source, int count)
+{
+    int half =
+        count < DIGITS_MAX ? compare_with_half(source->digits + count, DIGITS_MAX - count) : -1;
+    decimal->count = count;
+    decimal->magnitude = source->magnitude;
+    memcpy(decimal->digits, source->digits, (size_t)count);
+    if (half > 0)
+        round_up(decimal);
+    else if (half == 0)
+        decimal->magnitude = print_digits(source->value, count, decimal->digits);
+    decimal_strip(decimal);
+}
+
+static double decimal_read(const struct decimal *decimal)
+{
+    char text[DIGITS_MAX + 16];
+    memcpy(text, decimal->digits, (size_t)decimal->count);
+    snprintf(text + decimal->count, 16, "e%d", decimal->magnitude - decimal->count);
+    return strtod(text, NULL);
 }
 
 /* The fewest digits that read back as the same double (at least 15 are tried). */
-static void decimal_find(struct decimal *decimal, double value)
+static void decimal_find(struct decimal *decimal, const struct source *source)
 {
-    char printed[40];
     for (int count = 15; count <= DIGITS_MAX; count++) {
-        snprintf(printed, sizeof(printed), "%.*e", count - 1, value);
-        decimal_take(decimal, printed, count);
-        if (strtod(printed, NULL) == value)
+        decimal_round(decimal, source, count);
+        if (count == DIGITS_MAX || decimal_read(decimal) == source->value)
             return;
     }
 }
@@ -184,9 +229,11 @@ static double power_of_ten(int exponent)
 }
 
 /* As many decimals as there is room for, or fewer where rounding up takes a digit more. */
-static void plain_fit(struct shape *shape, double value, int magnitude,
+static void plain_fit(struct shape *shape, const struct source *source,
                       const struct pest_style *style, int width)
 {
+    double value = source->value;
+    int magnitude = source->magnitude;
     int whole = magnitude > 0 ? magnitude : 0;
     for (int decimals = width - 1 - whole; decimals >= -1; decimals--) {
         int count = magnitude + (decimals < 0 ? 0 : decimals);
@@ -200,7 +247,7 @@ static void plain_fit(struct shape *shape, double value, int magnitude,
                 break;
             decimal = (struct decimal){.digits = "1", .count = 1, .magnitude = magnitude + 1};
         } else {
-            decimal_round(&decimal, value, count);
+            decimal_round(&decimal, source, count);
         }
         shape_read(shape, plain_put(&decimal, style, width, shape->text), value);
         if (shape->size)
@@ -210,14 +257,14 @@ static void plain_fit(struct shape *shape, double value, int magnitude,
 }
 
 /* Rounding up may change the exponent, so each count of digits is rounded before it is placed. */
-static void scaled_fit(struct shape *shape, double value, const struct pest_style *style,
-                       int width)
+static void scaled_fit(struct shape *shape, const struct source *source,
+                       const struct pest_style *style, int width)
 {
     int most = width - 2; /* E and a digit behind it */
     for (int count = most < DIGITS_MAX ? most : DIGITS_MAX; count > 0; count--) {
         struct decimal decimal;
-        decimal_round(&decimal, value, count);
-        shape_read(shape, scaled_shape(&decimal, style, width, shape->text), value);
+        decimal_round(&decimal, source, count);
+        shape_read(shape, scaled_shape(&decimal, style, width, shape->text), source->value);
         if (shape->size)
             return;
     }
@@ -240,16 +287,21 @@ static const struct shape *choose(const struct shape *plain, const struct shape 
 static void print_positive(const struct pest_style *style, int width, double value,
                            struct shape *ret_shape)
 {
-    struct decimal decimal;
-    struct shape plain, scaled;
-    decimal_find(&decimal, value);
-    shape_read(&plain, plain_put(&decimal, style, width, plain.text), value);
-    shape_read(&scaled, scaled_shape(&decimal, style, width, scaled.text), value);
-    if (!plain.size && !scaled.size) {
-        plain_fit(&plain, value, decimal.magnitude, style, width);
-        scaled_fit(&scaled, value, style, width);
+    struct source source = {.value = value};
+    struct shape plain = {.size = 0}, scaled = {.size = 0};
+    source.magnitude = print_digits(value, DIGITS_MAX, source.digits);
+    if (width > 15) { /* where 15 digits and a point fit, perhaps all do */
+        struct decimal decimal;
+        decimal_find(&decimal, &source);
+        shape_read(&plain, plain_put(&decimal, style, width, plain.text), value);
+        shape_read(&scaled, scaled_shape(&decimal, style, width, scaled.text), value);
     }
-    *ret_shape = *choose(&plain, &scaled, value, decimal.magnitude);
+    if (!plain.size && !scaled.size) {
+        plain_fit(&plain, &source, style, width);
+        if (!plain.size || plain.written != value)
+            scaled_fit(&scaled, &source, style, width);
+    }
+    *ret_shape = *choose(&plain, &scaled, value, source.magnitude);
 }
 
 static void print_zero(const struct pest_style *style, int width, struct shape *ret_shape)

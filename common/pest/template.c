@@ -208,6 +208,11 @@ bool pest_template_json(const struct pest_template *template)
     return template->json;
 }
 
+size_t pest_template_size(const struct pest_template *template)
+{
+    return template->size - template->body;
+}
+
 const char *pest_template_path(const struct pest_template *template)
 {
     return template->path;

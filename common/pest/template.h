@@ -55,6 +55,9 @@ struct pest_field pest_template_field(const struct pest_template *template, size
 /* Whether it is a `jtf` file. */
 bool pest_template_json(const struct pest_template *template);
 
+/* Bytes of the model's file that it gives: always the same. */
+size_t pest_template_size(const struct pest_template *template);
+
 /* The path with which it was read. Borrowed. */
 const char *pest_template_path(const struct pest_template *template);
 

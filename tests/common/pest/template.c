@@ -199,6 +199,24 @@ static void links_are_replaced_not_followed(void **state)
     assert_int_equal(write_one(bench, "ptf ~\n~k1~", &style, values), 0);
     check_file(bench, "target", "precious");
     check_file(bench, "a", " 1.5");
+    assert_int_equal(unlinkat(bench->dirfd, "a", 0), 0);
+    assert_int_equal(linkat(bench->dirfd, "target", bench->dirfd, "a", 0), 0);
+    assert_int_equal(write_one(bench, "ptf ~\n~k1~", &style, values), 0);
+    check_file(bench, "target", "precious");
+    check_file(bench, "a", " 1.5");
+}
+
+static void a_longer_old_file_leaves_nothing_behind(void **state)
+{
+    struct bench *bench = *state;
+    put_file(bench, "a", "longer than what will be written");
+    assert_int_equal(write_one(bench, "ptf ~\n~k1~", &style, values), 0);
+    check_file(bench, "a", " 1.5");
+    unlinkat(bench->dirfd, "a", 0);
+    assert_int_equal(mkdirat(bench->dirfd, "a", 0700), 0);
+    assert_int_equal(write_one(bench, "ptf ~\n~k1~", &style, values), -1);
+    assert_int_equal(bench->error.code, ERROR_SYSTEM);
+    assert_int_equal(unlinkat(bench->dirfd, "a", AT_REMOVEDIR), 0);
 }
 
 static void two_templates_of_one_file_are_refused(void **state)
@@ -278,6 +296,7 @@ int main(void)
         TEST(json_templates_hold_json),
         TEST(a_value_that_does_not_fit_is_an_error),
         TEST(links_are_replaced_not_followed),
+        TEST(a_longer_old_file_leaves_nothing_behind),
         TEST(two_templates_of_one_file_are_refused),
         TEST(large_templates_are_written_whole),
         TEST(names_are_found_whatever_their_case),

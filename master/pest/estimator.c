@@ -5,9 +5,10 @@
 
 #include "master/pest/estimator.h"
 #include "master/pest/glm.h"
+#include "master/pest/sweep.h"
 
 static const struct estimator_ops *const members[] = {
-    &glm_ops, NULL, /* ends the list */
+    &glm_ops, &sweep_estimator, NULL, /* ends the list */
 };
 
 const struct estimator_ops *estimator_find(const char *mode)

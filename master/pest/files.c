@@ -243,6 +243,9 @@ static int except_outputs(const struct listing *listing, const char *base)
                                          ".sweep_out.csv",
                                          ".rejected.csv",
                                          ".identifiability.csv",
+                                         ".ident.csv",
+                                         ".upg.csv",
+                                         ".obs+noise.unc",
                                          NULL};
     char rest[64];
     for (const char *const *ending = endings; *ending; ending++)

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -269,6 +270,23 @@ static void run_timers(struct loop *loop)
 
 /* Signals */
 
+/* Threads that a library started before loop_signals (OpenBLAS has one per core, since before main)
+ * do not block the signals, so that one may get a signal that is meant for the process. It hands it
+ * on. */
+static pthread_t signal_thread;
+
+static void hand_on(int number)
+{
+    int saved = errno;
+    if (pthread_equal(pthread_self(), signal_thread)) {
+        signal(number, SIG_DFL); /* a child between fork and exec, which has unblocked it */
+        raise(number);
+    } else {
+        pthread_kill(signal_thread, number);
+    }
+    errno = saved;
+}
+
 static void signals_ready(unsigned events, void *context)
 {
     (void)events;
@@ -284,9 +302,15 @@ int loop_signals(struct loop *loop, const int *signals,
 {
     sigset_t set;
     sigemptyset(&set);
-    for (; *signals; signals++)
-        sigaddset(&set, *signals);
+    for (const int *number = signals; *number; number++)
+        sigaddset(&set, *number);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal_thread = pthread_self();
+    const struct sigaction action = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
+    struct sigaction old;
+    for (; *signals; signals++)
+        if (sigaction(*signals, NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup */
+            sigaction(*signals, &action, NULL);
     loop->signal_fd = signalfd(loop->signal_fd, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (loop->signal_fd < 0)
         return error_errno(ret_error, errno, "signals cannot be watched (signalfd)");

@@ -20,7 +20,8 @@ int values_encode(struct buf *buf, const struct value *values, size_t count)
         return -1;
     }
     wire_put_varint(buf, count);
-    for (const struct value *v = values; v < values + count; v++) {
+    for (size_t i = 0; i < count; i++) {
+        const struct value *v = &values[i];
         wire_put_u8(buf, (uint8_t)v->kind);
         if (v->kind == VALUE_INTEGER) /* zigzag: small negative numbers stay short */
             wire_put_varint(buf, ((uint64_t)v->integer << 1) ^ (uint64_t)(v->integer >> 63));

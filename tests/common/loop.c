@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -137,6 +138,47 @@ static void caught(int signal, void *context)
     loop_stop(stage->loop);
 }
 
+static void *wait_on_a_pipe(void *context)
+{
+    const struct stage *stage = context;
+    char byte;
+    return read(stage->pipe[0], &byte, 1) == 1 ? NULL : context;
+}
+
+static void signals_that_other_threads_get_arrive_in_the_loop(void **state)
+{
+    struct stage *stage = *state;
+    const int signals[] = {SIGUSR2, 0};
+    pthread_t thread;
+    sigset_t set;
+    void *failed;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    /* As a library's thread, there before the loop. */
+    assert_int_equal(pthread_create(&thread, NULL, wait_on_a_pipe, stage), 0);
+    assert_int_equal(loop_signals(stage->loop, signals, caught, stage, NULL), 0);
+    assert_int_equal(pthread_kill(thread, SIGUSR2), 0);
+    assert_int_equal(loop_run(stage->loop, NULL), 0);
+    assert_int_equal(stage->calls, SIGUSR2);
+    assert_int_equal(write(stage->pipe[1], "x", 1), 1);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+}
+
+static void ignored_signals_stay_ignored(void **state)
+{
+    struct stage *stage = *state;
+    const int signals[] = {SIGHUP, SIGUSR1, 0};
+    signal(SIGHUP, SIG_IGN); /* as nohup does */
+    assert_int_equal(loop_signals(stage->loop, signals, caught, stage, NULL), 0);
+    raise(SIGHUP);
+    raise(SIGUSR1);
+    assert_int_equal(loop_run(stage->loop, NULL), 0);
+    assert_int_equal(stage->calls, SIGUSR1);
+    signal(SIGHUP, SIG_DFL);
+}
+
 static void signals_arrive_in_the_loop(void **state)
 {
     struct stage *stage = *state;
@@ -164,6 +206,8 @@ int main(void)
         LOOP_TEST(a_removed_timer_does_not_run),
         LOOP_TEST(a_watch_removed_in_the_same_round_is_not_called),
         LOOP_TEST(a_watch_for_nothing_does_not_see_a_hang_up),
+        LOOP_TEST(signals_that_other_threads_get_arrive_in_the_loop),
+        LOOP_TEST(ignored_signals_stay_ignored),
         LOOP_TEST(signals_arrive_in_the_loop),
         LOOP_TEST(a_file_that_cannot_be_watched_is_a_sentence),
     };

@@ -25,21 +25,34 @@ static void turn_backslashes(char *name)
             *name = '/';
 }
 
+/* Where a name with slashes for its backslashes leads, if that is into a folder of the case. */
+static char *turned_path(const struct pest_control *control, const char *folder,
+                         const char *name, struct error *ret_error)
+{
+    char *turned = strdup(name), *path = NULL;
+    if (turned)
+        turn_backslashes(turned);
+    char *at_home = turned ? disk_join(control->folder, turned, ret_error) : NULL;
+    if (at_home && has_folder(at_home))
+        path = disk_join(folder, turned, ret_error);
+    free(at_home);
+    free(turned);
+    return path;
+}
+
 char *pest_model_path(const struct pest_control *control, const char *folder, const char *name,
                       struct error *ret_error)
 {
-    char *path = disk_join(folder ? folder : control->folder, name, ret_error);
+    if (!folder)
+        folder = control->folder;
+    char *path = disk_join(folder, name, ret_error);
     if (!path || !strchr(name, '\\') || disk_exists(path))
         return path;
-    char *turned = strdup(path);
-    if (turned)
-        turn_backslashes(turned + (strlen(path) - strlen(name)));
-    if (turned && has_folder(turned)) {
-        free(path);
-        return turned;
-    }
-    free(turned);
-    return path;
+    char *turned = turned_path(control, folder, name, ret_error);
+    if (!turned)
+        return path;
+    free(path);
+    return turned;
 }
 
 /* What templates and instructions have in common: pairs of paths. */

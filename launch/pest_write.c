@@ -132,6 +132,25 @@ static void list_print(const struct writing *writing)
     }
 }
 
+/* Make the folders in which files will be written elsewhere than at home. */
+static int make_folders(const struct writing *writing)
+{
+    const struct pest_control *control = writing->control;
+    int status = 0;
+    for (size_t i = 0; i < control->input_count && status == 0; i++) {
+        char *path = pest_model_path(control, writing->given->into,
+                                     control->inputs[i].model_file, writing->error);
+        char *slash = path ? strrchr(path, '/') : NULL;
+        if (slash && slash > path) {
+            *slash = 0;
+            status = tree_make(path, writing->error);
+        }
+        status = path ? status : -1;
+        free(path);
+    }
+    return status;
+}
+
 static int write_files(struct writing *writing)
 {
     const struct pest_control *control = writing->control;
@@ -157,7 +176,7 @@ int pest_write_run(const char *path, const struct pest_write *given, struct erro
     if (writing.control && begin(&writing) == 0 &&
         (!given->par || take_parfile(&writing) == 0) &&
         (!given->values || take_values(&writing) == 0) &&
-        (!given->into || tree_make(given->into, ret_error) == 0)) {
+        (!given->into || make_folders(&writing) == 0)) {
         writing.inputs = pest_model_inputs(writing.control, given->into, ret_error);
         if (writing.inputs)
             status = write_files(&writing);

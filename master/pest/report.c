@@ -67,13 +67,14 @@ int report_best(enum glm_event event, const struct glm_view *view, const char *e
                 struct error *ret_error)
 {
     bool iteration = event == GLM_BASE_RUN || event == GLM_ITERATION;
+    int number = event == GLM_BASE_RUN ? 0 : view->iteration;
     char numbered[64];
     if (!view->best || (!iteration && event != GLM_FINISHED))
         return 0;
     if (best_write(view, report_path(view, -1, extension, ret_error), write, ret_error) < 0)
         return -1;
-    if (iteration && best_write(view, report_path(view, view->iteration, extension, ret_error),
-                                write, ret_error) < 0)
+    if (iteration &&
+        best_write(view, report_path(view, number, extension, ret_error), write, ret_error) < 0)
         return -1;
     if (event != GLM_ITERATION || !pest_names)
         return 0;

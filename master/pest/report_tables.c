@@ -60,16 +60,17 @@ static void values_put(FILE *file, const struct pest_control *control, const dou
     fputc('\n', file);
 }
 
-static void iteration_put(struct tables *tables, const struct glm_view *view)
+/* The initial values' number is 0, though their run rides with the first iteration's Jacobian. */
+static void iteration_put(struct tables *tables, const struct glm_view *view, int iteration)
 {
     const struct glm_phi *phi = &view->best->phi;
     FILE *file = tables->objective.file;
-    fprintf(file, "%d,%lld,%.12g,%.12g,%.12g", view->iteration, (long long)view->runs,
-            phi->total, phi->measurement, phi->regularisation);
+    fprintf(file, "%d,%lld,%.12g,%.12g,%.12g", iteration, (long long)view->runs, phi->total,
+            phi->measurement, phi->regularisation);
     for (size_t g = 0; g < view->control->observation_group_count; g++)
         fprintf(file, ",%.12g", phi->groups[g]);
     fputc('\n', file);
-    fprintf(tables->parameters.file, "%d", view->iteration);
+    fprintf(tables->parameters.file, "%d", iteration);
     values_put(tables->parameters.file, view->control, view->best->parameters);
 }
 
@@ -85,7 +86,7 @@ static int tables_tell(void *state, enum glm_event event, const struct glm_view 
     }
     if (event != GLM_BASE_RUN && event != GLM_ITERATION)
         return 0;
-    iteration_put(tables, view);
+    iteration_put(tables, view, event == GLM_BASE_RUN ? 0 : view->iteration);
     return report_stream_flush(&tables->objective, ret_error) < 0
                ? -1
                : report_stream_flush(&tables->parameters, ret_error);

@@ -115,8 +115,8 @@ static void estimate(struct fixture *fixture)
     tell(fixture, GLM_START);
     view->base = view->best = &fixture->base_point;
     view->runs = 3;
-    tell(fixture, GLM_BASE_RUN);
     view->iteration = 1;
+    tell(fixture, GLM_BASE_RUN);
     view->jacobian = jacobian;
     tell(fixture, GLM_JACOBIAN);
     view->trial = &trial;

@@ -159,6 +159,8 @@ void pest_data_line(struct pest_reader *reader, char *line)
         pest_layout_line(reader, data_layout, COUNT_OF(data_layout), line);
     if (reader->nth == 1)
         reader->counted = pest_place_now(reader);
+    if (reader->nth == 2)
+        reader->counted_files = pest_place_now(reader);
 }
 
 void pest_svd_line(struct pest_reader *reader, char *line)

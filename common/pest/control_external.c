@@ -291,7 +291,7 @@ void pest_external_line(struct pest_reader *reader, const struct pest_table *tab
     struct pest_source *control_source = reader->source;
     struct pest_fields fields;
     struct error error = {0};
-    pest_fields_split(line, 1, &fields);
+    pest_fields_split(line, 0, &fields);
     if (external_options(reader, &fields, &external) < 0)
         return;
     char *path = pest_control_path(reader->control, fields.at[0]);
@@ -302,6 +302,7 @@ void pest_external_line(struct pest_reader *reader, const struct pest_table *tab
         pest_mistake(reader, pest_place_now(reader), "%s", error.text);
     if (source) {
         table_note(reader, fields.at[0]);
+        source->keep_tabs = external.separator == '\t';
         reader->source = source;
         external_read(reader, &external);
         reader->source = control_source;

@@ -198,7 +198,7 @@ int pest_cell_real(struct pest_reader *reader, struct pest_place place, const ch
     enum pest_number kind = pest_number_parse(text, strlen(text), ret);
     if (kind == PEST_NUMBER_GOOD)
         return 0;
-    return pest_mistake(reader, place, "%s: \"%.80s\" %s; a number is expected", column, text,
+    return pest_mistake(reader, place, "%s: \"%.80s\" %s", column, text,
                         pest_number_fault(kind));
 }
 

@@ -67,7 +67,7 @@ void pest_pairs_sort(struct pest_reader *reader)
     if (!fits && named >= 0)
         templates = named;
     if (total > 0 && (templates < 0 || templates > total)) {
-        pest_mistake(reader, reader->counted,
+        pest_mistake(reader, reader->counted_files,
                      "ntplfle: %d lines in \"* model input/output\"; how many of them are "
                      "templates?",
                      total);

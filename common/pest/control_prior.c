@@ -99,7 +99,7 @@ static size_t name_span(const struct equation *equation, int *ret_index)
     const struct pest_index *index = equation->reader->control->parameter_index;
     size_t whole = strcspn(equation->at, " \t=()");
     for (size_t size = whole; size > 0; size--) {
-        if (size < whole && !strchr("+-*", equation->at[size]))
+        if (size < whole && !strchr("+-", equation->at[size]))
             continue;
         *ret_index = pest_index_find(index, equation->at, size);
         if (*ret_index >= 0)

@@ -22,6 +22,7 @@ struct pest_source {
     char *path;
     char *bytes, *at, *end; /* *end is a NUL */
     int line;               /* the number of the line taken last, from 1 */
+    bool keep_tabs;         /* tabs at a line's ends separate empty cells */
 };
 
 /* Where a record stands. */
@@ -91,7 +92,7 @@ struct pest_reader {
     size_t nth;                         /* lines of the section so far */
     unsigned long long seen;            /* bit per section of the table */
     struct pest_counts counts;
-    struct pest_place counted; /* the line of npar; source NULL if there is none */
+    struct pest_place counted, counted_files; /* the lines of npar and ntplfle */
 
     struct pest_parameter_row *parameter_rows;
     struct pest_place *parameter_group_rows, *observation_group_rows;
@@ -114,8 +115,9 @@ void pest_sources_close(struct pest_reader *reader);
 /* The next line that holds something, without comment and outer blanks; NULL at the end. */
 char *pest_source_next(struct pest_source *source);
 struct pest_place pest_place_now(const struct pest_reader *reader);
-/* Take a line apart at blanks and tabs, in place; quotes around a field are dropped. Where that
- * gives fewer than `least` fields, commas separate too. */
+/* Take a line apart at blanks and tabs, in place; quotes around a field are dropped, and commas
+ * behind one. Where that gives fewer than `least` fields, commas separate, too. 0: a comma is a
+ * character like others. */
 void pest_fields_split(char *line, size_t least, struct pest_fields *ret_fields);
 char *pest_text_lower(char *text); /* ASCII letters, in place; returns text */
 

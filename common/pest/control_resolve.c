@@ -131,42 +131,106 @@ static bool is_adjustable(const struct pest_parameter *parameter)
     return parameter->partrans == PEST_NONE || parameter->partrans == PEST_LOG;
 }
 
-static void parameter_group_resolve(struct pest_reader *reader, size_t i, bool told)
+/* Of each of `count` texts the place of the first that equals it, so that each name of a group is
+ * looked up once, however many members it has. Allocated; NULL: no memory. */
+static int *firsts_find(struct pest_reader *reader, const char *const *names, size_t count)
 {
-    struct pest_control *control = reader->control;
-    struct pest_parameter *parameter = &control->parameters[i];
+    struct pest_index *index = pest_index_create(names, count, NULL);
+    int *firsts = calloc(count + 1, sizeof *firsts);
+    for (size_t i = 0; index && firsts && i < count; i++)
+        firsts[i] = pest_index_find(index, names[i], strlen(names[i]));
+    if (!index) {
+        free(firsts);
+        firsts = NULL;
+    }
+    reader->no_memory = reader->no_memory || !firsts;
+    pest_index_destroy(index);
+    return firsts;
+}
+
+/* The index of a parameter's group, which is added if no line names it; -1 for "none". */
+static int parameter_group_resolve(struct pest_reader *reader, size_t i, const char *name,
+                                   bool told)
+{
     const struct pest_parameter_row *row = &reader->parameter_rows[i];
-    struct directory groups = DIRECTORY(control, parameter_group);
-    const char *name = row->pargp ? row->pargp : "pargp";
-    parameter->pargp = directory_find(reader, &groups, name);
-    if (parameter->pargp >= 0 || (strcmp(name, "none") == 0 && !is_adjustable(parameter)))
-        return;
+    int group = pest_index_find(reader->control->parameter_group_index, name, strlen(name));
+    if (group >= 0)
+        return group;
     if (told)
         pest_warn(
             reader, row->place,
             "pargp: \"%.80s\" is not in \"* parameter groups\"; it gets PEST++'s defaults "
             "(relative 0.01, switch, 2.0, parabolic)",
             name);
-    parameter->pargp = pest_parameter_group_add(reader, name, row->place);
+    return pest_parameter_group_add(reader, name, row->place);
 }
 
-static void observation_group_resolve(struct pest_reader *reader, size_t i, bool told)
+static bool has_no_group(const struct pest_reader *reader, size_t i, const char *name)
+{
+    return strcmp(name, "none") == 0 && !is_adjustable(&reader->control->parameters[i]) &&
+           pest_index_find(reader->control->parameter_group_index, name, 4) < 0;
+}
+
+static void parameter_groups_resolve(struct pest_reader *reader, bool told)
 {
     struct pest_control *control = reader->control;
-    struct pest_observation *observation = &control->observations[i];
+    size_t count = control->parameter_count;
+    const char **names = calloc(count + 1, sizeof *names);
+    for (size_t i = 0; names && i < count; i++)
+        names[i] = reader->parameter_rows[i].pargp ? reader->parameter_rows[i].pargp : "pargp";
+    int *firsts = names ? firsts_find(reader, names, count) : NULL;
+    reader->no_memory = reader->no_memory || !firsts;
+    for (size_t i = 0; firsts && i < count; i++) {
+        struct pest_parameter *first = &control->parameters[firsts[i]];
+        if (has_no_group(reader, i, names[i]))
+            continue;
+        if (first->pargp < 0)
+            first->pargp = parameter_group_resolve(reader, i, names[i], told);
+        control->parameters[i].pargp = first->pargp;
+    }
+    /* A fixed parameter of "none" may have been the first of an adjustable one. */
+    for (size_t i = 0; firsts && i < count; i++)
+        if (has_no_group(reader, i, names[i]))
+            control->parameters[i].pargp = -1;
+    free(firsts);
+    free(names);
+}
+
+static int observation_group_resolve(struct pest_reader *reader, size_t i, const char *name,
+                                     bool told)
+{
     const struct pest_observation_row *row = &reader->observation_rows[i];
-    const char *name = row->obgnme ? row->obgnme : "obgnme";
-    if (!row->obgnme && control->observation_group_count > 0)
-        name = control->observation_groups[0].obgnme;
-    observation->obgnme = pest_observation_group_find(reader, name);
-    if (!row->obgnme && i == 0)
+    int group = pest_control_observation_group(reader->control, name);
+    if (!row->obgnme)
         pest_warn(reader, row->place, "obgnme is missing; \"%s\" is assumed", name);
-    if (observation->obgnme >= 0)
-        return;
-    if (told)
+    if (group >= 0)
+        return group;
+    if (told && row->obgnme)
         pest_warn(reader, row->place,
                   "obgnme: \"%.80s\" is not in \"* observation groups\"; it is added", name);
-    observation->obgnme = pest_observation_group_add(reader, name, row->place);
+    return pest_observation_group_add(reader, name, row->place);
+}
+
+static void observation_groups_resolve(struct pest_reader *reader, bool told)
+{
+    struct pest_control *control = reader->control;
+    size_t count = control->observation_count;
+    const char **names = calloc(count + 1, sizeof *names);
+    const char *assumed =
+        control->observation_group_count > 0 ? control->observation_groups[0].obgnme : "obgnme";
+    for (size_t i = 0; names && i < count; i++)
+        names[i] =
+            reader->observation_rows[i].obgnme ? reader->observation_rows[i].obgnme : assumed;
+    int *firsts = names ? firsts_find(reader, names, count) : NULL;
+    reader->no_memory = reader->no_memory || !firsts;
+    for (size_t i = 0; firsts && i < count; i++) {
+        struct pest_observation *first = &control->observations[firsts[i]];
+        if (first->obgnme < 0)
+            first->obgnme = observation_group_resolve(reader, i, names[i], told);
+        control->observations[i].obgnme = first->obgnme;
+    }
+    free(firsts);
+    free(names);
 }
 
 static void nearest_tell(struct pest_reader *reader, struct pest_place place,
@@ -236,10 +300,11 @@ static void groups_resolve(struct pest_reader *reader)
     if (!parameter_groups && control->version == 1 && control->parameter_count > 0)
         pest_warn(reader, (struct pest_place){NULL, 0},
                   "there are no parameter groups; PEST++'s defaults are used");
-    for (size_t i = 0; i < control->parameter_count; i++)
-        parameter_group_resolve(reader, i, parameter_groups);
-    for (size_t i = 0; i < control->observation_count; i++)
-        observation_group_resolve(reader, i, observation_groups);
+    parameter_groups_resolve(reader, parameter_groups);
+    observation_groups_resolve(reader, observation_groups);
+    struct directory directory = DIRECTORY(control, observation_group);
+    if (pest_index_count(control->observation_group_index) != directory.count)
+        directory_make(reader, &directory);
 }
 
 void pest_names_resolve(struct pest_reader *reader)

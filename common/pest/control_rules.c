@@ -69,9 +69,11 @@ static void sections_check(struct pest_reader *reader)
 static void count_check(struct pest_reader *reader, const char *field, int announced,
                         size_t there, const char *what)
 {
+    bool files = strchr(field, 'f') != NULL; /* ntplfle, ninsfle */
     if (announced != INT_MIN && (announced < 0 || (size_t)announced != there))
-        pest_warn(reader, reader->counted, "%s: %d, but there are %zu %s; these are used",
-                  field, announced, there, what);
+        pest_warn(reader, files ? reader->counted_files : reader->counted,
+                  "%s: %d, but there are %zu %s; these are used", field, announced, there,
+                  what);
 }
 
 static void counts_check(struct pest_reader *reader)

@@ -156,12 +156,12 @@ static void comment_cut(char *line)
     }
 }
 
-static char *line_trim(char *line)
+static char *line_trim(char *line, bool keep_tabs)
 {
-    while (is_blank(*line))
+    while (is_blank(*line) && !(keep_tabs && *line == '\t'))
         line++;
     size_t size = strlen(line);
-    while (size > 0 && is_blank(line[size - 1]))
+    while (size > 0 && is_blank(line[size - 1]) && !(keep_tabs && line[size - 1] == '\t'))
         line[--size] = 0;
     return line;
 }
@@ -177,7 +177,7 @@ char *pest_source_next(struct pest_source *source)
         *end = 0;
         source->line++;
         comment_cut(line);
-        line = line_trim(line);
+        line = line_trim(line, source->keep_tabs);
         if (*line)
             return line;
     }
@@ -215,8 +215,13 @@ void pest_fields_split(char *line, size_t least, struct pest_fields *ret_fields)
         else
             while (*c && !is_blank(*c) && !(commas && *c == ','))
                 c++;
+        if (!close && least > 0)
+            for (char *comma = c; comma > start + 1 && comma[-1] == ','; comma--)
+                comma[-1] = 0; /* `1.0, 2.0` */
         if (*c)
             *c++ = 0;
+        if (*start == ',' && !close && least > 0)
+            continue;
         if (ret_fields->count < PEST_FIELDS_MAX)
             ret_fields->at[ret_fields->count++] = start;
         ret_fields->total++;

@@ -155,6 +155,10 @@ static void estimate_fold(struct progress *progress, const cJSON *event)
     progress->estimate.phi = real_or_nan(event, "phi");
     progress->estimate.lambda = real_or_nan(event, "lambda");
     text_take(event, "purpose", &progress->estimate.purpose);
+    for (char *at = progress->estimate.purpose; at && *at; at++)
+        if (*at < ' ' ||
+            *at == 0x7f) /* it goes into a line of the terminal; so does no UTF-8 */
+            *at = '?';
 }
 
 /* The master says nothing after its end, which is when its workers leave. */

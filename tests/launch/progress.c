@@ -149,9 +149,32 @@ static void only_the_first_failures_are_kept(void **state)
     progress_fini(&progress);
 }
 
+static void an_estimate_is_folded_and_printed(void **state)
+{
+    (void)state;
+    struct progress progress;
+    progress_init(&progress);
+    feed(&progress, "n1\n{\"event\":\"estimate\",\"wave\":3,\"first\":25,\"runs\":12,"
+                    "\"purpose\":\"Jaco\\u001bbian\",\"iteration\":2,\"phi\":12.5}\n");
+    assert_true(progress.estimate.known && progress.estimate.wave == 3 &&
+                progress.estimate.first == 25 && progress.estimate.runs == 12);
+    assert_true(progress.estimate.iteration == 2 && progress.estimate.phi == 12.5);
+    assert_string_equal(progress.estimate.purpose, "Jaco?bian"); /* for a terminal */
+    cJSON *whole = progress_print(&progress);
+    char *text = cJSON_PrintUnformatted(cJSON_GetObjectItem(whole, "estimate"));
+    assert_string_equal(text, "{\"wave\":3,\"first\":25,\"runs\":12,\"purpose\":\"Jaco?bian\","
+                              "\"iteration\":2,\"phi\":12.5,\"lambda\":null}");
+    cJSON_free(text);
+    cJSON_Delete(whole);
+    feed(&progress, "{\"event\":\"estimate\",\"phi\":\"low\",\"runs\":[]}\n");
+    assert_true(progress.estimate.phi != progress.estimate.phi);
+    progress_fini(&progress);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_estimate_is_folded_and_printed),
         cmocka_unit_test(first_lines_that_are_no_hostname_are_refused),
         cmocka_unit_test(a_hostname_of_any_length_is_bounded),
         cmocka_unit_test(both_forms_of_the_first_line_are_read),

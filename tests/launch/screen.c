@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -80,6 +81,19 @@ static void progress_is_one_sentence(void **state)
     progress.workers_joined = 0;
     assert_string_equal(screen_format_progress(&progress, text, sizeof text),
                         "17 done, 3/s, 0 workers, 1 slot");
+    progress.estimate.known = true;
+    progress.estimate.first = 13;
+    progress.estimate.runs = 12;
+    progress.estimate.phi = NAN;
+    progress.estimate.purpose = (char[]){"Jacobian"};
+    assert_string_equal(screen_format_progress(&progress, text, sizeof text),
+                        "Jacobian 5/12, 17 done, 3/s, 0 workers, 1 slot");
+    progress.estimate.iteration = 2;
+    progress.estimate.phi = 1234.5678;
+    progress.done = 30; /* the next wave has begun, and was not told of yet */
+    assert_string_equal(screen_format_progress(&progress, text, sizeof text),
+                        "iteration 2, phi 1234.57, Jacobian 12/12, 30 done, 3/s, 0 workers, "
+                        "1 slot");
 }
 
 int main(void)

@@ -242,17 +242,21 @@ struct gradient {
     double *result;
 };
 
-/* Four sums side by side, so that the processor need not wait for one; always the same four. */
+/* In pieces of rows that all count, where there are such; rows without weight are not read. */
 static double column_dot(const double *column, const double *scaled, const bool *counts,
                          size_t rows)
 {
-    double sums[4] = {0, 0, 0, 0};
-    for (size_t i = 0; i < rows; i++) {
-        if (counts[i]) {
-            sums[i & 3] += column[i] * scaled[i];
+    double sum = 0;
+    for (size_t start = 0, end; start < rows; start = end) {
+        end = start + 1;
+        while (end < rows && counts[end] == counts[start]) {
+            end++;
+        }
+        if (counts[start]) {
+            sum += cblas_ddot((blasint)(end - start), column + start, 1, scaled + start, 1);
         }
     }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    return sum;
 }
 
 static void gradient_columns(void *context, size_t piece)
@@ -314,8 +318,8 @@ static void product_rows(void *context, size_t piece)
     for (size_t p = 0; p < product->jacobian->parameters; p++) {
         double factor = product->delta[p];
         const double *column = product->jacobian->columns[p] + start;
-        for (size_t i = 0; factor != 0 && i < rows; i++) {
-            to[i] += factor * column[i];
+        if (factor != 0) {
+            cblas_daxpy((blasint)rows, factor, column, 1, to, 1);
         }
     }
 }

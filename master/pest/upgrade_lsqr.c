@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,24 @@ struct banded {
     double alpha, *u;
 };
 
+/* Whether the rows of a band follow each other, so that a column's part is one piece. */
+static bool is_piece(const struct banded *a, size_t start, size_t end)
+{
+    return a->rows[end - 1] - a->rows[start] == end - 1 - start;
+}
+
 static void band_forward(const struct banded *a, size_t start, size_t end, double *sums)
 {
+    bool piece = is_piece(a, start, end);
     memset(sums, 0, (end - start) * sizeof(*sums));
     for (size_t c = 0; c < a->active_count; c++) {
         const double *column = a->upgrade->jacobian.columns[a->active[c]];
         double factor = a->v[c];
-        for (size_t k = start; factor != 0 && k < end; k++) {
+        if (piece) {
+            cblas_daxpy((blasint)(end - start), factor, column + a->rows[start], 1, sums, 1);
+            continue;
+        }
+        for (size_t k = start; k < end; k++) {
             sums[k - start] += factor * column[a->rows[k]];
         }
     }
@@ -50,16 +62,20 @@ static void band_forward(const struct banded *a, size_t start, size_t end, doubl
 static void band_backward(const struct banded *a, size_t start, size_t end, double *scaled,
                           double *sums)
 {
+    bool piece = is_piece(a, start, end);
     for (size_t k = start; k < end; k++) {
         scaled[k - start] = a->weights[k] * a->u[k];
     }
     for (size_t c = 0; c < a->active_count; c++) {
         const double *column = a->upgrade->jacobian.columns[a->active[c]];
-        double parts[4] = {0, 0, 0, 0};
-        for (size_t k = start; k < end; k++) {
-            parts[k & 3] += column[a->rows[k]] * scaled[k - start];
+        double sum = 0;
+        if (piece) {
+            sum = cblas_ddot((blasint)(end - start), column + a->rows[start], 1, scaled, 1);
         }
-        sums[c] += (parts[0] + parts[1]) + (parts[2] + parts[3]);
+        for (size_t k = start; !piece && k < end; k++) {
+            sum += column[a->rows[k]] * scaled[k - start];
+        }
+        sums[c] += sum;
     }
 }
 

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "master/pest/fosm.h"
 #include "master/pest/glm.h"
 #include "master/pest/glm_private.h"
+#include "master/pest/glm_uncertainty.h"
 
 void glm_say(struct estimator *estimator, const char *format, ...)
 {
@@ -61,14 +63,22 @@ int glm_tell(struct estimator *estimator, enum glm_event event, struct error *re
 enum estimator_next glm_finish(struct estimator *estimator, const char *reason,
                                struct error *ret_error)
 {
+    struct fosm *fosm = NULL;
+    int failed =
+        estimator->control->noptmax == -2 ? 0 : glm_uncertainty(estimator, &fosm, ret_error);
+
     estimator->phase = GLM_PHASE_FINISHED;
     estimator->view.reason = reason;
+    estimator->view.fosm = fosm;
     glm_say(estimator, "finished: %s; phi %.6g after %lld runs", reason,
             estimator->best.point.phi.total, (long long)estimator->runs);
-    if (glm_frame_unwhiten(estimator, &estimator->full, ret_error) != 0 ||
-        glm_tell(estimator, GLM_FINISHED, ret_error) != 0)
-        return ESTIMATOR_FAILED;
-    return ESTIMATOR_FINISHED;
+    if (!failed)
+        failed = glm_frame_unwhiten(estimator, &estimator->full, ret_error);
+    if (!failed)
+        failed = glm_tell(estimator, GLM_FINISHED, ret_error);
+    fosm_destroy(fosm);
+    estimator->view.fosm = NULL;
+    return failed ? ESTIMATOR_FAILED : ESTIMATOR_FINISHED;
 }
 
 static void glm_close(struct estimator *estimator)
@@ -81,12 +91,14 @@ static void glm_close(struct estimator *estimator)
     glm_known_fini(&estimator->base);
     glm_known_fini(&estimator->best);
     glm_known_fini(&estimator->trial);
+    glm_known_fini(&estimator->begun);
     glm_limits_fini(&estimator->limits);
     glm_stop_fini(&estimator->stop);
     glm_objective_destroy(estimator->objective);
     glm_parameters_fini(&estimator->parameters);
     glm_options_fini(&estimator->options);
-    free(estimator->prior_variances);
+    covariance_free(estimator->prior);
+    free(estimator->start_observations);
     free(estimator->step);
     free(estimator->moved);
     free(estimator->weights);
@@ -121,7 +133,7 @@ static int parts_open(struct estimator *estimator, struct error *ret_error)
                        glm_objective_regularisation(estimator->objective) != NULL,
                        ret_error) != 0)
         return -1;
-    return 0;
+    return glm_uncertainty_open(estimator, ret_error);
 }
 
 static int state_open(struct estimator *estimator, struct error *ret_error)
@@ -133,14 +145,16 @@ static int state_open(struct estimator *estimator, struct error *ret_error)
         glm_known_init(&estimator->base, &estimator->parameters, ret_error) != 0 ||
         glm_known_init(&estimator->best, &estimator->parameters, ret_error) != 0 ||
         glm_known_init(&estimator->trial, &estimator->parameters, ret_error) != 0 ||
+        glm_known_init(&estimator->begun, &estimator->parameters, ret_error) != 0 ||
         glm_frame_init(&estimator->full, columns, estimator, ret_error) != 0)
         return -1;
     estimator->step = calloc(columns + 1, sizeof *estimator->step);
     estimator->moved = calloc(columns + 1, sizeof *estimator->moved);
+    estimator->start_observations = calloc(control->observation_count + 1, sizeof(double));
     estimator->weights = calloc(control->observation_count + 1, sizeof(double));
     estimator->prior_weights = calloc(control->prior_count + 1, sizeof(double));
-    if (!estimator->step || !estimator->moved || !estimator->weights ||
-        !estimator->prior_weights)
+    if (!estimator->step || !estimator->moved || !estimator->start_observations ||
+        !estimator->weights || !estimator->prior_weights)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu parameters", columns);
     estimator->view = (struct glm_view){.control = control,
                                         .folder = estimator->context.folder,
@@ -183,32 +197,19 @@ static int64_t glm_count(const struct estimator *estimator)
     return estimator->control->noptmax == 0 ? 1 : -1;
 }
 
-/* The base run, and the first Jacobian with it. */
-static enum estimator_next start(struct estimator *estimator, struct wave *wanted,
-                                 struct error *ret_error)
+/* A base point from its observations: phi is known. */
+static int base_set(struct estimator *estimator, const double *values,
+                    const double *observations, struct error *ret_error)
 {
-    struct glm_point *base = &estimator->base.point;
-
-    if (glm_tell(estimator, GLM_START, ret_error) != 0)
-        return ESTIMATOR_FAILED;
-    glm_parameters_reduce(&estimator->parameters, estimator->parameters.initial,
-                          estimator->moved);
-    glm_parameters_expand(&estimator->parameters, estimator->moved, base->parameters);
-    if (wave_add(wanted, base->parameters) < 0) {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for a run");
-        return ESTIMATOR_FAILED;
-    }
-    estimator->base_pending = true;
-    wanted->purpose = "base run";
-    estimator->phase = GLM_PHASE_JACOBIAN;
-    if (estimator->control->noptmax == 0)
-        return ESTIMATOR_WAVE;
-    wanted->purpose = "base run and Jacobian";
-    estimator->iteration = estimator->view.iteration = 1;
-    glm_parameters_reduce(&estimator->parameters, base->parameters,
-                          estimator->base.transformed);
-    return glm_frame_plan(estimator, wanted, ret_error) == 0 ? ESTIMATOR_WAVE
-                                                             : ESTIMATOR_FAILED;
+    if (glm_known_set(&estimator->base, &estimator->parameters, estimator->objective, values,
+                      observations, estimator->regul.factor, ret_error) != 0)
+        return -1;
+    memcpy(estimator->start_observations, observations,
+           estimator->control->observation_count * sizeof(double));
+    glm_known_copy(&estimator->best, &estimator->base, &estimator->parameters);
+    glm_known_copy(&estimator->begun, &estimator->base, &estimator->parameters);
+    glm_say(estimator, "start: phi %.6g", estimator->base.point.phi.total);
+    return glm_tell(estimator, GLM_BASE_RUN, ret_error);
 }
 
 static int base_take(struct estimator *estimator, const struct wave *ended,
@@ -219,13 +220,73 @@ static int base_take(struct estimator *estimator, const struct wave *ended,
         return error_set(ret_error, ERROR_TASKS,
                          "the model run with the initial parameter values failed; nothing can "
                          "be estimated from there");
-    if (glm_known_set(&estimator->base, &estimator->parameters, estimator->objective,
-                      ended->parameters, ended->observations, estimator->regul.factor,
-                      ret_error) != 0)
+    return base_set(estimator, ended->parameters, ended->observations, ret_error);
+}
+
+/* The base point is known; whether that is the end already. */
+static bool is_over_at_once(struct estimator *estimator)
+{
+    const struct glm_phi *phi = &estimator->base.point.phi;
+    bool regulated = estimator->regul.on && phi->measurement <= estimator->regul.accept;
+    double judged = !estimator->regul.on ? phi->total
+                    : regulated          ? phi->regularisation
+                                         : phi->measurement;
+
+    if (estimator->control->noptmax == 0) {
+        snprintf(estimator->stop.reason, sizeof estimator->stop.reason,
+                 "NOPTMAX is 0: one run");
+        return true;
+    }
+    return glm_stop_note(&estimator->stop, 0, judged, regulated, 0.0) &&
+           estimator->control->noptmax > 0;
+}
+
+/* The initial values, as the templates can hold them; ++hotstart_resfile may say what the model
+ * makes of them. */
+static int start_base(struct estimator *estimator, struct wave *wanted, struct error *ret_error)
+{
+    double *values = estimator->trial.point.parameters;
+
+    glm_parameters_reduce(&estimator->parameters, estimator->parameters.initial,
+                          estimator->moved);
+    glm_parameters_expand(&estimator->parameters, estimator->moved, values);
+    memcpy(estimator->base.point.parameters, values,
+           estimator->control->parameter_count * sizeof *values);
+    glm_parameters_reduce(&estimator->parameters, values, estimator->base.transformed);
+    estimator->base_pending = !estimator->options.hotstart;
+    if (estimator->base_pending)
+        return wave_add(wanted, values) >= 0
+                   ? 0
+                   : error_set(ret_error, ERROR_SYSTEM, "no memory for a run");
+    if (glm_restart_base(estimator, estimator->trial.point.observations, ret_error) != 0)
         return -1;
-    glm_known_copy(&estimator->best, &estimator->base, &estimator->parameters);
-    glm_say(estimator, "start: phi %.6g", estimator->base.point.phi.total);
-    return glm_tell(estimator, GLM_BASE_RUN, ret_error);
+    return base_set(estimator, values, estimator->trial.point.observations, ret_error);
+}
+
+/* The base run, and the first Jacobian with it. */
+static enum estimator_next start(struct estimator *estimator, struct wave *wanted,
+                                 uint32_t slots, struct error *ret_error)
+{
+    if (glm_tell(estimator, GLM_START, ret_error) != 0 ||
+        start_base(estimator, wanted, ret_error) != 0)
+        return ESTIMATOR_FAILED;
+    estimator->phase = GLM_PHASE_JACOBIAN;
+    wanted->purpose = "base run";
+    if (!estimator->base_pending && is_over_at_once(estimator))
+        return glm_finish(estimator, estimator->stop.reason, ret_error);
+    if (estimator->control->noptmax == 0)
+        return ESTIMATOR_WAVE;
+    estimator->iteration = estimator->view.iteration = 1;
+    if (estimator->options.base_jacobian) {
+        estimator->jacobian_given = true;
+        if (glm_restart_jacobian(estimator, ret_error) != 0)
+            return ESTIMATOR_FAILED;
+        return estimator->base_pending ? ESTIMATOR_WAVE
+                                       : glm_iterate_begin(estimator, wanted, slots, ret_error);
+    }
+    wanted->purpose = estimator->base_pending ? "base run and Jacobian" : "Jacobian";
+    return glm_frame_plan(estimator, wanted, ret_error) == 0 ? ESTIMATOR_WAVE
+                                                             : ESTIMATOR_FAILED;
 }
 
 /* The Jacobian's runs ended: once more for those that failed, or on to the trials. */
@@ -270,11 +331,9 @@ static enum estimator_next glm_step(struct estimator *estimator, struct wave *en
                                     struct wave *wanted, uint32_t slots,
                                     struct error *ret_error)
 {
-    bool regulated;
-
     runs_note(estimator, ended);
     if (estimator->phase == GLM_PHASE_START)
-        return start(estimator, wanted, ret_error);
+        return start(estimator, wanted, slots, ret_error);
     if (estimator->phase == GLM_PHASE_FINISHED)
         return ESTIMATOR_FINISHED;
     if (estimator->phase == GLM_PHASE_TRIALS)
@@ -282,17 +341,12 @@ static enum estimator_next glm_step(struct estimator *estimator, struct wave *en
     if (estimator->base_pending) {
         if (base_take(estimator, ended, ret_error) != 0)
             return ESTIMATOR_FAILED;
-        if (estimator->control->noptmax == 0)
-            return glm_finish(estimator, "NOPTMAX is 0: one run", ret_error);
-        regulated = estimator->regul.on &&
-                    estimator->base.point.phi.measurement <= estimator->regul.accept;
-        if (glm_stop_note(&estimator->stop, 0,
-                          !estimator->regul.on ? estimator->base.point.phi.total
-                          : regulated          ? estimator->base.point.phi.regularisation
-                                               : estimator->base.point.phi.measurement,
-                          regulated, 0.0) &&
-            estimator->control->noptmax > 0)
+        if (is_over_at_once(estimator))
             return glm_finish(estimator, estimator->stop.reason, ret_error);
+    }
+    if (estimator->jacobian_given) {
+        estimator->jacobian_given = false;
+        return glm_iterate_begin(estimator, wanted, slots, ret_error);
     }
     return jacobian_take(estimator, ended, wanted, slots, ret_error);
 }

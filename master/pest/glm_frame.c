@@ -227,14 +227,15 @@ static int super_priors(struct estimator *estimator, struct error *ret_error)
 /* W of ++glm_normal_form, into scratch; NULL: the diagonal of JᵗQJ. */
 static const double *metric(struct estimator *estimator)
 {
-    struct glm_frame *frame = estimator->frame;
+    const struct covariance *prior = estimator->prior;
+    size_t n = estimator->frame->n;
 
-    if (estimator->options.form == GLM_DIAG || frame->directions)
+    if (estimator->options.form == GLM_DIAG || estimator->frame->directions)
         return NULL;
-    for (size_t c = 0; c < frame->n; c++)
-        estimator->step[c] = estimator->options.form == GLM_PRIOR && estimator->prior_variances
-                                 ? 1.0 / estimator->prior_variances[c]
-                                 : 1.0;
+    for (size_t c = 0; c < n; c++)
+        estimator->step[c] = estimator->options.form == GLM_IDENT || !prior ? 1.0
+                             : prior->diagonal ? 1.0 / prior->values[c]
+                                               : 1.0 / prior->values[c + c * prior->count];
     return estimator->step;
 }
 
@@ -245,8 +246,7 @@ int glm_frame_base(struct estimator *estimator, struct error *ret_error)
     const bool *regularisation = glm_objective_regularisation(estimator->objective);
 
     glm_limits_set(&estimator->limits, &estimator->parameters, estimator->base.point.parameters,
-                   estimator->base.transformed,
-                   frame->directions ? NULL : frame->derivatives.dead);
+                   estimator->base.transformed, estimator->full.derivatives.dead);
     frame->box = (struct glm_box){
         .lower = frame->directions ? frame->lower : estimator->limits.lower,
         .upper = frame->directions ? frame->upper : estimator->limits.upper,
@@ -302,7 +302,7 @@ int glm_frame_ready(struct estimator *estimator, struct error *ret_error)
     estimator->updates = 0;
     if (!frame->directions) {
         estimator->view.jacobian = frame->jacobian;
-        estimator->view.jacobian_iteration = estimator->iteration;
+        estimator->view.jacobian_iteration = estimator->full_iteration = estimator->iteration;
         estimator->view.dead = frame->derivatives.dead;
     }
     estimator->view.forward_columns = (int)frame->derivatives.forward;

@@ -44,6 +44,8 @@ static enum estimator_next next_jacobian(struct estimator *estimator, struct wav
     estimator->iteration++;
     estimator->view.iteration = estimator->iteration;
     estimator->view.trial_count = 0;
+    estimator->gained = false;
+    glm_known_copy(&estimator->begun, &estimator->base, &estimator->parameters);
     estimator->frame = &estimator->full;
     if (glm_super_is_due(estimator) && glm_super_make(estimator, ret_error) != 0)
         return failed();
@@ -63,7 +65,7 @@ static void changes_note(struct estimator *estimator)
     view->max_relative_parameter = view->max_factor_parameter = -1;
     for (size_t c = 0; c < estimator->parameters.count; c++) {
         int p = estimator->parameters.index[c];
-        double before = estimator->base.point.parameters[p];
+        double before = estimator->begun.point.parameters[p];
         double after = estimator->best.point.parameters[p];
         double size =
             fmax(fabs(before), control->facorig * fabs(control->parameters[p].parval1));
@@ -96,7 +98,7 @@ static double judged(const struct estimator *estimator, const struct glm_phi *ph
 static void derivatives_judge(struct estimator *estimator)
 {
     const struct pest_control *control = estimator->control;
-    const struct glm_phi *before = &estimator->base.point.phi;
+    const struct glm_phi *before = &estimator->begun.point.phi;
     const struct glm_phi *after = &estimator->best.point.phi;
     double fall = estimator->regul.on ? 1.0 - after->measurement / before->measurement
                                       : 1.0 - after->total / before->total;
@@ -152,14 +154,40 @@ static int rebase(struct estimator *estimator, struct error *ret_error)
     return 0;
 }
 
+/* JACUPDATE: the model's Jacobian at the best parameter set instead of a new one, while it has
+ * hope to lower phi by more than PHIREDLAM. 1: the search goes on from there, 0: it does not pay. */
+static int jacobian_update(struct estimator *estimator, struct error *ret_error)
+{
+    struct glm_frame *frame = estimator->frame;
+    double hope;
+
+    if (!frame->search.improved || frame->directions || estimator->closing ||
+        estimator->updates >= estimator->control->jacupdate)
+        return 0;
+    estimator->updates++;
+    estimator->jacobian_runs += frame->search.trials;
+    glm_model_update_columns(frame->model, frame->search.best,
+                             (double *const *)(void *)frame->columns);
+    glm_lessons_add(&frame->lessons, estimator->base.transformed, estimator->base.residuals);
+    glm_known_copy(&estimator->base, &estimator->best, &estimator->parameters);
+    if (glm_frame_base(estimator, ret_error) != 0 ||
+        glm_search_hope(&frame->search, &hope, ret_error) != 0)
+        return -1;
+    return hope > estimator->control->phiredlam;
+}
+
 /* The search of an iteration is over: the next Jacobian, or the end. */
 static enum estimator_next iteration_end(struct estimator *estimator, struct wave *wanted,
                                          uint32_t slots, struct error *ret_error)
 {
-    bool improved = estimator->frame->search.improved,
-         better_derivatives = may_switch(estimator);
-    bool exact;
+    bool better_derivatives = may_switch(estimator), improved, exact;
+    int updated;
 
+    improved = estimator->gained = estimator->gained || estimator->frame->search.improved;
+    exact = is_exact(estimator);
+    updated = exact ? 0 : jacobian_update(estimator, ret_error);
+    if (updated)
+        return updated > 0 ? trials_plan(estimator, wanted, slots, ret_error) : failed();
     changes_note(estimator);
     derivatives_judge(estimator);
     if (!estimator->closing && is_over(estimator)) {
@@ -167,7 +195,6 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
         estimator->closing = estimator->frame->search.closing = true;
         return trials_plan(estimator, wanted, slots, ret_error);
     }
-    exact = is_exact(estimator);
     if (rebase(estimator, ret_error) != 0)
         return failed();
     if (estimator->closing)
@@ -177,7 +204,9 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
                           ret_error);
     if (!improved && better_derivatives)
         estimator->switched = true;
-    else if (!improved && estimator->frame == &estimator->full)
+    else if (!improved && estimator->frame == &estimator->super)
+        estimator->cycle = estimator->iteration; /* all parameters again */
+    else if (!improved)
         return glm_finish(estimator, "no upgrade lowers phi", ret_error);
     return next_jacobian(estimator, wanted, ret_error);
 }

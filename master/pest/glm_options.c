@@ -100,6 +100,17 @@ static int flags_read(struct glm_options *options, struct pest_control *control,
     return 0;
 }
 
+static int forecasts_check(const struct glm_options *options,
+                           const struct pest_control *control, struct error *ret_error)
+{
+    for (size_t i = 0; i < options->forecast_count; i++)
+        if (pest_control_observation(control, options->forecasts[i]) < 0)
+            return error_set(ret_error, ERROR_CONFIG,
+                             "%s: ++forecasts(...) names \"%s\", which is no observation",
+                             control->path, options->forecasts[i]);
+    return 0;
+}
+
 int glm_options_read(struct glm_options *options, struct pest_control *control,
                      struct error *ret_error)
 {
@@ -107,13 +118,19 @@ int glm_options_read(struct glm_options *options, struct pest_control *control,
     if (lists_read(options, control, ret_error) != 0 ||
         form_read(options, control, ret_error) != 0 ||
         super_read(options, control, ret_error) != 0 ||
-        flags_read(options, control, ret_error) != 0 ||
-        pest_control_option_real(control, "reg_frac", 0.0, &options->reg_fraction, ret_error) !=
-            0) {
+        flags_read(options, control, ret_error) != 0) {
+        glm_options_fini(options);
+        return -1;
+    }
+    if (pest_control_option_names(control, "forecasts", &options->forecasts,
+                                  &options->forecast_count, ret_error) != 0 ||
+        forecasts_check(options, control, ret_error) != 0) {
         glm_options_fini(options);
         return -1;
     }
     options->base_jacobian = pest_control_option(control, "base_jacobian");
+    if (!options->base_jacobian)
+        options->base_jacobian = pest_control_option(control, "base_jacobian_filename");
     options->hotstart = pest_control_option(control, "hotstart_resfile");
     return 0;
 }
@@ -122,5 +139,8 @@ void glm_options_fini(struct glm_options *options)
 {
     free(options->lambdas);
     free(options->scales);
+    for (size_t i = 0; i < options->forecast_count; i++)
+        free(options->forecasts[i]);
+    free(options->forecasts);
     *options = (struct glm_options){0};
 }

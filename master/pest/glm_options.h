@@ -10,15 +10,12 @@
  *   der_forgive(bool)        likewise for derivatives (glm_derivatives.h)
  *   glm_normal_form(form)    what lambda multiplies: diag (of JᵗQJ; the default), ident, or prior
  *                            (the inverse of the prior parameter variances)
- *   n_iter_base, n_iter_super, max_n_super, super_eigthresh, super_relparmax
+ *   n_iter_base, n_iter_super, max_n_super, super_eigthresh
  *                            SVD-assist (glm_super.h)
  *   base_jacobian(file)      the first Jacobian comes from this file
  *   hotstart_resfile(file)   the base run's results come from this residuals file
  *   enforce_tied_bounds(bool) glm_parameters.h
- *   reg_frac(x)              0 < x < 1: regularisation makes this part of phi in all, instead of
- *                            PHIMLIM
  *   uncertainty(bool)        first-order uncertainty at the end; default true
- *   iteration_uncertainty... no: see fosm options below
  *   forecasts(names)         observations whose uncertainty is wanted
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_OPTIONS_H
@@ -45,9 +42,8 @@ struct glm_options {
     double super_threshold;
     const char *base_jacobian, *hotstart; /* NULL: none; borrowed from the control file */
     bool enforce_tied;
-    double reg_fraction; /* 0: by PHIMLIM */
     bool uncertainty;
-    char **forecasts; /* borrowed texts */
+    char **forecasts;
     size_t forecast_count;
 };
 

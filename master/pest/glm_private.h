@@ -5,6 +5,7 @@
 #ifndef BEOFARM_MASTER_PEST_GLM_PRIVATE_H
 #define BEOFARM_MASTER_PEST_GLM_PRIVATE_H
 
+#include "master/pest/covariance.h"
 #include "master/pest/estimator.h"
 #include "master/pest/glm_derivatives.h"
 #include "master/pest/glm_lessons.h"
@@ -57,23 +58,29 @@ struct estimator {
     struct glm_stop stop;
     struct glm_report *report;
     struct glm_view view;
-    double *prior_variances; /* [columns] for ++glm_normal_form(prior), else NULL */
+    struct covariance *prior;   /* of the adjustable parameters; NULL: not known */
+    double *start_observations; /* of the base run */
 
     enum glm_phase phase;
-    bool base_pending; /* the first run of the wave is the base run */
-    bool switched;     /* derivatives of groups that switch have more points */
-    bool split;        /* split-slope analysis is on */
-    bool refined;      /* this iteration's Jacobian is as good as it gets */
-    bool closing;      /* a criterion is met; the last trials of the iteration */
+    bool base_pending;   /* the first run of the wave is the base run */
+    bool jacobian_given; /* the first Jacobian came from a file */
+    bool switched;       /* derivatives of groups that switch have more points */
+    bool split;          /* split-slope analysis is on */
+    bool refined;        /* this iteration's Jacobian is as good as it gets */
+    bool closing;        /* a criterion is met; the last trials of the iteration */
     int iteration;
     int64_t runs, failures;
     size_t jacobian_runs; /* of this iteration */
     int updates;          /* JACUPDATE: since the last Jacobian */
+    bool gained;          /* some search of this iteration improved phi */
+    int cycle;            /* the iteration before SVD-assist's cycle of base and super ones */
 
-    struct glm_frame full;   /* all adjustable parameters */
-    struct glm_frame super;  /* n 0: none now */
-    struct glm_frame *frame; /* the one in use */
+    struct glm_frame full;               /* all adjustable parameters */
+    struct glm_frame super;              /* n 0: none now */
+    int full_iteration, super_iteration; /* of the Jacobians that these come from */
+    struct glm_frame *frame;             /* the one in use */
     struct glm_known base, best, trial;
+    struct glm_known begun;      /* where the iteration began: the base, but for JACUPDATE */
     double *step;                /* [columns] scratch */
     double *moved;               /* [columns] scratch */
     struct glm_candidate *asked; /* the trials of the wave */

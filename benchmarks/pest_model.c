@@ -1,7 +1,7 @@
 /*
- * pest_model - a model that takes as long as it is told: pest_model spin|sleep SECONDS
+ * pest_model - a linear model that takes as long as it is told: pest_model spin|sleep SECONDS COUNT
  *
- * Reads ten numbers, one per line, from model.in and writes twenty, "oN VALUE", to model.out.
+ * Reads numbers, one per line, from model.in and writes COUNT of them, "oN VALUE", to model.out.
  */
 #include <math.h>
 #include <stdio.h>
@@ -9,8 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PARAMETERS   10
-#define OBSERVATIONS 20
+#define PARAMETERS_MAX 10000
 
 static double now_s(void)
 {
@@ -36,29 +35,33 @@ static int parameters_read(double *parameters)
     char line[100];
     FILE *file = fopen("model.in", "r");
     int count = 0;
-    while (file && count < PARAMETERS && fgets(line, sizeof line, file))
+    while (file && count < PARAMETERS_MAX && fgets(line, sizeof line, file))
         parameters[count++] = strtod(line, NULL);
     if (file)
         fclose(file);
-    return count == PARAMETERS ? 0 : -1;
+    return count;
+}
+
+/* One large entry and two small ones in each row: a matrix that is far from singular. */
+static double observation(const double *parameters, int count, int number)
+{
+    return 2 * parameters[number % count] + 0.3 * parameters[(number * 7 + 1) % count] -
+           0.2 * parameters[(number * 13 + 5) % count];
 }
 
 int main(int argc, char **argv)
 {
-    double parameters[PARAMETERS];
-    if (argc != 3 || parameters_read(parameters) < 0) {
-        fputs("usage: pest_model spin|sleep SECONDS, with ten numbers in model.in\n", stderr);
+    static double parameters[PARAMETERS_MAX];
+    int count = argc == 4 ? parameters_read(parameters) : 0;
+    if (count == 0) {
+        fputs("usage: pest_model spin|sleep SECONDS COUNT, with numbers in model.in\n", stderr);
         return 2;
     }
     pass(argv[1], strtod(argv[2], NULL));
     FILE *file = fopen("model.out", "w");
     if (!file)
         return 1;
-    for (int o = 0; o < OBSERVATIONS; o++) {
-        double sum = 0;
-        for (int p = 0; p < PARAMETERS; p++)
-            sum += parameters[p] * cos((o + 1) * (p + 1));
-        fprintf(file, "o%d %.15e\n", o + 1, sum);
-    }
+    for (int o = 0; o < (int)strtol(argv[3], NULL, 10); o++)
+        fprintf(file, "o%d %.15e\n", o + 1, observation(parameters, count, o));
     return fclose(file) == 0 ? 0 : 1;
 }

@@ -14,34 +14,11 @@ import tempfile
 import time
 
 import lib
+from pest_case import case_files
 
 PARAMETERS, OBSERVATIONS = 10, 20
 SLOTS = 4
 LONG_RUNS, SHORT_RUNS = lib.scaled(100), lib.scaled(2000)
-
-
-def case_files(command, runs):
-    """The files of a PEST case with `runs` parameter sets: {name: text}."""
-    names = [f"p{i + 1}" for i in range(PARAMETERS)]
-    control = [
-        "pcf", "* control data", "restart estimation",
-        f"{PARAMETERS} {OBSERVATIONS} 1 0 1", "1 1 double point", "10.0 2.0 0.3 0.01 10",
-        "10.0 10.0 0.001", "0.1", "10 0.005 4 4 0.005 4", "1 1 1",
-        "* parameter groups", "pg relative 0.01 0.0 switch 2.0 parabolic", "* parameter data",
-        *(f"{name} none relative 1.0 0.1 10.0 pg 1.0 0.0 1" for name in names),
-        "* observation groups", "og", "* observation data",
-        *(f"o{i + 1} 1.0 1.0 og" for i in range(OBSERVATIONS)),
-        "* model command line", command,
-        "* model input/output", "model.tpl model.in", "model.ins model.out",
-    ]
-    rows = [",".join(["run", *names])]
-    rows += [",".join([str(i), *(f"{1 + ((i * 7 + p * 13) % 89) / 89:.6f}"
-                                 for p in range(PARAMETERS))]) for i in range(runs)]
-    template = ["ptf ~", *(f"~{name:<22}~" for name in names)]
-    instructions = ["pif @", *(f"l1 w !o{i + 1}!" for i in range(OBSERVATIONS))]
-    lists = {"case.pst": control, "model.tpl": template, "model.ins": instructions,
-             "sweep_in.csv": rows}
-    return {name: "\n".join(lines) + "\n" for name, lines in lists.items()}
 
 
 def farm_seconds(how, seconds, runs):
@@ -49,7 +26,7 @@ def farm_seconds(how, seconds, runs):
     work = {"kind": "pest", "control": "case.pst", "mode": "sweep"}
     worker = {"slots": SLOTS // lib.WORKERS, "threads_per_slot": 1, "pin": False}
     with lib.Farm(work, worker=worker) as farm:
-        for name, text in case_files(f"./pest_model {how} {seconds}", runs).items():
+        for name, text in case_files(how, seconds, PARAMETERS, OBSERVATIONS, runs).items():
             farm.write(name, text)
         shutil.copy2(lib.built("benchmarks/pest_model"), farm.folder / "pest_model")
         joined = end = None
@@ -71,7 +48,7 @@ def loop_rate():
         (pathlib.Path(folder) / "model.in").write_text("1\n" * PARAMETERS)
         count = max(1, SHORT_RUNS // 4)
         command = [lib.built("benchmarks/spawn_loop"), lib.built("benchmarks/pest_model"),
-                   str(count), "1", "spin", "0.001"]
+                   str(count), "1", "spin", "0.001", str(OBSERVATIONS)]
         return float(lib.output_of(command, cwd=folder))
 
 
@@ -82,7 +59,7 @@ def pestpp_seconds(how, seconds, runs):
         for agent in range(SLOTS + 1):
             path = pathlib.Path(folder) / str(agent)
             path.mkdir()
-            for name, text in case_files(f"./pest_model {how} {seconds}", runs).items():
+            for name, text in case_files(how, seconds, PARAMETERS, OBSERVATIONS, runs).items():
                 (path / name).write_text(text)
             shutil.copy2(lib.built("benchmarks/pest_model"), path / "pest_model")
         with socket.socket() as probe:

@@ -306,6 +306,7 @@ static enum estimator_next jacobian_take(struct estimator *estimator, struct wav
         }
     if (glm_frame_digest(estimator, ended, &waiting, ret_error) != 0)
         return ESTIMATOR_FAILED;
+    wave_drop_parameters(ended); /* as large as the Jacobian, and a normal matrix comes next */
     if (waiting)
         again = glm_derivatives_retry(&estimator->frame->derivatives, &estimator->parameters,
                                       estimator->base.point.parameters, wanted, ret_error);

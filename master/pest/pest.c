@@ -215,7 +215,7 @@ static size_t run_of(const struct driver *driver, uint64_t task)
 static int pest_payload(struct driver *driver, uint64_t task, struct buf *payload)
 {
     size_t run = run_of(driver, task);
-    if (run == SIZE_MAX)
+    if (run == SIZE_MAX || !driver->wave->parameters)
         return -1;
     const double *values = driver->wave->parameters + run * driver->wave->parameter_count;
     return problem_payload(driver->problem, values, payload);

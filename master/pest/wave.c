@@ -25,12 +25,17 @@ void wave_clear(struct wave *wave)
     wave->purpose = "runs";
 }
 
-void wave_fini(struct wave *wave)
+void wave_drop_parameters(struct wave *wave)
 {
-    wave_clear(wave);
     free(wave->parameters);
     wave->parameters = NULL;
     wave->run_capacity = 0;
+}
+
+void wave_fini(struct wave *wave)
+{
+    wave_clear(wave);
+    wave_drop_parameters(wave);
 }
 
 static int reserve(struct wave *wave)

@@ -39,6 +39,10 @@ void wave_clear(struct wave *wave);
 long wave_add(struct wave *wave, const double *parameters);
 void wave_fini(struct wave *wave);
 
+/* For an estimator that has digested a large wave and needs its parameters no more: free them, and
+ * leave room for what it computes next. */
+void wave_drop_parameters(struct wave *wave);
+
 /* Make room for the results. 0 or -1 (ERROR_SYSTEM: no memory, with the size). */
 int wave_begin(struct wave *wave, struct error *ret_error);
 

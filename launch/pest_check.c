@@ -87,6 +87,8 @@ static void text_print(const char *path, const struct pest_control *control,
     if (mistakes > 0)
         printf("%s has %d mistake%s%s\n", path, mistakes, mistakes > 1 ? "s" : "",
                mistakes >= 100 ? ", or more" : "");
+    else if (control && control->observation_count == 0)
+        printf("%s is a good part of a case, without observations\n", path);
     else
         printf("%s is good\n", path);
     if (control)

@@ -70,8 +70,9 @@ struct pest_parameter {
     char *parnme;
     enum pest_partrans partrans;
     enum pest_parchglim parchglim;
-    /* Before scale and offset. parlbnd <= parubnd and, of PEST_LOG, all > 0, unless it is fixed
-     * or tied. parval1 may be outside of the bounds (with a warning). */
+    /* Before scale and offset. parlbnd <= parubnd and, of PEST_LOG, all > 0 (a parlbnd that is
+     * not is raised to DBL_MIN, with a warning), unless it is fixed or tied. parval1 may be
+     * outside of the bounds (with a warning). */
     double parval1, parlbnd, parubnd;
     int pargp;            /* index of its group; -1 for "none", which is fixed or tied */
     double scale, offset; /* the model gets value * scale + offset */
@@ -195,7 +196,8 @@ struct pest_control {
     struct pest_observation_group *observation_groups;
     size_t observation_group_count;
     struct pest_observation *observations;
-    size_t observation_count;
+    size_t observation_count; /* 0 (with a warning) if control data says so: a part of a case,
+                               * which may lack commands and files, too, and cannot run */
     struct pest_prior *priors;
     size_t prior_count;
 

@@ -5,8 +5,8 @@
  */
 #include "config.h"
 
+#include <float.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +41,29 @@ static void complaint_tell(struct pest_reader *reader, const struct complaint *c
     if (complaint->count == 1)
         pest_warn(reader, complaint->place, "\"%s\" %s", complaint->name, text);
     else if (complaint->count > 1)
-        pest_warn(reader, complaint->place, "\"%s\" %s, and so do %zu more", complaint->name,
-                  text, complaint->count - 1);
+        pest_warn(reader, complaint->place, "\"%s\" %s (and %zu more)", complaint->name, text,
+                  complaint->count - 1);
+}
+
+/* Whether control data announces no observations: a part of a case, as some utilities write it
+ * for others to read. */
+static bool is_partial(const struct pest_reader *reader)
+{
+    return reader->counts.nobs == 0 && reader->control->observation_count == 0;
+}
+
+static void model_check(struct pest_reader *reader)
+{
+    const struct pest_control *control = reader->control;
+    if (control->observation_count == 0 && reader->mistakes == 0)
+        pest_mistake(reader, whole_file, "there are no observations (\"* observation data\")");
+    if (control->command_count == 0)
+        pest_mistake(reader, whole_file, "there is no command (\"* model command line\")");
+    if (reader->pair_count == 0)
+        pest_mistake(reader, whole_file,
+                     "there are no templates and instructions (\"* model input/output\")");
+    else if (control->output_count == 0 && reader->mistakes == 0)
+        pest_mistake(reader, whole_file, "there are no instructions to read observations with");
 }
 
 static void sections_check(struct pest_reader *reader)
@@ -53,17 +74,13 @@ static void sections_check(struct pest_reader *reader)
         pest_mistake(reader, whole_file, "section \"* control data\" is missing");
     if (control->parameter_count == 0 && reader->mistakes == 0)
         pest_mistake(reader, whole_file, "there are no parameters (\"* parameter data\")");
-    if (control->observation_count == 0 && reader->mistakes == 0)
-        pest_mistake(reader, whole_file, "there are no observations (\"* observation data\")");
-    if (control->command_count == 0)
-        pest_mistake(reader, whole_file, "there is no command (\"* model command line\")");
-    if (reader->pair_count == 0)
-        pest_mistake(reader, whole_file,
-                     "there are no templates and instructions (\"* model input/output\")");
-    else if (control->input_count == 0 && reader->mistakes == 0)
+    if (is_partial(reader))
+        pest_warn(reader, reader->counted,
+                  "nobs: 0: this is a part of a case, which can be read but not run");
+    else
+        model_check(reader);
+    if (reader->pair_count > 0 && control->input_count == 0 && reader->mistakes == 0)
         pest_warn(reader, whole_file, "there is no template: the model sees no parameter");
-    if (reader->pair_count > 0 && control->output_count == 0 && reader->mistakes == 0)
-        pest_mistake(reader, whole_file, "there are no instructions to read observations with");
 }
 
 static void count_check(struct pest_reader *reader, const char *field, int announced,
@@ -94,7 +111,18 @@ static void counts_check(struct pest_reader *reader)
     count_check(reader, "ninsfle", counts->ninsfle, control->output_count, "instruction files");
 }
 
-static void bounds_check(struct pest_reader *reader, const struct pest_parameter *parameter,
+/* PEST++ takes a lower bound of 0 for none. */
+static void log_bound_raise(struct pest_reader *reader, struct pest_parameter *parameter,
+                            struct pest_place place)
+{
+    pest_warn(reader, place,
+              "parlbnd: %g of \"%s\", which is log-transformed; the smallest number above 0 is "
+              "used",
+              parameter->parlbnd, parameter->parnme);
+    parameter->parlbnd = DBL_MIN;
+}
+
+static void bounds_check(struct pest_reader *reader, struct pest_parameter *parameter,
                          struct pest_place place)
 {
     if (parameter->parlbnd > parameter->parubnd)
@@ -106,18 +134,20 @@ static void bounds_check(struct pest_reader *reader, const struct pest_parameter
         pest_mistake(reader, place,
                      "parval1: %g of \"%s\", which is log-transformed; more than 0 is expected",
                      parameter->parval1, parameter->parnme);
-    if (parameter->parlbnd <= 0)
+    else if (parameter->parlbnd <= 0 && parameter->parubnd > 0)
+        log_bound_raise(reader, parameter, place);
+    else if (parameter->parubnd <= 0)
         pest_mistake(reader, place,
-                     "parlbnd: %g of \"%s\", which is log-transformed; more than 0 is expected",
-                     parameter->parlbnd, parameter->parnme);
+                     "parubnd: %g of \"%s\", which is log-transformed; more than 0 is expected",
+                     parameter->parubnd, parameter->parnme);
 }
 
 static void parameters_check(struct pest_reader *reader)
 {
-    const struct pest_control *control = reader->control;
+    struct pest_control *control = reader->control;
     struct complaint outside = {0}, equal = {0}, zero = {0}, sign = {0}, absolute = {0};
     for (size_t i = 0; i < control->parameter_count; i++) {
-        const struct pest_parameter *parameter = &control->parameters[i];
+        struct pest_parameter *parameter = &control->parameters[i];
         struct pest_place place = reader->parameter_rows[i].place;
         const char *name = parameter->parnme;
         if (!is_adjustable(parameter))

@@ -284,6 +284,10 @@ static void what_pest_would_not_like_is_a_warning(void **state)
          "case.pst: pestmode is regularisation, but section \"* regularisation\" is missing; "
          "PEST++'s defaults are used"},
         {"g 1 0 1", "g 1 0 1\ns k", "case.pst:15: \"s\" is not tied: this line has no effect"},
+        {"1.5 0.1", "1.5 0",
+         "case.pst:14: parlbnd: 0 of \"k\", which is log-transformed; the smallest number "
+         "above "
+         "0 is used"},
         {"g 1 0 1", "g", "case.pst:14: scale is missing; 1 is assumed"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -319,6 +323,23 @@ static void what_has_no_effect_is_listed(void **state)
             fail_msg("not told: %s", table[i].unused);
         pest_control_free(c);
     }
+}
+
+/* Utilities write parts of a case for each other. */
+static void parts_of_a_case_are_read(void **state)
+{
+    (void)state;
+    struct pest_control *c =
+        bench_read("pcf\n* control data\nrestart estimation\n1 0 1 0 0\n1 0 single point\n"
+                   "10 -3 .3 .03 10 lamforgive\n5 6 .001\n.1\n0 .005 4 3 .006 2\n0 0 0\n"
+                   "* parameter groups\ng relative .01 0 switch 2 parabolic\n"
+                   "* parameter data\nk log factor 1 .1 10 g 1 0\n* observation groups\n"
+                   "* observation data\n* model command line\n* model input/output\na.tpl a\n");
+    assert_true(c->parameter_count == 1 && c->observation_count == 0 && c->command_count == 0);
+    assert_true(bench_noted(c->warnings, c->warning_count,
+                            "case.pst:4: nobs: 0: this is a part of a case, which can be read "
+                            "but not run"));
+    pest_control_free(c);
 }
 
 static void names_of_200_characters_and_any_bytes_are_kept(void **state)
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test(groups_that_no_section_names_are_added),
         cmocka_unit_test(what_pest_would_not_like_is_a_warning),
         cmocka_unit_test(what_has_no_effect_is_listed),
+        cmocka_unit_test(parts_of_a_case_are_read),
         cmocka_unit_test(names_of_200_characters_and_any_bytes_are_kept),
         cmocka_unit_test(paths_start_at_the_control_file),
         cmocka_unit_test(large_files_are_read_at_once),

@@ -58,8 +58,9 @@ static void each_mistake_has_its_sentence(void **state)
         {"factor 1.5", "factor -1.5",
          "case.pst:14: parval1: -1.5 of \"k\", which is log-transformed; more than 0 is "
          "expected"},
-        {"1.5 0.1", "1.5 0",
-         "case.pst:14: parlbnd: 0 of \"k\", which is log-transformed; more than 0 is expected"},
+        {"1.5 0.1 10", "1.5 -2 -1",
+         "case.pst:14: parubnd: -1 of \"k\", which is log-transformed; more than 0 is "
+         "expected"},
         {"2 -3 4", "2 4 -3", "case.pst:15: parlbnd: 4 of \"s\" is above parubnd, -3"},
         {"g 2 0.5", "g 0 0.5",
          "case.pst:15: scale: 0: the model would never see the parameter"},

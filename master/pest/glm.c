@@ -31,6 +31,16 @@ void glm_say(struct estimator *estimator, const char *format, ...)
     estimator->context.say(estimator->context.say_context, text);
 }
 
+void glm_stand(struct estimator *estimator)
+{
+    const struct estimator_stand stand = {.iteration = estimator->iteration,
+                                          .phi = estimator->best.point.phi.total,
+                                          .lambda = estimator->full.search.lambda};
+
+    if (estimator->context.stand)
+        estimator->context.stand(estimator->context.say_context, &stand);
+}
+
 /* Weights as they are now, for the view. */
 static void weights_view(struct estimator *estimator)
 {
@@ -167,6 +177,8 @@ static int state_open(struct estimator *estimator, struct error *ret_error)
                                         .prior_weights = estimator->prior_weights,
                                         .factor = estimator->regul.factor,
                                         .lambda = estimator->full.search.lambda};
+    if (!estimator->context.output_base)
+        return 0;
     estimator->report = glm_report_open(&estimator->view, ret_error);
     return estimator->report ? 0 : -1;
 }
@@ -209,6 +221,7 @@ static int base_set(struct estimator *estimator, const double *values,
     glm_known_copy(&estimator->best, &estimator->base, &estimator->parameters);
     glm_known_copy(&estimator->begun, &estimator->base, &estimator->parameters);
     glm_say(estimator, "start: phi %.6g", estimator->base.point.phi.total);
+    glm_stand(estimator);
     return glm_tell(estimator, GLM_BASE_RUN, ret_error);
 }
 

@@ -148,6 +148,7 @@ static int rebase(struct estimator *estimator, struct error *ret_error)
         return -1;
     glm_say(estimator, "iteration %d: phi %.6g, %lld runs", estimator->iteration,
             estimator->best.point.phi.total, (long long)estimator->runs);
+    glm_stand(estimator);
     glm_lessons_add(&estimator->full.lessons, estimator->base.transformed,
                     estimator->base.residuals);
     glm_known_copy(&estimator->base, &estimator->best, &estimator->parameters);

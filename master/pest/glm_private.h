@@ -134,5 +134,7 @@ enum estimator_next glm_finish(struct estimator *estimator, const char *reason,
                                struct error *ret_error);
 void glm_say(struct estimator *estimator, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Tell iteration, best phi and lambda, for the line of progress. */
+void glm_stand(struct estimator *estimator);
 
 #endif

@@ -161,7 +161,9 @@ def the_state_of_an_estimation_is_shown(case):
     status = case.beofarm("status", "--json", cwd=case.path("case"), expect=0).json()
     assert status["estimate"]["wave"] == states[-1]["wave"], status
     text = case.beofarm("status", cwd=case.path("case"), expect=0).out
-    assert states[-1]["purpose"] in text, text
+    assert states[-1]["purpose"] in text and ", phi " in text, text
+    phis = [s["phi"] for s in states if "phi" in s]
+    assert phis == sorted(phis, reverse=True) and phis[-1] < 1e-6 * phis[0], phis
 
 
 @test

@@ -22,8 +22,8 @@ static const char *const data_layout[] = {
     "rlambda1 rlamfac phiratsuf phiredlam numlam [jacupdate]",
     "relparmax facparmax facorig [iboundstick upvecbend]",
     "phiredswh [noptswitch splitswh]",
-    "noptmax phiredstp nphistp nphinored relparstp nrelpar "
-    "[phistopthresh lastrun phiabandon]",
+    ("noptmax phiredstp nphistp nphinored relparstp nrelpar "
+     "[phistopthresh lastrun phiabandon]"),
     "[icov icor ieig ires]",
 };
 

@@ -2,7 +2,7 @@
  * files.h - which files of an estimation travel to the nodes.
  *
  * As PEST's agents get it, the whole folder of the control file (where the farm file has a list
- * "files", that instead), and always what the control file names:
+ * "files" of more than copies, that instead), and always what the control file names:
  *   - templates, instructions, and programs of the model's command lines lie in every task's work
  *     directory;
  *   - external tables, covariance files and files that `++` options name are the master's alone.

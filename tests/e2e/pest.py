@@ -18,6 +18,7 @@ TRUTH = (3.0, 0.25)
 
 MODEL = """#!/bin/sh
 echo "$(tr '\\n' ' ' <model.in)" >>"$LOG"
+if [ -n "$STUCK" ]; then exec sleep 1000; fi
 if [ -n "$HANG" ] && mkdir "$HANG" 2>/dev/null; then exec sleep 1000; fi
 if [ -n "$GATE" ] && [ -e "$GATE" ]; then
     echo waiting >>"$LOG.waiting"
@@ -300,6 +301,50 @@ def a_model_that_hangs_does_not_stall_the_farm(case):
     assert abs(float(found["a"]) - TRUTH[0]) < 1e-4, found
     failures = journal(case, "case/runs/case-001", "SELECT error FROM attempt_failure")
     assert len(failures) == 1 and "overdue" in failures[0][0], failures
+
+
+@test
+def a_model_that_always_hangs_ends_the_estimation_with_a_sentence(case):
+    calibrates(case)
+    problem(case, noptmax=0, options="++overdue_giveup_minutes(0.01) ++max_run_fail(2)")
+    case.environment["STUCK"] = "yes"
+    done = run(case, "case.pst", limit_s=40)
+    assert done.code != 0 and "overdue" in done.out, done
+    rows = journal(case, "case/runs/case-001", "SELECT status, attempts, error FROM result")
+    assert rows[0][0] == 3 and rows[0][1] == 2 and "given up after" in rows[0][2], rows
+
+
+@test
+def wide_work_keeps_the_books_alone_in_results_csv(case):
+    calibrates(case)
+    problem(case, noptmax=0)
+    text = case.read("case", "case.pst").replace("y1 ", "a ", 1)  # an observation called as a parameter
+    case.write("case/case.pst", text)
+    case.write("case/model.ins", case.read("case", "model.ins").replace("!y1!", "!a!"))
+    run(case, "case.pst", expect=0)
+    header = case.read("case", "runs", "case-001", "results.csv").splitlines()[0]
+    assert header == "task,status,code,elapsed_s,worker,attempts,error", header
+
+
+@test
+def a_run_that_was_stopped_goes_on_although_its_outputs_are_there(case):
+    calibrates(case)
+    problem(case)
+    gate = case.write("gate", "")
+    case.environment["GATE"] = gate
+    leader = case.start_beofarm("run", "--slots", "2", "case.pst", cwd=case.path("case"))
+    wait_until(lambda: os.path.exists(case.path("runs.log.waiting")), "a model waits")
+    os.remove(gate)
+    wait_until(lambda: os.path.exists(case.path("case", "case.rec")), "outputs come home")
+    leader.send_signal(signal.SIGINT)
+    done = case.finish(leader)
+    if done.code == 0:
+        raise Skip("the estimation was faster than Ctrl-C")
+    case.write("case/case.extra", "")  # this one is new, and a change
+    done = case.beofarm("run", "--resume", cwd=case.path("case"), expect=8)
+    assert '"case.extra" (new)' in done.err and "case.rec" not in done.err, done
+    os.remove(case.path("case", "case.extra"))
+    case.beofarm("run", "--resume", cwd=case.path("case"), expect=0)
 
 
 if __name__ == "__main__":

@@ -627,6 +627,11 @@ static void the_folder_travels_and_what_options_name_stays(void **state)
     assert_non_null(strstr(text, "\nprior.cov\n"));
     assert_non_null(strstr(text, "\nswp.csv\n"));
     assert_null(strstr(text, "case.pst"));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(place->farm, "files"),
+                         cJSON_Parse("{\"path\": \"restart.bin\", \"copy\": true}"));
+    text[0] = '\0';
+    assert_int_equal(driver_find("pest")->files(place->driver, list_file, text, NULL), 0);
+    assert_true(strncmp(text, ".\n", 2) == 0); /* still the whole folder */
     cJSON_AddItemToArray(cJSON_GetObjectItem(place->farm, "files"), cJSON_CreateString("x"));
     text[0] = '\0';
     assert_int_equal(driver_find("pest")->files(place->driver, list_file, text, NULL), 0);

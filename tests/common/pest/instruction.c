@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,6 +273,44 @@ static void line_ends_of_dos_are_line_ends(void **state)
     check(*state, "pif @\r\nl2 !a!\r\n", "x\r\n2.5\x1a", 2.5, unset);
 }
 
+/* A line of bytes that are in the key, but never the key, which stands in the last line alone. */
+static int put_line(char *room, int line, const char *key, bool last)
+{
+    size_t size = strlen(key);
+    if (last)
+        return snprintf(room, 40, "x%s 42", key);
+    int at = 0;
+    for (; at < 30 && size > 1; at++)
+        room[at] = at % 7 == 6 ? '_' : key[(size_t)(at * (line + 1)) % (size - 1)];
+    room[at++] = '\n';
+    return at;
+}
+
+/* Keys whose rarest byte is rare, is everywhere, and stands first, last, or alone. */
+static void markers_are_found_however_common_their_letters(void **state)
+{
+    struct bench *bench = *state;
+    static const char *const keys[] = {"Zq",   "qZ",  "Z", "aaab", "baaa",
+                                       "abab", "0.5", "e", "aZb"};
+    enum { LINES = 3000 };
+    char *output = malloc((size_t)LINES * 40), text[64];
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        size_t size = 0;
+        for (int line = 0; line < LINES; line++)
+            size += (size_t)put_line(output + size, line, keys[i], line + 1 == LINES);
+        put_file(bench, "out", output, size);
+        snprintf(text, sizeof(text), "pif @\n@%s@ !a!\n", keys[i]);
+        struct pest_instructions *instructions = pest_instructions_parse(
+            text, strlen(text), "ins", bench->index, NULL, &bench->error);
+        double values[COUNT];
+        if (pest_instructions_run(instructions, bench->dirfd, "out", values, &bench->error) < 0)
+            fail_msg("%s: %s", keys[i], bench->error.text);
+        assert_true(values[0] == 42);
+        pest_instructions_destroy(instructions);
+    }
+    free(output);
+}
+
 /* Lines around the window's edges, and one longer than it. */
 static void large_files_are_read_as_a_stream(void **state)
 {
@@ -360,6 +399,7 @@ int main(void)
         TEST(a_free_number_ends_where_it_must),
         TEST(more_delimiters_separate_words),
         TEST(line_ends_of_dos_are_line_ends),
+        TEST(markers_are_found_however_common_their_letters),
         TEST(large_files_are_read_as_a_stream),
         TEST(a_line_without_end_is_refused),
         TEST(every_observation_is_read_once),

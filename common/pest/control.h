@@ -114,6 +114,7 @@ struct pest_prior {
     int obgnme;
 };
 
+/* Names have slashes where a file from Windows has backslashes. */
 struct pest_file_pair {
     char *
         pest_file; /* template or instruction file, as written (relative: to the control file) */

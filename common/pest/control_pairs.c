@@ -24,8 +24,8 @@ static void pair_store(struct pest_reader *reader, const struct pest_pair_row *r
     struct pest_file_pair **pairs = input ? &control->inputs : &control->outputs;
     size_t *count = input ? &control->input_count : &control->output_count;
     struct pest_file_pair *grown = pest_array_grow(reader, *pairs, *count, sizeof *grown);
-    struct pest_file_pair pair = {pest_text_copy(reader, row->pest_file),
-                                  pest_text_copy(reader, row->model_file)};
+    struct pest_file_pair pair = {pest_name_copy(reader, row->pest_file),
+                                  pest_name_copy(reader, row->model_file)};
     if (grown)
         *pairs = grown;
     if (!grown || !pair.pest_file || !pair.model_file) {

@@ -134,6 +134,8 @@ void pest_unused(struct pest_reader *reader, struct pest_place place, const char
  * NULL (no_memory; the old one stays as it is). */
 void *pest_array_grow(struct pest_reader *reader, void *array, size_t count, size_t item);
 char *pest_text_copy(struct pest_reader *reader, const char *text);
+/* The same for a file's name, with Windows' backslashes as slashes. */
+char *pest_name_copy(struct pest_reader *reader, const char *name);
 
 /* control_fields.c: single values by name. */
 

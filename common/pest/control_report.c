@@ -90,3 +90,12 @@ char *pest_text_copy(struct pest_reader *reader, const char *text)
         reader->no_memory = true;
     return copy;
 }
+
+char *pest_name_copy(struct pest_reader *reader, const char *name)
+{
+    char *copy = pest_text_copy(reader, name);
+    for (char *next = copy; next && *next; next++)
+        if (*next == '\\')
+            *next = '/';
+    return copy;
+}

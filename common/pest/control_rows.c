@@ -346,7 +346,7 @@ static void observation_group_row(struct pest_reader *reader, struct pest_place 
         } else if (group->covfle) {
             pest_unused(reader, place, "\"%.80s\" has no effect", cells[i]);
         } else {
-            group->covfle = pest_text_copy(reader, cells[i]);
+            group->covfle = pest_name_copy(reader, cells[i]);
         }
     }
 }

@@ -195,6 +195,16 @@ static void numbers_are_fortrans(void **state)
     }
 }
 
+static void names_of_files_may_come_from_windows(void **state)
+{
+    (void)state;
+    struct pest_control *c =
+        bench_read(bench_change("a.tpl a.in", ".\\in\\m.tpl \"my in\\m.in\""));
+    assert_string_equal(c->inputs[0].pest_file, "./in/m.tpl");
+    assert_string_equal(c->inputs[0].model_file, "my in/m.in");
+    pest_control_free(c);
+}
+
 static void commas_may_separate_fields(void **state)
 {
     (void)state;
@@ -419,6 +429,7 @@ int main(void)
         cmocka_unit_test(texts_of_all_machines_are_read),
         cmocka_unit_test(sections_stand_in_any_order_case_and_spacing),
         cmocka_unit_test(numbers_are_fortrans),
+        cmocka_unit_test(names_of_files_may_come_from_windows),
         cmocka_unit_test(commas_may_separate_fields),
         cmocka_unit_test(words_stand_where_they_like),
         cmocka_unit_test(counts_that_differ_are_told_and_the_lines_believed),

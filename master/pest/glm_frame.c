@@ -129,6 +129,11 @@ static bool any_dead(const struct glm_frame *frame)
     return false;
 }
 
+bool glm_frame_holes(const struct glm_frame *frame)
+{
+    return frame->derivatives.attempt > 0 && any_dead(frame);
+}
+
 int glm_frame_digest(struct estimator *estimator, struct wave *ended, size_t *ret_waiting,
                      struct error *ret_error)
 {

@@ -16,6 +16,7 @@
 #include "master/pest/glm_private.h"
 
 #define EXACT   1e-12 /* of phi: what an exact model misses, squared */
+#define HOLES   3     /* Jacobians on end with failed derivatives, and no hope */
 #define NO_HOPE 1e-9  /* of phi: what the model hopes to gain is nothing (zero gradient) */
 
 static enum estimator_next failed(void)
@@ -132,11 +133,17 @@ static bool is_exact(struct estimator *estimator)
 {
     const struct glm_search *search = &estimator->frame->search;
 
-    return search->improved && estimator->frame == &estimator->full && !may_switch(estimator) &&
-           search->missed * search->missed <= EXACT * estimator->best.point.phi.measurement &&
-           !(search->promised < (1.0 - NO_HOPE) * glm_regul_merit(&estimator->regul,
-                                                                  search->best_measurement,
-                                                                  search->best_regularisation));
+    double best = glm_regul_merit(&estimator->regul, search->best_measurement,
+                                  search->best_regularisation);
+
+    if (!search->improved || estimator->frame != &estimator->full || may_switch(estimator) ||
+        search->reach < HUGE_VAL || glm_frame_holes(estimator->frame))
+        return false;
+    if (search->missed * search->missed > EXACT * estimator->best.point.phi.measurement ||
+        search->promised < (1.0 - NO_HOPE) * best)
+        return false;
+    return !glm_limits_holds(&estimator->limits, &estimator->parameters,
+                             estimator->base.transformed, search->best);
 }
 
 /* The best parameter set becomes the base. */
@@ -186,6 +193,7 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
 
     improved = estimator->gained = estimator->gained || estimator->frame->search.improved;
     exact = is_exact(estimator);
+    estimator->holes = improved ? 0 : estimator->holes;
     updated = exact ? 0 : jacobian_update(estimator, ret_error);
     if (updated)
         return updated > 0 ? trials_plan(estimator, wanted, slots, ret_error) : failed();
@@ -207,7 +215,7 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
         estimator->switched = true;
     else if (!improved && estimator->frame == &estimator->super)
         estimator->cycle = estimator->iteration; /* all parameters again */
-    else if (!improved)
+    else if (!improved && !(glm_frame_holes(estimator->frame) && ++estimator->holes < HOLES))
         return glm_finish(estimator, "no upgrade lowers phi", ret_error);
     return next_jacobian(estimator, wanted, ret_error);
 }
@@ -251,6 +259,8 @@ enum estimator_next glm_iterate_begin(struct estimator *estimator, struct wave *
     if (hope < NO_HOPE) {
         if (estimator->frame == &estimator->super)
             return iteration_end(estimator, wanted, slots, ret_error);
+        if (glm_frame_holes(estimator->frame) && ++estimator->holes < HOLES)
+            return next_jacobian(estimator, wanted, ret_error);
         if (!may_switch(estimator))
             return glm_finish(estimator,
                               "phi is at its minimum: no upgrade is expected to lower it by "
@@ -339,7 +349,7 @@ enum estimator_next glm_iterate_trials(struct estimator *estimator, struct wave 
     for (size_t run = 0; run < ended->run_count; run++)
         if (trial_take(estimator, ended, run, ret_error) != 0)
             return failed();
-    estimator->view.lambda = frame->search.lambda;
+    estimator->view.lambda = frame->search.lambda * glm_model_unit(frame->model);
     glm_known_reckon(&estimator->base, estimator->objective, estimator->regul.factor);
     glm_known_reckon(&estimator->best, estimator->objective, estimator->regul.factor);
     if (glm_tell(estimator, GLM_TRIALS_END, ret_error) != 0)

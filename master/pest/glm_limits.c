@@ -106,6 +106,21 @@ void glm_limits_note(struct glm_limits *limits, const struct glm_parameters *par
     }
 }
 
+bool glm_limits_holds(const struct glm_limits *limits, const struct glm_parameters *parameters,
+                      const double *origin, const double *step)
+{
+    for (size_t c = 0; c < limits->count; c++) {
+        double to = origin[c] + step[c];
+        double slack = 1e-9 * (limits->upper[c] - limits->lower[c]);
+
+        if (step[c] <= limits->lower[c] + slack && to > parameters->lower[c] + slack)
+            return true;
+        if (step[c] >= limits->upper[c] - slack && to < parameters->upper[c] - slack)
+            return true;
+    }
+    return false;
+}
+
 double glm_limits_share(const struct glm_limits *limits, const double *step)
 {
     double most = 0.0;

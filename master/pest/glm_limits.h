@@ -41,6 +41,11 @@ void glm_limits_set(struct glm_limits *limits, const struct glm_parameters *para
 void glm_limits_note(struct glm_limits *limits, const struct glm_parameters *parameters,
                      const double *values);
 
+/* Whether a step from `origin` ends at a limit that is not a bound: another iteration may take a
+ * parameter farther. */
+bool glm_limits_holds(const struct glm_limits *limits, const struct glm_parameters *parameters,
+                      const double *origin, const double *step);
+
 /* The largest share of its limit that a step uses, 0 to 1 (bounds are no limit in this sense). */
 double glm_limits_share(const struct glm_limits *limits, const double *step);
 

@@ -36,6 +36,7 @@ struct glm_model *glm_model_create(size_t columns, const struct pest_control *co
         model->gradient[1] = doubles(n);
         model->total_gradient = doubles(n);
         model->metric = doubles(n);
+        model->damping = doubles(n);
         model->steps = doubles(n * GLM_MODEL_POINTS);
         model->raw_cross = doubles(n * GLM_MODEL_POINTS);
         model->cross = doubles(n * GLM_MODEL_POINTS);
@@ -43,8 +44,8 @@ struct glm_model *glm_model_create(size_t columns, const struct pest_control *co
         model->scratch = doubles(n * 8);
     }
     if (!model || !model->normal[0] || !model->gradient[0] || !model->gradient[1] ||
-        !model->total_gradient || !model->metric || !model->steps || !model->raw_cross ||
-        !model->cross || !model->work || !model->scratch) {
+        !model->total_gradient || !model->metric || !model->damping || !model->steps ||
+        !model->raw_cross || !model->cross || !model->work || !model->scratch) {
         glm_model_destroy(model);
         error_set(ret_error, ERROR_SYSTEM, "no memory for the normal matrix of %zu parameters",
                   columns);
@@ -63,6 +64,7 @@ void glm_model_destroy(struct glm_model *model)
     }
     free(model->total_gradient);
     free(model->metric);
+    free(model->damping);
     free(model->steps);
     free(model->raw_cross);
     free(model->cross);
@@ -88,7 +90,7 @@ static int rows_make(struct glm_model *model, size_t rows, struct error *ret_err
     return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu residuals", rows);
 }
 
-static void metric_set(struct glm_model *model, const double *metric)
+static void metric_set(struct glm_model *model, const double *damping)
 {
     size_t n = model->n;
     double largest = 0.0;
@@ -96,22 +98,30 @@ static void metric_set(struct glm_model *model, const double *metric)
     for (size_t p = 0; p < n; p++) {
         double own = model->normal[0][p + p * n];
 
-        if (metric)
-            own = metric[p];
-        else if (model->normal[1])
+        if (model->normal[1])
             own += model->factor * model->normal[1][p + p * n];
-        model->metric[p] = fmax(own, metric ? 0.0 : 0.1 * model->metric[p]);
+        model->metric[p] = fmax(own, 0.1 * model->metric[p]);
         largest = fmax(largest, model->metric[p]);
     }
     /* A parameter that nothing answers to has no gradient either; any length will do. */
     for (size_t p = 0; p < n; p++)
         if (!(model->metric[p] > 1e-30 * largest))
             model->metric[p] = largest > 0.0 ? 1e-30 * largest : 1.0;
+    memcpy(model->damping, damping ? damping : model->metric, n * sizeof *model->damping);
+}
+
+double glm_model_unit(const struct glm_model *model)
+{
+    double unit = 0.0;
+
+    for (size_t p = 0; p < model->n; p++)
+        unit = fmax(unit, model->metric[p] / model->damping[p]);
+    return unit;
 }
 
 int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
                    const double *weights, const bool *regularisation, const double *residuals,
-                   const double *metric, struct error *ret_error)
+                   const double *damping, struct error *ret_error)
 {
     size_t rows = jacobian_rows(view);
 
@@ -136,7 +146,7 @@ int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
             return -1;
         model->phi[part] = weighted_square(weights, regularisation, which, residuals, rows);
     }
-    metric_set(model, metric);
+    metric_set(model, damping);
     return 0;
 }
 

@@ -18,6 +18,7 @@ struct glm_model {
     double *total_gradient; /* [n] */
     double blur;            /* b² */
     double *metric;         /* [n] W */
+    double *damping;        /* [n] what lambda multiplies */
 
     size_t points, fitted;
     double *steps;                                   /* [points][n] d_j */

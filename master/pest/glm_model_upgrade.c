@@ -8,8 +8,8 @@
  *     J(s)ᵗQr(s) = JᵗQr0 - JᵗQJ s - JᵗQU q + V D u
  *     J(s)ᵗQJ(s) = JᵗQJ + JᵗQU D Vᵗ + V D (JᵗQU)ᵗ + V D UᵗQU D Vᵗ
  *
- * A Gauss-Newton step solves (J(s)ᵗQJ(s) + lambda W) x = J(s)ᵗQr(s) - lambda W (s - c) among the
- * parameters that may move. Those that the step would take out of the box are put on its edge and
+ * A Gauss-Newton step solves (J(s)ᵗQJ(s) + lambda D') x = J(s)ᵗQr(s) - lambda D' (s - c) (D': W, or
+ * what else lambda multiplies) among the parameters that may move. Those that the step would take out of the box are put on its edge and
  * the others are solved for again, knowing of it; those at an edge with a step inwards are free.
  */
 #include "config.h"
@@ -113,6 +113,19 @@ void glm_model_predict(struct glm_model *model, const double *step, double *ret_
     *ret_regularisation = fmax(phi[1], 0.0);
 }
 
+/* |s - c|² as lambda sees it. */
+static double damped(const struct inner *inner, const double *s)
+{
+    double sum = 0.0;
+
+    for (size_t p = 0; p < inner->model->n; p++) {
+        double difference = s[p] - (inner->centre ? inner->centre[p] : 0.0);
+
+        sum += inner->model->damping[p] * difference * difference;
+    }
+    return sum;
+}
+
 /* What is minimised. */
 static double value(const struct inner *inner, const double *s)
 {
@@ -120,7 +133,7 @@ static double value(const struct inner *inner, const double *s)
 
     glm_model_predict(inner->model, s, &measurement, &regularisation);
     return measurement + inner->model->factor * regularisation +
-           inner->lambda * glm_model_distance(inner->model, s, inner->centre);
+           inner->lambda * damped(inner, s);
 }
 
 static void slope_fill(const struct inner *inner, const double *s, const double *q,
@@ -131,7 +144,7 @@ static void slope_fill(const struct inner *inner, const double *s, const double 
 
     for (size_t p = 0; p < n; p++)
         inner->slope[p] =
-            total_gradient(model, p) - inner->lambda * model->metric[p] *
+            total_gradient(model, p) - inner->lambda * model->damping[p] *
                                            (s[p] - (inner->centre ? inner->centre[p] : 0.0));
     for (int part = 0; part < 2 && model->normal[part]; part++)
         for (size_t c = 0; c < n; c++)
@@ -172,7 +185,7 @@ static double entry(const struct inner *inner, const double *d, size_t p, size_t
     if (model->fitted)
         sum += bent(model, d, p, c);
     if (p == c)
-        sum += inner->lambda * model->metric[p];
+        sum += inner->lambda * model->damping[p];
     return sum;
 }
 

@@ -2,7 +2,7 @@
  * glm_options.h - the `++` options of pestpp-glm that mean something here, read once.
  *
  *   lambdas(list)            Marquardt lambdas to choose from, instead of those around the last
- *                            best (RLAMBDA1, RLAMFAC)
+ *                            best (RLAMBDA1, RLAMFAC); where none lowers phi, others follow
  *   lambda_scale_fac(list)   each upgrade is also tried at these multiples of its length
  *   upgrade_augment(bool)    with `lambdas`: the last best lambda and its neighbours join the list
  *   lambda_forgive(bool)     a failed upgrade run is only a bad upgrade; default true unless

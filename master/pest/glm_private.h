@@ -72,6 +72,7 @@ struct estimator {
     int64_t runs, failures;
     size_t jacobian_runs; /* of this iteration */
     int updates;          /* JACUPDATE: since the last Jacobian */
+    int holes;            /* Jacobians on end with holes and without gain */
     bool gained;          /* some search of this iteration improved phi */
     int cycle;            /* the iteration before SVD-assist's cycle of base and super ones */
 
@@ -106,6 +107,8 @@ void glm_frame_expand(const struct estimator *estimator, const double *step,
                       double *ret_transformed);
 void glm_frame_reduce(const struct estimator *estimator, const double *transformed,
                       double *ret_step);
+/* Whether derivatives failed for good in this frame's Jacobian: another try may have them. */
+bool glm_frame_holes(const struct glm_frame *frame);
 /* Undo the whitening. */
 int glm_frame_unwhiten(struct estimator *estimator, struct glm_frame *frame,
                        struct error *ret_error);

@@ -66,7 +66,6 @@ int glm_search_know(struct glm_search *search, const double *step)
     return 0;
 }
 
-/* Squared distance to the nearest parameter set known. */
 double glm_search_nearest(const struct glm_search *search, const double *step)
 {
     double nearest = glm_model_distance(search->model, step, NULL);
@@ -122,7 +121,7 @@ int glm_search_take(struct glm_search *search, const double *step, double lambda
         search->improved = true;
         search->best_measurement = measurement;
         search->best_regularisation = regularisation;
-        search->lambda = lambda;
+        search->lambda = fmax(lambda / glm_model_unit(search->model), 1e-9);
         search->missed = missed;
         memcpy(search->best, step, search->n * sizeof *step);
     }

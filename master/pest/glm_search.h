@@ -55,8 +55,9 @@ struct glm_search {
     struct {
         double distance, missed; /* distance 0: not known yet */
     } doubts[2];                 /* of the latest trial, and of the one before it */
-    double lambda; /* of the best trial so far, of the iteration before at first */
-    double reach;  /* largest |step|² allowed after failures; HUGE_VAL: no limit */
+    double
+        lambda; /* in units of glm_model_unit; of the best trial so far, of the iteration before at first */
+    double reach; /* largest |step|² allowed after failures; HUGE_VAL: no limit */
 
     double base_measurement, base_regularisation;
     double best_measurement, best_regularisation;
@@ -88,6 +89,13 @@ void glm_search_begin(struct glm_search *search, struct glm_model *model,
 
 /* A point known from before (a step from this base). Not a trial. -1: no memory. */
 int glm_search_know(struct glm_search *search, const double *step);
+
+/* Squared distance (in the model's metric) of a step to the nearest parameter set known; whether
+ * anything is known of how far the model can be believed; and by how much it is expected to miss
+ * at a step. */
+double glm_search_nearest(const struct glm_search *search, const double *step);
+bool glm_search_doubts(const struct glm_search *search);
+double glm_search_doubt(const struct glm_search *search, const double *step);
 
 /* The next trials: at most `slots` and what NUMLAM leaves. *ret_count of them, in
  * search->candidates (valid until the next call); 0: the search is over. -1 with a sentence. */

@@ -21,10 +21,6 @@
 #define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
 
-double glm_search_nearest(const struct glm_search *search, const double *step);
-bool glm_search_doubts(const struct glm_search *search);
-double glm_search_doubt(const struct glm_search *search, const double *step);
-
 /* How long a ladder, and how many Gauss-Newton steps per rung, n parameters can pay. */
 static void afford(size_t n, size_t *ret_rungs, int *ret_effort)
 {
@@ -45,26 +41,30 @@ static double spacing(const struct pest_control *control)
 static size_t ladder_fill(const struct glm_search *search, size_t rungs, double *ret)
 {
     const struct glm_options *options = search->options;
-    double factor = spacing(search->control), top = LAMBDA_MOST, bottom = LAMBDA_LEAST;
+    double factor = spacing(search->control), unit = glm_model_unit(search->model);
+    double top = LAMBDA_MOST * unit, bottom = LAMBDA_LEAST * unit;
     size_t count = 0;
 
     if (options->lambdas) {
-        for (size_t i = 0; i < options->lambda_count && count < LADDER_MAX - 3; i++)
+        for (size_t i = 0; i < options->lambda_count && count < LADDER_MAX - 10; i++)
             ret[count++] = options->lambdas[i];
         for (int i = -1; options->augment && i <= 1; i++)
-            ret[count++] = search->lambda * pow(factor, i);
+            ret[count++] = search->lambda * unit * pow(factor, i);
+        for (int i = 0; search->rounds > 0 && !search->improved && i < 7; i++)
+            if (count < LADDER_MAX)
+                ret[count++] = unit * pow(10.0, i - 3);
         return count;
     }
     if (rungs < LADDER_MAX) { /* about the last best, mostly below */
         factor = fmax(factor, 10.0);
-        top = search->lambda * pow(factor, (double)((rungs - 1) / 2));
+        top = search->lambda * unit * pow(factor, (double)((rungs - 1) / 2));
         bottom = top / pow(factor, (double)rungs - 2.0);
     } else {
         factor = fmax(factor, pow(LAMBDA_MOST / LAMBDA_LEAST, 1.0 / (LADDER_MAX - 2.0)));
     }
     for (double lambda = top; lambda >= bottom * 0.999 && count + 1 < rungs; lambda /= factor)
         ret[count++] = lambda;
-    ret[count++] = LAMBDA_LEAST;
+    ret[count++] = LAMBDA_LEAST * unit;
     return count;
 }
 
@@ -154,13 +154,14 @@ static int candidates_make(struct glm_search *search, struct error *ret_error)
  * lambda is nearest to search->lambda. */
 static size_t choose(const struct glm_search *search)
 {
+    double unit = glm_model_unit(search->model);
     size_t chosen = 0;
 
     for (size_t i = 1; i < search->candidate_count; i++) {
         const struct glm_candidate *a = &search->candidates[i];
         const struct glm_candidate *b = &search->candidates[chosen];
-        bool nearer = fabs(log(a->lambda + 1e-30) - log(search->lambda)) <
-                      fabs(log(b->lambda + 1e-30) - log(search->lambda));
+        bool nearer = fabs(log((a->lambda + 1e-30) / unit) - log(search->lambda)) <
+                      fabs(log((b->lambda + 1e-30) / unit) - log(search->lambda));
 
         if (!glm_search_doubts(search) ? nearer : a->expected < b->expected)
             chosen = i;
@@ -268,7 +269,7 @@ static bool is_over(const struct glm_search *search)
         return true;
     if (search->improved)
         return !worth(search, base, best, next);
-    return glm_search_doubts(search) && next >= best * (1.0 - HOPELESS);
+    return search->rounds > 0 && next >= best * (1.0 - HOPELESS);
 }
 
 /* How many trials at a time: the first round fills the slots, within reason of what the Jacobian
@@ -318,8 +319,9 @@ int glm_search_hope(struct glm_search *search, double *ret_part, struct error *r
     int effort;
 
     afford(search->n, &rungs, &effort);
-    if (glm_regul_upgrade(search->regul, search->model, search->box, LAMBDA_LEAST, NULL, effort,
-                          target, search->scratch, ret_error) != 0)
+    if (glm_regul_upgrade(search->regul, search->model, search->box,
+                          LAMBDA_LEAST * glm_model_unit(search->model), NULL, effort, target,
+                          search->scratch, ret_error) != 0)
         return -1;
     glm_model_predict(search->model, search->scratch, &measurement, &regularisation);
     merit = glm_regul_merit(search->regul, measurement, regularisation);

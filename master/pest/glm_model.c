@@ -21,37 +21,50 @@ static double *doubles(size_t count)
     return calloc(count + 1, sizeof(double));
 }
 
+/* LSQRMODE, or a normal matrix larger than both 1 GiB and the Jacobian (upgrade.h). */
+static bool wants_lsqr(const struct pest_control *control, size_t n)
+{
+    return control->lsqrmode != 0 ||
+           (n > 11585 && n > control->observation_count + control->prior_count);
+}
+
+static bool arrays_make(struct glm_model *model)
+{
+    size_t n = model->n, square = wants_lsqr(model->control, n) ? 0 : n * n;
+
+    model->normal[0] = doubles(square);
+    model->gradient[0] = doubles(n);
+    model->gradient[1] = doubles(n);
+    model->total_gradient = doubles(n);
+    model->metric = doubles(n);
+    model->damping = doubles(n);
+    model->diagonal = doubles(n);
+    model->steps = doubles(n * GLM_MODEL_POINTS);
+    model->raw_cross = doubles(n * GLM_MODEL_POINTS);
+    model->cross = doubles(n * GLM_MODEL_POINTS);
+    model->work = doubles(square);
+    model->scratch = doubles(n * 8);
+    return model->normal[0] && model->gradient[0] && model->gradient[1] &&
+           model->total_gradient && model->metric && model->damping && model->diagonal &&
+           model->steps && model->raw_cross && model->cross && model->work && model->scratch;
+}
+
 struct glm_model *glm_model_create(size_t columns, const struct pest_control *control,
                                    struct error *ret_error)
 {
     struct glm_model *model = calloc(1, sizeof *model);
-    size_t n = columns;
 
     if (model) {
-        model->n = n;
+        model->n = columns;
         model->control = control;
         model->factor = 1.0;
-        model->normal[0] = doubles(n * n);
-        model->gradient[0] = doubles(n);
-        model->gradient[1] = doubles(n);
-        model->total_gradient = doubles(n);
-        model->metric = doubles(n);
-        model->damping = doubles(n);
-        model->steps = doubles(n * GLM_MODEL_POINTS);
-        model->raw_cross = doubles(n * GLM_MODEL_POINTS);
-        model->cross = doubles(n * GLM_MODEL_POINTS);
-        model->work = doubles(n * n);
-        model->scratch = doubles(n * 8);
-    }
-    if (!model || !model->normal[0] || !model->gradient[0] || !model->gradient[1] ||
-        !model->total_gradient || !model->metric || !model->damping || !model->steps ||
-        !model->raw_cross || !model->cross || !model->work || !model->scratch) {
+        if (arrays_make(model))
+            return model;
         glm_model_destroy(model);
-        error_set(ret_error, ERROR_SYSTEM, "no memory for the normal matrix of %zu parameters",
-                  columns);
-        return NULL;
     }
-    return model;
+    error_set(ret_error, ERROR_SYSTEM, "no memory for the normal matrix of %zu parameters",
+              columns);
+    return NULL;
 }
 
 void glm_model_destroy(struct glm_model *model)
@@ -65,6 +78,10 @@ void glm_model_destroy(struct glm_model *model)
     free(model->total_gradient);
     free(model->metric);
     free(model->damping);
+    free(model->diagonal);
+    free(model->basis);
+    free(model->dense);
+    upgrade_destroy(model->lsqr);
     free(model->steps);
     free(model->raw_cross);
     free(model->cross);
@@ -96,11 +113,7 @@ static void metric_set(struct glm_model *model, const double *damping)
     double largest = 0.0;
 
     for (size_t p = 0; p < n; p++) {
-        double own = model->normal[0][p + p * n];
-
-        if (model->normal[1])
-            own += model->factor * model->normal[1][p + p * n];
-        model->metric[p] = fmax(own, 0.1 * model->metric[p]);
+        model->metric[p] = fmax(model->diagonal[p], 0.1 * model->metric[p]);
         largest = fmax(largest, model->metric[p]);
     }
     /* A parameter that nothing answers to has no gradient either; any length will do. */
@@ -119,6 +132,39 @@ double glm_model_unit(const struct glm_model *model)
     return unit;
 }
 
+/* LSQR knows no other. */
+static const double *unit_damping(struct glm_model *model)
+{
+    for (size_t p = 0; p < model->n; p++)
+        model->scratch[p] = 1.0;
+    return model->scratch;
+}
+
+static int normals_fill(struct glm_model *model, const double *residuals,
+                        struct error *ret_error)
+{
+    size_t n = model->n, rows = model->rows;
+    int parts = model->regularisation ? 2 : 1;
+
+    if (parts == 2 && !model->normal[1] && !(model->normal[1] = doubles(n * n)))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a second normal matrix");
+    for (int part = 0; part < parts; part++) {
+        enum normal_part which = part ? NORMAL_REGULARISATION : NORMAL_MEASUREMENT;
+
+        if (normal_fill(model->view, model->weights, model->regularisation, which,
+                        model->normal[part], ret_error) != 0 ||
+            normal_gradient(model->view, model->weights, model->regularisation, which,
+                            residuals, model->gradient[part], ret_error) != 0)
+            return -1;
+        model->phi[part] =
+            weighted_square(model->weights, model->regularisation, which, residuals, rows);
+    }
+    for (size_t p = 0; p < n; p++)
+        model->diagonal[p] = model->normal[0][p + p * n] +
+                             (parts == 2 ? model->factor * model->normal[1][p + p * n] : 0.0);
+    return 0;
+}
+
 int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
                    const double *weights, const bool *regularisation, const double *residuals,
                    const double *damping, struct error *ret_error)
@@ -132,19 +178,13 @@ int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
     model->regularisation = regularisation;
     memcpy(model->residuals, residuals, rows * sizeof *residuals);
     glm_model_forget(model);
-    if (regularisation && !model->normal[1] &&
-        !(model->normal[1] = doubles(model->n * model->n)))
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a second normal matrix");
-    for (int part = 0; part < (regularisation ? 2 : 1); part++) {
-        enum normal_part which = part ? NORMAL_REGULARISATION : NORMAL_MEASUREMENT;
-
-        if (normal_fill(view, weights, regularisation, which, model->normal[part], ret_error) !=
-            0)
+    if (wants_lsqr(model->control, model->n)) {
+        if (glm_model_lsqr_base(model, residuals, ret_error) != 0)
             return -1;
-        if (normal_gradient(view, weights, regularisation, which, residuals,
-                            model->gradient[part], ret_error) != 0)
-            return -1;
-        model->phi[part] = weighted_square(weights, regularisation, which, residuals, rows);
+        damping = unit_damping(model);
+    } else if (normals_fill(model, residuals, ret_error) != 0 ||
+               glm_model_basis_make(model, ret_error) != 0) {
+        return -1;
     }
     metric_set(model, damping);
     return 0;
@@ -275,7 +315,7 @@ int glm_model_learn(struct glm_model *model, const double *step, const double *r
     double *miss = model->misses + k * model->rows;
 
     length = sqrt(glm_model_kernel(model, length));
-    if (k == GLM_MODEL_POINTS || !(length > 0.0))
+    if (k == GLM_MODEL_POINTS || !(length > 0.0) || model->lsqr)
         return 0;
     left = cholesky_row(model, step, length, model->gram[k]);
     if (left < SAME_DIRECTION)

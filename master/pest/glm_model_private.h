@@ -3,6 +3,7 @@
 #define BEOFARM_MASTER_PEST_GLM_MODEL_PRIVATE_H
 
 #include "master/pest/glm_model.h"
+#include "master/pest/upgrade.h"
 
 struct glm_model {
     size_t n, rows;
@@ -19,6 +20,12 @@ struct glm_model {
     double blur;            /* b² */
     double *metric;         /* [n] W */
     double *damping;        /* [n] what lambda multiplies */
+
+    double *diagonal;     /* [n] of JᵗQJ, the factor applied */
+    struct upgrade *lsqr; /* LSQR solves: there are no normal matrices, and no points */
+    size_t rank;          /* n, or how many columns the basis has */
+    double *basis;        /* [rank][n] where steps are sought, and as much scratch; or NULL */
+    double *dense;        /* [n][n] scratch, with a basis */
 
     size_t points, fitted;
     double *steps;                                   /* [points][n] d_j */
@@ -38,5 +45,16 @@ struct glm_model {
 /* k of two steps with this <a, b> */
 double glm_model_kernel(const struct glm_model *model, double inner);
 double glm_model_inner(const struct glm_model *model, const double *a, const double *b);
+
+/* glm_model_solve.c */
+int glm_model_basis_make(struct glm_model *model, struct error *ret_error);
+int glm_model_basis_solve(struct glm_model *model, const bool *held, const double *right,
+                          double *step);
+int glm_model_lsqr_base(struct glm_model *model, const double *residuals,
+                        struct error *ret_error);
+void glm_model_lsqr_predict(struct glm_model *model, const double *step,
+                            double *ret_measurement, double *ret_regularisation);
+int glm_model_lsqr_upgrade(struct glm_model *model, const struct glm_box *box, double lambda,
+                           double *ret_step, struct error *ret_error);
 
 #endif

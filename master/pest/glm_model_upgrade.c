@@ -94,6 +94,10 @@ void glm_model_predict(struct glm_model *model, const double *step, double *ret_
     double q[GLM_MODEL_POINTS], d[GLM_MODEL_POINTS], u[GLM_MODEL_POINTS], phi[2];
     size_t n = model->n;
 
+    if (model->lsqr) {
+        glm_model_lsqr_predict(model, step, ret_measurement, ret_regularisation);
+        return;
+    }
     for (int part = 0; part < 2; part++) {
         phi[part] = 0.0;
         if (!model->normal[part])
@@ -207,6 +211,22 @@ static int factor_free(const struct inner *inner, const double *d, size_t free_c
     return -1;
 }
 
+/* The same among the singular vectors kept; `right` is of the free parameters, in order. */
+static int solve_in_basis(const struct inner *inner, const double *d, double *right,
+                          size_t free_count)
+{
+    struct glm_model *model = inner->model;
+    size_t n = model->n;
+
+    for (size_t c = 0; c < n; c++)
+        for (size_t p = 0; p < n; p++)
+            model->dense[p + c * n] = entry(inner, d, p, c);
+    /* Spread it over all, from the end: places only grow. */
+    for (size_t p = n; p-- > 0;)
+        right[p] = inner->held[p] ? 0.0 : right[--free_count];
+    return glm_model_basis_solve(model, inner->held, right, inner->step);
+}
+
 /* The step of the free parameters, given what the held ones do. */
 static int solve_free(const struct inner *inner, const double *d, double *right)
 {
@@ -225,6 +245,8 @@ static int solve_free(const struct inner *inner, const double *d, double *right)
     }
     if (!free_count)
         return 0;
+    if (inner->model->basis)
+        return solve_in_basis(inner, d, right, free_count);
     if (factor_free(inner, d, free_count) != 0)
         return -1;
     eigen_cholesky_solve(inner->model->work, free_count, right);
@@ -262,7 +284,7 @@ static int step_fill(const struct inner *inner, const double *s, const double *d
         inner->held[p] = out || (box->frozen && box->frozen[p]);
         inner->step[p] = 0.0;
     }
-    for (int turn = 0; turn < EDGE_TURNS; turn++) {
+    for (int turn = 0; turn < (inner->model->n > 1000 ? 4 : EDGE_TURNS); turn++) {
         if (solve_free(inner, d, right) != 0)
             return -1;
         if (edge(inner, s) == 0 || box->clip)
@@ -323,6 +345,8 @@ int glm_model_upgrade(struct glm_model *model, const struct glm_box *box, double
     struct inner inner = {.model = model, .box = box, .lambda = lambda, .centre = centre};
     double gained = 0.0;
 
+    if (model->lsqr)
+        return glm_model_lsqr_upgrade(model, box, lambda, ret_step, ret_error);
     if (inner_init(&inner, model) != 0) {
         free(inner.index);
         free(inner.held);

@@ -15,6 +15,7 @@
 #define LAMBDA_LEAST 1e-8
 #define LAMBDA_MOST  1e3
 #define LADDER_MAX   64
+#define FACTOR_EACH  300    /* parameters: the weight factor is sought for each lambda */
 #define HOPELESS     1e-10  /* of merit: not worth a run */
 #define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
 #define CLOSING      1e-7   /* of merit: still worth a run at the end */
@@ -142,8 +143,13 @@ static int candidates_make(struct glm_search *search, struct error *ret_error)
             return error_set(ret_error, ERROR_SYSTEM, "no memory for the lambda search");
         candidate->lambda = ladder[i];
         candidate->scale = 1.0;
-        if (glm_regul_upgrade(search->regul, search->model, search->box, ladder[i],
-                              search->best, effort, target, candidate->step, ret_error) != 0)
+        /* With many parameters the weight factor of the first will do for all. */
+        if (i > 0 && search->n > FACTOR_EACH
+                ? glm_model_upgrade(search->model, search->box, ladder[i], search->best, effort,
+                                    candidate->step, ret_error) != 0
+                : glm_regul_upgrade(search->regul, search->model, search->box, ladder[i],
+                                    search->best, effort, target, candidate->step,
+                                    ret_error) != 0)
             return -1;
         shorten(search, candidate->step);
     }

@@ -371,6 +371,63 @@ static void every_normal_form_reaches_the_minimum(void **state)
         }
 }
 
+/* With LSQR the model does not learn, and the end is where PEST's criteria say. */
+static void lsqr_comes_to_the_minimum(void **state)
+{
+    static const char lines[] = "* lsqr\n1\n1e-12 1e-12 0 100\n0\n* parameter groups\n";
+
+    (void)state;
+    for (size_t i = 2; i < GLM_PROBLEMS - 1; i++) {
+        struct glm_rig rig = rig_of(&glm_problems[i], 3);
+
+        rig.control = edited(glm_problems[i].control, "* parameter groups\n", lines);
+        glm_rig_run(&rig, &result);
+        if (result.failed)
+            fail_msg("%s: %s", glm_problems[i].name, result.error.text);
+        print_message("%-16s by LSQR: %ld runs, phi %.8g\n", glm_problems[i].name, result.runs,
+                      result.phi);
+        assert_true(result.phi <= glm_problems[i].minimum * 1.01);
+    }
+}
+
+/* The sum of two parameters alone is known: of the two singular values one is left out, so that the
+ * parameters move together and not at all in the other direction. */
+static void sum_of_two(const double *p, size_t count, double *o)
+{
+    (void)count;
+    o[0] = p[0] + p[1];
+    o[1] = 2.0 * (p[0] + p[1]) + 1e-5 * p[0];
+}
+
+static void singular_values_are_left_out(void **state)
+{
+    static const char *const sections[] = {"1\n2 1e-6\n0\n", "1\n1 1e-15\n0\n"};
+    char control[4096];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct glm_rig rig = {.control = control, .model = sum_of_two, .slots = 1};
+
+        snprintf(control, sizeof control,
+                 "pcf\n* control data\nrestart estimation\n2 2 1 0 1\n"
+                 "1 1 double point 1 0 0\n10.0 -3.0 0.3 0.03 10\n10.0 10.0 0.001\n0.1\n"
+                 "30 0.005 4 4 0.005 4\n0 0 0\n* singular value decomposition\n%s"
+                 "* parameter groups\npg relative 0.01 0.001 always_2 2.0 parabolic\n"
+                 "* parameter data\nx none relative 1.0 -100 100 pg 1 0 1\n"
+                 "y none relative 3.0 -100 100 pg 1 0 1\n* observation groups\nog\n"
+                 "* observation data\na 10 1 og\nb 19 1 og\n* model command line\nm\n"
+                 "* model input/output\na.tpl a\nb.ins b\n",
+                 sections[i]);
+        glm_rig_run(&rig, &result);
+        if (result.failed)
+            fail_msg("%s", result.error.text);
+        /* Minimum of (10 - s)² + (19 - 2 s)²: s = 9.6; x and y gain 2.8 each. 1e-4: 1e-5 of x in
+         * the second observation. */
+        assert_true(fabs(result.parameters[0] - 3.8) < 1e-4);
+        assert_true(fabs(result.parameters[1] - 5.8) < 1e-4);
+    }
+}
+
 static void phi_thresholds_end_it(void **state)
 {
     struct glm_rig rig = rig_of(&glm_problems[0], 1);
@@ -440,6 +497,8 @@ int main(void)
         cmocka_unit_test(super_parameters_reach_the_same_minimum),
         cmocka_unit_test(broyden_updates_reach_the_same_minimum),
         cmocka_unit_test(every_normal_form_reaches_the_minimum),
+        cmocka_unit_test(lsqr_comes_to_the_minimum),
+        cmocka_unit_test(singular_values_are_left_out),
         cmocka_unit_test(phi_thresholds_end_it),
         cmocka_unit_test(a_rough_model_does_not_lead_astray),
         cmocka_unit_test(narrow_fields_do_no_harm),

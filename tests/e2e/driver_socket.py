@@ -119,6 +119,9 @@ class Client:
 def start(case, farm):
     running = Farm(case, farm).start()
     running.socket = running.path("driver.sock")
+    wait_until(lambda: os.path.exists(running.socket) or running.process.poll() is not None,
+               "the socket is there")
+    assert running.process.poll() is None, case.finish(running.process)
     return running
 
 
@@ -388,6 +391,12 @@ def what_is_cancelled_ends_at_once(case):
     assert {row["status"] for row in farm.rows()} == {"ok", "cancelled"}
 
 
+def is_sanitized():
+    """Is the master built with a sanitizer, which keeps what is freed?"""
+    with open(program("beofarm-master"), "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def rss(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) * 1024
@@ -407,6 +416,7 @@ def who_does_not_read_costs_nothing(case):
     quick.submit({"warm": 0})
     quick.wait(["warm"])
     master = farm.pid("master")
+    before = rss(master)
     slow = Client(farm.socket, "slow")
     slow.submit({i: i for i in range(600)})
 
@@ -415,7 +425,8 @@ def who_does_not_read_costs_nothing(case):
         clients = {c["client"]: c for c in quick.event("status")["clients"]}
         return clients["slow"]["ended"] == 600
     wait_until(ended, "all 60 MB of results are there", 60)
-    wait_until(lambda: rss(master) < 48 << 20, f"the master is small ({rss(master) >> 20} MiB)", 10)
+    most = 10**12 if is_sanitized() else before + (24 << 20)
+    wait_until(lambda: rss(master) < most, f"the master is small ({rss(master) >> 20} MiB)", 10)
     quick.submit({"more": 1})
     quick.wait(["more"])
     for result in slow.wait(range(600)):
@@ -429,7 +440,7 @@ def who_does_not_read_costs_nothing(case):
         raise AssertionError("a million requests were read from a client that does not read")
     except TimeoutError:
         pass
-    assert rss(master) < 64 << 20, rss(master)
+    assert rss(master) < most, (rss(master), before)
     rude.close()
     slow.say(do="finish")
     slow.event("finishing")
@@ -574,8 +585,12 @@ def after_a_power_cut_no_number_is_used_for_two_sets(case):
     assert any("driver.ledger" in e["sentence"] for e in farm.events("notice", "master-2"))
     again.finish()
     farm.end()
-    rows = {row["task"]: row for row in farm.rows()}
-    assert all(rows[str(t)]["status"] == "ok" for t in range(1, 21))
+    # Numbers of which neither ledger nor journal knew any more were given up; no row mixes two sets.
+    rows = farm.rows()
+    good = [row for row in rows if row["status"] == "ok"]
+    assert all(float(row["v"]) == float(row["x"]) + 1 for row in good), good
+    assert {float(row["x"]) for row in good} == set(range(20)), good
+    assert all(row["status"] == "cancelled" and not row["x"] for row in rows if row not in good)
 
 
 @test

@@ -19,8 +19,8 @@
 #include "common/error.h"
 
 #define CSV_FIELD_MAX   ((size_t)1 << 20)  /* bytes of a field */
-#define CSV_RECORD_MAX  ((size_t)16 << 20) /* bytes of a record as it stands in the file */
-#define CSV_COLUMNS_MAX 100000
+#define CSV_RECORD_MAX  ((size_t)32 << 20) /* bytes of a record as it stands in the file */
+#define CSV_COLUMNS_MAX 1000000
 
 /* Borrowed from the reader until its next call. */
 struct csv_field {

@@ -5,9 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/buf.h"
-#include "common/csv.h"
-#include "common/values.h"
 #include "common/whole.h"
 #include "master/pest/ensemble_private.h"
 
@@ -91,20 +88,6 @@ struct ensemble_writer {
     size_t capacity;
 };
 
-/* A field of CSV and what stands before it. */
-static int field_put(FILE *stream, const char *before, const char *text)
-{
-    struct buf buf;
-    buf_init(&buf, CSV_FIELD_MAX);
-    int result = csv_put_field(&buf, text, strlen(text));
-    fputs(before, stream);
-    if (result == 0) {
-        fwrite(buf.data, 1, buf.size, stream);
-    }
-    buf_fini(&buf);
-    return result;
-}
-
 static int header_put(struct ensemble_writer *writer, struct error *ret_error)
 {
     FILE *stream = writer->whole.stream;
@@ -123,7 +106,8 @@ static int header_put(struct ensemble_writer *writer, struct error *ret_error)
     }
     fputs("real_name", stream);
     for (size_t i = 0; i < writer->count; i++) {
-        if (field_put(stream, ",", writer->names[i]) != 0) {
+        putc(',', stream);
+        if (matrix_put_field(stream, writer->names[i]) != 0) {
             return ensemble_no_memory(writer->path, ret_error);
         }
     }
@@ -208,13 +192,12 @@ int ensemble_write(struct ensemble_writer *writer, const char *realisation,
         matrix_put_reals(stream, values, writer->count);
         return 0;
     }
-    if (field_put(stream, "", realisation) != 0) {
+    if (matrix_put_field(stream, realisation) != 0) {
         return ensemble_no_memory(writer->path, ret_error);
     }
     for (size_t i = 0; i < writer->count; i++) {
-        char text[VALUE_NUMBER_MAX];
         putc_unlocked(',', stream);
-        fwrite(text, 1, (size_t)value_format_real(values[i], text), stream);
+        matrix_put_number(stream, values[i]);
     }
     putc_unlocked('\n', stream);
     return 0;

@@ -7,11 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
-#include "common/csv.h"
-#include "common/values.h"
 #include "common/whole.h"
 #include "master/pest/fosm.h"
+#include "master/pest/matrix_private.h"
 
 #define SUMMARY_HEADER                                                                         \
     "name,prior_mean,prior_stdev,prior_lower_bound,prior_upper_bound,post_mean,post_stdev,"    \
@@ -36,20 +34,20 @@ static int file_open(struct whole *whole, const char *base, const char *end,
     return result;
 }
 
-static void name_put(FILE *stream, const char *name)
+/* Put it in its place, unless a name could not be written for want of memory. */
+static int file_close(struct whole *whole, int result, struct error *ret_error)
 {
-    struct buf buf;
-    buf_init(&buf, CSV_FIELD_MAX);
-    csv_put_field(&buf, name, strlen(name));
-    fwrite(buf.data ? (const void *)buf.data : "", 1, buf.size, stream);
-    buf_fini(&buf);
+    if (result != 0) {
+        whole_abandon(whole);
+        return error_set(ret_error, ERROR_SYSTEM, "there is no memory for a summary");
+    }
+    return whole_commit(whole, ret_error);
 }
 
 static void real_put(FILE *stream, double value)
 {
-    char text[VALUE_NUMBER_MAX];
     putc(',', stream);
-    fwrite(text, 1, (size_t)value_format_real(value, text), stream);
+    matrix_put_number(stream, value);
 }
 
 /* Mean, deviation, and the bounds two deviations from the mean. */
@@ -82,6 +80,7 @@ int fosm_write_parameters(const struct fosm *fosm, const struct pest_control *co
                           const char *base, struct error *ret_error)
 {
     struct whole whole;
+    int result = 0;
     if (file_open(&whole, base, ".par.usum.csv", ret_error) != 0) {
         return -1;
     }
@@ -89,31 +88,32 @@ int fosm_write_parameters(const struct fosm *fosm, const struct pest_control *co
     for (size_t i = 0; i < fosm_prior(fosm)->count; i++) {
         const struct pest_parameter *parameter = &control->parameters[parameters[i]];
         bool log = parameter->partrans == PEST_LOG;
-        name_put(whole.stream, parameter->parnme);
+        result |= matrix_put_field(whole.stream, parameter->parnme);
         range_put(whole.stream, log ? log10(initial[i]) : initial[i],
                   fosm_prior_deviation(fosm, i));
         range_put(whole.stream, log ? log10(final[i]) : final[i],
                   fosm_posterior_deviation(fosm, i));
         putc('\n', whole.stream);
     }
-    return whole_commit(&whole, ret_error);
+    return file_close(&whole, result, ret_error);
 }
 
 int fosm_write_predictions(const struct fosm_prediction *predictions, size_t count,
                            const char *base, struct error *ret_error)
 {
     struct whole whole;
+    int result = 0;
     if (file_open(&whole, base, ".pred.usum.csv", ret_error) != 0) {
         return -1;
     }
     fputs(SUMMARY_HEADER, whole.stream);
     for (size_t i = 0; i < count; i++) {
-        name_put(whole.stream, predictions[i].name);
+        result |= matrix_put_field(whole.stream, predictions[i].name);
         range_put(whole.stream, predictions[i].prior_mean, predictions[i].prior_stdev);
         range_put(whole.stream, predictions[i].post_mean, predictions[i].post_stdev);
         putc('\n', whole.stream);
     }
-    return whole_commit(&whole, ret_error);
+    return file_close(&whole, result, ret_error);
 }
 
 int fosm_write_identifiability(const struct pest_control *control, const size_t *parameters,
@@ -121,14 +121,15 @@ int fosm_write_identifiability(const struct pest_control *control, const size_t 
                                struct error *ret_error)
 {
     struct whole whole;
+    int result = 0;
     if (file_open(&whole, base, ".ident.csv", ret_error) != 0) {
         return -1;
     }
     fputs("name,identifiability\n", whole.stream);
     for (size_t i = 0; i < count; i++) {
-        name_put(whole.stream, control->parameters[parameters[i]].parnme);
+        result |= matrix_put_field(whole.stream, control->parameters[parameters[i]].parnme);
         real_put(whole.stream, identifiability[i]);
         putc('\n', whole.stream);
     }
-    return whole_commit(&whole, ret_error);
+    return file_close(&whole, result, ret_error);
 }

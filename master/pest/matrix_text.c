@@ -342,10 +342,22 @@ struct matrix *matrix_read_csv(struct matrix_input *input)
 
 /* --- writing -------------------------------------------------------------------------------- */
 
-static void real_put(FILE *stream, double value)
+void matrix_put_number(FILE *stream, double value)
 {
     char text[VALUE_NUMBER_MAX];
     fwrite(text, 1, (size_t)value_format_real(value, text), stream);
+}
+
+int matrix_put_field(FILE *stream, const char *text)
+{
+    struct buf buf;
+    buf_init(&buf, CSV_FIELD_MAX);
+    int result = csv_put_field(&buf, text, strlen(text));
+    if (result == 0 && buf.data) {
+        fwrite(buf.data, 1, buf.size, stream);
+    }
+    buf_fini(&buf);
+    return result;
 }
 
 static double element(const struct matrix *matrix, size_t row, size_t column)
@@ -375,7 +387,7 @@ int matrix_put_ascii(const struct matrix *matrix, FILE *stream, int icode,
         size_t from = icode == -1 ? row : 0, to = icode == -1 ? row + 1 : matrix->columns;
         for (size_t column = from; column < to; column++) {
             putc_unlocked(' ', stream);
-            real_put(stream, element(matrix, row, column));
+            matrix_put_number(stream, element(matrix, row, column));
         }
         putc_unlocked('\n', stream);
     }
@@ -388,19 +400,9 @@ int matrix_put_ascii(const struct matrix *matrix, FILE *stream, int icode,
     return 0;
 }
 
-/* A field of CSV, in quotes where it needs them. */
-static int field_put(FILE *stream, const char *text, struct error *ret_error)
+static int no_memory(const char *text, struct error *ret_error)
 {
-    struct buf buf;
-    buf_init(&buf, CSV_FIELD_MAX);
-    int result = csv_put_field(&buf, text, strlen(text));
-    if (result == 0) {
-        fwrite(buf.data, 1, buf.size, stream);
-    } else {
-        error_set(ret_error, ERROR_SYSTEM, "there is no memory to write \"%.60s\"", text);
-    }
-    buf_fini(&buf);
-    return result;
+    return error_set(ret_error, ERROR_SYSTEM, "there is no memory to write \"%.60s\"", text);
 }
 
 int matrix_put_csv(const struct matrix *matrix, FILE *stream, struct error *ret_error)
@@ -408,18 +410,18 @@ int matrix_put_csv(const struct matrix *matrix, FILE *stream, struct error *ret_
     fputs("name", stream);
     for (size_t i = 0; i < matrix->columns; i++) {
         putc_unlocked(',', stream);
-        if (field_put(stream, matrix->column_names[i], ret_error) != 0) {
-            return -1;
+        if (matrix_put_field(stream, matrix->column_names[i]) != 0) {
+            return no_memory(matrix->column_names[i], ret_error);
         }
     }
     putc_unlocked('\n', stream);
     for (size_t row = 0; row < matrix->rows; row++) {
-        if (field_put(stream, matrix->row_names[row], ret_error) != 0) {
-            return -1;
+        if (matrix_put_field(stream, matrix->row_names[row]) != 0) {
+            return no_memory(matrix->row_names[row], ret_error);
         }
         for (size_t column = 0; column < matrix->columns; column++) {
             putc_unlocked(',', stream);
-            real_put(stream, element(matrix, row, column));
+            matrix_put_number(stream, element(matrix, row, column));
         }
         putc_unlocked('\n', stream);
     }

@@ -144,6 +144,31 @@ def the_persistent_runner_of_theis_computes_drawdowns():
             assert abs(float(row["drawdown"]) - wanted) < 1e-7, (row, wanted)
 
 
+def the_aquifer_is_calibrated():
+    with Example("aquifer") as example:
+        run = example.run("aquifer.pst", "--workers", "2")
+        with open(os.path.join(example.path, "aquifer.iobj"), newline="", encoding="utf-8") as file:
+            phi = [float(row["total_phi"]) for row in csv.DictReader(file)]
+        # 42 measurements whose weights are one over their standard deviations, 12 parameters: the
+        # sum of squares at the minimum is near 30, and 60 would be met once in a thousand cases.
+        assert phi[0] > 1e5 and 10 < phi[-1] < 60, phi
+        with open(os.path.join(SOURCE, "examples/aquifer/make_case.py"), encoding="utf-8") as file:
+            truth = {int(n): float(value) for n, value in
+                     re.findall(r'"transmissivity_(\d)": ([0-9.]+)', file.read())}
+        with open(os.path.join(example.path, "aquifer.par.usum.csv"), newline="",
+                  encoding="utf-8") as file:
+            rows = {row["name"]: row for row in csv.DictReader(file)}
+        for number, value in truth.items():  # four standard deviations
+            row = rows[f"t{number}"]
+            far = abs(float(row["post_mean"]) - math.log10(value)) / float(row["post_stdev"])
+            assert far < 4, (number, value, row)
+        farm = example.run("farm.json")
+        for name in ["aquifer.par", "aquifer.rei"]:
+            paths = [os.path.join(where, "out", "master", name) for where in (run, farm)]
+            texts = [open(path, encoding="utf-8").read() for path in paths]
+            assert texts[0] == texts[1], name
+
+
 def free_port():
     import socket
     with socket.create_server(("", 0)) as server:
@@ -202,6 +227,7 @@ TESTS = [
     the_grid_of_advection_has_every_combination,
     random_samples_are_the_same_in_every_run,
     the_persistent_runner_of_theis_computes_drawdowns,
+    the_aquifer_is_calibrated,
     somebody_elses_master_and_workers_come_to_their_end,
 ]
 

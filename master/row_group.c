@@ -9,7 +9,7 @@
 
 #include "master/row_group.h"
 
-#define KEEP_BYTES (16 << 20) /* a group that grew larger gives its memory back */
+#define KEEP_BYTES (4 << 20) /* a group that grew larger gives its memory back */
 
 void row_group_init(struct row_group *group)
 {

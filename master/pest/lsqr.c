@@ -23,7 +23,7 @@ struct shift {
 
 /* βu = Av - αu and αv = Aᵗu - βv, step by step. */
 struct bidiagonal {
-    const struct lsqr_operator *operator;
+    const struct lsqr_operator *linear;
     double *u, *v, *t; /* t: Aᵗu before it is scaled */
     double alpha, beta;
 };
@@ -60,8 +60,8 @@ static void vector_scale(double *x, size_t count, double factor)
 /* u := Av - αu and v := Aᵗu - βv, both made unit vectors. */
 static void bidiagonal_step(struct bidiagonal *b)
 {
-    size_t rows = b->operator->rows, columns = b->operator->columns;
-    b->operator->apply(b->operator->context, b->v, b->alpha, b->u, b->t);
+    size_t rows = b->linear->rows, columns = b->linear->columns;
+    b->linear->apply(b->linear->context, b->v, b->alpha, b->u, b->t);
     b->beta = vector_norm(b->u, rows);
     if (b->beta == 0) {
         b->alpha = 0;
@@ -80,14 +80,14 @@ static void bidiagonal_step(struct bidiagonal *b)
 /* βu = b, αv = Aᵗu: the step from v = 0 and u = b. */
 static void bidiagonal_begin(struct bidiagonal *b, const double *right)
 {
-    memcpy(b->u, right, b->operator->rows * sizeof(*right));
+    memcpy(b->u, right, b->linear->rows * sizeof(*right));
     b->alpha = -1;
     bidiagonal_step(b);
 }
 
 static void shift_begin(struct shift *shift, const struct bidiagonal *b)
 {
-    size_t columns = b->operator->columns;
+    size_t columns = b->linear->columns;
     memset(shift->x, 0, columns * sizeof(double));
     memcpy(shift->w, b->v, columns * sizeof(double));
     shift->rhobar = b->alpha;
@@ -147,7 +147,7 @@ static void shift_step(struct shift *shift, const struct bidiagonal *b, double a
     double theta = sn * b->alpha, phi = cs * phibar;
     shift->rhobar = -cs * b->alpha;
     shift->phibar = sn * phibar;
-    size_t columns = b->operator->columns;
+    size_t columns = b->linear->columns;
     for (size_t i = 0; i < columns; i++) {
         double step = shift->w[i] / rho;
         shift->x[i] += phi * step;
@@ -167,24 +167,35 @@ static void shift_step(struct shift *shift, const struct bidiagonal *b, double a
     }
 }
 
-static void shifts_iterate(struct bidiagonal *b, struct shift *shifts, size_t count,
-                           const struct lsqr_limits *limits)
+static bool is_finite(const struct bidiagonal *b)
+{
+    return isfinite(b->alpha) && isfinite(b->beta);
+}
+
+static int shifts_iterate(struct bidiagonal *b, struct shift *shifts, size_t count,
+                          const struct lsqr_limits *limits, struct error *ret_error)
 {
     double bnorm = b->beta;
-    long most = limits->itnlim < 1 ? 4 * (long)b->operator->columns : limits->itnlim;
+    long most = limits->itnlim < 1 ? 4 * (long)b->linear->columns : limits->itnlim;
     bool going = false;
     for (size_t i = 0; i < count; i++) {
         shift_begin(&shifts[i], b);
         going = going || !shifts[i].ended;
     }
-    for (long step = 0; going; step++) {
+    for (long step = 0; going || !is_finite(b); step++) {
+        if (!is_finite(b)) {
+            return error_set(
+                ret_error, ERROR_TASKS,
+                "the Jacobian holds values that are not finite, or too large to be "
+                "squared");
+        }
         if (step == most) {
             for (size_t i = 0; i < count; i++) {
                 if (!shifts[i].ended) {
                     shifts[i].report->reason = LSQR_ITERATIONS;
                 }
             }
-            return;
+            return 0;
         }
         double alpha = b->alpha;
         bidiagonal_step(b);
@@ -196,14 +207,15 @@ static void shifts_iterate(struct bidiagonal *b, struct shift *shifts, size_t co
             }
         }
     }
+    return 0;
 }
 
-int lsqr_solve(const struct lsqr_operator *operator, const double * b, const double *lambdas,
+int lsqr_solve(const struct lsqr_operator *linear, const double *b, const double *lambdas,
                size_t shift_count, const struct lsqr_limits *limits, double *ret_x,
                struct lsqr_report *ret_reports, struct error *ret_error)
 {
-    size_t rows = operator->rows, columns = operator->columns;
-    struct bidiagonal bidiagonal = {.operator= operator};
+    size_t rows = linear->rows, columns = linear->columns;
+    struct bidiagonal bidiagonal = {.linear = linear};
     struct shift *shifts = calloc(shift_count + 1, sizeof(*shifts));
     double *memory = calloc(rows + columns * (2 + shift_count) + 1, sizeof(double));
     if (!shifts || !memory) {
@@ -222,8 +234,8 @@ int lsqr_solve(const struct lsqr_operator *operator, const double * b, const dou
         shifts[i].report = &ret_reports[i];
     }
     bidiagonal_begin(&bidiagonal, b);
-    shifts_iterate(&bidiagonal, shifts, shift_count, limits);
+    int result = shifts_iterate(&bidiagonal, shifts, shift_count, limits, ret_error);
     free(shifts);
     free(memory);
-    return 0;
+    return result;
 }

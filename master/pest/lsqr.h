@@ -47,8 +47,9 @@ struct lsqr_report {
 };
 
 /* Solve for shift_count λ (>= 0): ret_x[i * columns + p]. Memory: rows + columns (2 +
- * shift_count) doubles. -1: no memory. Reaching a limit is no error: the report says it. */
-int lsqr_solve(const struct lsqr_operator *operator, const double * b, const double *lambdas,
+ * shift_count) doubles. -1: no memory, or A holds values that are not finite.
+ * Reaching a limit is no error: the report says it. */
+int lsqr_solve(const struct lsqr_operator *linear, const double *b, const double *lambdas,
                size_t shift_count, const struct lsqr_limits *limits, double *ret_x,
                struct lsqr_report *ret_reports, struct error *ret_error);
 

@@ -224,8 +224,8 @@ static int lambdas_solve(struct banded *a, const double *b, const double *lambda
                          double *ret_upgrades, struct upgrade_report *ret_reports,
                          struct error *ret_error)
 {
-    struct lsqr_operator operator= {a->row_count + a->prior_count, a->active_count,
-                                    banded_apply, a};
+    struct lsqr_operator linear = {a->row_count + a->prior_count, a->active_count, banded_apply,
+                                   a};
     size_t n = a->upgrade->jacobian.parameters;
     double *x = malloc((count * a->active_count + 1) * sizeof(*x));
     struct lsqr_report *reports = calloc(count + 1, sizeof(*reports));
@@ -233,7 +233,7 @@ static int lambdas_solve(struct banded *a, const double *b, const double *lambda
     if (!x || !reports) {
         error_set(ret_error, ERROR_SYSTEM, "there is no memory for LSQR");
     } else {
-        result = lsqr_solve(&operator, b, lambdas, count, &a->upgrade->options.lsqr, x, reports,
+        result = lsqr_solve(&linear, b, lambdas, count, &a->upgrade->options.lsqr, x, reports,
                             ret_error);
     }
     for (size_t i = 0; result == 0 && i < count; i++) {

@@ -114,6 +114,25 @@ def dense_binary_is_read_as_pyemu_reads_it():
     assert read_dense("back.bin") == (columns, names, rows)
 
 
+def fortran_records_are_read_too():
+    columns, names, rows = example(4, 2)
+
+    def record(form, *words):
+        body = struct.pack("<" + form, *words)
+        return struct.pack("<i", len(body)) + body + struct.pack("<i", len(body))
+
+    values = sparse_of(rows)
+    with open("in.jco", "wb") as file:
+        file.write(record("ii", -2, -4) + record("i", len(values)))
+        for (row, column), value in values.items():
+            file.write(record("id", row + 1 + 4 * column, value))
+        for width, list_of_names in ((12, columns), (20, names)):
+            for name in list_of_names:
+                file.write(record(f"{width}s", name.ljust(width).encode()))
+    tool("convert", "in.jco", "out.bin", DENSE)
+    assert read_dense("out.bin") == (columns, names, rows)
+
+
 def ascii_matrix_is_read_as_pyemu_reads_it():
     columns, names, rows = example(3, 5)
     write_dense("in.bin", columns, names, rows)
@@ -224,7 +243,8 @@ def posterior_covariances_are_numpys():
 
 
 FILES = [jco_is_read_as_pyemu_reads_it, extended_binary_is_read_as_pyemu_reads_it,
-         dense_binary_is_read_as_pyemu_reads_it, ascii_matrix_is_read_as_pyemu_reads_it]
+         dense_binary_is_read_as_pyemu_reads_it, fortran_records_are_read_too,
+         ascii_matrix_is_read_as_pyemu_reads_it]
 NUMBERS = [upgrades_are_numpys, truncated_upgrades_are_numpys, rank_deficient_upgrades_are_numpys,
            lsqr_upgrades_are_numpys, posterior_covariances_are_numpys]
 

@@ -38,10 +38,10 @@ static const struct lsqr_limits tight = {1e-14, 1e-14, 0, 0};
 static void solve(struct dense *a, const double *b, const double *lambdas, size_t count,
                   const struct lsqr_limits *limits, double *x, struct lsqr_report *reports)
 {
-    struct lsqr_operator operator= {a->rows, a->columns, dense_apply, a};
+    struct lsqr_operator linear = {a->rows, a->columns, dense_apply, a};
     struct error error = {0};
 
-    assert_int_equal(0, lsqr_solve(&operator, b, lambdas, count, limits, x, reports, &error));
+    assert_int_equal(0, lsqr_solve(&linear, b, lambdas, count, limits, x, reports, &error));
 }
 
 /* diag(1, 2, 3) on three rows of four: x_i = d_i b_i / (d_i² + λ). */

@@ -247,6 +247,20 @@ static void what_is_not_finite_is_refused(void **state)
     assert_non_null(strstr(error.text, "column 1"));
     p.values[3 + 9 * 1] = 1e200; /* its square is not finite */
     assert_null(upgrade_create(&p.view, p.weights, NULL, &plain, &error));
+    for (int big = 0; big < 2; big++) { /* LSQR meets it on its way */
+        struct upgrade_options options = plain;
+        double lambda = 0, delta[4];
+
+        options.method = UPGRADE_LSQR;
+        p.values[3 + 9 * 1] = big ? 1e200 : NAN;
+        upgrade = upgrade_create(&p.view, p.weights, NULL, &options, &error);
+        assert_non_null(upgrade);
+        assert_int_equal(0, upgrade_set_residuals(upgrade, p.residuals, &error));
+        assert_int_equal(-1,
+                         upgrade_solve(upgrade, NULL, NULL, &lambda, 1, delta, NULL, &error));
+        assert_non_null(strstr(error.text, "not finite"));
+        upgrade_destroy(upgrade);
+    }
     p.values[3 + 9 * 1] = 1;
     upgrade = open_upgrade(&p, NULL, &plain);
     p.residuals[7] = NAN;

@@ -69,6 +69,17 @@ static bool outputs_exist(const struct rundir *rundir)
     return exist;
 }
 
+/* The folder to which something was copied, NULL if none was. */
+static const char *home_shorten(const struct homecoming *homecoming)
+{
+    if (!homecoming->brought)
+        return NULL;
+    char *here = getcwd(NULL, 0);
+    bool is_here = here && strcmp(here, homecoming->to) == 0;
+    free(here);
+    return is_here ? "." : path_shorten(homecoming->to);
+}
+
 /* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
                      const struct request *request, const char *home, struct screen *screen,
@@ -83,17 +94,18 @@ static int farm_lead(struct backend *backend, const struct rundir *rundir,
     progress_init(&progress);
     if (code == 0)
         code = session_run(&context, &result, &progress, ret_error);
-    homecoming_close(&context.homecoming);
     if (code == 0) {
         struct screen_summary summary = {.name = request->farm.name,
                                          .run_dir = path_shorten(rundir->path),
                                          .outcome = result.outcome[0] ? result.outcome : NULL,
                                          .resumable = result.resumable,
                                          .exit_code = result.exit_code,
-                                         .has_outputs = outputs_exist(rundir)};
+                                         .has_outputs = outputs_exist(rundir),
+                                         .home = home_shorten(&context.homecoming)};
         screen_summarize(screen, &progress, &summary);
         code = result.exit_code;
     }
+    homecoming_close(&context.homecoming);
     progress_fini(&progress);
     return code;
 }

@@ -82,6 +82,7 @@ static bool is_input(const struct homecoming *homecoming, const struct manifest 
     return is;
 }
 
+/* 1 if it was copied, 0 if there was no need to. */
 static int file_bring(const char *from, const char *to, struct error *ret_error)
 {
     struct stat source, target;
@@ -101,7 +102,7 @@ static int file_bring(const char *from, const char *to, struct error *ret_error)
         return -1;
     const struct timespec times[2] = {source.st_atim, source.st_mtim};
     utimensat(AT_FDCWD, to, times, 0); /* without it, it is copied once more */
-    return 0;
+    return 1;
 }
 
 static int entry_bring(struct homecoming *homecoming, const struct manifest *manifest,
@@ -115,9 +116,10 @@ static int entry_bring(struct homecoming *homecoming, const struct manifest *man
     char *from = disk_join(homecoming->from, name, ret_error);
     char *to = disk_join(homecoming->to, name, ret_error);
     int rc = from && to ? file_bring(from, to, ret_error) : -1;
+    homecoming->brought += rc > 0;
     free(from);
     free(to);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }
 
 int homecoming_bring(struct homecoming *homecoming, struct error *ret_error)

@@ -335,6 +335,8 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
         printf("  results    %s/results.csv\n", summary->run_dir);
     if (summary->has_outputs)
         printf("  outputs    %s/out/\n", summary->run_dir);
+    if (summary->home)
+        printf("  copied to  %s/\n", summary->home);
     screen_format_path(summary->run_dir, path, sizeof path);
     if (summary->exit_code != 0)
         printf("  why        beofarm logs %s\n", path);

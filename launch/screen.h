@@ -49,6 +49,7 @@ struct screen_summary {
     bool resumable;      /* say how */
     int exit_code;
     bool has_outputs; /* there are files in out/ */
+    const char *home; /* where files were copied from there; NULL: nowhere */
 };
 void screen_summarize(struct screen *screen, const struct progress *progress,
                       const struct screen_summary *summary);

@@ -74,7 +74,13 @@ enum estimator_next glm_finish(struct estimator *estimator, const char *reason,
                                struct error *ret_error)
 {
     struct fosm *fosm = NULL;
-    int failed =
+    int failed;
+
+    /* Their memory serves the uncertainty. */
+    glm_model_destroy(estimator->full.model);
+    glm_model_destroy(estimator->super.model);
+    estimator->full.model = estimator->super.model = NULL;
+    failed =
         estimator->control->noptmax == -2 ? 0 : glm_uncertainty(estimator, &fosm, ret_error);
 
     estimator->phase = GLM_PHASE_FINISHED;

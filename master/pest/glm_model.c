@@ -42,11 +42,14 @@ static bool arrays_make(struct glm_model *model)
     model->steps = doubles(n * GLM_MODEL_POINTS);
     model->raw_cross = doubles(n * GLM_MODEL_POINTS);
     model->cross = doubles(n * GLM_MODEL_POINTS);
+    model->turn_v = doubles(n * GLM_MODEL_POINTS);
+    model->turn_w = doubles(n * GLM_MODEL_POINTS);
     model->work = doubles(square);
     model->scratch = doubles(n * 8);
     return model->normal[0] && model->gradient[0] && model->gradient[1] &&
            model->total_gradient && model->metric && model->damping && model->diagonal &&
-           model->steps && model->raw_cross && model->cross && model->work && model->scratch;
+           model->steps && model->raw_cross && model->cross && model->turn_v && model->turn_w &&
+           model->work && model->scratch;
 }
 
 struct glm_model *glm_model_create(size_t columns, const struct pest_control *control,
@@ -85,6 +88,8 @@ void glm_model_destroy(struct glm_model *model)
     free(model->steps);
     free(model->raw_cross);
     free(model->cross);
+    free(model->turn_v);
+    free(model->turn_w);
     free(model->work);
     free(model->scratch);
     free(model->residuals);

@@ -38,6 +38,9 @@ struct glm_model {
     double curvature[GLM_MODEL_POINTS][GLM_MODEL_POINTS]; /* E'ᵗQE' */
     double against[GLM_MODEL_POINTS];                     /* E'ᵗQr0 */
 
+    /* At the step being improved, for J(s)ᵗQJ(s) = JᵗQJ + sum over j of w_j v_jᵗ + v_j w_jᵗ: */
+    double *turn_v, *turn_w; /* [points][n] */
+
     double *work;    /* [n][n] */
     double *scratch; /* [8][n] */
 };

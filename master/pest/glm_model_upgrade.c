@@ -161,47 +161,51 @@ static void slope_fill(const struct inner *inner, const double *s, const double 
                                model->cross[j * n + p] * q[j];
 }
 
-/* Entry (p, c) of J(s)ᵗQJ(s) beyond JᵗQJ is xᵗ_p y_c with these k-vectors. */
-static double bent(const struct glm_model *model, const double *d, size_t p, size_t c)
+/* v_j = D_jj W d_j and w_j = JᵗQU_j + half of sum over i of (UᵗQU)_ji v_i. */
+static void turn_fill(const struct inner *inner, const double *d)
 {
+    struct glm_model *model = inner->model;
     size_t k = model->fitted, n = model->n;
-    double sum = 0.0;
 
-    for (size_t j = 0; j < k; j++) {
-        double vp = model->metric[p] * model->steps[j * n + p] * d[j];
-        double vc = model->metric[c] * model->steps[j * n + c] * d[j];
-
-        sum += model->cross[j * n + p] * vc + vp * model->cross[j * n + c];
+    for (size_t j = 0; j < k; j++)
+        for (size_t p = 0; p < n; p++) {
+            model->turn_v[j * n + p] = d[j] * model->metric[p] * model->steps[j * n + p];
+            model->turn_w[j * n + p] = model->cross[j * n + p];
+        }
+    for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < k; i++)
-            sum +=
-                vp * model->curvature[j][i] * model->metric[c] * model->steps[i * n + c] * d[i];
-    }
-    return sum;
+            for (size_t p = 0; p < n; p++)
+                model->turn_w[j * n + p] +=
+                    0.5 * model->curvature[j][i] * model->turn_v[i * n + p];
 }
 
-static double entry(const struct inner *inner, const double *d, size_t p, size_t c)
+/* Element (p, c) of J(s)ᵗQJ(s) + lambda D'. */
+static double entry(const struct inner *inner, size_t p, size_t c)
 {
     const struct glm_model *model = inner->model;
-    double sum = model->normal[0][p + c * model->n];
+    size_t n = model->n;
+    double sum = model->normal[0][p + c * n];
 
     if (model->normal[1])
-        sum += model->factor * model->normal[1][p + c * model->n];
-    if (model->fitted)
-        sum += bent(model, d, p, c);
+        sum += model->factor * model->normal[1][p + c * n];
+    for (size_t j = 0; j < model->fitted; j++)
+        sum += model->turn_w[j * n + p] * model->turn_v[j * n + c] +
+               model->turn_v[j * n + p] * model->turn_w[j * n + c];
     if (p == c)
         sum += inner->lambda * model->damping[p];
     return sum;
 }
 
 /* Factor the matrix of the free parameters; more ridge until it can be done. */
-static int factor_free(const struct inner *inner, const double *d, size_t free_count)
+static int factor_free(const struct inner *inner, size_t free_count)
 {
     double *work = inner->model->work;
 
     for (double ridge = RIDGE; ridge < 10.0; ridge *= 100.0) {
         for (size_t j = 0; j < free_count; j++)
-            for (size_t i = 0; i < free_count; i++)
-                work[i + j * free_count] = entry(inner, d, inner->index[i], inner->index[j]);
+            for (size_t i = j; i < free_count; i++)
+                work[i + j * free_count] = work[j + i * free_count] =
+                    entry(inner, inner->index[i], inner->index[j]);
         for (size_t i = 0; i < free_count; i++)
             work[i + i * free_count] +=
                 ridge * (work[i + i * free_count] + inner->model->metric[inner->index[i]]);
@@ -212,15 +216,14 @@ static int factor_free(const struct inner *inner, const double *d, size_t free_c
 }
 
 /* The same among the singular vectors kept; `right` is of the free parameters, in order. */
-static int solve_in_basis(const struct inner *inner, const double *d, double *right,
-                          size_t free_count)
+static int solve_in_basis(const struct inner *inner, double *right, size_t free_count)
 {
     struct glm_model *model = inner->model;
     size_t n = model->n;
 
     for (size_t c = 0; c < n; c++)
         for (size_t p = 0; p < n; p++)
-            model->dense[p + c * n] = entry(inner, d, p, c);
+            model->dense[p + c * n] = entry(inner, p, c);
     /* Spread it over all, from the end: places only grow. */
     for (size_t p = n; p-- > 0;)
         right[p] = inner->held[p] ? 0.0 : right[--free_count];
@@ -228,7 +231,7 @@ static int solve_in_basis(const struct inner *inner, const double *d, double *ri
 }
 
 /* The step of the free parameters, given what the held ones do. */
-static int solve_free(const struct inner *inner, const double *d, double *right)
+static int solve_free(const struct inner *inner, double *right)
 {
     size_t n = inner->model->n, free_count = 0;
 
@@ -241,13 +244,13 @@ static int solve_free(const struct inner *inner, const double *d, double *right)
         right[i] = inner->slope[p];
         for (size_t c = 0; c < n; c++)
             if (inner->held[c] && inner->step[c] != 0.0)
-                right[i] -= entry(inner, d, p, c) * inner->step[c];
+                right[i] -= entry(inner, p, c) * inner->step[c];
     }
     if (!free_count)
         return 0;
     if (inner->model->basis)
-        return solve_in_basis(inner, d, right, free_count);
-    if (factor_free(inner, d, free_count) != 0)
+        return solve_in_basis(inner, right, free_count);
+    if (factor_free(inner, free_count) != 0)
         return -1;
     eigen_cholesky_solve(inner->model->work, free_count, right);
     for (size_t i = 0; i < free_count; i++)
@@ -273,7 +276,7 @@ static size_t edge(const struct inner *inner, const double *s)
     return count;
 }
 
-static int step_fill(const struct inner *inner, const double *s, const double *d, double *right)
+static int step_fill(const struct inner *inner, const double *s, double *right)
 {
     const struct glm_box *box = inner->box;
 
@@ -285,7 +288,7 @@ static int step_fill(const struct inner *inner, const double *s, const double *d
         inner->step[p] = 0.0;
     }
     for (int turn = 0; turn < (inner->model->n > 1000 ? 4 : EDGE_TURNS); turn++) {
-        if (solve_free(inner, d, right) != 0)
+        if (solve_free(inner, right) != 0)
             return -1;
         if (edge(inner, s) == 0 || box->clip)
             return 0;
@@ -331,7 +334,8 @@ static double gauss_newton(const struct inner *inner, double *s, double before)
 
     curve(inner->model, s, q, d, u);
     slope_fill(inner, s, q, d, u);
-    if (step_fill(inner, s, d, inner->model->scratch + 3 * inner->model->n) != 0)
+    turn_fill(inner, d);
+    if (step_fill(inner, s, inner->model->scratch + 3 * inner->model->n) != 0)
         return -1.0;
     if (glm_model_distance(inner->model, inner->step, NULL) <= SETTLED * before)
         return 0.0;

@@ -17,8 +17,8 @@
  * - A failed run (or one with a phi that is not finite) halves the distance allowed.
  *
  * A search ends after NUMLAM trials; or when phi has fallen and the next upgrade promises less
- * than PHIREDLAM of it, or less per run (in ln phi) than the iteration has brought so far, its
- * Jacobian included: then a new Jacobian is worth more (this is what PHIRATSUF is a rule of thumb
+ * per run (in ln phi) than the iteration has brought so far, its Jacobian included, or less than
+ * PHIREDLAM of phi and not five times that: then a new Jacobian is worth more (this is what PHIRATSUF is a rule of thumb
  * for; where phi has fallen below PHIRATSUF times the old one, twice as much must be promised). It
  * ends without a better parameter set when no upgrade promises any gain.
  */

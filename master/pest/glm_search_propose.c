@@ -19,6 +19,7 @@
 #define HOPELESS     1e-10  /* of merit: not worth a run */
 #define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
 #define CLOSING      1e-7   /* of merit: still worth a run at the end */
+#define CHEAP        5.0    /* times better than what the iteration has brought per run */
 #define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
 
@@ -126,10 +127,24 @@ static void shorten(const struct glm_search *search, double *step)
             step[p] *= sqrt(search->reach / length);
 }
 
+/* The upgrade for a lambda. With many parameters the weight factor is that of the least lambda,
+ * which comes first: then the factor says what regularisation is worth, not how short a step is. */
+static int upgrade_make(struct glm_search *search, double lambda, bool first, int effort,
+                        double *step, struct error *ret_error)
+{
+    double target = glm_regul_target(search->regul, search->best_measurement);
+
+    if (!first && search->n > FACTOR_EACH)
+        return glm_model_upgrade(search->model, search->box, lambda, search->best, effort, step,
+                                 ret_error);
+    return glm_regul_upgrade(search->regul, search->model, search->box, lambda, search->best,
+                             effort, target, step, ret_error);
+}
+
 static int candidates_make(struct glm_search *search, struct error *ret_error)
 {
-    double ladder[LADDER_MAX],
-        target = glm_regul_target(search->regul, search->best_measurement);
+    double ladder[LADDER_MAX];
+    bool least_first = search->n > FACTOR_EACH;
     size_t rungs, count;
     int effort;
 
@@ -141,15 +156,10 @@ static int candidates_make(struct glm_search *search, struct error *ret_error)
 
         if (!candidate)
             return error_set(ret_error, ERROR_SYSTEM, "no memory for the lambda search");
-        candidate->lambda = ladder[i];
+        candidate->lambda = ladder[least_first ? count - 1 - i : i];
         candidate->scale = 1.0;
-        /* With many parameters the weight factor of the first will do for all. */
-        if (i > 0 && search->n > FACTOR_EACH
-                ? glm_model_upgrade(search->model, search->box, ladder[i], search->best, effort,
-                                    candidate->step, ret_error) != 0
-                : glm_regul_upgrade(search->regul, search->model, search->box, ladder[i],
-                                    search->best, effort, target, candidate->step,
-                                    ret_error) != 0)
+        if (upgrade_make(search, candidate->lambda, i == 0, effort, candidate->step,
+                         ret_error) != 0)
             return -1;
         shorten(search, candidate->step);
     }
@@ -255,11 +265,11 @@ static bool worth(const struct glm_search *search, double base, double best, dou
     if (search->candidates[0].doubt < TRUSTED * (best - next) &&
         best - next > TRUSTED * search->control->phiredlam * best)
         return true;
-    if (best - next <= search->control->phiredlam * best)
-        return false;
     if (search->control->phiratsuf > 0.0 && best < search->control->phiratsuf * base)
         promised /= 2.0;
-    return promised * runs > earned;
+    /* Where a Jacobian is many runs, a trial may promise less than PHIREDLAM and still be cheap. */
+    return promised * runs >
+           (best - next <= search->control->phiredlam * best ? CHEAP * earned : earned);
 }
 
 static bool is_over(const struct glm_search *search)

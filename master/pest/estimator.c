@@ -5,10 +5,11 @@
 
 #include "master/pest/estimator.h"
 #include "master/pest/glm.h"
+#include "master/pest/ies.h"
 #include "master/pest/sweep.h"
 
 static const struct estimator_ops *const members[] = {
-    &glm_ops, &sweep_estimator, NULL, /* ends the list */
+    &glm_ops, &sweep_estimator, &ies_estimator, NULL, /* ends the list */
 };
 
 const struct estimator_ops *estimator_find(const char *mode)

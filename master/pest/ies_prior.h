@@ -38,14 +38,4 @@ struct ies_prior_source {
 int ies_prior_make(const struct ies_prior_source *source, struct ies_ensemble *ensemble,
                    struct error *ret_error);
 
-/* --- values of a realisation -------------------------------------------------------------- */
-
-/* Transformed columns of all values: ret[columns]. */
-void ies_values_reduce(const struct glm_parameters *parameters, const double *values,
-                       double *ret);
-/* The way back, into `values`, which holds the fixed parameters already. Within bounds where
- * `enforce`; tied parameters follow; all as the templates can hold them. */
-void ies_values_expand(const struct glm_parameters *parameters, const double *transformed,
-                       bool enforce, double *values);
-
 #endif

@@ -67,6 +67,10 @@ int ies_report_trial_ensemble(struct ies_report *report, const struct ies_report
                               const size_t *list, size_t count, const double *values,
                               bool observations, struct error *ret_error);
 
+/* How it ended, and what of the control file had no effect. */
+int ies_report_finish(struct ies_report *report, const char *reason, int64_t runs,
+                      int64_t failures, struct error *ret_error);
+
 /* NAME.par and NAME.rei of one parameter set; `tag` is "base" or "mean"; iteration -1: without a
  * number. */
 int ies_report_set(struct ies_report *report, const char *tag, int iteration,

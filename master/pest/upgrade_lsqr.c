@@ -1,10 +1,11 @@
 /*
  * upgrade_lsqr.c - upgrades without a normal matrix.
  *
- * A is Q^½J without frozen columns and rows of weight 0. A step reads J once: rows are taken in
- * bands that fit a cache, and a band serves u := Av - αu and then, with that u, its part of Aᵗu.
- * Bands form GROUPS groups (of sizes that depend on m alone), each with its own sum for Aᵗu; the
- * groups' sums are added in their order, so the result does not depend on the number of threads.
+ * A is Q^½J without frozen columns and rows of weight 0. Rows are taken in bands: a band serves
+ * u := Av - αu and then, with that u, its part of Aᵗu, so that a band that fits a cache is read
+ * once. Bands form GROUPS groups (of sizes that depend on m alone), each with its own sum for Aᵗu;
+ * the groups' sums are added in their order, so the result does not depend on the number of
+ * threads.
  */
 #include "config.h"
 

@@ -15,6 +15,11 @@ static int header_read(struct pest_reader *reader, char *line)
     pest_text_lower(line);
     char *rest = line + strcspn(line, " \t\r=");
     bool is_control = rest - line == 3 && strncmp(line, "pcf", 3) == 0;
+    if (*line == '*') {
+        pest_warn(reader, pest_place_now(reader), "\"pcf\" is missing above this line");
+        pest_section_begin(reader, line);
+        return 0;
+    }
     if (!is_control)
         return pest_mistake(reader, pest_place_now(reader),
                             "a PEST control file begins with \"pcf\", not with \"%.40s\"",

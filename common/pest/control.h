@@ -70,7 +70,7 @@ struct pest_parameter {
     char *parnme;
     enum pest_partrans partrans;
     enum pest_parchglim parchglim;
-    /* Before scale and offset. parlbnd <= parubnd and, of PEST_LOG, all > 0 (a parlbnd that is
+    /* Before scale and offset. parlbnd <= parubnd (unless noptmax is 0) and, of PEST_LOG, all > 0 (a parlbnd that is
      * not is raised to DBL_MIN, with a warning), unless it is fixed or tied. parval1 may be
      * outside of the bounds (with a warning). */
     double parval1, parlbnd, parubnd;
@@ -78,7 +78,7 @@ struct pest_parameter {
     double scale, offset; /* the model gets value * scale + offset */
     int dercom;           /* 1-based command line used for derivatives; 1 if absent */
     int absparmax;        /* N of absolute(N), 1-based; 0 otherwise */
-    int tied_to;          /* index of the parent of a tied parameter, else -1 */
+    int tied_to; /* of a tied parameter: the index of its parent, which is adjustable */
     double
         tied_ratio; /* parval1 / parent's parval1 (PEST keeps this ratio); 1 where that is 0 */
 };
@@ -228,8 +228,8 @@ struct pest_control {
 };
 
 /* NULL with a sentence (ERROR_CONFIG, or ERROR_SYSTEM if it cannot be read). Checks the file for
- * itself: names unique and known, bounds in order, log parameters positive, tied parents
- * adjustable. Opens the external tables of version 2, but no templates and instructions. */
+ * itself: names unique and known, bounds in order, log parameters positive, ties without
+ * circles. Opens the external tables of version 2, but no templates and instructions. */
 struct pest_control *pest_control_read(const char *path, struct error *ret_error);
 void pest_control_free(struct pest_control *control); /* NULL is allowed */
 

@@ -13,6 +13,21 @@
 
 #define BLANKS " \t\r\v\f"
 
+/* PEST passes over these lines, and pyEMU takes the last. */
+static void option_change(struct pest_reader *reader, struct pest_option *option,
+                          const char *value)
+{
+    char *copy = pest_text_copy(reader, value);
+    pest_warn(reader, pest_place_now(reader),
+              "++%s is also in line %d, with another value; the last counts", option->name,
+              option->line);
+    if (!copy)
+        return;
+    free(option->value);
+    option->value = copy;
+    option->line = pest_place_now(reader).line;
+}
+
 void pest_option_add(struct pest_reader *reader, const char *name, const char *value)
 {
     struct pest_control *control = reader->control;
@@ -20,9 +35,7 @@ void pest_option_add(struct pest_reader *reader, const char *name, const char *v
         if (strcmp(control->options[i].name, name) != 0)
             continue;
         if (strcmp(control->options[i].value, value) != 0)
-            pest_mistake(reader, pest_place_now(reader),
-                         "++%s is also in line %d, with another value", name,
-                         control->options[i].line);
+            option_change(reader, &control->options[i], value);
         return;
     }
     struct pest_option *options =
@@ -72,8 +85,8 @@ static char *option_take(struct pest_reader *reader, char *c)
         return NULL;
     if (*open != '(' || size == 0) {
         name[size] = 0;
-        pest_mistake(reader, pest_place_now(reader), "++%.80s: ++name(value) is expected",
-                     name);
+        pest_unused(reader, pest_place_now(reader),
+                    "++%.80s has no effect: ++name(value) is expected", name);
         return NULL;
     }
     char *close = bracket_close(open);

@@ -10,7 +10,8 @@
 
 #include "common/pest/control_private.h"
 
-#define TAIL_MAX 64 /* names that are looked through one by one */
+#define CHAIN_MAX 1000 /* links from a tied parameter to one that is not */
+#define TAIL_MAX  64   /* names that are looked through one by one */
 
 /* Records with their names as first members, the list of these, and its index. */
 struct directory {
@@ -278,18 +279,62 @@ static void parent_resolve(struct pest_reader *reader, size_t i)
         return;
     }
     const struct pest_parameter *parent = &control->parameters[parameter->tied_to];
-    if (!is_adjustable(parent))
-        pest_mistake(reader, row->place,
-                     "partied: \"%s\" is tied to \"%s\", which is %s itself; an adjustable "
-                     "parameter is expected",
-                     parameter->parnme, parent->parnme,
-                     parent->partrans == PEST_FIXED ? "fixed" : "tied");
     if (parent->parval1 != 0)
         parameter->tied_ratio = parameter->parval1 / parent->parval1;
     else
         pest_warn(reader, row->place,
                   "partied: \"%s\" is tied to \"%s\", whose parval1 is 0; a ratio of 1 is used",
                   parameter->parnme, parent->parnme);
+}
+
+/* A parent that is tied gives way to its own. */
+static void chain_resolve(struct pest_reader *reader, size_t i)
+{
+    struct pest_parameter *all = reader->control->parameters;
+    struct pest_parameter *parameter = &all[i];
+    for (size_t links = 0;
+         parameter->tied_to >= 0 && all[parameter->tied_to].partrans == PEST_TIED; links++) {
+        const struct pest_parameter *parent = &all[parameter->tied_to];
+        if (links == CHAIN_MAX || parent == parameter) {
+            pest_mistake(reader, reader->parameter_rows[i].place,
+                         "partied: \"%s\" is tied to itself, or through too many others",
+                         parameter->parnme);
+            return;
+        }
+        parameter->tied_to = parent->tied_to;
+        parameter->tied_ratio *= parent->tied_ratio;
+    }
+}
+
+static bool is_tied_to_fixed(const struct pest_control *control,
+                             const struct pest_parameter *parameter)
+{
+    return parameter->partrans == PEST_TIED && parameter->tied_to >= 0 &&
+           control->parameters[parameter->tied_to].partrans == PEST_FIXED;
+}
+
+/* PEST wants adjustable parents. PEST++ computes with others, too: a child of a tied parameter
+ * follows that one's parent, a child of a fixed one never changes. */
+static void parents_resolve(struct pest_reader *reader)
+{
+    struct pest_control *control = reader->control;
+    size_t still = 0, first = 0;
+    for (size_t i = 0; i < control->parameter_count; i++)
+        if (control->parameters[i].partrans == PEST_TIED)
+            parent_resolve(reader, i);
+    for (size_t i = 0; i < control->parameter_count; i++)
+        if (control->parameters[i].partrans == PEST_TIED)
+            chain_resolve(reader, i);
+    for (size_t i = 0; i < control->parameter_count; i++)
+        if (is_tied_to_fixed(control, &control->parameters[i])) {
+            control->parameters[i].partrans = PEST_FIXED;
+            first = still++ > 0 ? first : i;
+        }
+    if (still > 0)
+        pest_warn(
+            reader, reader->parameter_rows[first].place,
+            "partied: \"%s\" is tied to a fixed parameter, and so fixed, too (of %zu such)",
+            control->parameters[first].parnme, still);
 }
 
 static void groups_resolve(struct pest_reader *reader)
@@ -316,9 +361,7 @@ void pest_names_resolve(struct pest_reader *reader)
     group_duplicates_check(reader);
     groups_resolve(reader);
     ties_resolve(reader);
-    for (size_t i = 0; i < control->parameter_count; i++)
-        if (control->parameters[i].partrans == PEST_TIED)
-            parent_resolve(reader, i);
+    parents_resolve(reader);
     pest_priors_resolve(reader);
     pest_pairs_sort(reader);
     struct directory groups[] = {DIRECTORY(control, parameter_group),

@@ -12,6 +12,7 @@
 
 #include "common/nearest.h"
 #include "common/pest/control_private.h"
+#include "common/pest/number.h"
 
 struct choice {
     const char *word;
@@ -351,15 +352,29 @@ static void observation_group_row(struct pest_reader *reader, struct pest_place 
     }
 }
 
+/* Tools write NaN where nothing was measured; with a weight of 0 that has no effect. */
+static double obsval_cell(struct pest_reader *reader, struct pest_place place, const char *text,
+                          double weight)
+{
+    double value;
+    if (!text || weight != 0 ||
+        pest_number_parse(text, strlen(text), &value) != PEST_NUMBER_NAN)
+        return cell_real(reader, place, "obsval", text, 0);
+    pest_warn(reader, place, "obsval: %s; 0 is used, for its weight is 0", text);
+    return 0;
+}
+
 /* OBSNME OBSVAL WEIGHT OBGNME */
 static void observation_row(struct pest_reader *reader, struct pest_place place, char **cells)
 {
     struct pest_control *control = reader->control;
     struct pest_observation observation = {.obgnme = -1};
-    observation.obsval = cell_real(reader, place, "obsval", cells[1], 0);
     observation.weight = cell_real(reader, place, "weight", cells[2], 1);
-    if (observation.weight < 0)
-        pest_mistake(reader, place, "weight: %s is negative; 0 or more is expected", cells[2]);
+    observation.obsval = obsval_cell(reader, place, cells[1], observation.weight);
+    if (observation.weight < 0) {
+        pest_warn(reader, place, "weight: %s is negative; 0 is used", cells[2]);
+        observation.weight = 0;
+    }
     observation.obsnme = cell_name(reader, place, "obsnme", cells[0]);
     if (!observation.obsnme)
         return;

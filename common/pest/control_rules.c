@@ -125,7 +125,11 @@ static void log_bound_raise(struct pest_reader *reader, struct pest_parameter *p
 static void bounds_check(struct pest_reader *reader, struct pest_parameter *parameter,
                          struct pest_place place)
 {
-    if (parameter->parlbnd > parameter->parubnd)
+    /* Where nothing is estimated, PEST++ forgives it. */
+    if (parameter->parlbnd > parameter->parubnd && reader->control->noptmax == 0)
+        pest_warn(reader, place, "parlbnd: %g of \"%s\" is above parubnd, %g",
+                  parameter->parlbnd, parameter->parnme, parameter->parubnd);
+    else if (parameter->parlbnd > parameter->parubnd)
         pest_mistake(reader, place, "parlbnd: %g of \"%s\" is above parubnd, %g",
                      parameter->parlbnd, parameter->parnme, parameter->parubnd);
     if (parameter->partrans != PEST_LOG)

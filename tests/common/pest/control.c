@@ -299,6 +299,11 @@ static void what_pest_would_not_like_is_a_warning(void **state)
          "above "
          "0 is used"},
         {"g 1 0 1", "g", "case.pst:14: scale is missing; 1 is assumed"},
+        {"o1 1.25 1", "o1 1.25 -1", "case.pst:19: weight: -1 is negative; 0 is used"},
+        {"o1 1.25 1", "o1 NaN 0", "case.pst:19: obsval: NaN; 0 is used, for its weight is 0"},
+        {"* model command", "++lambdas(1) ++LAMBDAS(2)\n* model command",
+         "case.pst:21: ++lambdas is also in line 21, with another value; the last counts"},
+        {"pcf\n", "", "case.pst:1: \"pcf\" is missing above this line"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct pest_control *c = bench_read(bench_change(table[i].old, table[i].new));
@@ -326,6 +331,8 @@ static void what_has_no_effect_is_listed(void **state)
         {"30 0.005 4 3 0.006 2", "30 0.005 4 3 0.006 2 0 1 -1 8",
          "case.pst:9: \"8\" is a field too many"},
         {"pcf\n", "pcf of mine\n", "case.pst:1: \"of mine\" behind pcf has no effect"},
+        {"* model command", "++lambdas 1\n* model command",
+         "case.pst:21: ++lambdas has no effect: ++name(value) is expected"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct pest_control *c = bench_read(bench_change(table[i].old, table[i].new));
@@ -333,6 +340,38 @@ static void what_has_no_effect_is_listed(void **state)
             fail_msg("not told: %s", table[i].unused);
         pest_control_free(c);
     }
+}
+
+/* PEST++ computes with parents that are tied or fixed themselves. */
+static void parents_that_do_not_vary_are_looked_through(void **state)
+{
+    (void)state;
+    struct pest_control *c = bench_read(bench_change(
+        "s none relative 2 -3 4 g 2 0.5 1\n",
+        "s fixed relative 2 -3 4 g 2 0.5 1\nt tied factor 3 0 9 g 1 0 1\n"
+        "u tied factor 6 0 9 none 1 0 1\nv tied factor 5 0 9 none 1 0 1\nu t\nt k\nv s\n"));
+    assert_true(c->parameters[2].partrans == PEST_TIED && c->parameters[2].tied_to == 0);
+    assert_true(c->parameters[3].partrans == PEST_TIED && c->parameters[3].tied_to == 0);
+    assert_true(c->parameters[2].tied_ratio == 2 && c->parameters[3].tied_ratio == 4);
+    assert_true(c->parameters[4].partrans == PEST_FIXED && c->parameters[4].parval1 == 5);
+    assert_int_equal(pest_control_adjustable(c), 1);
+    assert_true(bench_noted(c->warnings, c->warning_count,
+                            "case.pst:18: partied: \"v\" is tied to a fixed parameter, and so "
+                            "fixed, too (of 1 such)"));
+    pest_control_free(c);
+}
+
+static void bounds_in_the_wrong_order_are_borne_where_nothing_is_estimated(void **state)
+{
+    (void)state;
+    char once[4096];
+    snprintf(once, sizeof once, "%s", bench_change("30 0.005", "0 0.005"));
+    char *bounds = strstr(once, "2 -3 4");
+    memcpy(bounds, "2 4 -3", 6);
+    struct pest_control *c = bench_read(once);
+    assert_true(bench_noted(c->warnings, c->warning_count,
+                            "case.pst:15: parlbnd: 4 of \"s\" is above parubnd, -3"));
+    pest_control_free(c);
 }
 
 /* Utilities write parts of a case for each other. */
@@ -435,6 +474,8 @@ int main(void)
         cmocka_unit_test(counts_that_differ_are_told_and_the_lines_believed),
         cmocka_unit_test(groups_that_no_section_names_are_added),
         cmocka_unit_test(what_pest_would_not_like_is_a_warning),
+        cmocka_unit_test(parents_that_do_not_vary_are_looked_through),
+        cmocka_unit_test(bounds_in_the_wrong_order_are_borne_where_nothing_is_estimated),
         cmocka_unit_test(what_has_no_effect_is_listed),
         cmocka_unit_test(parts_of_a_case_are_read),
         cmocka_unit_test(names_of_200_characters_and_any_bytes_are_kept),

@@ -76,13 +76,10 @@ static void each_mistake_has_its_sentence(void **state)
         {"s none relative 2 -3 4 g 2 0.5 1", "s tied relative 2 -3 4 g 2 0.5 1\ns kk",
          "case.pst:15: partied: \"kk\" is no parameter; did you mean \"k\"?"},
         {"s none relative 2 -3 4 g 2 0.5 1", "s tied relative 2 -3 4 g 2 0.5 1\ns s",
-         "case.pst:15: partied: \"s\" is tied to \"s\", which is tied itself; an adjustable "
-         "parameter is expected"},
+         "case.pst:15: partied: \"s\" is tied to itself, or through too many others"},
         {"o1 1.25 1 h", "o1 1.25",
          "case.pst:19: weight is missing: a line of \"* observation data\" has at least 3 "
          "fields"},
-        {"o1 1.25 1", "o1 1.25 -1",
-         "case.pst:19: weight: -1 is negative; 0 or more is expected"},
         {"o1 1.25", "o1 nan", "case.pst:19: obsval: \"nan\" is NaN, not a number"},
         {"o2 -2", "O1 -2",
          "case.pst:20: obsnme: \"o1\" is there twice; it is also in case.pst:19"},
@@ -97,12 +94,8 @@ static void each_mistake_has_its_sentence(void **state)
         {"1 1 single", "5 1 single", NULL /* read by the names' endings */},
         {"a.tpl a.in\nb.ins b.out\n", "a.tpl a.in\nb.ins b.out\nx y\n",
          NULL /* the first is a template, as ntplfle says */},
-        {"* model command", "++lambdas 1\n* model command",
-         "case.pst:21: ++lambdas: ++name(value) is expected"},
         {"* model command", "++lambdas(1\n* model command",
          "case.pst:21: ++lambdas( is not closed with )"},
-        {"* model command", "++lambdas(1) ++LAMBDAS(2)\n* model command",
-         "case.pst:21: ++lambdas is also in line 21, with another value"},
         {"* parameter data", "* parameter datum",
          "case.pst: there are no parameters (\"* parameter data\")"},
     };

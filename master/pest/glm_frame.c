@@ -273,6 +273,10 @@ int glm_frame_base(struct estimator *estimator, struct error *ret_error)
     glm_search_begin(&frame->search, frame->model, &estimator->regul, &frame->box,
                      estimator->base.point.phi.measurement,
                      estimator->base.point.phi.regularisation, estimator->jacobian_runs);
+    /* Whether there is hope is asked of the Jacobian alone: it is as exact as differences are,
+     * while lessons are about somewhere else. */
+    if (glm_search_hope(&frame->search, &estimator->hope, ret_error) != 0)
+        return -1;
     return glm_lessons_teach(&frame->lessons,
                              frame->directions ? NULL : estimator->base.transformed, NULL,
                              frame->model, &frame->search, ret_error);

@@ -16,6 +16,7 @@
 #include "master/pest/glm_private.h"
 
 #define EXACT   1e-12 /* of phi: what an exact model misses, squared */
+#define WORTH   1e-5  /* of phi: a hope worth shorter and shorter steps */
 #define HOLES   3     /* Jacobians on end with failed derivatives, and no hope */
 #define NO_HOPE 1e-9  /* of phi: what the model hopes to gain is nothing (zero gradient) */
 
@@ -162,12 +163,27 @@ static int rebase(struct estimator *estimator, struct error *ret_error)
     return 0;
 }
 
+/* Nothing was better, and what other parameter sets taught may be why: once more with the Jacobian
+ * alone, along which phi must fall if the steps are short enough. */
+static bool forget_lessons(struct estimator *estimator)
+{
+    struct glm_frame *frame = estimator->frame;
+
+    if (frame->search.improved || frame->search.plain || frame->search.closing ||
+        frame->search.trials == 0 || estimator->hope < WORTH)
+        return false;
+    glm_lessons_clear(&frame->lessons);
+    glm_model_forget(frame->model);
+    glm_model_fit(frame->model);
+    glm_search_plain(&frame->search);
+    return true;
+}
+
 /* JACUPDATE: the model's Jacobian at the best parameter set instead of a new one, while it has
  * hope to lower phi by more than PHIREDLAM. 1: the search goes on from there, 0: it does not pay. */
 static int jacobian_update(struct estimator *estimator, struct error *ret_error)
 {
     struct glm_frame *frame = estimator->frame;
-    double hope;
 
     if (!frame->search.improved || frame->directions || estimator->closing ||
         estimator->updates >= estimator->control->jacupdate)
@@ -178,10 +194,9 @@ static int jacobian_update(struct estimator *estimator, struct error *ret_error)
                              (double *const *)(void *)frame->columns);
     glm_lessons_add(&frame->lessons, estimator->base.transformed, estimator->base.residuals);
     glm_known_copy(&estimator->base, &estimator->best, &estimator->parameters);
-    if (glm_frame_base(estimator, ret_error) != 0 ||
-        glm_search_hope(&frame->search, &hope, ret_error) != 0)
+    if (glm_frame_base(estimator, ret_error) != 0)
         return -1;
-    return hope > estimator->control->phiredlam;
+    return estimator->hope > estimator->control->phiredlam;
 }
 
 /* The search of an iteration is over: the next Jacobian, or the end. */
@@ -191,6 +206,8 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
     bool better_derivatives = may_switch(estimator), improved, exact;
     int updated;
 
+    if (forget_lessons(estimator))
+        return trials_plan(estimator, wanted, slots, ret_error);
     improved = estimator->gained = estimator->gained || estimator->frame->search.improved;
     exact = is_exact(estimator);
     estimator->holes = improved ? 0 : estimator->holes;
@@ -202,6 +219,7 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
     if (!estimator->closing && is_over(estimator)) {
         /* What the model still promises costs no more Jacobians: take that, too. */
         estimator->closing = estimator->frame->search.closing = true;
+        estimator->frame->search.since = 0;
         return trials_plan(estimator, wanted, slots, ret_error);
     }
     if (rebase(estimator, ret_error) != 0)
@@ -248,15 +266,11 @@ static enum estimator_next trials_plan(struct estimator *estimator, struct wave 
 enum estimator_next glm_iterate_begin(struct estimator *estimator, struct wave *wanted,
                                       uint32_t slots, struct error *ret_error)
 {
-    double hope;
-
     if (glm_frame_ready(estimator, ret_error) != 0)
         return failed();
     if (estimator->control->noptmax < 0)
         return glm_finish(estimator, "NOPTMAX asks for no more than a Jacobian", ret_error);
-    if (glm_search_hope(&estimator->frame->search, &hope, ret_error) != 0)
-        return failed();
-    if (hope < NO_HOPE) {
+    if (estimator->hope < NO_HOPE) {
         if (estimator->frame == &estimator->super)
             return iteration_end(estimator, wanted, slots, ret_error);
         if (glm_frame_holes(estimator->frame) && ++estimator->holes < HOLES)
@@ -329,10 +343,11 @@ static int trial_take(struct estimator *estimator, const struct wave *ended, siz
             return -1;
         if (best)
             glm_known_copy(&estimator->best, &estimator->trial, &estimator->parameters);
-        glm_lessons_add(&estimator->frame->lessons,
-                        estimator->frame->directions ? estimator->step
-                                                     : estimator->trial.transformed,
-                        estimator->trial.residuals);
+        if (isfinite(estimator->trial.point.phi.total) && !search->plain)
+            glm_lessons_add(&estimator->frame->lessons,
+                            estimator->frame->directions ? estimator->step
+                                                         : estimator->trial.transformed,
+                            estimator->trial.residuals);
     }
     trial_tell_set(estimator, &trial, run, best == 1, run_failed);
     best = glm_tell(estimator, GLM_TRIAL, ret_error);

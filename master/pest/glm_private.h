@@ -72,6 +72,7 @@ struct estimator {
     int64_t runs, failures;
     size_t jacobian_runs; /* of this iteration */
     int updates;          /* JACUPDATE: since the last Jacobian */
+    double hope;          /* part of phi that the Jacobian at the base promises to gain */
     int holes;            /* Jacobians on end with holes and without gain */
     bool gained;          /* some search of this iteration improved phi */
     int cycle;            /* the iteration before SVD-assist's cycle of base and super ones */

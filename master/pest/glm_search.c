@@ -46,9 +46,10 @@ void glm_search_begin(struct glm_search *search, struct glm_model *model,
     memset(search->best, 0, search->n * sizeof *search->best);
     search->reach = HUGE_VAL;
     search->known_count = search->trials = search->failures = search->rounds = 0;
+    search->since = 0;
     search->spent = spent;
     search->promised = search->missed = NAN;
-    search->closing = false;
+    search->closing = search->plain = false;
 }
 
 int glm_search_know(struct glm_search *search, const double *step)
@@ -117,6 +118,7 @@ int glm_search_take(struct glm_search *search, const double *step, double lambda
     better =
         glm_regul_merit(search->regul, measurement, regularisation) <
         glm_regul_merit(search->regul, search->best_measurement, search->best_regularisation);
+    search->since = better ? 0 : search->since + 1;
     if (better) {
         search->improved = true;
         search->best_measurement = measurement;
@@ -125,9 +127,23 @@ int glm_search_take(struct glm_search *search, const double *step, double lambda
         search->missed = missed;
         memcpy(search->best, step, search->n * sizeof *step);
     }
+    if (search->plain && !better)
+        search->reach =
+            fmin(search->reach, 0.25 * glm_model_distance(search->model, step, NULL));
     if (glm_search_know(search, step) != 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the lambda search");
     return better;
+}
+
+void glm_search_plain(struct glm_search *search)
+{
+    search->plain = true;
+    search->doubts[0].distance = search->doubts[1].distance = 0.0;
+    search->rounds = 0;
+    for (size_t i = 0; i < search->known_count; i++)
+        search->reach =
+            fmin(search->reach,
+                 0.25 * glm_model_distance(search->model, search->known + i * search->n, NULL));
 }
 
 void glm_search_fail(struct glm_search *search, const double *step)

@@ -20,7 +20,8 @@
  * per run (in ln phi) than the iteration has brought so far, its Jacobian included, or less than
  * PHIREDLAM of phi and not five times that: then a new Jacobian is worth more (this is what PHIRATSUF is a rule of thumb
  * for; where phi has fallen below PHIRATSUF times the old one, twice as much must be promised). It
- * ends without a better parameter set when no upgrade promises any gain.
+ * ends without a better parameter set when no upgrade promises any gain; but before that, what
+ * other parameter sets taught is forgotten, and shorter and shorter steps are tried.
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_SEARCH_H
 #define BEOFARM_MASTER_PEST_GLM_SEARCH_H
@@ -67,7 +68,9 @@ struct glm_search {
                     * them */
     size_t known_count, known_capacity;
     size_t trials, failures, rounds; /* of this iteration */
+    size_t since;                    /* trials since the best, in this iteration */
     size_t spent;                    /* runs of this iteration's Jacobian */
+    bool plain;                      /* the Jacobian alone, with shorter and shorter steps */
     bool closing;    /* the estimation is to end: go on while the model promises TINY gains */
     double missed;   /* by the model at the best trial; NAN: no trial was better */
     double promised; /* merit expected of the last candidate that was not tried, for reports */
@@ -107,6 +110,9 @@ int glm_search_propose(struct glm_search *search, uint32_t slots, size_t *ret_co
 int glm_search_take(struct glm_search *search, const double *step, double lambda,
                     double measurement, double regularisation, double missed,
                     struct error *ret_error);
+/* No trial was better: NUMLAM more, with the Jacobian alone, each at most half as long as the one
+ * before it. */
+void glm_search_plain(struct glm_search *search);
 /* A trial failed. */
 void glm_search_fail(struct glm_search *search, const double *step);
 

@@ -20,6 +20,9 @@
 #define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
 #define CLOSING      1e-7   /* of merit: still worth a run at the end */
 #define CHEAP        5.0    /* times better than what the iteration has brought per run */
+#define AGAIN        1e-2   /* |.|² of a step from one known against that from the best */
+#define LITTLE       1e-5   /* of merit */
+#define DISAPPOINTED 4      /* trials on end */
 #define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
 
@@ -279,9 +282,15 @@ static bool is_over(const struct glm_search *search)
     double base =
         glm_regul_merit(search->regul, search->base_measurement, search->base_regularisation);
     double next = search->candidates[0].expected;
+    const double *step = search->candidates[0].step;
+    double nearest = glm_search_nearest(search, step);
 
-    if (glm_search_nearest(search, search->candidates[0].step) <=
-        FAR_ENOUGH * FAR_ENOUGH * base)
+    /* It would be a run again, or nearly one for nearly nothing. */
+    if (nearest <= FAR_ENOUGH * FAR_ENOUGH * base ||
+        (best - next < LITTLE * best &&
+         nearest <= AGAIN * glm_model_distance(search->model, step, search->best)))
+        return true;
+    if (search->closing && search->since >= DISAPPOINTED)
         return true;
     if (search->improved)
         return !worth(search, base, best, next);
@@ -295,7 +304,7 @@ static size_t round_size(const struct glm_search *search, uint32_t slots)
     size_t limit = search->control->numlam > 0 ? (size_t)search->control->numlam : 10;
     size_t left, wanted = search->spent / 4 > 3 ? search->spent / 4 : 3;
 
-    limit *= search->closing ? 2 : 1;
+    limit *= search->closing || search->plain ? 2 : 1;
     left = limit > search->trials ? limit - search->trials : 0;
     if (search->rounds > 0 && search->improved)
         wanted = 1;

@@ -297,7 +297,7 @@ static enum estimator_next start(struct estimator *estimator, struct wave *wante
         return ESTIMATOR_WAVE;
     estimator->iteration = estimator->view.iteration = 1;
     if (estimator->options.base_jacobian) {
-        estimator->jacobian_given = true;
+        estimator->jacobian_given = estimator->base_pending;
         if (glm_restart_jacobian(estimator, ret_error) != 0)
             return ESTIMATOR_FAILED;
         return estimator->base_pending ? ESTIMATOR_WAVE

@@ -82,6 +82,25 @@ static int columns_fill(struct estimator *estimator, const struct matrix *matrix
     return 0;
 }
 
+/* As if it had been made now, by forward differences. */
+static void increments_assume(struct estimator *estimator)
+{
+    const struct glm_parameters *parameters = &estimator->parameters;
+    struct glm_frame *full = &estimator->full;
+    const double *values = estimator->base.point.parameters;
+
+    full->derivatives.forward = full->n;
+    estimator->jacobian_runs = full->n;
+    for (size_t c = 0; c < full->n; c++) {
+        double value = values[parameters->index[c]];
+        double increment = glm_derivatives_increment(parameters, values, c);
+
+        full->derivatives.reach[c] =
+            fabs(glm_parameters_transform(parameters, c, value + increment) -
+                 estimator->base.transformed[c]);
+    }
+}
+
 int glm_restart_jacobian(struct estimator *estimator, struct error *ret_error)
 {
     const struct pest_control *control = estimator->control;
@@ -103,6 +122,8 @@ int glm_restart_jacobian(struct estimator *estimator, struct error *ret_error)
                          columns_fill(estimator, matrix, path, places, ret_error) != 0
                      ? -1
                      : 0;
+    if (!failed)
+        increments_assume(estimator);
     matrix_free(matrix);
     free(places);
     free(path);

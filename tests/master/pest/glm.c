@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -428,6 +429,43 @@ static void singular_values_are_left_out(void **state)
     }
 }
 
+/* Runs that were made before are not made again. */
+static void a_jacobian_and_results_from_files_save_their_runs(void **state)
+{
+    struct glm_rig rig = rig_of(&glm_problems[0], 2);
+    FILE *file = fopen("/tmp/beofarm-glm.mat", "w");
+    char options[256];
+
+    (void)state;
+    fputs("2 3 2\n10 23.88 5\n0 -1 5\n* row names\nr1\nr2\n* column names\ny\nx\nz\n", file);
+    fclose(file);
+    file = fopen("/tmp/beofarm-glm.rei", "w");
+    fputs(" MODEL OUTPUTS AT THE START\n\n Name Group Measured Modelled Residual Weight\n"
+          " r2 og 0.0 2.2 -2.2 1.0\n r1 og 0.0 -4.4 4.4 1.0\n",
+          file);
+    fclose(file);
+    snprintf(options, sizeof options,
+             "++base_jacobian(beofarm-glm.mat)\n++hotstart_resfile(beofarm-glm.rei)\n");
+    rig.control = with(glm_problems[0].control, options);
+    glm_rig_run(&rig, &result);
+    if (result.failed)
+        fail_msg("%s", result.error.text);
+    glm_rig_run(&rig, &other);
+    assert_true(result.fingerprint == other.fingerprint);
+    assert_true(result.phi < 1e-20);
+    rig = rig_of(&glm_problems[0], 2);
+    glm_rig_run(&rig, &other);
+    /* Later iterations may differ by rounding. */
+    assert_int_equal(result.iteration_runs[1], other.iteration_runs[1] - 3);
+    rig.control = with(glm_problems[1].control, "++base_jacobian(beofarm-glm.mat)\n");
+    rig.model = glm_problems[1].model;
+    glm_rig_run(&rig, &result);
+    assert_true(result.failed);
+    assert_non_null(strstr(result.error.text, "has no row for observation \"o1\""));
+    unlink("/tmp/beofarm-glm.mat");
+    unlink("/tmp/beofarm-glm.rei");
+}
+
 static void phi_thresholds_end_it(void **state)
 {
     struct glm_rig rig = rig_of(&glm_problems[0], 1);
@@ -499,6 +537,7 @@ int main(void)
         cmocka_unit_test(every_normal_form_reaches_the_minimum),
         cmocka_unit_test(lsqr_comes_to_the_minimum),
         cmocka_unit_test(singular_values_are_left_out),
+        cmocka_unit_test(a_jacobian_and_results_from_files_save_their_runs),
         cmocka_unit_test(phi_thresholds_end_it),
         cmocka_unit_test(a_rough_model_does_not_lead_astray),
         cmocka_unit_test(narrow_fields_do_no_harm),

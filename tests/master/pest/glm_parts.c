@@ -1,0 +1,351 @@
+/*
+ * Parts of the estimator "glm": derivative formulas on polynomials, where points are put, limits,
+ * parameters there and back, phi with prior information, the model on a quadratic.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "master/pest/glm_derivatives.h"
+#include "master/pest/glm_limits.h"
+#include "master/pest/glm_model.h"
+#include "master/pest/glm_objective.h"
+#include "master/pest/glm_stencil.h"
+#include "master/pest/wave.h"
+
+/* --- stencils ----------------------------------------------------------------------------- */
+
+static double power(double x, int degree)
+{
+    double product = 1.0;
+
+    for (int i = 0; i < degree; i++)
+        product *= x;
+    return product;
+}
+
+/* The derivative at 0 of x^degree, by the stencil. */
+static double slope(enum pest_dermthd method, const double *x, size_t count, int degree)
+{
+    double base, weights[GLM_STENCIL_MAX], sum;
+
+    assert_int_equal(glm_stencil_weights(method, x, count, &base, weights), 0);
+    sum = base * power(0.0, degree);
+    for (size_t i = 0; i < count; i++)
+        sum += weights[i] * power(x[i], degree);
+    return sum;
+}
+
+static void stencils_are_exact_up_to_their_degree(void **state)
+{
+    static const struct {
+        enum pest_dermthd method;
+        double x[GLM_STENCIL_MAX];
+        size_t count;
+        int degree;
+    } cases[] = {
+        {PEST_PARABOLIC, {0.1}, 1, 1},
+        {PEST_PARABOLIC, {0.1, -0.1}, 2, 2},
+        {PEST_PARABOLIC, {0.1, 0.25}, 2, 2}, /* both on one side */
+        {PEST_PARABOLIC, {0.1, -0.03}, 2, 2},
+        {PEST_OUTSIDE_PTS, {0.1, -0.1}, 2, 2}, /* symmetric: x² cancels */
+        {PEST_OUTSIDE_PTS, {0.1, 0.2}, 2, 1},
+        {PEST_BEST_FIT, {0.1, -0.3}, 2, 1},
+        {PEST_MINVAR, {0.1, -0.1, 0.2, -0.2}, 4, 2},
+        {PEST_MINVAR, {0.1, 0.2, 0.3, 0.4}, 4, 2},
+        {PEST_MAXPREC, {0.1, -0.1, 0.2, -0.2}, 4, 4},
+        {PEST_MAXPREC, {1e-6, 2e-6, 3e-6, 4e-6}, 4, 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int degree = 0; degree <= cases[i].degree; degree++) {
+            double got = slope(cases[i].method, cases[i].x, cases[i].count, degree);
+
+            /* Weights are of the size 1/x: 1e-10 of that is far above rounding. */
+            if (fabs(got - (degree == 1)) > 1e-10 / fabs(cases[i].x[0]))
+                fail_msg("case %zu: the slope of x^%d is %g", i, degree, got);
+        }
+}
+
+static void five_points_have_their_known_weights(void **state)
+{
+    static const double x[] = {1, -1, 2, -2};
+    double base, weights[GLM_STENCIL_MAX];
+
+    (void)state;
+    /* Savitzky-Golay: (-2, -1, 0, 1, 2) / 10; Lagrange: (1, -8, 0, 8, -1) / 12. */
+    glm_stencil_weights(PEST_MINVAR, x, 4, &base, weights);
+    assert_true(fabs(weights[0] - 0.1) < 1e-14 && fabs(weights[2] - 0.2) < 1e-14);
+    glm_stencil_weights(PEST_MAXPREC, x, 4, &base, weights);
+    assert_true(fabs(weights[0] - 8 / 12.0) < 1e-13 && fabs(weights[2] + 1 / 12.0) < 1e-13);
+}
+
+static void points_that_coincide_are_refused(void **state)
+{
+    static const double same[] = {0.1, 0.1}, zero[] = {0.0}, bad[] = {NAN, 0.1};
+    double base, weights[GLM_STENCIL_MAX];
+
+    (void)state;
+    assert_int_equal(glm_stencil_weights(PEST_PARABOLIC, same, 2, &base, weights), -1);
+    assert_int_equal(glm_stencil_weights(PEST_PARABOLIC, zero, 1, &base, weights), -1);
+    assert_int_equal(glm_stencil_weights(PEST_PARABOLIC, bad, 2, &base, weights), -1);
+    assert_int_equal(glm_stencil_weights(PEST_PARABOLIC, bad, 0, &base, weights), -1);
+}
+
+/* --- a control file ----------------------------------------------------------------------- */
+
+static const char text[] =
+    "pcf\n* control data\nrestart estimation\n7 3 3 2 2\n1 1 double point 1 0 0\n"
+    "10.0 -3.0 0.3 0.03 10\n2.0 3.0 0.001\n0.1\n30 0.005 4 4 0.005 4\n0 0 0\n"
+    "* parameter groups\nga relative 0.01 0.0 always_2 2.0 parabolic\n"
+    "gb rel_to_max 0.1 0.0 always_3 1.5 parabolic\ngc absolute 0.2 0.0 always_5 1.0 maxprec\n"
+    "* parameter data\n"
+    "a none relative 4.0 0.0 10.0 ga 1 0 1\n"
+    "b log factor 10.0 1.0 20.0 ga 1 0 1\n"
+    "c none relative 2.0 0.0 9.0 gb 1 0 1\n"
+    "d none relative 8.9 0.0 9.0 gb 1 0 1\n"
+    "e tied relative 8.0 0.0 90.0 ga 1 0 1\n"
+    "f fixed relative 7.0 0.0 90.0 ga 1 0 1\n"
+    "g none relative 0.0 -1.0 1.0 gc 1 0 1\n"
+    "e a\n"
+    "* observation groups\nog\npg\n* observation data\no1 1.0 2.0 og\no2 2.0 0.0 og\n"
+    "o3 3.0 1.0 og\n* model command line\nm\n* model input/output\na.tpl a\nb.ins b\n"
+    "* prior information\np1 2.0 * a + 1.0 * log(b) = 3.0 2.0 pg\n"
+    "p2 1.0 * c - 1.0 * d = 0.0 1.0 pg\n";
+
+static struct pest_control *control;
+static struct glm_parameters parameters;
+
+static int setup(void **state)
+{
+    char path[] = "/tmp/beofarm-glm-parts-XXXXXX.pst";
+    int fd = mkstemps(path, 4);
+    FILE *file = fdopen(fd, "w");
+    struct error error = {0};
+
+    (void)state;
+    fputs(text, file);
+    fclose(file);
+    control = pest_control_read(path, &error);
+    unlink(path);
+    if (!control)
+        print_message("%s\n", error.text);
+    return control && glm_parameters_init(&parameters, control, false, &error) == 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    glm_parameters_fini(&parameters);
+    pest_control_free(control);
+    return 0;
+}
+
+static void parameters_go_there_and_back(void **state)
+{
+    double transformed[5], values[7];
+
+    (void)state;
+    assert_int_equal(parameters.count, 5);
+    glm_parameters_reduce(&parameters, parameters.initial, transformed);
+    assert_true(transformed[1] == 1.0); /* log10 of b */
+    transformed[0] = 5.0;
+    transformed[1] = 7.0; /* out of bounds */
+    glm_parameters_expand(&parameters, transformed, values);
+    assert_true(values[0] == 5.0 && values[4] == 10.0); /* e stays twice a */
+    assert_true(values[1] == 20.0);
+    assert_true(values[5] == 7.0);
+}
+
+/* --- where the points are ----------------------------------------------------------------- */
+
+static void points_respect_increments_and_bounds(void **state)
+{
+    struct glm_derivatives derivatives;
+    struct error error;
+    struct wave wave;
+    const double *row;
+
+    (void)state;
+    wave_init(&wave, 7, 3);
+    assert_int_equal(glm_derivatives_init(&derivatives, 5, &error), 0);
+    assert_int_equal(glm_derivatives_plan(&derivatives, &parameters, parameters.initial, false,
+                                          false, &wave, &error),
+                     0);
+    assert_int_equal(wave.run_count, 1 + 1 + 2 + 2 + 4);
+    row = wave.parameters;
+    assert_true(fabs(row[0] - 4.04) < 1e-12 && fabs(row[4] - 8.08) < 1e-12);
+    row += 7;
+    assert_true(fabs(row[1] - 10.1) < 1e-12 && row[0] == 4.0 && row[4] == 8.0);
+    /* rel_to_max: 0.1 of d's 8.9, times DERINCMUL: 1.335 to both sides of c */
+    row += 7;
+    assert_true(fabs(row[2] - 3.335) < 1e-12 && fabs(row[9] - 0.665) < 1e-12);
+    /* no room above d: both below */
+    row += 14;
+    assert_true(fabs(row[3] - 7.565) < 1e-12 && fabs(row[10] - 6.23) < 1e-12);
+    /* five points about g: half of the increment and all of it */
+    row += 14;
+    assert_true(fabs(row[6] - 0.1) < 1e-15 && fabs(row[13] + 0.1) < 1e-15);
+    assert_true(fabs(row[20] - 0.2) < 1e-15 && fabs(row[27] + 0.2) < 1e-15);
+    for (size_t r = 0; r < wave.run_count; r++)
+        for (size_t p = 0; p < 7; p++)
+            assert_true(wave.parameters[r * 7 + p] >= control->parameters[p].parlbnd &&
+                        wave.parameters[r * 7 + p] <= control->parameters[p].parubnd);
+    glm_derivatives_fini(&derivatives);
+    wave_fini(&wave);
+}
+
+static double to_tens(void *context, size_t parameter, double value)
+{
+    (void)context;
+    (void)parameter;
+    return round(value * 10.0) / 10.0;
+}
+
+static void an_increment_lost_in_writing_grows(void **state)
+{
+    struct glm_derivatives derivatives;
+    struct error error;
+    struct wave wave;
+
+    (void)state;
+    wave_init(&wave, 7, 3);
+    parameters.written = to_tens; /* 4.04 becomes 4.0; 4.08 becomes 4.1 */
+    assert_int_equal(glm_derivatives_init(&derivatives, 5, &error), 0);
+    glm_derivatives_plan(&derivatives, &parameters, parameters.initial, false, false, &wave,
+                         &error);
+    assert_true(wave.parameters[0] == 4.1);
+    assert_true(derivatives.stencils[0].x[0] == 4.1 - 4.0);
+    parameters.written = NULL;
+    glm_derivatives_fini(&derivatives);
+    wave_fini(&wave);
+}
+
+/* --- limits ------------------------------------------------------------------------------- */
+
+static void limits_are_relative_or_factors_or_bounds(void **state)
+{
+    struct glm_limits limits;
+    struct error error;
+    double origin[5];
+
+    (void)state;
+    glm_parameters_reduce(&parameters, parameters.initial, origin);
+    assert_int_equal(glm_limits_init(&limits, 5, &error), 0);
+    glm_limits_set(&limits, &parameters, parameters.initial, origin, NULL);
+    assert_true(limits.lower[0] == -4.0 && limits.upper[0] == 6.0); /* RELPARMAX 2, bounds */
+    assert_true(fabs(limits.lower[1] + log10(3.0)) < 1e-14);        /* FACPARMAX 3 */
+    assert_true(fabs(limits.upper[1] - log10(2.0)) < 1e-14);        /* the bound is nearer */
+    assert_true(limits.upper[2] == 4.0);
+    /* g is 0 and began so: FACORIG times its bounds, times RELPARMAX */
+    assert_true(fabs(limits.upper[4] - 0.002) < 1e-15);
+    glm_limits_fini(&limits);
+}
+
+/* --- phi ---------------------------------------------------------------------------------- */
+
+static void phi_counts_weights_and_prior_information(void **state)
+{
+    static const double observations[] = {2.0, 99.0, 5.0};
+    struct error error;
+    struct glm_objective *objective =
+        glm_objective_create(control, &parameters, "/tmp", &error);
+    double residuals[5], groups[2];
+    struct glm_phi phi = {.groups = groups};
+    struct jacobian_view view = {.observations = 3, .parameters = 5};
+
+    (void)state;
+    assert_non_null(objective);
+    assert_int_equal(
+        glm_objective_residuals(objective, parameters.initial, observations, residuals, &error),
+        0);
+    glm_objective_phi(objective, residuals, 1.0, &phi);
+    /* (2 * -1)² + 0 + (-2)² and prior: 3 - (8 + 1) = -6, twice: 144; 6.9² */
+    assert_true(fabs(groups[0] - 8.0) < 1e-12);
+    assert_true(fabs(groups[1] - (144.0 + 6.9 * 6.9)) < 1e-12);
+    assert_true(fabs(phi.total - groups[0] - groups[1]) < 1e-12);
+    glm_objective_prior_rows(objective, parameters.initial, &view);
+    assert_int_equal(view.priors, 2);
+    assert_true(view.prior_values[0] == 2.0 && fabs(view.prior_values[1] - 1.0) < 1e-15);
+    glm_objective_destroy(objective);
+}
+
+/* --- the model ---------------------------------------------------------------------------- */
+
+/* Residuals -(x + x², y): one lesson along x teaches the model the curvature exactly. */
+static void a_lesson_along_a_line_is_exact_for_a_quadratic(void **state)
+{
+    static const double first[] = {1.0, 0.0}, second[] = {0.0, 1.0};
+    static const double *const columns[] = {first, second};
+    static const double weights[] = {1.0, 1.0}, r0[] = {-3.0, -1.0};
+    static const double lesson[] = {0.5, 0.0}, taught[] = {-3.0 - 0.5 - 0.25, -1.0};
+    static const double far[] = {-2.0, 0.0}, there[] = {-3.0 + 2.0 - 4.0, -1.0};
+    struct jacobian_view view = {.observations = 2, .parameters = 2, .columns = columns};
+    struct error error;
+    struct glm_model *model = glm_model_create(2, control, &error);
+    double measurement, regularisation;
+
+    (void)state;
+    assert_non_null(model);
+    assert_int_equal(glm_model_base(model, &view, weights, NULL, r0, NULL, &error), 0);
+    assert_true(glm_model_miss(model, far, there) > 3.9); /* the linear model misses x² = 4 */
+    assert_int_equal(glm_model_learn(model, lesson, taught, &error), 1);
+    glm_model_fit(model);
+    assert_true(glm_model_miss(model, far, there) < 1e-12);
+    glm_model_predict(model, far, &measurement, &regularisation);
+    assert_true(fabs(measurement - 26.0) < 1e-12);
+    /* The same point, or one in its direction, teaches nothing new. */
+    assert_int_equal(glm_model_learn(model, far, there, &error), 0);
+    glm_model_destroy(model);
+}
+
+/* min (3 - x - y)² + (1 - x + y)² with x <= 1: x = 1, y = 1 (free: 2, 1). */
+static void bounds_hold_and_the_others_are_solved_again(void **state)
+{
+    static const double first[] = {1.0, 1.0}, second[] = {1.0, -1.0};
+    static const double *const columns[] = {first, second};
+    static const double weights[] = {1.0, 2.0}, r0[] = {3.0, 1.0};
+    static const double lower[] = {-9.0, -9.0}, upper[] = {1.0, 9.0};
+    struct jacobian_view view = {.observations = 2, .parameters = 2, .columns = columns};
+    struct glm_box box = {.lower = lower, .upper = upper};
+    struct error error;
+    struct glm_model *model = glm_model_create(2, control, &error);
+    double step[2];
+
+    (void)state;
+    assert_int_equal(glm_model_base(model, &view, weights, NULL, r0, NULL, &error), 0);
+    assert_int_equal(glm_model_upgrade(model, &box, 0.0, NULL, 5, step, &error), 0);
+    /* With x = 1: min (2 - y)² + 4 y²: y = 0.4 */
+    assert_true(step[0] == 1.0 && fabs(step[1] - 0.4) < 1e-9);
+    box.clip = true; /* bent: y stays where it was to go with x = 2 */
+    assert_int_equal(glm_model_upgrade(model, &box, 0.0, NULL, 1, step, &error), 0);
+    assert_true(step[0] == 1.0 && fabs(step[1] - 1.0) < 1e-9);
+    glm_model_destroy(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(points_that_coincide_are_refused),
+        cmocka_unit_test(stencils_are_exact_up_to_their_degree),
+        cmocka_unit_test(five_points_have_their_known_weights),
+        cmocka_unit_test(parameters_go_there_and_back),
+        cmocka_unit_test(points_respect_increments_and_bounds),
+        cmocka_unit_test(an_increment_lost_in_writing_grows),
+        cmocka_unit_test(limits_are_relative_or_factors_or_bounds),
+        cmocka_unit_test(phi_counts_weights_and_prior_information),
+        cmocka_unit_test(a_lesson_along_a_line_is_exact_for_a_quadratic),
+        cmocka_unit_test(bounds_hold_and_the_others_are_solved_again),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -195,6 +195,38 @@ def somebody_elses_master_and_workers_come_to_their_end():
         assert min(float(row["misfit"]) for row in rows) < 1
 
 
+def write_case(folder):
+    """The smallest PEST case: case.pst and what it names."""
+    control = """pcf
+* control data
+restart estimation
+1 1 1 0 1
+1 1 double point
+10 2 0.3 0.01 10
+10 10 0.001
+0.1
+20 0.005 4 4 0.005 4
+1 1 1
+* parameter groups
+g relative 0.01 0 switch 2 parabolic
+* parameter data
+k log factor 1 0.1 10 g 1 0 1
+* observation groups
+o
+* observation data
+h 1 1 o
+* model command line
+./henry
+* model input/output
+case.tpl case.in
+case.ins case.out
+"""
+    for name, text in {"case.pst": control, "case.tpl": "ptf ~\n~k           ~\n",
+                       "case.ins": "pif @\nl1 !h!\n"}.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 def json_texts_of_the_documents_are_valid_farm_files():
     checked = 0
     for name in ["README.md", "docs/farmfile.md"]:
@@ -212,6 +244,7 @@ def json_texts_of_the_documents_are_valid_farm_files():
                 os.mkdir(os.path.join(folder, "grid"))
                 with open(os.path.join(folder, "grid/a.dat"), "w", encoding="utf-8"):
                     pass
+                write_case(folder)
                 with open(os.path.join(folder, "farm.json"), "w", encoding="utf-8") as file:
                     file.write(text)
                 done = subprocess.run([BEOFARM, "check", "farm.json"], cwd=folder, text=True,

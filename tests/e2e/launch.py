@@ -404,7 +404,9 @@ def a_worker_that_dies_is_started_again(case):
     notices = [e["sentence"] for e in events(lines, "notice")]
     assert any("worker-1 ended (exit code 9); starting it again (1 of 3)" in n for n in notices)
     assert record(case, "worker-1")["exit_code"] == 9
-    assert record(case, "worker-1-2")["exit_code"] == 0
+    # On a busy machine the farm may be over before it has started, and it is told to go.
+    second = record(case, "worker-1-2")
+    assert second["exit_code"] == 0 or second["signal"] == signal.SIGTERM, second
 
 
 @test

@@ -58,6 +58,10 @@ struct driver_context {
     uint64_t (*sequence)(void *wake_context);
     /* Tells the user a line (a notice: status, watch, the terminal). */
     void (*say)(void *wake_context, const char *sentence);
+    /* How many slots there are, or will be when all workers that the farm file asks for have
+     * joined: for plans that are not to depend on which of them came first. Takes workers that
+     * have not come for as wide as the widest that has; 0 before the first has. */
+    uint32_t (*slots_expected)(void *wake_context);
     /* Tells where the estimation stands (an "estimate" event: shown with the progress). */
     void (*estimate)(void *wake_context, const struct driver_estimate *estimate);
     const char *socket_path; /* --driver-socket; NULL: the farm file says */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "master/farm_private.h"
 
@@ -131,6 +132,15 @@ void farm_tell_estimate(void *context, const struct driver_estimate *estimate)
     announce_estimate(estimate);
 }
 
+uint32_t farm_slots_expected(void *context)
+{
+    const struct farm *farm = context;
+    const cJSON *workers = json_member(farm->file.backend, "workers");
+    size_t joined = scheduler_counts(farm->scheduler).slots;
+    double planned = cJSON_IsNumber(workers) ? workers->valuedouble * farm->widest : 0;
+    return joined < planned ? (uint32_t)planned : (uint32_t)joined;
+}
+
 void farm_cancel_task(void *context, uint64_t task)
 {
     struct farm *farm = context;
@@ -246,6 +256,8 @@ static int take_ready(struct farm *farm, struct member *member, const struct buf
         return -1;
     member->state = MEMBER_READY;
     member->slots = ready.slots;
+    if (farm->widest < ready.slots)
+        farm->widest = ready.slots;
     loop_timer_disarm(farm->lonely);
     announce_worker(member->id, "joined", member->host, member->transport, member->slots);
     while ((rc = message_next_attempt(&reader, &id, ret_error)) > 0)

@@ -70,6 +70,7 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         .note = farm_note,
         .sequence = farm_sequence,
         .say = farm_take_notice,
+        .slots_expected = farm_slots_expected,
         .estimate = farm_tell_estimate,
         .socket_path = farm->options->driver_socket,
         .host = rendezvous_host(farm->rendezvous),

@@ -53,6 +53,7 @@ struct farm {
     struct loop_timer *lonely;  /* no worker for limits.idle_stop_s */
     struct loop_timer *parting; /* workers that do not go */
 
+    uint32_t widest;        /* the most slots that a worker has had */
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */
@@ -89,6 +90,7 @@ void farm_record_failure(struct farm *farm, const struct result *result, struct 
 uint64_t farm_note(void *context, const void *bytes, size_t size);
 uint64_t farm_sequence(void *context);
 void farm_tell_estimate(void *context, const struct driver_estimate *estimate);
+uint32_t farm_slots_expected(void *context);
 
 /* farm_intake.c: the driver does not want this task any more (driver_context.cancel). */
 void farm_cancel_task(void *context, uint64_t task);

@@ -163,6 +163,17 @@ static int wave_take_over(struct driver *driver, struct wave *wanted, uint32_t s
     return 0;
 }
 
+/* How wide a wave is planned changes what is found on the way. So workers that are yet to come (at
+ * the start, after a restart of the master) and those that are lost count, too: the same farm
+ * gives the same results, whoever joined first. */
+static uint32_t slots_planned(const struct driver *driver, uint32_t slots)
+{
+    uint32_t expected = driver->context.slots_expected
+                            ? driver->context.slots_expected(driver->context.wake_context)
+                            : 0;
+    return expected > slots ? expected : slots;
+}
+
 /* Ask for the next wave. False: not now, because nobody could run it. */
 static bool step(struct driver *driver, uint32_t slots)
 {
@@ -173,6 +184,8 @@ static bool step(struct driver *driver, uint32_t slots)
         slots = noted->slots;
     if (slots == 0)
         return false;
+    if (!noted)
+        slots = slots_planned(driver, slots);
     if (!noted && !driver->replayed)
         end_replay(driver);
     wave_clear(wanted);

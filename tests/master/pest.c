@@ -143,6 +143,7 @@ struct place {
     char notes[64][256]; /* the journal's */
     size_t note_count;
     uint64_t sequence;
+    uint32_t expected; /* slots */
     char said[LOG_MAX];
     cJSON *work, *farm;
     struct driver *driver;
@@ -246,6 +247,12 @@ static void hear(void *context, const char *sentence)
     text_add(place->said, "%s\n", sentence);
 }
 
+static uint32_t expect_slots(void *context)
+{
+    const struct place *place = context;
+    return place->expected;
+}
+
 static void hear_estimate(void *context, const struct driver_estimate *estimate)
 {
     (void)context;
@@ -263,6 +270,7 @@ static void begin(struct place *place, bool plan_only)
                                            .wake_context = place,
                                            .note = take_note,
                                            .say = hear,
+                                           .slots_expected = expect_slots,
                                            .estimate = hear_estimate,
                                            .run_dir = place->run_dir};
     const struct driver_ops *ops = driver_find("pest");
@@ -433,6 +441,22 @@ static void a_wave_begins_when_the_one_before_has_ended(void **state)
     assert_non_null(strstr(place->notes[1], "{\"wave\":2,\"task\":3,\"runs\":5,\"slots\":3,"));
     assert_int_equal(next(place, 1), DRIVER_FINISHED);
     assert_int_equal(driver_find("pest")->payload(place->driver, 12, &(struct buf){0}), -1);
+}
+
+static void workers_that_are_yet_to_come_count_as_slots(void **state)
+{
+    struct place *place = *state;
+    place->expected = 4;
+    begin(place, false);
+    assert_int_equal(next(place, 0), DRIVER_WAIT);
+    assert_int_equal(next(place, 1), DRIVER_TASK);
+    assert_non_null(strstr(place->notes[0], "\"slots\":4,"));
+    place->expected = 0;
+    for (uint64_t task = 1; task <= 5; task++) {
+        run(place, task);
+        assert_int_equal(next(place, 6), DRIVER_TASK); /* the fifth is the next wave's first */
+    }
+    assert_non_null(strstr(place->notes[1], "\"slots\":6,"));
 }
 
 static void models_see_values_scaled_and_rounded(void **state)
@@ -732,6 +756,7 @@ int main(void)
         TEST(a_value_that_fits_no_field_ends_the_estimation),
         TEST(results_of_the_wrong_size_are_failures),
         TEST(a_wave_begins_when_the_one_before_has_ended),
+        TEST(workers_that_are_yet_to_come_count_as_slots),
         TEST(models_see_values_scaled_and_rounded),
         TEST(a_run_that_failed_is_marked_and_told),
         TEST(streamed_waves_keep_no_observations),

@@ -105,6 +105,15 @@ static int file_bring(const char *from, const char *to, struct error *ret_error)
     return 1;
 }
 
+/* A file that is being written, and gets its name when it is whole (common/whole.h). */
+static bool is_unfinished(const char *name)
+{
+    const char *at = NULL;
+    for (const char *next = name; (next = strstr(next, ".new.")); next++)
+        at = next + strlen(".new.");
+    return at && *at && at[strspn(at, "0123456789")] == 0;
+}
+
 static int entry_bring(struct homecoming *homecoming, const struct manifest *manifest,
                        const char *name, struct error *ret_error)
 {
@@ -132,7 +141,7 @@ int homecoming_bring(struct homecoming *homecoming, struct error *ret_error)
         return 0; /* nothing was written yet */
     struct manifest *manifest = manifest_load(homecoming, ret_error);
     while (manifest && rc == 0 && (entry = readdir(folder)))
-        if (entry->d_name[0] != '.')
+        if (entry->d_name[0] != '.' && !is_unfinished(entry->d_name))
             rc = entry_bring(homecoming, manifest, entry->d_name, ret_error);
     closedir(folder);
     manifest_destroy(manifest);

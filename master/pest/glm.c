@@ -65,6 +65,8 @@ int glm_tell(struct estimator *estimator, enum glm_event event, struct error *re
     view->failures = estimator->failures;
     view->factor = estimator->regul.factor;
     view->base = estimator->base.set ? &estimator->base.point : NULL;
+    if (event == GLM_ITERATION) /* JACUPDATE may have moved the base since */
+        view->base = &estimator->begun.point;
     view->best = estimator->best.set ? &estimator->best.point : NULL;
     weights_view(estimator);
     return glm_report_tell(estimator->report, event, view, ret_error);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/descriptors.h"
+#include "common/errand.h"
 #include "common/mpi_world.h"
 #include "master/attempts.h"
 #include "master/farm.h"
@@ -125,6 +127,7 @@ static int run(const struct arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit becomes a sentence, like a full disk */
     int code = farm_run(&farm, &error);
+    descriptors_raise();
     if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
         fail(&error);
     mpi_world_exit(code);

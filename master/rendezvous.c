@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/descriptors.h"
 #include "common/mpi_world.h"
 #include "master/listen.h"
 #include "master/rendezvous_private.h"
@@ -15,6 +16,10 @@
 #define ACCEPT_BATCH   64
 #define ACCEPT_PAUSE   (100 * CLOCK_MS_NS) /* when descriptors are short */
 #define NOTICE_PAUSE   (10 * CLOCK_SECOND_NS)
+/* Descriptors kept free for the journal and output files, and beside them for callers, who are to
+ * be told why they cannot stay. */
+#define RESERVE_OWN     32
+#define RESERVE_CALLERS 32
 
 void rendezvous_notice(struct rendezvous *r, struct quota *quota, const struct caller *caller,
                        const char *sentence)
@@ -85,7 +90,11 @@ static void accept_ready(unsigned events, void *context)
         }
         int fd =
             accept4(r->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= r->fd_closed) {
+            close(fd);
+            accept_pause(r);
+            return;
+        } else if (fd >= 0) {
             caller_add(r, fd, (struct sockaddr *)&address);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             accept_pause(r);
@@ -120,6 +129,17 @@ static int options_take(struct rendezvous *r, const struct rendezvous_options *o
     return 0;
 }
 
+/* Where the limit is so low that the reserves are most of it, links get half. */
+static void descriptors_share(struct rendezvous *r)
+{
+    r->fd_limit = (int)descriptors_limit();
+    int reserve = RESERVE_OWN + RESERVE_CALLERS;
+    if (reserve > r->fd_limit / 2)
+        reserve = r->fd_limit / 2;
+    r->fd_full = r->fd_limit - reserve;
+    r->fd_closed = r->fd_limit - reserve / 2;
+}
+
 static int rendezvous_watch(struct rendezvous *r, struct error *ret_error)
 {
     r->watch = loop_watch_add(r->loop, r->fd, LOOP_READ, accept_ready, r, ret_error);
@@ -142,6 +162,7 @@ struct rendezvous *rendezvous_open(struct loop *loop, const struct rendezvous_op
     r->loop = loop;
     r->events = *events;
     r->context = context;
+    descriptors_share(r);
     if (options_take(r, options, ret_error) < 0 ||
         (r->fd = listen_open(options->network, options->port, &r->port, r->address,
                              ret_error)) < 0 ||

@@ -5,6 +5,10 @@
  * (common/auth.h), takes proven workers through the MPI gate one at a time (common/mpi_join.h)
  * or leaves them on TCP, and hands each finished link to `joined`. Strangers cost little: their
  * number and time are bounded, their frames tiny, and they never reach MPI.
+ *
+ * A link is a descriptor. When this process may open few more (common/descriptors.h), proven
+ * workers are refused with a sentence, and may come again when others have left: the last
+ * descriptors are for the master's own files, and for those who call.
  */
 #ifndef BEOFARM_MASTER_RENDEZVOUS_H
 #define BEOFARM_MASTER_RENDEZVOUS_H

@@ -76,6 +76,19 @@ void caller_to_tcp(struct caller *caller)
         caller_fail(caller, &caller->rendezvous->joins, error.text);
 }
 
+/* New descriptors have the lowest number that is free, so one that is high is one of many. */
+static void caller_turn_away(struct caller *caller)
+{
+    struct rendezvous *r = caller->rendezvous;
+    struct error error;
+    error_set(&error, ERROR_NETWORK,
+              "the master can take no more workers: it may have %d files and connections open; "
+              "raise that limit where it runs (ulimit -Hn, LimitNOFILE of a systemd unit)",
+              r->fd_limit);
+    auth_refuse(caller->auth, error.code, error.text);
+    caller_fail(caller, &r->full, error.text);
+}
+
 /* Whether MPI is on offer for this worker. */
 static bool caller_wants_mpi(const struct rendezvous *r, const struct auth_hello *hello)
 {
@@ -122,6 +135,10 @@ static void caller_prove(struct caller *caller)
 {
     struct error error;
     int state = auth_progress(caller->auth, &error);
+    if (state == AUTH_PROVEN && caller->fd >= caller->rendezvous->fd_full) {
+        caller_turn_away(caller);
+        return;
+    }
     if (state == AUTH_PROVEN) {
         state = caller_welcome(caller, &error);
         if (state == 0)

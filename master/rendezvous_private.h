@@ -63,7 +63,10 @@ struct rendezvous {
     unsigned unproven;
     uint64_t next_id, next_turn;
     bool offers_mpi;
-    struct quota strangers, joins;
+    struct quota strangers, joins, full;
+    int fd_limit;  /* the process may have descriptors below this */
+    int fd_closed; /* a caller's at or above this is closed at once */
+    int fd_full;   /* a link's at or above this is refused */
 };
 
 /* --- rendezvous.c --- */

@@ -69,32 +69,39 @@ static void listening_fold(struct progress *progress, const cJSON *event)
     progress->listening = progress->port > 0;
 }
 
+/* The list is in the order of ids, in which workers come, or nearly: so a newcomer's place is found
+ * at once, and thousands that come and go do not make this slow. */
 static struct progress_worker *worker_find(struct progress *progress, int64_t id)
 {
-    for (size_t i = progress->worker_count; i-- > 0;)
-        if (progress->workers[i].id == id)
-            return &progress->workers[i];
+    size_t low = 0, high = progress->worker_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (progress->workers[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < progress->worker_count && progress->workers[low].id == id)
+        return &progress->workers[low];
     size_t size = (progress->worker_count + 1) * sizeof *progress->workers;
     struct progress_worker *workers = realloc(progress->workers, size);
     if (!workers)
         return NULL;
     progress->workers = workers;
-    struct progress_worker *worker = &workers[progress->worker_count++];
+    struct progress_worker *worker = &workers[low];
+    memmove(worker + 1, worker, (progress->worker_count++ - low) * sizeof *worker);
     memset(worker, 0, sizeof *worker);
     worker->id = id;
     return worker;
 }
 
-static void workers_count(struct progress *progress)
+static void worker_count(struct progress *progress, const struct progress_worker *worker,
+                         int sign)
 {
-    progress->workers_joined = progress->slots = 0;
-    for (size_t i = 0; i < progress->worker_count; i++) {
-        const struct progress_worker *worker = &progress->workers[i];
-        if (!worker->state || strcmp(worker->state, "joined") != 0)
-            continue;
-        progress->workers_joined++;
-        progress->slots += worker->slots;
-    }
+    if (!worker->state || strcmp(worker->state, "joined") != 0)
+        return;
+    progress->workers_joined += sign;
+    progress->slots += sign * worker->slots;
 }
 
 static void worker_fold(struct progress *progress, const cJSON *event)
@@ -102,11 +109,12 @@ static void worker_fold(struct progress *progress, const cJSON *event)
     struct progress_worker *worker = worker_find(progress, integer_get(event, "id", 0));
     if (!worker)
         return;
+    worker_count(progress, worker, -1);
     text_take(event, "host", &worker->host);
     text_take(event, "transport", &worker->transport);
     text_take(event, "state", &worker->state);
     worker->slots = integer_get(event, "slots", worker->slots);
-    workers_count(progress);
+    worker_count(progress, worker, 1);
 }
 
 static void counts_fold(struct progress *progress, const cJSON *event)

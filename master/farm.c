@@ -346,6 +346,7 @@ static void announce_the_end(struct farm *farm)
         results_rewrite(farm->results, farm->journal, NULL, &error) < 0)
         farm_take_notice(farm, error.text);
     struct announce_progress numbers;
+    losses_flush(farm->losses);
     progress_read(farm->progress, &numbers);
     progress_say(farm->progress);
     announce_end(status_name(farm->exit_code), &numbers, farm->end.text);

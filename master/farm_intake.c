@@ -396,7 +396,7 @@ void farm_take_loss(void *context, struct member *member, const char *sentence)
         char text[ERROR_TEXT_MAX];
         snprintf(text, sizeof(text), "worker %u on %s is lost: %s", member->id, member->host,
                  sentence);
-        farm_take_notice(farm, text);
+        losses_add(farm->losses, text);
     }
     if (farm->file.limits.idle_stop_s > 0 && scheduler_counts(farm->scheduler).workers == 0)
         loop_timer_arm(farm->lonely,

@@ -290,7 +290,9 @@ static int open_crew(struct farm *farm, struct error *ret_error)
     farm->parting = loop_timer_add(farm->loop, farm_parting_expired, farm);
     if (!farm->crew)
         return -1;
-    if (!farm->pending || !farm->wake || !farm->retry || !farm->lonely || !farm->parting)
+    farm->losses = losses_create(farm->loop, farm_take_notice, farm);
+    if (!farm->pending || !farm->wake || !farm->retry || !farm->lonely || !farm->parting ||
+        !farm->losses)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm");
     return 0;
 }
@@ -330,6 +332,7 @@ void farm_close(struct farm *farm)
     rendezvous_close(farm->rendezvous);
     crew_destroy(farm->crew);
     progress_destroy(farm->progress);
+    losses_destroy(farm->losses);
     if (farm->driver)
         farm->driver_ops->close(farm->driver);
     loop_watch_remove(farm->journal_watch);

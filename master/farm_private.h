@@ -13,6 +13,7 @@
 #include "master/driver.h"
 #include "master/farm.h"
 #include "master/journal.h"
+#include "master/losses.h"
 #include "master/outputs.h"
 #include "master/pending.h"
 #include "master/progress.h"
@@ -47,6 +48,7 @@ struct farm {
     struct rendezvous *rendezvous;
     struct pending *pending; /* acknowledgements that wait for the journal */
     struct progress *progress;
+    struct losses *losses; /* of workers, told */
 
     struct loop_timer *wake;    /* the scheduler's */
     struct loop_timer *retry;   /* for messages put off by a full disk */

@@ -141,7 +141,7 @@ struct hard {
     double
         accepted; /* phi that is near enough for phi 0; Brown and Dennis's residuals are so large
                       * that a Gauss-Newton method creeps, and PHIREDSTP ends it */
-    int runs;     /* bound; for scale: MINPACK needs 20 to 270 evaluations and Jacobians */
+    int runs;     /* at most: somewhat more than was measured, so that it cannot grow unseen */
 };
 
 static const struct hard problems[] = {

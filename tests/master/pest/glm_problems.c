@@ -1,8 +1,8 @@
 /*
  * glm_problems.c - seven small problems with known results (glm_problems.h).
  *
- * "Independent" minima are those of scipy's trust-region reflective algorithm from the same start,
- * with a tolerance of 1e-15; runs and phi of PEST++ 5.2.23 were measured with its defaults.
+ * The minima were found by another minimiser (scipy, trust-region reflective); runs and phi of
+ * PEST++ 5.2.23 were measured with its defaults.
  */
 #include "config.h"
 

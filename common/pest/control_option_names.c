@@ -242,6 +242,7 @@ static const char *const names[] = {
     "parcov",
     "parcov_filename",
     "predictions",
+    "rand_seed",
     "random_seed",
     "reg_frac",
     "save_binary",

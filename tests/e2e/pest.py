@@ -239,6 +239,47 @@ def a_killed_master_goes_on_to_the_same_bits(case):
         assert case.read("case", "case.par") == parameters_then
 
 
+SMOOTHER = "++ies_num_reals(10) ++ies_lambda_mults(0.1,1) ++lambda_scale_fac(1)"
+
+
+def smoothed(case):
+    """What a smoother of three iterations leaves: its files' texts."""
+    return {name: case.read("case", name)
+            for name in ("case.0.par.csv", "case.3.par.csv", "case.3.obs.csv", "case.phi.actual.csv",
+                         "case.phi.lambda.csv", "case.obs+noise.csv", "case.3.base.par", "case.base.rei")}
+
+
+@test
+def an_ensemble_is_smoothed(case):
+    calibrates(case)
+    problem(case, noptmax=3, options=SMOOTHER)
+    done = run(case, "case.pst", expect=0)
+    assert "iteration 3: phi" in done.out, done
+    with open(case.path("case", "case.phi.actual.csv"), encoding="utf-8") as file:
+        phi = [float(row["mean"]) for row in csv.DictReader(file)]
+    assert len(phi) == 4 and phi[3] < phi[0] / 10, phi
+    with open(case.path("case", "case.3.par.csv"), encoding="utf-8") as file:
+        reals = list(csv.DictReader(file))
+    assert [row["real_name"] for row in reals][-1] == "base" and len(reals) == 10, reals
+    run(case, "case.pst", expect=0)  # what came home is no input of the next
+
+
+@test
+def a_killed_smoother_goes_on_to_the_same_bits(case):
+    calibrates(case)
+    problem(case, noptmax=3, options=SMOOTHER)
+    case.environment["GATE"] = case.path("no-gate")
+    run(case, "case.pst", expect=0)
+    files = smoothed(case)
+    rows_then = journal(case, "case/runs/case-001", "SELECT task, params, \"values\" FROM result")
+    for after in (4, 14, 21):  # in the prior ensemble, among trials, in the remainder
+        os.rename(case.path("case"), case.path(f"before-{after}"))
+        problem(case, noptmax=3, options=SMOOTHER)
+        _, rows = killed_and_resumed(case, after)
+        assert [row[:3] for row in rows] == rows_then
+        assert smoothed(case) == files
+
+
 def sweep(case, sets, **more):
     """A case whose mode is sweep, with these sets of (a, b)."""
     problem(case, options="++sweep_parameter_csv_file(sets.csv)", **more)

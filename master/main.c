@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/errand.h"
 #include "common/log.h"
 #include "common/descriptors.h"
 #include "common/errand.h"
@@ -130,6 +132,11 @@ static int run(const struct arguments *arguments)
     descriptors_raise();
     if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
         fail(&error);
+    if (errand_is_abroad()) {
+        fflush(stdout);
+        fflush(stderr);
+        _exit(code);
+    }
     mpi_world_exit(code);
     return code;
 }

@@ -7,10 +7,10 @@
 #define BEOFARM_WORKER_RUNNER_PEST_PRIVATE_H
 
 #include "common/buf.h"
+#include "common/errand.h"
 #include "worker/cache.h"
 #include "worker/child.h"
 #include "worker/environment.h"
-#include "worker/errand.h"
 #include "worker/model_case.h"
 #include "worker/model_folder.h"
 #include "worker/model_line.h"

@@ -6,6 +6,13 @@
  * replay, when a result of the next wave shows up (`pest_ended`). It needs to know the slots: from
  * the note of an earlier master, or else from the farm, and then it waits until a worker has
  * joined.
+ *
+ * What is costly is done beside the loop (step.h): the estimator's step, and all that makes its
+ * wave one that can run (`compute`). The rest, notes above all, is done by the loop's thread
+ * (`conclude`). Meanwhile both waves and the estimator are the step's; nobody misses them, since
+ * every run of the wave before has ended. Steps that an earlier master has done, and noted, are
+ * done at once: before workers are let in, so that their tasks are known when they say what they
+ * still run.
  */
 #include "config.h"
 
@@ -26,6 +33,7 @@
 #include "master/pest/pest.h"
 #include "master/pest/problem.h"
 #include "master/pest/remarks.h"
+#include "master/pest/step.h"
 #include "master/scheduler.h"
 
 #define NOTE_MAX 1024
@@ -45,10 +53,21 @@ struct driver {
     uint64_t first;      /* task of its first run */
     uint64_t handed_out; /* tasks that `next` has given */
     struct history history;
-    bool replayed;                  /* the estimator was told */
-    char last_said[ERROR_TEXT_MAX]; /* in the replay; told once, at its end */
-    struct estimator_stand stand;
-    double *row; /* observations of a run that nobody keeps */
+    bool replayed;                   /* the estimator was told */
+    char last_said[ERROR_TEXT_MAX];  /* in the replay; told once, at its end */
+    int64_t count;                   /* the estimator's, or -1 */
+    struct driver_estimate estimate; /* where it stands */
+    double *row;                     /* observations of a run that nobody keeps */
+
+    struct step *step;
+    struct { /* what a step is told, and what comes of it */
+        struct wave *wanted;
+        uint32_t slots;
+        uint64_t fingerprint; /* of the wave */
+        uint64_t runs_before; /* of the wave before */
+        enum estimator_next verdict;
+        struct error error;
+    } next;
 
     enum phase phase;
     struct error error; /* of PEST_FAILED */
@@ -85,24 +104,30 @@ static void say(void *context, const char *sentence)
         driver->context.say(driver->context.wake_context, sentence);
 }
 
-static void tell_stand(const struct driver *driver)
+static void tell_estimate(const struct driver *driver)
 {
-    const struct driver_estimate estimate = {.wave = driver->number,
-                                             .first = driver->first,
-                                             .runs = driver->wave->run_count,
-                                             .purpose = driver->wave->purpose,
-                                             .iteration = driver->stand.iteration,
-                                             .phi = driver->stand.phi,
-                                             .lambda = driver->stand.lambda};
     if (!is_replay(driver) && driver->context.estimate)
-        driver->context.estimate(driver->context.wake_context, &estimate);
+        driver->context.estimate(driver->context.wake_context, &driver->estimate);
 }
 
 static void stand(void *context, const struct estimator_stand *stand)
 {
     struct driver *driver = context;
-    driver->stand = *stand;
-    tell_stand(driver);
+    driver->estimate.iteration = stand->iteration;
+    driver->estimate.phi = stand->phi;
+    driver->estimate.lambda = stand->lambda;
+    tell_estimate(driver);
+}
+
+/* The same for what may be said by a step. */
+static void say_from_step(void *context, const char *sentence)
+{
+    step_say(((struct driver *)context)->step, sentence);
+}
+
+static void stand_from_step(void *context, const struct estimator_stand *stand)
+{
+    step_stand(((struct driver *)context)->step, stand);
 }
 
 /* --- waves -------------------------------------------------------------------------------- */
@@ -132,12 +157,9 @@ static int note(struct driver *driver, const struct history_wave *wave, struct e
     return rc;
 }
 
-/* The wave that the estimator wants becomes the one that runs. */
-static int wave_take_over(struct driver *driver, struct wave *wanted, uint32_t slots,
-                          struct error *ret_error)
+/* The wave that the estimator wants is made one that can run. */
+static int wave_prepare(struct driver *driver, struct wave *wanted, struct error *ret_error)
 {
-    const struct history_wave *noted = history_find(&driver->history, driver->number + 1);
-    size_t runs_before = driver->wave->run_count;
     if (wanted->run_count == 0)
         return error_set(ret_error, ERROR_BUG, "the %s estimator wants a wave without runs",
                          driver->ops->mode);
@@ -146,21 +168,63 @@ static int wave_take_over(struct driver *driver, struct wave *wanted, uint32_t s
                           ret_error) < 0)
             return error_prefix(ret_error, "wave %" PRIu64 ", run %zu", driver->number + 1,
                                 run + 1);
+    driver->next.runs_before = driver->wave->run_count;
     wave_clear(driver->wave); /* before there is a second matrix of results */
-    if (wave_begin(wanted, ret_error) < 0)
-        return -1;
+    driver->next.fingerprint = wave_fingerprint(wanted);
+    return wave_begin(wanted, ret_error);
+}
+
+/* Perhaps in a thread. */
+static void compute(void *context)
+{
+    struct driver *driver = context;
+    driver->next.verdict =
+        driver->ops->step(driver->estimator, driver->wave, driver->next.wanted,
+                          driver->next.slots, &driver->next.error);
+    if (driver->next.verdict == ESTIMATOR_WAVE &&
+        wave_prepare(driver, driver->next.wanted, &driver->next.error) < 0)
+        driver->next.verdict = ESTIMATOR_FAILED;
+}
+
+/* That wave becomes the one that runs. */
+static int wave_take_over(struct driver *driver, struct wave *wanted, struct error *ret_error)
+{
+    const struct history_wave *noted = history_find(&driver->history, driver->number + 1);
     const struct history_wave now = {.number = driver->number + 1,
-                                     .task = driver->first + runs_before,
+                                     .task = driver->first + driver->next.runs_before,
                                      .runs = wanted->run_count,
-                                     .slots = slots,
-                                     .fingerprint = wave_fingerprint(wanted)};
+                                     .slots = driver->next.slots,
+                                     .fingerprint = driver->next.fingerprint};
     if (noted ? history_compare(noted, &now, ret_error) < 0 : note(driver, &now, ret_error) < 0)
         return -1;
     driver->wave = wanted;
-    driver->number++;
-    driver->first += runs_before;
-    tell_stand(driver);
+    driver->number = now.number;
+    driver->first = now.task;
+    driver->estimate.wave = now.number;
+    driver->estimate.first = now.task;
+    driver->estimate.runs = now.runs;
+    driver->estimate.purpose = wanted->purpose;
+    tell_estimate(driver);
     return 0;
+}
+
+/* What comes of a step. */
+static void conclude(struct driver *driver)
+{
+    driver->count = driver->ops->count(driver->estimator);
+    if (driver->next.verdict == ESTIMATOR_FINISHED)
+        driver->phase = PEST_FINISHED;
+    else if (driver->next.verdict != ESTIMATOR_WAVE ||
+             wave_take_over(driver, driver->next.wanted, &driver->next.error) < 0)
+        fail(driver, &driver->next.error);
+}
+
+static void step_done(void *context)
+{
+    struct driver *driver = context;
+    conclude(driver);
+    if (driver->context.wake)
+        driver->context.wake(driver->context.wake_context);
 }
 
 /* How wide a wave is planned changes what is found on the way. So workers that are yet to come (at
@@ -174,12 +238,11 @@ static uint32_t slots_planned(const struct driver *driver, uint32_t slots)
     return expected > slots ? expected : slots;
 }
 
-/* Ask for the next wave. False: not now, because nobody could run it. */
+/* Ask for the next wave. False: it is not there yet, because nobody could run it, or because it is
+ * being computed. */
 static bool step(struct driver *driver, uint32_t slots)
 {
     const struct history_wave *noted = history_find(&driver->history, driver->number + 1);
-    struct wave *wanted = &driver->waves[driver->wave == &driver->waves[0]];
-    struct error error = {0};
     if (noted)
         slots = noted->slots;
     if (slots == 0)
@@ -188,23 +251,22 @@ static bool step(struct driver *driver, uint32_t slots)
         slots = slots_planned(driver, slots);
     if (!noted && !driver->replayed)
         end_replay(driver);
-    wave_clear(wanted);
-    switch (driver->ops->step(driver->estimator, driver->wave, wanted, slots, &error)) {
-    case ESTIMATOR_WAVE:
-        if (wave_take_over(driver, wanted, slots, &error) < 0)
-            fail(driver, &error);
-        break;
-    case ESTIMATOR_FINISHED:
-        driver->phase = PEST_FINISHED;
-        break;
-    default:
-        fail(driver, &error);
-    }
+    driver->next.wanted = &driver->waves[driver->wave == &driver->waves[0]];
+    driver->next.slots = slots;
+    driver->next.error = (struct error){0};
+    wave_clear(driver->next.wanted);
+    if (noted)
+        compute(driver);
+    else if (!step_start(driver->step, compute))
+        return false;
+    conclude(driver);
     return true;
 }
 
 static enum driver_next pest_next(struct driver *driver, uint32_t slots)
 {
+    if (step_is_busy(driver->step))
+        return DRIVER_WAIT;
     if (driver->phase == PEST_FAILED)
         return DRIVER_FINISHED;
     while (driver->handed_out + 1 >= driver->first + driver->wave->run_count) {
@@ -217,10 +279,12 @@ static enum driver_next pest_next(struct driver *driver, uint32_t slots)
     return DRIVER_TASK;
 }
 
-/* The run of the present wave that is this task; SIZE_MAX if it is of none. */
+/* The run of the present wave that is this task; SIZE_MAX if it is of none. While a step is under
+ * way, all of its runs have ended. */
 static size_t run_of(const struct driver *driver, uint64_t task)
 {
-    return task >= driver->first && task - driver->first < driver->wave->run_count
+    return !step_is_busy(driver->step) && task >= driver->first &&
+                   task - driver->first < driver->wave->run_count
                ? (size_t)(task - driver->first)
                : SIZE_MAX;
 }
@@ -370,7 +434,7 @@ static int pest_policy(const struct driver *driver, struct scheduler_policy *pol
 
 static int64_t pest_count(const struct driver *driver)
 {
-    return driver->ops->count(driver->estimator);
+    return driver->count; /* the estimator may be in a step */
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -406,17 +470,20 @@ static int estimator_open(struct driver *driver, struct error *ret_error)
                                                 .plan_only = context->plan_only,
                                                 .written = written,
                                                 .written_context = driver,
-                                                .say = say,
-                                                .stand = stand,
+                                                .say = say_from_step,
+                                                .stand = stand_from_step,
                                                 .say_context = driver};
     driver->estimator = driver->ops->open(&estimator, ret_error);
-    return driver->estimator ? 0 : -1;
+    if (!driver->estimator)
+        return -1;
+    driver->count = driver->ops->count(driver->estimator);
+    return 0;
 }
 
 static void pest_close(struct driver *driver)
 {
-    if (!driver)
-        return;
+    if (!driver || !step_destroy(driver->step))
+        return; /* a step that takes longer has all this until the process ends */
     if (driver->ops)
         driver->ops->close(driver->estimator);
     wave_fini(&driver->waves[0]);
@@ -441,13 +508,18 @@ static int pest_fill(struct driver *driver, struct error *ret_error)
     driver->row = calloc(control->observation_count + 1, sizeof *driver->row);
     if (!driver->row)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the observations");
-    if (estimator_open(driver, ret_error) < 0)
+    const struct step_events events = {.say = say, .stand = stand, .done = step_done};
+    driver->step =
+        step_create(context->plan_only ? NULL : context->loop, &events, driver, ret_error);
+    if (!driver->step || estimator_open(driver, ret_error) < 0)
+        return -1;
+    /* Options that are wrong are told at once, and those of use are no remark. */
+    struct scheduler_policy policy = scheduler_policy_default(1);
+    if (pest_policy(driver, &policy, ret_error) < 0)
         return -1;
     if (!context->plan_only)
         remarks_tell(control, say, driver);
-    struct scheduler_policy policy = scheduler_policy_default(1);
-    return pest_policy(driver, &policy,
-                       ret_error); /* options that are wrong are told at once */
+    return 0;
 }
 
 static struct driver *pest_open(const struct driver_context *context, struct error *ret_error)
@@ -460,7 +532,8 @@ static struct driver *pest_open(const struct driver_context *context, struct err
     driver->context = *context;
     driver->wave = &driver->waves[0];
     driver->first = 1;
-    driver->stand = (struct estimator_stand){.phi = NAN, .lambda = NAN};
+    driver->estimate = (struct driver_estimate){
+        .first = 1, .purpose = driver->wave->purpose, .phi = NAN, .lambda = NAN};
     if (pest_fill(driver, ret_error) == 0)
         return driver;
     pest_close(driver);

@@ -4,6 +4,8 @@
  */
 #include <ftw.h>
 #include <math.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "common/errand.h"
+#include "common/loop.h"
 #include "common/values.h"
 #include "master/driver.h"
 #include "master/pest/estimator.h"
@@ -36,6 +40,9 @@ static struct {
     bool streamed;     /* how it wants its waves */
     double first[2];   /* the values of the first run */
     bool fails;        /* the second step fails */
+    int waits;         /* this step waits at the gate, after what it says */
+    sem_t gate;
+    pthread_t thread; /* of the last step */
 } tiny;
 
 static struct estimator *tiny_open(const struct estimator_context *context,
@@ -89,6 +96,9 @@ static enum estimator_next tiny_step(struct estimator *estimator, struct wave *e
     text_add(tiny.log, "step %d: %zu ran, %zu failed, sum %.17g, %u slots\n",
              ++estimator->steps, ended->run_count, failed, sum, slots);
     estimator->context.say(estimator->context.say_context, "one step");
+    tiny.thread = pthread_self();
+    if (tiny.waits == estimator->steps)
+        sem_wait(&tiny.gate);
     if (tiny.fails && estimator->steps == 2) {
         error_set(ret_error, ERROR_TASKS, "the tiny estimator gives up");
         return ESTIMATOR_FAILED;
@@ -146,6 +156,8 @@ struct place {
     uint32_t expected; /* slots */
     char said[LOG_MAX];
     cJSON *work, *farm;
+    struct loop *loop; /* NULL: steps are done at once */
+    int woken;
     struct driver *driver;
     struct error error;
 };
@@ -230,6 +242,7 @@ static int teardown(void **state)
     nftw(place->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     cJSON_Delete(place->work);
     cJSON_Delete(place->farm);
+    loop_destroy(place->loop);
     free(place);
     return 0;
 }
@@ -260,6 +273,11 @@ static void hear_estimate(void *context, const struct driver_estimate *estimate)
     assert_string_equal(estimate->purpose, "tries");
 }
 
+static void wake(void *context)
+{
+    ((struct place *)context)->woken++;
+}
+
 /* A master begins; place->driver is NULL with the sentence if it cannot. */
 static void begin(struct place *place, bool plan_only)
 {
@@ -267,6 +285,8 @@ static void begin(struct place *place, bool plan_only)
                                            .farm = place->farm,
                                            .folder = place->folder,
                                            .plan_only = plan_only,
+                                           .loop = place->loop,
+                                           .wake = wake,
                                            .wake_context = place,
                                            .note = take_note,
                                            .say = hear,
@@ -616,6 +636,95 @@ static void a_journal_with_holes_is_told(void **state)
     assert_non_null(strstr(place->error.text, "no note"));
 }
 
+/* --- long steps ---------------------------------------------------------------------------- */
+
+static int64_t turn(void *context)
+{
+    struct place *place = context;
+    if (tiny.waits && strstr(place->said, "one step\none step\n"))
+        sem_post(&tiny.gate); /* what it said has been told while it waits */
+    if (place->woken)
+        loop_stop(place->loop);
+    return INT64_MAX;
+}
+
+static void begin_beside_a_loop(struct place *place)
+{
+    place->loop = loop_create(&place->error);
+    assert_non_null(place->loop);
+    loop_set_turn(place->loop, turn, place);
+    sem_init(&tiny.gate, 0, 0);
+    begin(place, false);
+}
+
+/* The next task, after the step that it takes. */
+static void step_and_next(struct place *place)
+{
+    place->woken = 0;
+    if (next(place, 1) == DRIVER_TASK)
+        return; /* it took a moment */
+    assert_int_equal(loop_run(place->loop, NULL), 0);
+    assert_int_equal(place->woken, 1);
+    assert_int_equal(next(place, 1), DRIVER_TASK);
+}
+
+static void the_loop_turns_while_a_step_takes_long(void **state)
+{
+    struct place *place = *state;
+    tiny.waits = 2;
+    begin_beside_a_loop(place);
+    step_and_next(place);
+    assert_false(pthread_equal(tiny.thread, pthread_self()));
+    assert_int_equal(next(place, 1), DRIVER_TASK);
+    run(place, 1);
+    run(place, 2);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(next(place, 1), DRIVER_WAIT);
+        tell(place, 1, (double[]){1, 2}, 2, false); /* nobody's any more */
+    }
+    assert_int_equal(driver_find("pest")->payload(place->driver, 1, &(struct buf){0}), -1);
+    assert_int_equal(driver_find("pest")->count(place->driver), -1);
+    assert_int_equal(place->note_count, 1);
+    assert_int_equal(loop_run(place->loop, NULL), 0);
+    assert_int_equal(place->note_count, 2);
+    for (uint64_t task = 3; task <= 5; task++) {
+        assert_int_equal(next(place, 1), DRIVER_TASK);
+        run(place, task);
+    }
+    step_and_next(place);
+    assert_non_null(strstr(tiny.log, "step 2: 2 ran, 0 failed, sum"));
+}
+
+static void steps_that_were_noted_are_done_at_once(void **state)
+{
+    struct place *place = *state;
+    double all[64][2];
+    begin(place, false);
+    run_all(place, 0, all);
+    begin_beside_a_loop(place);
+    resume(place);
+    for (uint64_t task = 1; task <= 3; task++)
+        tell(place, task, (double[]){2 * all[task][0], all[task][0] + all[task][1]}, 2, true);
+    for (uint64_t task = 1; task <= 4; task++) /* the fourth is of the second wave */
+        assert_int_equal(next(place, 1), DRIVER_TASK);
+    assert_true(pthread_equal(tiny.thread, pthread_self()));
+    assert_non_null(strstr(tiny.log, "step 2"));
+}
+
+static void closing_does_not_wait_for_a_long_step(void **state)
+{
+    struct place *place = *state;
+    static struct driver *abandoned;
+    tiny.waits = 1;
+    begin_beside_a_loop(place);
+    assert_int_equal(next(place, 1), DRIVER_WAIT);
+    abandoned = place->driver;
+    driver_find("pest")->close(abandoned);
+    place->driver = NULL;
+    assert_true(errand_is_abroad());
+    sem_post(&tiny.gate); /* it goes on with what it was left */
+}
+
 /* --- files, job, patience ----------------------------------------------------------------- */
 
 static int list_file(void *context, const char *path, bool common, bool copy)
@@ -764,11 +873,14 @@ int main(void)
         TEST(a_resumed_estimation_is_the_same_bit_for_bit),
         TEST(results_may_be_missing_in_the_last_wave),
         TEST(a_journal_with_holes_is_told),
+        TEST(the_loop_turns_while_a_step_takes_long),
+        TEST(steps_that_were_noted_are_done_at_once),
         TEST(the_folder_travels_and_what_options_name_stays),
         TEST(paths_out_of_the_farm_are_refused),
         TEST(workers_are_told_what_to_do),
         TEST(patience_is_what_the_options_say),
         TEST(what_has_no_effect_is_told_once),
+        TEST(closing_does_not_wait_for_a_long_step), /* the last: its thread may still run */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,15 +4,17 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/errand.h"
 #include "common/loop.h"
-#include "worker/errand.h"
 
 struct errand {
     int fd; /* eventfd: the work is done */
@@ -23,6 +25,8 @@ struct errand {
     void (*done)(void *context);
     void *context;
 };
+
+static bool abroad; /* of the thread that abandons: the loop's, and later main's */
 
 static void tell(struct errand *errand)
 {
@@ -46,15 +50,22 @@ static void join(struct errand *errand)
     errand->busy = errand->threaded = false;
 }
 
+/* Whether the work is through; then nothing of it is left. */
+static bool collect(struct errand *errand)
+{
+    uint64_t count;
+    if (read(errand->fd, &count, sizeof(count)) < 0)
+        return false;
+    join(errand);
+    return true;
+}
+
 static void came_back(unsigned events, void *context)
 {
     struct errand *errand = context;
-    uint64_t count;
     (void)events;
-    if (read(errand->fd, &count, sizeof(count)) < 0)
-        return;
-    join(errand);
-    errand->done(errand->context); /* may start the next */
+    if (collect(errand))
+        errand->done(errand->context); /* may start the next */
 }
 
 struct errand *errand_create(struct loop *loop, struct error *ret_error)
@@ -106,4 +117,26 @@ void errand_start(struct errand *errand, void (*work)(void *context),
 bool errand_is_busy(const struct errand *errand)
 {
     return errand->busy;
+}
+
+bool errand_wait(struct errand *errand, int64_t ns)
+{
+    struct pollfd fd = {.fd = errand->fd, .events = POLLIN};
+    const struct timespec span = {.tv_sec = ns / CLOCK_SECOND_NS,
+                                  .tv_nsec = ns % CLOCK_SECOND_NS};
+    return errand->busy && ppoll(&fd, 1, &span, NULL) > 0 && collect(errand);
+}
+
+/* The descriptor stays open and the memory allocated: the thread will still tell. */
+void errand_abandon(struct errand *errand)
+{
+    loop_watch_remove(errand->watch);
+    if (errand->threaded)
+        pthread_detach(errand->thread);
+    abroad |= errand->threaded;
+}
+
+bool errand_is_abroad(void)
+{
+    return abroad;
 }

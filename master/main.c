@@ -8,10 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/errand.h"
-#include "common/log.h"
 #include "common/descriptors.h"
 #include "common/errand.h"
+#include "common/log.h"
 #include "common/mpi_world.h"
 #include "master/attempts.h"
 #include "master/farm.h"
@@ -128,16 +127,16 @@ static int run(const struct arguments *arguments)
     /* A reader of our output that went away must not take the farm with it. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit becomes a sentence, like a full disk */
-    int code = farm_run(&farm, &error);
     descriptors_raise();
+    int code = farm_run(&farm, &error);
     if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
         fail(&error);
+    mpi_world_exit(code);
     if (errand_is_abroad()) {
         fflush(stdout);
         fflush(stderr);
         _exit(code);
     }
-    mpi_world_exit(code);
     return code;
 }
 

@@ -33,6 +33,7 @@
 #include "master/pest/pest.h"
 #include "master/pest/problem.h"
 #include "master/pest/remarks.h"
+#include "master/pest/run_record.h"
 #include "master/pest/step.h"
 #include "master/scheduler.h"
 
@@ -58,6 +59,9 @@ struct driver {
     int64_t count;                   /* the estimator's, or -1 */
     struct driver_estimate estimate; /* where it stands */
     double *row;                     /* observations of a run that nobody keeps */
+    struct run_record *record;       /* .rmr; NULL in plan_only */
+    char node[256];                  /* who made the run that ends now, and in how many tries */
+    uint32_t attempts;
 
     struct step *step;
     struct { /* what a step is told, and what comes of it */
@@ -204,6 +208,7 @@ static int wave_take_over(struct driver *driver, struct wave *wanted, struct err
     driver->estimate.first = now.task;
     driver->estimate.runs = now.runs;
     driver->estimate.purpose = wanted->purpose;
+    run_record_wave(driver->record, now.number, wanted->purpose, now.task, now.runs, now.slots);
     tell_estimate(driver);
     return 0;
 }
@@ -212,11 +217,13 @@ static int wave_take_over(struct driver *driver, struct wave *wanted, struct err
 static void conclude(struct driver *driver)
 {
     driver->count = driver->ops->count(driver->estimator);
-    if (driver->next.verdict == ESTIMATOR_FINISHED)
-        driver->phase = PEST_FINISHED;
-    else if (driver->next.verdict != ESTIMATOR_WAVE ||
-             wave_take_over(driver, driver->next.wanted, &driver->next.error) < 0)
+    if (driver->next.verdict == ESTIMATOR_WAVE
+            ? wave_take_over(driver, driver->next.wanted, &driver->next.error) < 0
+            : driver->next.verdict != ESTIMATOR_FINISHED ||
+                  run_record_finish(driver->record, &driver->next.error) < 0)
         fail(driver, &driver->next.error);
+    else if (driver->next.verdict == ESTIMATOR_FINISHED)
+        driver->phase = PEST_FINISHED;
 }
 
 static void step_done(void *context)
@@ -355,6 +362,14 @@ static void run_done(struct driver *driver, size_t run, const struct result *res
         driver->ops->run_ended(driver->estimator, run, row, NULL);
 }
 
+static void pest_ran(struct driver *driver, uint64_t task, const char *worker,
+                     uint32_t attempts)
+{
+    (void)task; /* `ended` follows */
+    snprintf(driver->node, sizeof driver->node, "%s", worker);
+    driver->attempts = attempts;
+}
+
 static void pest_ended(struct driver *driver, const struct result *result, bool resumed)
 {
     if (resumed)
@@ -362,6 +377,7 @@ static void pest_ended(struct driver *driver, const struct result *result, bool 
     size_t run = run_of(driver, result->id.task);
     if (run == SIZE_MAX || driver->phase != PEST_ESTIMATES)
         return;
+    run_record_run(driver->record, result, driver->node, driver->attempts);
     if (result->status == RESULT_OK)
         run_done(driver, run, result);
     else
@@ -454,6 +470,16 @@ static int output_base_make(struct driver *driver, struct error *ret_error)
     return rc;
 }
 
+static int record_open(struct driver *driver, struct error *ret_error)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s.rmr", driver->output_base) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    driver->record = run_record_open(path, driver->problem->name, ret_error);
+    free(path);
+    return driver->record ? 0 : -1;
+}
+
 static int estimator_open(struct driver *driver, struct error *ret_error)
 {
     const struct driver_context *context = &driver->context;
@@ -462,7 +488,8 @@ static int estimator_open(struct driver *driver, struct error *ret_error)
     if (!driver->ops)
         return error_set(ret_error, ERROR_CONFIG, "$.work.mode: there is no estimator \"%s\"",
                          problem->mode);
-    if (!context->plan_only && output_base_make(driver, ret_error) < 0)
+    if (!context->plan_only &&
+        (output_base_make(driver, ret_error) < 0 || record_open(driver, ret_error) < 0))
         return -1;
     const struct estimator_context estimator = {.control = problem->control,
                                                 .folder = problem->control->folder,
@@ -490,6 +517,7 @@ static void pest_close(struct driver *driver)
     wave_fini(&driver->waves[1]);
     history_fini(&driver->history);
     problem_close(driver->problem);
+    run_record_close(driver->record);
     free(driver->output_base);
     free(driver->row);
     free(driver);
@@ -555,6 +583,7 @@ const struct driver_ops driver_pest = {
     .next = pest_next,
     .payload = pest_payload,
     .noted = pest_noted,
+    .ran = pest_ran,
     .ended = pest_ended,
     .outcome = pest_outcome,
 };

@@ -22,6 +22,8 @@ static const char *const shell_words[] = {
     "trap", "type", "umask", "unset", "until", "wait",   "while", "ulimit",
 };
 
+static char shell[] = "/bin/sh";
+
 struct model_line {
     char *text;
     const struct model_case *model;
@@ -29,6 +31,9 @@ struct model_line {
     char **words; /* argv, NULL-terminated, owned; of a shell line: sh, -c, the line */
     size_t count;
     char *program; /* found; NULL: not looked for yet */
+    char *
+        *by_shell; /* of a script without `#!`: sh, the program, and the other words, which are
+                      * those above; else NULL */
 };
 
 /* --- Splitting --- */
@@ -209,7 +214,7 @@ static int become_shell_line(struct model_line *line, struct error *ret_error)
 {
     drop_words(line);
     line->shell = true;
-    if (add_word(line, strdup("/bin/sh")) < 0 || add_word(line, strdup("-c")) < 0 ||
+    if (add_word(line, strdup(shell)) < 0 || add_word(line, strdup("-c")) < 0 ||
         add_word(line, turn_first_word(line)) < 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a command line");
     return 0;
@@ -249,7 +254,7 @@ void model_line_destroy(struct model_line *line)
     if (!line)
         return;
     drop_words(line);
-    free(line->program);
+    model_line_forget(line);
     free(line->text);
     free(line);
 }
@@ -266,22 +271,54 @@ bool model_line_needs_shell(const struct model_line *line)
 
 /* --- Finding --- */
 
-/* A program as Windows has them, which cannot run here. */
-static bool is_windows_program(int dir_fd, const char *path)
+enum program_kind {
+    PROGRAM_FINE,    /* the system can execute it; or it cannot be read */
+    PROGRAM_SCRIPT,  /* text without `#!`, which shells take for one of theirs */
+    PROGRAM_WINDOWS, /* these do not run here */
+    PROGRAM_BATCH,
+    PROGRAM_CRLF, /* a script whose lines end as on Windows */
+};
+
+static bool is_batch(const char *path, const char *text)
 {
-    char magic[2];
+    size_t size = strlen(path);
+    const char *ending = size > 4 ? path + size - 4 : "";
+    return (strcasecmp(ending, ".bat") == 0 || strcasecmp(ending, ".cmd") == 0) &&
+           (*text == '@' || *text == ':' || strncasecmp(text, "rem ", 4) == 0);
+}
+
+static enum program_kind program_look(int dir_fd, const char *path)
+{
+    char text[1024];
     int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool is = fd >= 0 && read(fd, magic, 2) == 2 && memcmp(magic, "MZ", 2) == 0;
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
     if (fd >= 0)
         close(fd);
-    return is;
+    if (size < 0)
+        return PROGRAM_FINE;
+    text[size] = 0;
+    if (strncmp(text, "MZ", 2) == 0)
+        return PROGRAM_WINDOWS;
+    if (memchr(text, 0, (size_t)size))
+        return PROGRAM_FINE;
+    const char *end = strchr(text, '\n');
+    if (is_batch(path, text))
+        return PROGRAM_BATCH;
+    if (end > text && end[-1] == '\r')
+        return PROGRAM_CRLF;
+    return strncmp(text, "#!", 2) == 0 ? PROGRAM_FINE : PROGRAM_SCRIPT;
+}
+
+static bool can_run(int dir_fd, const char *path)
+{
+    return program_look(dir_fd, path) <= PROGRAM_SCRIPT;
 }
 
 static bool can_execute(int dir_fd, const char *path)
 {
     struct stat stat;
     return fstatat(dir_fd, path, &stat, 0) == 0 && S_ISREG(stat.st_mode) &&
-           faccessat(dir_fd, path, X_OK, AT_EACCESS) == 0 && !is_windows_program(dir_fd, path);
+           faccessat(dir_fd, path, X_OK, AT_EACCESS) == 0 && can_run(dir_fd, path);
 }
 
 /* The path of the program `name`; NULL. */
@@ -292,7 +329,7 @@ static char *find(const char *name, char *const *environment, int dir_fd)
         return can_execute(dir_fd, name) ? strdup(name) : NULL;
     if (child_find_program(name, environment, &path, NULL) < 0)
         return NULL;
-    if (!is_windows_program(AT_FDCWD, path))
+    if (can_run(AT_FDCWD, path))
         return path;
     free(path);
     return NULL;
@@ -307,39 +344,70 @@ static int refuse(const struct model_line *line, int dir_fd, struct error *ret_e
                          "there is no program \"%s\" on this node's PATH, nor in the model "
                          "folder (model command line: %s)",
                          name, line->text);
-    if (is_windows_program(dir_fd, name))
+    enum program_kind kind = program_look(dir_fd, name);
+    if (kind == PROGRAM_WINDOWS || kind == PROGRAM_BATCH)
         return error_set(ret_error, ERROR_CONFIG,
-                         "\"%s\" is a program for Windows, which does not run on this node "
+                         "\"%s\" is a %s for Windows, which does not run on this node "
                          "(model command line: %s)",
-                         name, line->text);
+                         name, kind == PROGRAM_BATCH ? "batch file" : "program", line->text);
+    if (kind == PROGRAM_CRLF)
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "\"%s\" is a script whose lines end as on Windows (CRLF), which does not "
+            "run on this node; dos2unix mends it (model command line: %s)",
+            name, line->text);
     return error_set(ret_error, ERROR_CONFIG,
                      "\"%s\" in the model folder may not be executed: chmod +x (model command "
                      "line: %s)",
                      name, line->text);
 }
 
-int model_line_fill(struct model_line *line, char *const *environment, int dir_fd,
-                    struct child_spec *ret_spec, struct error *ret_error)
+/* As shells do it, through which PEST starts its models: execve refuses such a script. */
+static int hand_to_shell(struct model_line *line, int dir_fd, struct error *ret_error)
 {
-    if (!line->program && line->shell)
-        line->program = strdup(line->words[0]);
-    if (!line->program)
-        line->program = find(line->words[0], environment, dir_fd);
+    if (line->shell || program_look(dir_fd, line->program) != PROGRAM_SCRIPT)
+        return 0;
+    line->by_shell = calloc(line->count + 2, sizeof(*line->by_shell));
+    if (!line->by_shell)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a command line");
+    line->by_shell[0] = shell;
+    line->by_shell[1] = line->program;
+    memcpy(line->by_shell + 2, line->words + 1, line->count * sizeof(*line->words));
+    return 0;
+}
+
+/* The program of the line's first word, or of that without ".exe". */
+static int look_up(struct model_line *line, char *const *environment, int dir_fd,
+                   struct error *ret_error)
+{
+    line->program =
+        line->shell ? strdup(line->words[0]) : find(line->words[0], environment, dir_fd);
     size_t stem = line->program ? 0 : without_exe(line->words[0]);
     if (stem) {
         char *name = strndup(line->words[0], stem);
         line->program = name ? find(name, environment, dir_fd) : NULL;
         free(name);
     }
-    if (!line->program)
-        return refuse(line, dir_fd, ret_error);
-    ret_spec->program = line->program;
-    ret_spec->argv = line->words;
+    return line->program ? hand_to_shell(line, dir_fd, ret_error)
+                         : refuse(line, dir_fd, ret_error);
+}
+
+int model_line_fill(struct model_line *line, char *const *environment, int dir_fd,
+                    struct child_spec *ret_spec, struct error *ret_error)
+{
+    if (!line->program && look_up(line, environment, dir_fd, ret_error) < 0) {
+        model_line_forget(line);
+        return -1;
+    }
+    ret_spec->program = line->by_shell ? shell : line->program;
+    ret_spec->argv = line->by_shell ? line->by_shell : line->words;
     return 0;
 }
 
 void model_line_forget(struct model_line *line)
 {
     free(line->program);
+    free(line->by_shell);
     line->program = NULL;
+    line->by_shell = NULL;
 }

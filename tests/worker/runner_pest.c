@@ -311,6 +311,33 @@ static void a_program_for_windows_is_told(void **state)
     assert_said(run_one(CASE("\"mf.exe\"", ""), files), RESULT_NO_START, "Windows");
 }
 
+static void a_batch_file_is_told(void **state)
+{
+    (void)state;
+    static const struct rig_file files[] = {
+        CASE_FILES, {"model.bat", "@echo off\r\nmf2005\r\n", 0755, true, false}, {0}};
+    assert_said(run_one(CASE("\"model.bat\"", ""), files), RESULT_NO_START,
+                "\"model.bat\" is a batch file for Windows");
+}
+
+static void a_script_with_windows_lines_is_told(void **state)
+{
+    (void)state;
+    static const struct rig_file files[] = {
+        CASE_FILES, {"model", "#!/bin/sh\r\ntrue\r\n", 0755, true, false}, {0}};
+    assert_said(run_one(CASE("\"./model\"", ""), files), RESULT_NO_START, "CRLF");
+}
+
+static void a_script_that_names_no_shell_gets_one(void **state)
+{
+    (void)state;
+    static const struct rig_file files[] = {
+        CASE_FILES, {"model.bat", "echo \"$1\" >said\nexit 4\n", 0755, true, false}, {0}};
+    struct rig_result *kept = run_one(CASE("\"model.bat 'a b'\"", ""), files);
+    assert_said(kept, RESULT_EXIT, "exit status 4");
+    assert_true(exists("work/slot-3/model/said"));
+}
+
 static void a_program_without_execute_bits_is_told(void **state)
 {
     (void)state;
@@ -804,6 +831,9 @@ int main(void)
         TEST(a_model_that_asks_for_input_is_told_that_there_is_none),
         TEST(a_missing_program_is_named),
         TEST(a_program_for_windows_is_told),
+        TEST(a_batch_file_is_told),
+        TEST(a_script_with_windows_lines_is_told),
+        TEST(a_script_that_names_no_shell_gets_one),
         TEST(a_program_without_execute_bits_is_told),
         TEST(the_first_command_that_fails_ends_the_run),
         TEST(observations_come_in_the_order_of_the_job),

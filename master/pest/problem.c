@@ -222,6 +222,31 @@ static int outputs_check(const struct problem *problem, struct error *ret_error)
     return rc;
 }
 
+/* What templates write and instructions read must be in the folders that slots have of their own. */
+static int model_file_check(const struct problem *problem, const char *name,
+                            struct error *ret_error)
+{
+    if (*name == '/')
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: \"%s\" is an absolute path, which all runs would share; name the "
+                         "model's input and output files from the control file's folder",
+                         problem->control->path, name);
+    char *path = problem_path(problem, name, ret_error);
+    free(path);
+    return path ? 0 : -1;
+}
+
+static int model_files_check(const struct problem *problem, struct error *ret_error)
+{
+    const struct pest_control *control = problem->control;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < control->input_count; i++)
+        rc = model_file_check(problem, control->inputs[i].model_file, ret_error);
+    for (size_t i = 0; rc == 0 && i < control->output_count; i++)
+        rc = model_file_check(problem, control->outputs[i].model_file, ret_error);
+    return rc;
+}
+
 static int problem_fill(struct problem *problem, const cJSON *work, const char *folder,
                         bool check, struct error *ret_error)
 {
@@ -243,7 +268,7 @@ static int problem_fill(struct problem *problem, const cJSON *work, const char *
     problem->scratch = calloc(problem->control->parameter_count + 1, sizeof *problem->scratch);
     if (!problem->scratch)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the parameters");
-    if (inputs_open(problem, ret_error) < 0)
+    if (model_files_check(problem, ret_error) < 0 || inputs_open(problem, ret_error) < 0)
         return -1;
     return check ? outputs_check(problem, ret_error) : 0;
 }

@@ -125,6 +125,13 @@ def mistakes_are_named_before_anything_runs(case):
     assert "model.tpl:2" in done.err, done
     done = run(case, "other.pst")
     assert done.code != 0 and "other.pst" in done.err, done
+    for name in ("../model.out", case.path("model.out")):
+        problem(case)
+        control = case.read("case", "case.pst").replace("model.ins model.out", f"model.ins {name}")
+        case.write("case/case.pst", control)
+        done = run(case, "case.pst", expect=3)
+        assert name in done.err and "case.pst" in done.err, done
+    problem(case)
     assert not os.path.exists(case.path("case", "runs"))
     case.write("case/farm.json", {"name": "x", "work": {"kind": "pest", "control": "../case.pst"}})
     done = run(case, expect=3)
@@ -331,13 +338,23 @@ def runs_that_fail_show_in_a_line_with_their_output(case):
 
 
 @test
+def a_script_that_names_no_shell_is_run_by_one(case):
+    calibrates(case)
+    problem(case)
+    case.write("case/model.sh", MODEL.partition("\n")[2], 0o755)
+    run(case, "case.pst", expect=0)
+    assert abs(float(parameters(case, "case", "case.par")["a"]) - TRUTH[0]) < 1e-4
+
+
+@test
 def a_model_that_hangs_does_not_stall_the_farm(case):
     calibrates(case)
     problem(case, options="++overdue_giveup_minutes(0.04)")
     case.environment["HANG"] = case.path("hangs")
     began = time.monotonic()
-    run(case, "case.pst", expect=0, limit_s=60)
+    done = run(case, "case.pst", expect=0, limit_s=60)
     assert time.monotonic() - began > 2.4  # it was given up, not passed by
+    assert "no effect" not in done.out + done.err, done
     found = parameters(case, "case", "case.par")
     assert abs(float(found["a"]) - TRUTH[0]) < 1e-4, found
     failures = journal(case, "case/runs/case-001", "SELECT error FROM attempt_failure")

@@ -21,7 +21,8 @@ static int bind_to(int fd, const struct sockaddr_storage *address, int port)
     }
     if (bind(fd, (struct sockaddr *)&with_port, size) < 0)
         return -1;
-    return listen(fd, SOMAXCONN);
+    /* Thousands may come at once; the system cuts this to net.core.somaxconn. */
+    return listen(fd, 65535);
 }
 
 static int port_read(int fd)

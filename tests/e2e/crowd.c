@@ -332,7 +332,8 @@ static void dial_again(struct worker *worker)
 static void refused(struct worker *worker, const struct error *error)
 {
     struct crowd *crowd = worker->crowd;
-    if (crowd->refused++ == 0)
+    bool told = strncmp(error->text, "the master refused", 18) == 0; /* not: it hung up */
+    if (told && crowd->refused++ == 0)
         printf("{\"event\":\"refused\",\"sentence\":\"%s\"}\n", error->text);
     if (error->code != ERROR_NETWORK)
         fail(error->text);

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "master/plan.h"
 #include "master/probe.h"
 #include "master/rebuild.h"
+
+#define MATRIX_BYTES (1 << 20) /* and more: a mapping of its own */
 
 static const char usage[] =
     "Usage: beofarm-master [--run-dir DIR] [--port PORT] [--driver-socket PATH] [FARM]\n"
@@ -103,6 +106,14 @@ static int read_port(const char *text, int *ret_port, struct error *ret_error)
     return 0;
 }
 
+/* A matrix goes back to the system when it is freed, whichever thread it was for. By itself glibc
+ * keeps blocks of up to 32 MiB, once one has been freed, in an arena for each thread. */
+static void memory_give_back(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MATRIX_BYTES);
+    mallopt(M_TRIM_THRESHOLD, MATRIX_BYTES);
+}
+
 static int run(const struct arguments *arguments)
 {
     struct error error = {0};
@@ -128,6 +139,7 @@ static int run(const struct arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit becomes a sentence, like a full disk */
     descriptors_raise();
+    memory_give_back();
     int code = farm_run(&farm, &error);
     if (code != ERROR_NONE && code != ERROR_TASKS && code != ERROR_INTERRUPTED)
         fail(&error);

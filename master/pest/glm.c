@@ -224,6 +224,11 @@ static int base_set(struct estimator *estimator, const double *values,
     if (glm_known_set(&estimator->base, &estimator->parameters, estimator->objective, values,
                       observations, estimator->regul.factor, ret_error) != 0)
         return -1;
+    if (!isfinite(estimator->base.point.phi.total))
+        return error_set(
+            ret_error, ERROR_TASKS,
+            "phi is too large for a number at the initial parameter values: look at "
+            "the model's outputs, the observations and their weights");
     memcpy(estimator->start_observations, observations,
            estimator->control->observation_count * sizeof(double));
     glm_known_copy(&estimator->best, &estimator->base, &estimator->parameters);

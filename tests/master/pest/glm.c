@@ -212,6 +212,24 @@ static void a_failed_base_run_is_the_end_with_a_sentence(void **state)
     assert_non_null(strstr(result.error.text, "initial parameter values failed"));
 }
 
+static void far_off(const double *values, size_t count, double *observations)
+{
+    (void)values;
+    (void)count;
+    observations[0] = observations[1] = 1e300;
+}
+
+static void a_phi_beyond_all_numbers_is_the_end_with_a_sentence(void **state)
+{
+    struct glm_rig rig = rig_of(&glm_problems[0], 4); /* two observations */
+
+    (void)state;
+    rig.model = far_off;
+    glm_rig_run(&rig, &result);
+    assert_true(result.failed);
+    assert_non_null(strstr(result.error.text, "phi is too large"));
+}
+
 static void failed_runs_are_survived(void **state)
 {
     static bool (*const kinds[])(long, const char *, size_t) = {
@@ -525,6 +543,7 @@ int main(void)
         cmocka_unit_test(der_forgive_false_ends_at_a_failed_derivative),
         cmocka_unit_test(lambda_forgive_false_ends_at_a_failed_upgrade),
         cmocka_unit_test(upgrades_that_all_fail_end_the_estimation),
+        cmocka_unit_test(a_phi_beyond_all_numbers_is_the_end_with_a_sentence),
         cmocka_unit_test(failed_runs_are_survived),
         cmocka_unit_test(no_more_runs_than_pestpp_for_any_number_of_slots),
         cmocka_unit_test(the_minimum_is_that_of_an_independent_minimiser),

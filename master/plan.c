@@ -73,6 +73,13 @@ static int print(const cJSON *plan, struct error *ret_error)
     return rc < 0 ? error_set(ret_error, ERROR_SYSTEM, "the plan cannot be printed") : 0;
 }
 
+/* A PEST control file that stands for the farm file is named by its driver already. */
+static bool names_file(const struct error *error, const char *path)
+{
+    size_t size = strlen(path);
+    return error && strncmp(error->text, path, size) == 0 && error->text[size] == ':';
+}
+
 int plan_print(const char *farm_path, struct error *ret_error)
 {
     struct farmfile farm = {0};
@@ -95,7 +102,7 @@ int plan_print(const char *farm_path, struct error *ret_error)
     rc = driver ? fill(plan, &farm, ops, driver, ret_error) : -1;
     if (rc == 0)
         rc = print(plan, ret_error);
-    else
+    else if (!names_file(ret_error, farm_path))
         error_prefix(ret_error, "%s", farm_path);
 out:
     if (driver)

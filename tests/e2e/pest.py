@@ -119,6 +119,7 @@ def mistakes_are_named_before_anything_runs(case):
     problem(case, options="++max_run_fail(none)")
     done = run(case, "case.pst", expect=3)
     assert "case.pst:" in done.err and "max_run_fail" in done.err, done
+    assert done.err.count("case.pst") == 1, done
     problem(case)
     case.write("case/model.tpl", "ptf ~\n~c    ~\n")
     done = run(case, "case.pst", expect=3)

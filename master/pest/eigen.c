@@ -168,6 +168,14 @@ bool eigen_cholesky(double *matrix, size_t order, size_t *ret_row)
     return info == 0;
 }
 
+void eigen_cholesky_invert(double *factor, size_t order)
+{
+    gang_blas();
+    if (order > 0) {
+        LAPACKE_dpotri(LAPACK_COL_MAJOR, 'L', (lapack_int)order, factor, (lapack_int)order);
+    }
+}
+
 void eigen_cholesky_solve(const double *factor, size_t order, double *x)
 {
     gang_blas();

@@ -25,6 +25,9 @@ int eigen_largest(const double *matrix, size_t order, double *ret_value,
  * *ret_row (if not NULL) is then the first row, from 0, that depends on those before it. */
 bool eigen_cholesky(double *matrix, size_t order, size_t *ret_row);
 
+/* A⁻¹ (lower triangle) in the place of that factor. */
+void eigen_cholesky_invert(double *factor, size_t order);
+
 /* x := A⁻¹x with that factor. */
 void eigen_cholesky_solve(const double *factor, size_t order, double *x);
 

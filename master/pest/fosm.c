@@ -2,6 +2,8 @@
  * fosm.c - P = L (I + LᵗAL)⁻¹ Lᵗ, where C = LLᵗ and A = JᵗQJ.
  *
  * I + LᵗAL has no eigenvalue below 1, so its Cholesky factor M always exists: P = (LM⁻ᵗ)(LM⁻ᵗ)ᵗ.
+ * Where C is diagonal, all of it happens in the place of P: there the inverse from M is P but for
+ * its units. Else a second matrix, LM⁻ᵗ, is needed.
  */
 #include "config.h"
 
@@ -65,10 +67,30 @@ static void root_make(const struct covariance *prior, const double *matrix, doub
                 (blasint)n, 1, matrix, (blasint)n, root, (blasint)n);
 }
 
-static int posterior_make(struct fosm *fosm, const double *normal, double *matrix,
-                          struct error *ret_error)
+/* From M in the lower triangle of `matrix` to that of P. */
+static int posterior_finish(const struct covariance *prior, double *matrix)
+{
+    size_t n = prior->count;
+    if (prior->diagonal) {
+        eigen_cholesky_invert(matrix, n);
+        sandwich(prior, matrix);
+        return 0;
+    }
+    double *root = malloc((n * n + 1) * sizeof(*root));
+    if (!root) {
+        return -1;
+    }
+    root_make(prior, matrix, root);
+    cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, (blasint)n, (blasint)n, 1, root,
+                (blasint)n, 0, matrix, (blasint)n);
+    free(root);
+    return 0;
+}
+
+static int posterior_make(struct fosm *fosm, const double *normal, struct error *ret_error)
 {
     size_t n = fosm->count;
+    double *matrix = fosm->posterior;
     memcpy(matrix, normal, n * n * sizeof(*matrix));
     sandwich(fosm->prior, matrix);
     for (size_t i = 0; i < n; i++) {
@@ -79,20 +101,15 @@ static int posterior_make(struct fosm *fosm, const double *normal, double *matri
                          "the posterior covariance cannot be computed: the normal matrix holds "
                          "values that are not finite, or is not one");
     }
-    double *root = malloc((n * n + 1) * sizeof(*root));
-    if (!root) {
+    if (posterior_finish(fosm->prior, matrix) != 0) {
         return error_set(ret_error, ERROR_SYSTEM,
                          "there is no memory for a posterior covariance");
     }
-    root_make(fosm->prior, matrix, root);
-    cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, (blasint)n, (blasint)n, 1, root,
-                (blasint)n, 0, fosm->posterior, (blasint)n);
     for (size_t j = 0; j < n; j++) {
         for (size_t i = 0; i < j; i++) {
-            fosm->posterior[i + j * n] = fosm->posterior[j + i * n];
+            matrix[i + j * n] = matrix[j + i * n];
         }
     }
-    free(root);
     return 0;
 }
 
@@ -105,19 +122,17 @@ struct fosm *fosm_create(const double *normal, struct covariance *prior,
     }
     gang_blas();
     struct fosm *fosm = calloc(1, sizeof(*fosm));
-    double *matrix = malloc((n * n + 1) * sizeof(*matrix));
     int result = -1;
     if (fosm) {
         fosm->prior = prior;
         fosm->count = n;
         fosm->posterior = malloc((n * n + 1) * sizeof(double));
     }
-    if (!fosm || !matrix || !fosm->posterior) {
+    if (!fosm || !fosm->posterior) {
         error_set(ret_error, ERROR_SYSTEM, "there is no memory for a posterior covariance");
     } else {
-        result = n > 0 ? posterior_make(fosm, normal, matrix, ret_error) : 0;
+        result = n > 0 ? posterior_make(fosm, normal, ret_error) : 0;
     }
-    free(matrix);
     if (result != 0) {
         fosm_destroy(fosm);
         return NULL;

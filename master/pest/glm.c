@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/pest/fosm.h"
 #include "master/pest/glm.h"
 #include "master/pest/glm_private.h"
 #include "master/pest/glm_uncertainty.h"
@@ -75,27 +74,22 @@ int glm_tell(struct estimator *estimator, enum glm_event event, struct error *re
 enum estimator_next glm_finish(struct estimator *estimator, const char *reason,
                                struct error *ret_error)
 {
-    struct fosm *fosm = NULL;
     int failed;
 
     /* Their memory serves the uncertainty. */
     glm_model_destroy(estimator->full.model);
     glm_model_destroy(estimator->super.model);
     estimator->full.model = estimator->super.model = NULL;
-    failed =
-        estimator->control->noptmax == -2 ? 0 : glm_uncertainty(estimator, &fosm, ret_error);
+    failed = estimator->control->noptmax == -2 ? 0 : glm_uncertainty(estimator, ret_error);
 
     estimator->phase = GLM_PHASE_FINISHED;
     estimator->view.reason = reason;
-    estimator->view.fosm = fosm;
     glm_say(estimator, "finished: %s; phi %.6g after %lld runs", reason,
             estimator->best.point.phi.total, (long long)estimator->runs);
     if (!failed)
         failed = glm_frame_unwhiten(estimator, &estimator->full, ret_error);
     if (!failed)
         failed = glm_tell(estimator, GLM_FINISHED, ret_error);
-    fosm_destroy(fosm);
-    estimator->view.fosm = NULL;
     return failed ? ESTIMATOR_FAILED : ESTIMATOR_FINISHED;
 }
 

@@ -100,6 +100,7 @@ int glm_frame_plan(struct estimator *estimator, struct wave *wanted, struct erro
     int failed;
 
     /* What the old one has to give has been used; the new one comes in its place. */
+    glm_model_rest(frame->model);
     if (!needs_previous(estimator) || frame->directions) {
         if (estimator->view.jacobian == frame->jacobian)
             estimator->view.jacobian = NULL;

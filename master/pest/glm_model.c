@@ -30,9 +30,8 @@ static bool wants_lsqr(const struct pest_control *control, size_t n)
 
 static bool arrays_make(struct glm_model *model)
 {
-    size_t n = model->n, square = wants_lsqr(model->control, n) ? 0 : n * n;
+    size_t n = model->n;
 
-    model->normal[0] = doubles(square);
     model->gradient[0] = doubles(n);
     model->gradient[1] = doubles(n);
     model->total_gradient = doubles(n);
@@ -44,12 +43,37 @@ static bool arrays_make(struct glm_model *model)
     model->cross = doubles(n * GLM_MODEL_POINTS);
     model->turn_v = doubles(n * GLM_MODEL_POINTS);
     model->turn_w = doubles(n * GLM_MODEL_POINTS);
-    model->work = doubles(square);
     model->scratch = doubles(n * 8);
-    return model->normal[0] && model->gradient[0] && model->gradient[1] &&
-           model->total_gradient && model->metric && model->damping && model->diagonal &&
-           model->steps && model->raw_cross && model->cross && model->turn_v && model->turn_w &&
-           model->work && model->scratch;
+    return model->gradient[0] && model->gradient[1] && model->total_gradient && model->metric &&
+           model->damping && model->diagonal && model->steps && model->raw_cross &&
+           model->cross && model->turn_v && model->turn_w && model->scratch;
+}
+
+static int squares_make(struct glm_model *model, struct error *ret_error)
+{
+    size_t n = model->n;
+    int parts = model->regularisation ? 2 : 1;
+
+    for (int part = 0; part < parts; part++)
+        if (!model->normal[part] && !(model->normal[part] = doubles(n * n)))
+            break;
+    if (!model->work)
+        model->work = doubles(n * n);
+    if (model->work && model->normal[parts - 1])
+        return 0;
+    return error_set(ret_error, ERROR_SYSTEM,
+                     "no memory for the normal matrix of %zu parameters", n);
+}
+
+void glm_model_rest(struct glm_model *model)
+{
+    double **squares[] = {&model->normal[0], &model->normal[1], &model->work, &model->basis,
+                          &model->dense};
+
+    for (size_t i = 0; i < sizeof squares / sizeof *squares; i++) {
+        free(*squares[i]);
+        *squares[i] = NULL;
+    }
 }
 
 struct glm_model *glm_model_create(size_t columns, const struct pest_control *control,
@@ -65,8 +89,7 @@ struct glm_model *glm_model_create(size_t columns, const struct pest_control *co
             return model;
         glm_model_destroy(model);
     }
-    error_set(ret_error, ERROR_SYSTEM, "no memory for the normal matrix of %zu parameters",
-              columns);
+    error_set(ret_error, ERROR_SYSTEM, "no memory for a model of %zu parameters", columns);
     return NULL;
 }
 
@@ -75,22 +98,19 @@ void glm_model_destroy(struct glm_model *model)
     if (!model)
         return;
     for (int part = 0; part < 2; part++) {
-        free(model->normal[part]);
         free(model->gradient[part]);
     }
     free(model->total_gradient);
     free(model->metric);
     free(model->damping);
     free(model->diagonal);
-    free(model->basis);
-    free(model->dense);
+    glm_model_rest(model);
     upgrade_destroy(model->lsqr);
     free(model->steps);
     free(model->raw_cross);
     free(model->cross);
     free(model->turn_v);
     free(model->turn_w);
-    free(model->work);
     free(model->scratch);
     free(model->residuals);
     free(model->misses);
@@ -151,8 +171,8 @@ static int normals_fill(struct glm_model *model, const double *residuals,
     size_t n = model->n, rows = model->rows;
     int parts = model->regularisation ? 2 : 1;
 
-    if (parts == 2 && !model->normal[1] && !(model->normal[1] = doubles(n * n)))
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a second normal matrix");
+    if (squares_make(model, ret_error) != 0)
+        return -1;
     for (int part = 0; part < parts; part++) {
         enum normal_part which = part ? NORMAL_REGULARISATION : NORMAL_MEASUREMENT;
 

@@ -50,6 +50,10 @@ int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
                    const double *weights, const bool *regularisation, const double *residuals,
                    const double *damping, struct error *ret_error);
 
+/* Free what is as large as JᵗQJ, until the next glm_model_base: nothing that needs it may be called
+ * meanwhile (upgrade, predict). For the time of a Jacobian's runs, which need memory of their own. */
+void glm_model_rest(struct glm_model *model);
+
 /* The weight factor of regularisation rows (multiplies phi, that is: squared weights). */
 void glm_model_factor(struct glm_model *model, double factor);
 

@@ -59,8 +59,6 @@ struct glm_trial {
     struct glm_phi phi;
 };
 
-struct fosm; /* first-order uncertainty: master/pest/fosm.h */
-
 struct glm_view {
     const struct pest_control *control;
     const char *folder, *output_base;
@@ -96,8 +94,7 @@ struct glm_view {
                                                     * GLM_ITERATION */
     int max_relative_parameter, max_factor_parameter; /* which (index), -1: none */
 
-    const char *reason;      /* at GLM_FINISHED: a sentence */
-    const struct fosm *fosm; /* at GLM_FINISHED; NULL: not wanted or not possible */
+    const char *reason; /* at GLM_FINISHED: a sentence */
 };
 
 struct glm_report_member {

@@ -104,6 +104,17 @@ static size_t rank_count(const struct pest_control *control, const double *value
     return count;
 }
 
+/* The Jacobian has given what it had. */
+static void jacobian_free(struct estimator *estimator)
+{
+    struct glm_frame *full = &estimator->full;
+
+    if (estimator->view.jacobian == full->jacobian)
+        estimator->view.jacobian = NULL;
+    free(full->jacobian);
+    full->jacobian = NULL;
+}
+
 /* Takes `normal`: its eigenvectors come in its place. */
 static int identifiability_put(struct estimator *estimator, double *normal,
                                const size_t *indices, struct error *ret_error)
@@ -124,14 +135,18 @@ static int identifiability_put(struct estimator *estimator, double *normal,
     return failed;
 }
 
-static int files_put(struct estimator *estimator, const struct fosm *fosm, double *normal,
-                     const size_t *indices, struct error *ret_error)
+/* One large matrix after the other. */
+static int files_put(struct estimator *estimator, double *normal, const size_t *indices,
+                     struct error *ret_error)
 {
-    if (!estimator->context.output_base)
-        return 0;
-    if (parameters_put(estimator, fosm, indices, ret_error) != 0 ||
-        forecasts_put(estimator, fosm, ret_error) != 0)
+    struct fosm *fosm = fosm_create(normal, estimator->prior, ret_error);
+    int failed = !fosm || parameters_put(estimator, fosm, indices, ret_error) != 0 ||
+                 forecasts_put(estimator, fosm, ret_error) != 0;
+
+    fosm_destroy(fosm);
+    if (failed)
         return -1;
+    jacobian_free(estimator);
     return identifiability_put(estimator, normal, indices, ret_error);
 }
 
@@ -171,22 +186,20 @@ int glm_uncertainty_open(struct estimator *estimator, struct error *ret_error)
     return 0;
 }
 
-int glm_uncertainty(struct estimator *estimator, struct fosm **ret_fosm,
-                    struct error *ret_error)
+int glm_uncertainty(struct estimator *estimator, struct error *ret_error)
 {
     const struct glm_frame *full = &estimator->full;
     size_t *indices;
     double *normal;
     int failed = -1;
 
-    *ret_fosm = NULL;
     if (!estimator->options.uncertainty || !estimator->prior || !full->jacobian ||
-        !full->whitened)
+        !full->whitened || !estimator->context.output_base)
         return 0;
     indices = indices_make(&estimator->parameters, ret_error);
     normal = indices ? normal_make(estimator, ret_error) : NULL;
-    if (normal && (*ret_fosm = fosm_create(normal, estimator->prior, ret_error)))
-        failed = files_put(estimator, *ret_fosm, normal, indices, ret_error);
+    if (normal)
+        failed = files_put(estimator, normal, indices, ret_error);
     free(normal);
     free(indices);
     return failed;

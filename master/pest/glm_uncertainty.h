@@ -11,11 +11,11 @@
 
 #include "master/pest/glm_private.h"
 
-/* *ret_fosm: to be destroyed by the caller after the report; NULL where there is none. Files are
- * written where the context has an output_base. The full frame must be whitened. -1 with a
- * sentence (++parcov cannot be read, a forecast is not an observation ...). */
-int glm_uncertainty(struct estimator *estimator, struct fosm **ret_fosm,
-                    struct error *ret_error);
+/* Write the files, where the context has an output_base. The full frame must be whitened; its
+ * Jacobian, which nobody needs any more, is freed on the way: the most memory taken is that of the
+ * Jacobian and two or three matrices of JᵗQJ's size. -1 with a sentence (a forecast is not an
+ * observation ...). */
+int glm_uncertainty(struct estimator *estimator, struct error *ret_error);
 
 /* The prior covariance of the parameters, read or made when the estimation opens, so that a mistake
  * in ++parcov shows then. Bounds that give no prior only mean that no uncertainty is told. */

@@ -18,6 +18,8 @@
 
 #define BLOCK_BYTES      ((size_t)48 << 20)
 #define BLOCK_ROWS       4096 /* more brings nothing */
+#define BLOCK_ROWS_LEAST 256  /* BLAS works through as many at a time */
+#define BLOCK_PART       4    /* of the Jacobian, else */
 #define TILE             512 /* columns: packing is 1/TILE of the work, and 55 tiles for n = 5000 */
 #define GRADIENT_COLUMNS 64
 #define MULTIPLY_ROWS    2048
@@ -132,6 +134,9 @@ static size_t block_rows(size_t parameters, size_t rows)
 {
     size_t most = BLOCK_BYTES / sizeof(double) / parameters;
     most = most < 64 ? 64 : most > BLOCK_ROWS ? BLOCK_ROWS : most;
+    if (most > BLOCK_ROWS_LEAST && most > rows / BLOCK_PART) {
+        most = rows / BLOCK_PART > BLOCK_ROWS_LEAST ? rows / BLOCK_PART : BLOCK_ROWS_LEAST;
+    }
     return rows < most ? rows : most;
 }
 

@@ -35,7 +35,7 @@ struct http;
 /* What holds for all requests. A zero stands for the default in brackets. All borrowed until
  * http_destroy. */
 struct http_options {
-    int connections;         /* to one host at once [8] */
+    int connections;         /* requests at once; others queue [8] */
     int tries;               /* of one request, the first one counted [6]; 1: never retry */
     int connect_timeout_s;   /* [15] */
     int stall_timeout_s;     /* without a byte in either direction [60] */
@@ -151,7 +151,7 @@ struct http_request {
 };
 
 /* Begin a request: what it points to, other than the body, is copied. -1 with a sentence: then
- * `done` is not called. At most options.connections go on at once to one host; others queue. */
+ * `done` is not called. */
 int http_start(struct http *http, const struct http_request *request, struct error *ret_error);
 
 /* Go on with all requests until one of them is done or `limit_ms` have passed (-1: no limit).

@@ -165,9 +165,10 @@ static void parameter_group_row(struct pest_reader *reader, struct pest_place pl
     group.derinc = cell_real(reader, place, "derinc", cells[2], group.derinc);
     group.derinclb = cell_real(reader, place, "derinclb", cells[3], 0);
     group.derincmul = cell_real(reader, place, "derincmul", cells[5], group.derincmul);
-    if (group.derinc < 0)
-        pest_mistake(reader, place, "derinc: %s is negative; more than 0 is expected",
-                     cells[2]);
+    if (group.derinc < 0) {
+        pest_warn(reader, place, "derinc: %s is negative; its magnitude is used", cells[2]);
+        group.derinc = -group.derinc;
+    }
     if (group.derinclb < 0)
         pest_warn(reader, place, "derinclb: %s is negative", cells[3]);
     if (group.derincmul <= 0)

@@ -96,16 +96,22 @@ static int add(struct parser *parser, struct instruction instruction, const char
     return 0;
 }
 
+/* The last of a line may lack its second delimiter, as in files that PEST++ and pyEMU read. */
 static int parse_marker(struct parser *parser)
 {
     const char *close =
         memchr(parser->at + 1, parser->mark, (size_t)(parser->end - parser->at - 1));
+    const char *end = close;
     if (!close)
-        return fail(parser, "a %c has no partner in its line", parser->mark);
-    if (close == parser->at + 1)
+        for (end = parser->end; pest_is_blank(end[-1]);)
+            end--;
+    if (end == parser->at + 1)
         return fail(parser, "there is no text between two %c", parser->mark);
-    enum instruction_kind kind = parser->begins ? INSTRUCTION_PRIMARY : INSTRUCTION_SECONDARY;
-    return add(parser, (struct instruction){.kind = (uint8_t)kind}, close + 1);
+    const struct instruction marker = {
+        .kind = parser->begins ? INSTRUCTION_PRIMARY : INSTRUCTION_SECONDARY,
+        .number = (uint64_t)(end - parser->at - 1),
+    };
+    return add(parser, marker, close ? close + 1 : end);
 }
 
 static int refuse_name(struct parser *parser, const char *name, size_t size)
@@ -303,7 +309,7 @@ static int parse_all(struct parser *parser, size_t size)
     to->path = strdup(parser->name);
     if (!parser->seen || !to->path)
         return fail_memory(parser);
-    if (pest_head_parse(to->text, size, parser->name, "pif", "![]():&", &head, parser->error) <
+    if (pest_head_parse(to->text, size, parser->name, "pif", "[]():&", &head, parser->error) <
         0)
         return -1;
     parser->mark = head.mark;

@@ -29,7 +29,7 @@ struct instruction {
     uint32_t size;        /* of its text */
     size_t start;         /* of its text in the instruction file */
     uint64_t line;        /* of the instruction file */
-    uint64_t number;      /* lines to go on; the column of t# */
+    uint64_t number;      /* lines to go on; the column of t#; the length of a marker */
     uint32_t first, last; /* columns, from 1 */
     int observation;
 };

@@ -80,7 +80,7 @@ static int fail_number(struct reading *reading, const char *text, size_t size,
 static struct piece marker_text(const struct pest_instructions *from,
                                 const struct instruction *marker)
 {
-    return (struct piece){from->text + marker->start + 1, marker->size - 2};
+    return (struct piece){from->text + marker->start + 1, marker->number};
 }
 
 static bool ends_word(const struct reading *reading, char c)

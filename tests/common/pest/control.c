@@ -299,6 +299,8 @@ static void what_pest_would_not_like_is_a_warning(void **state)
          "above "
          "0 is used"},
         {"g 1 0 1", "g", "case.pst:14: scale is missing; 1 is assumed"},
+        {"relative 0.01", "absolute -1",
+         "case.pst:12: derinc: -1 is negative; its magnitude is used"},
         {"o1 1.25 1", "o1 1.25 -1", "case.pst:19: weight: -1 is negative; 0 is used"},
         {"o1 1.25 1", "o1 NaN 0", "case.pst:19: obsval: NaN; 0 is used, for its weight is 0"},
         {"* model command", "++lambdas(1) ++LAMBDAS(2)\n* model command",

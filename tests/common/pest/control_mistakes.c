@@ -46,8 +46,6 @@ static void each_mistake_has_its_sentence(void **state)
         {" parabolic", "",
          "case.pst:12: dermthd is missing: a line of \"* parameter groups\" has at least 7 "
          "fields"},
-        {"relative 0.01", "relative -1",
-         "case.pst:12: derinc: -1 is negative; more than 0 is expected"},
         {"k log", "k lag",
          "case.pst:14: partrans: \"lag\": none, log, fixed or tied is expected"},
         {"k log factor", "k log fact",

@@ -108,7 +108,6 @@ static void what_is_no_instruction_is_refused_with_its_line(void **state)
         {"pif @ @\n", "ins:1: one character"},
         {"pif @@\n", "ins:1: one character"},
         {"pif a\n", "ins:1: the delimiter must not be"},
-        {"pif !\n", "ins:1: the delimiter must not be"},
         {"pif &\n", "ins:1: the delimiter must not be"},
         {"pif @\n\n!a!\n", "ins:3: \"!a!\" cannot begin a line"},
         {"pif @\nw !a!\n", "ins:2: \"w\" cannot begin a line"},
@@ -121,7 +120,7 @@ static void what_is_no_instruction_is_refused_with_its_line(void **state)
         {"pif @\nl1x !a!\n", "ins:2: \"l1x\" is not an instruction"},
         {"pif @\nl1 word\n", "ins:2: \"word\" is not an instruction"},
         {"pif @\nl1 x\n", "ins:2: \"x\" is not an instruction"},
-        {"pif @\nl1 @abc\n", "ins:2: a @ has no partner"},
+        {"pif @\nl1 @  \n", "ins:2: there is no text between two @"},
         {"pif @\nl1 @@\n", "ins:2: there is no text"},
         {"pif @\nl1 !a\n", "has no second !"},
         {"pif @\nl1 !!\n", "names no observation"},
@@ -236,6 +235,18 @@ static void markers_search_lines_and_within_them(void **state)
     check(*state, "pif @\nl1 @x@!a! @y@!b!\n", "x1y2\n", 1, 2);
     check(*state, "pif @\n@é@ !a!\n", "\xc3\xa9 4\n", 4, unset);
     check(*state, "pif @\n@\t@ !a!\n", "1\n2\t3\n", 3, unset);
+}
+
+static void the_last_marker_of_a_line_may_be_open(void **state)
+{
+    check(*state, "pif $\n$time,$ $q\nl1 !a! !b!", "time\ntime,q\n1 2\n", 1, 2);
+    check(*state, "pif $\nl1 !a! !b! $end of it \t\r\n", "1 2 end of it\n", 1, 2);
+}
+
+/* With a delimiter like this, there are no free numbers. */
+static void exclamation_marks_may_delimit_markers(void **state)
+{
+    check(*state, "pif !\n!x! [a]2:3\nl1 [b]1:2\n", "x12\n34\n", 12, 34);
 }
 
 static void a_marker_after_markers_sends_the_search_on(void **state)
@@ -395,6 +406,8 @@ int main(void)
         TEST(columns_are_counted_from_one),
         TEST(tabs_reach_to_the_next_eighth_column),
         TEST(markers_search_lines_and_within_them),
+        TEST(the_last_marker_of_a_line_may_be_open),
+        TEST(exclamation_marks_may_delimit_markers),
         TEST(a_marker_after_markers_sends_the_search_on),
         TEST(a_free_number_ends_where_it_must),
         TEST(more_delimiters_separate_words),

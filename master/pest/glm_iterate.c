@@ -263,6 +263,27 @@ static enum estimator_next trials_plan(struct estimator *estimator, struct wave 
     return count ? ESTIMATOR_WAVE : iteration_end(estimator, wanted, slots, ret_error);
 }
 
+/* Not one derivative is known: a model that works no more, or a disk that is full. */
+static bool is_blind(const struct glm_frame *frame)
+{
+    for (size_t c = 0; c < frame->n; c++)
+        if (!frame->derivatives.dead[c])
+            return false;
+    return glm_frame_holes(frame);
+}
+
+/* What was found so far is written, and the estimation fails: it is no minimum that it ends at. */
+static enum estimator_next blind_end(struct estimator *estimator, struct error *ret_error)
+{
+    static const char reason[] = "every derivative run failed, in three Jacobians on end";
+
+    if (glm_finish(estimator, reason, ret_error) == ESTIMATOR_FAILED)
+        return failed();
+    error_set(ret_error, ERROR_TASKS, "%s; the .par file has the best parameters so far",
+              reason);
+    return failed();
+}
+
 enum estimator_next glm_iterate_begin(struct estimator *estimator, struct wave *wanted,
                                       uint32_t slots, struct error *ret_error)
 {
@@ -275,10 +296,15 @@ enum estimator_next glm_iterate_begin(struct estimator *estimator, struct wave *
             return iteration_end(estimator, wanted, slots, ret_error);
         if (glm_frame_holes(estimator->frame) && ++estimator->holes < HOLES)
             return next_jacobian(estimator, wanted, ret_error);
+        if (is_blind(estimator->frame))
+            return blind_end(estimator, ret_error);
         if (!may_switch(estimator))
             return glm_finish(estimator,
-                              "phi is at its minimum: no upgrade is expected to lower it by "
-                              "more than 1e-9 of itself",
+                              glm_frame_holes(estimator->frame)
+                                  ? "no upgrade is expected to lower phi; but of some "
+                                    "parameters all derivative runs failed"
+                                  : "phi is at its minimum: no upgrade is expected to lower it "
+                                    "by more than 1e-9 of itself",
                               ret_error);
         estimator->switched = true;
         return next_jacobian(estimator, wanted, ret_error);

@@ -94,8 +94,6 @@ def thousands_that_vanish_are_noticed_and_replaced(case):
     need_descriptors(MANY + SPARE)
     farm = farm_of(case, 2 * MANY).start()
     first = Crowd(case, farm, MANY, NEVER_MS, "first")
-    first.wait("joined")
-    
     first.all_run(farm, MANY)
     kill(first.process.pid)
     farm.wait_workers("lost", MANY)

@@ -170,7 +170,7 @@ static bool forget_lessons(struct estimator *estimator)
     struct glm_frame *frame = estimator->frame;
 
     if (frame->search.improved || frame->search.plain || frame->search.closing ||
-        frame->search.trials == 0 || estimator->hope < WORTH)
+        estimator->hope < WORTH)
         return false;
     glm_lessons_clear(&frame->lessons);
     glm_model_forget(frame->model);

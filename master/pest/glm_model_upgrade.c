@@ -11,6 +11,12 @@
  * A Gauss-Newton step solves (J(s)ᵗQJ(s) + lambda D') x = J(s)ᵗQr(s) - lambda D' (s - c) (D': W, or
  * what else lambda multiplies) among the parameters that may move. Those that the step would take out of the box are put on its edge and
  * the others are solved for again, knowing of it; those at an edge with a step inwards are free.
+ *
+ * From the second step on the matrix is Newton's: the curvature of r(s) times residuals adds
+ * - sum over j of 2 u_j W d_j (W d_j)ᵗ / k(d_j, d_j). Where residuals stay large, Gauss and Newton's
+ * steps are too long or too short for ever (J. E. Dennis, D. M. Gay, R. E. Welsch, "An adaptive
+ * nonlinear least-squares algorithm", ACM TOMS 7 (1981) 348-368). Where that matrix is not positive
+ * definite, or its step gains nothing, it is left out.
  */
 #include "config.h"
 
@@ -25,6 +31,7 @@
 #define SETTLED    1e-12 /* |step|² against phi: nothing more to be had from the model */
 #define HALVINGS   8
 #define EDGE_TURNS 50
+#define ONE_BY_ONE 60 /* parameters; with so few, edges are always met one by one */
 
 struct inner {
     struct glm_model *model;
@@ -36,6 +43,8 @@ struct inner {
     double *tried; /* [n] */
     size_t *index; /* [n] free ones */
     bool *held;    /* [n] */
+    double
+        bend[GLM_MODEL_POINTS]; /* what residuals times their curvature add; 0: Gauss-Newton */
 };
 
 static double total_gradient(const struct glm_model *model, size_t p)
@@ -191,9 +200,21 @@ static double entry(const struct inner *inner, size_t p, size_t c)
     for (size_t j = 0; j < model->fitted; j++)
         sum += model->turn_w[j * n + p] * model->turn_v[j * n + c] +
                model->turn_v[j * n + p] * model->turn_w[j * n + c];
+    for (size_t j = 0; j < model->fitted; j++)
+        if (inner->bend[j] != 0.0)
+            sum += inner->bend[j] * model->metric[p] * model->steps[j * n + p] *
+                   model->metric[c] * model->steps[j * n + c];
     if (p == c)
         sum += inner->lambda * model->damping[p];
     return sum;
+}
+
+static bool is_newton(const struct inner *inner)
+{
+    for (size_t j = 0; j < inner->model->fitted; j++)
+        if (inner->bend[j] != 0.0)
+            return true;
+    return false;
 }
 
 /* Factor the matrix of the free parameters; more ridge until it can be done. */
@@ -201,7 +222,8 @@ static int factor_free(const struct inner *inner, size_t free_count)
 {
     double *work = inner->model->work;
 
-    for (double ridge = RIDGE; ridge < 10.0; ridge *= 100.0) {
+    for (double ridge = RIDGE; ridge < (is_newton(inner) ? 1.1 * RIDGE : 10.0);
+         ridge *= 100.0) {
         for (size_t j = 0; j < free_count; j++)
             for (size_t i = j; i < free_count; i++)
                 work[i + j * free_count] = work[j + i * free_count] =
@@ -276,7 +298,8 @@ static size_t edge(const struct inner *inner, const double *s)
     return count;
 }
 
-static int step_fill(const struct inner *inner, const double *s, double *right)
+/* Nobody has moved; held are those at an edge whom the slope pushes out. */
+static void hold(const struct inner *inner, const double *s)
 {
     const struct glm_box *box = inner->box;
 
@@ -287,12 +310,120 @@ static int step_fill(const struct inner *inner, const double *s, double *right)
         inner->held[p] = out || (box->frozen && box->frozen[p]);
         inner->step[p] = 0.0;
     }
-    for (int turn = 0; turn < (inner->model->n > 1000 ? 4 : EDGE_TURNS); turn++) {
+}
+
+/* The slope of what is minimised, at s + step: of the quadratic. */
+static double slope_at(const struct inner *inner, size_t p)
+{
+    double sum = inner->slope[p];
+
+    for (size_t c = 0; c < inner->model->n; c++)
+        if (inner->step[c] != 0.0)
+            sum -= entry(inner, p, c) * inner->step[c];
+    return sum;
+}
+
+/* By how much a step lowers the quadratic. */
+static double decrease(const struct inner *inner)
+{
+    double sum = 0.0;
+
+    for (size_t p = 0; p < inner->model->n; p++)
+        if (inner->step[p] != 0.0)
+            sum += inner->step[p] * (inner->slope[p] + slope_at(inner, p));
+    return sum;
+}
+
+/* Go from `before` to inner->step as far as the box allows; who stops it is held. False: nobody. */
+static bool go_to_edge(const struct inner *inner, const double *s, const double *before)
+{
+    const struct glm_box *box = inner->box;
+    size_t n = inner->model->n, stops = n;
+    double part = 1.0, edge_at = 0.0;
+
+    for (size_t p = 0; p < n; p++) {
+        double way = inner->step[p] - before[p], to = s[p] + inner->step[p];
+        double at = (to < box->lower[p] ? box->lower[p] : box->upper[p]) - s[p];
+
+        if (inner->held[p] || (to >= box->lower[p] && to <= box->upper[p]) ||
+            (at - before[p]) / way >= part)
+            continue;
+        part = fmax(0.0, (at - before[p]) / way);
+        edge_at = at;
+        stops = p;
+    }
+    for (size_t p = 0; p < n && stops < n; p++)
+        if (!inner->held[p])
+            inner->step[p] = before[p] + part * (inner->step[p] - before[p]);
+    if (stops == n)
+        return false;
+    inner->step[stops] = edge_at;
+    inner->held[stops] = true;
+    return true;
+}
+
+/* Set free who is held at an edge and would rather go inwards, the keenest; whether there is one. */
+static bool set_free(const struct inner *inner, const double *s)
+{
+    const struct glm_box *box = inner->box;
+    size_t n = inner->model->n, keenest = n;
+    double most = 0.0;
+
+    for (size_t p = 0; p < n; p++) {
+        double slope, keen;
+
+        if (!inner->held[p] || (box->frozen && box->frozen[p]) ||
+            !(box->lower[p] < box->upper[p]))
+            continue;
+        slope = slope_at(inner, p);
+        keen = s[p] + inner->step[p] <= box->lower[p] ? slope : -slope;
+        keen /= sqrt(inner->model->metric[p]);
+        if (keen > most) {
+            most = keen;
+            keenest = p;
+        }
+    }
+    if (keenest < n)
+        inner->held[keenest] = false;
+    return keenest < n;
+}
+
+/* One edge after the other, so that the quadratic falls all the way (C. L. Lawson and R. J. Hanson,
+ * Solving Least Squares Problems, 1974, chapter 23; with two bounds, P. B. Stark and R. L. Parker,
+ * Comput. Stat. 10 (1995) 129-141). */
+static int along_edges(const struct inner *inner, const double *s, double *right, int turns)
+{
+    size_t n = inner->model->n;
+    double *before = inner->model->scratch + 4 * n;
+
+    hold(inner, s);
+    for (int turn = 0; turn < turns; turn++) {
+        memcpy(before, inner->step, n * sizeof *before);
         if (solve_free(inner, right) != 0)
             return -1;
-        if (edge(inner, s) == 0 || box->clip)
-            return 0;
+        if (!go_to_edge(inner, s, before) && !set_free(inner, s))
+            break;
     }
+    return 0;
+}
+
+/* The quick way puts all that go out of the box on its edge at once. They may stand there in each
+ * other's way, and nothing be gained; then they go one by one. */
+static int step_fill(const struct inner *inner, const double *s, double *right)
+{
+    int turns = inner->model->n > 1000 ? 4 : EDGE_TURNS;
+    bool small = inner->model->n <= ONE_BY_ONE, edges = false;
+
+    hold(inner, s);
+    for (int turn = 0; turn < turns; turn++) {
+        if (solve_free(inner, right) != 0)
+            return -1;
+        if (edge(inner, s) == 0 || inner->box->clip)
+            break;
+        edges = true;
+    }
+    if (edges && (small || decrease(inner) <= 0.0))
+        return along_edges(inner, s, right, turns);
     return 0;
 }
 
@@ -327,15 +458,27 @@ static int inner_init(struct inner *inner, struct glm_model *model)
     return inner->index && inner->held ? 0 : -1;
 }
 
-/* One Gauss-Newton step; how much it gained, 0 at the end of the way, -1: a bad matrix. */
-static double gauss_newton(const struct inner *inner, double *s, double before)
+/* One step: Newton's, `newton` allowing, or else Gauss and Newton's. How much it gained, 0 at the end
+ * of the way, -1: a bad matrix. */
+static double step_take(struct inner *inner, double *s, double before, bool newton)
 {
-    double q[GLM_MODEL_POINTS], d[GLM_MODEL_POINTS], u[GLM_MODEL_POINTS];
+    double q[GLM_MODEL_POINTS], d[GLM_MODEL_POINTS], u[GLM_MODEL_POINTS], gained;
+    double *right = inner->model->scratch + 3 * inner->model->n;
 
     curve(inner->model, s, q, d, u);
     slope_fill(inner, s, q, d, u);
     turn_fill(inner, d);
-    if (step_fill(inner, s, inner->model->scratch + 3 * inner->model->n) != 0)
+    for (size_t j = 0; newton && j < inner->model->fitted; j++)
+        inner->bend[j] = -2.0 * u[j] / inner->model->lengths[j];
+    if (is_newton(inner)) {
+        int failed = step_fill(inner, s, right);
+
+        memset(inner->bend, 0, sizeof inner->bend);
+        gained = failed ? 0.0 : walk(inner, s, before);
+        if (gained > 0.0)
+            return gained;
+    }
+    if (step_fill(inner, s, right) != 0)
         return -1.0;
     if (glm_model_distance(inner->model, inner->step, NULL) <= SETTLED * before)
         return 0.0;
@@ -361,7 +504,7 @@ int glm_model_upgrade(struct glm_model *model, const struct glm_box *box, double
     for (int i = 0; i < effort; i++) {
         double before = value(&inner, ret_step);
 
-        gained = gauss_newton(&inner, ret_step, before);
+        gained = step_take(&inner, ret_step, before, i > 0);
         if (gained <= 1e-6 * before)
             break;
     }

@@ -49,6 +49,7 @@ void glm_search_begin(struct glm_search *search, struct glm_model *model,
     search->since = 0;
     search->spent = spent;
     search->promised = search->missed = NAN;
+    search->shortest = HUGE_VAL;
     search->closing = search->plain = false;
 }
 
@@ -115,6 +116,7 @@ int glm_search_take(struct glm_search *search, const double *step, double lambda
         search->doubts[0].distance = sqrt(nearest);
         search->doubts[0].missed = missed;
     }
+    search->shortest = fmin(search->shortest, glm_model_distance(search->model, step, NULL));
     better =
         glm_regul_merit(search->regul, measurement, regularisation) <
         glm_regul_merit(search->regul, search->best_measurement, search->best_regularisation);
@@ -140,10 +142,7 @@ void glm_search_plain(struct glm_search *search)
     search->plain = true;
     search->doubts[0].distance = search->doubts[1].distance = 0.0;
     search->rounds = 0;
-    for (size_t i = 0; i < search->known_count; i++)
-        search->reach =
-            fmin(search->reach,
-                 0.25 * glm_model_distance(search->model, search->known + i * search->n, NULL));
+    search->reach = fmin(search->reach, 0.25 * search->shortest);
 }
 
 void glm_search_fail(struct glm_search *search, const double *step)

@@ -25,6 +25,8 @@
 #define DISAPPOINTED 4      /* trials on end */
 #define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
+#define AMPLE_TRIALS 6.0 /* at least */
+#define AMPLE_SHARE  1.5 /* of a Jacobian's runs */
 
 /* How long a ladder, and how many Gauss-Newton steps per rung, n parameters can pay. */
 static void afford(size_t n, size_t *ret_rungs, int *ret_effort)
@@ -196,6 +198,18 @@ static void swap(struct glm_search *search, size_t a, size_t b)
     search->candidates[b] = kept;
 }
 
+/* Leave out what would be a run again. */
+static void repeats_drop(struct glm_search *search)
+{
+    double near =
+        FAR_ENOUGH * FAR_ENOUGH *
+        glm_regul_merit(search->regul, search->base_measurement, search->base_regularisation);
+
+    for (size_t i = search->candidate_count; i-- > 0;)
+        if (glm_search_nearest(search, search->candidates[i].step) <= near)
+            swap(search, i, --search->candidate_count);
+}
+
 /* How much a candidate differs from those chosen, as a share of its own length. */
 static double difference(const struct glm_search *search, size_t candidate, size_t chosen)
 {
@@ -253,6 +267,16 @@ static int scales_add(struct glm_search *search, size_t chosen, struct error *re
     return 0;
 }
 
+/* PHIRATSUF is met and trials have cost more than a Jacobian: what they teach is worth less than a new
+ * one. */
+static bool is_ample(const struct glm_search *search, double base, double best)
+{
+    double runs = (double)search->trials;
+
+    return best < search->control->phiratsuf * base && runs >= AMPLE_TRIALS &&
+           runs >= AMPLE_SHARE * (double)search->spent;
+}
+
 /* Whether the best candidate is worth its run, phi having fallen already. */
 static bool worth(const struct glm_search *search, double base, double best, double next)
 {
@@ -263,6 +287,8 @@ static bool worth(const struct glm_search *search, double base, double best, dou
         return false;
     if (search->closing)
         return best - next > CLOSING * best;
+    if (is_ample(search, base, best))
+        return false;
     /* A gain that is hardly in doubt would be had by the next iteration in as many trials; taken
      * now it may spare that iteration's. */
     if (search->candidates[0].doubt < TRUSTED * (best - next) &&
@@ -285,10 +311,9 @@ static bool is_over(const struct glm_search *search)
     const double *step = search->candidates[0].step;
     double nearest = glm_search_nearest(search, step);
 
-    /* It would be a run again, or nearly one for nearly nothing. */
-    if (nearest <= FAR_ENOUGH * FAR_ENOUGH * base ||
-        (best - next < LITTLE * best &&
-         nearest <= AGAIN * glm_model_distance(search->model, step, search->best)))
+    /* It would nearly be a run again, for nearly nothing. */
+    if (best - next < LITTLE * best &&
+        nearest <= AGAIN * glm_model_distance(search->model, step, search->best))
         return true;
     if (search->closing && search->since >= DISAPPOINTED)
         return true;
@@ -324,6 +349,12 @@ int glm_search_propose(struct glm_search *search, uint32_t slots, size_t *ret_co
         return -1;
     for (size_t i = 0; i < search->candidate_count; i++)
         judge(search, &search->candidates[i]);
+    repeats_drop(search);
+    if (!search->candidate_count) {
+        search->promised = glm_regul_merit(search->regul, search->best_measurement,
+                                           search->best_regularisation);
+        return 0;
+    }
     swap(search, 0, choose(search));
     search->promised = search->candidates[0].expected;
     if (is_over(search))

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/master/pest/glm_problems.h"
+#include "tests/master/pest/scratch.h"
 
 static const uint32_t slot_counts[] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16};
 #define SLOT_COUNTS (sizeof slot_counts / sizeof *slot_counts)
@@ -97,6 +98,39 @@ static void no_more_runs_than_pestpp_for_any_number_of_slots(void **state)
             /* Even the fewest runs that PEST++ was seen to need, but for g1, where those do not
              * reach the minimum. */
             assert_in_range(result.runs, 1, glm_problems[i].single_runs);
+        }
+}
+
+/* Whether a row of .iobj has no more runs and no larger phi. */
+static bool is_matched(int row_of_pestpp, const struct glm_problem *problem)
+{
+    bool regular = strstr(problem->name, "regul") != NULL;
+    double phi = problem->rows[row_of_pestpp].phi * (1.0 + 2e-5); /* as in rows_check */
+
+    for (int i = 0; i < result.rows; i++)
+        if (result.row[i].runs <= problem->rows[row_of_pestpp].runs &&
+            (regular ? result.row[i].measurement : result.row[i].phi) <= phi)
+            return true;
+    return false;
+}
+
+/* The same as users read it: runs and phi at the end of iterations, in .iobj. */
+static void iterations_end_no_later_than_those_of_pestpp(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < GLM_PROBLEMS; i++)
+        for (size_t k = 0; k < SLOT_COUNTS; k++) {
+            const struct glm_problem *problem = &glm_problems[i];
+            struct glm_rig rig = rig_of(problem, slot_counts[k]);
+
+            rig.output_base = "case";
+            glm_rig_run(&rig, &result);
+            assert_false(result.failed);
+            for (int r = 0; r < problem->row_count; r++)
+                if (!is_matched(r, problem))
+                    fail_msg("%s with %u slots: no row of .iobj is as good as %d:%g",
+                             problem->name, (unsigned)slot_counts[k], problem->rows[r].runs,
+                             problem->rows[r].phi);
         }
 }
 
@@ -453,20 +487,16 @@ static void singular_values_are_left_out(void **state)
 static void a_jacobian_and_results_from_files_save_their_runs(void **state)
 {
     struct glm_rig rig = rig_of(&glm_problems[0], 2);
-    FILE *file = fopen("/tmp/beofarm-glm.mat", "w");
-    char options[256];
 
     (void)state;
-    fputs("2 3 2\n10 23.88 5\n0 -1 5\n* row names\nr1\nr2\n* column names\ny\nx\nz\n", file);
-    fclose(file);
-    file = fopen("/tmp/beofarm-glm.rei", "w");
-    fputs(" MODEL OUTPUTS AT THE START\n\n Name Group Measured Modelled Residual Weight\n"
-          " r2 og 0.0 2.2 -2.2 1.0\n r1 og 0.0 -4.4 4.4 1.0\n",
-          file);
-    fclose(file);
-    snprintf(options, sizeof options,
-             "++base_jacobian(beofarm-glm.mat)\n++hotstart_resfile(beofarm-glm.rei)\n");
-    rig.control = with(glm_problems[0].control, options);
+    scratch_text("base.mat", "2 3 2\n10 23.88 5\n0 -1 5\n* row names\nr1\nr2\n"
+                             "* column names\ny\nx\nz\n");
+    scratch_text(
+        "base.rei",
+        " MODEL OUTPUTS AT THE START\n\n Name Group Measured Modelled Residual Weight\n"
+        " r2 og 0.0 2.2 -2.2 1.0\n r1 og 0.0 -4.4 4.4 1.0\n");
+    rig.control = with(glm_problems[0].control,
+                       "++base_jacobian(base.mat)\n++hotstart_resfile(base.rei)\n");
     glm_rig_run(&rig, &result);
     if (result.failed)
         fail_msg("%s", result.error.text);
@@ -477,13 +507,11 @@ static void a_jacobian_and_results_from_files_save_their_runs(void **state)
     glm_rig_run(&rig, &other);
     /* Later iterations may differ by rounding. */
     assert_int_equal(result.iteration_runs[1], other.iteration_runs[1] - 3);
-    rig.control = with(glm_problems[1].control, "++base_jacobian(beofarm-glm.mat)\n");
+    rig.control = with(glm_problems[1].control, "++base_jacobian(base.mat)\n");
     rig.model = glm_problems[1].model;
     glm_rig_run(&rig, &result);
     assert_true(result.failed);
     assert_non_null(strstr(result.error.text, "has no row for observation \"o1\""));
-    unlink("/tmp/beofarm-glm.mat");
-    unlink("/tmp/beofarm-glm.rei");
 }
 
 static void phi_thresholds_end_it(void **state)
@@ -546,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_phi_beyond_all_numbers_is_the_end_with_a_sentence),
         cmocka_unit_test(failed_runs_are_survived),
         cmocka_unit_test(no_more_runs_than_pestpp_for_any_number_of_slots),
+        cmocka_unit_test(iterations_end_no_later_than_those_of_pestpp),
         cmocka_unit_test(the_minimum_is_that_of_an_independent_minimiser),
         cmocka_unit_test(regularisation_meets_the_limit_with_least_regularisation),
         cmocka_unit_test(parameters_stay_inside_their_bounds),
@@ -564,5 +593,5 @@ int main(void)
         cmocka_unit_test(narrow_fields_do_no_harm),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

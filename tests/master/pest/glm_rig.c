@@ -168,6 +168,27 @@ static struct pest_control *control_make(const char *text, struct error *ret_err
     return control;
 }
 
+/* Lines "iteration,runs,phi,measurement phi,…" behind a heading. */
+static void rows_read(const char *base, struct glm_rig_result *ret)
+{
+    char path[300], line[1024];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s.iobj", base);
+    file = fopen(path, "r");
+    while (file && ret->rows < 200 && fgets(line, sizeof line, file)) {
+        char *at;
+
+        if (strtol(line, &at, 10) < 0 || at == line || *at != ',')
+            continue;
+        ret->row[ret->rows].runs = strtol(at + 1, &at, 10);
+        ret->row[ret->rows].phi = strtod(at + 1, &at);
+        ret->row[ret->rows++].measurement = strtod(at + 1, &at);
+    }
+    if (file)
+        fclose(file);
+}
+
 void glm_rig_run(const struct glm_rig *rig, struct glm_rig_result *ret)
 {
     struct pest_control *control;
@@ -178,13 +199,13 @@ void glm_rig_run(const struct glm_rig *rig, struct glm_rig_result *ret)
     control_in_use = control = control_make(rig->control, &ret->error);
     if (!control)
         return;
-    struct estimator_context context = {.control = control,
-                                        .folder = "/tmp",
-                                        .output_base = rig->output_base,
-                                        .written = written};
+    struct estimator_context context = {
+        .control = control, .folder = ".", .output_base = rig->output_base, .written = written};
     estimator = glm_ops.open(&context, &ret->error);
     if (estimator)
         waves_run(estimator, control, ret);
     glm_ops.close(estimator);
+    if (rig->output_base)
+        rows_read(rig->output_base, ret);
     pest_control_free(control);
 }

@@ -44,6 +44,11 @@ struct glm_rig_result {
     double iteration_phi[200];   /* [iteration], and runs by its end */
     long iteration_runs[200];
     double jacobian[4096]; /* the last full one as reports would see it, if it fits */
+    int rows;              /* of OUTPUT_BASE.iobj, as a user reads them; 0 without one */
+    struct {
+        long runs; /* so far, at the end of an iteration */
+        double phi, measurement;
+    } row[200];
 };
 
 /* Run it to its end, at most GLM_RIG_RUNS runs. */

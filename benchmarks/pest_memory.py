@@ -1,4 +1,5 @@
-"""The master's memory while it gathers a Jacobian of 1,000 parameters and 1,000 observations."""
+"""The master's memory while it gathers a Jacobian of 1,000 parameters and 1,000 observations, makes
+upgrades of it, and tells the uncertainty that is left."""
 
 import shutil
 
@@ -10,10 +11,10 @@ WANTED_MIB = 60
 
 
 def megabytes(transport):
-    """The master's largest resident size over the whole estimation of one Jacobian."""
+    """The master's largest resident size over the whole of one iteration."""
     work = {"kind": "pest", "control": "case.pst"}
     with lib.Farm(work, transport=transport) as farm:
-        files = case_files("spin", 0, PARAMETERS, OBSERVATIONS, noptmax=-2)
+        files = case_files("spin", 0, PARAMETERS, OBSERVATIONS, noptmax=1)
         for name, text in files.items():
             farm.write(name, text)
         shutil.copy2(lib.built("benchmarks/pest_model"), farm.folder / "pest_model")
@@ -26,12 +27,12 @@ def megabytes(transport):
                 except (OSError, KeyError):
                     pass  # it has just ended
         if farm.process.wait() != 0 or most == 0:
-            raise RuntimeError(f"the Jacobian was not made: {farm.stderr()}")
+            raise RuntimeError(f"the iteration was not made: {farm.stderr()}")
         return most / 2**20
 
 
 def main():
-    lib.title(f"pest_memory: the master of a Jacobian of {PARAMETERS} x {OBSERVATIONS}")
+    lib.title(f"pest_memory: the master of an iteration of {PARAMETERS} x {OBSERVATIONS}")
     figures = lib.measure({name: lambda name=name: megabytes(name) for name in lib.transports()})
     lib.report(figures, "MiB", subject=None)
     for name in figures:

@@ -12,6 +12,7 @@
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/prepare.h"
+#include "launch/request.h"
 
 #define FARM_FILE "farm.json"
 
@@ -117,7 +118,9 @@ static int check_do(const void *values, char **arguments, size_t count, struct e
 {
     const struct check_options *given = values;
     struct findings findings = {.errors = cJSON_CreateArray(), .json = given->json};
-    int code = check_run(count > 0 ? arguments[0] : FARM_FILE, &findings, ret_error);
+    char *farm_file = request_find(count > 0 ? arguments[0] : FARM_FILE, ret_error);
+    int code = farm_file ? check_run(farm_file, &findings, ret_error) : -1;
+    free(farm_file);
     if (code < 0 && given->json) {
         finding_add(&findings, ret_error->text);
         code = ret_error->code;

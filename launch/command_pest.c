@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/nearest.h"
@@ -12,6 +13,7 @@
 #include "launch/pest_check.h"
 #include "launch/pest_read.h"
 #include "launch/pest_write.h"
+#include "launch/request.h"
 
 /* Of all verbs; each says which it knows. */
 struct pest_options {
@@ -99,6 +101,18 @@ static int verb_do(const struct verb *verb, const void *values, char **arguments
     return verb->run(values, arguments, count, ret_error);
 }
 
+/* With the case's own name in place of the argument. */
+static int case_do(const struct verb *verb, const void *values, char **arguments, size_t count,
+                   struct error *ret_error)
+{
+    char *path = count == 1 ? request_find(arguments[0], ret_error) : NULL;
+    if (count == 1 && !path)
+        return -1;
+    int rc = verb_do(verb, values, path ? &path : arguments, count, ret_error);
+    free(path);
+    return rc;
+}
+
 static int pest_do(const void *values, char **arguments, size_t count, struct error *ret_error)
 {
     const char *names[VERBS];
@@ -108,7 +122,7 @@ static int pest_do(const void *values, char **arguments, size_t count, struct er
     for (size_t i = 0; i < VERBS; i++) {
         names[i] = verbs[i].name;
         if (strcmp(arguments[0], names[i]) == 0)
-            return verb_do(&verbs[i], values, arguments + 1, count - 1, ret_error);
+            return case_do(&verbs[i], values, arguments + 1, count - 1, ret_error);
     }
     const char *nearest = nearest_find(arguments[0], names, VERBS);
     if (nearest)

@@ -17,6 +17,7 @@
 #include "launch/interrupt.h"
 #include "launch/prepare.h"
 #include "launch/program.h"
+#include "launch/request.h"
 #include "launch/session.h"
 
 #define FARM_FILE      "farm.json"
@@ -366,7 +367,10 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
         return error_set(ret_error, ERROR_USAGE, "--retry-failed belongs to --resume");
     if (given->resume)
         return run_resume(argument, given, &now, &screen, ret_error);
-    return run_new(argument ? argument : FARM_FILE, given, &now, &screen, ret_error);
+    char *farm_file = request_find(argument ? argument : FARM_FILE, ret_error);
+    int code = farm_file ? run_new(farm_file, given, &now, &screen, ret_error) : -1;
+    free(farm_file);
+    return code;
 }
 
 const struct command command_run = {

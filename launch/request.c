@@ -2,11 +2,29 @@
 
 #include "launch/request.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "launch/disk.h"
+
+char *request_find(const char *argument, struct error *ret_error)
+{
+    char *path = NULL;
+    int size = asprintf(&path, "%s.pst", argument);
+    const char *slash = strrchr(argument, '/');
+    bool bare =
+        !strchr(slash ? slash : argument, '.'); /* the model may be called like its case */
+    if (size >= 0 && (bare || !disk_exists(argument)) && disk_exists(path))
+        return path;
+    if (size >= 0)
+        memcpy(path, argument, strlen(argument) + 1);
+    else
+        error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    return size >= 0 ? path : NULL;
+}
 
 /* Set $.OBJECT.KEY. Where the file has something else than an object there, the check that
  * follows says so. */

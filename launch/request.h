@@ -26,6 +26,11 @@ struct request {
     int workers;          /* $.backend.workers */
 };
 
+/* The file that an argument means: with .pst behind it where there is such a file, and none of the
+ * argument's own name or that has no ending, as with PEST's own programs; else itself. Caller
+ * frees. */
+char *request_find(const char *argument, struct error *ret_error);
+
 /* Read and check the farm file at `path`. `overrides` may be NULL. */
 int request_open(const char *path, const struct request_overrides *overrides,
                  struct request *ret_request, struct error *ret_error);

@@ -55,6 +55,17 @@ def initial_values_are_written_with_scale_and_offset(case):
 
 
 @test
+def a_case_needs_no_ending(case):
+    _case(case)
+    case.write("case", "the model may have the name of its case")
+    for verb in (["check"], ["pest", "write"]):
+        case.beofarm(*verb, "case", expect=0)
+    done = case.beofarm("run", "case", "--dry-run", expect=0)
+    assert "case" in done.out, done
+    assert "nosuch" in case.beofarm("run", "nosuch", expect=4).err
+
+
+@test
 def given_values_take_tied_parameters_along(case):
     _case(case)
     done = case.beofarm("pest", "write", "case.pst", "--values", "K1=2,k2=1.23456", "--list",

@@ -132,6 +132,11 @@ struct driver_ops {
      * DRIVER_TASK. `slots` is how many are joined now. */
     enum driver_next (*next)(struct driver *driver, uint32_t slots);
 
+    /* Asked in place of `next` when $.limits.tasks allows no more than the `tasks` tasks there are:
+     * DRIVER_WAIT while there is something left to say (wake() when it is said), then
+     * DRIVER_FINISHED. May be NULL: DRIVER_FINISHED. */
+    enum driver_next (*limited)(struct driver *driver, uint64_t tasks);
+
     /* Append the payload of task `task`, a values.h list, for any task that `next` has given
      * (the farm keeps no payloads of its own: it asks again for a retry, and for results.csv).
      * -1 if there is no such task. */

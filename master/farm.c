@@ -35,6 +35,8 @@ static void feed_one(struct farm *farm)
     enum driver_next next = DRIVER_FINISHED;
     if (!limit || counts.tasks < limit)
         next = farm->driver_ops->next(farm->driver, (uint32_t)counts.slots);
+    else if (farm->driver_ops->limited)
+        next = farm->driver_ops->limited(farm->driver, limit);
     if (next == DRIVER_FINISHED)
         farm->driver_finished = true;
     else if (next == DRIVER_TASK && scheduler_add(farm->scheduler, 1, &error) < 0)

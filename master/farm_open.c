@@ -23,11 +23,13 @@ static int make_instance(struct farm *farm, struct error *ret_error)
     return 0;
 }
 
-/* With --driver-socket a sweep's table only names the parameters. */
+/* With --driver-socket a sweep's table only names the parameters, and a PEST case is not
+ * estimated, but run for the clients' parameter sets. */
 static const struct driver_ops *find_driver(const struct farm *farm)
 {
     const char *kind = farm->file.work_kind;
-    bool by_socket = farm->options->driver_socket && strcmp(kind, "sweep") == 0;
+    bool by_socket = farm->options->driver_socket &&
+                     (strcmp(kind, "sweep") == 0 || strcmp(kind, "pest") == 0);
     return driver_find(by_socket ? "socket" : kind);
 }
 
@@ -37,8 +39,8 @@ static int open_driver(struct farm *farm, struct error *ret_error)
     if (farm->driver_ops && farm->options->driver_socket &&
         strcmp(farm->driver_ops->kind, "socket") != 0)
         return error_set(ret_error, ERROR_USAGE,
-                         "--driver-socket is for work of the kinds \"socket\" and \"sweep\"; "
-                         "%s has \"%s\"",
+                         "--driver-socket is for work of the kinds \"socket\", \"sweep\" and "
+                         "\"pest\"; %s has \"%s\"",
                          farm->options->farm_path, farm->file.work_kind);
     if (!farm->driver_ops)
         return error_set(ret_error, ERROR_CONFIG, "%s: $.work.kind: no driver for \"%s\"",

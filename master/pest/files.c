@@ -1,11 +1,13 @@
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/buf.h"
+#include "common/json.h"
 #include "master/pest/files.h"
 
 #define PATTERN_MAX ((size_t)1 << 16)
@@ -136,7 +138,20 @@ static int add_for_master(const struct listing *listing)
     return read_options(listing, take_for_master);
 }
 
-int files_list(const struct problem *problem, const char *folder, bool whole,
+/* A list "files" takes the place of the model's folder, unless it only says which of its files are
+ * to be copied. */
+static bool is_whole(const cJSON *farm)
+{
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, json_member(farm, "files"))
+    {
+        if (!cJSON_IsTrue(json_member(entry, "copy")))
+            return false;
+    }
+    return true;
+}
+
+int files_list(const struct problem *problem, const char *folder, const cJSON *farm,
                int (*add)(void *context, const char *path, bool common, bool copy),
                void *context, struct error *ret_error)
 {
@@ -146,7 +161,7 @@ int files_list(const struct problem *problem, const char *folder, bool whole,
                                     .add = add,
                                     .context = context,
                                     .error = ret_error};
-    if (whole && add_path(&listing, problem->subfolder, true) < 0)
+    if (is_whole(farm) && add_path(&listing, problem->subfolder, true) < 0)
         return -1;
     for (size_t i = 0; i < control->input_count; i++)
         if (add_named(&listing, control->inputs[i].pest_file, true) < 0)

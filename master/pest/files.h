@@ -13,14 +13,14 @@
 #ifndef BEOFARM_MASTER_PEST_FILES_H
 #define BEOFARM_MASTER_PEST_FILES_H
 
-#include <stdbool.h>
+#include <cjson/cJSON.h>
 
 #include "common/error.h"
 #include "master/pest/problem.h"
 
-/* Call `add` for each, with paths relative to `folder`, the farm's. `whole`: the folder of the
- * control file, too. 0 or -1. */
-int files_list(const struct problem *problem, const char *folder, bool whole,
+/* Call `add` for each, with paths relative to `folder`, the farm's. `farm` is the farm file: its
+ * "files" say whether the folder of the control file is among them. 0 or -1. */
+int files_list(const struct problem *problem, const char *folder, const cJSON *farm,
                int (*add)(void *context, const char *path, bool common, bool copy),
                void *context, struct error *ret_error);
 

@@ -187,3 +187,15 @@ void glm_parameters_fini(struct glm_parameters *parameters)
     free(parameters->initial);
     *parameters = (struct glm_parameters){0};
 }
+
+void glm_parameters_follow(const struct glm_parameters *parameters, double *values)
+{
+    const struct pest_control *control = parameters->control;
+
+    for (size_t p = 0; p < control->parameter_count; p++) {
+        const struct pest_parameter *parameter = &control->parameters[p];
+
+        if (parameter->partrans == PEST_TIED)
+            values[p] = values[parameter->tied_to] * parameter->tied_ratio;
+    }
+}

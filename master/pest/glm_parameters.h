@@ -53,5 +53,7 @@ void glm_parameters_reduce(const struct glm_parameters *parameters, const double
 /* Change column c of a full set to a native value (and the parameters tied to it). */
 void glm_parameters_put(const struct glm_parameters *parameters, double *values, size_t column,
                         double native);
+/* Give every tied parameter of a full set its parent's value times its ratio. */
+void glm_parameters_follow(const struct glm_parameters *parameters, double *values);
 
 #endif

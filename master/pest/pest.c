@@ -409,25 +409,12 @@ static bool pest_brief(const struct driver *driver)
     return job_is_wide(driver->problem->control);
 }
 
-/* A list "files" takes the place of the model's folder, unless it only says which of its files are
- * to be copied. */
-static bool is_whole(const cJSON *farm)
-{
-    const cJSON *entry;
-    cJSON_ArrayForEach(entry, json_member(farm, "files"))
-    {
-        if (!cJSON_IsTrue(json_member(entry, "copy")))
-            return false;
-    }
-    return true;
-}
-
 static int pest_files(const struct driver *driver,
                       int (*add)(void *context, const char *path, bool common, bool copy),
                       void *context, struct error *ret_error)
 {
-    bool whole = is_whole(driver->context.farm);
-    return files_list(driver->problem, driver->context.folder, whole, add, context, ret_error);
+    return files_list(driver->problem, driver->context.folder, driver->context.farm, add,
+                      context, ret_error);
 }
 
 static int pest_except(const struct driver *driver,

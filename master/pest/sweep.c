@@ -133,16 +133,6 @@ static int64_t sweep_count(const struct estimator *estimator)
     return (int64_t)estimator->runs;
 }
 
-/* Tied parameters follow their parents; a file that has them too says so redundantly. */
-static void tied_follow(const struct pest_control *control, double *values)
-{
-    for (size_t p = 0; p < control->parameter_count; p++) {
-        const struct pest_parameter *parameter = &control->parameters[p];
-        if (parameter->partrans == PEST_TIED)
-            values[p] = values[parameter->tied_to] * parameter->tied_ratio;
-    }
-}
-
 static int wave_fill(struct estimator *estimator, struct wave *wanted, struct error *ret_error)
 {
     double *values = calloc(wanted->parameter_count + 1, sizeof *values);
@@ -151,7 +141,8 @@ static int wave_fill(struct estimator *estimator, struct wave *wanted, struct er
         rc = ensemble_read(estimator->reader, run, values, ret_error);
         if (rc < 0)
             break;
-        tied_follow(estimator->context.control, values);
+        /* A file that has tied parameters too says so redundantly. */
+        glm_parameters_follow(&estimator->parameters, values);
         if (wave_add(wanted, values) < 0)
             rc = error_set(ret_error, ERROR_SYSTEM, "no memory for %zu parameter sets",
                            estimator->runs);

@@ -60,6 +60,7 @@ static void guest_free(struct guest *guest)
     buf_fini(&guest->out);
     free(guest->unacked.entries);
     free(guest->again.entries);
+    cJSON_Delete(guest->wishes);
     free(guest);
 }
 
@@ -91,17 +92,8 @@ static void say_hello(struct guest *guest)
     const cJSON *name = json_member(driver->context.farm, "name");
     const char *text = cJSON_IsString(name) ? name->valuestring : "";
     json_put_text(out, text, strlen(text));
-    buf_append_text(out, ",\"params\":[");
-    for (size_t i = 0; i < driver->params->columns; i++) {
-        buf_append_text(out, i ? "," : "");
-        json_put_text(out, driver->params->names[i], strlen(driver->params->names[i]));
-    }
-    buf_append_text(out, "],\"values\":[");
-    for (size_t i = 0; i < driver->value_count; i++) {
-        buf_append_text(out, i ? "," : "");
-        buf_append(out, driver->values[i].data, driver->values[i].size - 1);
-    }
-    buf_append_text(out, "]}\n");
+    driver->ops->greet(driver->model, out);
+    buf_append_text(out, "}\n");
 }
 
 void guest_complain(struct guest *guest, const char *request, const cJSON *id,
@@ -185,6 +177,35 @@ static void tell_results(struct guest *guest)
     }
 }
 
+/* Which of its client's sets the limit of tasks leaves, some per line. */
+static void tell_left(struct guest *guest)
+{
+    struct driver *driver = guest->driver;
+    struct submission it;
+    struct error sentence;
+    bool any = false;
+    while (driver->limit && guest->left < book_count(driver->book) && has_room(guest)) {
+        uint32_t entry = ++guest->left;
+        if (book_entry(driver->book, entry)->client != guest->client ||
+            !socket_is_left(driver, entry) || records_read(driver, entry, &it, NULL) < 0)
+            continue;
+        buf_append_text(&guest->out, any ? "," : "{\"event\":\"left\",\"ids\":[");
+        buf_append(&guest->out, it.id, it.id_size);
+        any = true;
+    }
+    if (!any)
+        return;
+    socket_limit_say(driver, &sentence);
+    buf_append_text(&guest->out, "],\"sentence\":");
+    json_put_text(&guest->out, sentence.text, strlen(sentence.text));
+    buf_append_text(&guest->out, "}\n");
+}
+
+static bool knows_what_is_left(const struct guest *guest)
+{
+    return !guest->driver->limit || guest->left >= book_count(guest->driver->book);
+}
+
 /* Send what is there; true if all of it went. */
 static bool guest_send(struct guest *guest)
 {
@@ -216,9 +237,9 @@ static bool may_ask(const struct guest *guest)
 bool guest_is_content(const struct guest *guest)
 {
     const struct book_client *client = book_client(guest->driver->book, guest->client);
-    return guest->dropped ||
-           (guest->out.size == 0 && list_count(&guest->unacked) == 0 &&
-            list_count(&guest->again) == 0 && guest->told >= client->ended_count);
+    return guest->dropped || (guest->out.size == 0 && list_count(&guest->unacked) == 0 &&
+                              list_count(&guest->again) == 0 &&
+                              guest->told >= client->ended_count && knows_what_is_left(guest));
 }
 
 void guest_seek(struct guest *guest, uint64_t since)
@@ -241,6 +262,7 @@ void guest_pump(struct guest *guest)
         tell_accepted(guest);
         tell_again(guest);
         tell_results(guest);
+        tell_left(guest);
         if (buf_failed(&guest->out)) {
             guest_drop(guest); /* no memory: it may come back for what it missed */
             return;
@@ -401,17 +423,30 @@ void guest_came(void *context, int fd)
     guest_pump(guest);
 }
 
+/* Why it is over. */
+static void end_say(const struct driver *driver, bool finished, struct error *ret_sentence)
+{
+    if (finished)
+        error_set(ret_sentence, ERROR_NONE, "all clients have finished, and the farm ends");
+    else if (driver->limit)
+        socket_limit_say(driver, ret_sentence);
+    else
+        error_set(ret_sentence, ERROR_NONE,
+                  "the farm stops; what was accepted is safe, and the run can be resumed");
+}
+
 void guests_end(struct driver *driver, bool finished)
 {
+    struct error sentence;
+    end_say(driver, finished, &sentence);
     for (struct guest *guest = driver->guests; guest; guest = guest->next) {
         if (guest->dropped)
             continue;
         tell_accepted(guest);
-        buf_printf(&guest->out, "{\"event\":\"end\",\"finished\":%s,\"sentence\":\"%s\"}\n",
-                   finished ? "true" : "false",
-                   finished ? "all clients have finished, and the farm ends"
-                            : "the farm stops; what was accepted is safe, and the run can be "
-                              "resumed");
+        buf_printf(&guest->out, "{\"event\":\"end\",\"finished\":%s,\"sentence\":",
+                   finished ? "true" : "false");
+        json_put_text(&guest->out, sentence.text, strlen(sentence.text));
+        buf_append_text(&guest->out, "}\n");
         guest_send(guest);
     }
 }

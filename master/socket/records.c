@@ -3,7 +3,7 @@
  *
  *   OPENED   the machine's boot id: a master began to write
  *   CLIENT   a client's name; clients are numbered in this order, from 0
- *   SUBMIT   client, priority, id, tag, payload; entries are numbered in this order, from 1
+ *   SUBMIT   client, priority, id, tag, set; entries are numbered in this order, from 1
  *   TAKE     entry: it becomes the next task; or 0: that task number must never be used
  *   RESERVE  task numbers up to this may be in use
  *   END      entry, status, the result as it is told
@@ -51,7 +51,7 @@ static void submission_get(struct wire_reader *reader, struct submission *ret)
     ret->priority = wire_get_double(reader);
     ret->id = wire_get_bytes(reader, &ret->id_size);
     ret->tag = wire_get_bytes(reader, &ret->tag_size);
-    ret->payload = wire_get_bytes(reader, &ret->payload_size);
+    ret->set = wire_get_bytes(reader, &ret->set_size);
 }
 
 static bool found_submission(struct driver *driver, struct wire_reader *reader, uint64_t at)
@@ -187,7 +187,7 @@ int records_submit(struct driver *driver, const struct submission *submission,
     wire_put_double(record, submission->priority);
     wire_put_bytes(record, submission->id, submission->id_size);
     wire_put_bytes(record, submission->tag, submission->tag_size);
-    wire_put_bytes(record, submission->payload, submission->payload_size);
+    wire_put_bytes(record, submission->set, submission->set_size);
     if (record_write(driver, RECORD_SUBMIT, &at, ret_error) < 0)
         return -1;
     *ret_entry =

@@ -3,12 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/nearest.h"
-#include "common/values.h"
 #include "master/socket/socket_private.h"
 
 /* What a request is done with. */
@@ -41,88 +39,6 @@ static int label_read(const cJSON *item, const char *what, struct buf *buf,
 
 /* ---- submit ---- */
 
-/* The column called `name`, looked for first where it is if the order is ours. */
-static size_t column_find(const struct driver *driver, const char *name, size_t guess)
-{
-    const struct params *params = driver->params;
-    if (guess < params->columns && strcmp(params->names[guess], name) == 0)
-        return guess;
-    size_t i = 0;
-    while (i < params->columns && strcmp(params->names[i], name) != 0)
-        i++;
-    return i;
-}
-
-static int unknown_param(const struct driver *driver, const char *name, struct error *ret_error)
-{
-    const char *near = nearest_find(name, driver->params->names, driver->params->columns);
-    return error_set(ret_error, ERROR_CONFIG, "there is no parameter \"%.200s\"%s%s%s", name,
-                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-}
-
-static int row_by_name(struct driver *driver, const cJSON *params, struct error *ret_error)
-{
-    const cJSON *item;
-    char where[300];
-    size_t guess = 0;
-    memset(driver->row_given, 0, driver->params->columns * sizeof(*driver->row_given));
-    cJSON_ArrayForEach(item, params)
-    {
-        size_t i = column_find(driver, item->string, guess);
-        if (i == driver->params->columns)
-            return unknown_param(driver, item->string, ret_error);
-        guess = i + 1;
-        driver->row_given[i] = true;
-        snprintf(where, sizeof(where), "params.%.280s", item->string);
-        if (params_scalar(item, where, &driver->row[i], ret_error) < 0)
-            return -1;
-    }
-    for (size_t i = 0; i < driver->params->columns; i++)
-        if (!driver->row_given[i])
-            return error_set(ret_error, ERROR_CONFIG, "the parameter \"%.200s\" is missing",
-                             driver->params->names[i]);
-    return 0;
-}
-
-static int row_by_order(struct driver *driver, const cJSON *params, struct error *ret_error)
-{
-    const cJSON *item;
-    char where[32];
-    size_t i = 0, count = (size_t)cJSON_GetArraySize(params);
-    if (count != driver->params->columns)
-        return error_set(ret_error, ERROR_CONFIG,
-                         "\"params\" has %zu values; there are %zu "
-                         "parameters",
-                         count, driver->params->columns);
-    cJSON_ArrayForEach(item, params)
-    {
-        snprintf(where, sizeof(where), "params[%zu]", i);
-        if (params_scalar(item, where, &driver->row[i++], ret_error) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int payload_read(struct driver *driver, const cJSON *set, struct buf *payload,
-                        struct error *ret_error)
-{
-    const cJSON *params = json_member(set, "params");
-    int rc = cJSON_IsObject(params)  ? row_by_name(driver, params, ret_error)
-             : cJSON_IsArray(params) ? row_by_order(driver, params, ret_error)
-                                     : error_set(ret_error, ERROR_CONFIG,
-                                                 "\"params\" must be an object of parameters "
-                                                 "and values (or an array of values in the "
-                                                 "order of the farm file)");
-    if (rc < 0)
-        return -1;
-    buf_clear(payload);
-    if (values_encode(payload, driver->row, driver->params->columns) < 0)
-        return error_set(ret_error, ERROR_CONFIG,
-                         "the parameters are too long for one task (%d MiB)",
-                         (int)(payload->max >> 20));
-    return 0;
-}
-
 static int priority_read(const cJSON *set, double fallback, double *ret_priority,
                          struct error *ret_error)
 {
@@ -144,10 +60,10 @@ static int submit_again(const struct request *request, uint32_t entry,
     const struct book_entry *it = book_entry(request->driver->book, entry);
     if (records_read(request->driver, entry, &known, ret_error) < 0)
         return -1;
-    if (known.payload_size != new->payload_size ||
-        memcmp(known.payload, new->payload, new->payload_size) != 0)
+    if (known.set_size != new->set_size || memcmp(known.set, new->set, new->set_size) != 0)
         return error_set(ret_error, ERROR_CONFIG,
-                         "this id was submitted before, with other parameters; take another");
+                         "this id was submitted before, with other parameters%s; take another",
+                         request->driver->ops->heed ? " (or another choice of results)" : "");
     bool was_told = it->state == BOOK_ENDED && it->seq <= guest->told;
     if (entry_list_add(&guest->unacked, entry) < 0 ||
         (was_told && entry_list_add(&guest->again, entry) < 0))
@@ -155,12 +71,23 @@ static int submit_again(const struct request *request, uint32_t entry,
     return 0;
 }
 
-/* `label` and `payload` are scratch. */
+/* Why this client cannot submit anything new: -1, or 0 if it can. */
+static int submit_may(const struct request *request, struct error *ret_error)
+{
+    if (socket_is_finished(request->driver, request->guest->client))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "nothing can be submitted any more: this client, or one for all, has "
+                         "said \"finish\"");
+    return request->driver->limit ? socket_limit_say(request->driver, ret_error) : 0;
+}
+
+/* `label` and `kept` are scratch. */
 static int submit_set(const struct request *request, const cJSON *set, double priority,
-                      const cJSON *tag, struct buf *label, struct buf *payload,
+                      const cJSON *tag, struct buf *label, struct buf *kept,
                       struct error *ret_error)
 {
     struct driver *driver = request->driver;
+    model_places places = {set, request->root, request->guest->wishes};
     struct submission new = {.client = request->guest->client};
     uint32_t entry;
     const cJSON *own_tag = json_member(set, "tag");
@@ -168,26 +95,25 @@ static int submit_set(const struct request *request, const cJSON *set, double pr
         return error_set(ret_error, ERROR_CONFIG, "a set must be an object, not %s",
                          json_type_name(set));
     buf_clear(label);
+    buf_clear(kept);
     if (label_read(json_member(set, "id"), "id", label, ret_error) < 0)
         return -1;
     new.id_size = label->size;
     tag = own_tag ? own_tag : tag;
     if ((tag && label_read(tag, "tag", label, ret_error) < 0) ||
         priority_read(set, priority, &new.priority, ret_error) < 0 ||
-        payload_read(driver, set, payload, ret_error) < 0)
+        driver->ops->take(driver->model, places, kept, ret_error) < 0)
         return -1;
     new.id = label->data;
     new.tag = label->data + new.id_size;
     new.tag_size = label->size - new.id_size;
-    new.payload = payload->data;
-    new.payload_size = payload->size;
+    new.set = kept->data;
+    new.set_size = kept->size;
     entry = records_find(driver, new.client, new.id, new.id_size);
     if (entry)
         return submit_again(request, entry, &new, ret_error);
-    if (socket_is_finished(driver, new.client))
-        return error_set(ret_error, ERROR_CONFIG,
-                         "nothing can be submitted any more: this client, or one for all, has "
-                         "said \"finish\"");
+    if (submit_may(request, ret_error) < 0)
+        return -1;
     if (records_submit(driver, &new, &entry, ret_error) < 0)
         return -1;
     return entry_list_add(&request->guest->unacked, entry) < 0
@@ -199,7 +125,7 @@ static int do_submit(const struct request *request, struct error *ret_error)
 {
     const cJSON *sets = json_member(request->root, "sets"), *set;
     const cJSON *tag = sets ? json_member(request->root, "tag") : NULL;
-    struct buf label, payload;
+    struct buf label, kept;
     struct error error;
     double priority = 0;
     if (sets && (!cJSON_IsArray(sets) || json_member(request->root, "params")))
@@ -208,14 +134,14 @@ static int do_submit(const struct request *request, struct error *ret_error)
     if (sets && priority_read(request->root, 0, &priority, ret_error) < 0)
         return -1;
     buf_init(&label, 2 * (6 * SOCKET_TEXT_MAX + 2));
-    buf_init(&payload, MESSAGE_MAX / 2);
-    if (!sets && submit_set(request, request->root, 0, NULL, &label, &payload, &error) < 0)
+    buf_init(&kept, MESSAGE_MAX / 2);
+    if (!sets && submit_set(request, request->root, 0, NULL, &label, &kept, &error) < 0)
         refuse(request, json_member(request->root, "id"), &error);
     cJSON_ArrayForEach(
-        set, sets) if (submit_set(request, set, priority, tag, &label, &payload, &error) < 0)
+        set, sets) if (submit_set(request, set, priority, tag, &label, &kept, &error) < 0)
         refuse(request, json_member(set, "id"), &error);
     buf_fini(&label);
-    buf_fini(&payload);
+    buf_fini(&kept);
     ledger_sync(request->driver->ledger);
     return 0;
 }
@@ -248,6 +174,19 @@ static int generation_check(const struct request *request, uint64_t *since,
     return 0;
 }
 
+/* What it says of all its sets (model_places) is kept as long as the connection lasts. */
+static int wishes_take(const struct request *request, struct error *ret_error)
+{
+    const struct driver *driver = request->driver;
+    model_places places = {request->root};
+    if (!driver->ops->heed)
+        return 0;
+    if (driver->ops->heed(driver->model, places, ret_error) < 0)
+        return -1;
+    request->guest->wishes = cJSON_Duplicate(request->root, true);
+    return request->guest->wishes ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory");
+}
+
 static int do_attach(const struct request *request, struct error *ret_error)
 {
     struct guest *guest = request->guest;
@@ -262,7 +201,7 @@ static int do_attach(const struct request *request, struct error *ret_error)
         return error_set(ret_error, ERROR_CONFIG,
                          "\"attach\" must be the first request of a connection");
     if (since_read(request, &since, ret_error) < 0 ||
-        generation_check(request, &since, ret_error) < 0)
+        generation_check(request, &since, ret_error) < 0 || wishes_take(request, ret_error) < 0)
         return -1;
     long known = book_client_find(request->driver->book, name->valuestring, size);
     client = (uint32_t)known;
@@ -395,7 +334,30 @@ static int do_cancel(const struct request *request, struct error *ret_error)
     return 0;
 }
 
-/* ---- status, finish ---- */
+/* ---- case, status, finish ---- */
+
+static int do_case(const struct request *request, struct error *ret_error)
+{
+    const struct driver *driver = request->driver;
+    struct buf text;
+    if (!driver->ops->describe)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "this farm runs a command; only a PEST case can be described");
+    buf_init(&text, SOCKET_OUT_MAX / 2);
+    driver->ops->describe(driver->model, &text);
+    int rc = buf_failed(&text) ? error_set(ret_error, ERROR_SYSTEM,
+                                           "the case is too large to be told in one line (%zu "
+                                           "MiB); read its control file",
+                                           text.max >> 20)
+                               : 0;
+    if (rc == 0) {
+        buf_append_text(&request->guest->out, "{\"event\":\"case\"");
+        buf_append(&request->guest->out, text.data, text.size);
+        buf_append_text(&request->guest->out, "}\n");
+    }
+    buf_fini(&text);
+    return rc;
+}
 
 static void client_put(struct buf *out, const struct book_client *it, bool finished)
 {
@@ -453,6 +415,7 @@ static const struct {
 } requests[] = {
     {"attach", do_attach},   {"submit", do_submit}, {"cancel", do_cancel},
     {"results", do_results}, {"status", do_status}, {"finish", do_finish},
+    {"case", do_case},
 };
 
 #define REQUESTS (sizeof(requests) / sizeof(*requests))
@@ -464,7 +427,7 @@ static int dispatch(struct request *request, struct error *ret_error)
     if (!cJSON_IsObject(request->root) || !cJSON_IsString(what))
         return error_set(ret_error, ERROR_CONFIG,
                          "a request is an object with \"do\": \"submit\" (or \"attach\", "
-                         "\"cancel\", \"results\", \"status\", \"finish\")");
+                         "\"cancel\", \"results\", \"case\", \"status\", \"finish\")");
     for (size_t i = 0; i < REQUESTS; i++) {
         names[i] = requests[i].name;
         if (strcmp(what->valuestring, names[i]) == 0) {

@@ -1,42 +1,10 @@
 /* What clients are told of an entry's end: the result as JSON, written into the ledger and sent. */
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
-#include "common/values.h"
 #include "master/socket/socket_private.h"
-
-static void value_put(struct buf *text, const struct value *value)
-{
-    if (value->kind == VALUE_TEXT)
-        json_put_text(text, value->text, value->text_size);
-    else if (value->kind == VALUE_REAL)
-        json_put_real(text, value->real);
-    else if (value->kind == VALUE_INTEGER)
-        value_format(text, value);
-    else
-        buf_append_text(text, "null");
-}
-
-static void values_put(const struct driver *driver, struct buf *text,
-                       const struct result *result)
-{
-    struct value *values = NULL;
-    size_t count = 0;
-    if (!result->values_size ||
-        values_decode(result->values, result->values_size, &values, &count, NULL) < 0)
-        count = 0;
-    buf_append_text(text, ",\"values\":{");
-    for (size_t i = 0; i < count && i < driver->value_count; i++) {
-        buf_append_text(text, i ? "," : "");
-        buf_append(text, driver->values[i].data, driver->values[i].size);
-        value_put(text, &values[i]);
-    }
-    buf_append_text(text, "}");
-    free(values);
-}
 
 static void failure_put(struct buf *text, const struct result *result)
 {
@@ -49,25 +17,21 @@ static void failure_put(struct buf *text, const struct result *result)
         buf_printf(text, "\"%s %d\"", result_status_name(result->status), result->code);
 }
 
-/* All after "seq". */
-static int result_put(struct driver *driver, uint32_t entry, const struct result *result,
-                      struct error *ret_error)
+/* All after "seq"; driver->digest has what a good result brings. */
+static int result_put(struct driver *driver, const struct book_entry *it,
+                      const struct submission *submission, const struct result *result)
 {
-    const struct book_entry *it = book_entry(driver->book, entry);
-    struct submission submission;
     struct buf *text = &driver->text;
     buf_clear(text);
-    if (records_read(driver, entry, &submission, ret_error) < 0)
-        return -1;
     buf_append_text(text, "\"id\":");
-    buf_append(text, submission.id, submission.id_size);
-    if (submission.tag_size) {
+    buf_append(text, submission->id, submission->id_size);
+    if (submission->tag_size) {
         buf_append_text(text, ",\"tag\":");
-        buf_append(text, submission.tag, submission.tag_size);
+        buf_append(text, submission->tag, submission->tag_size);
     }
     buf_printf(text, ",\"status\":\"%s\"", result_status_name(result->status));
     if (result->status == RESULT_OK)
-        values_put(driver, text, result);
+        buf_append(text, driver->digest.data, driver->digest.size);
     else
         failure_put(text, result);
     if (it->task) {
@@ -80,11 +44,40 @@ static int result_put(struct driver *driver, uint32_t entry, const struct result
     return buf_append_text(text, "}");
 }
 
+/* A good result of which the model says that it is not: `error` says why. */
+static struct result spoiled(const struct result *result, const struct error *error)
+{
+    struct result told = *result;
+    told.status = RESULT_NO_VALUE;
+    told.error = error->text;
+    told.error_size = strlen(error->text);
+    return told;
+}
+
+static int result_write(struct driver *driver, uint32_t entry, const struct result *result,
+                        struct error *ret_error)
+{
+    const struct book_entry *it = book_entry(driver->book, entry);
+    struct submission submission;
+    struct result told = *result;
+    struct error why;
+    if (records_read(driver, entry, &submission, ret_error) < 0)
+        return -1;
+    buf_clear(&driver->digest);
+    if (told.status == RESULT_OK &&
+        driver->ops->digest(driver->model, submission.set, submission.set_size, result,
+                            &driver->digest, &why) < 0)
+        told = spoiled(result, &why);
+    if (!book_may_end(it, told.status))
+        return 0;
+    result_put(driver, it, &submission, &told);
+    return records_end(driver, entry, told.status, &driver->text, ret_error);
+}
+
 void result_end(struct driver *driver, uint32_t entry, const struct result *result)
 {
     struct error error;
-    if (result_put(driver, entry, result, &error) < 0 ||
-        records_end(driver, entry, result->status, &driver->text, &error) < 0) {
+    if (result_write(driver, entry, result, &error) < 0) {
         error_prefix(&error, "a result cannot be told to its client before the run is resumed");
         socket_tell(driver, error.text);
         return;

@@ -13,7 +13,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +21,6 @@
 #include "common/json.h"
 #include "master/socket/socket.h"
 #include "master/socket/socket_private.h"
-#include "master/sweep/check.h"
-#include "master/sweep/files.h"
-#include "master/sweep/job.h"
 
 #define AHEAD_NS    (50 * CLOCK_MS_NS)
 #define AHEAD_MAX   100000
@@ -60,46 +56,14 @@ static void socket_close(struct driver *driver)
     loop_timer_remove(driver->linger);
     ledger_close(driver->ledger);
     book_destroy(driver->book);
-    params_close(driver->params);
-    for (size_t i = 0; i < driver->value_count; i++)
-        buf_fini(&driver->values[i]);
-    free(driver->values);
-    free(driver->row);
-    free(driver->row_given);
+    if (driver->model)
+        driver->ops->close(driver->model);
     buf_fini(&driver->record);
     buf_fini(&driver->body);
     buf_fini(&driver->text);
+    buf_fini(&driver->digest);
     free(driver->socket_path);
     free(driver);
-}
-
-/* Names alone; or a sweep's table, of which the names count. */
-static struct params *open_params(const struct driver_context *context, struct error *ret_error)
-{
-    const cJSON *spec = json_member(context->work, "params");
-    return cJSON_IsArray(spec) ? params_open_names(spec, ret_error)
-                               : params_open(spec, context->folder, ret_error);
-}
-
-static int take_value_names(struct driver *driver)
-{
-    const cJSON *list = json_member(driver->context.work, "values"), *rule;
-    size_t count = (size_t)cJSON_GetArraySize(list);
-    driver->values = calloc(count + 1, sizeof(*driver->values));
-    if (!driver->values)
-        return -1;
-    cJSON_ArrayForEach(rule, list)
-    {
-        struct buf *name = &driver->values[driver->value_count++];
-        const cJSON *text = json_member(rule, "name");
-        buf_init(name, WORK_MAX);
-        if (!cJSON_IsString(text))
-            continue;
-        json_put_text(name, text->valuestring, strlen(text->valuestring));
-        if (buf_append_text(name, ":") < 0)
-            return -1;
-    }
-    return 0;
 }
 
 static int take_path(struct driver *driver, struct error *ret_error)
@@ -138,6 +102,23 @@ static int open_nameless(struct driver *driver, struct error *ret_error)
                : records_add_client(driver, "", 0, &client, ret_error);
 }
 
+/* What an earlier master was given must still mean something. */
+static int sets_check(struct driver *driver, struct error *ret_error)
+{
+    struct submission it;
+    uint32_t last = book_count(driver->book);
+    if (!last)
+        return 0;
+    buf_clear(&driver->text);
+    if (records_read(driver, last, &it, ret_error) < 0)
+        return -1;
+    return driver->ops->payload(driver->model, it.set, it.set_size, &driver->text) < 0
+               ? error_set(ret_error, ERROR_CHANGED,
+                           "driver.ledger has sets for other parameters or observations than "
+                           "those of now; put the files back, or start a new run")
+               : 0;
+}
+
 static int listen_at(struct driver *driver, struct error *ret_error)
 {
     struct loop *loop = driver->context.loop;
@@ -146,7 +127,8 @@ static int listen_at(struct driver *driver, struct error *ret_error)
     driver->book = book_create();
     if (!driver->flush || !driver->linger || !driver->book)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the socket's clients");
-    if (records_open(driver, ret_error) < 0 || open_nameless(driver, ret_error) < 0)
+    if (records_open(driver, ret_error) < 0 || open_nameless(driver, ret_error) < 0 ||
+        sets_check(driver, ret_error) < 0)
         return -1;
     driver->door = door_open(driver->socket_path, loop, guest_came, driver, ret_error);
     if (!driver->door)
@@ -161,16 +143,10 @@ static int listen_at(struct driver *driver, struct error *ret_error)
 static int set_up(struct driver *driver, struct error *ret_error)
 {
     const struct driver_context *context = &driver->context;
-    driver->params = open_params(context, ret_error);
-    if (!driver->params || sweep_job_check(context->work, driver->params, ret_error) < 0 ||
-        sweep_check(context->work, driver->params, context->folder, context->plan_only,
-                    ret_error) < 0 ||
-        take_path(driver, ret_error) < 0)
+    driver->ops = model_find(context->work);
+    driver->model = driver->ops->open(context, ret_error);
+    if (!driver->model || take_path(driver, ret_error) < 0)
         return -1;
-    driver->row = calloc(driver->params->columns + 1, sizeof(*driver->row));
-    driver->row_given = calloc(driver->params->columns + 1, sizeof(*driver->row_given));
-    if (!driver->row || !driver->row_given || take_value_names(driver) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for the socket's clients");
     return context->plan_only ? 0 : listen_at(driver, ret_error);
 }
 
@@ -185,6 +161,7 @@ static struct driver *socket_open(const struct driver_context *context, struct e
     buf_init(&driver->record, LEDGER_RECORD_MAX);
     buf_init(&driver->body, LEDGER_RECORD_MAX);
     buf_init(&driver->text, LEDGER_RECORD_MAX / 2);
+    buf_init(&driver->digest, LEDGER_RECORD_MAX / 2);
     if (set_up(driver, ret_error) == 0)
         return driver;
     socket_close(driver);
@@ -203,13 +180,31 @@ static int socket_files(const struct driver *driver,
                         int (*add)(void *context, const char *path, bool common, bool copy),
                         void *context, struct error *ret_error)
 {
-    return sweep_files(driver->context.work, driver->params, driver->context.folder, add,
-                       context, ret_error);
+    return driver->ops->files(driver->model, add, context, ret_error);
+}
+
+static int socket_except(const struct driver *driver,
+                         int (*each)(void *context, const char *pattern), void *context,
+                         struct error *ret_error)
+{
+    return driver->ops->except ? driver->ops->except(driver->model, each, context, ret_error)
+                               : 0;
+}
+
+static int socket_policy(const struct driver *driver, struct scheduler_policy *policy,
+                         struct error *ret_error)
+{
+    return driver->ops->policy ? driver->ops->policy(driver->model, policy, ret_error) : 0;
+}
+
+static bool socket_brief(const struct driver *driver)
+{
+    return driver->ops->brief && driver->ops->brief(driver->model);
 }
 
 static int socket_job(const struct driver *driver, cJSON *job, struct error *ret_error)
 {
-    return sweep_job(driver->context.work, driver->params, job, ret_error);
+    return driver->ops->job(driver->model, job, ret_error);
 }
 
 static enum driver_next say_task(struct driver *driver)
@@ -280,17 +275,22 @@ static bool all_told(const struct driver *driver)
     return true;
 }
 
-static bool is_over(struct driver *driver)
+/* All clients know how everything ended, or have had the time to hear it. */
+static bool told_or_lingered(struct driver *driver)
 {
-    struct book_totals totals = book_totals(driver->book);
-    if (totals.waiting || totals.running || !all_finished(driver))
-        return false;
     if (all_told(driver) || driver->lingered)
         return true;
     if (!driver->lingering)
         loop_timer_arm(driver->linger, clock_monotonic_ns() + LINGER_NS);
     driver->lingering = true;
     return false;
+}
+
+static bool is_over(struct driver *driver)
+{
+    struct book_totals totals = book_totals(driver->book);
+    return !totals.waiting && !totals.running && all_finished(driver) &&
+           told_or_lingered(driver);
 }
 
 static enum driver_next socket_next(struct driver *driver, uint32_t slots)
@@ -306,13 +306,57 @@ static enum driver_next socket_next(struct driver *driver, uint32_t slots)
     return driver->ended ? DRIVER_FINISHED : next_new(driver);
 }
 
+/* ---- the limit ---- */
+
+bool socket_is_left(const struct driver *driver, uint32_t entry)
+{
+    const struct book_entry *it = book_entry(driver->book, entry);
+    return driver->limit &&
+           (it->state == BOOK_WAITING || (it->state == BOOK_TAKEN && it->task > driver->given));
+}
+
+int socket_limit_say(const struct driver *driver, struct error *ret_error)
+{
+    return error_set(
+        ret_error, ERROR_TASKS,
+        "$.limits.tasks allows %llu tasks, and no more are run; what was accepted is "
+        "kept, and run when the run is resumed with a higher limit",
+        (unsigned long long)driver->limit);
+}
+
+/* Whether a task that was given has not ended. */
+static bool is_running(const struct driver *driver)
+{
+    uint64_t running = book_totals(driver->book).running;
+    for (uint32_t task = driver->given + 1; task <= book_tasks(driver->book); task++) {
+        const struct book_entry *it =
+            book_entry(driver->book, book_task_entry(driver->book, task));
+        running -= it && it->state == BOOK_TAKEN;
+    }
+    return running > 0;
+}
+
+static enum driver_next socket_limited(struct driver *driver, uint64_t tasks)
+{
+    if (!driver->limit)
+        driver->limit = tasks;
+    guests_pump(driver);
+    if (is_over(driver)) {
+        if (!driver->ended)
+            guests_end(driver, true);
+        driver->ended = true;
+        return DRIVER_FINISHED;
+    }
+    return !is_running(driver) && told_or_lingered(driver) ? DRIVER_FINISHED : DRIVER_WAIT;
+}
+
 static int socket_payload(struct driver *driver, uint64_t task, struct buf *payload)
 {
     struct submission it;
     uint32_t entry = book_task_entry(driver->book, task);
     if (!entry || records_read(driver, entry, &it, NULL) < 0)
         return -1;
-    return buf_append(payload, it.payload, it.payload_size);
+    return driver->ops->payload(driver->model, it.set, it.set_size, payload);
 }
 
 /* ---- ends ---- */
@@ -372,8 +416,12 @@ const struct driver_ops driver_socket = {
     .close = socket_close,
     .count = socket_count,
     .files = socket_files,
+    .except = socket_except,
+    .policy = socket_policy,
     .job = socket_job,
+    .brief = socket_brief,
     .next = socket_next,
+    .limited = socket_limited,
     .payload = socket_payload,
     .ended = socket_ended,
     .ran = socket_ran,

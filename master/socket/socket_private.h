@@ -1,7 +1,7 @@
 /*
  * socket_private.h - what the parts of the socket driver share.
  *
- * socket.c is the driver: which task is next, what has ended. records.c writes what must outlive
+ * socket.c is the driver: which task is next, what has ended; what a task is, model.h. records.c writes what must outlive
  * the master into the ledger, and reads it back. guest.c is one connection: lines in, lines out,
  * neither without bound. requests.c does what a line asks for.
  */
@@ -17,7 +17,7 @@
 #include "master/socket/book.h"
 #include "master/socket/door.h"
 #include "master/socket/ledger.h"
-#include "master/sweep/params.h"
+#include "master/socket/model.h"
 
 #define SOCKET_PROTOCOL    1
 #define SOCKET_LINE_MAX    ((size_t)4 << 20)   /* bytes of a request's line */
@@ -47,6 +47,8 @@ struct guest {
     uint32_t client; /* in the book */
     uint64_t told;   /* its client's results up to this seq have been put into `out` */
     uint64_t line;   /* of its input, from 1 */
+    uint32_t left;   /* entries up to this were looked at for those that the limit leaves */
+    cJSON *wishes;   /* its "attach" (model_places); NULL */
     struct entry_list unacked; /* submissions not yet durable */
     struct entry_list again;   /* known ids submitted again, to be told once more */
 };
@@ -54,11 +56,8 @@ struct guest {
 struct driver {
     struct driver_context context;
     char *socket_path;
-    struct params *params;
-    struct value *row;  /* `columns` of them */
-    bool *row_given;    /* likewise */
-    struct buf *values; /* for each value: its name as JSON, and a colon */
-    size_t value_count;
+    const struct model_ops *ops;
+    struct model *model;
     struct ledger *ledger;
     struct book *book;
     struct door *door;
@@ -66,6 +65,7 @@ struct driver {
     size_t guest_count;
     struct loop_timer *flush, *linger;
     struct buf record, body, text; /* scratch: of records.c, of what is read, of requests.c */
+    struct buf digest;             /* and of results.c */
 
     uint32_t given; /* tasks that `next` has said */
     uint32_t slots;
@@ -81,6 +81,7 @@ struct driver {
     uint64_t window_ends;
     uint32_t ahead; /* tasks to hand out beyond the slots */
 
+    uint64_t limit;   /* $.limits.tasks, once no more tasks may be given; 0 before */
     bool closing_all; /* a client has finished for all */
     bool lingering, lingered;
     bool ended; /* the end was said */
@@ -93,8 +94,8 @@ struct driver {
 struct submission {
     uint32_t client;
     double priority;
-    const uint8_t *id, *tag, *payload; /* id, tag: JSON texts */
-    size_t id_size, tag_size, payload_size;
+    const uint8_t *id, *tag, *set; /* id, tag: JSON texts; set: as the model keeps it */
+    size_t id_size, tag_size, set_size;
 };
 
 /* Read the ledger (into the book) and take up what an earlier master left. */
@@ -158,6 +159,10 @@ void result_cancel_waiting(struct driver *driver, uint32_t entry);
 
 /* Whether a client may submit. */
 bool socket_is_finished(const struct driver *driver, uint32_t client);
+/* Whether the limit of tasks keeps this entry from being run. */
+bool socket_is_left(const struct driver *driver, uint32_t entry);
+/* The sentence of it, for clients. */
+int socket_limit_say(const struct driver *driver, struct error *ret_error);
 /* Say a trouble once. */
 void socket_tell(struct driver *driver, const char *sentence);
 

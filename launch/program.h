@@ -7,9 +7,9 @@
 #include "common/buf.h"
 #include "common/error.h"
 
-/* The absolute path of an executable "beofarm-..." appended to ret_path: looked for in
- * $BEOFARM_BIN if that is set, beside this program's own file, then in $PATH. -1 with a sentence
- * that says where it was looked for. */
+/* The absolute path of an executable appended to ret_path. A "beofarm-..." is looked for in
+ * $BEOFARM_BIN if that is set, beside this program's own file, then in $PATH; others in $PATH
+ * alone. -1 with a sentence that says where it was looked for. */
 int program_find(const char *name, struct buf *ret_path, struct error *ret_error);
 
 struct program_answer {

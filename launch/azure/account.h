@@ -77,7 +77,8 @@ void account_sas_request(struct account *account, const char *method,
                          struct http_request *ret_request);
 
 /* Append the query of a SAS (no '?') for sas->container or sas->blob: a service SAS where the
- * storage account's key is known, else a user delegation SAS, whose key is asked for and kept.
+ * storage account's key is known, else a user delegation SAS, whose key is asked for and kept
+ * (so this is not to be called from the callbacks of account_http).
  * sas->expiry must be set; start is best left NULL (clocks differ). */
 int account_put_sas(struct account *account, const struct sas *sas, struct buf *ret_query,
                     struct error *ret_error);

@@ -72,7 +72,7 @@ int http_state_headers_reset(struct http_request_state *state, struct error *ret
 }
 
 /* RFC 4122, version 4. */
-static int id_make(char id[HTTP_ID_SIZE])
+int http_id_make(char id[HTTP_ID_SIZE])
 {
     uint8_t b[16];
     if (RAND_bytes(b, sizeof(b)) != 1)
@@ -171,7 +171,7 @@ struct http_request_state *http_state_create(struct http *http,
     state->request.headers_count = 0;
     state->request.method = state->request.url = NULL;
     buf_init(&state->response.body, HTTP_ERROR_BODY_MAX);
-    if (texts_copy(state, request, ret_error) != 0 || id_make(state->response.id) != 0) {
+    if (texts_copy(state, request, ret_error) != 0 || http_id_make(state->response.id) != 0) {
         http_state_destroy(state);
         return NULL;
     }

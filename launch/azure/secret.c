@@ -77,6 +77,7 @@ static const struct mark {
     {"\"accesstoken\": \"", "\""},
     {"\"client_secret\":\"", "\""},
     {"\"client_secret\": \"", "\""},
+    {"http request '", "'"},
     {"password=", "& \t\r\n\"'<>;,"},
 };
 

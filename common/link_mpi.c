@@ -1,29 +1,29 @@
 /*
- * How messages travel. They are cut into packets of at most LINK_MPI_PACKET_MAX bytes: small
- * messages are copied behind each other with their lengths (a batch); a large one is told by its
- * size and follows in parts sent from where it lies. Each packet is one MPI_Isend, and a byte 'm'
- * on the socket tells the peer of it. The other end counts bells, so it knows how many packets to
- * probe for and enters MPI only while some are missing; for each packet that it took in it owes a
- * byte 'a', and says so when half a window is owed or when it rings a bell anyway. The bell follows
- * its packet at once: packets are small enough to leave without the peer's help, so when it wakes
- * its packet is there.
+ * How messages travel. They are cut into packets: small messages are copied behind each other with
+ * their lengths (a batch); a large one is cut into parts sent from where it lies. Each packet is
+ * one MPI_Isend, and a bell on the socket tells the peer its kind and size. So the other end knows
+ * what is coming: it asks MPI for exactly that, into the place where it belongs, and enters MPI
+ * only while something is missing. The bell follows its packet at once: packets are small enough
+ * to leave without the peer's help, so when it wakes its packet is there. For each packet that it
+ * took in it owes a byte 'a', and says so when it rings a bell anyway or when the sender demands
+ * it, which knows its window and does so every quarter of it.
  *
  * Why so timid. A peer may be killed at any moment, and Open MPI's TCP transport (4.1) forgives
  * that only while it holds nothing for the dead: a fragment queued behind a full socket, or a
  * rendezvous that answers by itself, makes it abort this process or loop for ever inside one
  * call. So packets are below its eager limit, no more than a window of them is under way so that
- * they fit the kernel's buffer, a second send never starts before the first is done, and the
- * socket is asked whether the peer still lives before each.
+ * they fit the kernel's buffer (link_mpi_room.c), a second send never starts before the first is
+ * done, and the socket is asked whether the peer still lives before each.
  *
- * What is lost stays where it is. A killed peer gives no MPI error, so a request to or from it
- * never ends, and Open MPI may still touch its buffer: when a link is lost, its requests, their
- * buffers and the communicator are leaked on purpose. Waiting for them, freeing them or
- * disconnecting (which is collective) could hang for ever.
+ * What is lost stays where it is. A killed peer gives no MPI error, so a request to it never ends,
+ * and Open MPI may still touch its buffer: when a link is lost, its send, that one's buffer and
+ * the communicator are leaked on purpose. Waiting for them, freeing them or disconnecting (which
+ * is collective) could hang for ever. Receives can be taken back: packets come whole or not at
+ * all, so one that has not ended has not begun.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,6 +35,7 @@
 #include "common/link_tcp.h"
 #include "common/message.h"
 #include "common/mpi_private.h"
+#include "common/wire.h"
 
 static const struct link_mpi *of_const(const struct link *link)
 {
@@ -69,19 +70,24 @@ int link_mpi_report(const struct link_mpi *mpi, struct error *ret_error)
 
 /* --- the socket ----------------------------------------------------------------------- */
 
+/* Acknowledgements are worth a write of their own when the peer waits for them. */
+static bool ring_is_due(const struct link_mpi *mpi)
+{
+    return mpi->unrung_size > 0 || mpi->pulse_due || mpi->owed_due;
+}
+
 /* A broken socket takes none: link_mpi_hear will find its end after the peer's last words. */
 void link_mpi_ring(struct link_mpi *mpi)
 {
-    /* Acknowledgements alone are worth a write when half a window of them has gathered. */
-    bool acks_due = mpi->owed_bytes >= LINK_MPI_WINDOW / 2 || mpi->owed >= LINK_MPI_FLIGHT / 2;
-    if (mpi->unrung == 0 && !mpi->pulse_due && !acks_due)
+    uint8_t bytes[LINK_MPI_FLIGHT + sizeof mpi->unrung + 1];
+    if (!ring_is_due(mpi))
         return;
-    char bytes[2 * LINK_MPI_FLIGHT + 1];
+    /* Bells first: of one that went out in part, the rest must go out next. */
+    unsigned bells = mpi->unrung_size, size = bells;
     unsigned acks = mpi->owed < LINK_MPI_FLIGHT ? mpi->owed : LINK_MPI_FLIGHT;
-    unsigned bells = mpi->unrung < LINK_MPI_FLIGHT ? mpi->unrung : LINK_MPI_FLIGHT;
-    size_t size = acks + bells;
-    memset(bytes, LINK_MPI_ACK, acks);
-    memset(bytes + acks, LINK_MPI_BELL, bells);
+    memcpy(bytes, mpi->unrung, bells);
+    memset(bytes + size, LINK_MPI_ACK, acks);
+    size += acks;
     if (mpi->pulse_due)
         bytes[size++] = LINK_MPI_PULSE;
     ssize_t sent;
@@ -91,15 +97,14 @@ void link_mpi_ring(struct link_mpi *mpi)
     if (sent < 0)
         return;
     unsigned gone = (unsigned)sent;
-    unsigned acks_gone = gone < acks ? gone : acks;
-    unsigned bells_gone = gone - acks_gone < bells ? gone - acks_gone : bells;
+    unsigned bells_gone = gone < bells ? gone : bells;
+    unsigned acks_gone = gone - bells_gone < acks ? gone - bells_gone : acks;
+    memmove(mpi->unrung, mpi->unrung + bells_gone, bells - bells_gone);
+    mpi->unrung_size -= bells_gone;
     mpi->owed -= acks_gone;
-    mpi->unrung -= bells_gone;
+    mpi->owed_due = mpi->owed_due && mpi->owed > 0;
     mpi->pulse_due = mpi->pulse_due && gone < size;
-    if (mpi->owed == 0)
-        mpi->owed_bytes = 0;
 }
-
 static int take_ack(struct link_mpi *mpi)
 {
     if (mpi->flight_count == 0)
@@ -111,20 +116,37 @@ static int take_ack(struct link_mpi *mpi)
     return 0;
 }
 
-static int take_bytes(struct link_mpi *mpi, const char *bytes, size_t size)
+static int bell_push(struct link_mpi *mpi, uint8_t letter, uint32_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] == LINK_MPI_BELL)
-            mpi->rung++;
-        else if (bytes[i] == LINK_MPI_ACK ? take_ack(mpi) < 0 : bytes[i] != LINK_MPI_PULSE)
-            return link_mpi_lose(mpi, "the peer rang an unknown bell; it broke the protocol");
-    }
+    if (mpi->bell_count == LINK_MPI_BELLS)
+        return link_mpi_lose(mpi, "the peer sent more than it may; it broke the protocol");
+    mpi->bells[(mpi->bell_first + mpi->bell_count++) % LINK_MPI_BELLS] =
+        (struct bell){.letter = letter, .size = size};
     return 0;
+}
+
+static int take_byte(struct link_mpi *mpi, uint8_t byte)
+{
+    if (mpi->bell_part_size == 0 && byte == LINK_MPI_PULSE)
+        return 0;
+    if (mpi->bell_part_size == 0 && byte == LINK_MPI_ACK)
+        return take_ack(mpi);
+    if (mpi->bell_part_size == 0 && (byte == 0 || !strchr(LINK_MPI_SIZED, byte)))
+        return link_mpi_lose(mpi, "the peer rang an unknown bell; it broke the protocol");
+    mpi->bell_part[mpi->bell_part_size++] = byte;
+    if (mpi->bell_part_size < LINK_MPI_BELL_SIZE)
+        return 0;
+    struct wire_reader reader;
+    wire_reader_init(&reader, mpi->bell_part, LINK_MPI_BELL_SIZE);
+    mpi->bell_part_size = 0;
+    uint8_t letter = wire_get_u8(&reader);
+    return bell_push(mpi, letter, wire_get_u32(&reader));
 }
 
 int link_mpi_hear(struct link_mpi *mpi)
 {
-    char bytes[512];
+    uint8_t bytes[512];
+    mpi->heard = true;
     while (mpi->ended_ns == 0) {
         ssize_t got = recv(mpi->fd, bytes, sizeof bytes, MSG_DONTWAIT);
         if (got < 0 && errno == EINTR)
@@ -136,8 +158,9 @@ int link_mpi_hear(struct link_mpi *mpi)
             return 0;
         }
         mpi->base.heard_ns = clock_monotonic_ns();
-        if (take_bytes(mpi, bytes, (size_t)got) < 0)
-            return -1;
+        for (ssize_t i = 0; i < got; i++)
+            if (take_byte(mpi, bytes[i]) < 0)
+                return -1;
         if ((size_t)got < sizeof bytes)
             return 0;
     }
@@ -153,10 +176,7 @@ static int mpi_progress(struct link *link, struct error *ret_error)
     struct link_mpi *mpi = link_mpi_of(link);
     if (mpi->lost)
         return 0; /* link_receive reports it, after the last words */
-    int headway = link_mpi_launch(mpi);
-    /* Whoever has to deliver what we wait for may need this core. */
-    if (headway == 0 && (mpi->rung > 0 || mpi->held))
-        sched_yield();
+    link_mpi_launch(mpi);
     return 0;
 }
 
@@ -165,18 +185,19 @@ static int mpi_fd(const struct link *link)
     return of_const(link)->fd;
 }
 
-/* For bells and pulses that the socket did not take. */
+/* For what the socket did not take. */
 static bool mpi_wants_write(const struct link *link)
 {
     const struct link_mpi *mpi = of_const(link);
-    return !mpi->lost && mpi->ended_ns == 0 && (mpi->pulse_due || mpi->unrung > 0);
+    return !mpi->lost && mpi->ended_ns == 0 &&
+           (mpi->pulse_due || mpi->unrung_size > 0 || mpi->owed_due);
 }
 
 static bool mpi_busy(const struct link *link)
 {
     const struct link_mpi *mpi = of_const(link);
     bool sending = mpi->ended_ns == 0 && link_mpi_sending(mpi);
-    return mpi->lost || mpi->ended_ns != 0 || sending || mpi->rung > 0 ||
+    return mpi->lost || mpi->ended_ns != 0 || sending || mpi->bell_count > 0 ||
            link_mpi_whole_waits(mpi);
 }
 
@@ -192,6 +213,10 @@ static int mpi_pulse(struct link *link, struct error *ret_error)
         return link_mpi_report(mpi, ret_error);
     mpi->pulse_due = true;
     link_mpi_ring(mpi);
+    if (!mpi->waiting) { /* pulses are for times when nothing is said */
+        buf_fini(&mpi->spare);
+        link_mpi_receive_trim(mpi);
+    }
     return 0;
 }
 
@@ -200,16 +225,10 @@ static void mpi_close(struct link *link)
     struct link_mpi *mpi = link_mpi_of(link);
     if (!mpi->lost)
         link_mpi_launch(mpi); /* last words, as far as the window lets them go */
-    /* What MPI holds stays leaked; see above. */
     link_mpi_send_fini(mpi);
-    bool receiving = mpi->in_request != MPI_REQUEST_NULL;
-    if (!receiving) {
-        buf_fini(&mpi->batch);
-        buf_fini(&mpi->large);
-    }
+    link_mpi_receive_fini(mpi);
     close(mpi->fd);
-    if (!receiving && !mpi->held) /* in_head and out_head are buffers too */
-        free(mpi);
+    free(mpi);
 }
 
 static const struct link_ops mpi_ops = {
@@ -239,8 +258,10 @@ struct link *link_mpi_create(MPI_Comm comm, int fd, struct error *ret_error)
     mpi->fd = fd;
     mpi->comm = comm;
     mpi->waiting_end = &mpi->waiting;
-    mpi->request = mpi->in_request = MPI_REQUEST_NULL;
-    buf_init(&mpi->batch, LINK_MPI_PACKET_MAX);
+    mpi->room = link_mpi_room();
+    mpi->request = MPI_REQUEST_NULL;
+    buf_init(&mpi->batch, MESSAGE_MAX);
     buf_init(&mpi->large, MESSAGE_MAX);
+    buf_init(&mpi->spare, MESSAGE_MAX);
     return &mpi->base;
 }

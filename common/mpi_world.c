@@ -174,9 +174,14 @@ static int environment_set(const char *network, const char *mca, struct error *r
         {"pml", "ob1"},
         {"btl", "self,tcp"},
         {"osc", "^ucx"},
-        /* What link_mpi has under way must fit the kernel's buffer (see there why); the system
-         * may cut this to net.core.wmem_max, which by default is enough. */
-        {"btl_tcp_sndbuf", "262144"},
+        /* What link_mpi has under way must fit the kernel's buffer, and packets must be below
+         * the eager limit: link_mpi_room.c reads both. The system cuts the former to
+         * net.core.wmem_max. */
+        {"btl_tcp_sndbuf", "1572864"},
+        {"btl_tcp_eager_limit", "131072"},
+        /* Read ahead by as much as makes a small packet one read, not by its 30 KiB a connection,
+         * which large ones would pay for with a copy. */
+        {"btl_tcp_endpoint_cache", "4096"},
         /* Children are started by posix_spawn or fork and exec, which is safe with tcp. */
         {"mpi_warn_on_fork", "0"},
         {"btl_base_warn_component_unused", "0"},

@@ -186,6 +186,16 @@ static void strangers_do_not_keep_workers_out(void **state)
     process_end(&master, SIGKILL);
 }
 
+/* CPU seconds of a process so far. */
+static double cpu_s(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &used), 0);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
 static bool mpi_missing(void)
 {
     struct error error;
@@ -271,6 +281,89 @@ static void a_worker_killed_in_the_middle_of_a_stream_costs_only_its_link(void *
     process_end(&master, SIGKILL);
 }
 
+/* At whatever point of a packet, a bell or a large message they happen to be. */
+static void workers_killed_anywhere_in_a_stream_are_seen_at_once(void **state)
+{
+    (void)state;
+    if (mpi_missing())
+        skip();
+    struct process master, worker;
+    struct dial_options options = joining_options(joining_master_start(&master, true), true);
+    for (int i = 0; i < 8; i++) {
+        joining_worker_start(&worker, &options, 10, true);
+        process_expect(&worker, "echoed");
+        /* Different depths into the stream that follows; none need be hit. */
+        process_line(&worker, clock_monotonic_ns() + (3 * i + 1) * CLOCK_MS_NS);
+        int64_t killed_ns = clock_monotonic_ns();
+        process_end(&worker, SIGKILL);
+        process_expect(&master, "lost");
+        assert_true(clock_monotonic_ns() - killed_ns < 5 * CLOCK_SECOND_NS);
+    }
+    joining_worker_start(&worker, &options, 100, false);
+    assert_non_null(strstr(process_expect(&worker, "linked"), " mpi"));
+    process_expect(&worker, "echoed");
+    process_end(&worker, SIGTERM);
+    process_end(&master, SIGKILL);
+}
+
+/* A peer that takes nothing: what is under way to it must lie in the kernel, so that MPI keeps
+ * none of it, whether it goes on later or dies. */
+static void a_stopped_worker_costs_no_cpu_and_may_go_on_or_die(void **state)
+{
+    (void)state;
+    if (mpi_missing())
+        skip();
+    for (int dies = 0; dies < 2; dies++) {
+        struct process master, worker;
+        struct dial_options options =
+            joining_options(joining_master_start(&master, true), true);
+        joining_worker_start(&worker, &options, 300, dies);
+        process_expect(&worker, "linked 1 mpi");
+        process_line(&worker, clock_monotonic_ns() + 20 * CLOCK_MS_NS); /* into the stream */
+        kill(worker.pid, SIGSTOP);
+        process_line(&master, clock_monotonic_ns() + CLOCK_SECOND_NS / 2); /* its "joined" */
+        double before_s = cpu_s(master.pid);
+        assert_null(process_line(&master, clock_monotonic_ns() + CLOCK_SECOND_NS));
+        /* A second of spinning would be 1 s; of naps some 0.1. */
+        assert_true(cpu_s(master.pid) - before_s <= 0.02);
+        if (!dies) {
+            kill(worker.pid, SIGCONT);
+            process_expect(&worker, "echoed");
+        }
+        int64_t killed_ns = clock_monotonic_ns();
+        process_end(&worker, SIGKILL);
+        process_expect(&master, "lost 1");
+        assert_true(clock_monotonic_ns() - killed_ns < 5 * CLOCK_SECOND_NS);
+        process_end(&master, SIGKILL);
+    }
+}
+
+/* Packets and windows follow what Open MPI was told, however little. */
+static void mpi_carries_messages_with_small_buffers(void **state)
+{
+    (void)state;
+    if (mpi_missing())
+        skip();
+    static const char *const settings[][2] = {
+        {"4096", "65536"}, {"65536", "4096"}, {"0", "65536"}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        struct process master, worker;
+        setenv("OMPI_MCA_btl_tcp_sndbuf", settings[i][0], 1);
+        setenv("OMPI_MCA_btl_tcp_eager_limit", settings[i][1], 1);
+        setenv("OMPI_MCA_btl_tcp_rndv_eager_limit", settings[i][1], 1);
+        struct dial_options options =
+            joining_options(joining_master_start(&master, true), true);
+        joining_worker_start(&worker, &options, 30, false);
+        process_expect(&worker, "linked 1 mpi");
+        process_expect(&worker, "echoed");
+        process_end(&worker, SIGTERM);
+        process_end(&master, SIGKILL);
+    }
+    unsetenv("OMPI_MCA_btl_tcp_sndbuf");
+    unsetenv("OMPI_MCA_btl_tcp_eager_limit");
+    unsetenv("OMPI_MCA_btl_tcp_rndv_eager_limit");
+}
+
 static void a_killed_master_is_noticed_by_its_workers(void **state)
 {
     (void)state;
@@ -337,16 +430,6 @@ static void workers_killed_while_joining_do_not_keep_others_out(void **state)
     process_end(&master, SIGKILL);
 }
 
-/* CPU seconds of a process so far. */
-static double cpu_s(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec used;
-    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
-    assert_int_equal(clock_gettime(clock, &used), 0);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
-}
-
 static void worker_idle(FILE *report, const struct dial_options *options)
 {
     struct dial_answer answer;
@@ -396,6 +479,9 @@ int main(void)
         cmocka_unit_test(a_worker_without_mpi_gets_tcp_from_an_mpi_master),
         cmocka_unit_test(eight_workers_and_strangers_come_at_once),
         cmocka_unit_test(a_worker_killed_in_the_middle_of_a_stream_costs_only_its_link),
+        cmocka_unit_test(workers_killed_anywhere_in_a_stream_are_seen_at_once),
+        cmocka_unit_test(a_stopped_worker_costs_no_cpu_and_may_go_on_or_die),
+        cmocka_unit_test(mpi_carries_messages_with_small_buffers),
         cmocka_unit_test(a_killed_master_is_noticed_by_its_workers),
         cmocka_unit_test(a_broken_join_does_not_keep_the_next_worker_out),
         cmocka_unit_test(workers_killed_while_joining_do_not_keep_others_out),

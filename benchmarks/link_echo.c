@@ -5,7 +5,7 @@
  * and one way 64 bytes (messages per second). Every round runs all transports one after another;
  * printed are medians of the rounds and of their ratios to the bare echo.
  *
- *     link_echo [ROUNDS]      5 by default
+ *     link_echo [ROUNDS [LOAD]]      5 by default; LOAD: one of them alone, 0 to 3
  */
 #include "config.h"
 
@@ -47,6 +47,8 @@ static const struct load {
     {"1 MiB, window 4", 1000, 1 << 20, 4, true},
 };
 #define LOADS (sizeof loads / sizeof *loads)
+
+static size_t load_first, load_end = LOADS; /* those to run */
 
 static _Noreturn void die(const char *what)
 {
@@ -260,7 +262,7 @@ static _Noreturn void server_main(enum transport transport, int fd)
     }
     if (transport != BARE)
         link = link_make(transport, fd, MPI_JOIN_MASTER);
-    for (size_t i = 0; i < LOADS; i++) {
+    for (size_t i = load_first; i < load_end; i++) {
         if (link)
             link_serve(link, &loads[i]);
         else
@@ -285,7 +287,7 @@ static _Noreturn void client_main(enum transport transport, int fd, int pipe_fd)
     }
     if (transport != BARE)
         link = link_make(transport, fd, MPI_JOIN_WORKER);
-    for (size_t i = 0; i < LOADS; i++) {
+    for (size_t i = load_first; i < load_end; i++) {
         int64_t start_ns = clock_monotonic_ns();
         if (link)
             link_call(link, &loads[i], bytes);
@@ -317,7 +319,8 @@ static void measure(enum transport transport, double seconds[LOADS])
     close(fds[0]);
     close(fds[1]);
     close(results[1]);
-    if (!read_all(results[0], (char *)seconds, LOADS * sizeof *seconds))
+    if (!read_all(results[0], (char *)(seconds + load_first),
+                  (load_end - load_first) * sizeof *seconds))
         die("a measurement broke off");
     close(results[0]);
     waitpid(client, NULL, 0);
@@ -365,6 +368,12 @@ int main(int argc, char **argv)
     int transports = TRANSPORTS;
     if (rounds < 1 || rounds > ROUNDS_MAX)
         die("rounds: 1 to 101");
+    if (argc > 2) {
+        load_first = strtoul(argv[2], NULL, 10);
+        load_end = load_first + 1;
+    }
+    if (load_end > LOADS)
+        die("load: 0 to 3");
     signal(SIGPIPE, SIG_IGN);
     if (mpi_world_works(&error) < 0) {
         printf("without MPI: %s\n", error.text);
@@ -374,7 +383,7 @@ int main(int argc, char **argv)
         for (int t = 0; t < transports; t++)
             measure((enum transport)t, seconds[r][t]);
     printf("medians of %zu rounds; in brackets the ratio to bare TCP\n", rounds);
-    for (size_t i = 0; i < LOADS; i++)
+    for (size_t i = load_first; i < load_end; i++)
         print_load(i, rounds, seconds, transports);
     return 0;
 }

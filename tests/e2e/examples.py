@@ -227,9 +227,55 @@ case.ins case.out
             file.write(text)
 
 
+PRETENDER = """#!/usr/bin/env python3
+# Stands in for pestpp-glm: a master that waits for two agents and lets them run the model once.
+import pathlib, socket, subprocess, sys
+case, flag, where = sys.argv[1:]
+host, port = where.rsplit(":", 1)
+assert case == "aquifer.pst" and flag == "/h" and pathlib.Path(case).exists()
+if host:
+    link = socket.create_connection((host, int(port)))
+    text = pathlib.Path("aquifer.in.tpl").read_text().split("\\n", 1)[1]
+    for number in range(text.count("~") // 2):
+        text = text.replace(text[text.index("~"):text.index("~", text.index("~") + 1) + 1], "1", 1)
+    pathlib.Path("aquifer.in").write_text(text)
+    subprocess.run(["./aquifer"], check=True)
+    link.sendall(pathlib.Path("budget.out").read_bytes())
+    link.shutdown(socket.SHUT_WR)
+    link.recv(1)
+else:
+    with socket.create_server(("", int(port))) as server:
+        links = [server.accept()[0] for _ in range(2)]
+        said = [b"".join(iter(lambda: link.recv(4096), b"")) for link in links]
+        pathlib.Path("aquifer.rec").write_bytes(b"".join(said))
+"""
+
+
+def somebody_elses_estimator_runs_the_same_case():
+    with Example("aquifer") as example:
+        path = os.path.join(example.path, "pestpp.json")
+        port = str(free_port())
+        with open(path, encoding="utf-8") as file:
+            text = file.read().replace("4004", port)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        program = os.path.join(example.root, "pestpp-glm")
+        with open(program, "w", encoding="utf-8") as file:
+            file.write(PRETENDER)
+        os.chmod(program, 0o755)
+        before = os.environ["PATH"]
+        os.environ["PATH"] = example.root + os.pathsep + before
+        try:
+            run = example.run("pestpp.json")
+        finally:
+            os.environ["PATH"] = before
+        with open(os.path.join(run, "out/master/aquifer.rec"), encoding="utf-8") as file:
+            assert file.read().count("in a dry year:") == 2
+
+
 def json_texts_of_the_documents_are_valid_farm_files():
     checked = 0
-    for name in ["README.md", "docs/farmfile.md"]:
+    for name in ["README.md", "docs/farmfile.md", "docs/pest.md"]:
         with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
             texts = re.findall(r"^```json\n(\{.*?)^```", file.read(), re.S | re.M)
         for text in texts:
@@ -261,6 +307,7 @@ TESTS = [
     random_samples_are_the_same_in_every_run,
     the_persistent_runner_of_theis_computes_drawdowns,
     the_aquifer_is_calibrated,
+    somebody_elses_estimator_runs_the_same_case,
     somebody_elses_master_and_workers_come_to_their_end,
 ]
 

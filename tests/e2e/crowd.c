@@ -288,6 +288,11 @@ static void listen_to(struct worker *worker)
     while (going > 0 && (got = link_receive(worker->link, &message, &error)) != 0)
         going = got < 0 ? -1 : take(worker, &message, &error);
     buf_fini(&message);
+    /* As a worker does (answer_pulse in worker/agent_link.c). */
+    if (going > 0 &&
+        clock_monotonic_ns() - worker->link->spoke_ns >= worker->crowd->heartbeat_ns / 8 &&
+        link_pulse(worker->link, &error) < 0)
+        going = -1;
     if (going > 0 && link_progress(worker->link, &error) < 0)
         going = -1;
     if (going > 0)

@@ -15,10 +15,12 @@
 
 #include "master/pest/glm_private.h"
 
-#define EXACT   1e-12 /* of phi: what an exact model misses, squared */
-#define WORTH   1e-5  /* of phi: a hope worth shorter and shorter steps */
-#define HOLES   3     /* Jacobians on end with failed derivatives, and no hope */
-#define NO_HOPE 1e-9  /* of phi: what the model hopes to gain is nothing (zero gradient) */
+#define EXACT     1e-12 /* of phi: what an exact model misses, squared */
+#define WORTH     1e-5  /* of phi: a hope worth shorter and shorter steps */
+#define WORTH_STP 1.0   /* of PHIREDSTP; the same */
+#define PROMISES  1e-6  /* of phi: less is no reason for another Jacobian */
+#define HOLES     3     /* Jacobians on end with failed derivatives, and no hope */
+#define NO_HOPE   1e-9  /* of phi: what the model hopes to gain is nothing (zero gradient) */
 
 static enum estimator_next failed(void)
 {
@@ -147,6 +149,22 @@ static bool is_exact(struct estimator *estimator)
                              estimator->base.transformed, search->best);
 }
 
+/* Jacobians to come are not worth their runs: the last ones have been worth less and less, and what
+ * the model still promises is nothing, or has been tried and was not kept. */
+static bool is_vain(const struct estimator *estimator)
+{
+    const struct glm_search *search = &estimator->frame->search;
+    double best = glm_regul_merit(&estimator->regul, search->best_measurement,
+                                  search->best_regularisation);
+
+    return search->improved && estimator->frame == &estimator->full &&
+           !glm_frame_holes(estimator->frame) && glm_stop_is_vain(&estimator->stop) &&
+           (best - search->promised <= PROMISES * best ||
+            search->since >= GLM_SEARCH_DISAPPOINTED) &&
+           !glm_limits_holds(&estimator->limits, &estimator->parameters,
+                             estimator->base.transformed, search->best);
+}
+
 /* The best parameter set becomes the base. */
 static int rebase(struct estimator *estimator, struct error *ret_error)
 {
@@ -170,7 +188,7 @@ static bool forget_lessons(struct estimator *estimator)
     struct glm_frame *frame = estimator->frame;
 
     if (frame->search.improved || frame->search.plain || frame->search.closing ||
-        estimator->hope < WORTH)
+        estimator->hope < fmax(WORTH, WORTH_STP * estimator->control->phiredstp))
         return false;
     glm_lessons_clear(&frame->lessons);
     glm_model_forget(frame->model);
@@ -203,7 +221,7 @@ static int jacobian_update(struct estimator *estimator, struct error *ret_error)
 static enum estimator_next iteration_end(struct estimator *estimator, struct wave *wanted,
                                          uint32_t slots, struct error *ret_error)
 {
-    bool better_derivatives = may_switch(estimator), improved, exact;
+    bool better_derivatives = may_switch(estimator), improved, exact, vain;
     int updated;
 
     if (forget_lessons(estimator))
@@ -222,6 +240,7 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
         estimator->frame->search.since = 0;
         return trials_plan(estimator, wanted, slots, ret_error);
     }
+    vain = !better_derivatives && is_vain(estimator);
     if (rebase(estimator, ret_error) != 0)
         return failed();
     if (estimator->closing)
@@ -229,6 +248,11 @@ static enum estimator_next iteration_end(struct estimator *estimator, struct wav
     if (exact)
         return glm_finish(estimator, "phi is at its minimum: the model is linear and solved",
                           ret_error);
+    if (vain)
+        return glm_finish(
+            estimator,
+            "phi has settled: at the rate of the last iterations, what follows is nothing",
+            ret_error);
     if (!improved && better_derivatives)
         estimator->switched = true;
     else if (!improved && estimator->frame == &estimator->super)

@@ -21,7 +21,8 @@
  * PHIREDLAM of phi and not five times that: then a new Jacobian is worth more (this is what PHIRATSUF is a rule of thumb
  * for; where phi has fallen below PHIRATSUF times the old one, twice as much must be promised, and
  * after six trials, or half as many again as the Jacobian's runs if that is more, it ends in any case). It
- * ends without a better parameter set when no upgrade promises any gain; but before that, what
+ * ends, too, where phi has hardly moved (by less than PHIREDSTP) and four trials on end were no better.
+ * It ends without a better parameter set when no upgrade promises any gain; but before that, what
  * other parameter sets taught is forgotten, and shorter and shorter steps are tried.
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_SEARCH_H
@@ -36,6 +37,9 @@
 #include "master/pest/glm_model.h"
 #include "master/pest/glm_options.h"
 #include "master/pest/glm_regul.h"
+
+/* Trials on end without a better one: what the model promises is not to be had. */
+#define GLM_SEARCH_DISAPPOINTED 4
 
 /* A step proposed. */
 struct glm_candidate {

@@ -19,10 +19,10 @@
 #define HOPELESS     1e-10  /* of merit: not worth a run */
 #define DIFFERENT    0.0625 /* (1/4)², of a step's |step|² */
 #define CLOSING      1e-7   /* of merit: still worth a run at the end */
+#define NOTHING      1e-3   /* of PHIREDSTP: not worth a run */
 #define CHEAP        5.0    /* times better than what the iteration has brought per run */
 #define AGAIN        1e-2   /* |.|² of a step from one known against that from the best */
 #define LITTLE       1e-5   /* of merit */
-#define DISAPPOINTED 4      /* trials on end */
 #define TRUSTED      0.1
 #define FAR_ENOUGH   1e-12
 #define AMPLE_TRIALS 6.0 /* at least */
@@ -287,6 +287,8 @@ static bool worth(const struct glm_search *search, double base, double best, dou
         return false;
     if (search->closing)
         return best - next > CLOSING * best;
+    if (best - next < NOTHING * search->control->phiredstp * best)
+        return false;
     if (is_ample(search, base, best))
         return false;
     /* A gain that is hardly in doubt would be had by the next iteration in as many trials; taken
@@ -315,8 +317,12 @@ static bool is_over(const struct glm_search *search)
     if (best - next < LITTLE * best &&
         nearest <= AGAIN * glm_model_distance(search->model, step, search->best))
         return true;
-    if (search->closing && search->since >= DISAPPOINTED)
+    /* At the end, or where phi has hardly moved. */
+    if (search->since >= GLM_SEARCH_DISAPPOINTED &&
+        (search->closing ||
+         (!search->plain && base - best < search->control->phiredstp * base)))
         return true;
+
     if (search->improved)
         return !worth(search, base, best, next);
     return search->rounds > 0 && next >= best * (1.0 - HOPELESS);

@@ -4,8 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "master/pest/glm_stop.h"
+
+#define QUICK 0.1  /* a gain against the one before: convergence that can be counted on */
+#define VAIN  2e-5 /* of PHIREDSTP */
 
 void glm_stop_init(struct glm_stop *stop, const struct pest_control *control)
 {
@@ -57,6 +61,17 @@ static bool because(struct glm_stop *stop, const char *text)
     return true;
 }
 
+bool glm_stop_is_vain(const struct glm_stop *stop)
+{
+    double before = stop->last[0] - stop->last[1], now = stop->last[1] - stop->last[2];
+    double ratio = before > 0.0 ? now / before : 1.0;
+
+    double least = stop->control->phiredstp * stop->last[2];
+
+    return stop->noted >= 3 && now > 0.0 && ratio <= QUICK && now <= least &&
+           now * ratio / (1.0 - ratio) <= VAIN * least;
+}
+
 bool glm_stop_note(struct glm_stop *stop, int iteration, double phi, bool regulated,
                    double change)
 {
@@ -67,7 +82,11 @@ bool glm_stop_note(struct glm_stop *stop, int iteration, double phi, bool regula
         stop->count = 0;
         stop->lowest = HUGE_VAL;
         stop->since = 0;
+        stop->noted = 0;
     }
+    memmove(stop->last, stop->last + 1, 2 * sizeof *stop->last);
+    stop->last[2] = phi;
+    stop->noted++;
     stop->since = phi < stop->lowest ? 0 : stop->since + 1;
     stop->lowest = fmin(stop->lowest, phi);
     keep(stop, phi);

@@ -29,6 +29,8 @@ struct glm_stop {
     double lowest;
     int since;      /* iterations since the lowest */
     int still;      /* iterations on end with small parameter changes */
+    double last[3]; /* of the last iterations, the latest at the end */
+    int noted;      /* iterations in it */
     bool regulated; /* the phis are regularisation phis */
     char reason[GLM_STOP_TEXT];
 };
@@ -41,5 +43,10 @@ void glm_stop_fini(struct glm_stop *stop);
  * stop->reason says why. */
 bool glm_stop_note(struct glm_stop *stop, int iteration, double phi, bool regulated,
                    double change);
+
+/* Whether PHIREDSTP will be met by iterations that do nothing: the last one gained less than that,
+ * and a tenth or less of what the one before it had gained; going on at this rate, all that follow
+ * bring less than a 50,000th of PHIREDSTP. */
+bool glm_stop_is_vain(const struct glm_stop *stop);
 
 #endif

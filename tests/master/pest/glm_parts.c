@@ -19,6 +19,7 @@
 #include "master/pest/glm_model.h"
 #include "master/pest/glm_objective.h"
 #include "master/pest/glm_stencil.h"
+#include "master/pest/glm_stop.h"
 #include "master/pest/wave.h"
 
 /* --- stencils ----------------------------------------------------------------------------- */
@@ -332,6 +333,89 @@ static void bounds_hold_and_the_others_are_solved_again(void **state)
     glm_model_destroy(model);
 }
 
+/* min (1 - x + y)² + (1 + x - 1.02 y)² + (y / 100)²: both want out of the box; one after the other,
+ * phi falls. x wants out only because y does. */
+static void edges_are_met_one_by_one_and_phi_falls(void **state)
+{
+    static const double first[] = {1.0, -1.0, 0.0}, second[] = {-1.0, 1.02, 0.01};
+    static const double *const columns[] = {first, second};
+    static const double weights[] = {1.0, 1.0, 1.0}, r0[] = {1.0, 1.0, 0.0};
+    static const double lower[] = {-200.0, -0.5}, upper[] = {20.0, 0.5};
+    struct jacobian_view view = {.observations = 3, .parameters = 2, .columns = columns};
+    struct glm_box box = {.lower = lower, .upper = upper};
+    struct error error;
+    struct glm_model *model = glm_model_create(2, control, &error);
+    double step[2], measurement, regularisation;
+
+    (void)state;
+    assert_int_equal(glm_model_base(model, &view, weights, NULL, r0, NULL, &error), 0);
+    assert_int_equal(glm_model_upgrade(model, &box, 0.0, NULL, 5, step, &error), 0);
+    /* Free, y goes to 67 and x with it, out at the upper end of both. With y = 0.5 it is
+     * x = ((1 + 0.5) - (1 - 0.51)) / 2 = 0.505, far from the edge where it stood. */
+    glm_model_predict(model, step, &measurement, &regularisation);
+    assert_true(step[1] == 0.5);
+    assert_true(fabs(step[0] - 0.505) < 1e-9);
+    assert_true(measurement < 2.0);
+    glm_model_destroy(model);
+}
+
+/* phi = (10 + 0.2 s + 0.5 s²)²: a minimum with a large residual. One lesson teaches the curvature;
+ * Gauss and Newton's matrix knows J² alone and steps too far, Newton's lands on the model's own
+ * minimum. */
+static void large_residuals_are_no_hindrance(void **state)
+{
+    static const double first[] = {0.2};
+    static const double *const columns[] = {first};
+    static const double weights[] = {1.0}, r0[] = {-10.0}, lesson[] = {1.0};
+    static const double taught[] = {-10.0 - 0.2 - 0.5}, lower[] = {-9.0}, upper[] = {9.0};
+    struct jacobian_view view = {.observations = 1, .parameters = 1, .columns = columns};
+    struct glm_box box = {.lower = lower, .upper = upper};
+    struct error error;
+    struct glm_model *model = glm_model_create(1, control, &error);
+    double step[1];
+
+    (void)state;
+    assert_int_equal(glm_model_base(model, &view, weights, NULL, r0, NULL, &error), 0);
+    assert_int_equal(glm_model_learn(model, lesson, taught, &error), 1);
+    glm_model_fit(model);
+    /* |r| = 10 + 0.2 s + 0.5 s²: least at s = -0.2 */
+    assert_int_equal(glm_model_upgrade(model, &box, 0.0, NULL, 8, step, &error), 0);
+    assert_true(fabs(step[0] + 0.2) < 1e-6);
+    glm_model_destroy(model);
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+static bool is_vain_after(const double *phis, int count)
+{
+    struct glm_stop stop;
+    bool vain;
+
+    glm_stop_init(&stop, control);
+    for (int i = 0; i < count; i++)
+        glm_stop_note(&stop, i, phis[i], false, 1.0);
+    vain = glm_stop_is_vain(&stop);
+    glm_stop_fini(&stop);
+    return vain;
+}
+
+/* PHIREDSTP is 0.005: 1e-7 of phi is what may be left. */
+static void gains_that_dwindle_are_told_from_slow_ones(void **state)
+{
+    static const double quick[] = {100, 10, 1.0001, 1.000001},
+                        slow[] = {1.003, 1.002, 1.001, 1.0};
+    static const double early[] = {100, 10, 1.1, 1.0}, stuck[] = {10, 1, 1};
+    static const double coarse[] = {100, 10, 1.03, 1.026};
+
+    (void)state;
+    assert_true(is_vain_after(quick, 4));
+    assert_false(is_vain_after(slow, 4));
+    assert_false(is_vain_after(early, 4));  /* a tenth of phi in the last */
+    assert_false(is_vain_after(coarse, 4)); /* what follows may be 2e-6 */
+    assert_false(is_vain_after(stuck, 3));  /* no gain says nothing of the next */
+    assert_false(is_vain_after(quick + 2, 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +429,9 @@ int main(void)
         cmocka_unit_test(phi_counts_weights_and_prior_information),
         cmocka_unit_test(a_lesson_along_a_line_is_exact_for_a_quadratic),
         cmocka_unit_test(bounds_hold_and_the_others_are_solved_again),
+        cmocka_unit_test(edges_are_met_one_by_one_and_phi_falls),
+        cmocka_unit_test(large_residuals_are_no_hindrance),
+        cmocka_unit_test(gains_that_dwindle_are_told_from_slow_ones),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

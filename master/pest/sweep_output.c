@@ -1,4 +1,7 @@
-/* Row r of the scratch file is at r * observation_count doubles. */
+/*
+ * Row r of the scratch file is at r * observation_count doubles. The file is called like those that
+ * are being written (common/whole.h), so that nobody takes it home.
+ */
 #include "config.h"
 
 #include "master/pest/sweep_output.h"
@@ -33,7 +36,7 @@ struct sweep_output *sweep_output_open(const char *path, const struct pest_contr
 {
     struct sweep_output *output = calloc(1, sizeof *output);
     if (!output || asprintf(&output->path, "%s", path) < 0 ||
-        asprintf(&output->scratch_path, "%s.part", path) < 0) {
+        asprintf(&output->scratch_path, "%s.new.0", path) < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for the results of a sweep");
         free(output);
         return NULL;

@@ -13,7 +13,7 @@
 
 struct sweep_output;
 
-/* Results of `runs` runs will come. PATH.part holds them meanwhile. NULL with a sentence. */
+/* Results of `runs` runs will come. PATH.new.0 holds them meanwhile. NULL with a sentence. */
 struct sweep_output *sweep_output_open(const char *path, const struct pest_control *control,
                                        const struct glm_objective *objective, size_t runs,
                                        struct error *ret_error);
@@ -26,6 +26,6 @@ void sweep_output_put(struct sweep_output *output, size_t run, const double *obs
 int sweep_output_finish(struct sweep_output *output, const char *const *names,
                         const double *parameters, struct error *ret_error);
 
-void sweep_output_close(struct sweep_output *output); /* removes PATH.part; NULL is allowed */
+void sweep_output_close(struct sweep_output *output); /* removes PATH.new.0; NULL is allowed */
 
 #endif

@@ -296,6 +296,8 @@ def sweep(case, sets, **more):
 
 
 def swept(case):
+    strangers = [n for n in os.listdir(case.path("case")) if n.startswith("sweep_out.csv.")]
+    assert not strangers, strangers
     with open(case.path("case", "sweep_out.csv"), encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

@@ -39,7 +39,8 @@ static void start_put(FILE *file, const struct ies_report_source *source)
     const struct pest_control *control = source->control;
     const struct ies_options *options = source->options;
     fprintf(file, "             beofarm: iterative ensemble smoother\n\n");
-    fprintf(file, "using control file: \"%s\"\n\nCase dimensions:- \n", control->path);
+    fprintf(file, "using control file: \"%s\"\n\nCase dimensions:- \n",
+            report_control_name(control));
     fprintf(file, "    Number of parameters = %zu\n", control->parameter_count);
     fprintf(file, "    Number of adjustable parameters = %zu\n",
             source->judge->parameters->count);

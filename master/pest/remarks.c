@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "master/pest/remarks.h"
@@ -10,13 +11,21 @@
 struct remarks {
     void (*say)(void *context, const char *sentence);
     void *context;
+    const char *folder; /* the control file's; begins paths in sentences, and is left out */
     size_t count;
 };
+
+static const char *folder_skip(const struct remarks *remarks, const char *text)
+{
+    size_t size = strlen(remarks->folder);
+    return strncmp(text, remarks->folder, size) == 0 && text[size] == '/' ? text + size + 1
+                                                                          : text;
+}
 
 static void tell(struct remarks *remarks, const char *sentence)
 {
     if (remarks->count++ < TOLD_MAX)
-        remarks->say(remarks->context, sentence);
+        remarks->say(remarks->context, folder_skip(remarks, sentence));
 }
 
 static void tell_rest(const struct remarks *remarks, const char *path, const char *what)
@@ -25,7 +34,7 @@ static void tell_rest(const struct remarks *remarks, const char *path, const cha
     if (remarks->count <= TOLD_MAX)
         return;
     snprintf(text, sizeof text, "and %zu more %s; `beofarm pest check %s` lists them",
-             remarks->count - TOLD_MAX, what, path);
+             remarks->count - TOLD_MAX, what, folder_skip(remarks, path));
     remarks->say(remarks->context, text);
 }
 
@@ -48,7 +57,7 @@ static void tell_options(struct remarks *remarks, const struct pest_control *con
 void remarks_tell(const struct pest_control *control,
                   void (*say)(void *context, const char *sentence), void *context)
 {
-    struct remarks warnings = {say, context, 0}, idle = {say, context, 0};
+    struct remarks warnings = {say, context, control->folder, 0}, idle = warnings;
     for (size_t i = 0; i < control->warning_count; i++)
         tell(&warnings, control->warnings[i].text);
     tell_rest(&warnings, control->path, "warnings");

@@ -7,7 +7,8 @@
 #include "common/pest/control.h"
 
 /* Call `say` for the first few of each kind, with a line that counts the rest. Options count as
- * without effect if nobody has asked for them by now. */
+ * without effect if nobody has asked for them by now. Files are named as seen from the control
+ * file's folder: where it lies on the master means nothing to the user. */
 void remarks_tell(const struct pest_control *control,
                   void (*say)(void *context, const char *sentence), void *context);
 

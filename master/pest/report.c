@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 char *report_path(const struct glm_view *view, int number, const char *extension,
                   struct error *ret_error)
@@ -80,6 +81,12 @@ int report_best(enum glm_event event, const struct glm_view *view, const char *e
         return 0;
     snprintf(numbered, sizeof numbered, "%s.%d", extension, view->iteration);
     return best_write(view, report_path(view, -1, numbered, ret_error), write, ret_error);
+}
+
+const char *report_control_name(const struct pest_control *control)
+{
+    const char *slash = strrchr(control->path, '/');
+    return slash ? slash + 1 : control->path;
 }
 
 void *report_stateless_open(const struct glm_view *view, struct error *ret_error)

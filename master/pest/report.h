@@ -49,6 +49,9 @@ int report_best(enum glm_event event, const struct glm_view *view, const char *e
 void *report_stateless_open(const struct glm_view *view, struct error *ret_error);
 void report_stateless_close(void *state);
 
+/* The control file's name without its folder, which on the master is not the user's. Borrowed. */
+const char *report_control_name(const struct pest_control *control);
+
 /* ",NAME" of every parameter of the control file, and a line end. */
 void report_put_names(FILE *file, const struct pest_control *control);
 

@@ -134,8 +134,8 @@ static void start_put(FILE *file, const struct glm_view *view)
 {
     const struct pest_control *control = view->control;
     fprintf(file, "             beofarm: PEST parameter estimation\n\n");
-    fprintf(file, "using control file: \"%s\"\n\npestmode:- \n   %s\n\n", control->path,
-            mode_names[control->pestmode]);
+    fprintf(file, "using control file: \"%s\"\n\npestmode:- \n   %s\n\n",
+            report_control_name(control), mode_names[control->pestmode]);
     fprintf(file, "Case dimensions:- \n");
     fprintf(file, "    Number of parameters = %zu\n", control->parameter_count);
     fprintf(file, "    Number of adjustable parameters = %zu\n", view->column_count);

@@ -852,6 +852,7 @@ static void what_has_no_effect_is_told_once(void **state)
     put_control(place, "++hotstart_resfile(x)\n");
     begin(place, false);
     assert_non_null(strstr(place->said, "++hotstart_resfile has no effect here"));
+    assert_null(strstr(place->said, "/case.pst"));
     assert_null(strstr(place->said, "overdue"));
 }
 

@@ -153,6 +153,7 @@ static void the_record_tells_the_story(void **state)
     struct fixture *fixture = *state;
     estimate(fixture);
     const char *text = content(fixture, "rec");
+    assert_holds(text, "using control file: \"case.pst\"");
     assert_holds(text, "Number of adjustable parameters = 2");
     assert_holds(text, "OPTIMISATION ITERATION NUMBER: 1");
     assert_holds(text, "Model calls so far : 3");

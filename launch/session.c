@@ -252,11 +252,21 @@ static int old_workers_kill(struct session *session, struct error *ret_error)
     return 0;
 }
 
+static bool is_loopback(const char *address)
+{
+    return address && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0);
+}
+
 /* A farm without workers of its own waits for some that are started by hand. */
 static void hand_started_explain(struct session *session)
 {
     char path[4096];
     char *secret = rundir_path(session->context->rundir, "secret", NULL);
+    if (secret && is_loopback(session->master.address))
+        screen_notice(
+            session->screen,
+            "the master listens to this machine alone; where others are to join, name "
+            "their network in a farm file: \"network\": \"eth0\" or \"10.0.0.0/24\"");
     if (secret)
         screen_notice(session->screen,
                       "no worker is started; start some with: "

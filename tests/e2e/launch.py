@@ -283,6 +283,7 @@ def without_workers_of_its_own_run_says_how_to_start_some(case):
     run = case.start_beofarm("run", "--workers", "0", out="run.txt")
     wait_until(lambda: "beofarm-worker --farm toy --secret-file" in case.read("run.txt") and
                "fakehost:4004" in case.read("run.txt"), "it says how")
+    assert "listens to this machine alone" in case.read("run.txt")  # the local backend's network
     run.send_signal(signal.SIGINT)
     assert case.finish(run).code == 130
 

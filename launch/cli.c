@@ -11,9 +11,9 @@
 #include "common/nearest.h"
 
 static const struct command *const commands[] = {
-    &command_init,    &command_check, &command_run,    &command_status, &command_watch,
-    &command_results, &command_logs,  &command_cancel, &command_clean,  &command_doctor,
-    &command_pest,
+    &command_init,  &command_check,   &command_run,  &command_status,
+    &command_watch, &command_results, &command_logs, &command_cancel,
+    &command_clean, &command_doctor,  &command_pest,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -30,8 +30,8 @@ static void usage_print(FILE *stream)
 
 static void command_usage_print(const struct command *command)
 {
-    printf("Usage: beofarm %s [OPTION...] %s\n%s.\n", command->name, command->arguments,
-           command->summary);
+    printf("Usage: beofarm %s [OPTION...]%s%s\n%s.\n", command->name,
+           *command->arguments ? " " : "", command->arguments, command->summary);
     if (command->details)
         printf("\n%s", command->details);
     printf("\n");

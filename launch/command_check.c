@@ -59,8 +59,9 @@ static void summary_print(const struct preparation *preparation)
     const struct inputs *inputs = &preparation->inputs;
     char warning[ERROR_TEXT_MAX];
     printf("%s is good\n", preparation->request.path);
-    printf("  %-10s %s on the %s backend, %d workers\n", "farm", farm->name, farm->backend_kind,
-           preparation->request.workers);
+    printf("  %-10s %s on the %s backend, %d worker%s\n", "farm", farm->name,
+           farm->backend_kind, preparation->request.workers,
+           preparation->request.workers == 1 ? "" : "s");
     if (prepare_tasks(preparation) >= 0)
         printf("  %-10s %lld (%s)\n", "tasks", (long long)prepare_tasks(preparation),
                farm->work_kind);

@@ -58,20 +58,28 @@ static void list_print(FILE *stream, const char *title, const cJSON *list)
     }
 }
 
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void summary_print(const struct pest_control *control)
 {
     printf("  %-12s %s, %s format, noptmax %d\n", "mode", modes[control->pestmode],
            control->version == 2 ? "version 2" : "classic", control->noptmax);
-    printf("  %-12s %zu, %zu of them adjustable, in %zu groups\n", "parameters",
+    printf("  %-12s %zu, %zu of them adjustable, in %zu group%s\n", "parameters",
            control->parameter_count, pest_control_adjustable(control),
-           control->parameter_group_count);
-    printf("  %-12s %zu, %zu of them with a weight, in %zu groups\n", "observations",
-           control->observation_count, weights_count(control),
-           control->observation_group_count);
+           control->parameter_group_count, plural(control->parameter_group_count));
+    printf("  %-12s %zu, %zu of them with a weight, in %zu group%s\n", "observations",
+           control->observation_count, weights_count(control), control->observation_group_count,
+           plural(control->observation_group_count));
     if (control->prior_count > 0)
-        printf("  %-12s %zu equations\n", "prior", control->prior_count);
-    printf("  %-12s %zu templates, %zu instruction files, %zu commands\n", "model",
-           control->input_count, control->output_count, control->command_count);
+        printf("  %-12s %zu equation%s\n", "prior", control->prior_count,
+               plural(control->prior_count));
+    printf("  %-12s %zu template%s, %zu instruction file%s, %zu command%s\n", "model",
+           control->input_count, plural(control->input_count), control->output_count,
+           plural(control->output_count), control->command_count,
+           plural(control->command_count));
     if (control->option_count > 0)
         printf("  %-12s %zu\n", "options", control->option_count);
 }

@@ -349,6 +349,16 @@ static void tree_cleanse(cJSON *item)
     }
 }
 
+/* Sentences about JSON quote what they stumbled over: of those the place alone is kept. */
+static int json_refuse(const char *name, const struct error *error, struct error *ret_error)
+{
+    size_t length = strlen(name);
+    const char *place = strncmp(error->text, name, length) == 0 ? error->text + length : "";
+    return error_set(ret_error, ERROR_CONFIG,
+                     "%s%.*s the file is not well-formed JSON (what is there is not shown)",
+                     name, (int)strspn(place, ":0123456789"), place);
+}
+
 int credentials_text_read(const char *text, size_t size, const char *name, const char *account,
                           struct credentials_fields *ret_fields, struct error *ret_error)
 {
@@ -361,8 +371,9 @@ int credentials_text_read(const char *text, size_t size, const char *name, const
     bool array = at < size && text[at] == '[' && next < size && text[next] == '{';
     if (array || (at < size && text[at] == '{')) {
         cJSON *root = NULL;
-        if (json_parse(text + at, size - at, name, JSON_COMMENTS, &root, ret_error) != 0)
-            return -1;
+        struct error error = {0};
+        if (json_parse(text + at, size - at, name, JSON_COMMENTS, &root, &error) != 0)
+            return json_refuse(name, &error, ret_error);
         rc = is_clusterless(root) ? clusterless_read(root, name, account, ret_fields, ret_error)
                                   : own_object_read(root, "", name, ret_fields, ret_error);
         tree_cleanse(root);

@@ -52,6 +52,11 @@ struct batch_registry {
     const char *identity;                 /* in place of user and password; NULL: none */
 };
 
+/* An application package, by the full resource id of its application. */
+struct batch_package {
+    const char *id, *version; /* version NULL: the application's default */
+};
+
 /* A pool to make. NULL and 0 leave a member out, but for nodes. */
 struct batch_pool_spec {
     const char *id, *display_name, *vm_size;
@@ -73,7 +78,7 @@ struct batch_pool_spec {
     size_t images_count;
     const struct batch_registry *registries;
     size_t registries_count;
-    const char *const *packages; /* application packages, full resource ids */
+    const struct batch_package *packages; /* at most 10 */
     size_t packages_count;
     const struct batch_label *labels;
     size_t labels_count;
@@ -110,8 +115,9 @@ enum batch_dealloc { /* what becomes of tasks on nodes that leave */
                      BATCH_DEALLOC_COMPLETION, /* nodes leave when their tasks have ended */
 };
 
-/* POST /pools/{id}/resize, 202. -1 of a kind stays as it is. timeout_s as in the spec. BATCH_ALREADY:
- * it is being resized; stop that first. "resizing pool \"ID\": ...". */
+/* POST /pools/{id}/resize, 202. A count of -1 stays as it is; timeout_s as in the spec.
+ * BATCH_ALREADY: it is being resized (perhaps by this, if an answer was lost: compare the targets).
+ * "resizing pool \"ID\": ...". */
 int batch_pool_resize(struct account *account, const char *id, int dedicated, int spot,
                       int64_t timeout_s, enum batch_dealloc dealloc, struct error *ret_error);
 

@@ -9,6 +9,8 @@
  * its SHA-256, the whole is checked too. A state of another version, or from before this machine's
  * latest boot (nobody knows then what had reached the disk), is dropped.
  *
+ * Two downloads to one PATH at once: the second is refused.
+ *
  * Memory: none that grows with the blob, but for one byte per range.
  */
 #ifndef BEOFARM_LAUNCH_AZURE_BLOB_DOWNLOAD_H
@@ -24,6 +26,8 @@ struct blob_download_options {
     int parallel;          /* ranges on their way at once; 0: four */
     const uint8_t *sha256; /* 32 bytes that the whole must have; NULL: not known */
     bool durable;          /* on the disk before PATH appears */
+    /* What a listing said of the blob, so that it need not be asked for again; NULL: ask. */
+    const struct blob_properties *known;
     void (*shown)(void *context, uint64_t bytes, uint64_t total); /* NULL: nobody looks */
     void *shown_context;
 };

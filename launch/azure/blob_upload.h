@@ -9,7 +9,7 @@
  * changed meanwhile are still good. At last the list of blocks is committed; until then the
  * blob is as it was. A file that changes while it is read is an error (ERROR_CHANGED).
  *
- * Memory: `parallel` + 1 blocks.
+ * Memory: `parallel` + 2 blocks, fewer where blocks are so large that these come to more than 40 MiB.
  */
 #ifndef BEOFARM_LAUNCH_AZURE_BLOB_UPLOAD_H
 #define BEOFARM_LAUNCH_AZURE_BLOB_UPLOAD_H

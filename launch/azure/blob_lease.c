@@ -1,0 +1,79 @@
+#include "config.h"
+
+#include "launch/azure/blob_lease.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+
+#include "common/hex.h"
+#include "launch/azure/blob_private.h"
+
+int blob_lease_id_make(char id[BLOB_LEASE_ID_SIZE], struct error *ret_error)
+{
+    uint8_t bytes[16];
+    char hex[33];
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+        return error_set(ret_error, ERROR_SYSTEM, "OpenSSL has no random numbers for a lease");
+    bytes[6] = (bytes[6] & 0x0f) | 0x40; /* RFC 9562: version 4 */
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    hex_format(bytes, sizeof(bytes), hex);
+    snprintf(id, BLOB_LEASE_ID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+             hex + 16, hex + 20);
+    return 0;
+}
+
+static int lease_ask(struct account *account, const struct blob_place *place,
+                     const struct http_header *headers, size_t headers_count, const char *doing,
+                     struct error *ret_error)
+{
+    static const char *const already[] = {"LeaseAlreadyPresent",
+                                          "LeaseIdMismatchWithLeaseOperation",
+                                          "LeaseLost",
+                                          "LeaseNotPresentWithLeaseOperation",
+                                          "LeaseAlreadyBroken",
+                                          "LeaseIsBrokenAndCannotBeRenewed",
+                                          "LeaseIsBreakingAndCannotBeAcquired",
+                                          NULL};
+    char text[BLOB_DOING_MAX];
+    struct http_response response = {0};
+    blob_doing(doing, place, "", text);
+    struct blob_call call = {.method = "PUT",
+                             .place = place,
+                             .query = "comp=lease",
+                             .headers = headers,
+                             .headers_count = headers_count,
+                             .doing = text};
+    int rc = blob_ask(account, &call, &response, ret_error);
+    if (rc == 0 && response.status / 100 != 2)
+        rc = blob_refuse(&response, already, text, ret_error);
+    http_response_fini(&response);
+    return rc;
+}
+
+int blob_lease_acquire(struct account *account, const struct blob_place *place, const char *id,
+                       int seconds, struct error *ret_error)
+{
+    char duration[16];
+    snprintf(duration, sizeof(duration), "%d", seconds);
+    const struct http_header headers[] = {{"x-ms-lease-action", "acquire"},
+                                          {"x-ms-proposed-lease-id", id},
+                                          {"x-ms-lease-duration", duration}};
+    return lease_ask(account, place, headers, 3, "leasing", ret_error);
+}
+
+int blob_lease_renew(struct account *account, const struct blob_place *place, const char *id,
+                     struct error *ret_error)
+{
+    const struct http_header headers[] = {{"x-ms-lease-action", "renew"},
+                                          {"x-ms-lease-id", id}};
+    return lease_ask(account, place, headers, 2, "keeping the lease of", ret_error);
+}
+
+int blob_lease_release(struct account *account, const struct blob_place *place, const char *id,
+                       struct error *ret_error)
+{
+    const struct http_header headers[] = {{"x-ms-lease-action", "release"},
+                                          {"x-ms-lease-id", id}};
+    int rc = lease_ask(account, place, headers, 2, "giving up the lease of", ret_error);
+    return rc == BLOB_ALREADY || rc == BLOB_MISSING ? 0 : rc;
+}

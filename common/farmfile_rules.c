@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/farmfile_private.h"
@@ -82,6 +83,48 @@ static void check_sweep(struct rules *rules, const cJSON *work)
         check_value(rules, value, persistent, index++);
 }
 
+/* Whether a key says more than what was filled in where it was left out: false, 0, the usual runner,
+ * and nothing but these in arrays and objects. */
+static bool says_something(const cJSON *item)
+{
+    const cJSON *child;
+    cJSON_ArrayForEach(child, item)
+    {
+        if (says_something(child))
+            return true;
+    }
+    return cJSON_IsTrue(item) || (cJSON_IsNumber(item) && item->valuedouble != 0) ||
+           (cJSON_IsString(item) && strcmp(item->valuestring, "process") != 0);
+}
+
+/* A command, or a PEST case, and the keys of the one do not go with the other. */
+static void check_socket(struct rules *rules, const cJSON *work)
+{
+    static const char *const of_command[] = {"command", "shell",     "runner",  "params",
+                                             "stdin",   "templates", "inputs",  "outputs",
+                                             "values",  "rlimits",   "stall_s", NULL};
+    static const char *const of_case[] = {"options", "fresh", "ignore_exit", NULL};
+    bool is_case = json_member(work, "control");
+    char path[64];
+    for (const char *const *key = is_case ? of_command : of_case; *key; key++) {
+        if (!says_something(json_member(work, *key)))
+            continue;
+        snprintf(path, sizeof path, "$.work.%s", *key);
+        note(rules, path,
+             is_case
+                 ? "does not go with \"control\": the control file says what is run, and for "
+                   "which parameters"
+                 : "is for a PEST case, which \"control\" names");
+    }
+    if (is_case)
+        return;
+    if (!json_member(work, "command") || !json_member(work, "params"))
+        note(rules, "$.work",
+             "needs \"command\" and \"params\"; or \"control\", the control file of a PEST "
+             "case");
+    check_sweep(rules, work);
+}
+
 static double external_port(const cJSON *work)
 {
     const cJSON *port = json_member(work, "port");
@@ -105,8 +148,10 @@ size_t farmfile_check_rules(const cJSON *root,
 {
     struct rules rules = {.report = report, .context = context};
     const cJSON *work = json_member(root, "work");
-    if (is_kind(work, "sweep") || is_kind(work, "socket"))
+    if (is_kind(work, "sweep"))
         check_sweep(&rules, work);
+    else if (is_kind(work, "socket"))
+        check_socket(&rules, work);
     else if (is_kind(work, "external"))
         check_external(&rules, root, work);
     return rules.count;

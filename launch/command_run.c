@@ -25,7 +25,7 @@
 
 struct run_options {
     int64_t workers, limit, slots;
-    const char *run_dir;
+    const char *run_dir, *driver_socket;
     bool resume, accept_changes, retry_failed, dry_run, json, quiet;
 };
 
@@ -46,6 +46,8 @@ static const struct command_option options[] = {
      offsetof(struct run_options, retry_failed), 0},
     {"run-dir", 0, "DIR", "use this run directory instead of runs/NAME-001", OPTION_TEXT,
      offsetof(struct run_options, run_dir), 0},
+    {"driver-socket", 0, "PATH", "take parameter sets for a PEST case at this Unix socket",
+     OPTION_TEXT, offsetof(struct run_options, driver_socket), 0},
     {"json", 0, NULL, "print events as lines of JSON", OPTION_FLAG,
      offsetof(struct run_options, json), 0},
     {"quiet", 'q', NULL, "print the summary only", OPTION_FLAG,
@@ -198,11 +200,13 @@ out:
 static struct request_overrides overrides_merge(const struct request_overrides *now,
                                                 const struct request_overrides *then)
 {
-    return (struct request_overrides){
+    struct request_overrides merged = {
         .workers = now->workers != REQUEST_NOT_GIVEN ? now->workers : then->workers,
         .tasks = now->tasks != REQUEST_NOT_GIVEN ? now->tasks : then->tasks,
         .slots = now->slots != REQUEST_NOT_GIVEN ? now->slots : then->slots,
     };
+    memcpy(merged.socket, now->socket[0] ? now->socket : then->socket, sizeof merged.socket);
+    return merged;
 }
 
 static int master_lives(struct backend *backend, bool *ret_lives, struct error *ret_error)
@@ -361,6 +365,9 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
         .workers = given->workers, .tasks = given->limit, .slots = given->slots};
     struct screen screen;
     screen_init(&screen, given->json, given->quiet);
+    if (given->driver_socket &&
+        request_override_socket(&now, given->driver_socket, ret_error) < 0)
+        return -1;
     if (given->accept_changes && !given->resume)
         return error_set(ret_error, ERROR_USAGE, "--accept-changes belongs to --resume");
     if (given->retry_failed && !given->resume)

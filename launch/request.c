@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/json.h"
 #include "launch/disk.h"
@@ -42,6 +43,47 @@ static void member_set(cJSON *root, const char *object, const char *key, int64_t
         return;
     cJSON_DeleteItemFromObjectCaseSensitive(inner, key);
     cJSON_AddNumberToObject(inner, key, (double)value);
+}
+
+int request_override_socket(struct request_overrides *overrides, const char *path,
+                            struct error *ret_error)
+{
+    char *here = *path == '/' ? strdup("") : getcwd(NULL, 0);
+    char *whole = here ? disk_join(here, path, ret_error) : NULL;
+    int rc = whole ? 0 : -1;
+    if (!here)
+        error_set(ret_error, ERROR_SYSTEM, "the working directory is not known");
+    if (whole && (!*path || strlen(whole) > REQUEST_SOCKET_MAX))
+        rc = error_set(ret_error, ERROR_USAGE,
+                       "--driver-socket: \"%s\" cannot be a socket's path, which has 1 to %d "
+                       "bytes",
+                       *path ? whole : "", REQUEST_SOCKET_MAX);
+    if (rc == 0)
+        memcpy(overrides->socket, whole, strlen(whole) + 1);
+    free(whole);
+    free(here);
+    return rc;
+}
+
+/* Have clients of a socket say which parameter sets are run. */
+static int socket_set(cJSON *root, const char *socket, struct error *ret_error)
+{
+    cJSON *work = cJSON_GetObjectItemCaseSensitive(root, "work");
+    const char *kind = cJSON_GetStringValue(json_member(work, "kind"));
+    if (!*socket || !kind)
+        return 0;
+    if (strcmp(kind, "pest") != 0 && strcmp(kind, "socket") != 0)
+        return error_set(ret_error, ERROR_USAGE,
+                         "--driver-socket is for a PEST case, or work of kind \"socket\"; this "
+                         "is \"%s\" (for a sweep's command write a farm file with \"kind\": "
+                         "\"socket\" and \"params\": [names])",
+                         kind);
+    cJSON_ReplaceItemInObjectCaseSensitive(work, "kind", cJSON_CreateString("socket"));
+    cJSON_DeleteItemFromObjectCaseSensitive(work, "mode"); /* an estimation's */
+    cJSON_DeleteItemFromObjectCaseSensitive(work, "noptmax");
+    cJSON_DeleteItemFromObjectCaseSensitive(work, "path");
+    cJSON_AddStringToObject(work, "path", socket);
+    return 0;
 }
 
 static int farm_parse(cJSON *root, struct request *request, struct error *ret_error)
@@ -85,6 +127,8 @@ int request_open(const char *path, const struct request_overrides *overrides,
         member_set(root, "backend", "workers", overrides->workers);
         member_set(root, "limits", "tasks", overrides->tasks);
         member_set(root, "worker", "slots", overrides->slots);
+        if (socket_set(root, overrides->socket, ret_error) < 0)
+            goto out;
     }
     rc = farm_parse(root, &request, ret_error);
 out:

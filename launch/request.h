@@ -10,12 +10,15 @@
 #include "common/error.h"
 #include "common/farmfile.h"
 
-#define REQUEST_NOT_GIVEN INT64_MIN
+#define REQUEST_NOT_GIVEN  INT64_MIN
+#define REQUEST_SOCKET_MAX 107 /* bytes of a Unix socket's path */
 
 struct request_overrides {
     int64_t workers; /* for $.backend.workers; REQUEST_NOT_GIVEN */
     int64_t tasks;   /* for $.limits.tasks; REQUEST_NOT_GIVEN */
     int64_t slots;   /* for $.worker.slots; REQUEST_NOT_GIVEN */
+    /* For $.work.path, absolute; "": not given. Work of kind "pest" becomes kind "socket". */
+    char socket[REQUEST_SOCKET_MAX + 1];
 };
 
 struct request {
@@ -30,6 +33,10 @@ struct request {
  * argument's own name or that has no ending, as with PEST's own programs; else itself. Caller
  * frees. */
 char *request_find(const char *argument, struct error *ret_error);
+
+/* Note --driver-socket PATH, relative to the working directory. -1: it is too long. */
+int request_override_socket(struct request_overrides *overrides, const char *path,
+                            struct error *ret_error);
 
 /* Read and check the farm file at `path`. `overrides` may be NULL. */
 int request_open(const char *path, const struct request_overrides *overrides,

@@ -113,6 +113,8 @@ static int note_write(const struct rundir *rundir, struct error *ret_error)
     override_print(root, "workers", rundir->overrides.workers);
     override_print(root, "limit", rundir->overrides.tasks);
     override_print(root, "slots", rundir->overrides.slots);
+    if (rundir->overrides.socket[0])
+        cJSON_AddStringToObject(root, "driver_socket", rundir->overrides.socket);
     text = cJSON_Print(root);
     if (path && text)
         rc = disk_write(path, text, strlen(text), 0644, true, ret_error);
@@ -193,7 +195,7 @@ static int named_find(const char *argument, char **ret_path, struct error *ret_e
 static int note_read(struct rundir *rundir, struct error *ret_error)
 {
     cJSON *root = NULL;
-    const char *farm_file = NULL;
+    const char *farm_file = NULL, *socket = "";
     char *path = rundir_path(rundir, "run.json", ret_error);
     int rc = path ? json_read_file(path, JSON_STRICT, &root, ret_error) : -1;
     if (rc == 0)
@@ -207,6 +209,10 @@ static int note_read(struct rundir *rundir, struct error *ret_error)
     if (rc == 0)
         rc = json_get_integer(root, "$", "slots", REQUEST_NOT_GIVEN, &rundir->overrides.slots,
                               ret_error);
+    if (rc == 0)
+        rc = json_get_text(root, "$", "driver_socket", "", &socket, ret_error);
+    if (rc == 0 && *socket)
+        rc = request_override_socket(&rundir->overrides, socket, ret_error);
     if (rc == 0 && !(rundir->farm_file = strdup(farm_file)))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a run directory");
     cJSON_Delete(root);

@@ -112,10 +112,10 @@ static const struct word words[] = {
     {"double", FIELD_BOOLEAN, AT(double_precision), 1},
     {"point", FIELD_BOOLEAN, AT(point), 1},
     {"nopoint", FIELD_BOOLEAN, AT(point), 0},
-    {"lamforgive", FIELD_BOOLEAN, AT(lamforgive), 1},
-    {"nolamforgive", FIELD_BOOLEAN, AT(lamforgive), 0},
-    {"derforgive", FIELD_BOOLEAN, AT(derforgive), 1},
-    {"noderforgive", FIELD_BOOLEAN, AT(derforgive), 0},
+    {"lamforgive", FIELD_INTEGER, AT(lamforgive), 1},
+    {"nolamforgive", FIELD_INTEGER, AT(lamforgive), 0},
+    {"derforgive", FIELD_INTEGER, AT(derforgive), 1},
+    {"noderforgive", FIELD_INTEGER, AT(derforgive), 0},
     {"aui", FIELD_INTEGER, AT(doaui), 1},
     {"auid", FIELD_INTEGER, AT(doaui), 2},
     {"noaui", FIELD_INTEGER, AT(doaui), 0},
@@ -159,6 +159,7 @@ void pest_fields_default(struct pest_control *control)
     control->phiratsuf = 0.3;
     control->phiredlam = 0.01;
     control->numlam = 10;
+    control->lamforgive = control->derforgive = -1;
     control->relparmax = 10;
     control->facparmax = 10;
     control->facorig = 0.001;

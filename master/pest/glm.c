@@ -127,11 +127,34 @@ static int mode_check(const struct pest_control *control, struct error *ret_erro
                      control->path, control->pestmode == PEST_PARETO ? "pareto" : "prediction");
 }
 
+/* Whether anything can be fitted. A single run, or a Jacobian, may do without weights. */
+static int case_check(const struct pest_control *control, struct error *ret_error)
+{
+    bool weighted = false;
+
+    if (mode_check(control, ret_error) != 0)
+        return -1;
+    if (control->observation_count == 0)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: there are no observations; nothing can be estimated from nothing",
+                         control->path);
+    for (size_t o = 0; o < control->observation_count; o++)
+        weighted = weighted || control->observations[o].weight > 0.0;
+    for (size_t i = 0; i < control->prior_count; i++)
+        weighted = weighted || control->priors[i].weight > 0.0;
+    if (weighted || control->noptmax <= 0)
+        return 0;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "%s: every weight is 0, and so is phi, whatever the parameters; give "
+                     "observations weights, or set NOPTMAX to 0 for one run",
+                     control->path);
+}
+
 static int parts_open(struct estimator *estimator, struct error *ret_error)
 {
     struct pest_control *control = estimator->control;
 
-    if (mode_check(control, ret_error) != 0 ||
+    if (case_check(control, ret_error) != 0 ||
         glm_options_read(&estimator->options, control, ret_error) != 0 ||
         glm_parameters_init(&estimator->parameters, control, estimator->options.enforce_tied,
                             ret_error) != 0)
@@ -267,9 +290,7 @@ static int start_base(struct estimator *estimator, struct wave *wanted, struct e
 {
     double *values = estimator->trial.point.parameters;
 
-    glm_parameters_reduce(&estimator->parameters, estimator->parameters.initial,
-                          estimator->moved);
-    glm_parameters_expand(&estimator->parameters, estimator->moved, values);
+    glm_parameters_begin(&estimator->parameters, values);
     memcpy(estimator->base.point.parameters, values,
            estimator->control->parameter_count * sizeof *values);
     glm_parameters_reduce(&estimator->parameters, values, estimator->base.transformed);

@@ -111,17 +111,17 @@ static size_t points(const struct pest_parameter_group *group, bool switched)
 static double place(const struct glm_parameters *parameters, double *scratch,
                     const double *values, size_t column, double distance)
 {
-    const struct pest_parameter *parameter = parameter_of(parameters, column);
+    double low = parameters->low[column], high = parameters->high[column];
     int p = parameters->index[column];
 
     for (int widened = 0; widened < 60; widened++) {
         double value = values[p] + distance;
 
-        value = fmax(parameter->parlbnd, fmin(parameter->parubnd, value));
+        value = fmax(low, fmin(high, value));
         glm_parameters_put(parameters, scratch, column, value);
         if (scratch[p] != values[p])
             return scratch[p];
-        if (value == parameter->parlbnd || value == parameter->parubnd)
+        if (value == low || value == high)
             break;
         distance *= 2.0;
     }
@@ -132,9 +132,9 @@ static double place(const struct glm_parameters *parameters, double *scratch,
 static void spread(const struct glm_parameters *parameters, const double *values, size_t column,
                    size_t count, double increment, double *ret)
 {
-    const struct pest_parameter *parameter = parameter_of(parameters, column);
+    double low = parameters->low[column], high = parameters->high[column];
     double value = values[parameters->index[column]];
-    double up = parameter->parubnd - value, down = value - parameter->parlbnd;
+    double up = high - value, down = value - low;
     double side = up >= increment ? 1.0 : down >= increment ? -1.0 : up >= down ? 1.0 : -1.0;
 
     increment = fmin(increment, fmax(up, down));
@@ -426,7 +426,7 @@ long glm_derivatives_retry(struct glm_derivatives *derivatives,
             continue;
         }
         increment = glm_derivatives_increment(parameters, values, c);
-        room = values[parameters->index[c]] - parameter_of(parameters, c)->parlbnd;
+        room = values[parameters->index[c]] - parameters->low[c];
         /* First to the other side, then half as far to where there is room. */
         derivatives->stencils[c].count = 0;
         if (derivatives->attempt == 1 && room > 0.0) {

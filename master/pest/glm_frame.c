@@ -62,9 +62,15 @@ void glm_frame_expand(const struct estimator *estimator, const double *step,
         for (size_t c = 0; c < columns; c++)
             ret_transformed[c] += frame->directions[k * columns + c] * step[k];
     for (size_t c = 0; c < columns; c++) {
-        double to = fmax(limits->lower[c], fmin(limits->upper[c], ret_transformed[c]));
+        double moved = limits->frozen[c] ? 0.0 : ret_transformed[c];
 
-        ret_transformed[c] = estimator->base.transformed[c] + (limits->frozen[c] ? 0.0 : to);
+        /* An end is that very number: a parameter at its bound must be known for it. */
+        if (moved < 0.0 && moved <= limits->lower[c])
+            ret_transformed[c] = fmin(limits->low[c], estimator->base.transformed[c]);
+        else if (moved > 0.0 && moved >= limits->upper[c])
+            ret_transformed[c] = fmax(limits->high[c], estimator->base.transformed[c]);
+        else
+            ret_transformed[c] = estimator->base.transformed[c] + moved;
     }
 }
 

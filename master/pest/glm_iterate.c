@@ -274,8 +274,9 @@ static enum estimator_next trials_plan(struct estimator *estimator, struct wave 
     estimator->view.factor = estimator->regul.factor;
     for (size_t i = 0; i < count; i++) {
         glm_frame_expand(estimator, search->candidates[i].step, estimator->moved);
-        glm_parameters_expand(&estimator->parameters, estimator->moved,
-                              estimator->trial.point.parameters);
+        glm_parameters_expand_from(&estimator->parameters, estimator->base.transformed,
+                                   estimator->base.point.parameters, estimator->moved,
+                                   estimator->trial.point.parameters);
         if (wave_add(wanted, estimator->trial.point.parameters) < 0) {
             error_set(ret_error, ERROR_SYSTEM, "no memory for the runs of a lambda search");
             return failed();

@@ -11,9 +11,12 @@ int glm_limits_init(struct glm_limits *limits, size_t count, struct error *ret_e
     *limits = (struct glm_limits){.count = count};
     limits->lower = calloc(count + 1, sizeof *limits->lower);
     limits->upper = calloc(count + 1, sizeof *limits->upper);
+    limits->low = calloc(count + 1, sizeof *limits->low);
+    limits->high = calloc(count + 1, sizeof *limits->high);
     limits->frozen = calloc(count + 1, sizeof *limits->frozen);
     limits->stuck = calloc(count + 1, sizeof *limits->stuck);
-    if (!limits->lower || !limits->upper || !limits->frozen || !limits->stuck) {
+    if (!limits->lower || !limits->upper || !limits->low || !limits->high || !limits->frozen ||
+        !limits->stuck) {
         glm_limits_fini(limits);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the limits of %zu parameters",
                          count);
@@ -25,6 +28,8 @@ void glm_limits_fini(struct glm_limits *limits)
 {
     free(limits->lower);
     free(limits->upper);
+    free(limits->low);
+    free(limits->high);
     free(limits->frozen);
     free(limits->stuck);
     *limits = (struct glm_limits){0};
@@ -86,6 +91,8 @@ void glm_limits_set(struct glm_limits *limits, const struct glm_parameters *para
         native_range(control, &control->parameters[p], values[p], &low, &high);
         low = fmax(parameters->lower[c], transformed(parameters, c, low));
         high = fmin(parameters->upper[c], transformed(parameters, c, high));
+        limits->low[c] = low;
+        limits->high[c] = high;
         limits->lower[c] = fmin(0.0, low - origin[c]);
         limits->upper[c] = fmax(0.0, high - origin[c]);
         limits->frozen[c] = (dead && dead[c]) || (control->iboundstick > 0 &&
@@ -97,10 +104,8 @@ void glm_limits_note(struct glm_limits *limits, const struct glm_parameters *par
                      const double *values)
 {
     for (size_t c = 0; c < limits->count; c++) {
-        const struct pest_parameter *parameter =
-            &parameters->control->parameters[parameters->index[c]];
         double value = values[parameters->index[c]];
-        bool at = value <= parameter->parlbnd || value >= parameter->parubnd;
+        bool at = value <= parameters->low[c] || value >= parameters->high[c];
 
         limits->stuck[c] = at ? limits->stuck[c] + 1 : 0;
     }

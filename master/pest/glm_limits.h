@@ -24,9 +24,10 @@
 struct glm_limits {
     size_t count;
     double *lower,
-        *upper;   /* [count] of steps from the base, transformed; lower <= 0 <= upper */
-    bool *frozen; /* [count] */
-    int *stuck;   /* [count] iterations at a bound, on end */
+        *upper;         /* [count] of steps from the base, transformed; lower <= 0 <= upper */
+    double *low, *high; /* [count] where these ends are, transformed */
+    bool *frozen;       /* [count] */
+    int *stuck;         /* [count] iterations at a bound, on end */
 };
 
 int glm_limits_init(struct glm_limits *limits, size_t count, struct error *ret_error);

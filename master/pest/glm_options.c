@@ -88,10 +88,10 @@ static int flags_read(struct glm_options *options, struct pest_control *control,
 {
     if (pest_control_option_boolean(control, "upgrade_augment", true, &options->augment,
                                     ret_error) != 0 ||
-        pest_control_option_boolean(control, "lambda_forgive", true, &options->lambda_forgive,
-                                    ret_error) != 0 ||
-        pest_control_option_boolean(control, "der_forgive", true, &options->der_forgive,
-                                    ret_error) != 0 ||
+        pest_control_option_boolean(control, "lambda_forgive", control->lamforgive != 0,
+                                    &options->lambda_forgive, ret_error) != 0 ||
+        pest_control_option_boolean(control, "der_forgive", control->derforgive != 0,
+                                    &options->der_forgive, ret_error) != 0 ||
         pest_control_option_boolean(control, "enforce_tied_bounds", false,
                                     &options->enforce_tied, ret_error) != 0 ||
         pest_control_option_boolean(control, "uncertainty", true, &options->uncertainty,

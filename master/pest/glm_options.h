@@ -7,7 +7,7 @@
  *   upgrade_augment(bool)    with `lambdas`: the last best lambda and its neighbours join the list
  *   lambda_forgive(bool)     a failed upgrade run is only a bad upgrade; default true unless
  *                            the control file says nolamforgive
- *   der_forgive(bool)        likewise for derivatives (glm_derivatives.h)
+ *   der_forgive(bool)        likewise for derivatives (glm_derivatives.h), and noderforgive
  *   glm_normal_form(form)    what lambda multiplies: diag (of JᵗQJ; the default), ident, or prior
  *                            (the inverse of the prior parameter variances)
  *   n_iter_base, n_iter_super, max_n_super, super_eigthresh

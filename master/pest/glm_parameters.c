@@ -24,9 +24,11 @@ double glm_parameters_native(const struct glm_parameters *parameters, size_t col
     double native = parameter->partrans == PEST_LOG ? pow(10.0, transformed) : transformed;
 
     /* 10^log10(bound) need not be the bound. */
-    native =
-        transformed <= parameters->lower[column] ? fmax(native, parameter->parlbnd) : native;
-    return fmax(parameter->parlbnd, fmin(parameter->parubnd, native));
+    if (transformed <= parameters->lower[column])
+        return parameters->low[column];
+    if (transformed >= parameters->upper[column])
+        return parameters->high[column];
+    return fmax(parameters->low[column], fmin(parameters->high[column], native));
 }
 
 double glm_parameters_slope(const struct glm_parameters *parameters, size_t column,
@@ -75,6 +77,38 @@ void glm_parameters_expand(const struct glm_parameters *parameters, const double
     }
 }
 
+void glm_parameters_expand_from(const struct glm_parameters *parameters, const double *origin,
+                                const double *values, const double *transformed,
+                                double *ret_values)
+{
+    const struct pest_control *control = parameters->control;
+
+    glm_parameters_expand(parameters, transformed, ret_values);
+    for (size_t p = 0; p < control->parameter_count; p++) {
+        bool tied = control->parameters[p].partrans == PEST_TIED;
+        int column = parameters->column[tied ? control->parameters[p].tied_to : (int)p];
+
+        if (column < 0 || transformed[column] == origin[column])
+            ret_values[p] = values[p];
+    }
+}
+
+void glm_parameters_begin(const struct glm_parameters *parameters, double *ret_values)
+{
+    const struct pest_control *control = parameters->control;
+
+    for (size_t p = 0; p < control->parameter_count; p++) {
+        const struct pest_parameter *parameter = &control->parameters[p];
+        int parent = parameter->tied_to;
+        double value = parameters->initial[p];
+
+        if (parameter->partrans == PEST_TIED &&
+            parameters->initial[parent] != control->parameters[parent].parval1)
+            value = parameters->initial[parent] * parameter->tied_ratio;
+        ret_values[p] = written(parameters, p, value);
+    }
+}
+
 void glm_parameters_reduce(const struct glm_parameters *parameters, const double *values,
                            double *ret_transformed)
 {
@@ -92,17 +126,8 @@ static void narrow(struct glm_parameters *parameters, const struct pest_paramete
         return;
     low = child->parlbnd / child->tied_ratio;
     high = child->parubnd / child->tied_ratio;
-    if (low > high) {
-        double swap = low;
-        low = high;
-        high = swap;
-    }
-    if (of(parameters, (size_t)column)->partrans == PEST_LOG) {
-        low = low > 0.0 ? log10(low) : -HUGE_VAL;
-        high = high > 0.0 ? log10(high) : HUGE_VAL;
-    }
-    parameters->lower[column] = fmax(parameters->lower[column], low);
-    parameters->upper[column] = fmin(parameters->upper[column], high);
+    parameters->low[column] = fmax(parameters->low[column], fmin(low, high));
+    parameters->high[column] = fmin(parameters->high[column], fmax(low, high));
 }
 
 /* Chains of tied parameters: the first of each parent, and the next of the same one. */
@@ -137,9 +162,34 @@ static void columns_set(struct glm_parameters *parameters)
         parameters->index[c] = (int)p;
         parameters->column[p] = (int)c;
         parameters->count++;
-        parameters->lower[c] = glm_parameters_transform(parameters, c, parameter->parlbnd);
-        parameters->upper[c] = glm_parameters_transform(parameters, c, parameter->parubnd);
+        parameters->low[c] = parameter->parlbnd;
+        parameters->high[c] = parameter->parubnd;
     }
+}
+
+/* -1: bounds of tied parameters leave their parent nothing. */
+static int bounds_set(struct glm_parameters *parameters, bool enforce_tied,
+                      struct error *ret_error)
+{
+    const struct pest_control *control = parameters->control;
+
+    for (size_t p = 0; enforce_tied && p < control->parameter_count; p++)
+        narrow(parameters, &control->parameters[p]);
+    for (size_t c = 0; c < parameters->count; c++) {
+        int p = parameters->index[c];
+
+        if (!(parameters->low[c] <= parameters->high[c]))
+            return error_set(
+                ret_error, ERROR_CONFIG,
+                "%s: the bounds of parameters tied to \"%s\" leave no value for it "
+                "(++enforce_tied_bounds)",
+                control->path, control->parameters[p].parnme);
+        parameters->lower[c] = glm_parameters_transform(parameters, c, parameters->low[c]);
+        parameters->upper[c] = glm_parameters_transform(parameters, c, parameters->high[c]);
+        parameters->initial[p] =
+            fmax(parameters->low[c], fmin(parameters->high[c], parameters->initial[p]));
+    }
+    return 0;
 }
 
 int glm_parameters_init(struct glm_parameters *parameters, const struct pest_control *control,
@@ -152,25 +202,29 @@ int glm_parameters_init(struct glm_parameters *parameters, const struct pest_con
     parameters->column = calloc(count, sizeof *parameters->column);
     parameters->child = calloc(count, sizeof *parameters->child);
     parameters->sibling = calloc(count, sizeof *parameters->sibling);
+    parameters->low = calloc(count, sizeof *parameters->low);
+    parameters->high = calloc(count, sizeof *parameters->high);
     parameters->lower = calloc(count, sizeof *parameters->lower);
     parameters->upper = calloc(count, sizeof *parameters->upper);
     parameters->initial = calloc(count, sizeof *parameters->initial);
     if (!parameters->index || !parameters->column || !parameters->child ||
-        !parameters->sibling || !parameters->lower || !parameters->upper ||
-        !parameters->initial) {
+        !parameters->sibling || !parameters->low || !parameters->high || !parameters->lower ||
+        !parameters->upper || !parameters->initial) {
         glm_parameters_fini(parameters);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu parameters", count);
     }
     columns_set(parameters);
     chains_set(parameters);
-    for (size_t p = 0; enforce_tied && p < control->parameter_count; p++)
-        narrow(parameters, &control->parameters[p]);
-    if (!parameters->count) {
+    if (bounds_set(parameters, enforce_tied, ret_error) != 0) {
+        glm_parameters_fini(parameters);
+        return -1;
+    }
+    if (!parameters->count && control->noptmax != 0) {
         glm_parameters_fini(parameters);
         return error_set(
             ret_error, ERROR_CONFIG,
             "%s: every parameter is fixed or tied; at least one must be adjustable "
-            "(PARTRANS none or log)",
+            "(PARTRANS none or log), unless NOPTMAX is 0",
             control->path ? control->path : "control file");
     }
     return 0;
@@ -182,6 +236,8 @@ void glm_parameters_fini(struct glm_parameters *parameters)
     free(parameters->column);
     free(parameters->child);
     free(parameters->sibling);
+    free(parameters->low);
+    free(parameters->high);
     free(parameters->lower);
     free(parameters->upper);
     free(parameters->initial);

@@ -23,7 +23,8 @@ struct glm_parameters {
     int *child, *sibling;  /* [parameter_count] first parameter tied to this one; the
                                          * next one tied to the same parent; -1: none */
     double *lower, *upper; /* [count] transformed bounds */
-    double *initial;       /* [parameter_count] PARVAL1, tied ones by their ratio */
+    double *low, *high;    /* [count] the same, not transformed */
+    double *initial;       /* [parameter_count] PARVAL1, inside the bounds */
     double (*written)(void *written_context, size_t parameter, double value); /* or NULL */
     void *written_context;
 };
@@ -43,10 +44,19 @@ double glm_parameters_native(const struct glm_parameters *parameters, size_t col
 double glm_parameters_slope(const struct glm_parameters *parameters, size_t column,
                             double native);
 
-/* All values of the control file from transformed[count]: inside the bounds, as the templates
- * can hold them. values[parameter_count]. */
+/* The initial values, as the templates can hold them: those of the control file to the last bit, but
+ * that adjustable ones outside of their bounds are put on them. */
+void glm_parameters_begin(const struct glm_parameters *parameters, double *ret_values);
+
+/* All values of the control file from transformed[count]: inside the bounds (on a bound it is that
+ * very number), as the templates can hold them. values[parameter_count]. */
 void glm_parameters_expand(const struct glm_parameters *parameters, const double *transformed,
                            double *ret_values);
+/* The same, but what has not moved from `origin` keeps the number in values[parameter_count]: 10 to the
+ * power of a logarithm need not be what the logarithm was of. */
+void glm_parameters_expand_from(const struct glm_parameters *parameters, const double *origin,
+                                const double *values, const double *transformed,
+                                double *ret_values);
 /* transformed[count] of all values. */
 void glm_parameters_reduce(const struct glm_parameters *parameters, const double *values,
                            double *ret_transformed);

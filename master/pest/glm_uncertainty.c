@@ -167,7 +167,7 @@ int glm_uncertainty_open(struct estimator *estimator, struct error *ret_error)
     size_t *indices;
 
     if ((!estimator->options.uncertainty && estimator->options.form != GLM_PRIOR) ||
-        estimator->parameters.count > PARAMETERS_MAX)
+        estimator->parameters.count > PARAMETERS_MAX || !estimator->parameters.count)
         return 0;
     indices = indices_make(&estimator->parameters, ret_error);
     if (!indices)

@@ -48,7 +48,7 @@ static void every_field_of_the_classic_format_is_read(void **state)
     assert_true(c->numcom == 2 && c->jacfile == 0 && c->messfile == 1);
     assert_true(c->rlambda1 == 11 && c->rlamfac == -4 && c->phiratsuf == 0.31);
     assert_true(c->phiredlam == 0.032 && c->numlam == 9 && c->jacupdate == 999);
-    assert_true(c->lamforgive && c->derforgive);
+    assert_true(c->lamforgive == 1 && c->derforgive == 1);
     assert_true(c->relparmax == 3 && c->facparmax == 4 && c->facorig == 0.002);
     assert_true(c->iboundstick == 1 && c->upvecbend == 1);
     assert_true(c->absparmax[0] == 0.5 && c->absparmax[9] == 7 && c->absparmax[5] == 0);
@@ -121,7 +121,7 @@ static void absent_fields_are_what_pest_assumes(void **state)
     struct pest_control *c = bench_read(bench_classic);
     assert_int_equal(c->version, 1);
     assert_true(c->restart && !c->double_precision && c->point);
-    assert_true(c->numcom == 1 && c->jacfile == 0 && c->jacupdate == 0 && !c->lamforgive);
+    assert_true(c->numcom == 1 && c->jacfile == 0 && c->jacupdate == 0 && c->lamforgive == -1);
     assert_true(c->noptswitch == 1 && c->doaui == 0 && !c->dosenreuse && !c->boundscale);
     assert_true(c->phistopthresh == 0 && c->lastrun == 1 && c->phiabandon < 0);
     assert_true(c->svdmode == 0 && c->lsqrmode == 0);
@@ -220,7 +220,7 @@ static void words_stand_where_they_like(void **state)
     (void)state;
     struct pest_control *c = bench_read(
         bench_change("10 -3 0.3 0.03 10\n", "10 -3 .3 .03 -7 lamforgive UPTESTMIN=20\n"));
-    assert_true(c->lamforgive && c->numlam == -7);
+    assert_true(c->lamforgive == 1 && c->numlam == -7);
     assert_true(bench_noted(c->unused, c->unused_count,
                             "case.pst:6: \"UPTESTMIN=20\" has no effect here"));
     pest_control_free(c);

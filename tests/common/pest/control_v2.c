@@ -76,7 +76,7 @@ static void keywords_are_fields_words_and_options(void **state)
     size_t count;
     assert_int_equal(c->version, 2); /* whatever the first line says */
     assert_true(c->noptmax == -1 && c->pestmode == PEST_REGULARISATION && c->svdmode == 1);
-    assert_true(c->phimlim == 12.5 && c->lamforgive && c->derforgive && !c->jcosave);
+    assert_true(c->phimlim == 12.5 && c->lamforgive == 1 && c->derforgive == 1 && !c->jcosave);
     assert_true(c->absparmax[1] == 0.5);
     assert_string_equal(pest_control_option(c, "IES_PAR_EN"), "my prior.jcb");
     assert_int_equal(pest_control_option_reals(c, "lambdas", &list, &count, NULL), 0);

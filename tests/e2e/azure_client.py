@@ -1,0 +1,168 @@
+"""The client of Azure against the mock: signatures, tokens, SAS, faults; and that it keeps secrets.
+
+Every byte that the client writes in any of these tests, and its command lines, are searched for
+the mock's secrets and for signatures.
+"""
+import datetime
+import email.utils
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from azure_mock import CLIENT_SECRET, SECRETS, Mock  # noqa: E402
+from harness import test  # noqa: E402
+
+
+def search(text, where):
+    for secret in SECRETS:
+        assert secret not in text, f"a secret in {where}: {text}"
+    assert not re.search(r"sig=(?!\.\.\.)[\w%]", text), f"a signature in {where}: {text}"
+    assert not re.search(r"SharedKey \w+:(?!\.\.\.)", text), f"a signature in {where}: {text}"
+
+
+def exchange(mock, *words, how="key", expect=0, env=None):
+    command = [harness.program("tests/launch/azure/exchange"), *words]
+    done = subprocess.run(
+        command, capture_output=True, timeout=60, check=False,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **mock.environment(how),
+             **(env or {}),
+             **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}})
+    out, err = done.stdout.decode(), done.stderr.decode()
+    search(out + err, " ".join(words))
+    search(" ".join(command), "the command line")
+    assert done.returncode == expect, (words, done.returncode, out, err)
+    return out if expect == 0 else err
+
+
+@test
+def requests_are_signed_as_the_services_check_them(_case):
+    with Mock() as mock:
+        exchange(mock, "batch", "POST", "/pools", '{"id":"p1","vmSize":"x","displayName":"äö"}')
+        pool = json.loads(exchange(mock, "batch", "GET", "/pools/P1?$select=id,state&$filter="))
+        assert pool["displayName"] == "äö", pool
+        exchange(mock, "batch", "HEAD", "/pools/p1?timeout=30")
+        exchange(mock, "batch", "PATCH", "/pools/p1", '{"metadata":[]}')
+        exchange(mock, "batch", "POST", "/jobs", '{"id":"j1"}')
+        mock.files["j1", "t1", "wd/out put.txt"] = b"hello"
+        assert exchange(mock, "batch", "GET",
+                        "/jobs/j1/tasks/t1/files/wd%2Fout%20put.txt") == "hello"
+        exchange(mock, "batch", "POST", "/jobs/j1/terminate")
+        exchange(mock, "batch", "DELETE", "/pools/p1")
+        exchange(mock, "storage", "PUT", "/farm?restype=container")
+        exchange(mock, "storage", "PUT", "/farm/in/a%20b%C3%A4.txt", "hello")
+        exchange(mock, "storage", "PUT", "/farm/empty", "")
+        assert exchange(mock, "storage", "GET", "/farm/in/a%20b%C3%A4.txt") == "hello"
+        assert "a bä.txt" in exchange(
+            mock, "storage", "GET",
+            "/farm?restype=container&comp=list&prefix=in%2F&marker=&maxresults=5&Delimiter=%7C")
+        exchange(mock, "storage", "DELETE", "/farm/in/a%20b%C3%A4.txt")
+        ids = [r["headers"].get("client-request-id") or r["headers"].get("x-ms-client-request-id")
+               for r in mock.log]
+        assert len(set(ids)) == len(mock.log) and None not in ids, ids
+
+
+@test
+def a_refused_key_is_told_with_what_to_do(_case):
+    with Mock() as mock:
+        wrong = {"AZURE_BATCH_ACCESS_KEY": "VE9QU0VDUkVU"}
+        said = exchange(mock, "batch", "GET", "/pools", expect=6, env=wrong)
+        assert "AuthenticationFailed (403)" in said and "was renewed: copy it again" in said, said
+        assert "SharedKey of batch account henry, from the environment" in said, said
+        assert "[request " in said, said
+        assert len(mock.log) == 1, "a 403 is not retried"
+
+
+@test
+def a_wrong_clock_is_told(_case):
+    with Mock() as mock:
+        mock.clock_ahead_s = 3600
+        said = exchange(mock, "batch", "GET", "/pools", expect=6)
+        assert "clock is 60 minutes behind Azure's" in said and "timedatectl" in said, said
+        said = exchange(mock, "storage", "GET", "/farm/x", expect=6)
+        assert "timedatectl" in said, said
+
+
+@test
+def busy_and_broken_answers_are_asked_for_again(_case):
+    with Mock() as mock:
+        exchange(mock, "storage", "PUT", "/farm?restype=container")
+        exchange(mock, "storage", "PUT", "/farm/big", "x" * 100000)
+        for fault in [{"status": 500}, {"status": 503}, {"status": 408}, {"status": 429},
+                      {"drop": True}, {"cut": 0}, {"cut": 50000}]:
+            before = len(mock.log)
+            mock.fault(times=2, path="/farm/big", **fault)
+            assert len(exchange(mock, "storage", "GET", "/farm/big")) == 100000
+            assert len(mock.log) >= before + 3, fault
+        mock.fault(times=99, status=503, code="ServerBusy")
+        said = exchange(mock, "batch", "GET", "/pools", expect=7)
+        assert "ServerBusy (503)" in said and "try again later" in said, said
+
+
+@test
+def retry_after_is_waited_for(_case):
+    with Mock() as mock:
+        later = email.utils.format_datetime(
+            datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2),
+            usegmt=True)
+        for after in (1, later):
+            mock.fault(status=429, retry_after=after, service="batch")
+            start = time.monotonic()
+            exchange(mock, "batch", "GET", "/pools")
+            # A date says whole seconds, so that of two seconds at least one is left.
+            assert time.monotonic() - start >= 0.9, after
+
+
+@test
+def a_principal_signs_in_once_for_each_service(case):
+    with Mock() as mock:
+        cache = os.path.join(case.folder, "tokens.json")
+        for _ in range(2):
+            exchange(mock, "--cache", cache, "batch", "GET", "/pools", how="principal")
+        asked = [r for r in mock.log if r["service"] == "entra"]
+        assert len(asked) == 1 and "client_secret" in asked[0]["body"].decode(), asked
+        assert os.stat(cache).st_mode & 0o777 == 0o600
+        exchange(mock, "--cache", cache, "storage", "PUT", "/farm?restype=container",
+                 how="principal")
+        said = exchange(mock, "batch", "GET", "/pools", how="principal", expect=6,
+                        env={"AZURE_CLIENT_SECRET": CLIENT_SECRET + "x"})
+        assert "AADSTS7000215 (401)" in said and "give its value, not its id" in said, said
+
+
+@test
+def a_sas_does_what_it_may_and_no_more(_case):
+    with Mock() as mock:
+        exchange(mock, "storage", "PUT", "/farm?restype=container")
+        exchange(mock, "storage", "PUT", "/farm/in/a%20b.txt", "hello")
+        for how in ("key", "principal"):
+            assert exchange(mock, "sas", "r", "600", "GET", "farm", "in/a b.txt",
+                            how=how) == "hello"
+            assert "in/a b.txt" in exchange(mock, "sas", "rl", "600", "GET", "farm", how=how)
+            said = exchange(mock, "sas", "r", "600", "DELETE", "farm", "in/a b.txt", how=how,
+                            expect=6)
+            assert "AuthorizationPermissionMismatch" in said, said
+            said = exchange(mock, "sas", "r", "-600", "GET", "farm", "in/a b.txt", how=how,
+                            expect=6)
+            assert "The SAS has expired" in said, said
+        said = exchange(mock, "sas", "r", "999999", "GET", "farm", how="principal", expect=3)
+        assert "six days" in said, said
+
+
+@test
+def long_lists_come_in_pages_whose_links_are_signed_as_they_stand(_case):
+    with Mock() as mock:
+        mock.page_size = 2
+        for name in ("a", "b", "c"):
+            exchange(mock, "batch", "POST", "/pools", json.dumps({"id": name}))
+        first = json.loads(exchange(mock, "batch", "GET", "/pools"))
+        link = first["odata.nextLink"].split("?api-version=2025-06-01&")[1]
+        second = json.loads(exchange(mock, "batch", "GET", "/pools?" + link))
+        assert [p["id"] for p in first["value"] + second["value"]] == ["a", "b", "c"]
+
+
+if __name__ == "__main__":
+    harness.main(globals())

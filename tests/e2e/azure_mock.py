@@ -1,0 +1,673 @@
+"""A mock of Azure for tests of the client: Batch, Blob and Entra's token endpoint, in this process.
+
+It holds pools, jobs, tasks and blobs in memory and runs nothing. What it is strict about is what a
+client can get wrong: signatures (computed here anew, from the services' references), SAS, tokens,
+dates, api-version, content type, Content-Length, limits of collections. Faults come on command.
+
+    with Mock() as mock:
+        mock.fault(status=429, retry_after=1, times=2)          # the next two requests, whichever
+        mock.fault(cut=100, method="GET", path="/farm/big")     # half an answer, then the line drops
+        run("...", env=mock.environment())
+        assert mock.log[-1]["status"] == 200
+
+An operation is one function under @route; it gets the mock, the request and the names in its
+pattern, and returns an Answer or raises a Refusal. Lists go through `page`. From the command line
+it serves until its input ends, and prints one JSON line with its addresses.
+"""
+import argparse
+import base64
+import datetime
+import email.utils
+import hashlib
+import hmac
+import http.server
+import json
+import re
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+import uuid
+import xml.etree.ElementTree
+from xml.sax.saxutils import escape
+
+KEY = base64.b64encode(b"TOPSECRET-batch-key-of-the-mock-0123456789").decode()
+STORAGE_KEY = base64.b64encode(b"TOPSECRET-storage-key-of-the-mock-012345678").decode()
+DELEGATION_KEY = base64.b64encode(b"TOPSECRET-delegation-key-of-the-mock-01234").decode()
+CLIENT_SECRET = "TOPSECRET-client~secret"
+SECRETS = [KEY, STORAGE_KEY, DELEGATION_KEY, CLIENT_SECRET, "TOPSECRET"]
+SKEW_S = 15 * 60  # what the services allow
+ROUTES = []
+
+
+class Answer:
+    """What goes back: JSON or XML or bytes."""
+
+    def __init__(self, status, body=b"", **headers):
+        self.status = status
+        self.headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+            self.headers.setdefault("content-type", "application/json; odata=minimalmetadata")
+        elif isinstance(body, str):
+            body = body.encode()
+            self.headers.setdefault("content-type", "application/xml")
+        self.body = body
+
+
+class Refusal(Exception):
+    """An error in the service's own form."""
+
+    def __init__(self, status, code, message="The request was refused.", **values):
+        super().__init__(code)
+        self.status, self.code, self.message, self.values = status, code, message, values
+
+    def answer(self, service):
+        text = f"{self.message}\nRequestId:{uuid.uuid4()}\nTime:2026-11-21T09:00:00.0Z"
+        if service == "batch":
+            return Answer(self.status, {
+                "odata.metadata": "https://x/$metadata#Microsoft.Azure.Batch.Protocol.Entities."
+                                  "Container.errors/@Element",
+                "code": self.code, "message": {"lang": "en-US", "value": text},
+                "values": [{"key": k, "value": v} for k, v in self.values.items()]})
+        if service == "entra":
+            return Answer(self.status, {"error": self.code, "error_description": self.message})
+        extra = "".join(f"<{k}>{escape(v)}</{k}>" for k, v in self.values.items())
+        return Answer(self.status,
+                      f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{self.code}</Code>'
+                      f"<Message>{escape(text)}</Message>{extra}</Error>",
+                      x_ms_error_code=self.code)
+
+
+class Request:
+    """A request as it came; `path` is percent-encoded, `query` decoded."""
+
+    def __init__(self, method, target, headers, body):
+        self.method, self.target, self.body = method, target, body
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.path, _, self.raw_query = target.partition("?")
+        self.query = {}
+        for part in filter(None, self.raw_query.split("&")):
+            name, _, value = part.partition("=")
+            name = urllib.parse.unquote(name).lower()
+            self.query.setdefault(name, []).append(urllib.parse.unquote(value))
+
+    def get(self, name, default=""):
+        return self.query.get(name.lower(), [default])[0]
+
+    def json(self):
+        if "application/json; odata=minimalmetadata" != self.headers.get("content-type"):
+            raise Refusal(415, "UnsupportedMediaType", self.headers.get("content-type", "none"))
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise Refusal(400, "InvalidRequestBody", str(error)) from error
+
+    def range(self, header):
+        """(first, last) of "bytes=a-b", or None."""
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get(header, ""))
+        return match and (int(match[1]), int(match[2]) if match[2] else sys.maxsize)
+
+
+def route(service, method, pattern, **wanted):
+    """Serve method and path (of Blob: without the account) with this query, "" for any value."""
+    def mark(function):
+        ROUTES.append((service, method, re.compile(pattern), wanted, function))
+        return function
+    return mark
+
+
+# --- signatures, as the services' references tell ------------------------------------------------
+
+
+def collated(name):
+    """The order of header names in Storage: '-' counts only between names alike without it."""
+    kinds = [(0 if not c.isalnum() else 1 if c.isdigit() else 2, c)
+             for c in name if c != "-"]
+    return kinds, [c == "-" for c in name]
+
+
+def string_to_sign(service, account, request):
+    headers = request.headers
+    prefix = "ocp-" if service == "batch" else "x-ms-"
+    length = headers.get("content-length", "")
+    if service == "blob" and length == "0":
+        length = ""
+    date = "" if prefix + "date" in headers else headers.get("date", "")
+    lines = [request.method, headers.get("content-encoding", ""),
+             headers.get("content-language", ""), length, headers.get("content-md5", ""),
+             headers.get("content-type", ""), date]
+    lines += [headers.get(name, "") for name in (
+        "if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range")]
+    lines += [f"{name}:{headers[name].strip()}"
+              for name in sorted((n for n in headers if n.startswith(prefix)), key=collated)]
+    resource = f"/{account}{request.path}"
+    for name in sorted(request.query):
+        resource += f"\n{name}:{','.join(sorted(request.query[name]))}"
+    return "\n".join(lines + [resource])
+
+
+def signature(key, text):
+    digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
+
+
+def now_text():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Mock:
+    """The three services, each on a port of its own of 127.0.0.1."""
+
+    def __init__(self, account="henry", storage="data", key=KEY, storage_key=STORAGE_KEY):
+        self.account, self.storage = account, storage
+        self.key, self.storage_key = key, storage_key
+        self.version = "2025-06-01"
+        self.page_size = 1000
+        self.tokens = {}      # token: [service, ends at]
+        self.token_life_s = 3600
+        self.clock_ahead_s = 0
+        self.log, self.faults = [], []
+        self.lock = threading.RLock()
+        self.pools, self.jobs, self.tasks, self.files = {}, {}, {}, {}
+        self.containers = {}  # name: {blob: {"body", "blocks", "type"}}
+        self.servers = {name: _Server(self, name) for name in ("batch", "blob", "entra")}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        for server in self.servers.values():
+            server.shutdown()
+            server.server_close()
+
+    def url(self, service):
+        port = self.servers[service].server_address[1]
+        return f"http://127.0.0.1:{port}" + (f"/{self.storage}" if service == "blob" else "")
+
+    def environment(self, how="key"):
+        """Variables with which a client finds the mock: by keys, or as a principal."""
+        found = {"AZURE_BATCH_ACCOUNT": self.account, "AZURE_BATCH_ENDPOINT": self.url("batch"),
+                 "AZURE_STORAGE_ACCOUNT": self.storage,
+                 "AZURE_STORAGE_BLOB_ENDPOINT": self.url("blob"), "no_proxy": "*"}
+        if how == "key":
+            return {**found, "AZURE_BATCH_ACCESS_KEY": self.key,
+                    "AZURE_STORAGE_KEY": self.storage_key}
+        return {**found, "AZURE_TENANT_ID": "tenant-1", "AZURE_CLIENT_ID": "client-1",
+                "AZURE_CLIENT_SECRET": CLIENT_SECRET,
+                "AZURE_AUTHORITY_HOST": self.url("entra")}
+
+    def fault(self, times=1, service=None, method=None, path=None, **what):
+        """The next `times` requests that match get a fault: status= (with code=, retry_after= a
+        number or a date), drop=True (no answer), cut=N (N bytes of the answer's body), slow=S
+        (seconds before the answer), date=S (its Date that much ahead)."""
+        with self.lock:
+            self.faults.append({"times": times, "service": service, "method": method,
+                                "path": path, **what})
+
+    def fault_take(self, service, request):
+        with self.lock:
+            for fault in self.faults:
+                if fault["times"] > 0 and fault["service"] in (None, service) and \
+                   fault["method"] in (None, request.method) and \
+                   (fault["path"] is None or fault["path"] in request.path):
+                    fault["times"] -= 1
+                    return fault
+        return {}
+
+    def now(self):
+        return time.time() + self.clock_ahead_s
+
+    # --- who asks -------------------------------------------------------------------------------
+
+    def check_date(self, request, service):
+        name = "ocp-date" if service == "batch" else "x-ms-date"
+        text = request.headers.get(name) or request.headers.get("date", "")
+        try:
+            sent = email.utils.parsedate_to_datetime(text).timestamp()
+        except (TypeError, ValueError):
+            sent = 0
+        if abs(self.now() - sent) > SKEW_S:
+            raise Refusal(403, "AuthenticationFailed", "The date is missing or too far off.",
+                          AuthenticationErrorDetail=f"The Date header '{text}' is not in time.")
+
+    def check_key(self, request, service, given):
+        account, key = (self.account, self.key) if service == "batch" else \
+            (self.storage, self.storage_key)
+        text = string_to_sign(service, account, request)
+        self.check_date(request, service)
+        if given != f"{account}:{signature(key, text)}":
+            raise Refusal(403, "AuthenticationFailed",
+                          "Server failed to authenticate the request.",
+                          AuthenticationErrorDetail="The MAC signature found in the HTTP request "
+                          f"'{given}' is not the same as any computed signature. Server used "
+                          f"following string to sign: '{text}'.")
+
+    def check_token(self, service, token):
+        wanted = {"batch": "batch.core.windows.net", "blob": "storage.azure.com"}[service]
+        scope, ends = self.tokens.get(token, ["", 0])
+        if wanted not in scope:
+            raise Refusal(401, "AuthenticationFailed", "Audience validation failed.")
+        if self.now() > ends:
+            raise Refusal(401, "AuthenticationFailed", "The token has expired.")
+
+    def sas_text(self, request, delegated):
+        get, path = request.get, urllib.parse.unquote(request.path)
+        name = path[len(self.storage) + 2:]
+        if get("sr") == "c":
+            name = name.split("/")[0]
+        fields = [get("sp"), get("st"), get("se"), f"/blob/{self.storage}/{name}"]
+        fields += [get(n) for n in ("skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid",
+                                    "scid")] if delegated else [get("si")]
+        fields += [get(n) for n in ("sip", "spr", "sv", "sr", "snapshot", "ses", "rscc", "rscd",
+                                    "rsce", "rscl", "rsct")]
+        return "\n".join(fields)
+
+    def check_sas(self, request):
+        delegated = "skoid" in request.query
+        key = DELEGATION_KEY if delegated else self.storage_key
+        if request.get("sig") != signature(key, self.sas_text(request, delegated)):
+            raise Refusal(403, "AuthenticationFailed", AuthenticationErrorDetail="Signature did "
+                          "not match.")
+        if not request.get("st") <= now_text() < request.get("se"):
+            raise Refusal(403, "AuthenticationFailed", AuthenticationErrorDetail="Signature not "
+                          "valid in the specified time frame")
+        wanted = {"GET": "l" if request.get("comp") == "list" else "r", "HEAD": "r",
+                  "DELETE": "d", "PUT": "cwa"}.get(request.method, "?")
+        if not set(wanted) & set(request.get("sp")):
+            raise Refusal(403, "AuthorizationPermissionMismatch")
+
+    def check(self, service, request):
+        given = request.headers.get("authorization", "")
+        if service == "entra":
+            return
+        if service == "batch" and request.get("api-version") != self.version:
+            raise Refusal(400, "UnsupportedRequestVersion", request.get("api-version"))
+        if service == "blob" and "sig" in request.query:
+            self.check_sas(request)
+        elif given.startswith("SharedKey "):
+            self.check_key(request, service, given[10:])
+        elif given.startswith("Bearer "):
+            self.check_token(service, given[7:])
+        else:
+            raise Refusal(401, "NoAuthenticationInformation")
+
+    # --- answering ---------------------------------------------------------------------------------
+
+    def find(self, service, request):
+        path = request.path
+        if service == "blob":
+            path = path[len(self.storage) + 1:] or "/"
+        for its, method, pattern, wanted, function in ROUTES:
+            names = pattern.fullmatch(path)
+            if its == service and method == request.method and names and \
+               all(n in request.query and v in ("", request.get(n)) for n, v in wanted.items()):
+                return function, {k: urllib.parse.unquote(v) for k, v in
+                                  names.groupdict().items()}
+        raise Refusal(405, "MethodNotAllowed", f"{request.method} {request.target}")
+
+    def answer(self, service, request):
+        fault = self.fault_take(service, request)
+        time.sleep(fault.get("slow", 0))
+        try:
+            if "status" in fault:
+                raise Refusal(fault["status"], fault.get("code", "ServerBusy"))
+            with self.lock:
+                self.check(service, request)
+                function, names = self.find(service, request)
+                found = function(self, request, **names)
+        except Refusal as refusal:
+            found = refusal.answer(service)
+        if "retry_after" in fault:
+            found.headers["retry-after"] = str(fault["retry_after"])
+        found.headers["date"] = email.utils.formatdate(self.now() + fault.get("date", 0),
+                                                       usegmt=True)
+        found.headers["x-ms-request-id" if service == "blob" else "request-id"] = \
+            str(uuid.uuid4())
+        with self.lock:
+            self.log.append({"service": service, "method": request.method, "url": request.target,
+                             "headers": request.headers, "body": request.body,
+                             "status": found.status, "fault": fault})
+        return found, fault
+
+    def page(self, service, request, items):
+        """A page of a Batch list, with odata.nextLink."""
+        size = min(self.page_size, int(request.get("maxresults", "1000")))
+        start = int(request.get("$skiptoken", "0:0").split(":")[1])
+        body = {"value": items[start:start + size]}
+        if start + size < len(items):
+            token = urllib.parse.quote(f"WATV2:{start + size}", safe="")
+            body["odata.nextLink"] = (f"{self.url(service)}{request.path}?"
+                                      f"api-version={self.version}&$skiptoken={token}")
+        return Answer(200, body)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def serve(self):
+        length = self.headers.get("content-length")
+        body = self.rfile.read(int(length or 0))
+        request = Request(self.command, self.path, self.headers, body)
+        answer, fault = self.server.mock.answer(self.server.service, request)
+        if fault.get("drop"):
+            return self.hang_up()
+        self.send_response_only(answer.status)
+        answer.headers.setdefault("content-length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "HEAD":
+            return None
+        if "cut" in fault:
+            self.wfile.write(answer.body[:fault["cut"]])
+            return self.hang_up()
+        self.wfile.write(answer.body)
+        return None
+
+    def hang_up(self):
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = serve
+
+    def log_message(self, *_):
+        pass
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, mock, service):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.mock, self.service = mock, service
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is no event."""
+
+
+# --- Entra -----------------------------------------------------------------------------------------
+
+
+@route("entra", "POST", r"/(?P<tenant>[^/]+)/oauth2/v2\.0/token")
+def token_issue(mock, request, tenant):
+    form = {k: v[0] for k, v in urllib.parse.parse_qs(request.body.decode()).items()}
+    if tenant != "tenant-1" or form.get("client_id") != "client-1":
+        raise Refusal(400, "unauthorized_client", "AADSTS700016: Application not found.")
+    if form.get("client_secret") != CLIENT_SECRET and "client_assertion" not in form:
+        raise Refusal(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+    token = f"TOPSECRET-token-{uuid.uuid4()}"
+    mock.tokens[token] = [form.get("scope", ""), mock.now() + mock.token_life_s]
+    return Answer(200, {"token_type": "Bearer", "expires_in": mock.token_life_s,
+                        "access_token": token})
+
+
+# --- Batch -----------------------------------------------------------------------------------------
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def add(table, item, code):
+    name = item.get("id", "")
+    if not ID.fullmatch(name):
+        raise Refusal(400, "InvalidPropertyValue", PropertyName="id", PropertyValue=str(name))
+    if name.lower() in table:
+        raise Refusal(409, code)
+    table[name.lower()] = item
+
+
+def need(table, name, code):
+    if name.lower() not in table:
+        raise Refusal(404, code)
+    return table[name.lower()]
+
+
+@route("batch", "POST", "/pools")
+def pool_add(mock, request):
+    add(mock.pools, {"state": "active", "allocationState": "steady", **request.json()},
+        "PoolExists")
+    return Answer(201)
+
+
+@route("batch", "GET", "/pools")
+def pool_list(mock, request):
+    return mock.page("batch", request, list(mock.pools.values()))
+
+
+@route("batch", "GET", "/pools/(?P<pool>[^/]+)")
+def pool_get(mock, _request, pool):
+    return Answer(200, need(mock.pools, pool, "PoolNotFound"))
+
+
+@route("batch", "HEAD", "/pools/(?P<pool>[^/]+)")
+def pool_exists(mock, _request, pool):
+    return Answer(200 if pool.lower() in mock.pools else 404)
+
+
+@route("batch", "PATCH", "/pools/(?P<pool>[^/]+)")
+def pool_patch(mock, request, pool):
+    need(mock.pools, pool, "PoolNotFound").update(request.json())
+    return Answer(200)
+
+
+@route("batch", "DELETE", "/pools/(?P<pool>[^/]+)")
+def pool_delete(mock, _request, pool):
+    need(mock.pools, pool, "PoolNotFound")
+    del mock.pools[pool.lower()]
+    return Answer(202)
+
+
+@route("batch", "POST", "/jobs")
+def job_add(mock, request):
+    job = {"state": "active", **request.json()}
+    add(mock.jobs, job, "JobExists")
+    mock.tasks[job["id"].lower()] = {}
+    return Answer(201)
+
+
+@route("batch", "GET", "/jobs/(?P<job>[^/]+)")
+def job_get(mock, _request, job):
+    return Answer(200, need(mock.jobs, job, "JobNotFound"))
+
+
+@route("batch", "POST", "/jobs/(?P<job>[^/]+)/terminate")
+def job_terminate(mock, request, job):
+    if "content-length" not in request.headers:
+        raise Refusal(411, "MissingContentLengthHeader")
+    need(mock.jobs, job, "JobNotFound")["state"] = "completed"
+    return Answer(202)
+
+
+@route("batch", "DELETE", "/jobs/(?P<job>[^/]+)")
+def job_delete(mock, _request, job):
+    need(mock.jobs, job, "JobNotFound")
+    del mock.jobs[job.lower()], mock.tasks[job.lower()]
+    return Answer(202)
+
+
+@route("batch", "POST", "/jobs/(?P<job>[^/]+)/tasks")
+def task_add(mock, request, job):
+    add(need(mock.tasks, job, "JobNotFound"), {"state": "active", **request.json()}, "TaskExists")
+    return Answer(201)
+
+
+@route("batch", "POST", "/jobs/(?P<job>[^/]+)/addtaskcollection")
+def task_add_lot(mock, request, job):
+    tasks, lot, said = need(mock.tasks, job, "JobNotFound"), request.json()["value"], []
+    if len(lot) > 100 or len(request.body) > 1 << 20:
+        raise Refusal(413, "RequestBodyTooLarge")
+    for item in lot:
+        try:
+            add(tasks, {"state": "active", **item}, "TaskExists")
+            said.append({"status": "success", "taskId": item["id"]})
+        except Refusal as refusal:
+            said.append({"status": "clienterror", "taskId": item.get("id", ""), "error": {
+                "code": refusal.code, "message": {"lang": "en-US", "value": refusal.message}}})
+    return Answer(200, {"value": said[::-1]})  # any order is allowed
+
+
+@route("batch", "GET", "/jobs/(?P<job>[^/]+)/tasks")
+def task_list(mock, request, job):
+    return mock.page("batch", request, list(need(mock.tasks, job, "JobNotFound").values()))
+
+
+@route("batch", "GET", "/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)")
+def task_get(mock, _request, job, task):
+    return Answer(200, need(need(mock.tasks, job, "JobNotFound"), task, "TaskNotFound"))
+
+
+@route("batch", "GET", "/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)/files/(?P<file>[^/]+)")
+def task_file_get(mock, request, job, task, file):
+    """mock.files[(job, task, path)] are bytes that the test has put there."""
+    body, wanted = need_file(mock, job, task, file), request.range("ocp-range")
+    if wanted and wanted[0] >= len(body):
+        raise Refusal(416, "InvalidRange")
+    if wanted:
+        body = body[wanted[0]:wanted[1] + 1]
+    return Answer(200, bytes(body), content_type="application/octet-stream")  # 200, not 206
+
+
+@route("batch", "HEAD", "/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)/files/(?P<file>[^/]+)")
+def task_file_head(mock, _request, job, task, file):
+    return Answer(200, content_length=len(need_file(mock, job, task, file)))
+
+
+def need_file(mock, job, task, file):
+    if (job, task, file) not in mock.files:
+        raise Refusal(404, "FileNotFound")
+    return mock.files[job, task, file]
+
+
+# --- Blob ------------------------------------------------------------------------------------------
+
+CONTAINER, BLOB = r"/(?P<container>[^/]+)", r"/(?P<container>[^/]+)/(?P<blob>.+)"
+
+
+def need_container(mock, name):
+    if name not in mock.containers:
+        raise Refusal(404, "ContainerNotFound")
+    return mock.containers[name]
+
+
+def need_blob(mock, container, name):
+    found = need_container(mock, container).get(name)
+    if not found or found["body"] is None:
+        raise Refusal(404, "BlobNotFound")
+    return found
+
+
+@route("blob", "POST", "/", restype="service", comp="userdelegationkey")
+def delegation_key(_mock, request):
+    if not request.headers.get("authorization", "").startswith("Bearer "):
+        raise Refusal(403, "AuthenticationFailed", "Keys are lent to tokens alone.")
+    info = xml.etree.ElementTree.fromstring(request.body)
+    return Answer(200, f"<?xml version='1.0'?><UserDelegationKey><SignedOid>o-1</SignedOid>"
+                       f"<SignedTid>tenant-1</SignedTid><SignedStart>{info.findtext('Start')}"
+                       f"</SignedStart><SignedExpiry>{info.findtext('Expiry')}</SignedExpiry>"
+                       "<SignedService>b</SignedService><SignedVersion>2021-12-02</SignedVersion>"
+                       f"<Value>{DELEGATION_KEY}</Value></UserDelegationKey>")
+
+
+@route("blob", "PUT", CONTAINER, restype="container")
+def container_create(mock, _request, container):
+    if container in mock.containers:
+        raise Refusal(409, "ContainerAlreadyExists")
+    mock.containers[container] = {}
+    return Answer(201)
+
+
+@route("blob", "DELETE", CONTAINER, restype="container")
+def container_delete(mock, _request, container):
+    need_container(mock, container)
+    del mock.containers[container]
+    return Answer(202)
+
+
+@route("blob", "GET", CONTAINER, restype="container", comp="list")
+def blob_list(mock, request, container):
+    names = sorted(name for name, blob in need_container(mock, container).items()
+                   if name.startswith(request.get("prefix")) and blob["body"] is not None)
+    names = [name for name in names if name >= request.get("marker")]
+    size = min(mock.page_size, int(request.get("maxresults", "5000")))
+    blobs = "".join(
+        f"<Blob><Name>{escape(n)}</Name><Properties><Content-Length>"
+        f"{len(mock.containers[container][n]['body'])}</Content-Length></Properties></Blob>"
+        for n in names[:size])
+    rest = escape(names[size]) if len(names) > size else ""
+    return Answer(200, f"<?xml version='1.0'?><EnumerationResults><Blobs>{blobs}</Blobs>"
+                       f"<NextMarker>{rest}</NextMarker></EnumerationResults>")
+
+
+@route("blob", "PUT", BLOB, comp="block")
+def block_put(mock, request, container, blob):
+    found = need_container(mock, container).setdefault(blob, {"body": None, "blocks": {}})
+    found["blocks"][request.get("blockid")] = request.body
+    return Answer(201)
+
+
+@route("blob", "PUT", BLOB, comp="blocklist")
+def block_list_put(mock, request, container, blob):
+    found = need_container(mock, container).setdefault(blob, {"body": None, "blocks": {}})
+    wanted = [item.text for item in xml.etree.ElementTree.fromstring(request.body)]
+    if any(name not in found["blocks"] for name in wanted):
+        raise Refusal(400, "InvalidBlockList")
+    found["body"] = b"".join(found["blocks"][name] for name in wanted)
+    return Answer(201)
+
+
+@route("blob", "PUT", BLOB)
+def blob_put(mock, request, container, blob):
+    kind = request.headers.get("x-ms-blob-type")
+    if kind not in ("BlockBlob", "AppendBlob"):
+        raise Refusal(400, "MissingRequiredHeader", HeaderName="x-ms-blob-type")
+    digest = base64.b64encode(hashlib.md5(request.body).digest()).decode()
+    if request.headers.get("content-md5", digest) != digest:
+        raise Refusal(400, "Md5Mismatch")
+    need_container(mock, container)[blob] = {"body": request.body, "blocks": {}}
+    return Answer(201)
+
+
+@route("blob", "GET", BLOB)
+def blob_get(mock, request, container, blob):
+    body = need_blob(mock, container, blob)["body"]
+    wanted = request.range("x-ms-range") or request.range("range")
+    if not wanted:
+        return Answer(200, bytes(body), content_type="application/octet-stream")
+    if wanted[0] >= len(body):
+        raise Refusal(416, "InvalidRange")
+    last = min(wanted[1], len(body) - 1)
+    return Answer(206, bytes(body[wanted[0]:last + 1]), content_type="application/octet-stream",
+                  content_range=f"bytes {wanted[0]}-{last}/{len(body)}")
+
+
+@route("blob", "HEAD", BLOB)
+def blob_head(mock, _request, container, blob):
+    return Answer(200, content_length=len(need_blob(mock, container, blob)["body"]))
+
+
+@route("blob", "DELETE", BLOB)
+def blob_delete(mock, _request, container, blob):
+    need_blob(mock, container, blob)
+    del mock.containers[container][blob]
+    return Answer(202)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--account", default="henry")
+    parser.add_argument("--key", default=KEY)
+    options = parser.parse_args()
+    with Mock(account=options.account, key=options.key) as mock:
+        print(json.dumps(mock.environment()), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

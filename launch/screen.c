@@ -207,18 +207,6 @@ static void failure_show(struct screen *screen, const cJSON *event)
         line_print(screen, "further failed tasks are counted only; results.csv has them all");
 }
 
-static void worker_show(struct screen *screen, const cJSON *event)
-{
-    char text[512];
-    const char *state = cJSON_GetStringValue(json_member(event, "state"));
-    const char *host = cJSON_GetStringValue(json_member(event, "host"));
-    double id = cJSON_GetNumberValue(json_member(event, "id"));
-    if (!state || strcmp(state, "joined") == 0 || strcmp(state, "left") == 0)
-        return;
-    snprintf(text, sizeof text, "worker %.0f on %s: %s", id, host ? host : "?", state);
-    line_print(screen, text);
-}
-
 void screen_event(struct screen *screen, const char *text, const cJSON *event)
 {
     if (!event)
@@ -233,8 +221,6 @@ void screen_event(struct screen *screen, const char *text, const cJSON *event)
         return;
     if (strcmp(name, "failed") == 0)
         failure_show(screen, event);
-    else if (strcmp(name, "worker") == 0)
-        worker_show(screen, event);
     else if (strcmp(name, "notice") == 0 && cJSON_IsString(json_member(event, "sentence")))
         line_print(screen, json_member(event, "sentence")->valuestring);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "launch/disk.h"
@@ -96,6 +97,39 @@ static void progress_is_one_sentence(void **state)
                         "1 slot");
 }
 
+/* What the screen printed for an event. */
+static void event_show(struct screen *screen, const char *text, char *ret_shown, size_t size)
+{
+    FILE *file = tmpfile();
+    int terminal = dup(STDOUT_FILENO);
+    assert_true(file && terminal >= 0);
+    fflush(stdout);
+    assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0);
+    cJSON *event = cJSON_Parse(text);
+    screen_event(screen, text, event);
+    cJSON_Delete(event);
+    fflush(stdout);
+    assert_true(dup2(terminal, STDOUT_FILENO) >= 0);
+    close(terminal);
+    rewind(file);
+    ret_shown[fread(ret_shown, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void a_lost_worker_is_told_once(void **state)
+{
+    (void)state;
+    char shown[256];
+    struct screen screen = {.mode = SCREEN_PLAIN};
+    event_show(&screen, "{\"event\":\"worker\",\"id\":2,\"state\":\"lost\",\"host\":\"n1\"}",
+               shown, sizeof shown);
+    assert_string_equal(shown, "");
+    event_show(&screen,
+               "{\"event\":\"notice\",\"sentence\":\"worker 2 on n1 is lost: it was silent\"}",
+               shown, sizeof shown);
+    assert_string_equal(shown, "worker 2 on n1 is lost: it was silent\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +138,7 @@ int main(void)
         cmocka_unit_test(paths_come_as_a_shell_takes_them),
         cmocka_unit_test(control_characters_reach_no_terminal),
         cmocka_unit_test(progress_is_one_sentence),
+        cmocka_unit_test(a_lost_worker_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,10 +52,11 @@ struct beofarm_result {
     const char *tag; /* "" if there is none */
     const char
         *status;   /* "ok"; "exit", "signal", "timeout", "no-start", "no-value", "lost" (docs/
-                         * farmfile.md); "cancelled"; "refused": it was never accepted */
+                         * farmfile.md); "cancelled"; "refused": it was never accepted; "left":
+                         * $.limits.tasks keeps it from being run before the farm is resumed */
     bool ok;       /* status is "ok" */
     long long seq; /* the place among this client's results, from 1; 0 for one that was told
-                         * before and asked for again, or refused */
+                         * before and asked for again, or refused, or left */
     size_t value_count;   /* as many as beofarm_driver_value_count */
     const double *values; /* in that order; NaN where one is missing or no number */
     const char *sentence; /* why it failed; "" if it is ok */
@@ -63,7 +64,7 @@ struct beofarm_result {
     long task;            /* its number in results.csv and out/; 0 if it never was a task */
     int attempts;
     double elapsed_s;  /* of the attempt that ended it, on the worker */
-    const cJSON *json; /* the whole line, for values that are texts */
+    const cJSON *json; /* the whole line, for values that are texts, and a PEST case's "phi" */
 };
 
 /* --- Connecting --- */
@@ -91,7 +92,8 @@ bool beofarm_driver_is_lost(const struct beofarm_driver *driver);
 /* The farm has said that it ends, because all clients have finished. */
 bool beofarm_driver_is_over(const struct beofarm_driver *driver);
 
-/* --- What the farm computes: the parameters and values of its farm file, in its order --- */
+/* --- What the farm computes: the parameters and values of its farm file, in its order; of a PEST
+ * case the adjustable parameters and the observations --- */
 
 size_t beofarm_driver_param_count(const struct beofarm_driver *driver);
 const char *beofarm_driver_param_name(const struct beofarm_driver *driver,
@@ -108,8 +110,8 @@ const char *beofarm_driver_value_name(const struct beofarm_driver *driver, size_
 int beofarm_driver_submit(struct beofarm_driver *driver, const char *id, const double *params,
                           size_t count);
 
-/* The same with texts among the parameters (`params` is an object of names and values, or an array
- * in order), a priority (higher runs first; 0 is usual) and a tag (may be NULL). */
+/* The same with texts among the parameters, or some of a PEST case's alone (`params` is an object of
+ * names and values, or an array in order), a priority (higher runs first; 0 is usual) and a tag (may be NULL). */
 int beofarm_driver_submit_json(struct beofarm_driver *driver, const char *id,
                                const cJSON *params, double priority, const char *tag);
 

@@ -134,6 +134,23 @@ static int take_error(struct beofarm_driver *driver, cJSON *json)
     return -1;
 }
 
+/* What the farm's limit of tasks leaves: each is a result of its own. */
+static int take_left(struct beofarm_driver *driver, const cJSON *json)
+{
+    const cJSON *id;
+    int rc = 0;
+    cJSON_ArrayForEach(id, cJSON_GetObjectItemCaseSensitive(json, "ids"))
+    {
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddItemToObject(one, "id", cJSON_Duplicate(id, false));
+        cJSON_AddStringToObject(one, "status", "left");
+        cJSON_AddStringToObject(one, "sentence", beofarm__text_of(json, "sentence"));
+        if (keep_event(driver, one) < 0)
+            rc = -1;
+    }
+    return rc;
+}
+
 static void take_attached(struct beofarm_driver *driver, const cJSON *json)
 {
     int generation = (int)beofarm__number_of(json, "generation");
@@ -170,8 +187,9 @@ static int take_line(struct beofarm_driver *driver, const char *line, size_t siz
         take_attached(driver, json);
     else if (strcmp(event, "end") == 0)
         driver->over = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "finished"));
+    int rc = strcmp(event, "left") == 0 ? take_left(driver, json) : 0;
     cJSON_Delete(json);
-    return 0;
+    return rc;
 }
 
 static int take_lines(struct beofarm_driver *driver)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Calibrate an aquifer by CMA-ES: calibrate.py SOCKET.
+"""Calibrate an aquifer by CMA-ES: calibrate.py SOCKET, or a PEST case: calibrate.py SOCKET --case.
 
 Observations are drawdowns that the model itself gives for a true aquifer, with 1 % of noise; then
 transmissivity, storativity and the distance of the river are looked for, as if they were not known.
@@ -140,7 +140,47 @@ def main(path):
     farm.finish()
 
 
+def range_of(parameter):
+    """How a parameter is scaled to 0 (its lower bound) to 1 (its upper bound), and back."""
+    log = parameter["transform"] == "log"
+    low, high = ((math.log10(parameter[k]) if log else parameter[k]) for k in ("lower", "upper"))
+    return (lambda value: ((math.log10(value) if log else value) - low) / (high - low),
+            lambda x: 10 ** (low + x * (high - low)) if log else low + x * (high - low))
+
+
+def calibrate_case(path):
+    """All adjustable parameters of the control file, within their bounds, to the least phi."""
+    farm = Farm(path, "calibrate", observations=[])  # phi is all that is looked at
+    free = [p for p in farm.case()["parameters"] if p["transform"] in ("none", "log")]
+    ranges = [range_of(p) for p in free]
+    search = CmaEs([scale(p["value"]) for p, (scale, _) in zip(free, ranges)], 0.2,
+                   4 + int(3 * math.log(len(free))), seed=1)
+    best = (math.inf, {})
+    for generation in range(30 * len(free)):
+        points = search.ask()
+        inside = [[min(max(x, 0), 1) for x in point] for point in points]
+        sets = {f"{generation}.{i}": {p["name"]: min(max(back(x), p["lower"]), p["upper"])
+                                      for p, (_, back), x in zip(free, ranges, point)}
+                for i, point in enumerate(inside)}
+        farm.ask(sets)
+        farm.wait(sets)
+        ended = [farm.results[i] for i in sets]
+        phis = [r["phi"] if r["status"] == "ok" else math.inf for r in ended]
+        # What lies outside costs the more the farther it does, so that the search comes back.
+        search.tell([phi * (1 + sum((a - b) ** 2 for a, b in zip(point, near)))
+                     for phi, point, near in zip(phis, points, inside)])
+        best = min([best, *zip(phis, sets.values())], key=lambda pair: pair[0])
+        if generation % 10 == 9:
+            print(f"generation {generation + 1}: least phi {best[0]:.6g}, "
+                  f"step {search.sigma:.2g}", flush=True)
+        if search.sigma * max(search.scales) < 1e-4:
+            break
+    for name, value in best[1].items():
+        print(f"{name} {value:.6g}")
+    farm.finish()
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: calibrate.py SOCKET")
-    main(sys.argv[1])
+    if sys.argv[2:] not in ([], ["--case"]) or len(sys.argv) < 2:
+        sys.exit("usage: calibrate.py SOCKET [--case]")
+    (calibrate_case if sys.argv[2:] else main)(sys.argv[1])

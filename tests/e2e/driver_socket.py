@@ -685,12 +685,12 @@ int main(int argc, char **argv)
 """
 
 
-@test
-def the_c_library_does_what_its_header_says(case):
+def build_client(case, text):
+    """A client in C, with the library."""
     library = os.path.join(harness.BUILD, "libbeofarm_driver.a")
     if not os.path.exists(library):
         raise harness.Skip("libbeofarm_driver.a is not built")
-    case.write("client.c", "#include <stdlib.h>\n" + C_CLIENT)
+    case.write("client.c", "#include <stdlib.h>\n" + text)
     flags = os.environ.get("CFLAGS", "").split()
     built = subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", *flags,
                             "-I" + os.path.join(harness.SOURCE, "client"), "-o",
@@ -699,10 +699,44 @@ def the_c_library_does_what_its_header_says(case):
     if built.returncode and "asan" in built.stderr + built.stdout:
         raise harness.Skip("the library is built with sanitizers")
     assert built.returncode == 0 and "warning" not in built.stderr, built.stderr
+
+
+@test
+def the_c_library_does_what_its_header_says(case):
+    build_client(case, C_CLIENT)
     farm = start(case, fast(case))
     wait_until(lambda: os.path.exists(farm.socket), "the socket is there")
     done = case.run(case.path("client"), farm.socket)
     assert done.code == 0, f"{done}\n{farm.logs()}"
+    farm.end()
+
+
+C_LIMITED = r"""
+#include <beofarm_driver.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+    struct beofarm_driver *d = beofarm_driver_open(argv[argc - 1], "c", 0);
+    struct beofarm_result r;
+    double x[3] = {1, 2, 3};
+    int rc = 0;
+    for (int i = 0; i < 3; i++)
+        rc |= beofarm_driver_submit(d, (const char *[]){"a", "b", "c"}[i], &x[i], 1);
+    for (int i = 0; rc == 0 && i < 3 && beofarm_driver_next(d, -1, &r) == 1; i++)
+        printf("%s %s %s\n", r.id, r.status, strstr(r.sentence, "limits.tasks") ? "limited" : "");
+    beofarm_driver_close(d);
+}
+"""
+
+
+@test
+def a_client_in_c_learns_what_the_limit_leaves(case):
+    build_client(case, C_LIMITED)
+    farm = start(case, fast(case, limits={"tasks": 1}))
+    done = case.run(case.path("client"), farm.socket, expect=0)
+    assert sorted(done.out.splitlines()) == ["a ok ", "b left limited", "c left limited"], done
     farm.end()
 
 

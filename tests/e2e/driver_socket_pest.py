@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+import sys
 
 import harness
 from clients import Client, Master, kill_master, start
@@ -338,6 +339,22 @@ def a_changed_control_file_does_not_take_old_sets(case):
     case.write("model/model.tpl", TEMPLATE.replace("~c ~", "~cc~"))
     done = farm.resume("--accept-changes", expect=None)
     assert done.code != 0 and "driver.ledger" in done.out, done
+
+
+@test
+def the_example_finds_what_an_estimation_finds(case):
+    farm = pest_case(case, work={"kind": "pest", "options": {"uncertainty": False}})
+    case.write("farm.json", farm)
+    case.beofarm("run", "-q", "farm.json", expect=0)
+    least = float(case.read("model", "case.iobj").splitlines()[-1].split(",")[2])
+    farm = start(case, {**pest_case(case), "name": "driven"})
+    script = os.path.join(harness.SOURCE, "examples", "optimiser", "calibrate.py")
+    done = case.run(sys.executable, script, farm.socket, "--case", expect=0)
+    farm.end()
+    found = float([line for line in done.out.splitlines() if "least phi" in line][-1]
+                  .split("phi ")[1].split(",")[0])
+    # Both end where phi is flat to their criteria; 7 digits of alpha are coarser than either.
+    assert found < least * 1.001, (found, least, done.out)
 
 
 if __name__ == "__main__":

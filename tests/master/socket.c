@@ -289,6 +289,58 @@ static void it_ends_when_all_have_finished_and_heard(void **state)
     close(two);
 }
 
+static void sets_that_the_limit_leaves_are_told_and_kept(void **state)
+{
+    struct bench *bench = *state;
+    int one = connect_to(bench), two = connect_to(bench);
+    say(bench, two, "{\"do\":\"attach\",\"client\":\"two\"}\n");
+    say(bench, one, SETS);
+    assert_int_equal(ops->next(bench->driver, 1), DRIVER_TASK); /* id 3 */
+    hear(one);
+    assert_int_equal(ops->limited(bench->driver, 1), DRIVER_WAIT); /* it runs */
+    const char *heard = hear(one);
+    assert_non_null(strstr(heard, "\"event\":\"left\",\"ids\":[1,2]"));
+    assert_non_null(strstr(heard, "$.limits.tasks"));
+    assert_null(strstr(hear(two), "left"));
+    say(bench, one, "{\"do\":\"submit\",\"id\":4,\"params\":[1,1]}\n");
+    heard = hear(one);
+    assert_non_null(strstr(heard, "\"event\":\"error\""));
+    assert_non_null(strstr(heard, "$.limits.tasks"));
+    end_task(bench, 1, RESULT_OK);
+    settle(bench);
+    assert_int_equal(ops->limited(bench->driver, 1), DRIVER_FINISHED);
+    assert_non_null(strstr(hear(one), "\"id\":3,\"status\":\"ok\""));
+    assert_false(ops->over(bench->driver)); /* it can be resumed */
+    ops->close(bench->driver);
+    assert_non_null(strstr(hear(two), "\"finished\":false,\"sentence\":\"$.limits.tasks"));
+    close(one);
+    close(two);
+
+    open_it(bench); /* with a higher limit */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+    assert_int_equal(first_integer(bench, 2), 11);
+    assert_int_equal(first_integer(bench, 3), 12);
+}
+
+static void tasks_taken_beyond_a_lowered_limit_are_not_waited_for(void **state)
+{
+    struct bench *bench = *state;
+    int fd = connect_to(bench);
+    say(bench, fd, SETS);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+    ops->close(bench->driver);
+    close(fd);
+    open_it(bench);
+    assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+    end_task(bench, 1, RESULT_OK);
+    fd = connect_to(bench);
+    assert_int_equal(ops->limited(bench->driver, 1), DRIVER_FINISHED);
+    assert_non_null(strstr(hear(fd), "\"left\",\"ids\":[1,2]"));
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +351,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_lost_ledger_costs_numbers_and_nothing_else, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(sets_that_the_limit_leaves_are_told_and_kept, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(tasks_taken_beyond_a_lowered_limit_are_not_waited_for,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(it_ends_when_all_have_finished_and_heard, setup,
                                         teardown),
     };

@@ -126,9 +126,20 @@ static int folder_find(struct search *search, const char *path, const char *abso
     return rc;
 }
 
+/* `beofarm run >run.log`: a file that grows while it is read, and is another one on resume. */
+static bool is_own_output(const struct stat *status)
+{
+    struct stat output;
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fstat(fd, &output) == 0 && S_ISREG(output.st_mode) &&
+            output.st_dev == status->st_dev && output.st_ino == status->st_ino)
+            return true;
+    return false;
+}
+
 /* Never sent unless named outright. */
 static bool entry_left_out(const struct search *search, const char *path, const char *absolute,
-                           bool is_folder)
+                           const struct stat *status)
 {
     const char *name = strrchr(absolute, '/') + 1;
     const cJSON *pattern;
@@ -138,8 +149,8 @@ static bool entry_left_out(const struct search *search, const char *path, const 
             fnmatch(pattern->valuestring, path, FNM_PATHNAME | FNM_PERIOD) == 0)
             return true;
     }
-    if (!is_folder)
-        return strcmp(absolute, search->farm_path) == 0;
+    if (!S_ISDIR(status->st_mode))
+        return strcmp(absolute, search->farm_path) == 0 || is_own_output(status);
     return strcmp(name, ".git") == 0 || strcmp(path, "runs") == 0 || rundir_is(absolute);
 }
 
@@ -164,8 +175,7 @@ static int anything_find(struct search *search, const char *path, int depth, boo
         rc = error_errno(search->error, errno, "\"%s\" cannot be found", absolute);
         search->error->code = ERROR_CONFIG;
     }
-    if (rc == 0 && !gone &&
-        (named || !entry_left_out(search, path, absolute, S_ISDIR(status.st_mode)))) {
+    if (rc == 0 && !gone && (named || !entry_left_out(search, path, absolute, &status))) {
         if (S_ISDIR(status.st_mode))
             rc = folder_find(search, path, absolute, depth);
         else if (S_ISREG(status.st_mode))

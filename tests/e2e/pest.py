@@ -408,5 +408,16 @@ def a_run_that_was_stopped_goes_on_although_its_outputs_are_there(case):
     case.beofarm("run", "--resume", cwd=case.path("case"), expect=0)
 
 
+@test
+def a_log_beside_the_control_file_is_no_input(case):
+    calibrates(case)
+    problem(case)
+    for words in (["run", "case.pst"], ["run", "--resume"]):
+        leader = case.start_beofarm(*words, cwd=case.path("case"), out="case/run.log")
+        assert case.finish(leader).code == 0, case.read("case", "run.log")
+    assert "phi" in case.read("case", "run.log")
+    assert "run.log" not in case.read("case", "runs", "case-001", "files.json")
+
+
 if __name__ == "__main__":
     harness.main(globals())

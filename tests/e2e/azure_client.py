@@ -8,6 +8,7 @@ import email.utils
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -150,6 +151,32 @@ def a_sas_does_what_it_may_and_no_more(_case):
             assert "The SAS has expired" in said, said
         said = exchange(mock, "sas", "r", "999999", "GET", "farm", how="principal", expect=3)
         assert "six days" in said, said
+
+
+def certificate_make(case, name):
+    """A PEM file with a self-signed certificate for `name`, and its key."""
+    if not shutil.which("openssl"):
+        raise harness.Skip("the program openssl is not there to make a certificate")
+    path = os.path.join(case.folder, f"{name}.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+                    "-keyout", path + ".key", "-out", path], check=True, capture_output=True)
+    with open(path, "a", encoding="utf-8") as whole, open(path + ".key", encoding="utf-8") as key:
+        whole.write(key.read())
+    return path
+
+
+@test
+def certificates_are_verified(case):
+    good, other = certificate_make(case, "localhost"), certificate_make(case, "elsewhere")
+    with Mock(certificate=good) as mock:
+        said = exchange(mock, "batch", "GET", "/pools", expect=5)
+        assert "ca-certificates" in said and "SSL_CERT_FILE" in said, said
+        assert not mock.log, "nothing is said to a stranger"
+        exchange(mock, "batch", "GET", "/pools", env={"SSL_CERT_FILE": good})
+    with Mock(certificate=other) as mock:  # trusted, but not for this name
+        exchange(mock, "batch", "GET", "/pools", expect=5, env={"SSL_CERT_FILE": other})
+        assert not mock.log, "nothing is said to a stranger"
 
 
 @test

@@ -24,6 +24,7 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -160,8 +161,11 @@ def now_text():
 class Mock:
     """The three services, each on a port of its own of 127.0.0.1."""
 
-    def __init__(self, account="henry", storage="data", key=KEY, storage_key=STORAGE_KEY):
+    def __init__(self, account="henry", storage="data", key=KEY, storage_key=STORAGE_KEY,
+                 certificate=None):
+        """`certificate`: a PEM file with certificate and key of localhost, to speak TLS."""
         self.account, self.storage = account, storage
+        self.certificate = certificate
         self.key, self.storage_key = key, storage_key
         self.version = "2025-06-01"
         self.page_size = 1000
@@ -187,7 +191,8 @@ class Mock:
 
     def url(self, service):
         port = self.servers[service].server_address[1]
-        return f"http://127.0.0.1:{port}" + (f"/{self.storage}" if service == "blob" else "")
+        base = f"https://localhost:{port}" if self.certificate else f"http://127.0.0.1:{port}"
+        return base + (f"/{self.storage}" if service == "blob" else "")
 
     def environment(self, how="key"):
         """Variables with which a client finds the mock: by keys, or as a principal."""
@@ -387,6 +392,10 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self, mock, service):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.mock, self.service = mock, service
+        if mock.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(mock.certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def handle_error(self, request, client_address):

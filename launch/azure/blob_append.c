@@ -81,7 +81,7 @@ static int piece_append(struct account *account, const struct blob_place *place,
     int rc = blob_ask(account, &call, &response, ret_error);
     if (rc == 0 && response.status / 100 != 2)
         rc = blob_refuse(&response, already, doing, ret_error);
-    if (rc == BLOB_ALREADY && response.tries > 1) {
+    if (rc == BLOB_ALREADY) {
         int there = is_there(account, place, position, bytes, size, ret_error);
         rc = there < 0 ? -1 : there ? 0 : BLOB_ALREADY;
     }

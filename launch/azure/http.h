@@ -92,7 +92,7 @@ struct http_response {
     struct buf body;   /* what no sink took; of an error at most its first 256 KiB */
     uint64_t received; /* bytes that the sink took */
     char id[HTTP_ID_SIZE];
-    int tries;
+    int tries; /* how often it was sent, also by curl on its own after a dead connection */
     /* The server's clock less ours, in seconds, from the Date header; 0 if that is missing. It
      * is uncertain by the time that the answer took, and by a second. */
     int64_t skew_s;

@@ -21,6 +21,8 @@ struct http_request_state {
     struct http_header *headers; /* what this try sends, but for curl's own */
     CURL *easy;                  /* NULL between tries */
     struct curl_slist *list;     /* the same headers, for curl */
+    bool begun;                  /* curl has begun to send this try */
+    int resent; /* how often curl itself sent a try once more: a kept connection was dead */
     char curl_text[CURL_ERROR_SIZE];
     uint64_t sent;       /* where in the body the source is asked next */
     bool headed;         /* the answer's headers have ended */

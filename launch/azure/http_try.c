@@ -245,6 +245,20 @@ static void method_set(struct http_request_state *state)
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, state);
 }
 
+/* curl sends a request again by itself if a connection that it had kept ends without a word. The
+ * server may have acted on it all the same, so it counts as one more try. */
+static int request_begin(void *context, char *to, char *from, int to_port, int from_port)
+{
+    struct http_request_state *state = context;
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    if (state->begun) {
+        state->resent++;
+        state->response.tries++;
+    }
+    state->begun = true;
+    return CURL_PREREQFUNC_OK;
+}
+
 static void easy_set(struct http_request_state *state)
 {
     CURL *easy = state->easy;
@@ -263,6 +277,8 @@ static void easy_set(struct http_request_state *state)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, state);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, state);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, request_begin);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, state);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, state->curl_text);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, state);
     if (state->request.unproxied)
@@ -274,7 +290,8 @@ int http_try_begin(struct http_request_state *state)
 {
     const struct http_request *request = &state->request;
     state->try.number++;
-    state->response.tries = state->try.number;
+    state->response.tries = state->try.number + state->resent;
+    state->begun = false;
     if (http_state_headers_reset(state, &state->failed) != 0 ||
         response_reset(state, &state->failed) != 0)
         return -1;

@@ -239,6 +239,9 @@ static void option_check(struct check *check, const struct pest_option *option)
                  check->control->path, option->line, option->name, elsewhere[i][1]);
             return;
         }
+    if (!pest_option_has_effect(option->name))
+        tell(check, PEST_FINDING_UNUSED, "%s:%d: option \"%s\" has no effect here",
+             check->control->path, option->line, option->name);
 }
 
 static void mistake_pass(void *context, const char *sentence)

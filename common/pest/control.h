@@ -266,6 +266,9 @@ int pest_control_option_names(struct pest_control *control, const char *name, ch
  * is the one probably meant, or NULL. */
 bool pest_option_known(const char *name, const char **ret_nearest);
 
+/* Whether some mode here heeds it (any case). A mode tells by pest_option's `used` what it heeds. */
+bool pest_option_has_effect(const char *name);
+
 /* Give option `name` this value, as if the file said so (a farm file's word, control_override.c). 0,
  * or -1: no memory. */
 int pest_control_option_set(struct pest_control *control, const char *name, const char *value,

@@ -289,7 +289,8 @@ enum pest_taken pest_word_store(struct pest_reader *reader, const char *text)
             *(bool *)(void *)(control + word->offset) = word->value != 0;
         else if (word->type == FIELD_INTEGER)
             *(int *)(void *)(control + word->offset) = word->value;
-        if (word->value && (word->offset == AT(doaui) || word->offset == AT(dosenreuse)))
+        if (word->value && (word->offset == AT(doaui) || word->offset == AT(dosenreuse) ||
+                            word->offset == AT(linreg)))
             pest_unused(reader, pest_place_now(reader), "%s: has no effect here", text);
         return PEST_TAKEN;
     }

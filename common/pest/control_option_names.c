@@ -277,6 +277,90 @@ static const char *const names[] = {
     "yamr_poll_interval",
 };
 
+/* Those that some mode here heeds; each module that asks for one adds it. */
+static const char *const effective[] = {
+    "additional_ins_delimiters",
+    "base_jacobian",
+    "base_jacobian_filename",
+    "der_forgive",
+    "enforce_tied_bounds",
+    "forecasts",
+    "glm_normal_form",
+    "glm_num_reals",
+    "hotstart_resfile",
+    "ies_accept_phi_fac",
+    "ies_add_base",
+    "ies_bad_phi",
+    "ies_bad_phi_sigma",
+    "ies_drop_conflicts",
+    "ies_enforce_bounds",
+    "ies_include_base",
+    "ies_init_lam",
+    "ies_initial_lambda",
+    "ies_lambda_dec_fac",
+    "ies_lambda_inc_fac",
+    "ies_lambda_mults",
+    "ies_localizer",
+    "ies_no_noise",
+    "ies_num_reals",
+    "ies_obs_csv",
+    "ies_obs_en",
+    "ies_obs_restart_csv",
+    "ies_observation_ensemble",
+    "ies_par_csv",
+    "ies_par_en",
+    "ies_parameter_ensemble",
+    "ies_pdc_sigma_distance",
+    "ies_reg_fac",
+    "ies_reg_factor",
+    "ies_restart_obs_en",
+    "ies_restart_observation_ensemble",
+    "ies_restart_par_en",
+    "ies_restart_parameter_ensemble",
+    "ies_save_binary",
+    "ies_save_lambda_en",
+    "ies_save_lambda_ensembles",
+    "ies_subset_how",
+    "ies_subset_size",
+    "ies_use_approx",
+    "ies_use_approximate_solution",
+    "ies_use_prior_scaling",
+    "lambda_scale_fac",
+    "lambdas",
+    "max_n_super",
+    "max_run_fail",
+    "n_iter_base",
+    "n_iter_super",
+    "obscov",
+    "obscov_filename",
+    "observation_covariance",
+    "overdue_giveup_fac",
+    "overdue_giveup_minutes",
+    "overdue_resched_fac",
+    "par_sigma_range",
+    "parameter_covariance",
+    "parcov",
+    "rand_seed",
+    "reg_frac",
+    "save_binary",
+    "super_eigthresh",
+    "sweep_forgive",
+    "sweep_output_csv_file",
+    "sweep_output_file",
+    "sweep_parameter_csv_file",
+    "sweep_parameter_file",
+    "uncertainty",
+    "upgrade_augment",
+};
+
+bool pest_option_has_effect(const char *name)
+{
+    for (size_t i = 0; i < sizeof effective / sizeof effective[0]; i++)
+        if (strcasecmp(effective[i], name) == 0)
+            return true;
+    return false;
+}
+
 bool pest_option_known(const char *name, const char **ret_nearest)
 {
     const size_t count = sizeof names / sizeof names[0];

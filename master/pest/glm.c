@@ -166,7 +166,7 @@ static int parts_open(struct estimator *estimator, struct error *ret_error)
     if (!estimator->objective ||
         glm_regul_init(&estimator->regul, control,
                        glm_objective_regularisation(estimator->objective) != NULL,
-                       ret_error) != 0)
+                       estimator->options.regul_portion, ret_error) != 0)
         return -1;
     return glm_uncertainty_open(estimator, ret_error);
 }
@@ -220,6 +220,7 @@ static struct estimator *glm_open(const struct estimator_context *context,
     estimator->context = *context;
     estimator->control = context->control;
     estimator->frame = &estimator->full;
+    estimator->split = context->control->splitswh <= 0.0;
     glm_stop_init(&estimator->stop, context->control);
     if (parts_open(estimator, ret_error) != 0 ||
         (!context->plan_only && state_open(estimator, ret_error) != 0)) {

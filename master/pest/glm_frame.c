@@ -236,14 +236,23 @@ static int super_priors(struct estimator *estimator, struct error *ret_error)
     return 0;
 }
 
-/* W of ++glm_normal_form, into scratch; NULL: the diagonal of JᵗQJ. */
+/* What lambda multiplies, by ++glm_normal_form or BOUNDSCALE, into scratch; NULL: the diagonal of
+ * JᵗQJ. */
 static const double *metric(struct estimator *estimator)
 {
     const struct covariance *prior = estimator->prior;
     size_t n = estimator->frame->n;
 
-    if (estimator->options.form == GLM_DIAG || estimator->frame->directions)
+    if (estimator->frame->directions ||
+        (estimator->options.form == GLM_DIAG && !estimator->control->boundscale))
         return NULL;
+    for (size_t c = 0; estimator->options.form == GLM_DIAG && c < n; c++) {
+        double width = estimator->parameters.upper[c] - estimator->parameters.lower[c];
+
+        estimator->step[c] = width > 0.0 && isfinite(width) ? 1.0 / (width * width) : 1.0;
+    }
+    if (estimator->options.form == GLM_DIAG)
+        return estimator->step;
     for (size_t c = 0; c < n; c++)
         estimator->step[c] = estimator->options.form == GLM_IDENT || !prior ? 1.0
                              : prior->diagonal ? 1.0 / prior->values[c]
@@ -271,6 +280,12 @@ int glm_frame_base(struct estimator *estimator, struct error *ret_error)
         glm_objective_prior_rows(estimator->objective, estimator->base.point.parameters,
                                  &frame->view);
     }
+    if (glm_regul_begin(&estimator->regul, estimator->base.point.phi.measurement,
+                        estimator->base.point.phi.regularisation)) {
+        glm_known_reckon(&estimator->base, estimator->objective, estimator->regul.factor);
+        glm_known_reckon(&estimator->best, estimator->objective, estimator->regul.factor);
+        glm_known_reckon(&estimator->begun, estimator->objective, estimator->regul.factor);
+    }
     glm_model_factor(frame->model, estimator->regul.factor);
     if (glm_model_base(frame->model, &frame->view, weights, regularisation,
                        estimator->base.residuals, metric(estimator), ret_error) != 0)
@@ -293,27 +308,42 @@ int glm_frame_base(struct estimator *estimator, struct error *ret_error)
 static int adjust(struct estimator *estimator, struct error *ret_error)
 {
     size_t groups = estimator->control->observation_group_count;
-    double *sensitivity;
+    double *loudness;
 
     if (!estimator->regul.on || estimator->control->iregadj < 1 || estimator->frame->directions)
         return 0;
-    sensitivity = malloc((groups + 1) * sizeof *sensitivity);
-    if (!sensitivity)
+    loudness = malloc((groups + 1) * sizeof *loudness);
+    if (!loudness)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu groups", groups);
     glm_objective_prior_rows(estimator->objective, estimator->base.point.parameters,
                              &estimator->frame->view);
-    glm_objective_sensitivity(estimator->objective, &estimator->frame->view, sensitivity);
-    glm_objective_adjust(estimator->objective, sensitivity);
-    free(sensitivity);
+    glm_objective_loudness(estimator->objective, &estimator->frame->view, loudness);
+    glm_objective_adjust(estimator->objective, loudness);
+    free(loudness);
     glm_known_reckon(&estimator->base, estimator->objective, estimator->regul.factor);
     glm_known_reckon(&estimator->best, estimator->objective, estimator->regul.factor);
     return 0;
+}
+
+/* MAXCOMPDIM, DERZEROLIM: a compressed Jacobian has no room for derivatives so small. */
+static void small_drop(struct estimator *estimator)
+{
+    const struct pest_control *control = estimator->control;
+    struct glm_frame *frame = estimator->frame;
+    size_t size = frame->n * control->observation_count;
+
+    if (control->maxcompdim < 2 || !(control->derzerolim > 0.0) || frame->directions)
+        return;
+    for (size_t i = 0; i < size; i++)
+        if (fabs(frame->jacobian[i]) <= control->derzerolim)
+            frame->jacobian[i] = 0.0;
 }
 
 int glm_frame_ready(struct estimator *estimator, struct error *ret_error)
 {
     struct glm_frame *frame = estimator->frame;
 
+    small_drop(estimator);
     columns_point(estimator);
     estimator->updates = 0;
     if (!frame->directions) {

@@ -202,6 +202,7 @@ int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
     model->weights = weights;
     model->regularisation = regularisation;
     memcpy(model->residuals, residuals, rows * sizeof *residuals);
+    model->scaling = model->control->boundscale ? damping : NULL;
     glm_model_forget(model);
     if (wants_lsqr(model->control, model->n)) {
         if (glm_model_lsqr_base(model, residuals, ret_error) != 0)

@@ -21,11 +21,12 @@ struct glm_model {
     double *metric;         /* [n] W */
     double *damping;        /* [n] what lambda multiplies */
 
-    double *diagonal;     /* [n] of JᵗQJ, the factor applied */
-    struct upgrade *lsqr; /* LSQR solves: there are no normal matrices, and no points */
-    size_t rank;          /* n, or how many columns the basis has */
-    double *basis;        /* [rank][n] where steps are sought, and as much scratch; or NULL */
-    double *dense;        /* [n][n] scratch, with a basis */
+    const double *scaling; /* BOUNDSCALE: [n] 1 / S², of singular values; NULL: the diagonal */
+    double *diagonal;      /* [n] of JᵗQJ, the factor applied */
+    struct upgrade *lsqr;  /* LSQR solves: there are no normal matrices, and no points */
+    size_t rank;           /* n, or how many columns the basis has */
+    double *basis;         /* [rank][n] where steps are sought, and as much scratch; or NULL */
+    double *dense;         /* [n][n] scratch, with a basis */
 
     size_t points, fitted;
     double *steps;                                   /* [points][n] d_j */

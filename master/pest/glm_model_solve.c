@@ -2,7 +2,7 @@
  * glm_model_solve.c - where an upgrade is not that of a full normal matrix: singular values are
  * left out (SVDMODE), or there is no normal matrix (LSQR).
  *
- * SVDMODE: of JᵗQJ scaled to a unit diagonal, S JᵗQJ S = V Σ Vᵗ as in PEST (upgrade.h), at most
+ * SVDMODE: of JᵗQJ scaled to a unit diagonal (BOUNDSCALE: by the distance between bounds), S JᵗQJ S = V Σ Vᵗ as in PEST (upgrade.h), at most
  * MAXSING singular values are kept, and of these the ones above EIGTHRESH times the largest. Steps
  * are then sought among B = S V of those alone: s = B z. Whether anything is left out at all is
  * asked by a Cholesky factor of S JᵗQJ S - EIGTHRESH σ₁ I, which costs less than V. In
@@ -28,7 +28,9 @@ static size_t scale_fill(struct glm_model *model, double *scale)
     size_t n = model->n, active = 0;
 
     for (size_t p = 0; p < n; p++) {
-        scale[p] = normal[p + p * n] > 0.0 ? 1.0 / sqrt(normal[p + p * n]) : 0.0;
+        double square = model->scaling ? model->scaling[p] : normal[p + p * n];
+
+        scale[p] = normal[p + p * n] > 0.0 ? 1.0 / sqrt(square) : 0.0;
         active += scale[p] > 0.0;
     }
     for (size_t c = 0; c < n; c++)

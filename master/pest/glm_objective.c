@@ -321,7 +321,19 @@ void glm_objective_prior_rows(struct glm_objective *objective, const double *val
     view->prior_values = control->prior_count ? objective->prior_values : NULL;
 }
 
-void glm_objective_sensitivity(const struct glm_objective *objective,
+/* Sum over a group's rows of w². */
+static double size_of(const struct glm_objective *objective, size_t group)
+{
+    double sum = 0.0;
+
+    for (size_t r = 0; r < objective->rows; r++)
+        if ((size_t)objective->group[r] == group)
+            sum += objective->given[r] * objective->given[r];
+    return sum;
+}
+
+/* Sum over each group's rows of (w J)². */
+static void sensitivities_fill(const struct glm_objective *objective,
                                const struct jacobian_view *view, double *ret_sensitivity)
 {
     size_t observations = view->observations;
@@ -343,22 +355,34 @@ void glm_objective_sensitivity(const struct glm_objective *objective,
         }
 }
 
-void glm_objective_adjust(struct glm_objective *objective, const double *sensitivity)
+void glm_objective_loudness(const struct glm_objective *objective,
+                            const struct jacobian_view *view, double *ret_loudness)
+{
+    size_t groups = objective->control->observation_group_count;
+    int how = objective->control->iregadj;
+
+    sensitivities_fill(objective, view, ret_loudness);
+    for (size_t g = 0; g < groups && (how == 2 || how == 3); g++)
+        ret_loudness[g] =
+            how == 2 ? size_of(objective, g) : sqrt(ret_loudness[g] * size_of(objective, g));
+}
+
+void glm_objective_adjust(struct glm_objective *objective, const double *loudness)
 {
     const struct pest_control *control = objective->control;
     double mean = 0.0;
     size_t groups = 0;
 
     for (size_t g = 0; g < control->observation_group_count; g++)
-        if (control->observation_groups[g].regularisation && sensitivity[g] > 0.0) {
-            mean += log(sensitivity[g]);
+        if (control->observation_groups[g].regularisation && loudness[g] > 0.0) {
+            mean += log(loudness[g]);
             groups++;
         }
     if (!groups || !objective->regularisation)
         return;
     mean = exp(mean / (double)groups);
     for (size_t g = 0; g < control->observation_group_count; g++)
-        if (control->observation_groups[g].regularisation && sensitivity[g] > 0.0)
-            objective->group_factor[g] = sqrt(mean / sensitivity[g]);
+        if (control->observation_groups[g].regularisation && loudness[g] > 0.0)
+            objective->group_factor[g] = sqrt(mean / loudness[g]);
     weights_set(objective);
 }

@@ -97,6 +97,13 @@ static int flags_read(struct glm_options *options, struct pest_control *control,
         pest_control_option_boolean(control, "uncertainty", true, &options->uncertainty,
                                     ret_error) != 0)
         return -1;
+    if (pest_control_option_real(control, "reg_frac", 0.0, &options->regul_portion,
+                                 ret_error) != 0)
+        return -1;
+    if (!(options->regul_portion < 1.0))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: ++reg_frac(%g) must be below 1: it is a portion of phi",
+                         control->path, options->regul_portion);
     return 0;
 }
 

@@ -16,6 +16,8 @@
  *   hotstart_resfile(file)   the base run's results come from this residuals file
  *   enforce_tied_bounds(bool) glm_parameters.h
  *   uncertainty(bool)        first-order uncertainty at the end; default true
+ *   reg_frac(portion)        regularisation mode: the weight factor is such that this portion of phi
+ *                            is regularisation (glm_regul.h); 0 and less: by PHIMLIM
  *   forecasts(names)         observations whose uncertainty is wanted
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_OPTIONS_H
@@ -42,6 +44,7 @@ struct glm_options {
     double super_threshold;
     const char *base_jacobian, *hotstart; /* NULL: none; borrowed from the control file */
     bool enforce_tied;
+    double regul_portion;
     bool uncertainty;
     char **forecasts;
     size_t forecast_count;

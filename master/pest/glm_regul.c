@@ -8,15 +8,16 @@
 #define TURNS 100
 
 int glm_regul_init(struct glm_regul *regul, const struct pest_control *control, bool rows,
-                   struct error *ret_error)
+                   double portion, struct error *ret_error)
 {
     *regul = (struct glm_regul){.factor = 1.0};
     if (control->pestmode != PEST_REGULARISATION || !rows)
         return 0;
     *regul = (struct glm_regul){
         .on = true,
+        .portion = fmax(0.0, portion),
         .limit = control->phimlim,
-        .accept = fmax(control->phimaccept, control->phimlim),
+        .accept = portion > 0.0 ? -HUGE_VAL : fmax(control->phimaccept, control->phimlim),
         .fraction = control->fracphim,
         .least = control->wfmin * control->wfmin,
         .most = control->wfmax * control->wfmax,
@@ -24,7 +25,7 @@ int glm_regul_init(struct glm_regul *regul, const struct pest_control *control, 
         .tolerance = control->wftol,
         .factor = control->wfinit * control->wfinit,
     };
-    if (!(regul->limit > 0.0))
+    if (!(regul->limit > 0.0) && regul->portion == 0.0)
         return error_set(ret_error, ERROR_CONFIG,
                          "%s: regularisation mode needs PHIMLIM > 0 in the regularisation "
                          "section, not %g",
@@ -42,10 +43,23 @@ int glm_regul_init(struct glm_regul *regul, const struct pest_control *control, 
     return 0;
 }
 
+bool glm_regul_begin(struct glm_regul *regul, double measurement, double regularisation)
+{
+    double before = regul->factor, portion = regul->portion;
+
+    if (!regul->on || portion == 0.0 || !(regularisation > 0.0) || !(measurement > 0.0))
+        return false;
+    regul->factor = portion / (1.0 - portion) * measurement / regularisation;
+    regul->factor = fmax(regul->least, fmin(regul->most, regul->factor));
+    return regul->factor != before;
+}
+
 double glm_regul_merit(const struct glm_regul *regul, double measurement, double regularisation)
 {
     if (!regul->on)
         return measurement;
+    if (regul->portion > 0.0)
+        return measurement + regul->factor * regularisation;
     return 2.0 * fmax(0.0, measurement - regul->limit) + regul->factor * regularisation;
 }
 
@@ -113,8 +127,8 @@ int glm_regul_upgrade(struct glm_regul *regul, struct glm_model *model,
     double low = 0.0, high = 0.0, phi = 0.0;
     int found;
 
-    if (!regul->on) {
-        glm_model_factor(model, 1.0);
+    if (!regul->on || regul->portion > 0.0) {
+        glm_model_factor(model, regul->factor);
         return glm_model_upgrade(model, box, lambda, centre, effort, ret_step, ret_error);
     }
     found = bracket(&aim, target, &low, &high);

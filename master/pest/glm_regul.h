@@ -17,6 +17,11 @@
  * the exact penalty function of the task (Nocedal and Wright, Numerical Optimization, 17.2): at
  * the solution f² is the reciprocal Lagrange multiplier of the constraint, and the 2 is more than
  * the 1 that is needed. Outside of regularisation mode the merit is phi.
+ *
+ * With ++reg_frac(p) there is no limit: at the beginning of each iteration the factor is set such that
+ * regularisation is the portion p of phi, f² = p / (1 - p) measurement / regularisation, and the
+ * merit is phi with that factor. Where the regularisation phi is 0 (at the preferred values) the
+ * factor stays.
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_REGUL_H
 #define BEOFARM_MASTER_PEST_GLM_REGUL_H
@@ -29,16 +34,20 @@
 
 struct glm_regul {
     bool on;
+    double portion;                 /* ++reg_frac; 0: by the limit */
     double limit, accept, fraction; /* PHIMLIM, PHIMACCEPT, FRACPHIM */
     double least, most;             /* of f² */
     double step, tolerance;         /* WFFAC, WFTOL, both of f */
     double factor;                  /* f² now; 1 outside of regularisation mode */
 };
 
-/* From the control file. `rows`: there are regularisation rows. -1 with a sentence where the
+/* From the control file and ++reg_frac. `rows`: there are regularisation rows. -1 with a sentence where the
  * regularisation section is missing or contradicts itself. */
 int glm_regul_init(struct glm_regul *regul, const struct pest_control *control, bool rows,
-                   struct error *ret_error);
+                   double portion, struct error *ret_error);
+
+/* An iteration begins where phi has these parts. Whether the factor is another now. */
+bool glm_regul_begin(struct glm_regul *regul, double measurement, double regularisation);
 
 double glm_regul_merit(const struct glm_regul *regul, double measurement,
                        double regularisation);

@@ -280,6 +280,118 @@ static void phi_counts_weights_and_prior_information(void **state)
     glm_objective_destroy(objective);
 }
 
+/* --- groups that speak too loud, and parameters that stick ----------------------------------- */
+
+/* Group og has the weights 2, 0 and 1 and derivatives 1 and 3 with respect to one parameter: (2 * 1)²
+ * + 3² = 13, size 5. pg: (2 * 2)² + (2 * 1)² + 1 + 1 = 22 (term by term), size 4 + 1 = 5. */
+static void regularisation_groups_are_made_as_loud_as_each_other(void **state)
+{
+    static const double column[] = {1.0, 9.0, 3.0}, zero[] = {0.0, 0.0, 0.0};
+    static const double *const columns[] = {column, zero, zero, zero, zero};
+    static const double expected[][2] = {{13.0, 22.0}, {5.0, 5.0}, {0.0, 0.0}};
+    struct jacobian_view view = {.observations = 3, .parameters = 5, .columns = columns};
+    struct error error;
+    double loudness[2];
+
+    (void)state;
+    control->pestmode = PEST_REGULARISATION;
+    for (size_t g = 0; g < 2; g++)
+        control->observation_groups[g].regularisation = true;
+    for (control->iregadj = 1; control->iregadj <= 3; control->iregadj++) {
+        struct glm_objective *objective =
+            glm_objective_create(control, &parameters, "/tmp", &error);
+        const double *weights = glm_objective_weights(objective);
+        double factor[2], a, b;
+
+        glm_objective_prior_rows(objective, parameters.initial, &view);
+        glm_objective_loudness(objective, &view, loudness);
+        a = control->iregadj < 3 ? expected[control->iregadj - 1][0] : sqrt(13.0 * 5.0);
+        b = control->iregadj < 3 ? expected[control->iregadj - 1][1] : sqrt(22.0 * 5.0);
+        assert_true(fabs(loudness[0] - a) < 1e-9 && fabs(loudness[1] - b) < 1e-9);
+        glm_objective_adjust(objective, loudness);
+        factor[0] = weights[0] / 2.0; /* weights of o1 and p1 are 2 in the control file */
+        factor[1] = weights[3] / 2.0;
+        /* As loud as each other, and on the whole as before. */
+        assert_true(fabs(factor[0] * factor[0] * a - factor[1] * factor[1] * b) < 1e-9);
+        assert_true(fabs(factor[0] * factor[1] - 1.0) < 1e-12);
+        glm_objective_destroy(objective);
+    }
+    control->iregadj = 0;
+    control->pestmode = PEST_ESTIMATION;
+    for (size_t g = 0; g < 2; g++)
+        control->observation_groups[g].regularisation = false;
+}
+
+static void iboundstick_keeps_parameters_at_bounds(void **state)
+{
+    double values[7], origin[5];
+    struct glm_limits limits;
+    struct error error;
+
+    (void)state;
+    memcpy(values, parameters.initial, sizeof values);
+    values[1] = 20.0; /* b at its upper bound */
+    glm_parameters_reduce(&parameters, values, origin);
+    assert_int_equal(glm_limits_init(&limits, 5, &error), 0);
+    control->iboundstick = 2;
+    glm_limits_note(&limits, &parameters, values);
+    glm_limits_set(&limits, &parameters, values, origin, NULL);
+    assert_false(limits.frozen[1]);
+    glm_limits_note(&limits, &parameters, values);
+    glm_limits_set(&limits, &parameters, values, origin, NULL);
+    assert_true(limits.frozen[1] && !limits.frozen[0]);
+    values[1] = 19.0; /* off the bound it counts anew */
+    glm_limits_note(&limits, &parameters, values);
+    glm_limits_set(&limits, &parameters, values, origin, NULL);
+    assert_false(limits.frozen[1]);
+    control->iboundstick = 0;
+    glm_limits_fini(&limits);
+}
+
+/* Of c (three points) slopes are -1 to the left and 3 to the right, the parabola's 1. */
+static double split_slope_of(int action, double thresh, double reldiff)
+{
+    static const double base[] = {0.0, 0.0, 0.0}, before[15] = {0, 0, 0, 0, 0, 0, 7, 7, 7};
+    struct glm_derivatives derivatives;
+    struct error error;
+    struct wave wave;
+    double jacobian[15], slope;
+
+    control->parameter_groups[1].splitthresh = thresh;
+    control->parameter_groups[1].splitreldiff = reldiff;
+    control->parameter_groups[1].splitaction = action;
+    wave_init(&wave, 7, 3);
+    assert_int_equal(glm_derivatives_init(&derivatives, 5, &error), 0);
+    glm_derivatives_plan(&derivatives, &parameters, parameters.initial, false, true, &wave,
+                         &error);
+    assert_int_equal(wave_begin(&wave, &error), 0);
+    for (size_t r = 0; r < wave.run_count; r++) {
+        double c = wave.parameters[r * 7 + 2] - 2.0;
+
+        for (size_t o = 0; o < 3; o++)
+            wave_row(&wave, r)[o] = c > 0.0 ? 3.0 * c : -c;
+        wave_take(&wave, r);
+    }
+    assert_int_equal(glm_derivatives_digest(&derivatives, &wave, base, before, jacobian), 0);
+    slope = jacobian[6];
+    glm_derivatives_fini(&derivatives);
+    wave_fini(&wave);
+    control->parameter_groups[1].splitthresh = 0.0;
+    return slope;
+}
+
+static void slopes_that_disagree_are_told_apart(void **state)
+{
+    (void)state;
+    /* To the left the outputs are -c with c < 0: the slope is -1. */
+    assert_true(fabs(split_slope_of(0, 0.0, 0.5) - 1.0) < 1e-9); /* no analysis: the parabola */
+    assert_true(fabs(split_slope_of(0, 1e-3, 0.5) + 1.0) < 1e-9);
+    assert_true(split_slope_of(1, 1e-3, 0.5) == 0.0);
+    assert_true(split_slope_of(2, 1e-3, 0.5) == 7.0);
+    assert_true(fabs(split_slope_of(1, 5.0, 0.5) - 1.0) < 1e-9);  /* too small to matter */
+    assert_true(fabs(split_slope_of(1, 1e-3, 4.5) - 1.0) < 1e-9); /* alike enough */
+}
+
 /* --- the model ---------------------------------------------------------------------------- */
 
 /* Residuals -(x + x², y): one lesson along x teaches the model the curvature exactly. */
@@ -427,6 +539,9 @@ int main(void)
         cmocka_unit_test(an_increment_lost_in_writing_grows),
         cmocka_unit_test(limits_are_relative_or_factors_or_bounds),
         cmocka_unit_test(phi_counts_weights_and_prior_information),
+        cmocka_unit_test(regularisation_groups_are_made_as_loud_as_each_other),
+        cmocka_unit_test(iboundstick_keeps_parameters_at_bounds),
+        cmocka_unit_test(slopes_that_disagree_are_told_apart),
         cmocka_unit_test(a_lesson_along_a_line_is_exact_for_a_quadratic),
         cmocka_unit_test(bounds_hold_and_the_others_are_solved_again),
         cmocka_unit_test(edges_are_met_one_by_one_and_phi_falls),

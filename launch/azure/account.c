@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "launch/azure/azure_error.h"
+#include "launch/azure/http_record.h"
 #include "launch/azure/secret.h"
 #include "launch/azure/signing.h"
 
@@ -20,12 +21,24 @@
 struct account {
     struct http *http;
     struct credentials *credentials;
+    struct http_record *record; /* NULL: nobody wants one */
     char *batch_version;
     bool plain;
     struct sas_delegation_key delegation; /* value NULL: none yet */
     int64_t delegation_end_s;
     char warning[160];
 };
+
+/* $BEOFARM_HTTP_RECORD names a file for all that is said to Batch. */
+static int record_start(struct account *account, struct error *ret_error)
+{
+    const char *path = getenv("BEOFARM_HTTP_RECORD");
+    if (!path || !*path)
+        return 0;
+    account->record = http_record_open(account->http, path,
+                                       credentials_batch_url(account->credentials), ret_error);
+    return account->record ? 0 : -1;
+}
 
 struct account *account_open(const struct account_options *options, struct error *ret_error)
 {
@@ -40,7 +53,8 @@ struct account *account_open(const struct account_options *options, struct error
     account->http = http_create(&options->http, ret_error);
     if (account->http)
         account->credentials = credentials_open(&options->wishes, &options->http, ret_error);
-    if (!account->credentials || !account->batch_version) {
+    if (!account->credentials || !account->batch_version ||
+        record_start(account, ret_error) != 0) {
         account_close(account);
         return NULL;
     }
@@ -51,6 +65,7 @@ void account_close(struct account *account)
 {
     if (!account)
         return;
+    http_record_close(account->record);
     http_destroy(account->http);
     credentials_close(account->credentials);
     sas_delegation_key_fini(&account->delegation);

@@ -26,10 +26,10 @@ def search(text, where):
     assert not re.search(r"SharedKey \w+:(?!\.\.\.)", text), f"a signature in {where}: {text}"
 
 
-def exchange(mock, *words, how="key", expect=0, env=None):
+def exchange(mock, *words, how="key", expect=0, env=None, body=""):
     command = [harness.program("tests/launch/azure/exchange"), *words]
     done = subprocess.run(
-        command, capture_output=True, timeout=60, check=False,
+        command, capture_output=True, timeout=60, check=False, input=body.encode(),
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **mock.environment(how),
              **(env or {}),
              **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}})
@@ -151,6 +151,40 @@ def a_sas_does_what_it_may_and_no_more(_case):
             assert "The SAS has expired" in said, said
         said = exchange(mock, "sas", "r", "999999", "GET", "farm", how="principal", expect=3)
         assert "six days" in said, said
+
+
+@test
+def exchanges_are_recorded_without_secrets(case):
+    path = os.path.join(case.folder, "record")
+    body = {"id": "t1", "commandLine": "x", "resourceFiles": [
+        {"httpUrl": "https://h/c/b?sv=1&sig=TOPSECRET%2F1", "filePath": "b"}],
+        "environmentSettings": [{"name": "BEOFARM_SECRET", "value": "TOPSECRET"},
+                                {"name": "BEOFARM_FARM", "value": "henry"}]}
+    with Mock() as mock:
+        env = {"BEOFARM_HTTP_RECORD": path}
+        mock.files["j1", "t1", "stdout.txt"] = b"hello"
+        mock.fault(status=503, service="batch")
+        exchange(mock, "batch", "POST", "/jobs", '{"id":"j1"}', env=env)
+        exchange(mock, "batch", "POST", "/jobs/j1/tasks", "-", body=json.dumps(body), env=env)
+        exchange(mock, "batch", "GET", "/jobs/j1/tasks/t1/files/stdout.txt", env=env)
+        exchange(mock, "batch", "GET", "/pools/p1", env=env, expect=7)
+        exchange(mock, "storage", "PUT", "/farm?restype=container", env=env)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    search(text, "the record")
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["response"]["statusCode"] for line in lines] == [503, 201, 201, 200, 404], lines
+    assert lines[0]["request"]["body"] == {"id": "j1"}
+    assert lines[2]["request"]["url"] == "/jobs/j1/tasks?api-version=2025-06-01"
+    assert "authorization" not in lines[2]["request"]["headers"]
+    assert lines[2]["request"]["headers"]["content-type"].startswith("application/json")
+    sent = lines[2]["request"]["body"]
+    assert sent["environmentSettings"][1]["value"] == "henry"
+    assert sent["environmentSettings"][0]["value"] == "..."
+    assert sent["resourceFiles"][0]["httpUrl"] == "https://h/c/b?sv=1&sig=..."
+    assert "body" not in lines[3]["response"], "contents of files are left out"
+    assert lines[4]["response"]["body"]["code"] == "PoolNotFound"
 
 
 def certificate_make(case, name):

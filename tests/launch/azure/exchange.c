@@ -6,7 +6,8 @@
  *     exchange [...] sas PERMISSIONS SECONDS METHOD CONTAINER [BLOB]
  *
  * TARGET is path and query as they go out (for batch without the api-version); a storage PUT of a
- * blob is a BlockBlob. `sas` makes one for the container or blob, and uses it.
+ * blob is a BlockBlob. A BODY of "-" comes from stdin. `sas` makes one for the container or blob,
+ * and uses it.
  */
 #include "config.h"
 
@@ -50,8 +51,13 @@ static int job_run(struct job *job, struct error *error)
 
 static void body_set(struct job *job, const char *body, const struct http_header *header)
 {
+    static char input[1 << 20];
     if (!body)
         return;
+    if (strcmp(body, "-") == 0) {
+        input[fread(input, 1, sizeof(input) - 1, stdin)] = 0;
+        body = input;
+    }
     job->request.body = body;
     job->request.body_size = strlen(body);
     job->request.headers = header;

@@ -134,7 +134,7 @@ static int check_do(const void *values, char **arguments, size_t count, struct e
 
 const struct command command_check = {
     .name = "check",
-    .arguments = "[FARM.json]",
+    .arguments = "[FARM.json | CASE.pst]",
     .summary = "Check a farm file and what it names",
     .details = "Without a farm file, ./farm.json is checked.\n",
     COMMAND_OPTIONS(options),

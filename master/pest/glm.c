@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "master/pest/glm.h"
+#include "master/pest/glm_posterior.h"
 #include "master/pest/glm_private.h"
 #include "master/pest/glm_uncertainty.h"
 
@@ -71,26 +72,31 @@ int glm_tell(struct estimator *estimator, enum glm_event event, struct error *re
     return glm_report_tell(estimator->report, event, view, ret_error);
 }
 
+static enum estimator_next finish_tell(struct estimator *estimator, struct error *ret_error)
+{
+    estimator->phase = GLM_PHASE_FINISHED;
+    glm_say(estimator, "finished: %s; phi %.6g after %lld runs", estimator->view.reason,
+            estimator->best.point.phi.total, (long long)estimator->runs);
+    if (glm_frame_unwhiten(estimator, &estimator->full, ret_error) != 0 ||
+        glm_tell(estimator, GLM_FINISHED, ret_error) != 0)
+        return ESTIMATOR_FAILED;
+    return ESTIMATOR_FINISHED;
+}
+
 enum estimator_next glm_finish(struct estimator *estimator, const char *reason,
                                struct error *ret_error)
 {
-    int failed;
-
     /* Their memory serves the uncertainty. */
     glm_model_destroy(estimator->full.model);
     glm_model_destroy(estimator->super.model);
     estimator->full.model = estimator->super.model = NULL;
-    failed = estimator->control->noptmax == -2 ? 0 : glm_uncertainty(estimator, ret_error);
-
-    estimator->phase = GLM_PHASE_FINISHED;
     estimator->view.reason = reason;
-    glm_say(estimator, "finished: %s; phi %.6g after %lld runs", reason,
-            estimator->best.point.phi.total, (long long)estimator->runs);
-    if (!failed)
-        failed = glm_frame_unwhiten(estimator, &estimator->full, ret_error);
-    if (!failed)
-        failed = glm_tell(estimator, GLM_FINISHED, ret_error);
-    return failed ? ESTIMATOR_FAILED : ESTIMATOR_FINISHED;
+    if (estimator->control->noptmax != -2 && glm_uncertainty(estimator, ret_error) != 0)
+        return ESTIMATOR_FAILED;
+    if (!estimator->posterior)
+        return finish_tell(estimator, ret_error);
+    estimator->phase = GLM_PHASE_POSTERIOR; /* glm_step asks for its runs */
+    return ESTIMATOR_FINISHED;
 }
 
 static void glm_close(struct estimator *estimator)
@@ -115,6 +121,7 @@ static void glm_close(struct estimator *estimator)
     free(estimator->moved);
     free(estimator->weights);
     free(estimator->prior_weights);
+    free(estimator->posterior);
     free(estimator);
 }
 
@@ -370,15 +377,18 @@ static void runs_note(struct estimator *estimator, const struct wave *ended)
         estimator->failures += ended->failed && ended->failed[r];
 }
 
-static enum estimator_next glm_step(struct estimator *estimator, struct wave *ended,
-                                    struct wave *wanted, uint32_t slots,
-                                    struct error *ret_error)
+static enum estimator_next advance(struct estimator *estimator, struct wave *ended,
+                                   struct wave *wanted, uint32_t slots, struct error *ret_error)
 {
     runs_note(estimator, ended);
     if (estimator->phase == GLM_PHASE_START)
         return start(estimator, wanted, slots, ret_error);
     if (estimator->phase == GLM_PHASE_FINISHED)
         return ESTIMATOR_FINISHED;
+    if (estimator->phase == GLM_PHASE_POSTERIOR)
+        return glm_posterior_take(estimator, ended, ret_error) == 0
+                   ? finish_tell(estimator, ret_error)
+                   : ESTIMATOR_FAILED;
     if (estimator->phase == GLM_PHASE_TRIALS)
         return glm_iterate_trials(estimator, ended, wanted, slots, ret_error);
     if (estimator->base_pending) {
@@ -392,6 +402,18 @@ static enum estimator_next glm_step(struct estimator *estimator, struct wave *en
         return glm_iterate_begin(estimator, wanted, slots, ret_error);
     }
     return jacobian_take(estimator, ended, wanted, slots, ret_error);
+}
+
+static enum estimator_next glm_step(struct estimator *estimator, struct wave *ended,
+                                    struct wave *wanted, uint32_t slots,
+                                    struct error *ret_error)
+{
+    enum estimator_next next = advance(estimator, ended, wanted, slots, ret_error);
+
+    if (next != ESTIMATOR_FINISHED || estimator->phase != GLM_PHASE_POSTERIOR)
+        return next;
+    return glm_posterior_plan(estimator, wanted, ret_error) == 0 ? ESTIMATOR_WAVE
+                                                                 : ESTIMATOR_FAILED;
 }
 
 const struct estimator_ops glm_ops = {

@@ -7,6 +7,8 @@
 
 #include "master/pest/glm_options.h"
 
+#define REALS_MAX 1000000
+
 static int positive(const struct pest_control *control, const char *name, const double *list,
                     size_t count, bool zero, struct error *ret_error)
 {
@@ -107,6 +109,33 @@ static int flags_read(struct glm_options *options, struct pest_control *control,
     return 0;
 }
 
+/* The seed is that of PEST++. */
+static int posterior_read(struct glm_options *options, struct pest_control *control,
+                          struct error *ret_error)
+{
+    long seed;
+
+    if (pest_control_option_integer(control, "glm_num_reals", 0, &options->reals, ret_error) !=
+            0 ||
+        pest_control_option_integer(control, "rand_seed", 358183147, &seed, ret_error) != 0 ||
+        pest_control_option_boolean(control, "save_binary", false, &options->save_binary,
+                                    ret_error) != 0)
+        return -1;
+    if (options->reals > REALS_MAX)
+        return error_set(ret_error, ERROR_CONFIG, "%s: ++glm_num_reals(%ld) must be at most %d",
+                         control->path, options->reals, REALS_MAX);
+    if (seed < 0 || seed > (long)UINT32_MAX)
+        return error_set(ret_error, ERROR_CONFIG, "%s: ++rand_seed(%ld) must be 0 to %u",
+                         control->path, seed, UINT32_MAX);
+    if (options->reals > 0 && !options->uncertainty)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: ++glm_num_reals(%ld) draws from the uncertainty that "
+                         "++uncertainty(false) forbids",
+                         control->path, options->reals);
+    options->seed = (uint32_t)seed;
+    return 0;
+}
+
 static int forecasts_check(const struct glm_options *options,
                            const struct pest_control *control, struct error *ret_error)
 {
@@ -125,7 +154,8 @@ int glm_options_read(struct glm_options *options, struct pest_control *control,
     if (lists_read(options, control, ret_error) != 0 ||
         form_read(options, control, ret_error) != 0 ||
         super_read(options, control, ret_error) != 0 ||
-        flags_read(options, control, ret_error) != 0) {
+        flags_read(options, control, ret_error) != 0 ||
+        posterior_read(options, control, ret_error) != 0) {
         glm_options_fini(options);
         return -1;
     }

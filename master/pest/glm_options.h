@@ -18,6 +18,8 @@
  *   uncertainty(bool)        first-order uncertainty at the end; default true
  *   reg_frac(portion)        regularisation mode: the weight factor is such that this portion of phi
  *                            is regularisation (glm_regul.h); 0 and less: by PHIMLIM
+ *   glm_num_reals(N), rand_seed, save_binary
+ *                            realisations of the posterior at the end (glm_posterior.h)
  *   forecasts(names)         observations whose uncertainty is wanted
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_OPTIONS_H
@@ -25,6 +27,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/error.h"
 #include "common/pest/control.h"
@@ -46,6 +49,9 @@ struct glm_options {
     bool enforce_tied;
     double regul_portion;
     bool uncertainty;
+    long reals;
+    uint32_t seed;
+    bool save_binary;
     char **forecasts;
     size_t forecast_count;
 };

@@ -25,6 +25,7 @@ enum glm_phase {
     GLM_PHASE_JACOBIAN, /* the wave is a Jacobian, with the base run before it at first */
     GLM_PHASE_RETRY,    /* derivatives that failed */
     GLM_PHASE_TRIALS,
+    GLM_PHASE_POSTERIOR, /* it is over, but for realisations of the posterior */
     GLM_PHASE_FINISHED
 };
 
@@ -88,6 +89,7 @@ struct estimator {
     struct glm_candidate *asked; /* the trials of the wave */
     size_t asked_count;
     double *weights, *prior_weights; /* for the view */
+    double *posterior;               /* realisations to run at the end; NULL: none */
 };
 
 /* glm_frame.c */

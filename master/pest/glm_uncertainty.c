@@ -6,6 +6,7 @@
 
 #include "master/pest/eigen.h"
 #include "master/pest/fosm.h"
+#include "master/pest/glm_posterior.h"
 #include "master/pest/glm_uncertainty.h"
 
 #define PARAMETERS_MAX 10000
@@ -140,8 +141,10 @@ static int files_put(struct estimator *estimator, double *normal, const size_t *
                      struct error *ret_error)
 {
     struct fosm *fosm = fosm_create(normal, estimator->prior, ret_error);
-    int failed = !fosm || parameters_put(estimator, fosm, indices, ret_error) != 0 ||
-                 forecasts_put(estimator, fosm, ret_error) != 0;
+    int failed =
+        !fosm || parameters_put(estimator, fosm, indices, ret_error) != 0 ||
+        forecasts_put(estimator, fosm, ret_error) != 0 ||
+        (estimator->options.reals > 0 && glm_posterior_draw(estimator, fosm, ret_error) != 0);
 
     fosm_destroy(fosm);
     if (failed)

@@ -11,7 +11,7 @@
 #include "master/pest/covariance.h"
 
 /* Streams that have nothing to do with each other, for one seed. 3 is that of ies_subset.c. */
-enum ies_stream { IES_STREAM_PARAMETERS = 1, IES_STREAM_NOISE = 2 };
+enum ies_stream { IES_STREAM_PARAMETERS = 1, IES_STREAM_NOISE = 2, IES_STREAM_POSTERIOR = 4 };
 
 /* ret = L z, where L Lᵗ is the covariance (after covariance_factor) and z[k] the standard normal
  * number at (address[k], realisation) of the stream: which other addresses there are does not

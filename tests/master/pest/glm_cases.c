@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "master/pest/ensemble.h"
 #include "tests/master/pest/glm_rig.h"
 #include "tests/master/pest/scratch.h"
 
@@ -361,6 +362,96 @@ static void a_portion_of_phi_is_regularisation(void **state)
     assert_non_null(strstr(result.error.text, "reg_frac"));
 }
 
+/* --- realisations of the posterior ---------------------------------------------------------- */
+
+static bool the_third_realisation_fails(long number, const char *purpose, size_t index)
+{
+    (void)number;
+    return index == 2 && strcmp(purpose, "posterior realisations") == 0;
+}
+
+static void ensemble_read_all(const char *path, const char *const *names, struct ensemble *ret)
+{
+    struct error error;
+
+    if (ensemble_load(path, names, 2, NULL, 0, ret, &error) != 0)
+        fail_msg("%s", error.text);
+}
+
+/* Measured are a = 2 with weight 4 and log10 b = 1 with weight 10, and bounds give prior deviations
+ * of 1 / 2: variances are 1 / (16 + 4) and 1 / (100 + 4), and there is no covariance. Means of 400 are
+ * within 5 of their standard deviations, and so are variances (sqrt(2 / 400) of themselves). */
+static void a_and_log_b(const double *p, size_t count, double *o)
+{
+    seen(p, count);
+    o[0] = p[0];
+    o[1] = log10(p[1]);
+}
+
+static void posterior_check(const struct ensemble *parameters)
+{
+    static const double means[] = {2.0, 1.0}, variances[] = {1.0 / 20.0, 1.0 / 104.0};
+
+    for (size_t k = 0; k < 2; k++) {
+        double sum = 0.0, squares = 0.0, n = (double)parameters->realisations;
+
+        for (size_t r = 0; r < parameters->realisations; r++) {
+            double value = parameters->values[r * 2 + k];
+            double off = (k ? log10(value) : value) - means[k];
+
+            sum += off;
+            squares += off * off;
+        }
+        near(sum / n, 0.0, 5.0 * sqrt(variances[k] / n));
+        near(squares / n, variances[k], 5.0 * variances[k] * sqrt(2.0 / n));
+    }
+}
+
+static void realisations_of_the_posterior_are_run_at_the_end(void **state)
+{
+    static const char *const names[] = {"a", "b"}, *const outputs[] = {"o1", "o2"};
+    struct text text = {.counts = "2 2 1 0 1",
+                        .parameters =
+                            "a none relative 1 1 3 pg 1 0 1\nb log factor 1 1 100 pg 1 0 1\n",
+                        .observations = "og\n* observation data\no1 2 4 og\no2 1 10 og\n",
+                        .tail = "++glm_num_reals(400)\n"};
+    struct glm_rig rig = {.model = a_and_log_b,
+                          .slots = 3,
+                          .output_base = "case",
+                          .fails = the_third_realisation_fails};
+    struct ensemble parameters, observations, fewer;
+    long alone;
+
+    (void)state;
+    rig.control = control_of(&text);
+    glm_rig_run(&rig, &result);
+    assert_false(result.failed);
+    alone = result.runs - 400;
+    assert_in_range(alone, 3, 20);
+    ensemble_read_all("case.post.paren.csv", names, &parameters);
+    ensemble_read_all("case.post.obsen.csv", outputs, &observations);
+    assert_int_equal(parameters.realisations, 400);
+    assert_int_equal(observations.realisations, 399);
+    posterior_check(&parameters);
+    assert_string_equal(observations.names[2], "3");
+    assert_true(observations.values[4] == parameters.values[6]); /* o1 of "3" is its a */
+    for (size_t r = 0; r < 400; r++)
+        assert_true(parameters.values[2 * r] >= 1.0 && parameters.values[2 * r] <= 3.0);
+    text.tail = "++glm_num_reals(5)\n++save_binary(true)\n";
+    rig.control = control_of(&text);
+    glm_rig_run(&rig, &result);
+    assert_int_equal(result.runs, alone + 5);
+    ensemble_read_all("case.post.paren.jcb", names, &fewer);
+    assert_memory_equal(fewer.values, parameters.values, 10 * sizeof(double));
+    ensemble_fini(&parameters);
+    ensemble_fini(&observations);
+    ensemble_fini(&fewer);
+    text.tail = "++glm_num_reals(5)\n++uncertainty(false)\n";
+    run(&text, identity);
+    assert_true(result.failed);
+    assert_non_null(strstr(result.error.text, "++uncertainty(false) forbids"));
+}
+
 /* --- odd cases ---------------------------------------------------------------------------- */
 
 static void a_parameter_without_an_increment_stays(void **state)
@@ -472,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_compressed_jacobian_drops_small_derivatives),
         cmocka_unit_test(boundscale_measures_steps_by_bounds),
         cmocka_unit_test(a_portion_of_phi_is_regularisation),
+        cmocka_unit_test(realisations_of_the_posterior_are_run_at_the_end),
     };
 
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

@@ -150,7 +150,7 @@ struct pest_control {
     int numcom, jacfile, messfile;
     double rlambda1, rlamfac, phiratsuf, phiredlam;
     int numlam;
-    int jacupdate; /* Broyden updates per iteration; 0: none; 999 as many as pay */
+    int jacupdate;              /* Broyden updates per iteration; 0: none; 999 as many as pay */
     int lamforgive, derforgive; /* 1: said, 0: denied, -1: not a word of it */
     double relparmax, facparmax, facorig;
     double absparmax[10]; /* absolute(N), index N - 1 */

@@ -290,7 +290,8 @@ enum pest_taken pest_word_store(struct pest_reader *reader, const char *text)
         else if (word->type == FIELD_INTEGER)
             *(int *)(void *)(control + word->offset) = word->value;
         if (word->value && (word->offset == AT(doaui) || word->offset == AT(dosenreuse) ||
-                            word->offset == AT(linreg)))
+                            word->offset == AT(linreg) || word->offset == AT(verboserec) ||
+                            word->offset == AT(parsaverun)))
             pest_unused(reader, pest_place_now(reader), "%s: has no effect here", text);
         return PEST_TAKEN;
     }

@@ -290,6 +290,37 @@ static void mode_check(struct pest_reader *reader)
                   control->phimaccept, control->phimlim);
 }
 
+/* Requests that no mode here carries out. */
+static void idle_check(struct pest_reader *reader)
+{
+    const struct pest_control *control = reader->control;
+    if (control->jacfile != 0)
+        pest_unused(reader, whole_file,
+                    "JACFILE %d: derivatives are made by finite differences, not read from the "
+                    "model",
+                    control->jacfile);
+    if (control->messfile != 0)
+        pest_unused(reader, whole_file, "MESSFILE %d: no message file is written",
+                    control->messfile);
+    if (control->derzerolim > 0 && control->maxcompdim < 2)
+        pest_unused(reader, whole_file,
+                    "DERZEROLIM has no effect unless MAXCOMPDIM is 2 or more");
+    if (control->boundscale && control->lsqrmode != 0)
+        pest_unused(reader, whole_file, "boundscale has no effect where LSQR solves");
+    if (control->iregadj >= 4)
+        pest_unused(
+            reader, whole_file,
+            "IREGADJ %d: groups are weighted as by 1; rows have no weights of their own",
+            control->iregadj);
+    for (size_t p = 0; p < control->parameter_count; p++)
+        if (is_adjustable(&control->parameters[p]) && control->parameters[p].dercom > 1) {
+            pest_unused(reader, whole_file,
+                        "DERCOM of \"%s\": all command lines are run for every derivative",
+                        control->parameters[p].parnme);
+            break;
+        }
+}
+
 void pest_rules_check(struct pest_reader *reader)
 {
     sections_check(reader);
@@ -300,4 +331,5 @@ void pest_rules_check(struct pest_reader *reader)
     priors_check(reader);
     weights_check(reader);
     mode_check(reader);
+    idle_check(reader);
 }

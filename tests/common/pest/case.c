@@ -128,11 +128,13 @@ static void options_without_effect_are_listed(void **state)
     (void)state;
     files_write("ptf ~\n~ k ~ ~ s ~\n", "pif ~\nl1 !o1! !o2!\n");
     assert_string_equal(
-        case_check(bench_change("* model input", "++ies_num_real(3) ++mou_generator(pso)\n"
-                                                 "++ies_num_reals(3)\n* model input"),
+        case_check(bench_change("* model input",
+                                "++ies_num_real(3) ++mou_generator(pso) ++svd_pack(eigen)\n"
+                                "++ies_num_reals(3)\n* model input"),
                    0),
         "U case.pst:23: option \"ies_num_real\" is not known; did you mean \"ies_num_reals\"?\n"
-        "U case.pst:23: option \"mou_generator\" is for pestpp-mou");
+        "U case.pst:23: option \"mou_generator\" is for pestpp-mou\n"
+        "U case.pst:23: option \"svd_pack\" has no effect here");
 }
 
 int main(void)

@@ -322,6 +322,9 @@ static void what_has_no_effect_is_listed(void **state)
         const char *old, *new, *unused;
     } table[] = {
         {"0.1\n", "0.1 1 1.1 aui\n", "case.pst:8: aui: has no effect here"},
+        {"single point\n", "single point 1 1 0\n",
+         "case.pst: JACFILE 1: derivatives are made by finite differences, not read from the "
+         "model"},
         {"* parameter groups", "* svd assist\nbase.pst\n* parameter groups",
          "case.pst:11: section \"* svd assist\" has no effect here"},
         {"* parameter groups", "* parameter datum\n1\n* parameter groups",

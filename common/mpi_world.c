@@ -166,7 +166,7 @@ static int mca_apply(const char *mca, struct error *ret_error)
 static int environment_set(const char *network, const char *mca, struct error *ret_error)
 {
     static const char *const soft[][2] = {
-        /* Nobody spins: idle ends sleep on their doorbells, and a join gives way. */
+        /* A join gives way; see way_give. */
         {"mpi_yield_when_idle", "1"},
         /* The point-to-point layers that can connect to processes met later. Shared memory
          * needs one /dev/shm and the right to read a stranger's memory, which containers
@@ -337,6 +337,19 @@ static int server_start(const char *directory, struct error *ret_error)
     return result;
 }
 
+/* Open MPI 4's switch for whether a look for news gives the core away when there were none, which
+ * its headers for users do not declare. Weak: without it, mpi_yield_when_idle holds throughout. */
+bool opal_progress_set_yield_when_idle(bool yields) __attribute__((weak));
+
+/* A join spins inside MPI, so it gives way to whoever has work to do, also if it is stuck. Links
+ * look only when a packet is there or all but there; on a node whose cores are all at work,
+ * giving way would cost each packet the time slice of a model. */
+static void way_give(bool gives)
+{
+    if (opal_progress_set_yield_when_idle)
+        opal_progress_set_yield_when_idle(gives);
+}
+
 /* --- initialising --------------------------------------------------------------------- */
 
 static int initialise(const char *instance, struct error *ret_error)
@@ -353,6 +366,7 @@ static int initialise(const char *instance, struct error *ret_error)
         return error_set(ret_error, ERROR_SYSTEM, "this Open MPI was built without threads");
     snprintf(world.instance, sizeof world.instance, "%s", instance);
     world.initialised = true;
+    way_give(false);
     return 0;
 }
 
@@ -435,8 +449,10 @@ int mpi_world_join_begin(struct error *ret_error)
 {
     pthread_mutex_lock(&world.mutex);
     bool joinable = world.initialised && !world.joining && !world.given_up;
-    if (joinable)
+    if (joinable) {
         world.joining = true;
+        way_give(true);
+    }
     pthread_mutex_unlock(&world.mutex);
     return joinable ? 0 : error_set(ret_error, ERROR_NETWORK, "another MPI join is under way");
 }
@@ -445,6 +461,7 @@ void mpi_world_join_end(void)
 {
     pthread_mutex_lock(&world.mutex);
     world.joining = false;
+    way_give(false);
     pthread_mutex_unlock(&world.mutex);
 }
 

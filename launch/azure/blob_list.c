@@ -41,12 +41,19 @@ static const char *element_text(struct listing *listing, struct xml *xml)
     return xml_read_text(xml, &listing->text) == 0 ? buf_text(&listing->text) : NULL;
 }
 
+/* Lists give ETags without the quotes that headers give them with, and conditions want. */
+static void etag_take(const char *text, struct blob_properties *to)
+{
+    const char *quote = *text == '"' ? "" : "\"";
+    snprintf(to->etag, sizeof(to->etag), "%s%s%s", quote, text, quote);
+}
+
 static void property_take(const char *name, const char *text, struct blob_properties *to)
 {
     if (strcasecmp(name, "Content-Length") == 0)
         to->size = strtoull(text, NULL, 10);
     else if (strcasecmp(name, "Etag") == 0)
-        snprintf(to->etag, sizeof(to->etag), "%s", text);
+        etag_take(text, to);
     else if (strcasecmp(name, "Content-MD5") == 0)
         to->has_md5 = blob_md5_parse(text, to->md5) == 0;
     else if (strcasecmp(name, "BlobType") == 0)

@@ -140,6 +140,7 @@ static int item_see(void *context, const struct blob_item *item)
     assert_true(strcmp(item->name, seen->last) > 0);
     snprintf(seen->last, sizeof(seen->last), "%s", item->name);
     assert_int_equal(item->properties.size, strlen(item->name));
+    assert_true(strncmp(item->properties.etag, "\"v", 2) == 0); /* as headers have it */
     return seen->count == seen->stop_at ? 7 : 0;
 }
 

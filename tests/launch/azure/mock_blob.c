@@ -354,7 +354,7 @@ static void list_answer(struct mock_blob *mock, const struct mock_request *reque
             next = mock->items[i + 1].name, page = -1;
         buf_printf(&body,
                    "<Blob><Name>%s</Name><Properties><Content-Length>%zu</Content-Length>"
-                   "<Etag>\"v%d\"</Etag><BlobType>BlockBlob</BlobType></Properties></Blob>",
+                   "<Etag>v%d</Etag><BlobType>BlockBlob</BlobType></Properties></Blob>",
                    item->name, item->size, item->version);
         if (page < 0)
             break;

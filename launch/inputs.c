@@ -17,6 +17,7 @@
 
 #include "common/json.h"
 #include "launch/disk.h"
+#include "launch/ignore.h"
 #include "launch/rundir.h"
 
 #define DEPTH_MAX 100
@@ -27,8 +28,9 @@ struct search {
     const char *folder;    /* absolute, without links */
     const char *farm_path; /* the farm file, absolute */
     size_t capacity;
-    const cJSON *except; /* patterns of paths left out of folders; NULL: none */
-    bool common, copy;   /* of what is being found now */
+    const cJSON *except;   /* patterns of paths left out of folders; NULL: none */
+    struct ignore *ignore; /* what the .farmignore files leave out, of the folders we are in */
+    bool common, copy;     /* of what is being found now */
     struct error *error;
 };
 
@@ -96,6 +98,33 @@ static bool link_followed(struct search *search, const char *absolute)
 
 static int anything_find(struct search *search, const char *path, int depth, bool named);
 
+/* Add the .farmignore of the folder `path`, "." for the top. */
+static int ignore_enter(struct search *search, const char *path)
+{
+    const char *base = strcmp(path, ".") == 0 ? "" : path;
+    char *absolute = disk_join(search->folder, base, search->error);
+    int rc = absolute ? ignore_add_folder(search->ignore, absolute, base, search->error) : -1;
+    free(absolute);
+    return rc;
+}
+
+/* Add those of the folders that `path` lies in, from the top down. */
+static int ignore_approach(struct search *search, const char *path)
+{
+    if (strcmp(path, ".") == 0)
+        return 0;
+    char *folder = strdup(path);
+    int rc = folder ? ignore_enter(search, ".")
+                    : error_set(search->error, ERROR_SYSTEM, "no memory for a path");
+    for (char *slash = folder; rc == 0 && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        rc = ignore_enter(search, folder);
+        *slash = '/';
+    }
+    free(folder);
+    return rc;
+}
+
 static int name_compare(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
@@ -105,6 +134,7 @@ static int name_compare(const struct dirent **a, const struct dirent **b)
 static int folder_find(struct search *search, const char *path, const char *absolute, int depth)
 {
     struct dirent **entries;
+    size_t patterns = ignore_count(search->ignore);
     if (depth > DEPTH_MAX)
         return error_set(search->error, ERROR_CONFIG, "\"%s\" is more than %d folders deep",
                          absolute, DEPTH_MAX);
@@ -112,7 +142,7 @@ static int folder_find(struct search *search, const char *path, const char *abso
     if (count < 0)
         return error_errno(search->error, errno, "the folder \"%s\" cannot be listed",
                            absolute);
-    int rc = 0;
+    int rc = ignore_enter(search, path);
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
         if (rc == 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
@@ -123,6 +153,7 @@ static int folder_find(struct search *search, const char *path, const char *abso
         free(entries[i]);
     }
     free(entries);
+    ignore_forget(search->ignore, patterns);
     return rc;
 }
 
@@ -149,6 +180,9 @@ static bool entry_left_out(const struct search *search, const char *path, const 
             fnmatch(pattern->valuestring, path, FNM_PATHNAME | FNM_PERIOD) == 0)
             return true;
     }
+    if (ignore_matches(search->ignore, path, S_ISDIR(status->st_mode)) ||
+        (!S_ISDIR(status->st_mode) && strcmp(name, IGNORE_FILE) == 0))
+        return true;
     if (!S_ISDIR(status->st_mode))
         return strcmp(absolute, search->farm_path) == 0 || is_own_output(status);
     return strcmp(name, ".git") == 0 || strcmp(path, "runs") == 0 || rundir_is(absolute);
@@ -188,6 +222,16 @@ static int anything_find(struct search *search, const char *path, int depth, boo
     return rc;
 }
 
+/* What an entry stands for: a path, with the .farmignore files above it heeded. */
+static int path_find(struct search *search, const char *path, bool named)
+{
+    int rc = ignore_approach(search, path);
+    if (rc == 0)
+        rc = anything_find(search, path, 0, named);
+    ignore_forget(search->ignore, 0);
+    return rc;
+}
+
 /* The folder's own name may hold what glob takes for a pattern. */
 static int pattern_escape(const char *folder, const char *pattern, struct buf *escaped)
 {
@@ -217,7 +261,7 @@ static int pattern_find(struct search *search, const char *pattern)
     for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
         const char *name = strrchr(found.gl_pathv[i], '/') + 1;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-            rc = anything_find(search, found.gl_pathv[i] + skip, 0, false);
+            rc = path_find(search, found.gl_pathv[i] + skip, false);
     }
     globfree(&found);
     buf_fini(&escaped);
@@ -260,7 +304,7 @@ static int entry_find(struct search *search, const struct farmfile_entry *entry)
     if (absolute && !disk_exists(absolute) && strpbrk(path, "*?["))
         rc = pattern_find(search, path);
     else if (absolute)
-        rc = anything_find(search, path, 0, true);
+        rc = path_find(search, path, true);
     free(path);
     free(absolute);
     return rc;
@@ -278,7 +322,7 @@ static int planned_find(struct search *search, const cJSON *file)
     search->common = cJSON_IsTrue(json_member(file, "common"));
     search->copy = cJSON_IsTrue(json_member(file, "copy"));
     char *path = path_clean(name, search->error);
-    int rc = path ? anything_find(search, path, 0, true) : -1;
+    int rc = path ? path_find(search, path, true) : -1;
     free(path);
     return rc;
 }
@@ -317,8 +361,11 @@ int inputs_find(const struct request *request, const struct plan *plan,
                             .folder = request->folder,
                             .farm_path = request->path,
                             .except = plan ? plan->except : NULL,
+                            .ignore = ignore_create(),
                             .error = ret_error ? ret_error : &local};
-    int rc = inputs.folder ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = inputs.folder && search.ignore
+                 ? 0
+                 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     for (size_t i = 0; rc == 0 && i < request->farm.file_count; i++) {
         rc = entry_find(&search, &request->farm.files[i]);
         if (rc != 0)
@@ -330,6 +377,7 @@ int inputs_find(const struct request *request, const struct plan *plan,
         if (rc == 0 && planned_find(&search, file) != 0)
             rc = error_prefix(ret_error, "%s: $.work", request->path);
     }
+    ignore_destroy(search.ignore);
     inputs_merge(&inputs);
     if (rc == 0)
         *ret_inputs = inputs;

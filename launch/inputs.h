@@ -3,8 +3,9 @@
  *
  * Entries of "files" are paths or globs inside the farm file's folder; a folder means everything
  * below it. Left out everywhere but where named outright: the farm file itself, .git, folders
- * called runs beside the farm file, run directories, the files to which our own output goes, and
- * what the plan's patterns leave out. A link is followed where it leads inside the folder; one that leads outside is an error if named outright, and else left out and counted.
+ * called runs beside the farm file, run directories, what .farmignore files say (ignore.h) and they
+ * themselves, and what the plan's patterns leave out. A link is followed where it leads inside the
+ * folder; one that leads outside is an error if named outright, and else left out and counted.
  */
 #ifndef BEOFARM_LAUNCH_INPUTS_H
 #define BEOFARM_LAUNCH_INPUTS_H

@@ -339,6 +339,22 @@ def files_go_into_the_store_by_content(case):
 
 
 @test
+def what_farmignore_says_does_not_travel(case):
+    plan = {"tasks": 3, "files": [{"path": "data/p.csv", "common": False, "copy": False}]}
+    fakes(case, {"files": [".", "out/named.bin"]}, PLAN=json.dumps(plan))
+    case.write(".farmignore", "*.log\n*.csv\n/out\n/data/*\n!/data/keep/\nonly/  \nfake*\n")
+    case.write("sub/.farmignore", "!kept.log\n/x\n")
+    for path in ("a.log", "sub/b.log", "sub/kept.log", "sub/x", "sub/deep/x", "data/p.csv", "data/q.csv",
+                 "data/r.dat", "data/keep/s.dat", "out/named.bin", "out/other.bin", "sub/only/t", "only.txt"):
+        case.write(path, path)
+    case.beofarm("run", "-q", expect=0)
+    manifest = json.loads(case.read("runs/toy-001/files.json"))
+    found = {f["path"] for f in manifest["files"]}
+    assert {p for p in found if "/" in p or p.endswith((".txt", ".log", "ignore"))} == {
+        "sub/kept.log", "sub/deep/x", "data/p.csv", "data/keep/s.dat", "out/named.bin", "only.txt"}, found
+
+
+@test
 def wrong_entries_of_files_are_named(case):
     for entry, sentence in (("nothere.dat", "nothere.dat"), ("../up", "not inside"),
                             ("/etc/passwd", "not inside"), ("*.xyz", "matches"),

@@ -97,10 +97,10 @@ static void tries_a_binding_and_undoes_it(void **state)
     own_cpus(&after);
     assert_true(CPU_EQUAL(&before, &after));
 
-    made = plan("pack:4 core:4000 pu:1", request(0, 0)); /* these CPUs are not here */
-    assert_int_equal(slot_try(&made->slots[15999], &error), -1);
-    assert_non_null(strstr(error.text, "CPUs 15999"));
-    assert_int_not_equal(slot_bind_child(&made->slots[15999]), 0);
+    made = plan("pack:4 core:400 pu:1", request(0, 0)); /* these CPUs are not here */
+    assert_int_equal(slot_try(&made->slots[1599], &error), -1);
+    assert_non_null(strstr(error.text, "CPUs 1599"));
+    assert_int_not_equal(slot_bind_child(&made->slots[1599]), 0);
     own_cpus(&after);
     assert_true(CPU_EQUAL(&before, &after));
 }

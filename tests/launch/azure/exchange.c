@@ -39,7 +39,7 @@ static int job_run(struct job *job, struct error *error)
     snprintf(doing, sizeof(doing), "%s", job->request.method);
     int rc = http_perform(account_http(job->account), &job->request, &response, error);
     if (rc == 0 && response.status / 100 == 2)
-        fwrite(response.body.data, 1, response.body.size, stdout);
+        fputs(buf_text(&response.body), stdout);
     else if (rc == 0)
         rc = azure_error_refuse(job->service, &response, doing, error);
     const char *warning = account_clock_warning(job->account);

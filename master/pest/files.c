@@ -48,18 +48,26 @@ static int add_named(const struct listing *listing, const char *name, bool commo
     return rc;
 }
 
-/* A word that may be a file's name. */
-static int add_if_file(const struct listing *listing, const char *word, size_t size,
-                       bool common)
+/* The path of the file that a word names, if it names one in the farm's folder; else NULL. */
+static char *file_of(const struct listing *listing, const char *word, size_t size)
 {
     struct error ignored;
     char *name = strndup(word, size);
     char *path = name && size ? problem_path(listing->problem, name, &ignored) : NULL;
-    int rc = path && *path != '/' && is_file(listing->folder, path)
-                 ? add_path(listing, path, common)
-                 : 0;
-    free(path);
     free(name);
+    if (path && *path != '/' && is_file(listing->folder, path))
+        return path;
+    free(path);
+    return NULL;
+}
+
+/* A word that may be a file's name. */
+static int add_if_file(const struct listing *listing, const char *word, size_t size,
+                       bool common)
+{
+    char *path = file_of(listing, word, size);
+    int rc = path ? add_path(listing, path, common) : 0;
+    free(path);
     return rc;
 }
 
@@ -210,14 +218,9 @@ static int except_path(const struct listing *listing, const char *path, const ch
 /* A file that the control file names. */
 static int except_named(const struct listing *listing, const char *word, size_t size)
 {
-    struct error ignored;
-    char *name = strndup(word, size);
-    char *path = name ? problem_path(listing->problem, name, &ignored) : NULL;
-    int rc = path && *path != '/' && is_file(listing->folder, path)
-                 ? except_path(listing, path, "")
-                 : 0;
+    char *path = file_of(listing, word, size);
+    int rc = path ? except_path(listing, path, "") : 0;
     free(path);
-    free(name);
     return rc;
 }
 

@@ -205,11 +205,9 @@ void glm_objective_destroy(struct glm_objective *objective)
     free(objective);
 }
 
-void glm_objective_priors(const struct glm_objective *objective, const double *values,
+void glm_objective_priors(const struct pest_control *control, const double *values,
                           double *ret_priors)
 {
-    const struct pest_control *control = objective->control;
-
     for (size_t i = 0; i < control->prior_count; i++) {
         const struct pest_prior *prior = &control->priors[i];
 
@@ -232,7 +230,7 @@ int glm_objective_residuals(const struct glm_objective *objective, const double 
 
     for (size_t o = 0; o < control->observation_count; o++)
         ret_residuals[o] = control->observations[o].obsval - observations[o];
-    glm_objective_priors(objective, values, priors);
+    glm_objective_priors(objective->control, values, priors);
     for (size_t i = 0; i < control->prior_count; i++)
         priors[i] = control->priors[i].pival - priors[i];
     return glm_objective_whiten(objective, &ret_residuals, 1, ret_error);

@@ -39,7 +39,7 @@ const double *glm_objective_weights(const struct glm_objective *objective);
 const bool *glm_objective_regularisation(const struct glm_objective *objective);
 
 /* Left sides of the prior information equations at a full parameter set. */
-void glm_objective_priors(const struct glm_objective *objective, const double *values,
+void glm_objective_priors(const struct pest_control *control, const double *values,
                           double *ret_priors);
 
 /* Residuals of all rows, whitened, at a parameter set and its observations. -1: no memory. */

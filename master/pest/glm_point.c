@@ -66,7 +66,7 @@ int glm_known_set(struct glm_known *known, const struct glm_parameters *paramete
     memcpy(known->point.parameters, values, control->parameter_count * sizeof(double));
     memcpy(known->point.observations, observations,
            control->observation_count * sizeof(double));
-    glm_objective_priors(objective, values, known->point.priors);
+    glm_objective_priors(control, values, known->point.priors);
     glm_parameters_reduce(parameters, values, known->transformed);
     if (glm_objective_residuals(objective, values, observations, known->residuals, ret_error) !=
         0)

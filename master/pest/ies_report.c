@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "master/pest/ensemble.h"
+#include "master/pest/glm_objective.h"
 #include "master/pest/ies_report_private.h"
 #include "master/pest/report.h"
 
@@ -292,18 +293,6 @@ int ies_report_trial_ensemble(struct ies_report *report, const struct ies_report
 
 /* --- one parameter set -------------------------------------------------------------------- */
 
-static void priors_fill(const struct pest_control *control, const double *values, double *ret)
-{
-    for (size_t i = 0; i < control->prior_count; i++) {
-        ret[i] = 0;
-        for (size_t k = 0; k < control->priors[i].term_count; k++) {
-            const struct pest_prior_term *term = &control->priors[i].terms[k];
-            double value = values[term->parnme];
-            ret[i] += term->pifac * (term->log ? log10(value) : value);
-        }
-    }
-}
-
 int ies_report_set(struct ies_report *report, const char *tag, int iteration,
                    const double *values, const double *simulated, struct error *ret_error)
 {
@@ -322,7 +311,7 @@ int ies_report_set(struct ies_report *report, const char *tag, int iteration,
                                       .output_base = base,
                                       .best = &point,
                                       .iteration = iteration < 0 ? 0 : iteration};
-        priors_fill(control, values, priors);
+        glm_objective_priors(control, values, priors);
         rc = report_parameters.tell(NULL, GLM_FINISHED, &view, ret_error);
         if (rc == 0)
             rc = report_residuals.tell(NULL, GLM_FINISHED, &view, ret_error);

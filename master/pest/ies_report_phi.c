@@ -5,15 +5,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "common/values.h"
 #include "common/whole.h"
 #include "master/pest/ies_report_private.h"
+#include "master/pest/matrix_private.h"
+#include "master/pest/report.h"
 
 static void number_put(FILE *file, double value)
 {
-    char text[VALUE_NUMBER_MAX];
-    value_format_real(value, text);
-    fprintf(file, ",%s", text);
+    putc(',', file);
+    matrix_put_number(file, value);
 }
 
 static double part_of(const struct ies_phi *phi, int table)
@@ -165,20 +165,10 @@ int ies_report_trial(struct ies_report *report, const struct ies_report_trial *t
 int ies_report_finish(struct ies_report *report, const char *reason, int64_t runs,
                       int64_t failures, struct error *ret_error)
 {
-    const struct pest_control *control = report->source.control;
     FILE *file = report->tables[RECORD];
-    bool any = false;
     fprintf(file,
             "\n  %s\n\n  Model calls in all: %" PRId64 ", %" PRId64 " of which failed\n\n",
             reason, runs, failures);
-    for (size_t i = 0; i < control->unused_count; i++, any = true)
-        fprintf(file, "%s  %s\n", any ? "" : "Read, and without effect:-\n",
-                control->unused[i].text);
-    for (size_t i = 0; i < control->option_count; i++)
-        if (!control->options[i].used) {
-            fprintf(file, "%s  ++%s(%s)\n", any ? "" : "Read, and without effect:-\n",
-                    control->options[i].name, control->options[i].value);
-            any = true;
-        }
+    report_put_unused(file, report->source.control);
     return ies_report_flush(report, ret_error);
 }

@@ -44,6 +44,22 @@ void report_stream_close(struct report_stream *stream)
     free(stream->path);
 }
 
+bool report_put_unused(FILE *file, const struct pest_control *control)
+{
+    static const char heading[] = "Read, and without effect:-\n";
+    bool any = false;
+    for (size_t i = 0; i < control->unused_count; i++, any = true)
+        fprintf(file, "%s  %s\n", any ? "" : heading, control->unused[i].text);
+    for (size_t i = 0; i < control->option_count; i++) {
+        if (control->options[i].used)
+            continue;
+        fprintf(file, "%s  ++%s(%s)\n", any ? "" : heading, control->options[i].name,
+                control->options[i].value);
+        any = true;
+    }
+    return any;
+}
+
 void report_put_names(FILE *file, const struct pest_control *control)
 {
     for (size_t p = 0; p < control->parameter_count; p++)

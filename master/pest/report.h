@@ -52,6 +52,9 @@ void report_stateless_close(void *state);
 /* The control file's name without its folder, which on the master is not the user's. Borrowed. */
 const char *report_control_name(const struct pest_control *control);
 
+/* What the control file says without effect, under a heading; false: nothing. */
+bool report_put_unused(FILE *file, const struct pest_control *control);
+
 /* ",NAME" of every parameter of the control file, and a line end. */
 void report_put_names(FILE *file, const struct pest_control *control);
 

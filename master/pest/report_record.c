@@ -252,23 +252,6 @@ static void changes_put(FILE *file, const struct glm_view *view)
     fputc('\n', file);
 }
 
-static void unused_put(FILE *file, const struct pest_control *control)
-{
-    bool any = false;
-    for (size_t i = 0; i < control->unused_count; i++, any = true)
-        fprintf(file, "%s  %s\n", any ? "" : "Read, and without effect:-\n",
-                control->unused[i].text);
-    for (size_t i = 0; i < control->option_count; i++) {
-        if (control->options[i].used)
-            continue;
-        fprintf(file, "%s  ++%s(%s)\n", any ? "" : "Read, and without effect:-\n",
-                control->options[i].name, control->options[i].value);
-        any = true;
-    }
-    if (any)
-        fputc('\n', file);
-}
-
 static void finish_put(FILE *file, const struct glm_view *view)
 {
     const struct pest_control *control = view->control;
@@ -286,7 +269,8 @@ static void finish_put(FILE *file, const struct glm_view *view)
         groups_put(file, view, &view->best->phi);
         fputc('\n', file);
     }
-    unused_put(file, control);
+    if (report_put_unused(file, control))
+        fputc('\n', file);
 }
 
 static int record_tell(void *state, enum glm_event event, const struct glm_view *view,

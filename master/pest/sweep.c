@@ -46,21 +46,17 @@ static struct ensemble_reader *reader_open(struct pest_control *control,
                                      "sweep_parameter_csv_file", "sweep_in.csv");
     struct ensemble_reader *reader = NULL;
     size_t count = control->parameter_count;
-    const char **names = calloc(count + 1, sizeof *names);
     double *fallback = calloc(count + 1, sizeof *fallback);
     char *path = pest_control_path(control, file);
     bool forgive;
-    if (!names || !fallback || !path) {
+    if (!fallback || !path) {
         error_set(ret_error, ERROR_SYSTEM, "no memory to read \"%s\"", file);
     } else if (pest_control_option_boolean(control, "sweep_forgive", false, &forgive,
                                            ret_error) == 0) {
-        for (size_t p = 0; p < count; p++) {
-            names[p] = control->parameters[p].parnme;
+        for (size_t p = 0; p < count; p++)
             fallback[p] = fallback_of(&control->parameters[p], forgive);
-        }
-        reader = ensemble_open(path, names, count, fallback, ret_error);
+        reader = ensemble_open(path, control->parameter_names, count, fallback, ret_error);
     }
-    free(names);
     free(fallback);
     free(path);
     return reader;

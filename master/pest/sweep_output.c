@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/values.h"
 #include "common/whole.h"
 #include "master/pest/ensemble.h"
+#include "master/pest/matrix_private.h"
 
 #define FAILED_VALUE "-1e+10" /* PEST++'s */
 
@@ -104,13 +104,6 @@ void sweep_output_put(struct sweep_output *output, size_t run, const double *obs
     output->done[run] = row_move(output, run, observations, &output->trouble) == 0;
 }
 
-static void number_put(FILE *file, double value)
-{
-    char text[VALUE_NUMBER_MAX];
-    value_format_real(value, text);
-    fputs(text, file);
-}
-
 static void header_put(FILE *file, const struct pest_control *control)
 {
     fputs("run_id,input_run_id,failed_flag,phi,meas_phi,regul_phi", file);
@@ -145,15 +138,15 @@ static int good_put(struct sweep_output *output, FILE *file, size_t run,
     fputs(",0", file);
     for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++) {
         fputc(',', file);
-        number_put(file, totals[i]);
+        matrix_put_number(file, totals[i]);
     }
     for (size_t g = 0; g < control->observation_group_count; g++) {
         fputc(',', file);
-        number_put(file, phi.groups[g]);
+        matrix_put_number(file, phi.groups[g]);
     }
     for (size_t o = 0; o < control->observation_count; o++) {
         fputc(',', file);
-        number_put(file, output->row[o]);
+        matrix_put_number(file, output->row[o]);
     }
     fputc('\n', file);
     return 0;
@@ -182,11 +175,11 @@ static int table_write(struct sweep_output *output, const char *const *names,
 }
 
 static int ensemble_put(struct sweep_output *output, const char *const *names,
-                        const char *const *columns, struct error *ret_error)
+                        struct error *ret_error)
 {
-    struct ensemble_writer *writer =
-        ensemble_create(output->path, ensemble_format_of(output->path), columns,
-                        output->control->observation_count, ret_error);
+    struct ensemble_writer *writer = ensemble_create(
+        output->path, ensemble_format_of(output->path), output->control->observation_names,
+        output->control->observation_count, ret_error);
     int rc = writer ? 0 : -1;
     for (size_t run = 0; rc == 0 && run < output->runs; run++) {
         if (!output->done[run])
@@ -201,20 +194,6 @@ static int ensemble_put(struct sweep_output *output, const char *const *names,
     return -1;
 }
 
-static int ensemble_output(struct sweep_output *output, const char *const *names,
-                           struct error *ret_error)
-{
-    const struct pest_control *control = output->control;
-    const char **columns = calloc(control->observation_count + 1, sizeof *columns);
-    if (!columns)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory to write \"%s\"", output->path);
-    for (size_t o = 0; o < control->observation_count; o++)
-        columns[o] = control->observations[o].obsnme;
-    int rc = ensemble_put(output, names, columns, ret_error);
-    free(columns);
-    return rc;
-}
-
 int sweep_output_finish(struct sweep_output *output, const char *const *names,
                         const double *parameters, struct error *ret_error)
 {
@@ -224,5 +203,5 @@ int sweep_output_finish(struct sweep_output *output, const char *const *names,
     }
     return ensemble_format_of(output->path) == ENSEMBLE_CSV
                ? table_write(output, names, parameters, ret_error)
-               : ensemble_output(output, names, ret_error);
+               : ensemble_put(output, names, ret_error);
 }

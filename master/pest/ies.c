@@ -300,7 +300,6 @@ static enum estimator_next prior_digest(struct estimator *ies, struct wave *want
     struct ies_statistics composite;
     bool restart = ies->options.restart_parameter_ensemble != NULL;
     bool alone = ies->context.control->noptmax < 0;
-    ies_phi_update(ies);
     if (conflicts_look(ies, ret_error) < 0)
         return ESTIMATOR_FAILED;
     ies_phi_update(ies);

@@ -41,6 +41,7 @@ void homecoming_close(struct homecoming *homecoming)
     free(homecoming->to);
     free(homecoming->subfolder);
     free(homecoming->manifest);
+    manifest_destroy(homecoming->inputs);
     memset(homecoming, 0, sizeof *homecoming);
 }
 
@@ -56,28 +57,11 @@ static struct manifest *manifest_load(const struct homecoming *homecoming,
     return manifest;
 }
 
-/* Manifests are in the order of paths. */
-static bool manifest_has(const struct manifest *manifest, const char *path)
-{
-    size_t low = 0, high = manifest_count(manifest);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(manifest_get(manifest, middle)->path, path);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
 static bool is_input(const struct homecoming *homecoming, const struct manifest *manifest,
                      const char *name)
 {
     char *path = disk_join(homecoming->subfolder, name, NULL);
-    bool is = !path || manifest_has(manifest, path);
+    bool is = !path || manifest_find(manifest, path);
     free(path);
     return is;
 }
@@ -139,13 +123,14 @@ int homecoming_bring(struct homecoming *homecoming, struct error *ret_error)
     homecoming->kept = 0;
     if (!folder)
         return 0; /* nothing was written yet */
-    struct manifest *manifest = manifest_load(homecoming, ret_error);
-    while (manifest && rc == 0 && (entry = readdir(folder)))
+    if (!homecoming->inputs)
+        homecoming->inputs = manifest_load(homecoming, ret_error);
+    const struct manifest *inputs = homecoming->inputs;
+    while (inputs && rc == 0 && (entry = readdir(folder)))
         if (entry->d_name[0] != '.' && !is_unfinished(entry->d_name))
-            rc = entry_bring(homecoming, manifest, entry->d_name, ret_error);
+            rc = entry_bring(homecoming, inputs, entry->d_name, ret_error);
     closedir(folder);
-    manifest_destroy(manifest);
-    return manifest ? rc : -1;
+    return inputs ? rc : -1;
 }
 
 int homecoming_forget(const struct homecoming *homecoming, struct inputs *inputs,
@@ -165,7 +150,7 @@ int homecoming_forget(const struct homecoming *homecoming, struct inputs *inputs
         name += home && skip ? skip + 1 : 0;
         char *from =
             home && !strchr(name, '/') ? disk_join(homecoming->from, name, NULL) : NULL;
-        if (from && disk_exists(from) && !manifest_has(manifest, input->path)) {
+        if (from && disk_exists(from) && !manifest_find(manifest, input->path)) {
             inputs->bytes -= input->size;
             free(input->path);
         } else {

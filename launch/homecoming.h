@@ -15,13 +15,16 @@
 #include "launch/inputs.h"
 #include "launch/rundir.h"
 
+struct manifest;
+
 struct homecoming {
     char *from;      /* RUN_DIR/out/master */
     char *to;        /* absolute */
     char *subfolder; /* of `to`, as manifests name it; "" for the farm's folder itself */
     char *manifest;  /* RUN_DIR/files.json */
-    size_t brought;  /* files copied so far, each as often as it was */
-    size_t kept;     /* files that were not overwritten, at the last call of homecoming_bring */
+    struct manifest *inputs; /* read at the first homecoming_bring */
+    size_t brought;          /* files copied so far, each as often as it was */
+    size_t kept; /* files that were not overwritten, at the last call of homecoming_bring */
     char kept_name[256];
 };
 

@@ -6,53 +6,10 @@
 #include "launch/disk.h"
 #include "launch/pest_model.h"
 
-/* Is the folder of this path there? */
-static bool has_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return true;
-    char *folder = strndup(path, (size_t)(slash - path));
-    bool there = folder && disk_exists(folder);
-    free(folder);
-    return there;
-}
-
-static void turn_backslashes(char *name)
-{
-    for (; *name; name++)
-        if (*name == '\\')
-            *name = '/';
-}
-
-/* Where a name with slashes for its backslashes leads, if that is into a folder of the case. */
-static char *turned_path(const struct pest_control *control, const char *folder,
-                         const char *name, struct error *ret_error)
-{
-    char *turned = strdup(name), *path = NULL;
-    if (turned)
-        turn_backslashes(turned);
-    char *at_home = turned ? disk_join(control->folder, turned, ret_error) : NULL;
-    if (at_home && has_folder(at_home))
-        path = disk_join(folder, turned, ret_error);
-    free(at_home);
-    free(turned);
-    return path;
-}
-
 char *pest_model_path(const struct pest_control *control, const char *folder, const char *name,
                       struct error *ret_error)
 {
-    if (!folder)
-        folder = control->folder;
-    char *path = disk_join(folder, name, ret_error);
-    if (!path || !strchr(name, '\\') || disk_exists(path))
-        return path;
-    char *turned = turned_path(control, folder, name, ret_error);
-    if (!turned)
-        return path;
-    free(path);
-    return turned;
+    return disk_join(folder ? folder : control->folder, name, ret_error);
 }
 
 /* What templates and instructions have in common: pairs of paths. */

@@ -18,8 +18,7 @@ struct pest_outputs *pest_model_outputs(struct pest_control *control, const char
                                         struct error *ret_error);
 
 /* The path of a model's file: below `folder`, or where the control file says if it is absolute.
- * Backslashes are turned where only that leads into a folder that the case has. Allocated; NULL
- * if memory is short, with the error set. */
+ * Allocated; NULL if memory is short, with the error set. */
 char *pest_model_path(const struct pest_control *control, const char *folder, const char *name,
                       struct error *ret_error);
 

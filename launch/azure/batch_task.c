@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "launch/azure/batch_private.h"
+#include "launch/azure/secret.h"
 
 /* Ask about one task: METHOD /jobs/JOB/tasks/ID[/verb]. */
 static int task_ask(struct account *account, const char *method, const char *doing,
@@ -115,7 +116,7 @@ int batch_task_add(struct account *account, const char *job, const struct batch_
     cJSON_Delete(json);
     buf_fini(&path);
     buf_fini(&url);
-    buf_fini(&body);
+    secret_buf_fini(&body); /* it may hold SAS */
     return rc;
 }
 

@@ -15,6 +15,7 @@
 
 #include "launch/azure/blob_part.h"
 #include "launch/azure/blob_private.h"
+#include "launch/azure/secret.h"
 
 #define PARALLEL    4
 #define DAMAGED_MAX 3 /* how often in a row a range may arrive damaged */
@@ -159,7 +160,7 @@ static int range_start(struct download *download, struct fetching *fetching)
         rc = http_start(account_http(download->account), &request, &download->error);
     fetching->busy = rc == 0;
     download->under_way += rc == 0;
-    buf_fini(&url);
+    secret_buf_fini(&url); /* it may hold a SAS */
     return rc;
 }
 

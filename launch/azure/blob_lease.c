@@ -2,24 +2,15 @@
 
 #include "launch/azure/blob_lease.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 
-#include "common/hex.h"
 #include "launch/azure/blob_private.h"
 
 int blob_lease_id_make(char id[BLOB_LEASE_ID_SIZE], struct error *ret_error)
 {
-    uint8_t bytes[16];
-    char hex[33];
-    if (RAND_bytes(bytes, sizeof(bytes)) != 1)
-        return error_set(ret_error, ERROR_SYSTEM, "OpenSSL has no random numbers for a lease");
-    bytes[6] = (bytes[6] & 0x0f) | 0x40; /* RFC 9562: version 4 */
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    hex_format(bytes, sizeof(bytes), hex);
-    snprintf(id, BLOB_LEASE_ID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
-             hex + 16, hex + 20);
-    return 0;
+    return http_id_make(id) == 0 ? 0
+                                 : error_set(ret_error, ERROR_SYSTEM,
+                                             "OpenSSL has no random numbers for a lease");
 }
 
 static int lease_ask(struct account *account, const struct blob_place *place,

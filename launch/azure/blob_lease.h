@@ -9,7 +9,7 @@
 
 #include "launch/azure/blob.h"
 
-#define BLOB_LEASE_ID_SIZE 37 /* a GUID as text, with its NUL */
+#define BLOB_LEASE_ID_SIZE HTTP_ID_SIZE
 
 /* A new id for a lease, into id. 0, or -1 with a sentence. */
 int blob_lease_id_make(char id[BLOB_LEASE_ID_SIZE], struct error *ret_error);

@@ -15,6 +15,7 @@
 #include "launch/azure/blob_blocks.h"
 #include "launch/azure/blob_private.h"
 #include "launch/azure/blob_reader.h"
+#include "launch/azure/secret.h"
 
 #define PARALLEL    4
 #define AHEAD_BYTES ((uint64_t)40 << 20) /* in memory at most, but for very large blocks */
@@ -107,7 +108,7 @@ static int block_send(struct upload *upload, struct sending *sending, const char
         rc = http_start(account_http(upload->account), &request, &upload->error);
     upload->under_way += rc == 0;
     upload->report.requests += rc == 0;
-    buf_fini(&url);
+    secret_buf_fini(&url); /* it may hold a SAS */
     buf_fini(&query);
     return rc;
 }

@@ -261,11 +261,6 @@ size_t http_wait(struct http *http, int limit_ms)
     return http->open;
 }
 
-size_t http_open(const struct http *http)
-{
-    return http->open;
-}
-
 struct performance {
     bool done;
     int rc;

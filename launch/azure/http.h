@@ -161,9 +161,6 @@ int http_start(struct http *http, const struct http_request *request, struct err
  * Returns how many are not done yet. */
 size_t http_wait(struct http *http, int limit_ms);
 
-/* How many are not done yet. */
-size_t http_open(const struct http *http);
-
 /* Send one request and wait for its answer (`done` is not used). Others go on meanwhile. 0 with
  * the answer, whatever its status (caller calls http_response_fini), or -1 with a sentence. Not
  * to be called from the callbacks of the same http. */

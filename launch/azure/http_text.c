@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/hex.h"
 #include "launch/azure/http.h"
 
 const char *http_header_find(const struct http_header *headers, size_t count, const char *name)
@@ -96,24 +97,13 @@ int http_encode(struct buf *buf, const char *text, const char *keep)
     return buf_failed(buf) ? -1 : 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int http_decode(struct buf *buf, const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
-        if (c == '%' && size - i > 2 && hex_digit(text[i + 1]) >= 0 &&
-            hex_digit(text[i + 2]) >= 0) {
-            c = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+        uint8_t byte;
+        if (c == '%' && size - i > 2 && hex_parse(text + i + 1, &byte, 1) == 0) {
+            c = (char)byte;
             i += 2;
         }
         buf_append(buf, &c, 1);

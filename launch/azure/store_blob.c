@@ -15,6 +15,7 @@
 #include "launch/azure/blob.h"
 #include "launch/azure/blob_private.h"
 #include "launch/azure/blob_upload.h"
+#include "launch/azure/secret.h"
 #include "launch/disk.h"
 
 #define SMALL_MAX  ((uint64_t)1 << 20)
@@ -290,7 +291,7 @@ static int small_start(struct small *small, const struct input *item)
     if (rc == 0)
         rc = http_start(account_http(filling->account), &request, &filling->error);
     filling->under_way += rc == 0;
-    buf_fini(&url);
+    secret_buf_fini(&url); /* it may hold a SAS */
     return rc;
 }
 

@@ -4,28 +4,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/hex.h"
 #include "common/json.h"
+#include "common/store.h"
 #include "common/tree.h"
 #include "common/whole.h"
 #include "launch/azure/secret.h"
 
 #define CACHE_MAX ((size_t)1 << 20)
-#define NAME_SIZE (2 * 32 + 1)
 
 /* Names say who signs in, so that they are kept as digests. */
-static void name_digest(const char *name, char text[NAME_SIZE])
+static void name_digest(const char *name, char text[STORE_HASH_TEXT])
 {
-    uint8_t digest[32] = {0};
-    EVP_Digest(name, strlen(name), digest, NULL, EVP_sha256(), NULL);
-    hex_format(digest, sizeof(digest), text);
+    uint8_t hash[STORE_HASH_SIZE] = {0};
+    store_hash_bytes(name, strlen(name), hash);
+    store_hash_format(hash, text);
 }
 
 static bool is_private(const char *path)
@@ -67,7 +65,7 @@ static int64_t expiry_of(const cJSON *entry)
 int token_cache_find(const char *path, const char *name, int64_t spare_s,
                      struct token *ret_token)
 {
-    char digest[NAME_SIZE];
+    char digest[STORE_HASH_TEXT];
     cJSON *root = cache_read(path);
     name_digest(name, digest);
     const cJSON *entry = json_member(json_member(root, "tokens"), digest);
@@ -121,7 +119,7 @@ static int cache_write(const char *path, const cJSON *root, struct error *ret_er
 int token_cache_keep(const char *path, const char *name, const struct token *token,
                      struct error *ret_error)
 {
-    char digest[NAME_SIZE];
+    char digest[STORE_HASH_TEXT];
     cJSON *root = cache_read(path), *entry = cJSON_CreateObject();
     int rc = -1;
     name_digest(name, digest);
@@ -144,7 +142,7 @@ int token_cache_keep(const char *path, const char *name, const struct token *tok
 
 void token_cache_forget(const char *path, const char *name)
 {
-    char digest[NAME_SIZE];
+    char digest[STORE_HASH_TEXT];
     cJSON *root = cache_read(path);
     name_digest(name, digest);
     if (json_member(json_member(root, "tokens"), digest)) {

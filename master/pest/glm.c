@@ -41,20 +41,6 @@ void glm_stand(struct estimator *estimator)
         estimator->context.stand(estimator->context.say_context, &stand);
 }
 
-/* Weights as they are now, for the view. */
-static void weights_view(struct estimator *estimator)
-{
-    const double *weights = glm_objective_weights(estimator->objective);
-    const bool *regular = glm_objective_regularisation(estimator->objective);
-    size_t n = estimator->control->observation_count,
-           rows = n + estimator->control->prior_count;
-    double factor = sqrt(estimator->regul.factor);
-
-    for (size_t r = 0; r < rows; r++)
-        (r < n ? estimator->weights : estimator->prior_weights - n)[r] =
-            weights[r] * (regular && regular[r] ? factor : 1.0);
-}
-
 int glm_tell(struct estimator *estimator, enum glm_event event, struct error *ret_error)
 {
     struct glm_view *view = &estimator->view;
@@ -68,7 +54,6 @@ int glm_tell(struct estimator *estimator, enum glm_event event, struct error *re
     if (event == GLM_ITERATION) /* JACUPDATE may have moved the base since */
         view->base = &estimator->begun.point;
     view->best = estimator->best.set ? &estimator->best.point : NULL;
-    weights_view(estimator);
     return glm_report_tell(estimator->report, event, view, ret_error);
 }
 
@@ -119,8 +104,6 @@ static void glm_close(struct estimator *estimator)
     free(estimator->start_observations);
     free(estimator->step);
     free(estimator->moved);
-    free(estimator->weights);
-    free(estimator->prior_weights);
     free(estimator->posterior);
     free(estimator);
 }
@@ -193,10 +176,7 @@ static int state_open(struct estimator *estimator, struct error *ret_error)
     estimator->step = calloc(columns + 1, sizeof *estimator->step);
     estimator->moved = calloc(columns + 1, sizeof *estimator->moved);
     estimator->start_observations = calloc(control->observation_count + 1, sizeof(double));
-    estimator->weights = calloc(control->observation_count + 1, sizeof(double));
-    estimator->prior_weights = calloc(control->prior_count + 1, sizeof(double));
-    if (!estimator->step || !estimator->moved || !estimator->start_observations ||
-        !estimator->weights || !estimator->prior_weights)
+    if (!estimator->step || !estimator->moved || !estimator->start_observations)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu parameters", columns);
     estimator->view = (struct glm_view){.control = control,
                                         .folder = estimator->context.folder,
@@ -205,8 +185,6 @@ static int state_open(struct estimator *estimator, struct error *ret_error)
                                         .columns = estimator->parameters.index,
                                         .lower = estimator->parameters.lower,
                                         .upper = estimator->parameters.upper,
-                                        .weights = estimator->weights,
-                                        .prior_weights = estimator->prior_weights,
                                         .factor = estimator->regul.factor,
                                         .lambda = estimator->full.search.lambda};
     if (!estimator->context.output_base)

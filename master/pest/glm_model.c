@@ -397,16 +397,15 @@ void glm_model_update_columns(const struct glm_model *model, const double *step,
                               double *const *columns)
 {
     size_t k = model->fitted, n = model->n;
-    double turn[GLM_MODEL_POINTS];
+    double share[GLM_MODEL_POINTS], turn[GLM_MODEL_POINTS];
 
     /* E' = E G⁻¹; J gains E' D (W d)ᵗ = E (G⁻¹ D dᵗW). */
+    for (size_t j = 0; j < k; j++)
+        share[j] = (2.0 * glm_model_inner(model, model->steps + j * n, step) + model->blur) /
+                   model->lengths[j];
     for (size_t p = 0; p < n; p++) {
-        for (size_t j = 0; j < k; j++) {
-            const double *d = model->steps + j * n;
-
-            turn[j] = (2.0 * glm_model_inner(model, d, step) + model->blur) /
-                      model->lengths[j] * model->metric[p] * d[p];
-        }
+        for (size_t j = 0; j < k; j++)
+            turn[j] = share[j] * model->metric[p] * model->steps[j * n + p];
         gram_solve(model, turn, k, 1);
         for (size_t j = 0; j < k; j++)
             for (size_t o = 0; o < model->view->observations; o++)

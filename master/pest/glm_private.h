@@ -88,8 +88,7 @@ struct estimator {
     double *moved;               /* [columns] scratch */
     struct glm_candidate *asked; /* the trials of the wave */
     size_t asked_count;
-    double *weights, *prior_weights; /* for the view */
-    double *posterior;               /* realisations to run at the end; NULL: none */
+    double *posterior; /* realisations to run at the end; NULL: none */
 };
 
 /* glm_frame.c */

@@ -68,13 +68,11 @@ struct glm_view {
     int64_t runs;  /* model runs so far, failed ones included */
     int64_t failures; /* those that failed */
 
-    size_t column_count;   /* adjustable parameters */
-    const int *columns;    /* [column_count] their index in the control file */
-    const double *lower;   /* [column_count] bounds, transformed */
-    const double *upper;   /* [column_count] */
-    const double *weights; /* [observation_count] as used now: regularisation factor applied */
-    const double *prior_weights; /* [prior_count] the same */
-    double factor;               /* regularisation weight factor; 1 if there is none */
+    size_t column_count; /* adjustable parameters */
+    const int *columns;  /* [column_count] their index in the control file */
+    const double *lower; /* [column_count] bounds, transformed */
+    const double *upper; /* [column_count] */
+    double factor;       /* regularisation weight factor; 1 if there is none */
 
     const struct glm_point *base; /* where the iteration began; NULL before the base run */
     const struct glm_point *best; /* the best known; NULL before the base run */

@@ -119,7 +119,9 @@ static void tell_accepted(struct guest *guest)
 {
     struct driver *driver = guest->driver;
     struct entry_list *list = &guest->unacked;
-    uint64_t durable = ledger_synced(driver->ledger);
+    if (list_count(list) == 0)
+        return;
+    uint64_t durable = ledger_synced(driver->ledger); /* takes a lock */
     struct submission it;
     struct error error;
     bool any = false;
@@ -255,7 +257,7 @@ static bool has_work(const struct guest *guest)
     return client->waiting || client->running;
 }
 
-void guest_pump(struct guest *guest)
+static void guest_pump(struct guest *guest)
 {
     bool sent = true;
     while (!guest->dropped && sent) {

@@ -293,17 +293,22 @@ static bool is_over(struct driver *driver)
            told_or_lingered(driver);
 }
 
+static bool end_if_over(struct driver *driver)
+{
+    if (!driver->ended && is_over(driver)) {
+        driver->ended = true;
+        guests_end(driver, true);
+    }
+    return driver->ended;
+}
+
 static enum driver_next socket_next(struct driver *driver, uint32_t slots)
 {
     driver->slots = slots;
     guests_pump(driver);
     if (driver->given < book_tasks(driver->book))
         return next_again(driver);
-    if (!driver->ended && is_over(driver)) {
-        driver->ended = true;
-        guests_end(driver, true);
-    }
-    return driver->ended ? DRIVER_FINISHED : next_new(driver);
+    return end_if_over(driver) ? DRIVER_FINISHED : next_new(driver);
 }
 
 /* ---- the limit ---- */
@@ -341,12 +346,8 @@ static enum driver_next socket_limited(struct driver *driver, uint64_t tasks)
     if (!driver->limit)
         driver->limit = tasks;
     guests_pump(driver);
-    if (is_over(driver)) {
-        if (!driver->ended)
-            guests_end(driver, true);
-        driver->ended = true;
+    if (end_if_over(driver))
         return DRIVER_FINISHED;
-    }
     return !is_running(driver) && told_or_lingered(driver) ? DRIVER_FINISHED : DRIVER_WAIT;
 }
 

@@ -126,8 +126,7 @@ uint32_t records_find(struct driver *driver, uint32_t client, const void *id, si
 
 /* A connection came. */
 void guest_came(void *context, int fd);
-/* Put what there is to tell into its buffer, and send what the client takes. */
-void guest_pump(struct guest *guest);
+/* Put what there is to tell into the guests' buffers, and send what they take. */
 void guests_pump(struct driver *driver);
 /* Tell its client's results after this seq (once more). */
 void guest_seek(struct guest *guest, uint64_t since);

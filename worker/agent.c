@@ -355,13 +355,13 @@ static void hung(void *context)
     _exit(ERROR_SYSTEM);
 }
 
-static int work(struct agent *agent, struct error *ret_error)
+static void work(struct agent *agent, struct error *ret_error)
 {
     struct watchdog *watchdog =
         watchdog_create(agent->loop, WATCH_PERIOD_NS, hung, NULL, ret_error);
-    int rc = watchdog ? loop_run(agent->loop, ret_error) : -1;
+    if (watchdog)
+        loop_run(agent->loop, ret_error);
     watchdog_destroy(watchdog);
-    return rc;
 }
 
 int agent_run(const struct agent_options *options, struct error *ret_error)

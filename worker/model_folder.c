@@ -120,11 +120,6 @@ bool model_folder_is_ready(const struct model_folder *folder)
     return folder->ready;
 }
 
-void model_folder_discard(struct model_folder *folder)
-{
-    folder->ready = false;
-}
-
 /* --- Laying --- */
 
 static int make_root(struct model_folder *folder, struct error *ret_error)

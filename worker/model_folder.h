@@ -37,11 +37,8 @@ void model_folder_destroy(struct model_folder *folder);
 const char *model_folder_path(const struct model_folder *folder);
 int model_folder_fd(const struct model_folder *folder);
 
-/* Whether it is laid, and nothing was said against it since. */
+/* Whether it is laid. */
 bool model_folder_is_ready(const struct model_folder *folder);
-
-/* It is to be laid anew before the next run. */
-void model_folder_discard(struct model_folder *folder);
 
 /* Remove what is there and lay all files, which must be in the cache. In any thread; nothing else
  * may be asked of the folder meanwhile. 0, or -1 with a sentence, errno ENOENT where the cache

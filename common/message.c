@@ -172,6 +172,7 @@ void message_put_ready(struct buf *buf, const struct ready *ready)
     wire_put_varint(buf, (uint64_t)ready->pid);
     wire_put_varint(buf, ready->slots);
     wire_put_varint(buf, ready->credits);
+    wire_put_varint(buf, ready->instance);
 }
 
 int message_get_ready(struct wire_reader *reader, struct ready *ret_ready,
@@ -181,6 +182,7 @@ int message_get_ready(struct wire_reader *reader, struct ready *ret_ready,
     ret_ready->pid = (int64_t)wire_get_varint(reader);
     uint64_t slots = wire_get_varint(reader);
     uint64_t credits = wire_get_varint(reader);
+    ret_ready->instance = wire_get_varint(reader);
     if (reader->failed || ret_ready->host_size > 255 || slots == 0 || slots > 65536 ||
         credits > UINT32_MAX)
         return damaged(ret_error, MESSAGE_READY);

@@ -122,6 +122,8 @@ struct ready {
     int64_t pid;
     uint32_t slots;
     uint32_t credits;
+    uint64_t
+        instance; /* of the worker's process: a random number above 0; tasks may be bound to it */
 };
 void message_put_ready(struct buf *buf, const struct ready *ready);
 int message_get_ready(struct wire_reader *reader, struct ready *ret_ready,

@@ -31,6 +31,7 @@ struct member {
     uint32_t id;
     enum member_state state;
     uint32_t slots;
+    uint64_t instance; /* of its process, as READY said it; 0 before */
     char *host;
     const char *transport;
     bool ended_well; /* set by the farm when its going is no loss (STOP was sent, it left) */

@@ -256,6 +256,7 @@ static int take_ready(struct farm *farm, struct member *member, const struct buf
         return -1;
     member->state = MEMBER_READY;
     member->slots = ready.slots;
+    member->instance = ready.instance;
     if (farm->widest < ready.slots)
         farm->widest = ready.slots;
     loop_timer_disarm(farm->lonely);

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "worker/agent_private.h"
+#include "worker/instance.h"
 
 #define BATCH_BYTES        (256 << 10)
 #define UNSENT_HIGH_BYTES  ((size_t)4 << 20) /* outputs wait while more is on its way */
@@ -50,7 +51,8 @@ void agent_send_ready(struct agent *agent)
                                 .host_size = strlen(host),
                                 .pid = getpid(),
                                 .slots = site_slots(agent->site),
-                                .credits = agent->credit.credits};
+                                .credits = agent->credit.credits,
+                                .instance = instance_get()};
     message_put_ready(&agent->scratch, &ready);
     add_state(agent, HAND_RUNNING, &agent->scratch);
     add_state(agent, HAND_QUEUED, &agent->scratch);

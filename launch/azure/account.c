@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/azure/azure_error.h"
+#include "common/azure/http_record.h"
+#include "common/azure/secret.h"
 #include "common/clock.h"
-#include "launch/azure/azure_error.h"
-#include "launch/azure/http_record.h"
-#include "launch/azure/secret.h"
 #include "launch/azure/signing.h"
 
 #define TEXT_MAX         ((size_t)256 << 10)
@@ -21,6 +21,7 @@
 struct account {
     struct http *http;
     struct credentials *credentials;
+    struct blob_service blobs;
     struct http_record *record; /* NULL: nobody wants one */
     char *batch_version;
     bool plain;
@@ -28,38 +29,6 @@ struct account {
     int64_t delegation_end_s;
     char warning[160];
 };
-
-/* $BEOFARM_HTTP_RECORD names a file for all that is said to Batch. */
-static int record_start(struct account *account, struct error *ret_error)
-{
-    const char *path = getenv("BEOFARM_HTTP_RECORD");
-    if (!path || !*path)
-        return 0;
-    account->record = http_record_open(account->http, path,
-                                       credentials_batch_url(account->credentials), ret_error);
-    return account->record ? 0 : -1;
-}
-
-struct account *account_open(const struct account_options *options, struct error *ret_error)
-{
-    struct account *account = calloc(1, sizeof(*account));
-    if (!account) {
-        error_set(ret_error, ERROR_SYSTEM, "out of memory for an Azure account");
-        return NULL;
-    }
-    account->plain = options->plain;
-    account->batch_version =
-        strdup(options->batch_version ? options->batch_version : ACCOUNT_BATCH_VERSION);
-    account->http = http_create(&options->http, ret_error);
-    if (account->http)
-        account->credentials = credentials_open(&options->wishes, &options->http, ret_error);
-    if (!account->credentials || !account->batch_version ||
-        record_start(account, ret_error) != 0) {
-        account_close(account);
-        return NULL;
-    }
-    return account;
-}
 
 void account_close(struct account *account)
 {
@@ -91,19 +60,9 @@ int account_put_batch_url(const struct account *account, const char *path, const
                       query && *query ? "&" : "", query ? query : "");
 }
 
-int account_put_blob_url(const struct account *account, const char *container, const char *blob,
-                         const char *query, struct buf *ret_url)
+struct blob_service *account_blobs(struct account *account)
 {
-    buf_printf(ret_url, "%s/", credentials_blob_url(account->credentials));
-    if (container)
-        http_encode(ret_url, container, "$");
-    if (container && blob) {
-        buf_append_text(ret_url, "/");
-        http_encode(ret_url, blob, "/");
-    }
-    if (query && *query)
-        buf_printf(ret_url, "?%s", query);
-    return buf_failed(ret_url) ? -1 : 0;
+    return &account->blobs;
 }
 
 /* --- dating, naming, signing ------------------------------------------------------------------- */
@@ -166,31 +125,54 @@ static int batch_prepare(void *context, struct http_try *try, struct error *ret_
                : token_sign(account, CREDENTIALS_BATCH, try, ret_error);
 }
 
-static int storage_name(struct http_try *try, struct error *ret_error)
-{
-    char date[HTTP_DATE_SIZE];
-    if (http_try_add(try, "x-ms-date", now_format(date), ret_error) != 0 ||
-        http_try_add(try, "x-ms-version", SAS_VERSION, ret_error) != 0)
-        return -1;
-    return http_try_add(try, "x-ms-client-request-id", try->id, ret_error);
-}
-
-static int storage_prepare(void *context, struct http_try *try, struct error *ret_error)
+static int storage_authorize(void *context, struct http_try *try, struct error *ret_error)
 {
     struct account *account = context;
     const struct signing_key *key = credentials_key(account->credentials, CREDENTIALS_STORAGE);
-    if (storage_name(try, ret_error) != 0)
-        return -1;
     return key ? key_sign(key, signing_storage_text, try, ret_error)
                : token_sign(account, CREDENTIALS_STORAGE, try, ret_error);
 }
 
-/* User delegation keys are lent to tokens alone. */
-static int delegation_prepare(void *context, struct http_try *try, struct error *ret_error)
+static void blobs_init(struct account *account)
 {
-    if (storage_name(try, ret_error) != 0)
-        return -1;
-    return token_sign(context, CREDENTIALS_STORAGE, try, ret_error);
+    account->blobs = (struct blob_service){.http = account->http,
+                                           .url = credentials_blob_url(account->credentials),
+                                           .plain = account->plain,
+                                           .authorize = storage_authorize,
+                                           .authorize_context = account};
+}
+
+/* $BEOFARM_HTTP_RECORD names a file for all that is said to Batch. */
+static int record_start(struct account *account, struct error *ret_error)
+{
+    const char *path = getenv("BEOFARM_HTTP_RECORD");
+    if (!path || !*path)
+        return 0;
+    account->record = http_record_open(account->http, path,
+                                       credentials_batch_url(account->credentials), ret_error);
+    return account->record ? 0 : -1;
+}
+
+struct account *account_open(const struct account_options *options, struct error *ret_error)
+{
+    struct account *account = calloc(1, sizeof(*account));
+    if (!account) {
+        error_set(ret_error, ERROR_SYSTEM, "out of memory for an Azure account");
+        return NULL;
+    }
+    account->plain = options->plain;
+    account->batch_version =
+        strdup(options->batch_version ? options->batch_version : ACCOUNT_BATCH_VERSION);
+    account->http = http_create(&options->http, ret_error);
+    if (account->http)
+        account->credentials = credentials_open(&options->wishes, &options->http, ret_error);
+    if (!account->credentials || !account->batch_version ||
+        record_start(account, ret_error) != 0) {
+        account_close(account);
+        return NULL;
+    }
+    blobs_init(account);
+    return account;
 }
 
 static int management_prepare(void *context, struct http_try *try, struct error *ret_error)
@@ -198,12 +180,6 @@ static int management_prepare(void *context, struct http_try *try, struct error 
     if (http_try_add(try, "x-ms-client-request-id", try->id, ret_error) != 0)
         return -1;
     return token_sign(context, CREDENTIALS_MANAGEMENT, try, ret_error);
-}
-
-static int sas_prepare(void *context, struct http_try *try, struct error *ret_error)
-{
-    (void)context;
-    return storage_name(try, ret_error);
 }
 
 static void request_fill(struct account *account, const char *method,
@@ -223,25 +199,19 @@ void account_batch_request(struct account *account, const char *method,
     request_fill(account, method, batch_prepare, ret_request);
 }
 
-void account_storage_request(struct account *account, const char *method,
-                             struct http_request *ret_request)
-{
-    request_fill(account, method, storage_prepare, ret_request);
-}
-
 void account_management_request(struct account *account, const char *method,
                                 struct http_request *ret_request)
 {
     request_fill(account, method, management_prepare, ret_request);
 }
 
-void account_sas_request(struct account *account, const char *method,
-                         struct http_request *ret_request)
-{
-    request_fill(account, method, sas_prepare, ret_request);
-}
-
 /* --- SAS --------------------------------------------------------------------------------------- */
+
+/* User delegation keys are lent to tokens alone. */
+static int delegation_authorize(void *context, struct http_try *try, struct error *ret_error)
+{
+    return token_sign(context, CREDENTIALS_STORAGE, try, ret_error);
+}
 
 static int delegation_ask(struct account *account, const char *body, int64_t end_s,
                           struct error *ret_error)
@@ -252,8 +222,10 @@ static int delegation_ask(struct account *account, const char *body, int64_t end
     struct http_request request;
     struct buf url;
     buf_init(&url, 8192);
-    account_put_blob_url(account, NULL, NULL, "restype=service&comp=userdelegationkey", &url);
-    request_fill(account, "POST", delegation_prepare, &request);
+    struct blob_service service = account->blobs;
+    service.authorize = delegation_authorize;
+    blob_service_put_url(&service, NULL, NULL, "restype=service&comp=userdelegationkey", &url);
+    blob_service_request(&service, "POST", &request);
     request.url = buf_text(&url);
     request.headers = &type;
     request.headers_count = 1;

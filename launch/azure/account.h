@@ -19,9 +19,8 @@
  * With BEOFARM_HTTP_RECORD=FILE in the environment every exchange with Batch is appended to that file
  * (http_record.h).
  *
- * Added to Batch requests: ocp-date, client-request-id, return-client-request-id, Authorization;
- * to Storage: x-ms-date, x-ms-version, x-ms-client-request-id, Authorization; to management:
- * Authorization. A Content-Type goes with the body, from the caller: ACCOUNT_BATCH_TYPE.
+ * Added to Batch requests: ocp-date, client-request-id, return-client-request-id, Authorization; to
+ * management: Authorization (to Storage: common/azure/blob_service.h). A Content-Type goes with the body, from the caller: ACCOUNT_BATCH_TYPE.
  */
 #ifndef BEOFARM_LAUNCH_AZURE_ACCOUNT_H
 #define BEOFARM_LAUNCH_AZURE_ACCOUNT_H
@@ -29,10 +28,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/azure/blob_service.h"
+#include "common/azure/http.h"
 #include "common/buf.h"
 #include "common/error.h"
 #include "launch/azure/credentials.h"
-#include "launch/azure/http.h"
 #include "launch/azure/sas.h"
 
 #define ACCOUNT_BATCH_VERSION "2025-06-01"
@@ -62,22 +62,15 @@ struct credentials *account_credentials(struct account *account);
 int account_put_batch_url(const struct account *account, const char *path, const char *query,
                           struct buf *ret_url);
 
-/* Append BLOB-URL / CONTAINER [/ BLOB] [? QUERY]: container and blob are names, encoded here ('/'
- * stays); both may be NULL. 0, or -1 (buf failed). */
-int account_put_blob_url(const struct account *account, const char *container, const char *blob,
-                         const char *query, struct buf *ret_url);
+/* The storage account's blobs (common/azure/blob.h and its like), with requests signed. Lives as
+ * long as the account. */
+struct blob_service *account_blobs(struct account *account);
 
 /* Fill a request (all zero but method and what signs it). The account must outlive it. */
 void account_batch_request(struct account *account, const char *method,
                            struct http_request *ret_request);
-void account_storage_request(struct account *account, const char *method,
-                             struct http_request *ret_request);
 void account_management_request(struct account *account, const char *method,
                                 struct http_request *ret_request);
-
-/* A request to a URL that brings its own right with it (a SAS): dated and named, not signed. */
-void account_sas_request(struct account *account, const char *method,
-                         struct http_request *ret_request);
 
 /* Append the query of a SAS (no '?') for sas->container or sas->blob: a service SAS where the
  * storage account's key is known, else a user delegation SAS, whose key is asked for and kept

@@ -15,9 +15,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/azure/secret.h"
 #include "common/json.h"
 #include "launch/azure/batch_private.h"
-#include "launch/azure/secret.h"
 
 #define URL_MAX        ((size_t)64 << 10)
 #define BODY_MAX       ((size_t)4 << 20)

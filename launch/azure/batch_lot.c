@@ -15,10 +15,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/azure/secret.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "launch/azure/batch_private.h"
-#include "launch/azure/secret.h"
 
 #define LOT_TASKS     100
 #define LOT_BYTES     ((size_t)990000) /* under 1 MB, with room for what frames the tasks */

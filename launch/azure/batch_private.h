@@ -4,7 +4,7 @@
 #ifndef BEOFARM_LAUNCH_AZURE_BATCH_PRIVATE_H
 #define BEOFARM_LAUNCH_AZURE_BATCH_PRIVATE_H
 
-#include "launch/azure/azure_error.h"
+#include "common/azure/azure_error.h"
 #include "launch/azure/batch.h"
 
 #define BATCH_DOING_MAX 512 /* bytes of what a sentence says we were doing */

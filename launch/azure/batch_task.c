@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/azure/secret.h"
 #include "common/json.h"
 #include "launch/azure/batch_private.h"
-#include "launch/azure/secret.h"
 
 /* Ask about one task: METHOD /jobs/JOB/tasks/ID[/verb]. */
 static int task_ask(struct account *account, const char *method, const char *doing,

@@ -25,9 +25,9 @@
 
 #include <stdbool.h>
 
+#include "common/azure/http.h"
 #include "common/buf.h"
 #include "common/error.h"
-#include "launch/azure/http.h"
 #include "launch/azure/signing.h"
 
 enum credentials_audience {

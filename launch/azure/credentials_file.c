@@ -7,10 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/azure/secret.h"
 #include "common/json.h"
 #include "common/nearest.h"
 #include "launch/azure/ini.h"
-#include "launch/azure/secret.h"
 
 #define FILE_MAX_SIZE ((size_t)1 << 20)
 

@@ -13,11 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/azure/blob_service.h"
+#include "common/azure/sas_time.h"
 #include "common/buf.h"
 #include "common/error.h"
 #include "launch/azure/signing.h"
 
-#define SAS_VERSION "2021-12-02" /* the storage version that we speak, too */
+#define SAS_VERSION BLOB_SERVICE_VERSION /* the storage version that we speak, too */
 
 /* Times are "2026-11-21T09:00:00Z" (sas_time_format). NULL stands for "not given" where said. */
 struct sas {
@@ -65,12 +67,5 @@ void sas_delegation_key_fini(struct sas_delegation_key *key);
 
 int sas_delegation(const char *account, const struct sas_delegation_key *key,
                    const struct sas *sas, struct buf *ret_query, struct error *ret_error);
-
-/* "2026-11-21T09:00:00Z" for seconds since 1970. Returns text. */
-#define SAS_TIME_SIZE 21
-char *sas_time_format(int64_t unix_s, char text[SAS_TIME_SIZE]);
-
-/* Read such a time (a fraction of a second is dropped). 0 or -1. */
-int sas_time_parse(const char *text, int64_t *ret_unix_s);
 
 #endif

@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/azure/http.h"
 #include "common/buf.h"
 #include "common/error.h"
-#include "launch/azure/http.h"
 
 /* An account's key, ready to sign. The bytes are secret. */
 struct signing_key {

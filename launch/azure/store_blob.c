@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launch/azure/blob.h"
-#include "launch/azure/blob_private.h"
-#include "launch/azure/blob_upload.h"
-#include "launch/azure/secret.h"
+#include "common/azure/blob.h"
+#include "common/azure/blob_private.h"
+#include "common/azure/blob_upload.h"
+#include "common/azure/secret.h"
 #include "launch/disk.h"
 
 #define SMALL_MAX  ((uint64_t)1 << 20)
@@ -60,7 +60,7 @@ static int content_upload(struct account *account, const char *container, const 
     struct blob_place place = {.container = container, .name = name};
     if (name_put(prefix, hash, name, ret_error) != 0)
         return -1;
-    int rc = blob_upload(account, &place, path, &options, NULL, ret_error);
+    int rc = blob_upload(account_blobs(account), &place, path, &options, NULL, ret_error);
     return rc == BLOB_ALREADY ? 0 : rc == 0 ? 0 : -1;
 }
 
@@ -76,7 +76,7 @@ static int store_put(struct store *base, const char *path, uint8_t *ret_hash,
     if (inputs_hash(&one, ret_error) != 0 ||
         name_put(store->prefix, input.hash, name, ret_error) != 0)
         return -1;
-    int rc = blob_properties_get(store->account, &place, &properties, ret_error);
+    int rc = blob_properties_get(account_blobs(store->account), &place, &properties, ret_error);
     if (rc == BLOB_MISSING || (rc == 0 && properties.size != input.size))
         rc = content_upload(store->account, store->container, store->prefix, path, input.hash,
                             ret_error);
@@ -97,12 +97,12 @@ static int store_get(struct store *base, const uint8_t *hash, uint64_t offset, v
     struct blob_properties properties;
     struct buf buf;
     if (name_put(store->prefix, hash, name, ret_error) != 0 ||
-        blob_properties_get(store->account, &place, &properties, ret_error) != 0)
+        blob_properties_get(account_blobs(store->account), &place, &properties, ret_error) != 0)
         return -1;
     buf_init(&buf, size);
-    int64_t got = offset < properties.size
-                      ? blob_get(store->account, &place, offset, size, &buf, NULL, ret_error)
-                      : 0;
+    int64_t got = offset < properties.size ? blob_get(account_blobs(store->account), &place,
+                                                      offset, size, &buf, NULL, ret_error)
+                                           : 0;
     if (got > 0)
         memcpy(bytes, buf.data, (size_t)got);
     buf_fini(&buf);
@@ -279,8 +279,9 @@ static int small_start(struct small *small, const struct input *item)
                                           {"Content-MD5", text},
                                           {"If-None-Match", "*"}};
     buf_init(&url, BLOB_URL_MAX);
-    blob_request_fill(filling->account, &place, "PUT", &request);
-    int rc = blob_url_put(filling->account, &place, NULL, small->doing, &url, &filling->error);
+    blob_request_fill(account_blobs(filling->account), &place, "PUT", &request);
+    int rc = blob_url_put(account_blobs(filling->account), &place, NULL, small->doing, &url,
+                          &filling->error);
     request.url = rc == 0 ? buf_text(&url) : "";
     request.headers = headers;
     request.headers_count = 4;
@@ -355,8 +356,8 @@ int store_blob_put_all(struct account *account, const char *container, const cha
     filling.rc = inputs_hash(inputs, &filling.error);
     if (filling.rc == 0)
         filling.rc = contents_make(&filling);
-    if (filling.rc == 0 && blob_list(account, container, prefix, NULL, 0, blob_seen, &filling,
-                                     &filling.error) != 0)
+    if (filling.rc == 0 && blob_list(account_blobs(account), container, prefix, NULL, 0,
+                                     blob_seen, &filling, &filling.error) != 0)
         filling.rc = -1;
     if (filling.rc == 0)
         missing_upload(&filling);

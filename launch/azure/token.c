@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/azure/azure_error.h"
+#include "common/azure/secret.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "launch/azure/assertion.h"
-#include "launch/azure/azure_error.h"
-#include "launch/azure/secret.h"
 #include "launch/program.h"
 
 #define TEXT_MAX    ((size_t)256 << 10)

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/azure/http.h"
 #include "common/error.h"
-#include "launch/azure/http.h"
 
 struct token {
     char *text;        /* owned; secret; NULL: there is none */

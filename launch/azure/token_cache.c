@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/azure/secret.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/store.h"
 #include "common/tree.h"
 #include "common/whole.h"
-#include "launch/azure/secret.h"
 
 #define CACHE_MAX ((size_t)1 << 20)
 

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launch/azure/azure_error.h"
+#include "common/azure/azure_error.h"
+#include "common/azure/secret.h"
+#include "common/azure/xml.h"
 #include "launch/azure/sas.h"
-#include "launch/azure/secret.h"
 #include "launch/azure/token.h"
-#include "launch/azure/xml.h"
 #include "tests/fuzz/target.h"
 
 static void check_error(const uint8_t *data, size_t size)

@@ -15,11 +15,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "common/azure/blob_blocks.h"
+#include "common/azure/blob_download.h"
+#include "common/azure/blob_upload.h"
 #include "common/store.h"
 #include "common/tree.h"
-#include "launch/azure/blob_blocks.h"
-#include "launch/azure/blob_download.h"
-#include "launch/azure/blob_upload.h"
 #include "launch/azure/store_blob.h"
 #include "launch/disk.h"
 #include "tests/launch/azure/mock_blob.h"
@@ -75,14 +75,14 @@ static int bench_close(void **state)
 static int upload(struct bench *bench, struct blob_upload_report *ret_report)
 {
     struct blob_upload_options options = {.block = BLOCK, .parallel = 3};
-    return blob_upload(bench->account, &place, bench->from, &options, ret_report,
+    return blob_upload(account_blobs(bench->account), &place, bench->from, &options, ret_report,
                        &bench->error);
 }
 
 static int download(struct bench *bench, struct blob_download_report *ret_report)
 {
     struct blob_download_options options = {.range = BLOCK, .parallel = 3};
-    return blob_download(bench->account, &place, bench->to, &options, ret_report,
+    return blob_download(account_blobs(bench->account), &place, bench->to, &options, ret_report,
                          &bench->error);
 }
 
@@ -189,9 +189,9 @@ static void an_upload_spares_what_is_there_if_told(void **state)
     struct bench *bench = *state;
     struct blob_upload_options options = {.block = BLOCK, .unless = BLOB_UNLESS_EXISTS};
     mock_blob_set(&bench->mock, "farm", place.name, "old", 3);
-    assert_int_equal(
-        blob_upload(bench->account, &place, bench->from, &options, NULL, &bench->error),
-        BLOB_ALREADY);
+    assert_int_equal(blob_upload(account_blobs(bench->account), &place, bench->from, &options,
+                                 NULL, &bench->error),
+                     BLOB_ALREADY);
     assert_int_equal(mock_blob_find(&bench->mock, "farm", place.name)->size, 3);
 }
 
@@ -202,13 +202,15 @@ static void an_upload_is_only_of_what_was_hashed(void **state)
     struct blob_upload_options options = {.block = BLOCK, .sha256 = hash};
     assert_int_equal(store_hash_bytes(bench->bytes, SIZE, hash), 0);
     hash[0] ^= 1;
-    assert_int_equal(
-        blob_upload(bench->account, &place, bench->from, &options, NULL, &bench->error), -1);
+    assert_int_equal(blob_upload(account_blobs(bench->account), &place, bench->from, &options,
+                                 NULL, &bench->error),
+                     -1);
     assert_int_equal(bench->error.code, ERROR_CHANGED);
     assert_null(mock_blob_find(&bench->mock, "farm", place.name));
     hash[0] ^= 1;
-    assert_int_equal(
-        blob_upload(bench->account, &place, bench->from, &options, NULL, &bench->error), 0);
+    assert_int_equal(blob_upload(account_blobs(bench->account), &place, bench->from, &options,
+                                 NULL, &bench->error),
+                     0);
     assert_uploaded(bench);
 }
 
@@ -217,15 +219,17 @@ static void uploads_say_what_is_wrong(void **state)
     struct bench *bench = *state;
     struct blob_place nowhere = {.container = "nowhere", .name = "x"};
     struct blob_upload_options options = {.block = BLOCK};
-    assert_int_equal(
-        blob_upload(bench->account, &nowhere, bench->from, &options, NULL, &bench->error),
-        BLOB_MISSING);
+    assert_int_equal(blob_upload(account_blobs(bench->account), &nowhere, bench->from, &options,
+                                 NULL, &bench->error),
+                     BLOB_MISSING);
     assert_non_null(strstr(bench->error.text, "nowhere/x"));
-    assert_int_equal(
-        blob_upload(bench->account, &place, bench->folder, NULL, NULL, &bench->error), -1);
+    assert_int_equal(blob_upload(account_blobs(bench->account), &place, bench->folder, NULL,
+                                 NULL, &bench->error),
+                     -1);
     assert_non_null(strstr(bench->error.text, "is not a file"));
-    assert_int_equal(
-        blob_upload(bench->account, &place, "/nowhere/at/all", NULL, NULL, &bench->error), -1);
+    assert_int_equal(blob_upload(account_blobs(bench->account), &place, "/nowhere/at/all", NULL,
+                                 NULL, &bench->error),
+                     -1);
     assert_int_equal(bench->error.code, ERROR_SYSTEM);
 }
 
@@ -341,16 +345,19 @@ static void the_whole_is_checked_too(void **state)
     /* One request for all: no MD5 of a range. */
     bench->mock.faults =
         (struct mock_faults){.method = "GET", .count = 1, .fault = MOCK_DAMAGE};
-    assert_int_equal(
-        blob_download(bench->account, &place, bench->to, NULL, NULL, &bench->error), -1);
+    assert_int_equal(blob_download(account_blobs(bench->account), &place, bench->to, NULL, NULL,
+                                   &bench->error),
+                     -1);
     assert_non_null(strstr(bench->error.text, "MD5"));
     assert_false(disk_exists(bench->to));
-    assert_int_equal(
-        blob_download(bench->account, &place, bench->to, NULL, NULL, &bench->error), 0);
+    assert_int_equal(blob_download(account_blobs(bench->account), &place, bench->to, NULL, NULL,
+                                   &bench->error),
+                     0);
     assert_downloaded(bench);
     store_hash_bytes("something else", 14, hash);
-    assert_int_equal(
-        blob_download(bench->account, &place, bench->to, &options, NULL, &bench->error), -1);
+    assert_int_equal(blob_download(account_blobs(bench->account), &place, bench->to, &options,
+                                   NULL, &bench->error),
+                     -1);
     assert_non_null(strstr(bench->error.text, "SHA-256"));
 }
 
@@ -369,8 +376,9 @@ static void a_blob_that_changes_meanwhile_is_not_mixed(void **state)
     struct blob_download_options options = {
         .range = BLOCK, .parallel = 1, .shown = replace, .shown_context = bench};
     mock_blob_set(&bench->mock, "farm", place.name, bench->bytes, SIZE);
-    assert_int_equal(
-        blob_download(bench->account, &place, bench->to, &options, NULL, &bench->error), -1);
+    assert_int_equal(blob_download(account_blobs(bench->account), &place, bench->to, &options,
+                                   NULL, &bench->error),
+                     -1);
     assert_int_equal(bench->error.code, ERROR_CHANGED);
     assert_false(disk_exists(bench->to));
     assert_int_equal(download(bench, NULL), 0);

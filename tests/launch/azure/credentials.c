@@ -24,7 +24,7 @@
 #include "common/tree.h"
 #include "launch/azure/account.h"
 #include "launch/azure/credentials.h"
-#include "tests/launch/azure/server.h"
+#include "tests/common/azure/server.h"
 
 #define KEY       "VE9QU0VDUkVUS0VZVE9QU0VDUkVUS0VZ" /* base64 */
 #define SECRET    "TOPSECRETvalue~1"

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/azure/azure_error.h"
 #include "common/clock.h"
 #include "launch/azure/account.h"
-#include "launch/azure/azure_error.h"
 
 struct job {
     struct account *account;
@@ -75,7 +75,7 @@ static int plain_run(struct job *job, char **words, int count, struct error *err
         account_put_batch_url(job->account, path, query ? query + 1 : NULL, &job->url);
         job->service = AZURE_BATCH;
     } else {
-        account_storage_request(job->account, words[1], &job->request);
+        blob_service_request(account_blobs(job->account), words[1], &job->request);
         buf_printf(&job->url, "%s%s", credentials_blob_url(account_credentials(job->account)),
                    target);
         job->service = AZURE_STORAGE;
@@ -98,9 +98,9 @@ static int sas_run(struct job *job, char **words, int count, struct error *error
     if (rc == 0) {
         if (count <= 5)
             buf_append_text(&query, "&restype=container&comp=list");
-        account_sas_request(job->account, words[3], &job->request);
-        account_put_blob_url(job->account, sas.container, sas.blob, buf_text(&query),
-                             &job->url);
+        blob_service_sas_request(account_blobs(job->account), words[3], &job->request);
+        blob_service_put_url(account_blobs(job->account), sas.container, sas.blob,
+                             buf_text(&query), &job->url);
         job->service = AZURE_STORAGE;
         rc = job_run(job, error);
     }

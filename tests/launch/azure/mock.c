@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launch/azure/http.h"
+#include "common/azure/http.h"
 
 static void decode(const char *text, size_t size, char *out, size_t out_size)
 {

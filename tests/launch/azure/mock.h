@@ -6,7 +6,7 @@
 #define BEOFARM_TESTS_LAUNCH_AZURE_MOCK_H
 
 #include "launch/azure/account.h"
-#include "tests/launch/azure/server.h"
+#include "tests/common/azure/server.h"
 
 /* A request's target, decoded. */
 struct mock_request {

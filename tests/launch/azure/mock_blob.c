@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launch/azure/blob_private.h"
+#include "common/azure/blob_private.h"
 
 static void *copied(const void *bytes, size_t size)
 {

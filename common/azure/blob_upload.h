@@ -1,0 +1,46 @@
+/*
+ * blob_upload.h - files become block blobs: in blocks, several at once, going on where a killed
+ * upload stopped.
+ *
+ * A file of up to one block goes up by one request. A larger one is read once, block after block;
+ * each block is named by its index and MD5 and sent with that MD5, which the service checks. Blocks
+ * that the service already holds under their name (uncommitted ones stay for a week) are not sent
+ * again: so an upload that was killed goes on, and finds by itself which blocks of a file that has
+ * changed meanwhile are still good. At last the list of blocks is committed; until then the
+ * blob is as it was. A file that changes while it is read is an error (ERROR_CHANGED).
+ *
+ * Memory: `parallel` + 2 blocks, fewer where blocks are so large that these come to more than 40 MiB.
+ */
+#ifndef BEOFARM_COMMON_AZURE_BLOB_UPLOAD_H
+#define BEOFARM_COMMON_AZURE_BLOB_UPLOAD_H
+
+#include "common/azure/blob.h"
+
+#define BLOB_BLOCK_DEFAULT ((uint64_t)4 << 20)
+#define BLOB_BLOCKS_MAX    50000 /* of a blob; larger files get larger blocks */
+
+struct blob_upload_options {
+    uint64_t block; /* bytes; 0: BLOB_BLOCK_DEFAULT, or what 50,000 blocks need */
+    int parallel;   /* blocks on their way at once; 0: four */
+    enum blob_unless unless;
+    const char *content_type; /* NULL: application/octet-stream */
+    const uint8_t *sha256; /* 32 bytes: commit only if the file is this; NULL: whatever it is */
+    /* Called after each block, with the bytes that are there. NULL: nobody looks. */
+    void (*shown)(void *context, uint64_t bytes, uint64_t total);
+    void *shown_context;
+};
+
+struct blob_upload_report {
+    uint64_t size;     /* of the file */
+    uint64_t sent;     /* bytes that went over the network, retries left out */
+    uint64_t resumed;  /* bytes that the service had from an earlier upload */
+    uint64_t requests; /* retries left out */
+};
+
+/* Upload the file at `path`. BLOB_ALREADY: the blob exists (BLOB_UNLESS_EXISTS). BLOB_MISSING: the
+ * container. `options` and ret_report may be NULL. "uploading \"PATH\" to blob \"C/N\": ...". */
+int blob_upload(struct blob_service *service, const struct blob_place *place, const char *path,
+                const struct blob_upload_options *options,
+                struct blob_upload_report *ret_report, struct error *ret_error);
+
+#endif

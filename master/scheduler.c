@@ -89,6 +89,7 @@ struct scheduler *scheduler_create(const struct scheduler_policy *policy,
     ready_queue_init(&s->ready, &s->tasks);
     lease_table_init(&s->leases);
     worker_table_init(&s->workers, s->policy.prefetch);
+    bond_table_init(&s->bonds);
     s->wake_ns = INT64_MAX;
     return s;
 }
@@ -101,6 +102,7 @@ void scheduler_destroy(struct scheduler *s)
     task_table_fini(&s->tasks);
     lease_table_fini(&s->leases);
     worker_table_fini(&s->workers);
+    bond_table_fini(&s->bonds);
     free(s->pending.actions);
     free(s);
 }
@@ -177,6 +179,28 @@ int scheduler_add(struct scheduler *s, uint64_t count, struct error *ret_error)
     return 0;
 }
 
+int scheduler_bind(struct scheduler *s, uint64_t task, uint32_t worker, struct error *ret_error)
+{
+    enum task_place place = task_place(&s->tasks, task);
+    if (task_place_ended(place))
+        return 0;
+    if (place != TASK_FRESH || task > s->tasks.added)
+        return error_set(ret_error, ERROR_BUG,
+                         "task %llu was bound before it was there, or twice",
+                         (unsigned long long)task);
+    if (bond_add(&s->bonds, (uint32_t)task, worker) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "out of memory for task %llu",
+                         (unsigned long long)task);
+    task_place_set(&s->tasks, (uint32_t)task, TASK_BOUND);
+    return 0;
+}
+
+void scheduler_forget(struct scheduler *s, uint32_t task)
+{
+    trouble_remove(&s->tasks, task);
+    bond_remove(&s->bonds, task);
+}
+
 int scheduler_restore(struct scheduler *s, uint64_t task, bool done, struct error *ret_error)
 {
     if (!task || task > SCHEDULER_TASKS_MAX)
@@ -190,7 +214,7 @@ int scheduler_restore(struct scheduler *s, uint64_t task, bool done, struct erro
         return error_set(ret_error, ERROR_BUG, "task %llu was restored twice, or too late",
                          (unsigned long long)task);
     ready_queue_leave(&s->ready, (uint32_t)task, done ? TASK_DONE : TASK_FAILED);
-    trouble_remove(&s->tasks, (uint32_t)task);
+    scheduler_forget(s, (uint32_t)task);
     return 0;
 }
 
@@ -209,7 +233,7 @@ int scheduler_restore_failures(struct scheduler *s, uint64_t task, uint32_t fail
     trouble->last_attempt = attempt;
     if (failures >= s->policy.attempts) {
         scheduler_pend(s, SCHEDULER_FAIL_TASK, 0, task, attempt);
-        trouble_remove(&s->tasks, (uint32_t)task);
+        scheduler_forget(s, (uint32_t)task);
         task_place_set(&s->tasks, (uint32_t)task, TASK_FAILED);
     }
     return 0;
@@ -244,8 +268,8 @@ struct scheduler_counts scheduler_counts(const struct scheduler *s)
     const uint64_t *tasks = s->tasks.counts;
     return (struct scheduler_counts){
         .tasks = s->tasks.added,
-        .waiting =
-            tasks[TASK_FRESH] + tasks[TASK_RETURNED] + tasks[TASK_DELAYED] + tasks[TASK_PICKY],
+        .waiting = tasks[TASK_FRESH] + tasks[TASK_RETURNED] + tasks[TASK_DELAYED] +
+                   tasks[TASK_PICKY] + tasks[TASK_BOUND],
         .leased = tasks[TASK_LEASED],
         .done = tasks[TASK_DONE],
         .failed = tasks[TASK_FAILED],
@@ -263,5 +287,6 @@ size_t scheduler_memory_bytes(const struct scheduler *s)
 {
     return sizeof(*s) + task_table_bytes(&s->tasks) + ready_queue_bytes(&s->ready) +
            lease_table_bytes(&s->leases) + worker_table_bytes(&s->workers) +
-           s->pending.capacity * sizeof(*s->pending.actions);
+           s->pending.capacity * sizeof(*s->pending.actions) +
+           s->bonds.capacity * sizeof(*s->bonds.bonds);
 }

@@ -42,6 +42,11 @@
  * overdue_factor x the mean duration of good results), is given up: stopped, and counted as a
  * failure. So a task that hangs ends, by its attempts.
  *
+ * Bound. A task may be bound to one worker, because only that one can run it (it holds what the task
+ * asks for). It goes there before any other, to an idle slot, whether the worker is set aside or not;
+ * it has no duplicate, and its duration does not count among those of others. When its worker is
+ * lost, leaving, or was never there, or an attempt fails, the task fails at once.
+ *
  * The end. When nothing waits and slots are idle, tasks that have not started are recalled from
  * the worker with most of them; when there are none, and `duplicates` is set, the attempt running
  * longest gets a duplicate elsewhere, if it has run for longer than max(duplicate_floor_ns,
@@ -109,6 +114,12 @@ void scheduler_destroy(struct scheduler *scheduler);
 /* Add the next `count` tasks: numbers counts.tasks + 1 and so on. Those restored before are not
  * run again. 0, or -1: too many, or out of memory (nothing added). */
 int scheduler_add(struct scheduler *scheduler, uint64_t count, struct error *ret_error);
+
+/* Bind a task that was added, before actions are pulled, to a worker, which need not be there: 0 never
+ * is. No effect if it was restored. 0, or -1: not such a task (ERROR_BUG), or out of memory. O(log n)
+ * of the tasks that are bound and have not ended, as all that concerns them. */
+int scheduler_bind(struct scheduler *scheduler, uint64_t task, uint32_t worker,
+                   struct error *ret_error);
 
 /* On resume: the journal says that `task` ended, done or failed. Best before it is added; else
  * before it is handed out. It counts as done or failed at once. 0, or -1: not a task number, ended
@@ -242,6 +253,7 @@ enum scheduler_action_kind {
     SCHEDULER_RECALL,    /* ask `worker` for up to `count` attempts that have not started */
     SCHEDULER_FAIL_TASK, /* the tasks of `attempts` failed for good without a result, because their
                           * workers were lost too often (attempt: the last one): journal them.
+                          * or, if `failed`, because that which they were bound to is not there.
                           * worker is 0 */
     SCHEDULER_GIVE_UP,   /* tell `worker` to stop the one attempt of `attempts`, which ran for
                           * `ran_ns`: it is overdue, counted as failed, and no longer live. Its task
@@ -257,7 +269,7 @@ struct scheduler_action {
     const struct attempt_id *attempts; /* borrowed until the next call of next_action; NULL for
                                         * RECALL, SET_ASIDE and REINSTATE */
     int64_t ran_ns;                    /* of GIVE_UP */
-    bool failed;                       /* of GIVE_UP */
+    bool failed;                       /* of GIVE_UP and FAIL_TASK, see there */
 };
 
 /* The next thing to do, in order (a CANCEL to a worker precedes later LEASEs to it). Time passes

@@ -215,6 +215,34 @@ static bool action_retry(struct scheduler *s, int64_t now_ns, struct scheduler_a
     return false;
 }
 
+/* Tasks that one worker alone can run. Only when it has a slot for them: what waits there might be
+ * recalled, and come back here, again and again. */
+static bool action_bound(struct scheduler *s, struct scheduler_action *action)
+{
+    if (!s->tasks.counts[TASK_BOUND])
+        return false;
+    for (size_t i = 0; i < s->bonds.count; i++) {
+        const struct bond bond = s->bonds.bonds[i];
+        if (task_place(&s->tasks, bond.task) != TASK_BOUND)
+            continue;
+        uint32_t index = worker_find(&s->workers, bond.worker);
+        if (index == WORKER_NONE ||
+            worker_at(&s->workers, index)->state == SCHEDULER_WORKER_LEAVING) {
+            s->batch[0].task = bond.task;
+            s->batch[0].attempt = scheduler_bound_fail(s, bond.task);
+            *action = (struct scheduler_action){
+                .kind = SCHEDULER_FAIL_TASK, .count = 1, .attempts = s->batch, .failed = true};
+            return true;
+        }
+        if (worker_at(&s->workers, index)->leased < worker_at(&s->workers, index)->slots) {
+            task_place_set(&s->tasks, bond.task, TASK_LEASED);
+            lease_one(s, index, bond.task, action);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Tasks for any worker: as many as are this one's share, slots of all before room of any. */
 static bool action_lease(struct scheduler *s, struct scheduler_action *action)
 {
@@ -319,7 +347,9 @@ static bool action_duplicate(struct scheduler *s, int64_t now_ns,
             wake_at(s, due_ns);
             return false;
         }
-        uint32_t index = duplicate_worker(s, lease);
+        uint32_t index = bond_find(&s->bonds, lease->task) == BOND_NONE
+                             ? duplicate_worker(s, lease)
+                             : WORKER_NONE;
         if (index != WORKER_NONE) {
             uint32_t task = lease->task;
             lease_order_leave(&s->leases, LEASE_SOLE, at);
@@ -377,10 +407,10 @@ int scheduler_next_action(struct scheduler *s, int64_t now_ns,
     recalls_advance(s, now_ns);
     s->wake_ns = INT64_MAX;
     bool found =
-        !s->broken &&
-        (action_pending(s, ret_action) || action_overdue(s, now_ns, ret_action) ||
-         action_retry(s, now_ns, ret_action) || action_lease(s, ret_action) ||
-         action_recall(s, now_ns, ret_action) || action_duplicate(s, now_ns, ret_action));
+        !s->broken && (action_pending(s, ret_action) || action_overdue(s, now_ns, ret_action) ||
+                       action_bound(s, ret_action) || action_retry(s, now_ns, ret_action) ||
+                       action_lease(s, ret_action) || action_recall(s, now_ns, ret_action) ||
+                       action_duplicate(s, now_ns, ret_action));
     if (s->broken)
         return error_set(
             ret_error, ERROR_SYSTEM,

@@ -59,7 +59,20 @@ static void task_end(struct scheduler *s, uint32_t task, enum task_place place,
     } else {
         ready_queue_leave(&s->ready, task, place);
     }
-    trouble_remove(&s->tasks, task);
+    scheduler_forget(s, task);
+}
+
+static bool is_bound(const struct scheduler *s, uint32_t task)
+{
+    return bond_find(&s->bonds, task) != BOND_NONE;
+}
+
+uint32_t scheduler_bound_fail(struct scheduler *s, uint32_t task)
+{
+    const struct trouble *trouble = trouble_find(&s->tasks, task);
+    uint32_t attempt = trouble ? trouble->last_attempt : 0;
+    task_end(s, task, TASK_FAILED, WORKER_NONE, 0);
+    return attempt;
 }
 
 /* Whether the task may not be tried again. Failures on workers that stand aside do not count. */
@@ -83,6 +96,10 @@ static bool is_exhausted(const struct scheduler *s, const struct trouble *troubl
 static void task_wait_again(struct scheduler *s, struct trouble *trouble, int64_t delay_ns,
                             int64_t now_ns)
 {
+    if (is_bound(s, trouble->task)) {
+        task_place_set(&s->tasks, trouble->task, TASK_BOUND);
+        return; /* whether its worker is still there, the next pull sees */
+    }
     if (is_exhausted(s, trouble) || (s->policy.losses && trouble->losses >= s->policy.losses)) {
         scheduler_pend(s, SCHEDULER_FAIL_TASK, 0, trouble->task, trouble->last_attempt);
         task_end(s, trouble->task, TASK_FAILED, WORKER_NONE, 0);
@@ -201,7 +218,7 @@ static enum scheduler_verdict result_failed(struct scheduler *s, uint32_t index,
     failure_count(trouble, worker_at(&s->workers, index)->id, attempt);
     bool another = lease_drop(s, lease);
     scheduler_worker_failed(s, index, now_ns);
-    if (for_good || (!another && is_exhausted(s, trouble))) {
+    if (for_good || is_bound(s, task) || (!another && is_exhausted(s, trouble))) {
         task_end(s, task, TASK_FAILED, index, attempt);
         return SCHEDULER_FAIL;
     }
@@ -235,6 +252,7 @@ static enum scheduler_verdict result_failed_late(struct scheduler *s, uint32_t w
     if (trouble->last_attempt < id.attempt)
         trouble->last_attempt = id.attempt;
     bool waits = task_place(&s->tasks, task) != TASK_LEASED;
+    for_good = for_good || is_bound(s, task);
     if (!for_good && (!waits || !is_exhausted(s, trouble)))
         return SCHEDULER_RETRY;
     task_end(s, task, TASK_FAILED, WORKER_NONE, 0);
@@ -257,7 +275,8 @@ enum scheduler_verdict scheduler_result(struct scheduler *s, uint32_t worker,
         return lease != LEASE_NONE ? result_failed(s, index, lease, for_good, now_ns)
                                    : result_failed_late(s, worker, id, for_good);
     }
-    if (elapsed_ns > 0)
+    /* What is bound is not the work itself: its durations say nothing of that. */
+    if (elapsed_ns > 0 && !is_bound(s, (uint32_t)id.task))
         durations_add(&s->durations, elapsed_ns);
     if (lease != LEASE_NONE)
         scheduler_worker_succeeded(s, index);
@@ -313,11 +332,19 @@ static enum scheduler_adoption refuse(struct scheduler *s, struct attempt_id id)
     return SCHEDULER_CANCEL_IT;
 }
 
+/* Whether a task is another worker's. */
+static bool is_bound_elsewhere(const struct scheduler *s, uint32_t task, uint32_t worker_id)
+{
+    size_t bond = bond_find(&s->bonds, task);
+    return bond != BOND_NONE && s->bonds.bonds[bond].worker != worker_id;
+}
+
 /* Whether a task that is live elsewhere may be live on this worker too. */
 static bool may_be_duplicated(const struct scheduler *s, uint32_t task, uint32_t index)
 {
     uint32_t other = lease_first(&s->leases, task);
-    return s->policy.duplicates && lease_at(&s->leases, other)->worker != index &&
+    return s->policy.duplicates && !is_bound(s, task) &&
+           lease_at(&s->leases, other)->worker != index &&
            lease_next(&s->leases, other) == LEASE_NONE;
 }
 
@@ -355,6 +382,8 @@ enum scheduler_adoption scheduler_adopted(struct scheduler *s, uint32_t worker,
     const struct trouble *trouble = trouble_find(&s->tasks, (uint32_t)id.task);
     if (trouble && trouble->failed_mask & mask_of(id.attempt))
         return SCHEDULER_CANCEL_IT; /* its failure was counted, only our ACK was lost */
+    if (is_bound_elsewhere(s, (uint32_t)id.task, worker))
+        return refuse(s, id);
     if (place == TASK_LEASED && !may_be_duplicated(s, (uint32_t)id.task, index))
         return refuse(s, id);
     return adopt(s, index, id, now_ns);

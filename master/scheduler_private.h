@@ -1,9 +1,10 @@
 /*
- * scheduler_private.h - what the four files of the scheduler share.
+ * scheduler_private.h - what the files of the scheduler share.
  */
 #ifndef BEOFARM_MASTER_SCHEDULER_PRIVATE_H
 #define BEOFARM_MASTER_SCHEDULER_PRIVATE_H
 
+#include "master/bond_table.h"
 #include "master/durations.h"
 #include "master/lease_table.h"
 #include "master/ready_queue.h"
@@ -32,6 +33,7 @@ struct scheduler {
     struct ready_queue ready;
     struct lease_table leases;
     struct worker_table workers;
+    struct bond_table bonds;
     struct durations durations; /* of good results */
     struct pending_queue pending;
     uint64_t all_good; /* results of live attempts, ever */
@@ -54,6 +56,12 @@ uint32_t scheduler_lease(struct scheduler *scheduler, uint32_t worker, uint32_t 
 
 /* The number of a task's next attempt: above all that are, or were, known here. */
 uint32_t scheduler_next_attempt(const struct scheduler *scheduler, uint32_t task);
+
+/* A task has ended: nothing more is known of it than that. */
+void scheduler_forget(struct scheduler *scheduler, uint32_t task);
+
+/* A bound task that waits fails, because its worker is gone. Its last attempt; 0 if none. */
+uint32_t scheduler_bound_fail(struct scheduler *scheduler, uint32_t task);
 
 /* One live attempt of a worker that is gone; it may have been `running`. */
 void scheduler_attempt_lost(struct scheduler *scheduler, uint32_t lease, bool running,

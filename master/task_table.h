@@ -18,6 +18,7 @@ enum task_place {
     TASK_RETURNED, /* waits again; any worker will do */
     TASK_DELAYED,  /* waits until its time has come */
     TASK_PICKY,    /* waits again; not every worker will do */
+    TASK_BOUND,    /* waits for the one worker that it is bound to */
     TASK_LEASED,   /* has live attempts */
     TASK_DONE,
     TASK_FAILED,
@@ -80,7 +81,7 @@ static inline void task_place_set(struct task_table *table, uint32_t task,
 
 static inline bool task_place_waits(enum task_place place)
 {
-    return place >= TASK_FRESH && place <= TASK_PICKY;
+    return place >= TASK_FRESH && place <= TASK_BOUND;
 }
 
 static inline bool task_place_ended(enum task_place place)

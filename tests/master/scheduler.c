@@ -414,7 +414,7 @@ static void a_delay_that_was_cut_short_holds_nobody_up(void **state)
                  "add 3 = lease 1 1.1 2.1 3.1\n"
                  "bad 1 1.1 = retry\n" /* until 100 */
                  "bad 1 2.1 = retry\n" /* the same */
-                 "adopt 1 2.7 = adopted; recall 1 x1\n"
+                 "adopt 1 2.7 = adopted\n"
                  "bad 1 2.7 = retry\n" /* until 200 */
                  "at 50\n"
                  "bad 1 3.1 = retry\n" /* until 150 */

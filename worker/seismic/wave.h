@@ -15,7 +15,7 @@
  *   L is the sum over axes of central differences of the space order (4, 8, 12, 16), Taylor
  *   coefficients (Fornberg 1988, Math. Comp. 51, 699-706), divided by that axis' spacing squared.
  *   With density: D-(b D+ u), staggered first differences of the same order, b = 1/rho at half
- *   points (arithmetic mean of b; Moczo et al. 2002 use the harmonic mean of rho, which is the same).
+ *   points, rho the arithmetic mean of both sides (Moczo et al. 2002, BSSA 92(8), 3042-3066).
  *   Outside the padded grid u = 0.
  *
  *   Free surface: the plane iz = 0 is the surface; u = 0 there and u(-iz) = -u(iz) above it, so that
@@ -66,6 +66,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "common/seismic/grid.h"
 
 /* libseismic.a computes in float; libseismic_double.a, with WAVE_DOUBLE, is for tests. */
 #ifdef WAVE_DOUBLE
@@ -74,17 +75,9 @@ typedef double wave_real;
 typedef float wave_real;
 #endif
 
-/* Axes. In memory z runs fastest, x slowest: point (ix, iy, iz) is at (ix n[Y] + iy) n[Z] + iz. */
-enum wave_axis { WAVE_X, WAVE_Y, WAVE_Z, WAVE_AXES };
-
-struct wave_grid {
-    size_t n[WAVE_AXES]; /* points; n[WAVE_Y] = 1 is a 2-D grid (its spacing is ignored) */
-    double h[WAVE_AXES]; /* spacing in metres, > 0 */
-};
-
 /* What the ground is made of, on the grid's points, in the order above. Borrowed during create. */
 struct wave_medium {
-    struct wave_grid grid;
+    struct grid grid;
     const float *vp; /* P velocity along the symmetry axis, m/s, > 0 and finite; always there */
     const float *rho;     /* density, any unit (g/cm^3), > 0; for "density" and up */
     const float *epsilon; /* Thomsen's parameters, without unit; NULL is zero */
@@ -107,9 +100,9 @@ struct wave_options {
 /* One simulation. The fields are for reading. */
 struct wave {
     const struct wave_physics *physics;
-    struct wave_grid grid;       /* the medium's */
+    struct grid grid;            /* the medium's */
     struct wave_options options; /* with defaults filled in */
-    size_t points;               /* of the medium's grid: n[X] n[Y] n[Z] */
+    size_t points;               /* of the medium's grid: its product of n */
     size_t padded;               /* of the grid with its layers: what a step updates */
     size_t snapshot_size;        /* wave_reals of one snapshot: [fields][nx][ny][nz] */
     size_t shell_size;           /* wave_reals of one shell (see WAVE_BACKWARD) */
@@ -121,7 +114,7 @@ struct wave {
 struct wave_points;
 
 struct wave_weight {
-    int32_t at[WAVE_AXES]; /* ix, iy, iz on the medium's grid; may lie outside it: see below */
+    int32_t at[GRID_AXES]; /* ix, iy, iz on the medium's grid; may lie outside it: see below */
     double weight;
 };
 
@@ -203,7 +196,7 @@ struct wave_physics {
     void (*load)(struct wave *wave, const void *state);
     void (*field)(const struct wave *wave, wave_real *ret_field);
     double (*energy)(const struct wave *wave);
-    size_t (*memory)(const struct wave_grid *grid, const struct wave_options *options);
+    size_t (*memory)(const struct grid *grid, const struct wave_options *options);
 };
 
 /* The physics of that name, or NULL. */
@@ -212,9 +205,8 @@ const struct wave_physics *wave_physics_find(const char *name);
 const struct wave_physics *wave_physics_at(size_t i);
 
 /*
- * The largest stable time step in seconds: 2 / sqrt(the largest eigenvalue of vp^2 L), bounded by
- * sum over axes of (|c0| + 2 sum |ck|) / h^2 (von Neumann; Lines, Slawinski & Bording 1999, Geophysics
- * 64(3), 967-969), with density by Gershgorin's circles. Takes order, and absorb not at all. The
+ * The longest stable time step in seconds, for the fastest velocity of the medium: cfl_limit of
+ * common/seismic/cfl.h, which has the formula and its source. Takes the order alone from options. The
  * medium must have passed wave_medium_check.
  */
 double wave_dt_limit(const struct wave_physics *physics, const struct wave_medium *medium,
@@ -225,7 +217,7 @@ int wave_medium_check(const struct wave_physics *physics, const struct wave_medi
                       struct error *ret_error);
 
 /* Bytes that wave_create will allocate, and with them what steps cost: for estimates beforehand. */
-size_t wave_memory(const struct wave_physics *physics, const struct wave_grid *grid,
+size_t wave_memory(const struct wave_physics *physics, const struct grid *grid,
                    const struct wave_options *options);
 
 /*

@@ -1,0 +1,340 @@
+/*
+ * All sizes are those of worker/seismic/, rounded up: rows are padded to 64 bytes and fields have a
+ * halo of half the space order on every side.
+ *
+ * A gradient runs forwards once, again as often as the method makes it, and backwards once. The
+ * weights of physics are measured times of a point update against constant density at order 8;
+ * a point of memory traffic, not of arithmetic, decides, so that the order counts for little.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "common/seismic/shot_cost.h"
+
+#define REAL_BYTES 4
+
+/* Fields of a physics: of the medium, of one time level, recorded for imaging; and the weight. */
+struct physics {
+    unsigned medium, level, record;
+    double weight;
+};
+
+static const struct physics physics_table[] = {
+    [SURVEY_ACOUSTIC] = {.medium = 2, .level = 1, .record = 1, .weight = 1},
+    [SURVEY_DENSITY] = {.medium = 3, .level = 1, .record = 1, .weight = 1.7},
+    [SURVEY_VTI] = {.medium = 4, .level = 2, .record = 2, .weight = 2.2},
+    [SURVEY_TTI] = {.medium = 6, .level = 2, .record = 2, .weight = 6},
+};
+
+/* Sizes in bytes that the methods choose among. */
+struct sizes {
+    uint64_t field; /* one padded field with its halo */
+    uint64_t
+        state; /* all that a step needs of the one before: two levels and the PML's memory */
+    uint64_t record;   /* what is kept of one imaged step */
+    uint64_t boundary; /* what is kept of one step for running backwards */
+    uint64_t spectrum; /* of one frequency: real and imaginary part, of both wavefields */
+    uint64_t fixed;    /* all that is no history */
+    uint64_t imaged;   /* steps that are imaged */
+};
+
+static unsigned padding_of(const struct shot_shape *shape, int axis)
+{
+    if (axis == GRID_Y && shape->dims == 2)
+        return 0;
+    if (axis == GRID_Z && shape->free_surface)
+        return shape->absorbing_points;
+    return 2 * shape->absorbing_points;
+}
+
+uint64_t shot_padded_points(const struct shot_shape *shape)
+{
+    uint64_t points = 1;
+    for (int axis = 0; axis < GRID_AXES; axis++)
+        points *= shape->n[axis] + padding_of(shape, axis);
+    return points;
+}
+
+static uint64_t inner_points(const struct shot_shape *shape)
+{
+    return (uint64_t)shape->n[GRID_X] * shape->n[GRID_Y] * shape->n[GRID_Z];
+}
+
+static uint64_t field_bytes(const struct shot_shape *shape)
+{
+    uint64_t points = 1, halo = (uint64_t)shape->space_order;
+    for (int axis = 0; axis < GRID_AXES; axis++) {
+        uint64_t n = shape->n[axis] + padding_of(shape, axis);
+        if (axis != GRID_Y || shape->dims == 3)
+            n += halo;
+        if (axis == GRID_Z)
+            n = (n + 31) / 16 * 16;
+        points *= n;
+    }
+    return points * REAL_BYTES;
+}
+
+/* The PML's memory variables: two per absorbing side and axis, in its layer. */
+static uint64_t layer_bytes(const struct shot_shape *shape)
+{
+    uint64_t points = 0, all = shot_padded_points(shape);
+    for (int axis = 0; axis < GRID_AXES; axis++) {
+        unsigned width = padding_of(shape, axis);
+        points += all / (shape->n[axis] + width) * width * 2;
+    }
+    return points * REAL_BYTES;
+}
+
+/* Half an order's width around the model, on all sides but a free surface, of each level. */
+static uint64_t shell_bytes(const struct shot_shape *shape)
+{
+    uint64_t outer = 1, width = (uint64_t)shape->space_order / 2;
+    for (int axis = 0; axis < GRID_AXES; axis++) {
+        uint64_t sides = axis == GRID_Y && shape->dims == 2 ? 0 : 2;
+        if (axis == GRID_Z && shape->free_surface)
+            sides = 1;
+        outer *= shape->n[axis] + sides * width;
+    }
+    return (outer - inner_points(shape)) * REAL_BYTES;
+}
+
+static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operation operation,
+                             const struct shot_wish *wish)
+{
+    const struct physics *physics = &physics_table[shape->physics];
+    struct sizes sizes = {.field = field_bytes(shape)};
+    uint64_t inner = inner_points(shape) * REAL_BYTES;
+    uint64_t waves = operation == SURVEY_MODEL ? 1 : 2;
+    sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
+    sizes.record = physics->record * inner / (wish->compress ? 2 : 1);
+    sizes.boundary = physics->level * shell_bytes(shape);
+    sizes.spectrum = 2 * 2 * physics->record * inner;
+    sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
+    sizes.fixed = physics->medium * sizes.field + waves * sizes.state;
+    sizes.fixed += 2 * inner; /* the model as read; an image or perturbation */
+    if (waves == 2)
+        sizes.fixed += 2 * inner + sizes.record; /* illumination and image, a record at hand */
+    /* Traces at the propagator's steps and as recorded, twice each (observed, residual). */
+    sizes.fixed += shape->traces * (shape->steps * 2 + shape->samples * 3) * REAL_BYTES;
+    sizes.fixed += shape->points * 12;
+    return sizes;
+}
+
+static bool needs_history(enum survey_operation operation)
+{
+    return operation == SURVEY_RTM || operation == SURVEY_GRADIENT || operation == SURVEY_FWI;
+}
+
+static void set_full(struct shot_cost *cost, const struct sizes *sizes, uint64_t budget)
+{
+    cost->method = SURVEY_MEMORY_FULL;
+    cost->plan = (struct revolve_plan){.segment = sizes->imaged,
+                                       .forward = sizes->imaged,
+                                       .bytes = sizes->imaged * sizes->record};
+    cost->history_bytes = cost->plan.bytes <= budget ? cost->plan.bytes : budget;
+    cost->disk_bytes = cost->plan.bytes - cost->history_bytes;
+}
+
+static void set_boundary(struct shot_cost *cost, const struct shot_shape *shape,
+                         const struct sizes *sizes, uint64_t budget)
+{
+    uint64_t bytes = shape->steps * sizes->boundary;
+    cost->method = SURVEY_MEMORY_BOUNDARY;
+    cost->plan = (struct revolve_plan){.forward = 2 * sizes->imaged, .bytes = bytes};
+    cost->history_bytes = bytes <= budget ? bytes : budget;
+    cost->disk_bytes = bytes - cost->history_bytes;
+}
+
+static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_t count)
+{
+    uint64_t bytes = count * sizes->spectrum;
+    cost->method = SURVEY_MEMORY_FOURIER;
+    cost->plan = (struct revolve_plan){.forward = sizes->imaged, .bytes = bytes};
+    cost->history_bytes = bytes;
+}
+
+/* What AUTO takes: everything kept if it fits; else what needs fewer steps, the exact one first. */
+static int choose(struct shot_cost *cost, const struct shot_shape *shape,
+                  const struct sizes *sizes, uint64_t budget, struct error *ret_error)
+{
+    bool shell_fits = shape->steps * sizes->boundary <= budget;
+    struct revolve_plan plan;
+    if (revolve_plan_make(&plan, sizes->imaged, sizes->record, sizes->state, budget,
+                          shell_fits ? NULL : ret_error) < 0) {
+        if (!shell_fits)
+            return -1;
+        plan.forward = UINT64_MAX;
+    }
+    if (shell_fits && plan.forward > 2 * sizes->imaged) {
+        set_boundary(cost, shape, sizes, budget);
+        return 0;
+    }
+    cost->plan = plan;
+    cost->method =
+        plan.segment == sizes->imaged ? SURVEY_MEMORY_FULL : SURVEY_MEMORY_CHECKPOINTS;
+    cost->history_bytes = plan.bytes;
+    return 0;
+}
+
+static int refuse(const char *what, uint64_t needed, uint64_t budget, struct error *ret_error)
+{
+    return error_set(ret_error, ERROR_CONFIG,
+                     "%s needs %.3g GB for the wavefield's history but has %.3g GB: use "
+                     "checkpoints, \"spill\", a smaller aperture or fewer shots side by side",
+                     what, (double)needed * 1e-9, (double)budget * 1e-9);
+}
+
+static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
+                      const struct sizes *sizes, const struct shot_wish *wish, uint64_t budget,
+                      struct error *ret_error)
+{
+    uint64_t held = wish->spill ? UINT64_MAX : budget;
+    switch (wish->method) {
+    case SURVEY_MEMORY_FULL:
+        if (sizes->imaged * sizes->record > held)
+            return refuse("memory method full", sizes->imaged * sizes->record, budget,
+                          ret_error);
+        set_full(cost, sizes, budget);
+        return 0;
+    case SURVEY_MEMORY_BOUNDARY:
+        if (shape->steps * sizes->boundary > held)
+            return refuse("memory method boundary", shape->steps * sizes->boundary, budget,
+                          ret_error);
+        set_boundary(cost, shape, sizes, budget);
+        return 0;
+    case SURVEY_MEMORY_FOURIER:
+        if (wish->frequency_count * sizes->spectrum > budget)
+            return refuse("memory method fourier", wish->frequency_count * sizes->spectrum,
+                          budget, ret_error);
+        set_fourier(cost, sizes, wish->frequency_count);
+        return 0;
+    case SURVEY_MEMORY_CHECKPOINTS:
+        if (revolve_plan_make(&cost->plan, sizes->imaged, sizes->record, sizes->state, budget,
+                              ret_error) < 0)
+            return -1;
+        cost->method = SURVEY_MEMORY_CHECKPOINTS;
+        cost->history_bytes = cost->plan.bytes;
+        return 0;
+    default:
+        if (wish->spill && sizes->imaged * sizes->record > budget) {
+            set_full(cost, sizes, budget);
+            return 0;
+        }
+        return choose(cost, shape, sizes, budget, ret_error);
+    }
+}
+
+static uint64_t budget_of(const struct shot_wish *wish, const struct sizes *sizes)
+{
+    uint64_t left = UINT64_MAX;
+    if (wish->limit_bytes)
+        left = wish->limit_bytes > sizes->fixed ? wish->limit_bytes - sizes->fixed : 0;
+    return wish->budget_bytes && wish->budget_bytes < left ? wish->budget_bytes : left;
+}
+
+static void add_up(struct shot_cost *cost, const struct shot_shape *shape,
+                   const struct sizes *sizes, enum survey_operation operation)
+{
+    double runs = operation == SURVEY_BORN ? 2 : 1;
+    if (needs_history(operation)) /* forwards, and backwards with the imaging */
+        runs = (double)cost->plan.forward / (double)sizes->imaged + 1.2;
+    cost->bytes = sizes->fixed + cost->history_bytes;
+    cost->updates = runs * physics_table[shape->physics].weight *
+                    (1 + (double)(shape->space_order - 8) / 40) *
+                    (double)shot_padded_points(shape) * (double)shape->steps;
+}
+
+int shot_cost_make(struct shot_cost *ret_cost, const struct shot_shape *shape,
+                   enum survey_operation operation, const struct shot_wish *wish,
+                   struct error *ret_error)
+{
+    struct shot_cost cost = {.method = SURVEY_MEMORY_FULL};
+    struct sizes sizes = sizes_of(shape, operation, wish);
+    uint64_t budget = budget_of(wish, &sizes);
+    if (wish->limit_bytes && sizes.fixed > wish->limit_bytes)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "a shot of %" PRIu64 " points needs %.3g GB even without the "
+                         "wavefield's history, more than the %.3g GB that its slot has",
+                         shot_padded_points(shape), (double)sizes.fixed * 1e-9,
+                         (double)wish->limit_bytes * 1e-9);
+    if (needs_history(operation) &&
+        set_method(&cost, shape, &sizes, wish, budget, ret_error) < 0)
+        return -1;
+    add_up(&cost, shape, &sizes, operation);
+    *ret_cost = cost;
+    return 0;
+}
+
+uint64_t shot_steps(const struct survey *survey, double dt_s)
+{
+    const struct survey_record *record = &survey->record;
+    double first = 0;
+    double last = record->start_s + (double)(record->samples - 1) * record->interval_s;
+    if (survey->wavelet.kind == SURVEY_SAMPLED && survey->wavelet.delay_s < 0)
+        first = survey->wavelet.delay_s;
+    if (last <= first)
+        return 1;
+    return (uint64_t)ceil((last - first) / dt_s - 1e-6) + 1;
+}
+
+struct shot_shape shot_shape_of(const struct survey *survey, const struct grid_box *box,
+                                size_t receivers, size_t sources, double dt_s)
+{
+    struct shot_shape shape = {
+        .dims = survey->grid.dims,
+        .n = {box->n[0], box->n[1], box->n[2]},
+        .physics = survey->physics,
+        .space_order = survey->numerics.space_order,
+        .absorbing_points = survey->numerics.absorbing_points,
+        .free_surface = survey->numerics.free_surface,
+        .steps = shot_steps(survey, dt_s),
+        .traces = receivers,
+        .samples = survey->record.samples,
+        .points = (receivers + sources) * (survey->grid.dims == 3 ? 512 : 64),
+        .subsampling = survey->memory.subsampling ? survey->memory.subsampling : 1,
+    };
+    return shape;
+}
+
+struct shot_wish shot_wish_of(const struct survey *survey, uint64_t limit_bytes)
+{
+    return (struct shot_wish){
+        .method = (int)survey->memory.method,
+        .budget_bytes = survey->memory.budget_bytes,
+        .limit_bytes = limit_bytes,
+        .frequency_count = survey->memory.frequency_count,
+        .compress = survey->memory.compress,
+        .spill = survey->memory.spill,
+    };
+}
+
+const char *shot_method_name(int method)
+{
+    static const char *const names[] = {
+        [SURVEY_MEMORY_AUTO] = "auto",
+        [SURVEY_MEMORY_FULL] = "full",
+        [SURVEY_MEMORY_CHECKPOINTS] = "checkpoints",
+        [SURVEY_MEMORY_BOUNDARY] = "boundary",
+        [SURVEY_MEMORY_FOURIER] = "fourier",
+    };
+    return names[method];
+}
+
+char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *shape, char *text,
+                      size_t size)
+{
+    char detail[120] = "";
+    if (cost->method == SURVEY_MEMORY_CHECKPOINTS)
+        snprintf(detail, sizeof(detail),
+                 " of %" PRIu64 " states and segments of %" PRIu64 " steps, %.2f forward runs",
+                 cost->plan.snapshots, cost->plan.segment * shape->subsampling,
+                 (double)cost->plan.forward * (double)shape->subsampling /
+                     (double)shape->steps);
+    snprintf(text, size, "%s%s, %.3g MB in memory, %.3g MB on disk",
+             shot_method_name(cost->method), detail, (double)cost->history_bytes * 1e-6,
+             (double)cost->disk_bytes * 1e-6);
+    return text;
+}

@@ -4,7 +4,7 @@
  *
  * Content is named by its SHA-256, so putting the same bytes twice costs nothing, and a reader
  * can tell damage. A store is named by a URI; its scheme picks the member of the table in
- * store.c: "dir:/absolute/path" (store_dir.h).
+ * store.c: "dir:/absolute/path" (store_dir.h), "blob:URL" (store_blob.h).
  */
 #ifndef BEOFARM_COMMON_STORE_H
 #define BEOFARM_COMMON_STORE_H
@@ -26,6 +26,9 @@ struct store_ops {
                     uint64_t *ret_size, struct error *ret_error);
     int (*read)(struct store *store, const uint8_t *hash, uint64_t offset, void *bytes,
                 size_t size, size_t *ret_read, uint64_t *ret_total, struct error *ret_error);
+    /* NULL: store_get_file reads piece after piece */
+    int (*get_file)(struct store *store, const uint8_t *hash, const char *path,
+                    struct error *ret_error);
     void (*close)(struct store *store);
 };
 
@@ -47,6 +50,11 @@ int store_put_file(struct store *store, const char *path, uint8_t *ret_hash, uin
  * *ret_total is the file's size. -1 if there is no such content. */
 int store_read(struct store *store, const uint8_t *hash, uint64_t offset, void *bytes,
                size_t size, size_t *ret_read, uint64_t *ret_total, struct error *ret_error);
+
+/* Copy content to the file `path`, over one that is there, and check its hash: the file is whole and
+ * right, or it is not there. -1 with a sentence. */
+int store_get_file(struct store *store, const uint8_t *hash, const char *path,
+                   struct error *ret_error);
 
 /* Hash to 64 hex digits and back (-1 if text is not exactly that). */
 void store_hash_format(const uint8_t *hash, char text[STORE_HASH_TEXT]);

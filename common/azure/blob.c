@@ -11,6 +11,8 @@
 #include "common/azure/blob_private.h"
 #include "common/azure/secret.h"
 
+#define BLOB_HEADERS_MAX 8
+
 bool blob_container_valid(const char *name)
 {
     size_t size = strlen(name);
@@ -77,9 +79,23 @@ void blob_request_fill(struct blob_service *service, const struct blob_place *pl
         blob_service_request(service, method, ret_request);
 }
 
+/* The call's headers, and the lease that is to be held, into headers. Returns how many. */
+static size_t headers_gather(const struct blob_call *call,
+                             struct http_header headers[BLOB_HEADERS_MAX])
+{
+    size_t count = 0;
+    for (; count < call->headers_count && count < BLOB_HEADERS_MAX - 1; count++)
+        headers[count] = call->headers[count];
+    if (call->place->lease && strcmp(call->method, "GET") != 0 &&
+        strcmp(call->method, "HEAD") != 0)
+        headers[count++] = (struct http_header){"x-ms-lease-id", call->place->lease};
+    return count;
+}
+
 int blob_ask(struct blob_service *service, const struct blob_call *call,
              struct http_response *ret_response, struct error *ret_error)
 {
+    struct http_header headers[BLOB_HEADERS_MAX];
     struct http_request request;
     struct buf url;
     buf_init(&url, BLOB_URL_MAX);
@@ -87,8 +103,8 @@ int blob_ask(struct blob_service *service, const struct blob_call *call,
     if (rc == 0) {
         blob_request_fill(service, call->place, call->method, &request);
         request.url = buf_text(&url);
-        request.headers = call->headers;
-        request.headers_count = call->headers_count;
+        request.headers = headers;
+        request.headers_count = headers_gather(call, headers);
         request.body = call->body;
         request.body_size = call->body_size;
         request.response_max = call->answer_max;

@@ -28,6 +28,9 @@ struct blob_place {
     const char *container;
     const char *name; /* "results/out/17/a.csv"; NULL: the container */
     const char *sas;  /* query without '?' that gives the right; NULL: as the service. Secret */
+    const char
+        *lease; /* id of the lease without which nothing is written (blob_put, blob_append) or
+                          deleted; NULL: none */
 };
 
 /* Whether the service takes this for a container's name. */

@@ -119,6 +119,23 @@ int content_answer(struct content *content, const struct file_piece *asked, stru
     return rc;
 }
 
+bool content_hash(const struct content *content, const char *path, uint8_t *ret_hash)
+{
+    const struct manifest_file *file = manifest_find(content->manifest, path);
+    if (file)
+        memcpy(ret_hash, file->hash, MESSAGE_HASH_SIZE);
+    return file != NULL;
+}
+
+int content_put(struct content *content, const char *path, uint8_t *ret_hash,
+                struct error *ret_error)
+{
+    uint64_t size;
+    if (!content->store)
+        return error_set(ret_error, ERROR_CONFIG, "the farm has no store for \"%s\"", path);
+    return store_put_file(content->store, path, ret_hash, &size, ret_error);
+}
+
 /* Make the folders on the way to `path`. */
 static void make_parents(char *path)
 {

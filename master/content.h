@@ -7,6 +7,7 @@
 #ifndef BEOFARM_MASTER_CONTENT_H
 #define BEOFARM_MASTER_CONTENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,14 @@ const char *content_manifest_hash(const struct content *content);
  * reply is to be sent all the same). */
 int content_answer(struct content *content, const struct file_piece *asked, struct buf *reply,
                    struct error *ret_error);
+
+/* The hash of a file of the manifest, by its path; false if there is none. */
+bool content_hash(const struct content *content, const char *path, uint8_t *ret_hash);
+
+/* Put a file that the driver made into the store: workers may FETCH it by its hash. -1 with a sentence
+ * where the farm has no store, or it cannot be written. */
+int content_put(struct content *content, const char *path, uint8_t *ret_hash,
+                struct error *ret_error);
 
 /* Lay every file of the manifest under `folder` (made if missing) with its mode, unless a file
  * of that size is there already. */

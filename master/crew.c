@@ -273,6 +273,16 @@ struct member *crew_find(struct crew *crew, uint32_t id)
     return entry && !entry->lost ? &entry->member : NULL;
 }
 
+struct member *crew_find_instance(struct crew *crew, uint64_t instance)
+{
+    for (uint32_t id = 0; instance && id < crew->by_id_size; id++) {
+        struct member *member = crew_find(crew, id);
+        if (member && member->instance == instance)
+            return member;
+    }
+    return NULL;
+}
+
 size_t crew_count(const struct crew *crew)
 {
     return crew->count;
@@ -338,8 +348,9 @@ void crew_cancel(struct crew *crew, struct member *member, struct attempt_id id)
 
 static void send_batches(struct entry *entry)
 {
-    send_batch(entry, &entry->ack);
+    /* That a result is not wanted is told before it is acknowledged, and then forgotten. */
     send_batch(entry, &entry->cancel);
+    send_batch(entry, &entry->ack);
     send_batch(entry, &entry->lease);
 }
 

@@ -59,6 +59,8 @@ struct member *crew_add(struct crew *crew, struct link *link, uint32_t id, const
 
 struct member *crew_find(struct crew *crew,
                          uint32_t id); /* NULL if it is not (any more) here */
+/* The one that said this number in READY; NULL if it is not (any more) here, and for 0. */
+struct member *crew_find_instance(struct crew *crew, uint64_t instance);
 size_t crew_count(const struct crew *crew);
 
 /* Call `each` for all members. It may not drop any. */

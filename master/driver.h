@@ -64,6 +64,15 @@ struct driver_context {
     uint32_t (*slots_expected)(void *wake_context);
     /* Tells where the estimation stands (an "estimate" event: shown with the progress). */
     void (*estimate)(void *wake_context, const struct driver_estimate *estimate);
+    /* Puts a file into the farm's store, for workers to fetch by its hash (STORE_HASH_SIZE bytes). -1
+     * with a sentence. */
+    int (*put_file)(void *wake_context, const char *path, uint8_t *ret_hash,
+                    struct error *ret_error);
+    /* The hash of one of the farm's files (relative to `folder`, as its manifest names it): false if it
+     * is none of them. */
+    bool (*file_hash)(void *wake_context, const char *path, uint8_t *ret_hash);
+    /* Whether a worker process (READY's instance) is here, and not leaving. */
+    bool (*is_here)(void *wake_context, uint64_t instance);
     const char *socket_path; /* --driver-socket; NULL: the farm file says */
     const char *host; /* the master's hostname and address, for commands that need them */
     const char *address;
@@ -131,6 +140,12 @@ struct driver_ops {
     /* Whether there is one more task. Tasks are numbered from 1 by how often this has said
      * DRIVER_TASK. `slots` is how many are joined now. */
     enum driver_next (*next)(struct driver *driver, uint32_t slots);
+
+    /* Asked when `next` has given a task: the worker process that alone can run it (READY's instance),
+     * or 0: any. If that is not here, or goes, the task ends at once as RESULT_LOST, of which the user
+     * is not told. A driver with such tasks has results that it has no use for (the task had ended)
+     * cancelled before they are acknowledged. May be NULL. */
+    uint64_t (*bound)(const struct driver *driver, uint64_t task);
 
     /* Asked in place of `next` when $.limits.tasks allows no more than the `tasks` tasks there are:
      * DRIVER_WAIT while there is something left to say (wake() when it is said), then

@@ -27,6 +27,16 @@
 
 /* Tasks */
 
+/* A task that one worker process alone can run. */
+static int bind(struct farm *farm, uint64_t task, struct error *ret_error)
+{
+    uint64_t instance = farm_bound(farm, task);
+    if (!instance)
+        return 0;
+    const struct member *member = crew_find_instance(farm->crew, instance);
+    return scheduler_bind(farm->scheduler, task, member ? member->id : 0, ret_error);
+}
+
 static void feed_one(struct farm *farm)
 {
     struct error error;
@@ -39,7 +49,8 @@ static void feed_one(struct farm *farm)
         next = farm->driver_ops->limited(farm->driver, limit);
     if (next == DRIVER_FINISHED)
         farm->driver_finished = true;
-    else if (next == DRIVER_TASK && scheduler_add(farm->scheduler, 1, &error) < 0)
+    else if (next == DRIVER_TASK && (scheduler_add(farm->scheduler, 1, &error) < 0 ||
+                                     bind(farm, counts.tasks + 1, &error) < 0))
         farm_end(farm, error.code, "%s", error.text);
 }
 
@@ -108,14 +119,16 @@ static void recall(struct farm *farm, struct member *member, uint32_t count)
 
 static void fail_lost(struct farm *farm, const struct scheduler_action *action)
 {
-    static const char sentence[] = "every worker that ran it was lost; does it exhaust the "
-                                   "memory of its node?";
+    const char *sentence = action->failed
+                               ? "the worker that it was bound to is not there"
+                               : "every worker that ran it was lost; does it exhaust "
+                                 "the memory of its node?";
     for (uint32_t i = 0; i < action->count; i++) {
         const struct result result = {.id = action->attempts[i],
                                       .status = RESULT_LOST,
                                       .started_ns = clock_wall_ns(),
                                       .error = sentence,
-                                      .error_size = sizeof(sentence) - 1};
+                                      .error_size = strlen(sentence)};
         farm_record_end(farm, &result, NULL, result.id.attempt);
     }
 }

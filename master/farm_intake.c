@@ -99,7 +99,9 @@ void farm_record_end(struct farm *farm, const struct result *result, struct memb
         farm->driver_ops->ran(farm->driver, result->id.task, member ? member->host : "",
                               attempts);
     farm->driver_ops->ended(farm->driver, result, false);
-    if (result->status != RESULT_OK && result->status != RESULT_CANCELLED)
+    bool told = result->status != RESULT_CANCELLED &&
+                (result->status != RESULT_LOST || !farm_bound(farm, result->id.task));
+    if (result->status != RESULT_OK && told)
         tell_failure(farm, result, member ? member->host : "");
     progress_touch(farm->progress);
 }
@@ -139,6 +141,30 @@ uint32_t farm_slots_expected(void *context)
     size_t joined = scheduler_counts(farm->scheduler).slots;
     double planned = cJSON_IsNumber(workers) ? workers->valuedouble * farm->widest : 0;
     return joined < planned ? (uint32_t)planned : (uint32_t)joined;
+}
+
+int farm_put_file(void *context, const char *path, uint8_t *ret_hash, struct error *ret_error)
+{
+    struct farm *farm = context;
+    return content_put(farm->content, path, ret_hash, ret_error);
+}
+
+bool farm_file_hash(void *context, const char *path, uint8_t *ret_hash)
+{
+    const struct farm *farm = context;
+    return content_hash(farm->content, path, ret_hash);
+}
+
+bool farm_is_here(void *context, uint64_t instance)
+{
+    const struct farm *farm = context;
+    const struct member *member = crew_find_instance(farm->crew, instance);
+    return member && member->state == MEMBER_READY;
+}
+
+uint64_t farm_bound(const struct farm *farm, uint64_t task)
+{
+    return farm->driver_ops->bound ? farm->driver_ops->bound(farm->driver, task) : 0;
 }
 
 void farm_cancel_task(void *context, uint64_t task)
@@ -210,6 +236,8 @@ static int take_result(struct farm *farm, struct member *member, const struct re
         farm_record_failure(farm, result, member, attempts);
         break;
     default:
+        if (farm->driver_ops->bound && result->status == RESULT_OK)
+            crew_cancel(farm->crew, member, result->id);
         break;
     }
     ack_when_durable(farm, member, result->id);

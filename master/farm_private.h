@@ -94,6 +94,13 @@ uint64_t farm_sequence(void *context);
 void farm_tell_estimate(void *context, const struct driver_estimate *estimate);
 uint32_t farm_slots_expected(void *context);
 
+int farm_put_file(void *context, const char *path, uint8_t *ret_hash, struct error *ret_error);
+bool farm_file_hash(void *context, const char *path, uint8_t *ret_hash);
+bool farm_is_here(void *context, uint64_t instance);
+
+/* farm_intake.c: the worker process that alone can run this task (driver_ops.bound), 0: any. */
+uint64_t farm_bound(const struct farm *farm, uint64_t task);
+
 /* farm_intake.c: the driver does not want this task any more (driver_context.cancel). */
 void farm_cancel_task(void *context, uint64_t task);
 

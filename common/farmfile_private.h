@@ -17,4 +17,16 @@ size_t farmfile_check_rules(const cJSON *root,
                                            const char *sentence),
                             void *context);
 
+/* Where the rules tell mistakes. */
+struct farmfile_rules {
+    void (*report)(void *context, const char *path, const char *sentence);
+    void *context;
+    size_t count;
+};
+
+void farmfile_note(struct farmfile_rules *rules, const char *path, const char *sentence);
+
+/* The rules of an "azure" backend. */
+void farmfile_check_azure(struct farmfile_rules *rules, const cJSON *backend);
+
 #endif

@@ -9,13 +9,7 @@
 #include "common/farmfile_private.h"
 #include "common/json.h"
 
-struct rules {
-    void (*report)(void *context, const char *path, const char *sentence);
-    void *context;
-    size_t count;
-};
-
-static void note(struct rules *rules, const char *path, const char *sentence)
+void farmfile_note(struct farmfile_rules *rules, const char *path, const char *sentence)
 {
     rules->count++;
     if (rules->report)
@@ -30,22 +24,24 @@ static bool is_kind(const cJSON *work, const char *kind)
 
 /* No shell unless asked, and then one text, because arguments glued together by us would be
  * quoted wrongly. */
-static void check_command(struct rules *rules, const cJSON *holder, const char *path)
+static void check_command(struct farmfile_rules *rules, const cJSON *holder, const char *path)
 {
     const cJSON *command = json_member(holder, "command");
     bool shell = cJSON_IsTrue(json_member(holder, "shell"));
     if (cJSON_IsString(command) && !shell)
-        note(
+        farmfile_note(
             rules, path,
             "a command of one text needs \"shell\": true; or write an array, one text for each "
             "argument");
     else if (cJSON_IsArray(command) && shell)
-        note(rules, path, "with \"shell\": true the command is one text, not an array");
+        farmfile_note(rules, path,
+                      "with \"shell\": true the command is one text, not an array");
     else if (cJSON_IsArray(command) && !*command->child->valuestring)
-        note(rules, path, "the first text, the program, is empty");
+        farmfile_note(rules, path, "the first text, the program, is empty");
 }
 
-static void check_value(struct rules *rules, const cJSON *value, bool persistent, size_t index)
+static void check_value(struct farmfile_rules *rules, const cJSON *value, bool persistent,
+                        size_t index)
 {
     struct buf path;
     buf_init(&path, 100);
@@ -56,28 +52,30 @@ static void check_value(struct rules *rules, const cJSON *value, bool persistent
     const cJSON *from = json_member(value, "from");
     bool from_file = from && strcmp(from->valuestring, "stdout") != 0;
     if (persistent && (regex || json || from_file))
-        note(
+        farmfile_note(
             rules, buf_text(&path),
             "a persistent runner sends its values by name; \"from\", \"regex\" and \"path\" do "
             "not apply");
     else if (!persistent && regex == json)
-        note(rules, buf_text(&path),
-             regex ? "may have \"regex\" or \"path\", not both"
-                   : "needs \"regex\" or \"path\", to say where the number stands");
+        farmfile_note(rules, buf_text(&path),
+                      regex ? "may have \"regex\" or \"path\", not both"
+                            : "needs \"regex\" or \"path\", to say where the number stands");
     buf_fini(&path);
 }
 
-static void check_sweep(struct rules *rules, const cJSON *work)
+static void check_sweep(struct farmfile_rules *rules, const cJSON *work)
 {
     const cJSON *runner = json_member(work, "runner"), *value;
     bool persistent = runner && !strcmp(runner->valuestring, "persistent");
     check_command(rules, work, "$.work.command");
     if (persistent && json_member(work, "stdin"))
-        note(rules, "$.work.stdin",
-             "a persistent runner reads its tasks from standard input; remove \"stdin\"");
+        farmfile_note(
+            rules, "$.work.stdin",
+            "a persistent runner reads its tasks from standard input; remove \"stdin\"");
     if (!persistent && json_member(work, "stall_s"))
-        note(rules, "$.work.stall_s",
-             "is for \"runner\": \"persistent\"; limits.task_timeout_s bounds a process");
+        farmfile_note(
+            rules, "$.work.stall_s",
+            "is for \"runner\": \"persistent\"; limits.task_timeout_s bounds a process");
     size_t index = 0;
     cJSON_ArrayForEach(value, json_member(work, "values"))
         check_value(rules, value, persistent, index++);
@@ -98,7 +96,7 @@ static bool says_something(const cJSON *item)
 }
 
 /* A command, or a PEST case, and the keys of the one do not go with the other. */
-static void check_socket(struct rules *rules, const cJSON *work)
+static void check_socket(struct farmfile_rules *rules, const cJSON *work)
 {
     static const char *const of_command[] = {"command", "shell",     "runner",  "params",
                                              "stdin",   "templates", "inputs",  "outputs",
@@ -110,18 +108,20 @@ static void check_socket(struct rules *rules, const cJSON *work)
         if (!says_something(json_member(work, *key)))
             continue;
         snprintf(path, sizeof path, "$.work.%s", *key);
-        note(rules, path,
-             is_case
-                 ? "does not go with \"control\": the control file says what is run, and for "
-                   "which parameters"
-                 : "is for a PEST case, which \"control\" names");
+        farmfile_note(
+            rules, path,
+            is_case
+                ? "does not go with \"control\": the control file says what is run, and for "
+                  "which parameters"
+                : "is for a PEST case, which \"control\" names");
     }
     if (is_case)
         return;
     if (!json_member(work, "command") || !json_member(work, "params"))
-        note(rules, "$.work",
-             "needs \"command\" and \"params\"; or \"control\", the control file of a PEST "
-             "case");
+        farmfile_note(
+            rules, "$.work",
+            "needs \"command\" and \"params\"; or \"control\", the control file of a PEST "
+            "case");
     check_sweep(rules, work);
 }
 
@@ -131,14 +131,15 @@ static double external_port(const cJSON *work)
     return port ? port->valuedouble : FARMFILE_PORT;
 }
 
-static void check_external(struct rules *rules, const cJSON *root, const cJSON *work)
+static void check_external(struct farmfile_rules *rules, const cJSON *root, const cJSON *work)
 {
     check_command(rules, json_member(work, "master"), "$.work.master.command");
     check_command(rules, json_member(work, "worker"), "$.work.worker.command");
     const cJSON *port = json_member(root, "port");
     if (port && port->valuedouble == external_port(work))
-        note(rules, "$.port",
-             "the foreign master wants this port (work.port); choose another, or leave it out");
+        farmfile_note(
+            rules, "$.port",
+            "the foreign master wants this port (work.port); choose another, or leave it out");
 }
 
 size_t farmfile_check_rules(const cJSON *root,
@@ -146,7 +147,7 @@ size_t farmfile_check_rules(const cJSON *root,
                                            const char *sentence),
                             void *context)
 {
-    struct rules rules = {.report = report, .context = context};
+    struct farmfile_rules rules = {.report = report, .context = context};
     const cJSON *work = json_member(root, "work");
     if (is_kind(work, "sweep"))
         check_sweep(&rules, work);
@@ -154,5 +155,7 @@ size_t farmfile_check_rules(const cJSON *root,
         check_socket(&rules, work);
     else if (is_kind(work, "external"))
         check_external(&rules, root, work);
+    if (is_kind(json_member(root, "backend"), "azure"))
+        farmfile_check_azure(&rules, json_member(root, "backend"));
     return rules.count;
 }

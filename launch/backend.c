@@ -2,12 +2,14 @@
 
 #include "launch/backend.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "launch/local/local.h"
 
-#define TAIL_MAX ((size_t)64 << 10)
+#define TAIL_MAX   ((size_t)64 << 10)
+#define POLL_SHARE 50 /* a look comes after 1/50 of the time that has passed */
 
 static const struct backend_ops *const members[] = {
     &local_backend_ops,
@@ -37,6 +39,42 @@ void backend_close(struct backend *backend)
 {
     if (backend)
         backend->ops->close(backend);
+}
+
+int backend_submit(struct backend *backend, const struct backend_lot *lot, size_t *ret_accepted,
+                   struct error *ret_error)
+{
+    *ret_accepted = 0;
+    if (backend->ops->tasks_submit)
+        return backend->ops->tasks_submit(backend, lot, ret_accepted, ret_error);
+    for (size_t i = 0; i < lot->count; i++) {
+        struct backend_task task;
+        if (lot->give(lot->context, i, &task, ret_error) != 0 ||
+            backend->ops->task_submit(backend, &task, ret_error) != 0)
+            return -1;
+        ++*ret_accepted;
+    }
+    return 0;
+}
+
+int64_t backend_poll_ns(const struct backend *backend, int64_t passed_ns)
+{
+    int64_t pause = passed_ns / POLL_SHARE;
+    if (pause < backend->ops->poll_shortest_ns)
+        pause = backend->ops->poll_shortest_ns;
+    return pause < backend->ops->poll_longest_ns ? pause : backend->ops->poll_longest_ns;
+}
+
+void backend_say(const struct backend_listener *listener, const char *format, ...)
+{
+    char text[2 * ERROR_TEXT_MAX];
+    va_list args;
+    if (!listener || !listener->say)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    listener->say(listener->context, text);
 }
 
 /* Drop all but the last `lines` lines; a line break at the very end starts no line. */

@@ -24,10 +24,14 @@
 
 struct backend;
 
+struct inputs;
+
 /* What a backend is opened with. All borrowed, and valid until the backend is closed. */
 struct backend_context {
     const char *run_dir;   /* absolute path of the farm's run directory */
     const cJSON *settings; /* farm.json's "backend"; NULL if the run directory has none left */
+    const char *farm;      /* the farm's name; NULL if not known */
+    const char *folder; /* in which relative paths of the settings begin; NULL if not known */
 };
 
 struct backend_variable {
@@ -54,6 +58,21 @@ struct backend_task {
 
 #define BACKEND_TASK_ID_MAX 64
 
+/* Tasks that are made as they are needed: fill in task `index` (from 0), borrowed until the next
+ * call. It may be asked for more than once. */
+struct backend_lot {
+    size_t count;
+    int (*give)(void *context, size_t index, struct backend_task *ret_task,
+                struct error *ret_error);
+    void *context;
+};
+
+/* Who is told what goes on, in sentences. */
+struct backend_listener {
+    void (*say)(void *context, const char *sentence); /* NULL: nobody */
+    void *context;
+};
+
 enum backend_state {
     BACKEND_WAITING, /* accepted; no node has begun it */
     BACKEND_RUNNING,
@@ -79,6 +98,10 @@ struct backend_ops {
     /* All nodes of the pool are one machine: its workers divide it among them (BEOFARM_SHARE). */
     bool one_machine;
 
+    /* Looks at a farm are at least and at most so far apart: the more time has passed, the farther.
+     */
+    int64_t poll_shortest_ns, poll_longest_ns;
+
     /* NULL with a sentence. Starts and changes nothing. */
     struct backend *(*open)(const struct backend_context *context, struct error *ret_error);
     void (*close)(struct backend *backend);
@@ -88,9 +111,19 @@ struct backend_ops {
     int (*program_find)(struct backend *backend, const char *program, struct buf *ret_path,
                         struct error *ret_error);
 
-    /* The store (common/store.h) that the farm's nodes read and launch fills. Borrowed from the
-     * backend. */
+    /* Ask whether a farm of so many workers could be had, and say what it would need and cost: may
+     * ask a service, and rents nothing. -1: it cannot be had. NULL: nothing to ask. */
+    int (*check)(struct backend *backend, int workers, const struct backend_listener *listener,
+                 struct error *ret_error);
+
+    /* The store (common/store.h) that the farm's master reads, fit to be shown; where that needs a
+     * secret, the backend adds the variable with it to the master's task. Borrowed. */
     const char *(*store_uri)(const struct backend *backend);
+
+    /* Bring the farm's inputs to that store; as inputs_put (launch/inputs.h). */
+    int (*inputs_put)(struct backend *backend, struct inputs *inputs, const bool *known,
+                      void (*shown)(void *context, uint64_t bytes, uint64_t total),
+                      void *context, struct error *ret_error);
 
     /* BEOFARM_RUN_DIR for the master, or NULL where the run directory cannot be seen from the
      * nodes. Borrowed from the backend. */
@@ -99,10 +132,28 @@ struct backend_ops {
     /* The network to keep to if farm.json names none, or NULL for any. */
     const char *(*network)(const struct backend *backend);
 
-    /* The pool of this farm. Creating one that exists resizes it. */
-    int (*pool_create)(struct backend *backend, int nodes, struct error *ret_error);
+    /* The pool of this farm. It is created with the one node that the master needs, and resized
+     * when the master runs: nodes are the master's and one for each worker. Creating one that
+     * exists is no error. Deleting gives back what was rented, as the settings say, and says so;
+     * 0 also if there is none. */
+    int (*pool_create)(struct backend *backend, const struct backend_listener *listener,
+                       struct error *ret_error);
     int (*pool_resize)(struct backend *backend, int nodes, struct error *ret_error);
-    int (*pool_delete)(struct backend *backend, struct error *ret_error);
+    int (*pool_delete)(struct backend *backend, const struct backend_listener *listener,
+                       struct error *ret_error);
+
+    /* Look after pool and nodes, as often as the backend thinks fit (this is called at every poll):
+     * replace nodes that failed, renew what nodes were given that ends. `alone`: the master does not
+     * run yet. -1: the farm is to be given up, with the reason. NULL: there is nothing to do. */
+    int (*look_after)(struct backend *backend, bool alone,
+                      const struct backend_listener *listener, struct error *ret_error);
+
+    /* How long a master that runs may take to say its hostname. NULL: as the session likes. */
+    int64_t (*master_limit_ns)(const struct backend *backend);
+
+    /* All tasks are submitted: see to it that the farm ends, and that what was rented goes back,
+     * when they have ended, with nobody watching. NULL: tasks end by themselves. */
+    int (*detach)(struct backend *backend, struct error *ret_error);
 
     /* The job of this farm on that pool. Creating one that exists (also a terminated one) opens it
      * for more tasks; terminating it kills what still runs in it. */
@@ -113,12 +164,22 @@ struct backend_ops {
     int (*task_submit)(struct backend *backend, const struct backend_task *task,
                        struct error *ret_error);
 
+    /* Accept many. *ret_accepted says how many were, also where an error ended it. NULL: they are
+     * submitted one by one. Callers use backend_submit. */
+    int (*tasks_submit)(struct backend *backend, const struct backend_lot *lot,
+                        size_t *ret_accepted, struct error *ret_error);
+
     int (*task_status)(struct backend *backend, const char *id,
                        struct backend_status *ret_status, struct error *ret_error);
 
+    /* Append the address of the node on which a task runs, for other nodes of the pool; nothing
+     * where it is not known. NULL: the task says it better. */
+    int (*task_address)(struct backend *backend, const char *id, struct buf *ret_address,
+                        struct error *ret_error);
+
     /* Append up to `max` bytes of a task's file, from `offset`, to ret_bytes. `file` is
-     * "stdout.txt", "stderr.txt" or "wd/...". Returns how many; 0 if there is nothing (yet); -1
-     * with a sentence. */
+     * "stdout.txt", "stderr.txt" or "wd/...". Returns how many, fewer than `max` only where there
+     * is no more at present; 0 if there is nothing (yet); -1 with a sentence. */
     int64_t (*task_read)(struct backend *backend, const char *id, const char *file,
                          uint64_t offset, size_t max, struct buf *ret_bytes,
                          struct error *ret_error);
@@ -140,8 +201,31 @@ struct backend_ops {
                                   const struct backend_status *status),
                      void *context, struct error *ret_error);
 
+    /* Bring what the farm has left with the backend into the run directory, as far as it is not
+     * there: the journal, results, output files. NULL: it is all there. */
+    int (*results_bring)(struct backend *backend, const struct backend_listener *listener,
+                         struct error *ret_error);
+
+    /* Say what was used so far, and what it costs by the user's own prices. NULL: nothing. */
+    int (*usage_say)(struct backend *backend, const struct backend_listener *listener,
+                     struct error *ret_error);
+
+    /* Say what `clean` would remove, a thing a sentence. NULL: what lies in the run directory. */
+    int (*belongings_say)(struct backend *backend, const struct backend_listener *listener,
+                          struct error *ret_error);
+
     /* Remove what the backend keeps of this farm; nothing may be running in it. */
     int (*clean)(struct backend *backend, struct error *ret_error);
+
+    /* Fill an empty run directory (context->run_dir) with what is needed to look after the farm's
+     * newest run, which was started elsewhere. The backend was opened on it. NULL: there is no
+     * elsewhere. */
+    int (*adopt)(struct backend *backend, struct error *ret_error);
+
+    /* Append a name that tells this run from all others, or nothing where none was begun; and the
+     * newest run that the service knows of. Both NULL: there is no elsewhere. */
+    int (*run_put)(struct backend *backend, struct buf *ret_name, struct error *ret_error);
+    int (*newest_put)(struct backend *backend, struct buf *ret_name, struct error *ret_error);
 };
 
 /* What every member begins with. */
@@ -157,6 +241,16 @@ struct backend *backend_open(const struct backend_context *context, struct error
 
 /* NULL is allowed. The tasks go on. */
 void backend_close(struct backend *backend);
+
+/* Submit a lot of tasks, all at once where the backend can. */
+int backend_submit(struct backend *backend, const struct backend_lot *lot, size_t *ret_accepted,
+                   struct error *ret_error);
+
+/* How long to wait before the next look, when `passed_ns` have passed since the first one. */
+int64_t backend_poll_ns(const struct backend *backend, int64_t passed_ns);
+
+__attribute__((format(printf, 2, 3))) void backend_say(const struct backend_listener *listener,
+                                                       const char *format, ...);
 
 /* Append the last `lines` lines of a task's file to ret_text, at most 64 KiB. */
 int backend_tail(struct backend *backend, const char *id, const char *file, int lines,

@@ -27,6 +27,7 @@ struct member {
     char id[BACKEND_TASK_ID_MAX + 1];
     enum member_state state;
     unsigned restarts; /* used */
+    bool seen;         /* in the present look at the backend's tasks */
     int64_t restart_ns;
 };
 
@@ -110,34 +111,55 @@ static void member_restart_later(struct crew *crew, struct member *member,
                member->restarts, crew->context.restarts);
 }
 
-static int member_check(struct crew *crew, struct member *member, struct error *ret_error)
+/* Submit it again if its pause is over. */
+static void member_restart(struct crew *crew, struct member *member)
 {
-    struct backend_status status;
-    struct backend *backend = crew->context.backend;
-    if (member->state == MEMBER_PAUSING && clock_monotonic_ns() >= member->restart_ns) {
-        struct error error;
-        if (member_submit(crew, member, &error) != 0) {
-            notice_say(crew, "%s", error.text);
-            member_restart_later(crew, member, &crew->last_status);
-        }
-    }
-    if (member->state != MEMBER_RUNNING)
-        return 0;
-    if (backend->ops->task_status(backend, member->id, &status, ret_error) != 0)
-        return -1;
-    if (status.state != BACKEND_ENDED)
-        return 0;
-    if (crew->dismissed || (!status.lost && !status.signal && status.exit_code == 0))
+    struct error error;
+    if (member->state != MEMBER_PAUSING || clock_monotonic_ns() < member->restart_ns ||
+        member_submit(crew, member, &error) == 0)
+        return;
+    notice_say(crew, "%s", error.text);
+    member_restart_later(crew, member, &crew->last_status);
+}
+
+static void member_see(struct crew *crew, struct member *member,
+                       const struct backend_status *status)
+{
+    if (member->state != MEMBER_RUNNING || status->state != BACKEND_ENDED)
+        return;
+    if (crew->dismissed || (!status->lost && !status->signal && status->exit_code == 0))
         member->state = MEMBER_LEFT;
     else
-        member_restart_later(crew, member, &status);
+        member_restart_later(crew, member, status);
+}
+
+static int member_compare(const void *key, const void *item)
+{
+    const struct member *left = key, *right = item;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+/* One of the backend's tasks; those of earlier generations are nobody's. */
+static int task_see(void *context, const char *id, const struct backend_status *status)
+{
+    struct crew *crew = context;
+    struct member key = {0};
+    if (roster_id_parse(id, &key.number, &key.generation) != 0)
+        return 0;
+    struct member *member = bsearch(&key, crew->members, (size_t)crew->count,
+                                    sizeof *crew->members, member_compare);
+    if (member && member->generation == key.generation) {
+        member->seen = true;
+        member_see(crew, member, status);
+    }
     return 0;
 }
 
-int crew_start(struct crew *crew, int count, const struct roster *roster,
-               struct error *ret_error)
+/* Take over workers 1 to `count`, and any more that run: those that do not are MEMBER_PAUSING. */
+static int members_find(struct crew *crew, int count, const struct roster *roster,
+                        struct error *ret_error)
 {
-    int known = roster_workers(roster), started = 0;
+    int known = roster_workers(roster);
     if (known < count)
         known = count;
     crew->members = calloc((size_t)known + 1, sizeof *crew->members);
@@ -147,30 +169,91 @@ int crew_start(struct crew *crew, int count, const struct roster *roster,
         struct member *member = &crew->members[crew->count];
         const struct roster_task *task = roster_worker(roster, number);
         bool running = task && task->status.state != BACKEND_ENDED;
+        if (!running && number > count)
+            continue; /* an earlier run of this farm had more workers */
         member->number = number;
         member->generation = task ? task->generation + !running : 1;
-        if (running)
-            snprintf(member->id, sizeof member->id, "%s", task->id);
-        else if (number > count)
-            continue; /* an earlier run of this farm had more workers */
-        else if (member_submit(crew, member, ret_error) != 0)
-            break;
+        member->state = running ? MEMBER_RUNNING : MEMBER_PAUSING;
+        roster_id_format(number, member->generation, member->id);
         crew->count++;
-        started++;
     }
-    if (started == 0 && count > 0)
+    return 0;
+}
+
+/* What is submitted together. */
+struct draft {
+    struct crew *crew;
+    int *members; /* by their places */
+    size_t count;
+    struct submission submission;
+};
+
+static int draft_give(void *context, size_t index, struct backend_task *ret_task,
+                      struct error *ret_error)
+{
+    struct draft *draft = context;
+    const struct crew_context *crew = &draft->crew->context;
+    const struct member *member = &draft->crew->members[draft->members[index]];
+    (void)ret_error;
+    submission_make_worker(&draft->submission, crew->farm, crew->master, member->number,
+                           member->generation);
+    *ret_task = draft->submission.task;
+    return 0;
+}
+
+/* Submit all that are to be. Those behind the first that could not be started are forgotten. */
+static int members_submit(struct crew *crew, size_t *ret_accepted, struct error *ret_error)
+{
+    struct draft draft = {.crew = crew,
+                          .members = calloc((size_t)crew->count + 1, sizeof(int))};
+    if (!draft.members)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of workers");
+    for (int i = 0; i < crew->count; i++)
+        if (crew->members[i].state == MEMBER_PAUSING)
+            draft.members[draft.count++] = i;
+    struct backend_lot lot = {.count = draft.count, .give = draft_give, .context = &draft};
+    int rc =
+        draft.count ? backend_submit(crew->context.backend, &lot, ret_accepted, ret_error) : 0;
+    for (size_t i = 0; i < *ret_accepted; i++)
+        crew->members[draft.members[i]].state = MEMBER_RUNNING;
+    free(draft.members);
+    return rc;
+}
+
+int crew_start(struct crew *crew, int count, const struct roster *roster,
+               struct error *ret_error)
+{
+    size_t accepted = 0;
+    int running = 0, wanted;
+    if (members_find(crew, count, roster, ret_error) != 0)
         return -1;
-    if (started < count)
-        notice_say(crew, "only %d of %d workers could be started: %s", started, count,
+    wanted = crew->count;
+    int rc = members_submit(crew, &accepted, ret_error);
+    for (int i = 0; i < wanted; i++) /* in the order of their numbers, as before */
+        if (crew->members[i].state == MEMBER_RUNNING)
+            crew->members[running++] = crew->members[i];
+    crew->count = running;
+    if (running == 0 && count > 0)
+        return -1;
+    if (rc != 0)
+        notice_say(crew, "only %d of %d workers could be started: %s", running, wanted,
                    ret_error->text);
     return 0;
 }
 
 int crew_check(struct crew *crew, struct error *ret_error)
 {
+    static const struct backend_status gone = {.state = BACKEND_ENDED, .lost = true};
+    struct backend *backend = crew->context.backend;
+    for (int i = 0; i < crew->count; i++) {
+        member_restart(crew, &crew->members[i]);
+        crew->members[i].seen = crew->members[i].state != MEMBER_RUNNING;
+    }
+    if (backend->ops->task_list(backend, task_see, crew, ret_error) != 0)
+        return -1;
     for (int i = 0; i < crew->count; i++)
-        if (member_check(crew, &crew->members[i], ret_error) != 0)
-            return -1;
+        if (!crew->members[i].seen)
+            member_see(crew, &crew->members[i], &gone);
     return 0;
 }
 
@@ -237,6 +320,9 @@ int crew_dismiss(struct crew *crew, int64_t patience_ns, struct error *ret_error
     int left = ends_wait(crew, clock_monotonic_ns() + patience_ns, ret_error);
     if (left <= 0)
         return left;
+    struct backend *backend = crew->context.backend;
+    if (backend->ops->tasks_submit) /* many: not one by one */
+        return backend->ops->job_terminate(backend, ret_error);
     if (interrupt_count() < 2) { /* the second Ctrl-C means at once */
         if (members_terminate(crew, false, ret_error) != 0)
             return -1;

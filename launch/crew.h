@@ -37,7 +37,7 @@ void crew_destroy(struct crew *crew); /* the tasks go on; NULL is allowed */
 int crew_start(struct crew *crew, int count, const struct roster *roster,
                struct error *ret_error);
 
-/* Look after them: notice the dead, restart whom to restart. */
+/* Look after them (one question to the backend): notice the dead, restart whom to restart. */
 int crew_check(struct crew *crew, struct error *ret_error);
 
 /* Submitted and, as far as was seen last, not ended; or about to be submitted again. */

@@ -8,7 +8,6 @@
 
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/store.h"
 #include "launch/disk.h"
 #include "launch/inventory.h"
 
@@ -81,11 +80,8 @@ int prepare_lay(struct preparation *preparation, const struct rundir *rundir,
     struct upload upload = {.screen = screen, .next_ns = clock_monotonic_ns() + SHOW_AFTER_NS};
     if (farm_write(preparation, rundir, ret_error) != 0)
         return -1;
-    struct store *store = store_open(backend->ops->store_uri(backend), ret_error);
-    if (!store)
-        return -1;
-    int rc = inputs_put(&preparation->inputs, store, known, upload_shown, &upload, ret_error);
-    store_close(store);
+    int rc = backend->ops->inputs_put(backend, &preparation->inputs, known, upload_shown,
+                                      &upload, ret_error);
     char *manifest = rc == 0 ? rundir_path(rundir, "files.json", ret_error) : NULL;
     rc = manifest ? inventory_write(manifest, &preparation->inputs, ret_error) : -1;
     free(manifest);

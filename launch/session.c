@@ -13,15 +13,15 @@
 #include "launch/interrupt.h"
 #include "launch/submission.h"
 
-#define POLL_SHORTEST_NS                                                                       \
-    (2 * CLOCK_MS_NS) /* so that a small farm on one machine starts at once */
-#define POLL_LONGEST_NS  (200 * CLOCK_MS_NS)
-#define POLL_SHARE       50 /* a poll comes after 1/50 of the time that has passed */
 #define CREW_CHECK_NS    (250 * CLOCK_MS_NS)
+#define CREW_CHECK_POLLS 10  /* so many of the shortest polls lie between two checks, too */
 #define HOSTNAME_LIMIT_S 120 /* for the first line, from when the master runs */
 #define PORT_LIMIT_S     1   /* for the listening event, from the first line */
 #define HOPELESS_NS      (2 * CLOCK_SECOND_NS) /* nobody came to help meanwhile */
 #define DISMISS_NS       (1 * CLOCK_SECOND_NS) /* for workers to go by themselves at the end */
+#define DISMISS_POLLS    20
+#define BLIND_LIMIT_NS   (1800 * CLOCK_SECOND_NS)
+#define FAILED_LINES     5 /* of a master's stderr that never said its hostname */
 
 struct session {
     struct session_context *context;
@@ -34,6 +34,11 @@ struct session {
     char *farm_json, *files_json;
     struct submission_farm farm;
     struct submission_master master;
+    struct backend_listener listener;
+    struct buf address;      /* of the master's node, as the backend says */
+    bool rented;             /* a pool may be there */
+    bool left;               /* the farm goes on without us */
+    int64_t blind_ns;        /* since when the backend cannot be asked; 0: it can */
     bool attached;           /* the master ran before we came */
     int old_port;            /* of the master before, whose workers may still run; else 0 */
     int64_t poll_started_ns; /* of the present step */
@@ -90,6 +95,9 @@ static int session_init(struct session *session, struct session_context *context
     session->context = context;
     session->backend = backend;
     session->screen = context->screen;
+    session->listener =
+        (struct backend_listener){.say = crew_notice, .context = context->screen};
+    buf_init(&session->address, 256);
     session->farm_json = rundir_path(context->rundir, "farm.json", ret_error);
     session->files_json = rundir_path(context->rundir, "files.json", ret_error);
     session->farm = (struct submission_farm){
@@ -113,6 +121,7 @@ static int session_init(struct session *session, struct session_context *context
 static void session_fini(struct session *session)
 {
     crew_destroy(session->crew);
+    buf_fini(&session->address);
     roster_close(&session->roster);
     if (session->follow.backend)
         follow_fini(&session->follow);
@@ -140,10 +149,9 @@ static int session_heed(struct session *session, struct error *ret_error)
 
 static void session_sleep(const struct session *session)
 {
-    int64_t pause = (clock_monotonic_ns() - session->poll_started_ns) / POLL_SHARE;
-    if (session->follow.progress.ended || pause < POLL_SHORTEST_NS)
-        pause = POLL_SHORTEST_NS;
-    interrupt_sleep(pause < POLL_LONGEST_NS ? pause : POLL_LONGEST_NS);
+    int64_t passed =
+        session->follow.progress.ended ? 0 : clock_monotonic_ns() - session->poll_started_ns;
+    interrupt_sleep(backend_poll_ns(session->backend, passed));
 }
 
 static bool master_ended(const struct session *session)
@@ -190,8 +198,8 @@ static int master_submit(struct session *session, struct error *ret_error)
     struct backend *backend = session->backend;
     const struct request *request = session->context->request;
     const struct roster_task *old = roster_master(&session->roster);
-    if (old_port_find(session, ret_error) != 0 ||
-        backend->ops->pool_create(backend, request->workers + 1, ret_error) != 0 ||
+    if (old_port_find(session, ret_error) != 0 || !(session->rented = true) ||
+        backend->ops->pool_create(backend, &session->listener, ret_error) != 0 ||
         backend->ops->job_create(backend, ret_error) != 0)
         return -1;
     submission_make_master(&submission, &session->farm,
@@ -213,26 +221,86 @@ static int master_attach(struct session *session, const struct roster_task *task
     return follow_step(&session->follow, NULL, NULL, ret_error) < 0 ? -1 : 0;
 }
 
-/* Step 2. Ends early if the master does. */
+/* Let the backend look after its nodes; it may give up the farm. */
+static int nodes_check(struct session *session, bool alone, struct error *ret_error)
+{
+    struct backend *backend = session->backend;
+    if (!backend->ops->look_after || session->heeded || session->follow.progress.ended)
+        return 0;
+    return backend->ops->look_after(backend, alone, &session->listener, ret_error);
+}
+
+static int64_t hostname_limit_ns(const struct session *session)
+{
+    const struct backend *backend = session->backend;
+    return backend->ops->master_limit_ns ? backend->ops->master_limit_ns(backend)
+                                         : HOSTNAME_LIMIT_S * CLOCK_SECOND_NS;
+}
+
+/* It runs and says nothing: what it said on stderr tells why, or nothing does. */
+static int hostname_miss(struct session *session, struct error *ret_error)
+{
+    struct buf said;
+    buf_init(&said, 128 << 10);
+    backend_tail(session->backend, session->follow.id, "stderr.txt", FAILED_LINES, &said, NULL);
+    while (said.size > 0 && said.data[said.size - 1] == '\n')
+        said.size--;
+    for (size_t i = 0; i < said.size; i++)
+        if (said.data[i] == '\n')
+            said.data[i] = '|';
+    const char *text = buf_text(&said);
+    error_set(ret_error, ERROR_BACKEND, "the master did not say its hostname within %.0f s%s%s",
+              (double)hostname_limit_ns(session) / CLOCK_SECOND_NS,
+              said.size ? "; its stderr: " : "; its stderr is empty", text ? text : "");
+    buf_fini(&said);
+    return -1;
+}
+
+/* The address of the master's node; that it is not known ends nothing. */
+static void address_ask(struct session *session)
+{
+    struct backend *backend = session->backend;
+    if (backend->ops->task_address && session->address.size == 0)
+        backend->ops->task_address(backend, session->follow.id, &session->address, NULL);
+}
+
+/* Where the master's stdout does not come, the address of its node and the port that it was to try
+ * lead to it as well. */
+static bool hostname_replace(struct session *session)
+{
+    if (session->context->request->farm.port == 0)
+        return false;
+    address_ask(session);
+    if (session->address.size > 0)
+        screen_notice(session->screen,
+                      "the master's stdout does not come; going on with its node's address");
+    return session->address.size > 0;
+}
+
+/* Step 2. Ends early if the master does. Where its stdout is late, the address of its node does
+ * as well. */
 static int hostname_await(struct session *session, struct error *ret_error)
 {
     const struct progress *progress = &session->follow.progress;
     int64_t named_ns = 0;
     session->poll_started_ns = clock_monotonic_ns();
     for (;;) {
-        if (session_poll(session, ret_error) != 0)
+        if (session_poll(session, ret_error) != 0 ||
+            nodes_check(session, session->running_ns == 0, ret_error) != 0)
             return -1;
         int64_t now = clock_monotonic_ns();
+        int64_t silent_ns = session->running_ns ? now - session->running_ns : 0;
         if (progress->host[0] && !named_ns)
             named_ns = now;
         if (master_ended(session) || (progress->host[0] && progress->listening) ||
-            (named_ns && now - named_ns > PORT_LIMIT_S * CLOCK_SECOND_NS))
+            (named_ns && now - named_ns > PORT_LIMIT_S * CLOCK_SECOND_NS &&
+             now - named_ns > CREW_CHECK_POLLS * session->backend->ops->poll_shortest_ns))
             return 0;
-        if (!named_ns && session->running_ns &&
-            now - session->running_ns > HOSTNAME_LIMIT_S * CLOCK_SECOND_NS)
-            return error_set(ret_error, ERROR_BACKEND,
-                             "the master did not say its hostname within %d s",
-                             HOSTNAME_LIMIT_S);
+        if (!named_ns && silent_ns > hostname_limit_ns(session) / 2 &&
+            hostname_replace(session))
+            return 0;
+        if (!named_ns && silent_ns > hostname_limit_ns(session))
+            return hostname_miss(session, ret_error);
         session_sleep(session);
     }
 }
@@ -281,9 +349,11 @@ static int workers_submit(struct session *session, struct error *ret_error)
 {
     const struct progress *progress = &session->follow.progress;
     const struct request *request = session->context->request;
+    struct backend *backend = session->backend;
+    address_ask(session);
     session->master = (struct submission_master){
-        .host = progress->host,
-        .address = progress->address,
+        .host = progress->host[0] ? progress->host : buf_text(&session->address),
+        .address = session->address.size ? buf_text(&session->address) : progress->address,
         .port = progress->listening ? progress->port : request->farm.port,
     };
     if (session->master.port == 0)
@@ -292,7 +362,9 @@ static int workers_submit(struct session *session, struct error *ret_error)
     if (!session->attached && session->old_port != session->master.port &&
         old_workers_kill(session, ret_error) != 0)
         return -1;
-    struct crew_context crew = {.backend = session->backend,
+    if (backend->ops->pool_resize(backend, request->workers + 1, ret_error) != 0)
+        return -1;
+    struct crew_context crew = {.backend = backend,
                                 .farm = &session->farm,
                                 .master = &session->master,
                                 .restarts = request->farm.limits.worker_restarts,
@@ -303,7 +375,9 @@ static int workers_submit(struct session *session, struct error *ret_error)
         return -1;
     if (request->workers == 0)
         hand_started_explain(session);
-    return crew_start(session->crew, request->workers, &session->roster, ret_error);
+    if (crew_start(session->crew, request->workers, &session->roster, ret_error) != 0)
+        return -1;
+    return backend->ops->detach ? backend->ops->detach(backend, ret_error) : 0;
 }
 
 /* Look after the workers; end a farm that has none and gets none. */
@@ -312,7 +386,8 @@ static int workers_check(struct session *session, struct error *ret_error)
     int64_t now = clock_monotonic_ns();
     struct backend *backend = session->backend;
     if (session->heeded || session->hopeless || session->follow.progress.ended ||
-        now - session->crew_checked_ns < CREW_CHECK_NS)
+        now - session->crew_checked_ns < CREW_CHECK_NS ||
+        now - session->crew_checked_ns < CREW_CHECK_POLLS * backend->ops->poll_shortest_ns)
         return 0;
     session->crew_checked_ns = now;
     if (crew_check(session->crew, ret_error) != 0)
@@ -331,32 +406,61 @@ static int workers_check(struct session *session, struct error *ret_error)
     return backend->ops->task_terminate(backend, session->follow.id, false, ret_error);
 }
 
+/* A farm that ends by itself is not ended because we cannot see it for a while: the network is
+ * gone, or this machine slept. True: go on. */
+static bool blind_bear(struct session *session, const struct error *error)
+{
+    int64_t now = clock_monotonic_ns();
+    if (!session->backend->ops->detach || !session->crew || session->heeded ||
+        error->code == ERROR_AUTH)
+        return false;
+    if (!session->blind_ns)
+        screen_notice(session->screen, "%s; trying on, the farm goes on meanwhile",
+                      error->text);
+    session->blind_ns = session->blind_ns ? session->blind_ns : now;
+    session->left = now - session->blind_ns > BLIND_LIMIT_NS;
+    return true;
+}
+
 /* Step 4. */
 static int master_follow(struct session *session, struct error *ret_error)
 {
     session->poll_started_ns = clock_monotonic_ns();
-    for (;;) {
-        if (session_poll(session, ret_error) != 0)
-            return -1;
+    while (!session->left) {
+        if (session_poll(session, ret_error) != 0) {
+            if (!blind_bear(session, ret_error))
+                return -1;
+            session_sleep(session);
+            continue;
+        }
+        session->blind_ns = 0;
         screen_progress(session->screen, &session->follow.progress);
         if (master_ended(session))
             return 0;
-        if (session->crew && workers_check(session, ret_error) != 0)
+        if ((session->crew && workers_check(session, ret_error) != 0) ||
+            nodes_check(session, false, ret_error) != 0)
             return -1;
         session_sleep(session);
     }
+    return 0;
 }
 
 /* The workers were told by the master that the farm is over; give back what was rented. */
 static int session_clear(struct session *session, struct error *ret_error)
 {
     struct backend *backend = session->backend;
+    int64_t patience = DISMISS_POLLS * backend->ops->poll_shortest_ns;
     int rc = 0;
     if (session->crew && session->heeded < 2)
-        rc = crew_dismiss(session->crew, DISMISS_NS, ret_error);
+        rc = crew_dismiss(session->crew, patience > DISMISS_NS ? patience : DISMISS_NS,
+                          ret_error);
     if (backend->ops->job_terminate(backend, rc == 0 ? ret_error : NULL) != 0)
         rc = -1;
-    if (backend->ops->pool_delete(backend, rc == 0 ? ret_error : NULL) != 0)
+    if (backend->ops->pool_delete(backend, &session->listener, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
+    if (backend->ops->results_bring &&
+        backend->ops->results_bring(backend, &session->listener, rc == 0 ? ret_error : NULL) !=
+            0)
         rc = -1;
     return rc;
 }
@@ -388,7 +492,17 @@ static int session_steps(struct session *session, struct error *ret_error)
         rc = hostname_await(session, ret_error);
     if (rc == 0 && !master_ended(session) && !session->heeded)
         rc = workers_submit(session, ret_error);
-    return rc == 0 ? master_follow(session, ret_error) : rc;
+    session->left =
+        rc == 0 && session->context->detach && !master_ended(session) && !session->heeded;
+    return rc == 0 && !session->left ? master_follow(session, ret_error) : rc;
+}
+
+/* Give back what was rented, also where the rest went wrong: what cannot be is said. */
+static void session_abandon(struct session *session)
+{
+    struct error error;
+    if ((session->rented || session->attached) && session_clear(session, &error) != 0)
+        screen_notice(session->screen, "%s", error.text);
 }
 
 int session_run(struct session_context *context, struct session_result *ret_result,
@@ -400,13 +514,15 @@ int session_run(struct session_context *context, struct session_result *ret_resu
     if (rc == 0) {
         rc = session_steps(&session, ret_error);
         screen_finish(session.screen);
-        outputs_bring(&session);
-        if (rc == 0)
+        if (rc != 0)
+            session_abandon(&session);
+        else if (!session.left)
             rc = session_clear(&session, ret_error);
-        else if (session.follow.backend)
-            session_clear(&session, NULL);
+        outputs_bring(&session);
     }
-    if (rc == 0) {
+    if (rc == 0 && session.left)
+        *ret_result = (struct session_result){.detached = true};
+    else if (rc == 0) {
         session_judge(&session, ret_result);
         progress_fini(ret_progress);
         *ret_progress = session.follow.progress; /* taken */

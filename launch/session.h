@@ -1,9 +1,9 @@
 /*
  * session.h - the four steps of a farm, as BeoPEST users know them:
  *
- *   1. submit the master task to the backend;
+ *   1. submit the master task to the backend, on the one node that there is yet;
  *   2. poll its stdout.txt until the first line says the master's hostname;
- *   3. submit the worker tasks with that hostname in their environment;
+ *   3. have the pool grow, and submit the worker tasks with that hostname in their environment;
  *   4. follow the master to its end, keep the workers alive, and clear up.
  *
  * A master that still runs (its `beofarm` was killed) is followed from where it is.
@@ -29,11 +29,13 @@ struct session_context {
     const struct request *request;
     struct screen *screen;
     struct homecoming homecoming;
+    bool detach; /* leave once all tasks are submitted */
 };
 
 struct session_result {
     int exit_code;                /* of enum error_code */
     bool resumable;               /* `run --resume` would go on with it */
+    bool detached;                /* it goes on without us */
     char outcome[ERROR_TEXT_MAX]; /* a sentence; "" if all went well */
 };
 

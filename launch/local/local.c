@@ -15,8 +15,10 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/store.h"
 #include "common/tree.h"
 #include "launch/disk.h"
+#include "launch/inputs.h"
 #include "launch/local/environment.h"
 #include "launch/local/supervisor.h"
 #include "launch/local/task.h"
@@ -79,6 +81,16 @@ static const char *local_store_uri(const struct backend *backend)
     return ((const struct local *)backend)->store_uri;
 }
 
+static int local_inputs_put(struct backend *backend, struct inputs *inputs, const bool *known,
+                            void (*shown)(void *context, uint64_t bytes, uint64_t total),
+                            void *context, struct error *ret_error)
+{
+    struct store *store = store_open(local_store_uri(backend), ret_error);
+    int rc = store ? inputs_put(inputs, store, known, shown, context, ret_error) : -1;
+    store_close(store);
+    return rc;
+}
+
 static const char *local_run_dir(const struct backend *backend)
 {
     return ((const struct local *)backend)->run_dir;
@@ -117,8 +129,17 @@ static int local_pool_resize(struct backend *backend, int nodes, struct error *r
     return note_write(local_of(backend), "pool.json", text, ret_error);
 }
 
-static int local_pool_delete(struct backend *backend, struct error *ret_error)
+static int local_pool_create(struct backend *backend, const struct backend_listener *listener,
+                             struct error *ret_error)
 {
+    (void)listener;
+    return local_pool_resize(backend, 1, ret_error);
+}
+
+static int local_pool_delete(struct backend *backend, const struct backend_listener *listener,
+                             struct error *ret_error)
+{
+    (void)listener;
     return note_remove(local_of(backend), "pool.json", ret_error);
 }
 
@@ -362,13 +383,17 @@ static int local_clean(struct backend *backend, struct error *ret_error)
 const struct backend_ops local_backend_ops = {
     .kind = "local",
     .one_machine = true,
+    .poll_shortest_ns =
+        2 * CLOCK_MS_NS, /* so that a small farm on one machine starts at once */
+    .poll_longest_ns = 200 * CLOCK_MS_NS,
     .open = local_open,
     .close = local_close,
     .program_find = local_program_find,
     .store_uri = local_store_uri,
+    .inputs_put = local_inputs_put,
     .run_dir = local_run_dir,
     .network = local_network,
-    .pool_create = local_pool_resize,
+    .pool_create = local_pool_create,
     .pool_resize = local_pool_resize,
     .pool_delete = local_pool_delete,
     .job_create = local_job_create,

@@ -13,6 +13,10 @@
 #include "common/json.h"
 #include "common/schema.h"
 
+#define AZURE(pool)                                                                            \
+    "{\"name\": \"x\", \"work\": {" SWEEP                                                      \
+    "}, \"backend\": {\"kind\": \"azure\", \"pool\": {" pool "}}}"
+#define VM    "\"vm_size\": \"Standard_D2s_v5\""
 #define SWEEP "\"kind\": \"sweep\", \"command\": [\"./m\"], \"params\": {\"csv\": \"p.csv\"}"
 #define SHELL "\"kind\": \"sweep\", \"params\": {\"csv\": \"p.csv\"}, \"shell\": "
 #define FOREIGN                                                                                \
@@ -43,9 +47,31 @@ static void mistakes_are_all_reported(void **state)
          "\"port\": 70000, \"worker\": {\"slots\": 0}}",
          "f.json: $.work.kind: \"swep\" is unknown; did you mean \"sweep\"? (known: \"sweep\", "
          "\"socket\", \"external\", \"pest\")\n"
-         "f.json: $.backend.kind: \"slurm\" is unknown; known: \"local\"\n"
+         "f.json: $.backend.kind: \"slurm\" is unknown; known: \"local\", \"azure\"\n"
          "f.json: $.port: expected a whole number from 0 to 65535, found 70000\n"
          "f.json: $.worker.slots: expected \"auto\" or a whole number from 1 to 4096, found 0"},
+        {"{\"name\": \"x\", \"work\": {" SWEEP "}, \"backend\": {\"kind\": \"azure\"}}",
+         "f.json: $.backend: the key \"pool\" is missing"},
+        {AZURE("\"start\": {\"kind\": \"none\"}"),
+         "f.json: $.backend.pool: needs \"vm_size\", such as \"Standard_D4s_v5\"; or \"id\" "
+         "and \"reuse\": true, for a pool that is there"},
+        {AZURE("\"reuse\": true"),
+         "f.json: $.backend.pool: \"reuse\" needs \"id\": which pool?"},
+        {AZURE(VM ", \"min\": 0, \"formula\": \"x=1;\""),
+         "f.json: $.backend.pool.formula: takes the place of \"min\": name one of them"},
+        {AZURE(VM ", \"image\": {\"id\": \"/x\", \"sku\": \"s\"}"),
+         "f.json: $.backend.pool.image: needs \"publisher\", \"offer\" and \"sku\"; or \"id\" "
+         "alone, an image of your own\n"
+         "f.json: $.backend.pool.image: an image of your own needs \"agent\": which node agent "
+         "goes with it, such as \"batch.node.ubuntu 24.04\""},
+        {AZURE(VM ", \"start\": {\"kind\": \"container\", \"packages\": [\"gdb\"]}"),
+         "f.json: $.backend.pool.start: \"kind\": \"container\" needs \"image\"\n"
+         "f.json: $.backend.pool.start.packages: is for \"kind\": \"packages\""},
+        {AZURE(VM ", \"start\": {\"kind\": \"none\", \"image\": \"i\"}"),
+         "f.json: $.backend.pool.start.image: is for \"kind\": \"container\""},
+        {AZURE(VM ", \"public_ip\": false"),
+         "f.json: $.backend.pool.public_ip: nodes without public addresses need \"subnet\", "
+         "with a way out"},
         {"{\"name\": \"x\", \"work\": {" SHELL "false, \"command\": \"./m\"}}",
          "f.json: $.work.command: a command of one text needs \"shell\": true; or write an "
          "array, "

@@ -32,7 +32,7 @@ static int backend_setup(void **state)
     struct backend_context context = {.run_dir = run_dir};
     mkdir(run_dir, 0777);
     backend = backend_open(&context, &error);
-    return !backend || backend->ops->pool_create(backend, 3, &error) ||
+    return !backend || backend->ops->pool_create(backend, NULL, &error) ||
            backend->ops->job_create(backend, &error);
 }
 

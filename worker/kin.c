@@ -1,8 +1,12 @@
 /*
  * All of /proc is read: pid, parent, group and state of every process. Processes appear and
- * change parents while we look, so with SIGKILL the search is repeated until it finds nobody.
- * A process in the middle of an exec has no environment for a moment: whether it carries the key
- * cannot be told then, so one that is our own child (as orphans are) is looked at again.
+ * change parents while we look, so with SIGKILL the search is repeated until it finds nobody. One
+ * that forks after its directory was listed, and ends before its state is read, hides its child; but
+ * then it is one more zombie of ours (nobody else waits for them meanwhile), so a search counts only
+ * if the one before saw as many.
+ * A process in the middle of an exec has neither environment nor command line for a moment, on a
+ * busy machine for many: whether it carries the key cannot be told then, so one that is our own
+ * child (as orphans are) is looked at again.
  */
 #include "config.h"
 
@@ -20,9 +24,8 @@
 #include "common/buf.h"
 #include "worker/kin.h"
 
-#define PASSES          50   /* searches before giving up on processes that will not die */
+#define PASSES          250  /* searches before giving up on processes that will not die */
 #define PASS_PAUSE_US   2000 /* what the kernel may need to make a killed process a zombie */
-#define DOUBT_PASSES    10   /* searches before an empty environment is taken for what it is */
 #define QUIET_PASSES    3    /* searches that find nobody before kin_kill_all is content */
 #define ENVIRONMENT_MAX (4 << 20) /* how much of a process's environment is looked at */
 #define KEY_NAME        "BEOFARM_ATTEMPT_KEY="
@@ -44,14 +47,15 @@ struct kin {
 
 struct process {
     pid_t pid, parent, group;
-    bool is_kin;
+    bool is_zombie, is_kin;
 };
 
 enum key { KEY_ABSENT, KEY_CARRIED, KEY_UNKNOWN };
 
 struct processes {
-    struct process *list;
+    struct process *list; /* that live */
     size_t count, capacity;
+    size_t zombies; /* our own children among those that do not */
 };
 
 struct kin *kin_create(struct error *ret_error)
@@ -133,9 +137,9 @@ static bool read_stat(int proc_fd, pid_t pid, struct process *process)
     close(fd);
     text[got > 0 ? got : 0] = 0;
     char *end = strrchr(text, ')');
-    if (!end || strlen(end) < 4 || end[2] == 'Z' || end[2] == 'X')
+    if (!end || strlen(end) < 4)
         return false;
-    *process = (struct process){.pid = pid};
+    *process = (struct process){.pid = pid, .is_zombie = end[2] == 'Z' || end[2] == 'X'};
     process->parent = (pid_t)strtol(end + 3, &end, 10);
     process->group = (pid_t)strtol(end, NULL, 10);
     return true;
@@ -149,7 +153,7 @@ static int list_processes(int proc_fd, struct processes *processes)
     if (!dir)
         return -1;
     rewinddir(dir);
-    processes->count = 0;
+    processes->count = processes->zombies = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
@@ -162,21 +166,26 @@ static int list_processes(int proc_fd, struct processes *processes)
             processes->capacity = wanted;
         }
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid != getpid() && read_stat(proc_fd, pid, &processes->list[processes->count]))
-            processes->count++;
+        struct process *process = &processes->list[processes->count];
+        if (pid == getpid() || !read_stat(proc_fd, pid, process))
+            continue;
+        processes->count += !process->is_zombie;
+        processes->zombies += process->is_zombie && process->parent == getpid();
     }
     closedir(dir);
     return 0;
 }
 
-/* What environment the process was started with; false if it is gone. */
-static bool read_environment(int proc_fd, pid_t pid, struct buf *text)
+/* "environ" or "cmdline", what the process was started with; false if it is gone. */
+static bool read_start(int proc_fd, pid_t pid, const char *file, struct buf *text)
 {
     char path[32];
-    snprintf(path, sizeof(path), "%d/environ", (int)pid);
+    snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+    buf_clear(text);
     int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return errno ==
+               ESRCH; /* a zombie, for newer kernels; older ones give nothing to read */
     read_whole(fd, text);
     close(fd);
     return true;
@@ -185,7 +194,7 @@ static bool read_environment(int proc_fd, pid_t pid, struct buf *text)
 /* Has the process BEOFARM_ATTEMPT_KEY=key, or, if `prefix`, one that begins with key and ':'? */
 static enum key find_key(int proc_fd, pid_t pid, const char *key, bool prefix, struct buf *text)
 {
-    if (!read_environment(proc_fd, pid, text))
+    if (!read_start(proc_fd, pid, "environ", text))
         return KEY_ABSENT;
     size_t name_size = strlen(KEY_NAME), key_size = strlen(key);
     const char *next = (const char *)text->data, *end = next + text->size;
@@ -197,7 +206,11 @@ static enum key find_key(int proc_fd, pid_t pid, const char *key, bool prefix, s
             return KEY_CARRIED;
         next += size + 1;
     }
-    return text->size ? KEY_ABSENT : KEY_UNKNOWN;
+    if (text->size)
+        return KEY_ABSENT;
+    bool is_whole = read_start(proc_fd, pid, "cmdline", text) && text->size;
+    buf_clear(text);
+    return is_whole ? KEY_ABSENT : KEY_UNKNOWN;
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -281,17 +294,13 @@ static void note_stranger(struct kin *kin, pid_t pid, int pid_fd)
 
 bool kin_may_have_key(struct kin *kin, pid_t pid, const char *key)
 {
-    struct process process;
     if (is_stranger(kin, pid))
         return false;
     int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (proc_fd < 0)
         return false;
     int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0); /* Linux 5.3 */
-    buf_clear(&kin->text);
-    enum key found = find_key(proc_fd, pid, key, false, &kin->text);
-    bool may = found == KEY_CARRIED ||
-               (found == KEY_UNKNOWN && read_stat(proc_fd, pid, &process)); /* no zombie */
+    bool may = find_key(proc_fd, pid, key, false, &kin->text) != KEY_ABSENT;
     if (pid_fd >= 0)
         note_stranger(kin, pid, pid_fd);
     close(proc_fd);
@@ -304,14 +313,18 @@ void kin_kill(struct kin *kin, pid_t pid, const char *key, int number, bool thor
     int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (proc_fd < 0 || list_processes(proc_fd, &processes) < 0)
         kill(-pid, number); /* no /proc: the group must do */
+    size_t zombies = SIZE_MAX;
     for (int pass = 0; proc_fd >= 0 && pass < PASSES; pass++) {
         size_t doubtful, marked = mark(proc_fd, &processes, pid, key, &kin->text, &doubtful);
         for (size_t i = 0; i < processes.count; i++)
             if (processes.list[i].is_kin)
                 kill(processes.list[i].pid, number);
-        if (!thorough || (!marked && !(doubtful && pass < DOUBT_PASSES)))
+        bool found_nobody = !marked && !doubtful;
+        if (!thorough || (found_nobody && processes.zombies == zombies))
             break;
-        usleep(PASS_PAUSE_US);
+        zombies = processes.zombies;
+        if (!found_nobody)
+            usleep(PASS_PAUSE_US);
         if (list_processes(proc_fd, &processes) < 0)
             break;
     }

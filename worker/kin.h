@@ -25,8 +25,9 @@ bool kin_has_orphans(struct kin *kin, bool (*is_expected)(void *context, pid_t p
                      void *context);
 
 /* Has the process BEOFARM_ATTEMPT_KEY=key in the environment it was started with? True also while
- * it has no environment to look at: it is in the middle of an exec. False for zombies. A process
- * that had an environment without any such key is not looked at again. */
+ * it has no environment to look at: it is in the middle of an exec; or it is a zombie, and what it
+ * left may have come to us after somebody listed our children. A process that had an environment
+ * without any such key is not looked at again. */
 bool kin_may_have_key(struct kin *kin, pid_t pid, const char *key);
 
 /* Send `number` to the kin of the child `pid`, itself included, key `key`: to those found in one

@@ -4,8 +4,8 @@
  *     crowd --workers 5000 --secret-file FILE --farm NAME [--delay-ms MS] [--credits N] HOST:PORT
  *
  * Each has a connection of its own over TCP: it proves the secret, says READY with one slot, takes
- * leases, returns a result for each (after MS milliseconds, one at a time, if there is a delay),
- * honours CANCEL, RECALL and STOP, and keeps up its heartbeat, as beofarm-worker does. A result has
+ * leases, returns a result for each (after MS milliseconds, one at a time, if there is a delay; none
+ * before all have joined, so that no farm is over before its last worker came), honours CANCEL, RECALL and STOP, and keeps up its heartbeat, as beofarm-worker does. A result has
  * the task's first value for each of the job's results. A worker that is refused in a way that
  * permits another try dials again; one that loses its link does not.
  *
@@ -158,7 +158,7 @@ static void work(void *context)
 {
     struct worker *worker = context;
     int64_t now_ns = clock_monotonic_ns();
-    while (worker->first) {
+    while (worker->first && worker->crowd->ready == worker->crowd->count) {
         struct lease *lease = worker->first;
         if (!lease->started_ns)
             lease->started_ns = now_ns;
@@ -227,6 +227,15 @@ static int take_recall(struct worker *worker, const struct buf *message, struct 
 
 /* What the master says */
 
+static void all_are_ready(struct crowd *crowd)
+{
+    printf("{\"event\":\"joined\",\"workers\":%u,\"after_s\":%.3f}\n", crowd->ready,
+           (double)(clock_monotonic_ns() - crowd->began_ns) / 1e9);
+    for (unsigned i = 0; i < crowd->count; i++)
+        if (crowd->workers[i].first)
+            loop_timer_arm(crowd->workers[i].work, clock_monotonic_ns());
+}
+
 static int take_job(struct worker *worker, const struct buf *message, struct error *error)
 {
     struct crowd *crowd = worker->crowd;
@@ -255,8 +264,7 @@ static int take_job(struct worker *worker, const struct buf *message, struct err
     rc = link_send(worker->link, &answer, error);
     buf_fini(&answer);
     if (++crowd->ready == crowd->count)
-        printf("{\"event\":\"joined\",\"workers\":%u,\"after_s\":%.3f}\n", crowd->ready,
-               (double)(clock_monotonic_ns() - crowd->began_ns) / 1e9);
+        all_are_ready(crowd);
     return rc;
 }
 

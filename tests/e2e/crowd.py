@@ -81,7 +81,7 @@ def thousands_of_workers_run_all_tasks(case):
     farm = farm_of(case, 4 * MANY)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     farm.start(preexec_fn=limited(1024, hard))  # as shells start programs
-    crowd = Crowd(case, farm, MANY, 600)  # so that all have come before it is over
+    crowd = Crowd(case, farm, MANY)
     farm.end()
     end = crowd.end()
     assert (end["joined"], end["stopped"], end["lost"], end["refused"]) == (MANY, MANY, 0, 0), end

@@ -16,6 +16,7 @@ AROUND_LINES = 12   # before and after a "not ok"
 END_LINES = 5
 LOG_LINES_MAX = 150
 LOG_BYTES = 1 << 20
+REASON_MAX = 300
 PASSES = {"PASS", "XFAIL"}
 KINDS = PASSES | {"FAIL", "XPASS", "SKIP", "ERROR"}
 PREFIX = ":test-result: "
@@ -120,19 +121,29 @@ def log_excerpt(path):
     return excerpt[:LOG_LINES_MAX]
 
 
+def reason(what, log):
+    """What the log says beside the test's "not ok", in a line; "" if nothing."""
+    name = what.rpartition(" - ")[2].removesuffix(" (ERROR)")
+    lines = log_excerpt(log) if log else []
+    for i, line in enumerate(lines):
+        if line.startswith("not ok") and line.endswith(name):
+            said = [text for text in lines[max(0, i - 3):i + 4] if text.startswith("# ")]
+            return " | ".join(text[2:].strip() for text in said[-3:])[:REASON_MAX]
+    return ""
+
+
 def report(tally):
+    """Failures first, each in a line: a reader may see only the beginning of this."""
+    for what, log in tally.failed:
+        print(f"FAILED: {what}: {reason(what, log)}".removesuffix(": "))
     if tally.skipped:
         print("Skipped:")
         for what in tally.skipped:
             print(f"  {what}")
-    shown = set()
-    for what, log in tally.failed:
-        print(f"FAILED: {what}")
-        if log and log not in shown:
-            shown.add(log)
-            print(f"  from {log}:")
-            for line in log_excerpt(log):
-                print(f"  | {line}")
+    for log in dict.fromkeys(log for _, log in tally.failed if log):
+        print(f"From {log}:")
+        for line in log_excerpt(log):
+            print(f"  | {line}")
     print(f"{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped")
 
 

@@ -83,6 +83,12 @@ void message_add_lease(struct buf *buf, struct attempt_id id, const void *payloa
     wire_put_bytes(buf, payload, size);
 }
 
+int message_put_folder(struct buf *buf, struct attempt_id id, uint64_t instance)
+{
+    return buf_printf(buf, "outputs/%llu.%u.%016llx", (unsigned long long)id.task, id.attempt,
+                      (unsigned long long)instance);
+}
+
 void message_add_result(struct buf *buf, const struct result *result)
 {
     put_attempt(buf, result->id);
@@ -97,6 +103,7 @@ void message_add_result(struct buf *buf, const struct result *result)
     wire_put_bytes(buf, result->values, result->values_size);
     wire_put_bytes(buf, result->error, result->error_size);
     wire_put_bytes(buf, result->stderr_tail, result->stderr_size);
+    wire_put_u8(buf, result->stored);
 }
 
 /* 1 after a good entry, 0 where the batch ended cleanly before it, -1 if it is damaged. */
@@ -144,6 +151,7 @@ int message_next_result(struct wire_reader *reader, struct result *ret_result,
     r->values = wire_get_bytes(reader, &r->values_size);
     r->error = wire_get_bytes(reader, &r->error_size);
     r->stderr_tail = wire_get_bytes(reader, &r->stderr_size);
+    r->stored = wire_get_u8(reader) != 0;
     if (status >= RESULT_LOST || r->stderr_size > MESSAGE_STDERR_MAX)
         reader->failed = true;
     return entry_done(reader, MESSAGE_RESULTS, ret_error);

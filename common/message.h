@@ -77,13 +77,20 @@ struct result {
     double cpu_s;          /* user + system of the process tree waited for; 0 if not known */
     int64_t max_rss_bytes; /* largest resident size; 0 if not known */
     uint32_t output_files; /* how many files were sent as OUTPUT for this attempt */
-    const void *values;    /* a values.h list; borrowed */
+    bool stored;        /* they were not sent, but put into the farm's container, which lies in
+                              the folder that message_put_folder tells */
+    const void *values; /* a values.h list; borrowed */
     size_t values_size;
     const char *error; /* a sentence where status is not ok; borrowed, not NUL-terminated */
     size_t error_size;
     const char *stderr_tail; /* the last bytes of stderr where status is not ok; borrowed */
     size_t stderr_size;      /* at most MESSAGE_STDERR_MAX */
 };
+
+/* The folder, below the run in the farm's container, of an attempt's output files: its name tells
+ * task, attempt and the worker's process (READY), since attempts of different masters may have the
+ * same number. Appends "outputs/TASK.ATTEMPT.INSTANCE". 0, or -1 (buf failed). */
+int message_put_folder(struct buf *buf, struct attempt_id id, uint64_t instance);
 
 /* Start a message of `type` in buf (cleared first). */
 void message_begin(struct buf *buf, enum message_type type);

@@ -42,6 +42,7 @@ struct journal {
     struct meta_entry *meta;
     struct journal_hooks hooks;
     bool resumed;
+    bool copied; /* the group that is being written: its copy is made */
     int lock_fd, event_fd;
 
     pthread_mutex_t db_lock, queue_lock;
@@ -86,9 +87,14 @@ static int group_commit(struct journal *journal, struct error *ret_error)
     if (hooks->prepare &&
         hooks->prepare(hooks->prepare_context, group->rows, group->count, ret_error) < 0)
         return -1;
+    if (hooks->copy && !journal->copied &&
+        hooks->copy(hooks->copy_context, group->rows, group->count, ret_error) < 0)
+        return -1;
+    journal->copied = true;
     pthread_mutex_lock(&journal->db_lock);
     rc = journal_db_commit(journal->db, group->rows, group->count, ret_error);
     if (rc == 0) {
+        journal->copied = false;
         commit_count(journal, group->count);
         if (hooks->committed)
             hooks->committed(hooks->committed_context, group->rows, group->count);
@@ -324,6 +330,8 @@ struct journal *journal_open(const char *path, enum journal_mode mode,
         error_errno(ret_error, errno, "cannot read the journal %s", path);
         goto fail;
     }
+    if (write && meta->restore && meta->restore(meta->restore_context, path, ret_error) < 0)
+        goto fail;
     journal->db = journal_db_open(path, write, &fresh, ret_error);
     if (!journal->db)
         goto fail;
@@ -450,6 +458,8 @@ int journal_add(struct journal *journal, const struct journal_row *row, uint64_t
 
     if (!copy.worker)
         copy.worker = "";
+    if (!copy.folder)
+        copy.folder = "";
     pthread_mutex_lock(&journal->queue_lock);
     rc = row_group_add(&journal->gathering, &copy);
     if (rc == 0) {

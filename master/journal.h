@@ -32,7 +32,8 @@
 #include "common/error.h"
 #include "common/message.h"
 
-#define JOURNAL_VERSION 2 /* of the tables; 1 had no notes; a newer journal is refused */
+/* Of the tables. 1 had no notes, 2 no folders; a newer journal is refused. */
+#define JOURNAL_VERSION 3
 #define JOURNAL_RETRY_S 1
 
 struct journal;
@@ -44,6 +45,10 @@ struct journal_meta {
     const char *params;    /* JSON array of the names of a task's values, as in the job */
     const char *results;   /* JSON array of the names of a result's values */
     bool brief;            /* results.csv has no columns for params and results (wide work) */
+    /* Called with the journal's path when its lock is held and it is not open yet: may put a journal
+     * in its place (master/replica.h). -1 with a sentence: journal_open fails. NULL: nothing. */
+    int (*restore)(void *context, const char *path, struct error *ret_error);
+    void *restore_context;
 };
 
 enum journal_mode {
@@ -59,18 +64,24 @@ struct journal_row {
     uint32_t attempts;    /* how many attempts the task took in all */
     const char *worker;   /* host of the worker; borrowed, NUL-terminated, "" if none */
     uint32_t worker_id;   /* its number in this master; not stored, for the hooks alone */
+    const char *folder;   /* where its output files lie in the farm's container, below the run;
+                             borrowed; NULL or "": in out/TASK */
     const void *params;   /* the task's payload, a values.h list; borrowed; unused if !ended */
     size_t params_size;
 };
 
 /* Called in the journal's thread. `prepare` runs before each commit with the rows of the group
  * and must be repeatable, since a failed group is tried again (outputs_prepare); -1 keeps the
- * group from being committed. `committed` runs after each commit (results_append). Either may be
- * NULL. Rows of all kinds (`ended` or not, notes) are passed; notes are not `ended`. */
+ * group from being committed. Then `copy` makes the group durable elsewhere (replica_append): it is
+ * called until it has returned 0 once, with the same rows. `committed` runs after each commit
+ * (results_append). Each may be NULL. Rows of all kinds (`ended` or not, notes) are passed; notes are not `ended`. */
 struct journal_hooks {
     int (*prepare)(void *context, const struct journal_row *rows, size_t count,
                    struct error *ret_error);
     void *prepare_context;
+    int (*copy)(void *context, const struct journal_row *rows, size_t count,
+                struct error *ret_error);
+    void *copy_context;
     void (*committed)(void *context, const struct journal_row *rows, size_t count);
     void *committed_context;
 };

@@ -46,8 +46,8 @@ struct journal_db {
 static const char *const statement_text[STATEMENTS] = {
     [INSERT_RESULT] =
         "INSERT INTO result(task, status, code, attempt, attempts, worker, slot, started_ns,"
-        " elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr, params)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"
+        " elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr, params, folder)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)"
         " ON CONFLICT(task) DO NOTHING",
     [INSERT_FAILURE] =
         "INSERT INTO attempt_failure(task, status, code, attempt, attempts, worker, slot,"
@@ -70,20 +70,23 @@ static const char *const statement_text[STATEMENTS] = {
     "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT "    \
     "NULL);"
 
-static const char create_text[] = CREATE_NOTE
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE result(task INTEGER PRIMARY KEY, " COMMON_COLUMNS ", params BLOB);"
-    "CREATE TABLE attempt_failure(id INTEGER PRIMARY KEY, task INTEGER NOT "
-    "NULL, " COMMON_COLUMNS ");";
+static const char create_text[] =
+    CREATE_NOTE "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+                "CREATE TABLE result(task INTEGER PRIMARY KEY, " COMMON_COLUMNS
+                ", params BLOB, folder TEXT);"
+                "CREATE TABLE attempt_failure(id INTEGER PRIMARY KEY, task INTEGER NOT "
+                "NULL, " COMMON_COLUMNS ");";
 
 #define SELECT_COLUMNS                                                                         \
     "task, status, code, attempt, attempts, worker, slot, started_ns, elapsed_s, cpu_s,"       \
     " max_rss, output_files, \"values\", error, stderr"
 
 static const char select_results[] =
-    "SELECT " SELECT_COLUMNS ", params FROM result ORDER BY task";
+    "SELECT " SELECT_COLUMNS ", params, folder FROM result ORDER BY task";
+static const char select_results_2[] = /* up to version 2 */
+    "SELECT " SELECT_COLUMNS ", params, NULL FROM result ORDER BY task";
 static const char select_failures[] =
-    "SELECT " SELECT_COLUMNS ", NULL FROM attempt_failure ORDER BY id";
+    "SELECT " SELECT_COLUMNS ", NULL, NULL FROM attempt_failure ORDER BY id";
 
 /* Fill the error from what SQLite says of its last failure. */
 static int db_error(const struct journal_db *db, struct error *ret_error, const char *doing)
@@ -221,14 +224,17 @@ static int db_identify(struct journal_db *db, bool *ret_fresh, struct error *ret
     return 0;
 }
 
-/* A journal of version 1 gets what came later. */
+/* A journal of an earlier version gets what came later. */
 static int db_upgrade(struct journal_db *db, struct error *ret_error)
 {
-    char text[256];
+    char text[320];
+    int64_t version = pragma_integer(db, "PRAGMA user_version");
 
-    if (pragma_integer(db, "PRAGMA user_version") >= JOURNAL_VERSION)
+    if (version >= JOURNAL_VERSION)
         return 0;
-    snprintf(text, sizeof text, "BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT",
+    snprintf(text, sizeof text,
+             "BEGIN IMMEDIATE; %s ALTER TABLE result ADD COLUMN folder TEXT;"
+             " PRAGMA user_version=%d; COMMIT",
              CREATE_NOTE, JOURNAL_VERSION);
     return sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) == SQLITE_OK
                ? 0
@@ -450,6 +456,8 @@ static int row_insert(struct journal_db *db, const struct journal_row *row)
     bind_bytes(s, 15, result->stderr_tail, result->stderr_size, false);
     if (row->ended)
         bind_bytes(s, 16, row->params, row->params_size, false);
+    if (row->ended)
+        bind_bytes(s, 17, row->folder, row->folder ? strlen(row->folder) : 0, true);
     rc = sqlite3_step(s);
     return rc == SQLITE_DONE ? sqlite3_reset(s) : rc;
 }
@@ -487,6 +495,7 @@ static int row_read(struct journal_db *db, sqlite3_stmt *s, bool ended, struct j
     sqlite3_int64 task = sqlite3_column_int64(s, 0);
     int status = sqlite3_column_int(s, 1);
     const unsigned char *worker = sqlite3_column_text(s, 5);
+    const unsigned char *folder = sqlite3_column_text(s, 16);
 
     if (task < 1 || status < 0 || status >= RESULT_STATUSES)
         return error_set(ret_error, ERROR_SYSTEM,
@@ -498,6 +507,7 @@ static int row_read(struct journal_db *db, sqlite3_stmt *s, bool ended, struct j
     row->worker = worker ? (const char *)worker : "";
     row->params = sqlite3_column_blob(s, 15);
     row->params_size = (size_t)sqlite3_column_bytes(s, 15);
+    row->folder = folder ? (const char *)folder : "";
     row->result = (struct result){
         .id = {(uint64_t)task, (uint32_t)sqlite3_column_int64(s, 3)},
         .status = (enum result_status)status,
@@ -523,7 +533,8 @@ int journal_db_replay(struct journal_db *db, bool ended,
                                   struct error *ret_error),
                       void *context, struct error *ret_error)
 {
-    const char *text = ended ? select_results : select_failures;
+    bool old = pragma_integer(db, "PRAGMA user_version") < 3;
+    const char *text = !ended ? select_failures : old ? select_results_2 : select_results;
     sqlite3_stmt *statement = NULL;
     struct journal_row row;
     int rc;

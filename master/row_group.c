@@ -36,8 +36,8 @@ void row_group_clear(struct row_group *group)
 
 static size_t row_bytes(const struct journal_row *row)
 {
-    return strlen(row->worker) + 1 + row->params_size + row->result.values_size +
-           row->result.error_size + row->result.stderr_size;
+    return strlen(row->worker) + 1 + strlen(row->folder) + 1 + row->params_size +
+           row->result.values_size + row->result.error_size + row->result.stderr_size;
 }
 
 int row_group_add(struct row_group *group, const struct journal_row *row)
@@ -59,6 +59,7 @@ int row_group_add(struct row_group *group, const struct journal_row *row)
         return -1;
     }
     buf_append(bytes, row->worker, strlen(row->worker) + 1);
+    buf_append(bytes, row->folder, strlen(row->folder) + 1);
     buf_append(bytes, row->params, row->params_size);
     buf_append(bytes, result->values, result->values_size);
     buf_append(bytes, result->error, result->error_size);
@@ -77,6 +78,8 @@ void row_group_resolve(struct row_group *group)
         struct result *result = &row->result;
 
         row->worker = at;
+        at += strlen(at) + 1;
+        row->folder = at;
         at += strlen(at) + 1;
         row->params = at;
         at += row->params_size;

@@ -471,7 +471,10 @@ static void nothing_is_committed_before_prepare_agrees(void **state)
 {
     const struct place *place = *state;
     struct hooked hooked = {.refuse = 1};
-    struct journal_hooks hooks = {hook_prepare, &hooked, hook_committed, &hooked};
+    struct journal_hooks hooks = {.prepare = hook_prepare,
+                                  .prepare_context = &hooked,
+                                  .committed = hook_committed,
+                                  .committed_context = &hooked};
     struct error error = {0};
     struct journal *journal = open_henry(place);
     struct pollfd poll_fd = {.fd = journal_fd(journal), .events = POLLIN};
@@ -496,7 +499,7 @@ static void closing_with_rows_that_cannot_be_written_says_how_many(void **state)
 {
     const struct place *place = *state;
     struct hooked hooked = {.refuse = 1000};
-    struct journal_hooks hooks = {hook_prepare, &hooked, NULL, NULL};
+    struct journal_hooks hooks = {.prepare = hook_prepare, .prepare_context = &hooked};
     struct error error = {0};
     struct journal *journal = open_henry(place);
 
@@ -724,6 +727,7 @@ static void a_journal_without_notes_is_brought_up_to_date(void **state)
     wait_committed(journal, add(journal, 1));
     assert_int_equal(journal_close(journal, NULL), 0);
     sql(place->path, "DROP TABLE note");
+    sql(place->path, "ALTER TABLE result DROP COLUMN folder");
     sql(place->path, "PRAGMA user_version=1");
 
     journal = journal_open(place->path, JOURNAL_READ, NULL, NULL);

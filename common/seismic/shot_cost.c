@@ -36,7 +36,7 @@ struct sizes {
         state; /* all that a step needs of the one before: two levels and the PML's memory */
     uint64_t record;   /* what is kept of one imaged step */
     uint64_t boundary; /* what is kept of one step for running backwards */
-    uint64_t spectrum; /* of one frequency: real and imaginary part, of both wavefields */
+    uint64_t spectrum; /* of one frequency: real and imaginary part */
     uint64_t fixed;    /* all that is no history */
     uint64_t imaged;   /* steps that are imaged */
 };
@@ -111,12 +111,14 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
     sizes.record = physics->record * inner / (wish->compress ? 2 : 1);
     sizes.boundary = physics->level * shell_bytes(shape);
-    sizes.spectrum = 2 * 2 * physics->record * inner;
+    sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
     sizes.fixed = physics->medium * sizes.field + waves * sizes.state;
     sizes.fixed += 2 * inner; /* the model as read; an image or perturbation */
     if (waves == 2)
-        sizes.fixed += 2 * inner + sizes.record; /* illumination and image, a record at hand */
+        sizes.fixed += 3 * inner; /* image, twice, and illumination */
+    if (waves == 2 && wish->method != SURVEY_MEMORY_FULL)
+        sizes.fixed += SHOT_PIECE * physics->record * inner;
     /* Traces at the propagator's steps and as recorded, twice each (observed, residual). */
     sizes.fixed += shape->traces * (shape->steps * 2 + shape->samples * 3) * REAL_BYTES;
     sizes.fixed += shape->points * 12;

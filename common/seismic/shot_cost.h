@@ -16,6 +16,9 @@
 #include "common/seismic/revolve.h"
 #include "common/seismic/survey.h"
 
+/* Snapshots that are handled at once where they are not used in place. */
+#define SHOT_PIECE 8
+
 /* All that the cost depends on. */
 struct shot_shape {
     int dims;

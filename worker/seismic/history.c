@@ -1,0 +1,264 @@
+/*
+ * Full storage is one segment without snapshots of the state, so that it and checkpointing are the
+ * same code, and equal to the bit because a wave does not care how its steps are grouped. A segment
+ * whose records lie in memory as they are is one wave_run; packed or spilled ones go piece by piece.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "worker/seismic/history_private.h"
+
+struct wave_run history_part(const struct wave_run *run, size_t first, size_t count)
+{
+    struct wave_run part = *run;
+    part.steps = count;
+    part.snapshots = part.shells = NULL;
+    part.scattered = NULL;
+    if (part.inject)
+        part.injected += first * wave_points_count(part.inject);
+    if (part.sample)
+        part.sampled += first * wave_points_count(part.sample);
+    return part;
+}
+
+size_t walk_snapshots(const struct walk *walk, size_t steps)
+{
+    return (steps + walk->options->every - 1) / walk->options->every;
+}
+
+size_t walk_piece_steps(const struct walk *walk)
+{
+    return SHOT_PIECE * walk->options->every;
+}
+
+int walk_piece_make(struct walk *walk, struct error *ret_error)
+{
+    size_t values = SHOT_PIECE * walk->wave->snapshot_size;
+    walk->piece = walk->piece ? walk->piece : malloc(values * sizeof(wave_real));
+    return walk->piece ? 0
+                       : error_set(ret_error, ERROR_SYSTEM, "no memory for a few wavefields");
+}
+
+void walk_forward(struct walk *walk, size_t first, size_t count, wave_real *snapshots,
+                  wave_real *shells)
+{
+    struct wave_run part = history_part(&walk->forward, first, count);
+    part.mode = WAVE_FORWARD;
+    part.every = walk->options->every;
+    part.snapshots = snapshots;
+    part.shells = shells;
+    if (first < walk->fresh) {
+        part.sample = NULL;
+        part.sampled = NULL;
+        part.illumination = NULL;
+    } else {
+        walk->fresh = first + count;
+    }
+    wave_run(walk->wave, &part);
+}
+
+/* Steps first to first + count - 1 are the records' items from 0 on. */
+static int record_segment(struct walk *walk, size_t first, size_t count,
+                          struct error *ret_error)
+{
+    size_t piece = walk_piece_steps(walk);
+    wave_real *place = vault_place(&walk->records, 0, walk_snapshots(walk, count));
+    if (place) {
+        walk_forward(walk, first, count, place, NULL);
+        return 0;
+    }
+    for (size_t at = 0; at < count; at += piece) {
+        size_t steps = count - at < piece ? count - at : piece;
+        walk_forward(walk, first + at, steps, walk->piece, NULL);
+        if (vault_put(&walk->records, walk_snapshots(walk, at), walk_snapshots(walk, steps),
+                      walk->piece, ret_error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int turn_segment(struct walk *walk, size_t first, size_t count, struct error *ret_error)
+{
+    size_t piece = walk_piece_steps(walk);
+    wave_real *place = vault_place(&walk->records, 0, walk_snapshots(walk, count));
+    if (place)
+        return walk->turn(walk->context, first, count, place, ret_error);
+    for (size_t end = count; end > 0;) {
+        size_t at = (end - 1) / piece * piece;
+        if (vault_get(&walk->records, walk_snapshots(walk, at), walk_snapshots(walk, end - at),
+                      walk->piece, ret_error) < 0 ||
+            walk->turn(walk->context, first + at, end - at, walk->piece, ret_error) < 0)
+            return -1;
+        end = at;
+    }
+    return 0;
+}
+
+static int open_records(struct walk *walk, size_t count, size_t values, bool pack,
+                        uint64_t memory_bytes, struct error *ret_error)
+{
+    const struct vault_options options = {
+        .count = count,
+        .values = values,
+        .memory_bytes = memory_bytes,
+        .dir = walk->options->spill_dir,
+        .pack = pack,
+        .threads = walk->wave->options.threads,
+    };
+    return vault_open(&walk->records, &options, ret_error);
+}
+
+/* Room for what revolve keeps: whole states. */
+static unsigned char *states_make(const struct walk *walk, size_t count,
+                                  struct error *ret_error)
+{
+    unsigned char *states = malloc(count * walk->wave->state_bytes + 1);
+    if (!states)
+        error_set(ret_error, ERROR_SYSTEM, "no memory for %zu states of %.3g GB each", count,
+                  (double)walk->wave->state_bytes * 1e-9);
+    return states;
+}
+
+static int follow(struct walk *walk, struct revolve *revolve, size_t segment,
+                  unsigned char *states, struct error *ret_error)
+{
+    size_t bytes = walk->wave->state_bytes, steps = walk->forward.steps;
+    for (;;) {
+        struct revolve_move move = revolve_next(revolve);
+        size_t first = (size_t)move.from * segment, end = (size_t)move.to * segment;
+        switch (move.action) {
+        case REVOLVE_END:
+            return 0;
+        case REVOLVE_SAVE:
+            wave_save(walk->wave, states + move.slot * bytes);
+            break;
+        case REVOLVE_RESTORE:
+            if (move.slot == SIZE_MAX)
+                wave_clear(walk->wave);
+            else
+                wave_load(walk->wave, states + move.slot * bytes);
+            break;
+        case REVOLVE_ADVANCE:
+            walk_forward(walk, first, end - first, NULL, NULL);
+            break;
+        case REVOLVE_TURN:
+            end = end < steps ? end : steps;
+            if (record_segment(walk, first, end - first, ret_error) < 0 ||
+                turn_segment(walk, first, end - first, ret_error) < 0)
+                return -1;
+            break;
+        }
+    }
+}
+
+static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
+                         uint64_t memory_bytes, struct error *ret_error)
+{
+    size_t segment = (size_t)plan->segment * walk->options->every, steps = walk->forward.steps;
+    struct revolve revolve = {0};
+    unsigned char *states = NULL;
+    int rc = -1;
+    if (open_records(walk, (size_t)plan->segment, walk->wave->snapshot_size,
+                     walk->options->pack, memory_bytes, ret_error) < 0)
+        return -1;
+    if (!vault_place(&walk->records, 0, (size_t)plan->segment) &&
+        walk_piece_make(walk, ret_error) < 0)
+        return -1;
+    if (revolve_init(&revolve, (steps + segment - 1) / segment, (size_t)plan->snapshots,
+                     ret_error) == 0 &&
+        (states = states_make(walk, (size_t)plan->snapshots, ret_error)))
+        rc = follow(walk, &revolve, segment, states, ret_error);
+    revolve_fini(&revolve);
+    free(states);
+    return rc;
+}
+
+/* Run forwards, keeping the shells: in one go where they lie in memory. */
+static int record_shells(struct walk *walk, wave_real *piece, struct error *ret_error)
+{
+    size_t steps = walk->forward.steps, most = walk_piece_steps(walk);
+    wave_real *place = vault_place(&walk->records, 0, steps);
+    if (place) {
+        walk_forward(walk, 0, steps, NULL, place);
+        return 0;
+    }
+    for (size_t first = 0; first < steps; first += most) {
+        size_t count = steps - first < most ? steps - first : most;
+        walk_forward(walk, first, count, NULL, piece);
+        if (vault_put(&walk->records, first, count, piece, ret_error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Run the same backwards, turning its snapshots as they come. */
+static int turn_shells(struct walk *walk, wave_real *piece, struct error *ret_error)
+{
+    size_t most = walk_piece_steps(walk);
+    for (size_t end = walk->forward.steps; end > 0;) {
+        size_t first = (end - 1) / most * most;
+        struct wave_run part = history_part(&walk->forward, first, end - first);
+        part.mode = WAVE_BACKWARD;
+        part.every = walk->options->every;
+        part.sample = NULL;
+        part.sampled = NULL;
+        part.illumination = NULL;
+        part.snapshots = walk->piece;
+        part.shells = vault_place(&walk->records, first, end - first);
+        if (!part.shells) {
+            if (vault_get(&walk->records, first, end - first, piece, ret_error) < 0)
+                return -1;
+            part.shells = piece;
+        }
+        wave_run(walk->wave, &part);
+        if (walk->turn(walk->context, first, end - first, walk->piece, ret_error) < 0)
+            return -1;
+        end = first;
+    }
+    return 0;
+}
+
+static int walk_shells(struct walk *walk, struct error *ret_error)
+{
+    size_t shell = walk->wave->shell_size;
+    wave_real *piece = NULL;
+    int rc = -1;
+    if (open_records(walk, walk->forward.steps, shell, false, walk->options->memory_bytes,
+                     ret_error) < 0 ||
+        walk_piece_make(walk, ret_error) < 0)
+        return -1;
+    piece = malloc((walk_piece_steps(walk) * shell + 1) * sizeof(wave_real));
+    if (!piece)
+        error_set(ret_error, ERROR_SYSTEM, "no memory for a few boundaries");
+    else if (record_shells(walk, piece, ret_error) == 0)
+        rc = turn_shells(walk, piece, ret_error);
+    free(piece);
+    return rc;
+}
+
+int history_walk(struct wave *wave, const struct wave_run *forward,
+                 const struct history_options *options, history_turn turn, void *context,
+                 struct error *ret_error)
+{
+    int rc;
+    struct walk walk = {.wave = wave,
+                        .forward = *forward,
+                        .options = options,
+                        .turn = turn,
+                        .context = context,
+                        .records = {.fd = -1}};
+    struct revolve_plan all = {.segment = walk_snapshots(&walk, forward->steps)};
+    wave_clear(wave);
+    if (options->method == SURVEY_MEMORY_CHECKPOINTS)
+        rc = walk_segments(&walk, &options->plan, UINT64_MAX, ret_error);
+    else if (options->method == SURVEY_MEMORY_BOUNDARY)
+        rc = walk_shells(&walk, ret_error);
+    else if (options->method == SURVEY_MEMORY_FOURIER)
+        rc = walk_fourier(&walk, ret_error);
+    else
+        rc = walk_segments(&walk, &all, options->memory_bytes, ret_error);
+    vault_close(&walk.records);
+    free(walk.piece);
+    return rc;
+}

@@ -1,0 +1,118 @@
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "common/seismic/shot_cost.h"
+#include "worker/seismic/operators.h"
+
+static struct wave_run forward_run(const struct operators *operators, const wave_real *source,
+                                   wave_real *data, wave_real *illumination)
+{
+    return (struct wave_run){
+        .mode = WAVE_FORWARD,
+        .steps = operators->steps,
+        .inject = operators->sources,
+        .injected = source,
+        .sample = data ? operators->receivers : NULL,
+        .sampled = data,
+        .illumination = illumination,
+    };
+}
+
+void operators_forward(const struct operators *operators, const wave_real *source,
+                       wave_real *ret_data, wave_real *illumination)
+{
+    struct wave_run run = forward_run(operators, source, ret_data, illumination);
+    wave_clear(operators->wave);
+    wave_run(operators->wave, &run);
+}
+
+void operators_adjoint(const struct operators *operators, const wave_real *data,
+                       wave_real *ret_source)
+{
+    struct wave_run run = {
+        .mode = WAVE_TRANSPOSED,
+        .steps = operators->steps,
+        .inject = operators->receivers,
+        .injected = data,
+        .sample = operators->sources,
+        .sampled = ret_source,
+    };
+    wave_clear(operators->wave);
+    wave_run(operators->wave, &run);
+}
+
+int operators_born(const struct operators *operators, const wave_real *source,
+                   const wave_real *dm, wave_real *ret_data, wave_real *ret_data0,
+                   struct error *ret_error)
+{
+    struct wave_run first = forward_run(operators, source, ret_data0, NULL);
+    struct wave_run second = {
+        .mode = WAVE_FORWARD, .sample = operators->receivers, .sampled = ret_data, .dm = dm};
+    wave_real *piece = malloc(SHOT_PIECE * operators->wave->snapshot_size * sizeof(*piece));
+    if (!piece)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a few wavefields");
+    wave_clear(operators->wave);
+    wave_clear(operators->second);
+    for (size_t at = 0; at < operators->steps; at += SHOT_PIECE) {
+        size_t left = operators->steps - at, count = left < SHOT_PIECE ? left : SHOT_PIECE;
+        struct wave_run part = history_part(&first, at, count);
+        part.snapshots = piece;
+        wave_run(operators->wave, &part);
+        part = history_part(&second, at, count);
+        part.scattered = piece;
+        wave_run(operators->second, &part);
+    }
+    free(piece);
+    return 0;
+}
+
+/* What the turns of operators_image share. */
+struct imaging {
+    const struct operators *operators;
+    operators_residual residual;
+    void *context;
+    wave_real *data, *image;
+    bool begun;
+};
+
+static int image_turn(void *context, size_t first, size_t count, const wave_real *snapshots,
+                      struct error *ret_error)
+{
+    struct imaging *imaging = context;
+    const struct operators *operators = imaging->operators;
+    struct wave_run all = {
+        .mode = WAVE_TRANSPOSED,
+        .inject = operators->receivers,
+        .injected = imaging->data,
+        .every = operators->history.every,
+        .image = imaging->image,
+    };
+    if (!imaging->begun && imaging->residual(imaging->context, imaging->data, ret_error) < 0)
+        return -1;
+    imaging->begun = true;
+    struct wave_run part = history_part(&all, first, count);
+    part.scattered = snapshots;
+    wave_run(operators->second, &part);
+    return 0;
+}
+
+int operators_image(const struct operators *operators, const wave_real *source,
+                    operators_residual residual, void *context, wave_real *data,
+                    wave_real *image, wave_real *illumination, struct error *ret_error)
+{
+    struct imaging imaging = {
+        .operators = operators, .residual = residual, .context = context, .data = data};
+    struct wave_run run = forward_run(operators, source, data, illumination);
+    size_t points = operators->wave->points, every = operators->history.every;
+    imaging.image = calloc(points, sizeof(*imaging.image));
+    if (!imaging.image)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for an image");
+    wave_clear(operators->second);
+    int rc = history_walk(operators->wave, &run, &operators->history, image_turn, &imaging,
+                          ret_error);
+    for (size_t i = 0; rc == 0 && i < points; i++)
+        image[i] += (wave_real)every * imaging.image[i];
+    free(imaging.image);
+    return rc;
+}

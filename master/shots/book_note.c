@@ -1,0 +1,344 @@
+/* Notes, printed and read. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/store.h"
+#include "master/shots/book_private.h"
+
+#define HOLDER_DIGITS 16
+
+/* ---- printing ---- */
+
+static void put_list(struct buf *note, const size_t *values, size_t count)
+{
+    buf_append_text(note, "[");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(note, "%s%zu", i ? "," : "", values[i]);
+    buf_append_text(note, "]");
+}
+
+static void put_files(struct buf *note, const struct shot_file *files, size_t count)
+{
+    char hex[STORE_HASH_TEXT];
+    buf_append_text(note, "{");
+    for (size_t i = 0; i < count; i++) {
+        store_hash_format(files[i].hash, hex);
+        buf_printf(note, "%s\"%s\":\"%s\"", i ? "," : "", files[i].name, hex);
+    }
+    buf_append_text(note, "}");
+}
+
+int book_note_wave(const struct book_wave *wave, struct buf *note)
+{
+    buf_printf(note, "{\"wave\":{\"operation\":\"%s\",\"purpose\":",
+               shot_operation_name(wave->operation));
+    json_put_text(note, wave->purpose, strlen(wave->purpose));
+    buf_printf(note, ",\"iteration\":%d,\"band_hz\":[", wave->iteration);
+    json_put_real(note, wave->min_hz);
+    buf_append_text(note, ",");
+    json_put_real(note, wave->max_hz); /* infinity: null */
+    buf_append_text(note, "],\"shots\":");
+    put_list(note, wave->shots, wave->shot_count);
+    buf_append_text(note, ",\"files\":");
+    put_files(note, wave->files, wave->file_count);
+    if (wave->settings)
+        buf_printf(note, ",\"settings\":%s", wave->settings);
+    buf_append_text(note, "}}");
+    return buf_failed(note) ? -1 : 0;
+}
+
+int book_note_tasks(const size_t *shots, const size_t *sizes, size_t count, struct buf *note)
+{
+    buf_append_text(note, "{\"tasks\":[");
+    for (size_t i = 0; i < count; shots += sizes[i], i++) {
+        buf_append_text(note, i ? "," : "");
+        put_list(note, shots, sizes[i]);
+    }
+    buf_append_text(note, "]}");
+    return buf_failed(note) ? -1 : 0;
+}
+
+int book_note_finished(const char *sentence, struct buf *note)
+{
+    buf_append_text(note, "{\"finished\":");
+    json_put_text(note, sentence, strlen(sentence));
+    buf_append_text(note, "}");
+    return buf_failed(note) ? -1 : 0;
+}
+
+/* All attempts that one process holds. */
+static void put_holder(const struct book *book, uint64_t holder, struct buf *note)
+{
+    const char *comma = "";
+    buf_printf(note, "[\"%016" PRIx64 "\",[", holder);
+    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
+        const struct book_task *task = &book->tasks[t];
+        if (task->held_by != holder)
+            continue;
+        buf_printf(note, "%s[%zu,%u]", comma, t + 1, task->attempt);
+        comma = ",";
+    }
+    buf_append_text(note, "]]");
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+int book_note_collect(const struct book *book, struct buf *note, size_t *ret_count)
+{
+    size_t first = book_wave(book)->first, count = 0, put = 0;
+    uint64_t *holders = calloc(book->task_count - first + 1, sizeof(*holders));
+    if (!holders)
+        return -1;
+    for (size_t t = first; t < book->task_count; t++)
+        if (book->tasks[t].held_by)
+            holders[count++] = book->tasks[t].held_by;
+    qsort(holders, count, sizeof(*holders), by_number);
+    buf_append_text(note, "{\"collect\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i && holders[i] == holders[i - 1])
+            continue;
+        buf_append_text(note, put++ ? "," : "");
+        put_holder(book, holders[i], note);
+    }
+    buf_append_text(note, "]}");
+    free(holders);
+    *ret_count = put;
+    return buf_failed(note) ? -1 : 0;
+}
+
+/* ---- reading ---- */
+
+static int refuse(struct error *ret_error, const char *what)
+{
+    return error_set(ret_error, ERROR_SYSTEM,
+                     "the journal has a note that does not fit: %s; start a new run", what);
+}
+
+static int no_memory(struct error *ret_error)
+{
+    return error_set(ret_error, ERROR_SYSTEM, "no memory for the book of shots");
+}
+
+/* A list of shots, each below `limit`. */
+static int read_shots(const cJSON *list, size_t limit, size_t **ret_shots, size_t *ret_count)
+{
+    size_t count = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : 0, i = 0;
+    size_t *shots = calloc(count + 1, sizeof(*shots));
+    const cJSON *item;
+    if (!shots || count == 0)
+        goto fail;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!json_is_integer(item) || item->valuedouble < 0 ||
+            item->valuedouble >= (double)limit)
+            goto fail;
+        shots[i++] = (size_t)item->valuedouble;
+    }
+    *ret_shots = shots;
+    *ret_count = count;
+    return 0;
+fail:
+    free(shots);
+    return -1;
+}
+
+static bool are_rising(const size_t *shots, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (shots[i] <= shots[i - 1])
+            return false;
+    return true;
+}
+
+static int read_files(const cJSON *object, struct book_wave *wave)
+{
+    const cJSON *item;
+    size_t count = object ? (size_t)cJSON_GetArraySize(object) : 0;
+    wave->files = calloc(count + 1, sizeof(*wave->files));
+    if (!wave->files)
+        return -1;
+    cJSON_ArrayForEach(item, object)
+    {
+        struct shot_file *file = &wave->files[wave->file_count++];
+        if (!cJSON_IsString(item) || strlen(item->string) > SHOT_NAME_MAX ||
+            store_hash_parse(item->valuestring, file->hash) < 0)
+            return -1;
+        snprintf(file->name, sizeof(file->name), "%s", item->string);
+    }
+    return 0;
+}
+
+static int read_operation(const char *name, enum shot_operation *ret_operation)
+{
+    for (int i = 0; name && i < SHOT_OPERATIONS; i++)
+        if (strcmp(shot_operation_name((enum shot_operation)i), name) == 0) {
+            *ret_operation = (enum shot_operation)i;
+            return 0;
+        }
+    return -1;
+}
+
+static int read_wave(const cJSON *object, size_t limit, struct book_wave *wave)
+{
+    const cJSON *band = json_member(object, "band_hz");
+    const cJSON *low = cJSON_GetArrayItem(band, 0), *high = cJSON_GetArrayItem(band, 1);
+    const cJSON *purpose = json_member(object, "purpose");
+    const cJSON *iteration = json_member(object, "iteration");
+    const cJSON *settings = json_member(object, "settings");
+    if (read_operation(cJSON_GetStringValue(json_member(object, "operation")),
+                       &wave->operation) < 0 ||
+        !cJSON_IsString(purpose) || !json_is_integer(iteration) || !cJSON_IsNumber(low) ||
+        read_shots(json_member(object, "shots"), limit, &wave->shots, &wave->shot_count) < 0 ||
+        !are_rising(wave->shots, wave->shot_count) ||
+        read_files(json_member(object, "files"), wave) < 0)
+        return -1;
+    wave->iteration = (int)iteration->valuedouble;
+    wave->min_hz = low->valuedouble;
+    wave->max_hz = cJSON_IsNumber(high) ? high->valuedouble : INFINITY;
+    wave->purpose = strdup(purpose->valuestring);
+    struct buf text;
+    buf_init(&text, JSON_SIZE_MAX);
+    if (settings && json_put(&text, settings, 0) == 0)
+        wave->settings = strdup(buf_text(&text));
+    bool failed = buf_failed(&text) || !wave->purpose || (settings && !wave->settings);
+    buf_fini(&text);
+    return failed ? -1 : 0;
+}
+
+static int take_wave(struct book *book, const cJSON *object, struct error *ret_error)
+{
+    struct book_wave wave = {.first = book->task_count};
+    if (book->wave_count == book->wave_capacity) {
+        size_t capacity = book->wave_capacity ? 2 * book->wave_capacity : 16;
+        struct book_wave *waves = reallocarray(book->waves, capacity, sizeof(*waves));
+        if (!waves)
+            return no_memory(ret_error);
+        book->waves = waves;
+        book->wave_capacity = capacity;
+    }
+    if (read_wave(object, book->shots, &wave) < 0) {
+        book_wave_free(&wave);
+        return refuse(ret_error, "a wave");
+    }
+    book->waves[book->wave_count++] = wave;
+    book->round = book->task_count;
+    return 0;
+}
+
+static struct book_task *task_add(struct book *book)
+{
+    if (book->task_count == book->task_capacity) {
+        size_t capacity = book->task_capacity ? 2 * book->task_capacity : 64;
+        struct book_task *tasks = reallocarray(book->tasks, capacity, sizeof(*tasks));
+        if (!tasks)
+            return NULL;
+        book->tasks = tasks;
+        book->task_capacity = capacity;
+    }
+    struct book_task *task = &book->tasks[book->task_count++];
+    *task = (struct book_task){
+        .wave = book->wave_count - 1, .misfit = NAN, .norm = NAN, .seconds = NAN};
+    return task;
+}
+
+/* Undo what a note that turned out bad has added. */
+static void tasks_drop(struct book *book, size_t count)
+{
+    while (book->task_count > count)
+        book_task_free(&book->tasks[--book->task_count]);
+}
+
+static int take_tasks(struct book *book, const cJSON *list, struct error *ret_error)
+{
+    size_t first = book->task_count;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        struct book_task *task = task_add(book);
+        if (!task || read_shots(item, book->shots, &task->shots, &task->shot_count) < 0) {
+            tasks_drop(book, first);
+            return refuse(ret_error, "a round of shots");
+        }
+    }
+    book->round = first;
+    book_wave(book)->collecting = false;
+    return 0;
+}
+
+static int read_attempts(const struct book *book, size_t tasks, const cJSON *list,
+                         struct book_task *task)
+{
+    const cJSON *item;
+    task->attempts = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*task->attempts));
+    if (!task->attempts)
+        return -1;
+    cJSON_ArrayForEach(item, list)
+    {
+        const cJSON *number = cJSON_GetArrayItem(item, 0), *try = cJSON_GetArrayItem(item, 1);
+        if (!json_is_integer(number) || !json_is_integer(try) || number->valuedouble < 1 ||
+            number->valuedouble > (double)tasks ||
+            number->valuedouble <= (double)book_wave(book)->first)
+            return -1;
+        task->attempts[task->attempt_count++] = (struct attempt_id){
+            .task = (uint64_t)number->valuedouble, .attempt = (uint32_t)try->valuedouble};
+    }
+    return task->attempt_count ? 0 : -1;
+}
+
+static int take_collect(struct book *book, const cJSON *list, struct error *ret_error)
+{
+    size_t first = book->task_count;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *holder = cJSON_GetStringValue(cJSON_GetArrayItem(item, 0));
+        struct book_task *task = task_add(book);
+        if (!task || !holder || strlen(holder) != HOLDER_DIGITS ||
+            !(task->holder = strtoull(holder, NULL, 16)) ||
+            read_attempts(book, first, cJSON_GetArrayItem(item, 1), task) < 0) {
+            tasks_drop(book, first);
+            return refuse(ret_error, "a round that collects");
+        }
+    }
+    book->round = first;
+    book_wave(book)->collecting = true;
+    return 0;
+}
+
+static int take(struct book *book, const cJSON *note, struct error *ret_error)
+{
+    const cJSON *wave = json_member(note, "wave"), *tasks = json_member(note, "tasks");
+    const cJSON *collect = json_member(note, "collect");
+    const char *finished = cJSON_GetStringValue(json_member(note, "finished"));
+    if (wave)
+        return take_wave(book, wave, ret_error);
+    if (tasks && book->wave_count)
+        return take_tasks(book, tasks, ret_error);
+    if (collect && book->wave_count)
+        return take_collect(book, collect, ret_error);
+    if (!finished)
+        return refuse(ret_error, "one of an unknown kind");
+    free(book->finished);
+    book->finished = strdup(finished);
+    return book->finished ? 0 : no_memory(ret_error);
+}
+
+int book_take(struct book *book, const void *bytes, size_t size, struct error *ret_error)
+{
+    cJSON *note;
+    if (json_parse(bytes, size, "a note of the journal", JSON_STRICT, &note, ret_error) < 0)
+        return -1;
+    int rc = take(book, note, ret_error);
+    cJSON_Delete(note);
+    return rc;
+}

@@ -1,0 +1,127 @@
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/shots/order.h"
+
+#define UPDATES_PER_SECOND 1e9
+/* A task costs the farm some 50 us here and there; at 50 ms that is 0.1 %. */
+#define TASK_SECONDS 0.05
+/* Fewer tasks per slot than that, and the slots do not come out even. */
+#define TASKS_PER_SLOT 8
+
+int order_costs_init(struct order_costs *costs, size_t count)
+{
+    *costs = (struct order_costs){.count = count,
+                                  .updates = calloc(count + 1, sizeof(double)),
+                                  .seconds = calloc(count + 1, sizeof(double))};
+    if (!costs->updates || !costs->seconds) {
+        order_costs_fini(costs);
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        costs->updates[i] = 1;
+        costs->seconds[i] = NAN;
+    }
+    return 0;
+}
+
+void order_costs_fini(struct order_costs *costs)
+{
+    free(costs->updates);
+    free(costs->seconds);
+    *costs = (struct order_costs){0};
+}
+
+double order_estimate(const struct order_costs *costs, size_t shot)
+{
+    if (!isnan(costs->seconds[shot]))
+        return costs->seconds[shot];
+    double rate =
+        costs->sum_seconds > 0 ? costs->sum_updates / costs->sum_seconds : UPDATES_PER_SECOND;
+    return costs->updates[shot] / rate;
+}
+
+void order_learn(struct order_costs *costs, const size_t *shots, size_t count, double seconds)
+{
+    double expected = 0, share;
+    if (!(seconds > 0) || isinf(seconds))
+        return;
+    for (size_t i = 0; i < count; i++)
+        expected += order_estimate(costs, shots[i]);
+    for (size_t i = 0; i < count; i++) {
+        share = expected > 0 ? order_estimate(costs, shots[i]) / expected : 1.0 / (double)count;
+        costs->sum_updates += costs->updates[shots[i]];
+        costs->seconds[shots[i]] = share * seconds;
+    }
+    costs->sum_seconds += seconds;
+}
+
+struct item {
+    size_t shot;
+    double cost;
+};
+
+/* The costliest first; then by number, so that there is one order. */
+static int by_cost(const void *a, const void *b)
+{
+    const struct item *left = a, *right = b;
+    if (left->cost != right->cost)
+        return left->cost > right->cost ? -1 : 1;
+    return left->shot < right->shot ? -1 : left->shot > right->shot;
+}
+
+/* Shots may share a task as long as it is no longer than this. */
+static double seconds_together(const struct order_wish *wish, double all_seconds)
+{
+    if (wish->together)
+        return INFINITY;
+    if (!wish->slots)
+        return 0;
+    double fair = all_seconds / (double)(wish->slots * TASKS_PER_SLOT);
+    return fair < TASK_SECONDS ? fair : TASK_SECONDS;
+}
+
+static size_t fill(const struct item *items, size_t count, const struct order_wish *wish,
+                   double limit, size_t *sizes)
+{
+    size_t tasks = 0;
+    for (size_t i = 0; i < count; tasks++) {
+        double seconds = items[i].cost;
+        size_t first = i++;
+        while (i < count && (!wish->together || i - first < wish->together) &&
+               seconds + items[i].cost <= limit)
+            seconds += items[i++].cost;
+        sizes[tasks] = i - first;
+    }
+    return tasks;
+}
+
+size_t order_make(const struct order_costs *costs, const size_t *shots, size_t count,
+                  const struct order_wish *wish, size_t **ret_shots, size_t **ret_sizes)
+{
+    struct item *items = calloc(count + 1, sizeof(*items));
+    size_t *order = calloc(count + 1, sizeof(*order));
+    size_t *sizes = calloc(count + 1, sizeof(*sizes));
+    double all_seconds = 0;
+    if (!items || !order || !sizes) {
+        free(items);
+        free(order);
+        free(sizes);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (struct item){.shot = shots[i], .cost = order_estimate(costs, shots[i])};
+        all_seconds += items[i].cost;
+    }
+    qsort(items, count, sizeof(*items), by_cost);
+    size_t tasks = fill(items, count, wish, seconds_together(wish, all_seconds), sizes);
+    for (size_t i = 0; i < count; i++)
+        order[i] = items[i].shot;
+    free(items);
+    *ret_shots = order;
+    *ret_sizes = sizes;
+    return tasks;
+}

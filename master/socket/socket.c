@@ -286,11 +286,13 @@ static bool told_or_lingered(struct driver *driver)
     return false;
 }
 
+/* Not while a task runs again whose end was told, but not journaled, by a master that died. Only
+ * asked when all numbers have been given, so that none of the ended ones is yet to be. */
 static bool is_over(struct driver *driver)
 {
     struct book_totals totals = book_totals(driver->book);
-    return !totals.waiting && !totals.running && all_finished(driver) &&
-           told_or_lingered(driver);
+    return !totals.waiting && !totals.running && driver->ended_tasks >= driver->given &&
+           all_finished(driver) && told_or_lingered(driver);
 }
 
 static bool end_if_over(struct driver *driver)
@@ -396,6 +398,7 @@ static void give_up_until(struct driver *driver, uint64_t task)
 
 static void socket_ended(struct driver *driver, const struct result *result, bool resumed)
 {
+    driver->ended_tasks++;
     if (resumed)
         give_up_until(driver, result->id.task);
     else

@@ -67,7 +67,8 @@ struct driver {
     struct buf record, body, text; /* scratch: of records.c, of what is read, of requests.c */
     struct buf digest;             /* and of results.c */
 
-    uint32_t given; /* tasks that `next` has said */
+    uint32_t given;       /* tasks that `next` has said */
+    uint32_t ended_tasks; /* of those numbers that have been given, or are yet to be */
     uint32_t slots;
     uint32_t reserved;         /* task numbers up to this may be used after the next sync … */
     uint32_t reserved_durable; /* … and up to this now */

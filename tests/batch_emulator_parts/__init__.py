@@ -1,0 +1,1 @@
+"""The parts of tests/batch_emulator, an Azure Batch account on one machine."""

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,21 @@
 
 #define LINE_MAX_BYTES (64 << 10)
 
+static int kept_fd = -1; /* announce_keep */
+
+void announce_keep(const char *path)
+{
+    kept_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+}
+
 /* One write per line, so that a reader never sees half of one that was followed by another. */
 static void put_line(struct buf *line)
 {
     buf_append_text(line, "\n");
     if (!buf_failed(line))
         fd_write(STDOUT_FILENO, line->data, line->size); /* nobody reads any more? Go on. */
+    if (!buf_failed(line) && kept_fd >= 0)
+        fd_write(kept_fd, line->data, line->size);
     buf_fini(line);
 }
 

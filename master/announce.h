@@ -23,6 +23,10 @@ struct announce_progress {
     double elapsed_s;
 };
 
+/* From now on, write every line to the file PATH, too, which is made anew. What cannot be written
+ * there is dropped. */
+void announce_keep(const char *path);
+
 /* Each writes one line to stdout at once: first the host name, then the events of
  * docs/architecture.md. */
 void announce_host(const char *host);

@@ -8,12 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/azure/container.h"
+#include "common/azure/secret.h"
 #include "common/json.h"
 #include "common/manifest.h"
 #include "master/content.h"
+#include "master/gather.h"
 
 struct content {
     struct store *store; /* NULL where there are no files */
+    char *remote;        /* the container that it is a copy of; NULL: of none */
     struct manifest *manifest;
     char *text; /* files.json */
     size_t text_size;
@@ -43,8 +47,36 @@ static int read_manifest(struct content *content, const char *path, struct error
     return 0;
 }
 
+/* Of a container there is a copy in RUN_DIR/store: it can be read without waiting. */
+static int open_store(struct content *content, const char *store_uri, const char *run_dir,
+                      struct error *ret_error)
+{
+    char *uri = NULL;
+    if (!container_is(store_uri)) {
+        content->store = store_open(store_uri, ret_error);
+        return content->store ? 0 : -1;
+    }
+    if (!(content->remote = strdup(store_uri)) || asprintf(&uri, "dir:%s/store", run_dir) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a store");
+    content->store = store_open(uri, ret_error);
+    free(uri);
+    return content->store ? 0 : -1;
+}
+
+int content_gather(struct content *content, const char *run_dir, struct error *ret_error)
+{
+    char *dir = NULL;
+    if (!content->remote)
+        return 0;
+    if (asprintf(&dir, "%s/store", run_dir) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = gather_files(content->remote, content->manifest, dir, ret_error);
+    free(dir);
+    return rc;
+}
+
 struct content *content_open(const char *manifest_path, const char *store_uri,
-                             struct error *ret_error)
+                             const char *run_dir, struct error *ret_error)
 {
     struct content *content = calloc(1, sizeof(*content));
     if (!content || !(content->piece = malloc(MESSAGE_CHUNK))) {
@@ -61,8 +93,7 @@ struct content *content_open(const char *manifest_path, const char *store_uri,
                   manifest_path);
         goto fail;
     }
-    content->store = store_open(store_uri, ret_error);
-    if (content->store)
+    if (open_store(content, store_uri, run_dir, ret_error) == 0)
         return content;
 fail:
     content_close(content);
@@ -74,6 +105,7 @@ void content_close(struct content *content)
     if (!content)
         return;
     store_close(content->store);
+    secret_free(content->remote);
     manifest_destroy(content->manifest);
     free(content->text);
     free(content->piece);

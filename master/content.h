@@ -19,10 +19,15 @@
 struct content;
 
 /* `manifest_path` is files.json; if it does not exist the farm has no files. `store_uri` may be
- * NULL where the manifest is empty. NULL with a sentence. */
+ * NULL where the manifest is empty. Where it is a container, RUN_DIR/store takes a copy of what is in
+ * there (content_gather). NULL with a sentence. */
 struct content *content_open(const char *manifest_path, const char *store_uri,
-                             struct error *ret_error);
+                             const char *run_dir, struct error *ret_error);
 void content_close(struct content *content); /* NULL is allowed */
+
+/* Before anything is read: bring the files of the manifest from the container, if it is one. It may
+ * take long. 0, or -1 with a sentence. */
+int content_gather(struct content *content, const char *run_dir, struct error *ret_error);
 
 /* The manifest's hash as the job names it. Borrowed. */
 const char *content_manifest_hash(const struct content *content);

@@ -102,6 +102,10 @@ struct driver_ops {
      */
     bool independent;
 
+    /* Nobody in the master reads its tasks' output files: where the farm has a container, workers
+     * put them there, and they never come to RUN_DIR/out/TASK. */
+    bool outputs_unread;
+
     /* NULL with a sentence (ERROR_CONFIG names file:line or JSON path). */
     struct driver *(*open)(const struct driver_context *context, struct error *ret_error);
     void (*close)(struct driver *driver);

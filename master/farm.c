@@ -276,14 +276,37 @@ void farm_retry_expired(void *context)
     crew_resume(farm->crew);
 }
 
-void farm_lonely_expired(void *context)
+/* What has got on: tasks that came to be or ended, and steps. */
+static uint64_t count_steps(const struct farm *farm)
+{
+    struct scheduler_counts counts = scheduler_counts(farm->scheduler);
+    return counts.tasks + counts.done + counts.failed + farm->steps;
+}
+
+static void look_at_idleness(struct farm *farm)
+{
+    uint64_t got_on = count_steps(farm);
+    if (got_on == farm->got_on || farm->file.limits.idle_stop_s <= 0)
+        return;
+    farm->got_on = got_on;
+    farm->got_on_ns = clock_monotonic_ns();
+}
+
+void farm_idle_expired(void *context)
 {
     struct farm *farm = context;
-    farm_end(
-        farm, ERROR_INTERRUPTED,
-        "no worker has been there for %.0f s ($.limits.idle_stop_s); what is done is safe, "
-        "and the run can be resumed",
-        farm->file.limits.idle_stop_s);
+    int64_t limit_ns = (int64_t)(farm->file.limits.idle_stop_s * 1e9);
+    int64_t now = clock_monotonic_ns();
+    if (now - farm->got_on_ns < limit_ns) {
+        loop_timer_arm(farm->idle, farm->got_on_ns + limit_ns);
+        return;
+    }
+    uint32_t workers = scheduler_counts(farm->scheduler).workers;
+    farm_end(farm, ERROR_INTERRUPTED,
+             "nothing has got on for %.0f s ($.limits.idle_stop_s): %s; what is done is safe, "
+             "and the run can be resumed",
+             farm->file.limits.idle_stop_s,
+             workers ? "no task has ended" : "no worker is there");
 }
 
 void farm_parting_expired(void *context)
@@ -297,6 +320,7 @@ void farm_caught(int signal, void *context)
     struct farm *farm = context;
     if (farm->phase != FARM_RUNNING)
         loop_stop(farm->loop); /* the second time means now */
+    farm->quietly = signal != SIGINT && farm_has_container(farm) && farm->phase == FARM_RUNNING;
     farm_end(farm, ERROR_INTERRUPTED,
              "stopped by %s; what is done is safe, and the run can be "
              "resumed",
@@ -315,6 +339,7 @@ void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
     va_end(args);
     farm->exit_code = code;
     farm->phase = FARM_ENDING;
+    farm->ending_ns = clock_monotonic_ns();
 }
 
 static bool all_done(const struct farm *farm)
@@ -354,17 +379,22 @@ static void say_stop(void *context, struct member *member)
     member->ended_well = true;
 }
 
-static void announce_the_end(struct farm *farm)
+static void make_results_whole(struct farm *farm)
 {
     struct error error;
     if (journal_backlog(farm->journal, NULL) == 0 &&
         results_rewrite(farm->results, farm->journal, NULL, &error) < 0)
         farm_take_notice(farm, error.text);
+}
+
+static void announce_the_end(struct farm *farm)
+{
     struct announce_progress numbers;
     losses_flush(farm->losses);
     progress_read(farm->progress, &numbers);
     progress_say(farm->progress);
     announce_end(status_name(farm->exit_code), &numbers, farm->end.text);
+    farm_deliver_end(farm, status_name(farm->exit_code));
     log_info("%s", farm->end.text);
 }
 
@@ -381,17 +411,29 @@ static void look_for_the_end(struct farm *farm)
     if (farm->phase == FARM_RUNNING && all_done(farm))
         end_of_work(farm);
     /* A journal that cannot be written must not keep a stopped farm: workers keep the results. */
-    if (farm->phase == FARM_ENDING &&
-        (journal_backlog(farm->journal, NULL) == 0 || farm->journal_troubled))
+    if ((farm->phase != FARM_ENDING && farm->phase != FARM_DELIVERING) ||
+        (journal_backlog(farm->journal, NULL) > 0 &&
+         (!farm->journal_troubled || farm_container_waits(farm))))
+        return;
+    if (farm->quietly) {
+        farm_go_quietly(farm);
+        return;
+    }
+    if (farm->phase == FARM_ENDING)
+        make_results_whole(farm);
+    if (farm_deliver(farm))
         part(farm);
 }
 
 int64_t farm_turn(void *context)
 {
     struct farm *farm = context;
+    if (farm_is_superseded(farm))
+        return 0;
     look_at_backlog(farm);
     feed(farm);
     act_all(farm);
+    look_at_idleness(farm);
     look_for_the_end(farm);
     int64_t may_sleep_ns = crew_flush(farm->crew);
     /* Workers that are just joining are told, too: they would dial in vain for a long time. */

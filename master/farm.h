@@ -16,6 +16,7 @@ struct farm_options {
     const char *manifest_path; /* files.json */
     const char *run_dir;       /* for journal.db, results.csv, out/ */
     const char *store;         /* URI; NULL or "": none */
+    const char *run;           /* whose blobs are ours, if the store is a container */
     const char *secret;        /* 64 hex digits */
     const char *network;       /* interface or CIDR; NULL: farm.json's, or all */
     const char *driver_socket; /* --driver-socket: parameter sets come from there; NULL: no */

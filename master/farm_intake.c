@@ -63,6 +63,11 @@ static void journal(struct farm *farm, const struct result *result, const struct
                               .attempts = attempts,
                               .worker = member ? member->host : "",
                               .worker_id = member ? member->id : 0};
+    struct buf folder;
+    buf_init(&folder, 256);
+    if (member && ended && result->stored && result->output_files &&
+        message_put_folder(&folder, result->id, member->instance) == 0)
+        row.folder = buf_text(&folder);
     buf_clear(&farm->scratch);
     if (ended &&
         farm->driver_ops->payload(farm->driver, result->id.task, &farm->scratch) == 0) {
@@ -71,6 +76,7 @@ static void journal(struct farm *farm, const struct result *result, const struct
     }
     if (journal_add(farm->journal, &row, &farm->last_sequence, &error) < 0)
         farm_end(farm, error.code, "%s", error.text);
+    buf_fini(&folder);
 }
 
 /* "the model ended with exit status 1 (attempt 3, on n2)" */
@@ -110,6 +116,7 @@ void farm_record_failure(struct farm *farm, const struct result *result, struct 
                          uint32_t attempts)
 {
     journal(farm, result, member, attempts, false);
+    farm->steps++;
 }
 
 uint64_t farm_note(void *context, const void *bytes, size_t size)
@@ -220,8 +227,9 @@ static int take_result(struct farm *farm, struct member *member, const struct re
 {
     bool good = result->status == RESULT_OK && !has_ended(farm, result->id.task);
     /* Before the scheduler counts it as the one: are its files really here? */
-    if (good && outputs_seal(farm->outputs, member->id, result->id, result->output_files,
-                             ret_error) < 0)
+    if (good && !result->stored &&
+        outputs_seal(farm->outputs, member->id, result->id, result->output_files, ret_error) <
+            0)
         return -1;
     uint32_t attempts = scheduler_attempts(farm->scheduler, result->id);
     enum scheduler_verdict verdict = judge(farm, member, result);
@@ -287,7 +295,8 @@ static int take_ready(struct farm *farm, struct member *member, const struct buf
     member->instance = ready.instance;
     if (farm->widest < ready.slots)
         farm->widest = ready.slots;
-    loop_timer_disarm(farm->lonely);
+    farm->steps +=
+        farm->steps == 0; /* the first that is there; others may come and go for ever */
     announce_worker(member->id, "joined", member->host, member->transport, member->slots);
     while ((rc = message_next_attempt(&reader, &id, ret_error)) > 0)
         adopt(farm, member, id);
@@ -362,6 +371,7 @@ static int take_output(struct farm *farm, struct member *member, const struct bu
     if (rc < 0 && ret_error->code != ERROR_SYSTEM)
         return -1;
     tell_outputs_trouble(farm, rc < 0 ? ret_error : NULL);
+    farm->steps += rc == 0;
     if (rc == 0)
         return 0;
     /* The disk is full or failing: keep the piece, and the sender waiting, until it is not. */
@@ -427,8 +437,5 @@ void farm_take_loss(void *context, struct member *member, const char *sentence)
                  sentence);
         losses_add(farm->losses, text);
     }
-    if (farm->file.limits.idle_stop_s > 0 && scheduler_counts(farm->scheduler).workers == 0)
-        loop_timer_arm(farm->lonely,
-                       clock_monotonic_ns() + (int64_t)(farm->file.limits.idle_stop_s * 1e9));
     progress_touch(farm->progress);
 }

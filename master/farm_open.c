@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "common/clock.h"
 #include "common/hex.h"
 #include "common/json.h"
 #include "common/mpi_world.h"
@@ -59,7 +60,8 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         mkdir(out, 0777); /* if that fails, laying the files will say why */
     free(out);
     mkdir(farm->folder, 0777);
-    if (content_lay(farm->content, farm->folder, ret_error) < 0)
+    if (content_gather(farm->content, run_dir, ret_error) < 0 ||
+        content_lay(farm->content, farm->folder, ret_error) < 0)
         return -1;
     const struct driver_context context = {
         .work = farm->file.work,
@@ -132,15 +134,29 @@ static int open_journal(struct farm *farm, const cJSON *job, struct error *ret_e
                                           .params = params ? params : "[]",
                                           .results = results ? results : "[]",
                                           .brief = farm->driver_ops->brief &&
-                                                   farm->driver_ops->brief(farm->driver)};
+                                                   farm->driver_ops->brief(farm->driver),
+                                          .restore = farm->replica ? replica_restore : NULL,
+                                          .restore_context = farm->replica};
         farm->journal = journal_open(path, JOURNAL_WRITE, &meta, ret_error);
         rc = farm->journal ? 0 : -1;
     }
+    if (rc == 0 && farm->replica)
+        rc = replica_begin(farm->replica, farm->journal, ret_error);
     free(path);
     free(text);
     free(params);
     free(results);
     return rc;
+}
+
+static int open_folders(struct farm *farm, struct error *ret_error)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/outputs.csv", farm->options->run_dir) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    farm->folders = folders_open(path, farm->journal, ret_error);
+    free(path);
+    return farm->folders ? 0 : -1;
 }
 
 static int open_records(struct farm *farm, struct error *ret_error)
@@ -155,10 +171,14 @@ static int open_records(struct farm *farm, struct error *ret_error)
     free(path);
     if (!farm->results)
         return -1;
+    if (farm->replica && open_folders(farm, ret_error) < 0)
+        return -1;
     const struct journal_hooks hooks = {.prepare = outputs_prepare,
                                         .prepare_context = farm->outputs,
-                                        .committed = results_append,
-                                        .committed_context = farm->results};
+                                        .copy = farm->replica ? replica_append : NULL,
+                                        .copy_context = farm->replica,
+                                        .committed = farm_container_committed,
+                                        .committed_context = farm};
     journal_set_hooks(farm->journal, &hooks);
     farm->journal_watch = loop_watch_add(farm->loop, journal_fd(farm->journal), LOOP_READ,
                                          farm_journal_ready, farm, ret_error);
@@ -186,7 +206,7 @@ static int make_scheduler(struct farm *farm, const cJSON *job, struct error *ret
 
 static int open_work(struct farm *farm, struct error *ret_error)
 {
-    if (open_driver(farm, ret_error) < 0)
+    if (open_driver(farm, ret_error) < 0 || farm_container_open(farm, ret_error) < 0)
         return -1;
     cJSON *job = make_job(farm, ret_error);
     int rc = job ? 0 : -1;
@@ -198,6 +218,8 @@ static int open_work(struct farm *farm, struct error *ret_error)
         rc = open_records(farm, ret_error);
     if (rc == 0) {
         cJSON_AddStringToObject(job, "run", journal_meta_get(farm->journal, "run"));
+        if (farm->replica && farm->driver_ops->outputs_unread)
+            cJSON_AddTrueToObject(job, "stored");
         rc = print_job(farm, job, ret_error);
     }
     cJSON_Delete(job);
@@ -291,14 +313,24 @@ static int open_crew(struct farm *farm, struct error *ret_error)
     farm->pending = pending_create();
     farm->wake = loop_timer_add(farm->loop, farm_wake, farm);
     farm->retry = loop_timer_add(farm->loop, farm_retry_expired, farm);
-    farm->lonely = loop_timer_add(farm->loop, farm_lonely_expired, farm);
+    farm->idle = loop_timer_add(farm->loop, farm_idle_expired, farm);
     farm->parting = loop_timer_add(farm->loop, farm_parting_expired, farm);
     if (!farm->crew)
         return -1;
     farm->losses = losses_create(farm->loop, farm_take_notice, farm);
-    if (!farm->pending || !farm->wake || !farm->retry || !farm->lonely || !farm->parting ||
+    if (!farm->pending || !farm->wake || !farm->retry || !farm->idle || !farm->parting ||
         !farm->losses)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm");
+    return 0;
+}
+
+static int keep_what_is_said(struct farm *farm, struct error *ret_error)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/said.txt", farm->options->run_dir) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    announce_keep(path);
+    free(path);
     return 0;
 }
 
@@ -315,9 +347,12 @@ int farm_open(struct farm *farm, const struct farm_options *options, struct erro
     farm->loop = loop_create(ret_error);
     if (!farm->loop || loop_signals(farm->loop, signals, farm_caught, farm, ret_error) < 0)
         return -1;
-    farm->content = content_open(options->manifest_path, options->store, ret_error);
+    farm->content =
+        content_open(options->manifest_path, options->store, options->run_dir, ret_error);
     if (!farm->content || open_crew(farm, ret_error) < 0 ||
         open_rendezvous(farm, ret_error) < 0)
+        return -1;
+    if (farm_has_container(farm) && keep_what_is_said(farm, ret_error) < 0)
         return -1;
     announce_host(rendezvous_host(farm->rendezvous));
     announce_listening(rendezvous_host(farm->rendezvous), rendezvous_address(farm->rendezvous),
@@ -329,6 +364,11 @@ int farm_open(struct farm *farm, const struct farm_options *options, struct erro
     if (!farm->progress)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm");
     loop_set_turn(farm->loop, farm_turn, farm);
+    farm->got_on_ns = clock_monotonic_ns();
+    if (farm->file.limits.idle_stop_s > 0)
+        farm_idle_expired(farm); /* arms the timer */
+    if (farm->delivery)
+        loop_timer_arm(farm->delivery_due, clock_monotonic_ns());
     return 0;
 }
 
@@ -341,7 +381,10 @@ void farm_close(struct farm *farm)
     if (farm->driver)
         farm->driver_ops->close(farm->driver);
     loop_watch_remove(farm->journal_watch);
+    delivery_destroy(farm->delivery);
     journal_close(farm->journal, NULL);
+    replica_close(farm->replica);
+    folders_close(farm->folders);
     results_close(farm->results);
     outputs_close(farm->outputs);
     scheduler_destroy(farm->scheduler);

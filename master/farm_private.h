@@ -10,21 +10,25 @@
 #include "common/loop.h"
 #include "master/content.h"
 #include "master/crew.h"
+#include "master/delivery.h"
 #include "master/driver.h"
 #include "master/farm.h"
+#include "master/folders.h"
 #include "master/journal.h"
 #include "master/losses.h"
 #include "master/outputs.h"
 #include "master/pending.h"
 #include "master/progress.h"
 #include "master/rendezvous.h"
+#include "master/replica.h"
 #include "master/results.h"
 #include "master/scheduler.h"
 
 enum farm_phase {
     FARM_RUNNING,
-    FARM_ENDING, /* the end is decided: no more leases, the journal catches up */
-    FARM_PARTING /* STOP was sent: workers leave */
+    FARM_ENDING,     /* the end is decided: no more leases, the journal catches up */
+    FARM_DELIVERING, /* what came of it is put into the container */
+    FARM_PARTING     /* STOP was sent: workers leave */
 };
 
 struct farm {
@@ -52,9 +56,21 @@ struct farm {
 
     struct loop_timer *wake;    /* the scheduler's */
     struct loop_timer *retry;   /* for messages put off by a full disk */
-    struct loop_timer *lonely;  /* no worker for limits.idle_stop_s */
+    struct loop_timer *idle;    /* nothing has got on for limits.idle_stop_s */
     struct loop_timer *parting; /* workers that do not go */
 
+    /* A farm with a container (farm_container.c); NULL for others. */
+    struct replica *replica;
+    struct folders *folders;
+    struct delivery *delivery;
+    struct loop_timer *delivery_due;
+    bool whereabouts_said, delivery_troubled, delivered;
+    bool quietly; /* end without telling the workers */
+    int64_t delivery_begun_ns, deliver_again_ns, ending_ns;
+
+    uint64_t steps;         /* forward, of those that the scheduler does not count */
+    uint64_t got_on;        /* all of them, when last looked at */
+    int64_t got_on_ns;      /* when that changed last */
     uint32_t widest;        /* the most slots that a worker has had */
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
@@ -68,6 +84,17 @@ struct farm {
 /* farm_open.c: build everything in order; on failure, what was built is freed by farm_close. */
 int farm_open(struct farm *farm, const struct farm_options *options, struct error *ret_error);
 void farm_close(struct farm *farm);
+
+/* farm_container.c: nothing of it does anything where there is no container. */
+bool farm_has_container(const struct farm *farm);
+int farm_container_open(struct farm *farm, struct error *ret_error);
+void farm_container_committed(void *context, const struct journal_row *rows, size_t count);
+void farm_delivery_expired(void *context);
+bool farm_deliver(struct farm *farm); /* whether all is delivered, or given up */
+void farm_deliver_end(struct farm *farm, const char *status); /* after the end was announced */
+bool farm_container_waits(struct farm *farm); /* for the journal's copy, rather than end */
+void farm_go_quietly(struct farm *farm);
+bool farm_is_superseded(struct farm *farm);
 
 /* farm_replay.c: what earlier masters of this run have finished is finished. */
 int farm_replay(struct farm *farm, struct error *ret_error);
@@ -111,7 +138,7 @@ void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
 void farm_wake(void *context); /* a driver has news, or the scheduler's time has come */
 void farm_caught(int signal, void *context); /* SIGTERM, SIGINT */
 void farm_retry_expired(void *context);
-void farm_lonely_expired(void *context);
+void farm_idle_expired(void *context);
 void farm_parting_expired(void *context);
 void farm_journal_ready(unsigned events, void *context);
 int64_t farm_turn(void *context);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/azure/container.h"
 #include "common/descriptors.h"
 #include "common/errand.h"
 #include "common/log.h"
@@ -122,6 +123,7 @@ static int run(const struct arguments *arguments)
                                 .run_dir = arguments->run_dir ? arguments->run_dir
                                                               : getenv("BEOFARM_RUN_DIR"),
                                 .store = getenv("BEOFARM_STORE"),
+                                .run = container_target_get().run,
                                 .secret = getenv("BEOFARM_SECRET"),
                                 .network = getenv("BEOFARM_NETWORK"),
                                 .driver_socket = arguments->driver_socket};

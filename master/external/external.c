@@ -226,6 +226,7 @@ static int external_outcome(const struct driver *driver, struct error *ret_error
 
 const struct driver_ops driver_external = {
     .kind = "external",
+    .outputs_unread = true,
     .folder_is_output = true,
     .open = external_open,
     .close = external_close,

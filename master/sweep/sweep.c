@@ -99,6 +99,7 @@ static void sweep_ended(struct driver *driver, const struct result *result, bool
 const struct driver_ops driver_sweep = {
     .kind = "sweep",
     .independent = true,
+    .outputs_unread = true,
     .open = sweep_open,
     .close = sweep_close,
     .count = sweep_count,

@@ -24,7 +24,7 @@
  *    accepted for T, which is journaled: one attempt of each task, whatever was run how often.
  *  - A worker delivers no attempt that it was not asked for: one in whose sum is something that is
  *    not wanted leaves that sum out as a whole.
- *  - Those that were wanted and are not in the file that came (sum_file_entries tells), and all of a
+ *  - Those that were wanted and are not in the file that came (sum_reader_names tells), and all of a
  *    holder that is gone, are farmed again, as new tasks with the same `sum`, and collected by another
  *    collect task. sum_merge refuses files that have a task or a shot in common.
  *  - After a collect task's result was acknowledged the worker forgets what it delivered. Any task

@@ -1,0 +1,45 @@
+/*
+ * segy_private.h - shared by the segy*.c files alone.
+ */
+#ifndef BEOFARM_COMMON_SEISMIC_SEGY_PRIVATE_H
+#define BEOFARM_COMMON_SEISMIC_SEGY_PRIVATE_H
+
+#include "common/seismic/segy.h"
+
+/* A piece of the file, as it was last read. */
+struct segy_window {
+    uint8_t *bytes; /* owned; `capacity` of them */
+    size_t capacity, size;
+    uint64_t offset;
+};
+
+struct segy {
+    int fd;
+    char *path;
+    struct segy_options options;
+    struct segy_format format;
+    bool trailers_unknown; /* how many trailers there are */
+    struct segy_window window, samples;
+    uint64_t next_offset, next_number; /* of the scan */
+    uint64_t odd_offset, odd_number; /* its first trace that is not as long as the binary header
+                                          says; odd_offset 0: none */
+};
+
+/* `size` bytes at `offset`, of which up to `want` are read ahead; NULL with a sentence where the file
+ * has not so many. Borrowed until the next call. */
+const uint8_t *segy_window_get(struct segy *segy, struct segy_window *window, uint64_t offset,
+                               size_t size, size_t want, struct error *ret_error);
+
+/* Numbers in either order; `bytes` 1 to 8. */
+uint64_t segy_get_unsigned(const uint8_t *at, unsigned bytes, enum segy_order order);
+int64_t segy_get_signed(const uint8_t *at, unsigned bytes, enum segy_order order);
+double segy_get_float64(const uint8_t *at, enum segy_order order);
+float segy_get_float32(const uint8_t *at, enum segy_order order);
+
+/* What a word is called in the standard, with its byte: "receiver x (byte 81)". */
+const char *segy_word_name(enum segy_word word);
+
+/* Read the binary header into segy->format. */
+int segy_binary_read(struct segy *segy, struct error *ret_error);
+
+#endif

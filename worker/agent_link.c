@@ -8,17 +8,22 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/azure/container.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "worker/agent_private.h"
 #include "worker/instance.h"
+#include "worker/seeker.h"
 
-#define BATCH_BYTES        (256 << 10)
-#define UNSENT_HIGH_BYTES  ((size_t)4 << 20) /* outputs wait while more is on its way */
-#define MESSAGES_PER_TURN  64
-#define RESULTS_COMPANY    256 /* so many results wait for no more */
-#define RESULTS_WAIT_NS    (8 * CLOCK_MS_NS)
+#define BATCH_BYTES       (256 << 10)
+#define UNSENT_HIGH_BYTES ((size_t)4 << 20) /* outputs wait while more is on its way */
+#define MESSAGES_PER_TURN 64
+#define RESULTS_COMPANY   256 /* so many results wait for no more */
+#define RESULTS_WAIT_NS   (8 * CLOCK_MS_NS)
+#define REJOIN_MOVED_S    3600
+#define OVER_BELIEVED_NS                                                                       \
+    (60 * CLOCK_SECOND_NS) /* a first dial believes an old master.json then */
 #define HEARTBEAT_FIRST_NS (15 * CLOCK_SECOND_NS) /* until the job says */
 
 static void lose_link(struct agent *agent, const char *sentence);
@@ -56,6 +61,7 @@ void agent_send_ready(struct agent *agent)
     message_put_ready(&agent->scratch, &ready);
     add_state(agent, HAND_RUNNING, &agent->scratch);
     add_state(agent, HAND_QUEUED, &agent->scratch);
+    add_state(agent, HAND_STORING, &agent->scratch);
     add_state(agent, HAND_DONE, &agent->scratch);
     agent->said_ready = true;
     agent_send(agent, &agent->scratch);
@@ -191,6 +197,7 @@ static int take_job(struct agent *agent, const struct buf *message, struct error
     }
     cJSON_Delete(agent->job);
     agent->job = job;
+    agent_open_depot(agent);
     struct error error;
     agent_open_site(agent, &error);
     return 0;
@@ -232,8 +239,11 @@ static int take_acks(struct agent *agent, const struct buf *message, struct erro
     int rc;
     while ((rc = message_next_attempt(&reader, &id, ret_error)) > 0) {
         struct held *held = hand_find(agent->hand, id);
-        if (held && held->state == HAND_SENT)
-            hand_remove(agent->hand, held);
+        if (!held || held->state != HAND_SENT)
+            continue;
+        if (agent->site)
+            site_settled(agent->site, held->slot, id, !held->refused);
+        hand_remove(agent->hand, held);
     }
     return rc;
 }
@@ -246,9 +256,11 @@ static int take_cancels(struct agent *agent, const struct buf *message, struct e
     int rc;
     while ((rc = message_next_attempt(&reader, &id, ret_error)) > 0) {
         struct held *held = hand_find(agent->hand, id);
-        if (!held || held->state > HAND_RUNNING)
+        if (!held)
             continue;
-        if (held->state == HAND_QUEUED) {
+        if (held->state > HAND_RUNNING) {
+            held->refused = true;
+        } else if (held->state == HAND_QUEUED) {
             hand_remove(agent->hand, held);
         } else if (!held->unwanted) {
             held->unwanted = true;
@@ -429,6 +441,9 @@ static void redialled(void *context, struct link *link, const struct dial_answer
     agent->redial = NULL;
     if (link) {
         attach(agent, link, answer);
+    } else if (error->code == ERROR_NONE) {
+        log_info("the farm is over");
+        agent_end(agent, NULL);
     } else {
         struct error end = *error;
         error_prefix(&end, "the master was not found again");
@@ -439,7 +454,9 @@ static void redialled(void *context, struct link *link, const struct dial_answer
 
 static double rejoin_s(const struct agent *agent)
 {
-    struct farmfile_worker settings = {.rejoin_s = 60};
+    /* A master that moves to another node takes minutes. */
+    struct farmfile_worker settings = {.rejoin_s =
+                                           container_target_get().store ? REJOIN_MOVED_S : 60};
     farmfile_read_worker(json_member(agent->job, "worker"), &settings, NULL);
     return settings.rejoin_s;
 }
@@ -492,17 +509,30 @@ int agent_dial_first(struct agent *agent, struct error *ret_error)
     struct dial_answer answer;
     struct dial_options options = agent->options->dial;
     struct link *link;
-    int64_t until_ns = clock_monotonic_ns() + (int64_t)(agent->options->wait_s * 1e9);
+    int64_t now = clock_monotonic_ns(), believed_ns = now + OVER_BELIEVED_NS;
+    int64_t until_ns = now + (int64_t)(agent->options->wait_s * 1e9);
+    struct seeker *seeker = seeker_open();
+    enum seeker_news news = SEEKER_NOTHING;
     agent->heartbeat_ns = HEARTBEAT_FIRST_NS;
     agent->pulse_due_ns = clock_monotonic_ns() + HEARTBEAT_FIRST_NS;
     options.cancel_fd = open_cancel_fd();
     for (unsigned failures = 1; !(link = dial(&options, &answer, ret_error)); failures++) {
         if (!dial_may_retry(ret_error) || clock_monotonic_ns() > until_ns)
             break;
+        news = seeker_look(seeker, &options);
+        if (news == SEEKER_OVER && clock_monotonic_ns() > believed_ns)
+            break;
         struct pollfd cancelled = {.fd = options.cancel_fd, .events = POLLIN};
         poll(&cancelled, 1, (int)(dial_backoff_ns(failures) / CLOCK_MS_NS));
     }
     close(options.cancel_fd);
+    seeker_close(seeker);
+    if (!link && news == SEEKER_OVER) {
+        *ret_error = (struct error){0};
+        log_info("the farm is over");
+        agent_end(agent, NULL);
+        return 0;
+    }
     if (!link)
         return -1;
     *ret_error = (struct error){0};

@@ -3,7 +3,7 @@
  *
  * Each is in one state, and in the list of that state, in the order in which it came to it:
  *
- *     HAND_QUEUED → HAND_RUNNING → HAND_DONE → HAND_SENT → (acknowledged: forgotten)
+ *     HAND_QUEUED → HAND_RUNNING → (HAND_STORING) → HAND_DONE → HAND_SENT → (acknowledged: forgotten)
  *
  * A result stays until the master says that it is durable; when the link was lost meanwhile,
  * what was sent is simply done again, and offered to the next master.
@@ -23,6 +23,7 @@ struct workdir;
 enum hand_state {
     HAND_QUEUED,  /* leased, not started */
     HAND_RUNNING, /* given to a runner */
+    HAND_STORING, /* its output files are being put into the container */
     HAND_DONE,    /* the result is to be sent */
     HAND_SENT,    /* the result is to be acknowledged */
     HAND_STATES
@@ -41,6 +42,7 @@ struct held {
     int64_t started_ns;
     bool announced; /* STARTED was sent */
     bool unwanted;  /* cancelled while it ran: its result is dropped */
+    bool refused;   /* cancelled when its result was there: another one counts */
     bool handback;  /* its result is dropped, and HANDBACK sent instead */
     void *result;   /* an entry of RESULTS, encoded; freed with the attempt */
     size_t result_size;

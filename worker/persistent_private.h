@@ -14,6 +14,7 @@
 #include "worker/recipe.h"
 #include "worker/reply.h"
 #include "worker/runner.h"
+#include "worker/runner_persistent.h"
 #include "worker/stream.h"
 #include "worker/tail.h"
 #include "worker/workdir.h"
@@ -37,6 +38,7 @@ struct task {
 
 struct runner {
     struct runner_context context;
+    const struct persistent_hooks *hooks; /* NULL: none */
     struct params params;
     struct recipe *recipe;      /* of tasks; has directories if per_task */
     struct recipe *home_recipe; /* the common files alone */

@@ -82,10 +82,12 @@ void queue_finish(struct runner *runner, struct task *task, struct result *resul
 {
     struct workdir *workdir = NULL;
     bool tell = !task->dropped;
-    if (result->status == RESULT_OK && task->workdir &&
-        (result->output_files = (uint32_t)workdir_output_count(task->workdir))) {
-        workdir = task->workdir;
-        task->workdir = NULL;
+    if (result->status == RESULT_OK && task->workdir) {
+        result->output_files = (uint32_t)workdir_output_count(task->workdir);
+        if (result->output_files || runner->hooks) {
+            workdir = task->workdir;
+            task->workdir = NULL;
+        }
     }
     if (result->status != RESULT_OK) {
         buf_clear(&runner->values);

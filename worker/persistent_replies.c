@@ -16,7 +16,7 @@
 static int take_values(struct runner *runner, const struct reply *reply,
                        struct error *ret_error)
 {
-    for (size_t i = 0; i < reply->value_count; i++)
+    for (size_t i = 0; i < reply->value_count && !runner->hooks; i++)
         if (!reply->given[i])
             return error_set(ret_error, ERROR_TASKS,
                              "the runner's reply lacks the value \"%s\"",

@@ -81,6 +81,11 @@ struct runner_ops {
      * is ignored. */
     void (*cancel)(struct runner *runner, struct attempt_id id, enum runner_cancel how);
 
+    /* The master is through with an attempt that `done` told of as RESULT_OK: it is the one that
+     * counts, durably (`counts`), or the master has no use for it. NULL where that is of no
+     * interest. Ids that are not known are ignored. */
+    void (*settled)(struct runner *runner, struct attempt_id id, bool counts);
+
     /* Kill what runs and free; `done` is not called any more. NULL is allowed. */
     void (*close)(struct runner *runner);
 };

@@ -53,7 +53,7 @@ static int read_settings(struct runner *runner, struct error *ret_error)
         !(runner->home_recipe =
               recipe_create(NULL, &runner->params, context->workplace, ret_error)))
         return -1;
-    runner->per_task = recipe_is_per_task(runner->recipe);
+    runner->per_task = runner->hooks || recipe_is_per_task(runner->recipe);
     if (command_has_places(runner->command))
         return error_set(
             ret_error, ERROR_CONFIG,
@@ -62,7 +62,8 @@ static int read_settings(struct runner *runner, struct error *ret_error)
     return environment_fill_idle(runner->environment, "", ret_error) ? 0 : -1;
 }
 
-static struct runner *persistent_open(const struct runner_context *context,
+struct runner *runner_persistent_open(const struct runner_context *context,
+                                      const struct persistent_hooks *hooks,
                                       struct error *ret_error)
 {
     struct runner *runner = calloc(1, sizeof(*runner));
@@ -71,6 +72,7 @@ static struct runner *persistent_open(const struct runner_context *context,
         return NULL;
     }
     runner->context = *context;
+    runner->hooks = hooks;
     runner->out.fd = runner->err.fd = runner->in_fd = -1;
     runner->last = &runner->first;
     tail_init(&runner->err_tail, MESSAGE_STDERR_MAX);
@@ -88,6 +90,12 @@ static struct runner *persistent_open(const struct runner_context *context,
         return NULL;
     }
     return runner;
+}
+
+static struct runner *persistent_open(const struct runner_context *context,
+                                      struct error *ret_error)
+{
+    return runner_persistent_open(context, NULL, ret_error);
 }
 
 static void persistent_close(struct runner *runner)
@@ -131,12 +139,22 @@ static unsigned persistent_depth(const struct runner *runner)
 
 /* --- Starting tasks --- */
 
+static int put_line(struct runner *runner, struct task *task, const struct params *params,
+                    struct error *ret_error)
+{
+    const struct persistent_hooks *hooks = runner->hooks;
+    if (hooks)
+        return hooks->put_line(hooks->context, task->id, task->workdir, &task->line, ret_error);
+    if (reply_put_task(&task->line, task->id, params,
+                       task->workdir ? workdir_path(task->workdir) : NULL) == 0)
+        return 0;
+    return error_set(ret_error, ERROR_SYSTEM, "no memory for the line of a task");
+}
+
 static void make_ready(struct runner *runner, struct task *task, const struct params *params)
 {
     struct error error;
-    if (reply_put_task(&task->line, task->id, params,
-                       task->workdir ? workdir_path(task->workdir) : NULL) < 0) {
-        error_set(&error, ERROR_SYSTEM, "no memory for the line of a task");
+    if (put_line(runner, task, params, &error) < 0) {
         queue_fail(runner, task, RESULT_NO_START, 0, &error);
         return;
     }

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/azure/container.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -190,10 +191,11 @@ static int lock_place(struct site *site, struct error *ret_error)
 
 static int open_places(struct site *site, struct error *ret_error)
 {
-    const char *dir, *hash;
+    const char *dir, *hash, *shared = getenv("AZ_BATCH_NODE_SHARED_DIR");
+    const char *here = shared && *shared ? shared : "."; /* outlives a task of Azure Batch */
     char *cache_dir = NULL;
     const cJSON *worker = json_member(site->job, "worker");
-    if (json_get_text(worker, "$.worker", "dir", ".", &dir, ret_error) < 0 ||
+    if (json_get_text(worker, "$.worker", "dir", here, &dir, ret_error) < 0 ||
         json_get_text(site->job, "$", "manifest", "", &hash, ret_error) < 0 ||
         make_base(site, dir, ret_error) < 0 || lock_place(site, ret_error) < 0)
         return -1;
@@ -203,7 +205,10 @@ static int open_places(struct site *site, struct error *ret_error)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     site->cache = cache_open(cache_dir, ret_error);
     free(cache_dir);
-    return site->cache ? 0 : -1;
+    const char *store = container_target_get().store;
+    if (!site->cache || !store)
+        return site->cache ? 0 : -1;
+    return cache_set_store(site->cache, site->loop, store, ret_error);
 }
 
 static int divide(struct site *site, struct error *ret_error)
@@ -331,4 +336,11 @@ void site_flush(struct site *site)
 void site_cancel(struct site *site, uint32_t slot, struct attempt_id id, enum runner_cancel how)
 {
     site->ops->cancel(site->seats[slot].runner, id, how);
+}
+
+void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool counts)
+{
+    /* The attempt may be of an earlier site, which had more slots. */
+    if (site->ops->settled && slot < site->seat_count && site->seats[slot].runner)
+        site->ops->settled(site->seats[slot].runner, id, counts);
 }

@@ -60,4 +60,7 @@ void site_flush(struct site *site);
 void site_cancel(struct site *site, uint32_t slot, struct attempt_id id,
                  enum runner_cancel how);
 
+/* As runner_ops.settled. */
+void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool counts);
+
 #endif

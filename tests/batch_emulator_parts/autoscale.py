@@ -154,8 +154,11 @@ class Parser:
             name = self.take()
             if not re.fullmatch(r"\$?[A-Za-z_]\w*", name):
                 raise _syntax(f"A statement begins with a variable, not with '{name}'.")
-            self.take("=")
-            found.append((name, self.choice()))
+            if self.peek() == "(":  # stop();
+                found.append((None, self.call(self.known(name), self.arguments())))
+            else:
+                self.take("=")
+                found.append((name, self.choice()))
             if self.peek():
                 self.take(";")
         if not found or len(found) > MOST_STATEMENTS:
@@ -248,10 +251,14 @@ class Parser:
         if not re.fullmatch(r"\$?[A-Za-z_]\w*", token):
             raise _syntax(f"'{token}' is unexpected.")
         if self.peek() == "(":
-            if token not in FUNCTIONS and token != "time":
-                raise _syntax(f"There is no function {token}.")
-            return self.call(token, self.arguments())
+            return self.call(self.known(token), self.arguments())
         return lambda scope: scope.value(token)
+
+    @staticmethod
+    def known(name):
+        if name not in FUNCTIONS and name != "time":
+            raise _syntax(f"There is no function {name}.")
+        return name
 
     @staticmethod
     def call(name, arguments):
@@ -425,7 +432,9 @@ def evaluate(text, samples, period_s, now, targets):
     scope.mine.update(targets)
     try:
         for name, expression in parse(text):
-            scope.mine[name] = plain(expression(scope))
+            value = plain(expression(scope))
+            if name:
+                scope.mine[name] = value
     except _Stop:
         pass
     for name in ("$TargetDedicatedNodes", "$TargetLowPriorityNodes"):

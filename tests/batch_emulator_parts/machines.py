@@ -252,7 +252,9 @@ class LoopbackMachine:
         """Names are this machine's own."""
 
     def command(self, args, folder):
-        return ["env", "-C", folder, *args]
+        # Who starts it waits for it: when the emulator is killed, so is what it had started.
+        end = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        return [*end, "env", "-C", folder, *args]
 
     def stop(self):
         """Whoever kills a node's tasks does it by their marks: see runs.py."""

@@ -92,7 +92,7 @@ class Request:
                           Reason="The body is empty.")
         kind = self.header("content-type").replace(" ", "").lower()
         if kind.split(";charset=")[0] != JSON_TYPE.replace(" ", ""):
-            raise Refusal(415, "InvalidHeaderValue", "The content type is not supported.",
+            raise Refusal(415, "UnsupportedMediaType", "The content type is not supported.",
                           HeaderName="Content-Type", HeaderValue=self.header("content-type"),
                           Expected=JSON_TYPE)
         try:

@@ -30,7 +30,7 @@ class Metadata:
         self.incarnation += 1
 
     def answer(self, method, target, headers, body):
-        """(status, object)"""
+        """(status, object or text)"""
         path, _, query = target.partition("?")
         query = dict(urllib.parse.parse_qsl(query))
         if headers.get("metadata", "").lower() != "true":
@@ -40,14 +40,26 @@ class Metadata:
                 return 400, {"error": "Bad request. api-version is invalid or was not specified.",
                              "newest-versions": list(EVENT_VERSIONS[::-1])}
             return self._scheduled(method, body)
-        if path == "/metadata/instance" and method == "GET":
-            return 200, {"compute": {"name": self.node.host, "osType": "Linux",
-                                     "vmSize": self.node.pool.body["vmSize"],
-                                     "vmId": self.node.id, "location": "emulator",
-                                     "priority": "" if self.node.dedicated else "Spot"}}
+        if path.startswith("/metadata/instance") and method == "GET":
+            return self._instance(path.strip("/").split("/")[2:], query)
         if path == "/metadata/identity/oauth2/token" and method == "GET":
             return self._token(query)
         return 404, {"error": "Not found"}
+
+    def _instance(self, names, query):
+        """.../instance/compute/name?format=text is a text; without format=text only objects are."""
+        found = {"compute": {"name": self.node.host, "osType": "Linux", "vmId": self.node.id,
+                             "vmSize": self.node.pool.body["vmSize"], "location": "emulator",
+                             "priority": "" if self.node.dedicated else "Spot"}}
+        if "api-version" not in query:
+            return 400, {"error": "Bad request. api-version was not specified."}
+        for name in names:
+            found = found.get(name) if isinstance(found, dict) else None
+        if found is None:
+            return 404, {"error": "Not found"}
+        if isinstance(found, dict) == (query.get("format") == "text"):
+            return 400, {"error": "Bad request. format=text is for single values, and for them alone."}
+        return 200, found
 
     def _scheduled(self, method, body):
         if method == "POST":
@@ -111,9 +123,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {k.lower(): v for k, v in self.headers.items()}
         status, found = self.server.metadata.answer(self.command, self.path, headers, body)
-        data = json.dumps(found).encode()
+        kind = "text/plain" if isinstance(found, str) else "application/json"
+        data = found.encode() if isinstance(found, str) else json.dumps(found).encode()
         self.send_response_only(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -85,7 +85,7 @@ def parser():
     add("--package", dest="packages", type=package, action="append", default=[],
         metavar="NAME:VERSION=FILE.zip", help="an application package")
     add("--no-dns", action="store_true", help="nodes do not know each other's names")
-    add("--metadata-variable", default="AZURE_POD_IDENTITY_AUTHORITY_HOST", metavar="NAME",
+    add("--metadata-variable", default="BEOFARM_METADATA", metavar="NAME",
         help="the variable that tells commands the URL of the metadata service (%(default)s)")
     add("--certificate", metavar="PEM", help="speak TLS, with this certificate and key")
     return found

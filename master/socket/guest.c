@@ -232,8 +232,13 @@ static bool guest_send(struct guest *guest)
 
 static bool may_ask(const struct guest *guest)
 {
-    return !guest->half_open && has_room(guest) &&
-           list_count(&guest->unacked) < SOCKET_UNACKED_MAX;
+    return has_room(guest) && list_count(&guest->unacked) < SOCKET_UNACKED_MAX;
+}
+
+/* Whether lines wait that were left because there was no room. */
+static bool has_lines(const struct guest *guest)
+{
+    return guest->in.size && memchr(guest->in.data, '\n', guest->in.size);
 }
 
 bool guest_is_content(const struct guest *guest)
@@ -275,11 +280,13 @@ static void guest_pump(struct guest *guest)
     }
     if (guest->dropped)
         return;
-    if (guest->half_open && guest_is_content(guest) && !has_work(guest))
+    if (guest->half_open && guest_is_content(guest) && !has_work(guest) && !has_lines(guest))
         guest_drop(guest);
     else
-        loop_watch_set(guest->watch,
-                       (may_ask(guest) ? LOOP_READ : 0u) | (guest->out.size ? LOOP_WRITE : 0u));
+        loop_watch_set(guest->watch, (!guest->half_open && may_ask(guest) ? LOOP_READ : 0u) |
+                                         (guest->out.size ? LOOP_WRITE : 0u));
+    if (!guest->dropped && may_ask(guest) && has_lines(guest))
+        guests_flush_soon(guest->driver);
 }
 
 void guests_pump(struct driver *driver)
@@ -333,12 +340,6 @@ static void guest_listen(struct guest *guest)
         too_long(guest);
 }
 
-/* Whether lines wait that were left because there was no room. */
-static bool has_lines(const struct guest *guest)
-{
-    return guest->in.size && memchr(guest->in.data, '\n', guest->in.size);
-}
-
 static void guest_read(struct guest *guest)
 {
     uint8_t *bytes = buf_reserve(&guest->in, READ_SIZE);
@@ -359,6 +360,24 @@ static void guest_read(struct guest *guest)
     }
 }
 
+static void guest_serve(struct guest *guest)
+{
+    do {
+        guest_listen(guest);
+        guest_pump(guest);
+    } while (!guest->dropped && may_ask(guest) && has_lines(guest));
+}
+
+/* Lines that were left for want of room are done when there is room, which no further line of the
+ * client need announce. */
+void guests_serve(struct driver *driver)
+{
+    for (struct guest *guest = driver->guests; guest; guest = guest->next)
+        if (!guest->dropped && has_lines(guest))
+            guest_serve(guest);
+    guests_pump(driver);
+}
+
 static void guest_ready(unsigned events, void *context)
 {
     struct guest *guest = context;
@@ -366,10 +385,7 @@ static void guest_ready(unsigned events, void *context)
         guest_read(guest);
     if ((events & LOOP_HANGUP) && (guest->half_open || !(events & LOOP_READ)))
         guest_drop(guest); /* gone altogether */
-    do {
-        guest_listen(guest);
-        guest_pump(guest);
-    } while (!guest->dropped && may_ask(guest) && has_lines(guest));
+    guest_serve(guest);
 }
 
 static struct guest *guest_create(struct driver *driver, int fd, struct error *ret_error)

@@ -83,7 +83,7 @@ static int take_path(struct driver *driver, struct error *ret_error)
 
 static void flush_expired(void *context)
 {
-    guests_pump(context);
+    guests_serve(context);
 }
 
 static void linger_expired(void *context)

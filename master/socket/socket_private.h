@@ -129,6 +129,10 @@ uint32_t records_find(struct driver *driver, uint32_t client, const void *id, si
 void guest_came(void *context, int fd);
 /* Put what there is to tell into the guests' buffers, and send what they take. */
 void guests_pump(struct driver *driver);
+
+/* Likewise, and do the lines that had been left for want of room. Not from within the driver's
+ * functions. */
+void guests_serve(struct driver *driver);
 /* Tell its client's results after this seq (once more). */
 void guest_seek(struct guest *guest, uint64_t since);
 /* Whether a connection has been told everything. */

@@ -505,6 +505,21 @@ def after_a_power_cut_no_number_is_used_for_two_sets(case):
 
 
 @test
+def what_was_said_while_too_much_was_unacknowledged_is_done_though_nothing_follows(case):
+    farm = start(case, fast(case))
+    client = Client(farm.socket, "one")
+    sets = [{"id": i, "params": {"x": i}} for i in range(66000)]  # over 65,536: no line is done then
+    lines = "".join(json.dumps(line) + "\n" for line in [{"do": "submit", "sets": sets},
+                                                         {"do": "status"}])
+    client.send(lines.encode())
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.event("status")
+    client.close()
+    Client(farm.socket, "two").finish(all=True)
+    farm.end()
+
+
+@test
 def a_stopped_farm_says_so_and_goes_on(case):
     farm = start(case, work("sleep 0.05; echo v=$x"))
     client = Client(farm.socket, "one")

@@ -128,32 +128,34 @@ static int refuse_value(const struct pest_inputs *inputs, size_t parameter, doub
                      inputs->style.point ? " with a decimal point" : "");
 }
 
-/* Print a parameter's value; 0 characters where it has no field. */
-static int print_value(const struct pest_inputs *inputs, size_t parameter, double value,
-                       char *text, size_t *ret_size, double *ret_written,
-                       struct error *ret_error)
+/* Print a parameter's value; 0 characters where it has no field, or the value does not fit. */
+static size_t print_value(const struct pest_inputs *inputs, size_t parameter, double value,
+                          char *text, double *ret_written)
 {
     const struct narrowest *narrowest = &inputs->narrowest[parameter];
     struct pest_style style = inputs->style;
     style.json = style.json || narrowest->json;
-    *ret_size = 0;
-    if (!narrowest->width)
-        return 0;
-    *ret_size = pest_number_print(&style, narrowest->width, value, text, ret_written);
-    return *ret_size ? 0 : refuse_value(inputs, parameter, value, ret_error);
+    return narrowest->width
+               ? pest_number_print(&style, narrowest->width, value, text, ret_written)
+               : 0;
+}
+
+bool pest_inputs_written(const struct pest_inputs *inputs, size_t parameter, double value,
+                         double *ret_written)
+{
+    char text[PEST_NUMBER_MAX];
+    *ret_written = value;
+    return !inputs->narrowest[parameter].width ||
+           print_value(inputs, parameter, value, text, ret_written);
 }
 
 int pest_inputs_round(const struct pest_inputs *inputs, const double *values,
                       double *ret_written, struct error *ret_error)
 {
-    size_t count = pest_index_count(inputs->parameters), size;
-    char text[PEST_NUMBER_MAX];
-    for (size_t i = 0; i < count; i++) {
-        double written = values[i];
-        if (print_value(inputs, i, values[i], text, &size, &written, ret_error) < 0)
-            return -1;
-        ret_written[i] = written;
-    }
+    size_t count = pest_index_count(inputs->parameters);
+    for (size_t i = 0; i < count; i++)
+        if (!pest_inputs_written(inputs, i, values[i], &ret_written[i]))
+            return refuse_value(inputs, i, values[i], ret_error);
     return 0;
 }
 
@@ -204,8 +206,9 @@ static int write_all(const struct pest_inputs *inputs, const double *values, cha
     for (size_t i = 0; i < count; i++) {
         char *number = numbers + i * PEST_NUMBER_MAX;
         texts[i].text = number;
-        if (print_value(inputs, i, values[i], number, &texts[i].size, NULL, ret_error) < 0)
-            return -1;
+        texts[i].size = print_value(inputs, i, values[i], number, NULL);
+        if (!texts[i].size && inputs->narrowest[i].width)
+            return refuse_value(inputs, i, values[i], ret_error);
     }
     for (size_t i = 0; i < inputs->count; i++)
         if (write_file(&inputs->list[i], texts, dirfd, ret_error) < 0)

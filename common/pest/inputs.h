@@ -33,6 +33,11 @@ void pest_inputs_destroy(struct pest_inputs *inputs); /* NULL is allowed */
  * a place in the index. */
 size_t pest_inputs_width(const struct pest_inputs *inputs, size_t parameter);
 
+/* One value as the model will read it; false where the parameter has a field in which it cannot be
+ * written. */
+bool pest_inputs_written(const struct pest_inputs *inputs, size_t parameter, double value,
+                         double *ret_written);
+
 /* The values as the model will read them: what is computed with afterwards. Both arrays have
  * one entry per parameter of the index and may be the same one. Values of parameters without
  * a field stay as they are. 0, or -1 (ERROR_CONFIG): a value does not fit; the sentence names

@@ -54,9 +54,4 @@ struct pest_style {
 size_t pest_number_print(const struct pest_style *style, size_t width, double value, char *text,
                          double *ret_written);
 
-/* The value that a model reads when `value` is written in a field `width` wide. 0, or -1 if it
- * cannot be written. */
-int pest_number_written(size_t width, bool double_precision, bool point, double value,
-                        double *ret_written);
-
 #endif

@@ -336,11 +336,3 @@ size_t pest_number_print(const struct pest_style *style, size_t width, double va
         *ret_written = negative ? -shape.written : shape.written;
     return (size_t)shape.size + negative;
 }
-
-int pest_number_written(size_t width, bool double_precision, bool point, double value,
-                        double *ret_written)
-{
-    char text[PEST_NUMBER_MAX];
-    const struct pest_style style = {.double_precision = double_precision, .point = point};
-    return pest_number_print(&style, width, value, text, ret_written) ? 0 : -1;
-}

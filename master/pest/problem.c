@@ -315,12 +315,9 @@ static double value_back(const struct pest_parameter *parameter, double value, d
 
 double problem_written(const struct problem *problem, size_t number, double value)
 {
-    const struct pest_control *control = problem->control;
-    const struct pest_parameter *parameter = &control->parameters[number];
-    size_t width = pest_inputs_width(problem->inputs, number);
+    const struct pest_parameter *parameter = &problem->control->parameters[number];
     double model = model_value(parameter, value), written;
-    if (width == 0 || pest_number_written(width, control->double_precision, control->point,
-                                          model, &written) < 0)
+    if (!pest_inputs_written(problem->inputs, number, model, &written))
         return value;
     return value_back(parameter, value, model, written);
 }

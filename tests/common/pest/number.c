@@ -341,10 +341,6 @@ static void numbers_look_as_one_expects(void **state)
     check_text(&single, 50, INFINITY, "");
     check_text(&single, 0, 1, "");
     check_text(&single, 1, -1, "");
-    double written;
-    assert_int_equal(pest_number_written(4, true, true, 3.14159, &written), 0);
-    assert_true(written == 3.14);
-    assert_int_equal(pest_number_written(3, true, true, 1e100, &written), -1);
 }
 
 int main(void)

@@ -172,6 +172,15 @@ static void json_templates_hold_json(void **state)
     const double half[COUNT] = {0.5, 5, 1e-7};
     assert_int_equal(write_one(bench, "jtf ~\n[~k1~,~porosity~]\n", &style, half), 0);
     check_file(bench, "a", "[ 0.5,       5.0]\n");
+    put_file(bench, "0.tpl", "jtf ~\n[~k1~]\n");
+    struct pest_input list[] = {{bench->path[0], "a"}};
+    struct pest_inputs *inputs = pest_inputs_read(list, 1, bench->index, &style, &bench->error);
+    double written; /* JSON has no ".xxx": a digit less than in a PEST template */
+    assert_true(pest_inputs_written(inputs, 0, 0.123, &written) && written == 0.12);
+    assert_true(pest_inputs_written(inputs, 1, 0.123456789, &written) &&
+                written == 0.123456789);
+    assert_false(pest_inputs_written(inputs, 0, 1e-100, &written));
+    pest_inputs_destroy(inputs);
     const double many[COUNT] = {0.123, 5, 1e-7};
     assert_int_equal(write_one(bench, "jtf ~\n[~k1~]\n", &style, many), 0);
     check_file(bench, "a", "[0.12]\n");

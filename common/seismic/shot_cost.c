@@ -16,6 +16,9 @@
 
 #define REAL_BYTES 4
 
+/* Samples between steps are interpolated, from so many steps further on. */
+#define RESAMPLE_REACH 8
+
 /* Fields of a physics: of the medium, of one time level, recorded for imaging; and the weight. */
 struct physics {
     unsigned medium, level, record;
@@ -116,7 +119,8 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     sizes.fixed = physics->medium * sizes.field + waves * sizes.state;
     sizes.fixed += 2 * inner; /* the model as read; an image or perturbation */
     if (waves == 2)
-        sizes.fixed += 3 * inner; /* image, twice, and illumination */
+        sizes.fixed +=
+            7 * inner; /* image, twice, and illumination; the task's sums in double */
     if (waves == 2 && wish->method != SURVEY_MEMORY_FULL)
         sizes.fixed += SHOT_PIECE * physics->record * inner;
     /* Traces at the propagator's steps and as recorded, twice each (observed, residual). */
@@ -160,9 +164,10 @@ static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_
 
 /* What AUTO takes: everything kept if it fits; else what needs fewer steps, the exact one first. */
 static int choose(struct shot_cost *cost, const struct shot_shape *shape,
-                  const struct sizes *sizes, uint64_t budget, struct error *ret_error)
+                  const struct sizes *sizes, bool exact, uint64_t budget,
+                  struct error *ret_error)
 {
-    bool shell_fits = shape->steps * sizes->boundary <= budget;
+    bool shell_fits = !exact && shape->steps * sizes->boundary <= budget;
     struct revolve_plan plan;
     if (revolve_plan_make(&plan, sizes->imaged, sizes->record, sizes->state, budget,
                           shell_fits ? NULL : ret_error) < 0) {
@@ -225,7 +230,7 @@ static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
             set_full(cost, sizes, budget);
             return 0;
         }
-        return choose(cost, shape, sizes, budget, ret_error);
+        return choose(cost, shape, sizes, wish->exact, budget, ret_error);
     }
 }
 
@@ -279,7 +284,10 @@ uint64_t shot_steps(const struct survey *survey, double dt_s)
         first = survey->wavelet.delay_s;
     if (last <= first)
         return 1;
-    return (uint64_t)ceil((last - first) / dt_s - 1e-6) + 1;
+    uint64_t steps = (uint64_t)ceil((last - first) / dt_s - 1e-6) + 1;
+    double share = record->interval_s / dt_s, begin = (record->start_s - first) / dt_s;
+    bool on_steps = fabs(share - round(share)) < 1e-6 && fabs(begin - round(begin)) < 1e-6;
+    return on_steps ? steps : steps + RESAMPLE_REACH;
 }
 
 struct shot_shape shot_shape_of(const struct survey *survey, const struct grid_box *box,
@@ -310,6 +318,7 @@ struct shot_wish shot_wish_of(const struct survey *survey, uint64_t limit_bytes)
         .frequency_count = survey->memory.frequency_count,
         .compress = survey->memory.compress,
         .spill = survey->memory.spill,
+        .exact = survey->sum.exact,
     };
 }
 

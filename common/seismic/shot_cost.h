@@ -44,6 +44,7 @@ struct shot_wish {
     size_t frequency_count; /* FOURIER */
     bool compress;          /* records in 16 bits a value */
     bool spill;             /* what passes the budget goes to node disk */
+    bool exact;             /* AUTO: never BOUNDARY, whose rounding is another one */
 };
 
 struct shot_cost {
@@ -61,7 +62,7 @@ struct shot_cost {
 uint64_t shot_padded_points(const struct shot_shape *shape);
 
 /* Time steps from the wavelet's first sample (or time 0, if that is earlier) to the last recorded
- * sample. */
+ * sample, and a few more where samples lie between steps. */
 uint64_t shot_steps(const struct survey *survey, double dt_s);
 
 /* The shape of a shot that needs `box` of the model and has `receivers` and `sources` of them. */

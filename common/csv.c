@@ -487,3 +487,14 @@ int csv_put_field(struct buf *buf, const void *text, size_t size)
     }
     return buf_append(buf, "\"", 1);
 }
+
+int csv_print_field(FILE *stream, const char *text)
+{
+    struct buf buf;
+    buf_init(&buf, CSV_FIELD_MAX);
+    int result = csv_put_field(&buf, text, strlen(text));
+    if (result == 0 && buf.size)
+        fwrite(buf.data, 1, buf.size, stream);
+    buf_fini(&buf);
+    return result;
+}

@@ -13,6 +13,7 @@
 #define BEOFARM_COMMON_CSV_H
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -72,5 +73,8 @@ int csv_table_read(struct csv_table *table, uint64_t row, struct csv_record *ret
  * or begins or ends with a blank. The caller writes commas and line ends. 0, or -1 (buf
  * failed). */
 int csv_put_field(struct buf *buf, const void *text, size_t size);
+
+/* The same into a stream (whose own failures are the caller's to ask for). -1: no memory. */
+int csv_print_field(FILE *stream, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/csv.h"
 #include "common/whole.h"
 #include "master/pest/ensemble_private.h"
 
@@ -107,7 +108,7 @@ static int header_put(struct ensemble_writer *writer, struct error *ret_error)
     fputs("real_name", stream);
     for (size_t i = 0; i < writer->count; i++) {
         putc(',', stream);
-        if (matrix_put_field(stream, writer->names[i]) != 0) {
+        if (csv_print_field(stream, writer->names[i]) != 0) {
             return ensemble_no_memory(writer->path, ret_error);
         }
     }
@@ -192,7 +193,7 @@ int ensemble_write(struct ensemble_writer *writer, const char *realisation,
         matrix_put_reals(stream, values, writer->count);
         return 0;
     }
-    if (matrix_put_field(stream, realisation) != 0) {
+    if (csv_print_field(stream, realisation) != 0) {
         return ensemble_no_memory(writer->path, ret_error);
     }
     for (size_t i = 0; i < writer->count; i++) {

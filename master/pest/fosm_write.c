@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/csv.h"
 #include "common/whole.h"
 #include "master/pest/fosm.h"
 #include "master/pest/matrix_private.h"
@@ -88,7 +89,7 @@ int fosm_write_parameters(const struct fosm *fosm, const struct pest_control *co
     for (size_t i = 0; i < fosm_prior(fosm)->count; i++) {
         const struct pest_parameter *parameter = &control->parameters[parameters[i]];
         bool log = parameter->partrans == PEST_LOG;
-        result |= matrix_put_field(whole.stream, parameter->parnme);
+        result |= csv_print_field(whole.stream, parameter->parnme);
         range_put(whole.stream, log ? log10(initial[i]) : initial[i],
                   fosm_prior_deviation(fosm, i));
         range_put(whole.stream, log ? log10(final[i]) : final[i],
@@ -108,7 +109,7 @@ int fosm_write_predictions(const struct fosm_prediction *predictions, size_t cou
     }
     fputs(SUMMARY_HEADER, whole.stream);
     for (size_t i = 0; i < count; i++) {
-        result |= matrix_put_field(whole.stream, predictions[i].name);
+        result |= csv_print_field(whole.stream, predictions[i].name);
         range_put(whole.stream, predictions[i].prior_mean, predictions[i].prior_stdev);
         range_put(whole.stream, predictions[i].post_mean, predictions[i].post_stdev);
         putc('\n', whole.stream);
@@ -127,7 +128,7 @@ int fosm_write_identifiability(const struct pest_control *control, const size_t 
     }
     fputs("name,identifiability\n", whole.stream);
     for (size_t i = 0; i < count; i++) {
-        result |= matrix_put_field(whole.stream, control->parameters[parameters[i]].parnme);
+        result |= csv_print_field(whole.stream, control->parameters[parameters[i]].parnme);
         real_put(whole.stream, identifiability[i]);
         putc('\n', whole.stream);
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/csv.h"
 #include "master/pest/ensemble.h"
 #include "master/pest/glm_objective.h"
 #include "master/pest/ies_report_private.h"
@@ -211,8 +212,10 @@ static struct slice observations_slice(const struct ies_report *report, const do
 static void names_put(FILE *file, char *const *names, size_t count)
 {
     fputs("iteration,total_runs,mean,standard_deviation,min,max", file);
-    for (size_t i = 0; i < count; i++)
-        fprintf(file, ",%s", names[i]);
+    for (size_t i = 0; i < count; i++) {
+        fputc(',', file);
+        csv_print_field(file, names[i]);
+    }
     fputc('\n', file);
 }
 

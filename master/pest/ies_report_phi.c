@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/csv.h"
 #include "common/whole.h"
 #include "master/pest/ies_report_private.h"
 #include "master/pest/matrix_private.h"
@@ -68,9 +69,10 @@ static void groups_put(struct ies_report *report, int iteration, int64_t runs, d
     const struct ies_ensemble *ensemble = source->ensemble;
     FILE *file = report->tables[GROUPS];
     for (size_t i = 0; i < ensemble->count; i++) {
-        fprintf(file, "%d,%" PRId64 ",%s,%s", iteration, runs,
-                ies_ensemble_observation_name(ensemble, i),
-                ies_ensemble_parameter_name(ensemble, i));
+        fprintf(file, "%d,%" PRId64 ",", iteration, runs);
+        csv_print_field(file, ies_ensemble_observation_name(ensemble, i));
+        fputc(',', file);
+        csv_print_field(file, ies_ensemble_parameter_name(ensemble, i));
         ies_phi_groups(source->judge, ies_ensemble_simulated(ensemble, i), scratch);
         for (size_t g = 0; g < source->control->observation_group_count; g++)
             number_put(file, scratch[g]);

@@ -47,8 +47,6 @@ int matrix_put_ascii(const struct matrix *matrix, FILE *stream, int icode,
                      struct error *ret_error);
 int matrix_put_csv(const struct matrix *matrix, FILE *stream, struct error *ret_error);
 
-/* A field of CSV, in quotes where it needs them. -1: no memory. */
-int matrix_put_field(FILE *stream, const char *text);
 /* A number with the fewest digits that read back as the same double. */
 void matrix_put_number(FILE *stream, double value);
 

@@ -348,18 +348,6 @@ void matrix_put_number(FILE *stream, double value)
     fwrite(text, 1, (size_t)value_format_real(value, text), stream);
 }
 
-int matrix_put_field(FILE *stream, const char *text)
-{
-    struct buf buf;
-    buf_init(&buf, CSV_FIELD_MAX);
-    int result = csv_put_field(&buf, text, strlen(text));
-    if (result == 0 && buf.data) {
-        fwrite(buf.data, 1, buf.size, stream);
-    }
-    buf_fini(&buf);
-    return result;
-}
-
 static double element(const struct matrix *matrix, size_t row, size_t column)
 {
     if (matrix->diagonal) {
@@ -410,13 +398,13 @@ int matrix_put_csv(const struct matrix *matrix, FILE *stream, struct error *ret_
     fputs("name", stream);
     for (size_t i = 0; i < matrix->columns; i++) {
         putc_unlocked(',', stream);
-        if (matrix_put_field(stream, matrix->column_names[i]) != 0) {
+        if (csv_print_field(stream, matrix->column_names[i]) != 0) {
             return no_memory(matrix->column_names[i], ret_error);
         }
     }
     putc_unlocked('\n', stream);
     for (size_t row = 0; row < matrix->rows; row++) {
-        if (matrix_put_field(stream, matrix->row_names[row]) != 0) {
+        if (csv_print_field(stream, matrix->row_names[row]) != 0) {
             return no_memory(matrix->row_names[row], ret_error);
         }
         for (size_t column = 0; column < matrix->columns; column++) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/csv.h"
 #include "common/whole.h"
 #include "master/pest/ensemble.h"
 #include "master/pest/matrix_private.h"
@@ -161,7 +162,11 @@ static int table_write(struct sweep_output *output, const char *const *names,
         return -1;
     header_put(whole.stream, output->control);
     for (size_t run = 0; rc == 0 && run < output->runs; run++) {
-        fprintf(whole.stream, "%zu,%s", run, names[run]);
+        fprintf(whole.stream, "%zu,", run);
+        if (csv_print_field(whole.stream, names[run]) < 0)
+            rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a name");
+        if (rc < 0)
+            break;
         if (output->done[run])
             rc = good_put(output, whole.stream, run,
                           parameters + run * output->control->parameter_count, ret_error);

@@ -292,7 +292,7 @@ def sweep(case, sets, **more):
     """A case whose mode is sweep, with these sets of (a, b)."""
     problem(case, options="++sweep_parameter_csv_file(sets.csv)", **more)
     case.write("case/sets.csv", "run_id,a,b\n" + "".join(
-        f"{i},{a!r},{b!r}\n" for i, (a, b) in enumerate(sets)))
+        f"\"set {i}, of many\",{a!r},{b!r}\n" for i, (a, b) in enumerate(sets)))
 
 
 def swept(case):
@@ -311,6 +311,7 @@ def sets_from_a_file_are_run_and_come_back_in_order(case):
     assert "40 tasks" in done.out, done
     rows = swept(case)
     assert len(rows) == 40
+    assert rows[3]["input_run_id"] == "set 3, of many", rows[3]
     for (a, b), row in zip(sets, rows):
         # The model prints 16 digits, and awk computes with doubles.
         assert abs(float(row["y3"]) - a * math.exp(-3 * b)) < 1e-9 * a, (a, b, row)

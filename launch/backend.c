@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "launch/azure/azure.h"
 #include "launch/local/local.h"
 
 #define TAIL_MAX   ((size_t)64 << 10)
@@ -13,6 +14,7 @@
 
 static const struct backend_ops *const members[] = {
     &local_backend_ops,
+    &azure_backend_ops,
 };
 
 const struct backend_ops *backend_find(const char *kind)

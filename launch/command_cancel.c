@@ -39,7 +39,9 @@ static int master_stop(struct view *view, bool now, struct error *ret_error)
     int rc = backend->ops->task_terminate(backend, view->follow.id, false, ret_error);
     while (rc == 0 && view_running(view) && clock_monotonic_ns() < limit &&
            interrupt_count() == 0) {
-        interrupt_sleep(CANCEL_POLL_NS);
+        interrupt_sleep(CANCEL_POLL_NS > view->backend->ops->poll_shortest_ns
+                            ? CANCEL_POLL_NS
+                            : view->backend->ops->poll_shortest_ns);
         rc = follow_step(&view->follow, NULL, NULL, ret_error) < 0 ? -1 : 0;
     }
     return rc;
@@ -51,7 +53,9 @@ static int workers_await(struct view *view, struct error *ret_error)
     int64_t limit = clock_monotonic_ns() + WORKERS_LIMIT_NS;
     while (view_workers_running(view) > 0 && clock_monotonic_ns() < limit &&
            interrupt_count() == 0) {
-        interrupt_sleep(CANCEL_POLL_NS);
+        interrupt_sleep(CANCEL_POLL_NS > view->backend->ops->poll_shortest_ns
+                            ? CANCEL_POLL_NS
+                            : view->backend->ops->poll_shortest_ns);
         roster_close(&view->roster);
         if (roster_read(view->backend, &view->roster, ret_error) != 0)
             return -1;
@@ -59,12 +63,23 @@ static int workers_await(struct view *view, struct error *ret_error)
     return 0;
 }
 
+static void sentence_print(void *context, const char *sentence)
+{
+    (void)context;
+    printf("  ");
+    screen_put_text(stdout, sentence);
+    printf("\n");
+}
+
 static int farm_end(struct view *view, bool now, struct error *ret_error)
 {
     struct backend *backend = view->backend;
     if (master_stop(view, now, ret_error) != 0 || (!now && workers_await(view, ret_error) != 0))
         return -1;
-    return backend->ops->job_terminate(backend, ret_error);
+    struct backend_listener listener = {.say = sentence_print};
+    if (backend->ops->job_terminate(backend, ret_error) != 0)
+        return -1;
+    return backend->ops->detach ? backend->ops->pool_delete(backend, &listener, ret_error) : 0;
 }
 
 static int cancel_do(const void *values, char **arguments, size_t count,
@@ -116,8 +131,12 @@ static int clean_confirm(const struct view *view, const struct clean_options *gi
 {
     int running = view_running(view) + view_workers_running(view);
     printf("%s (%s):\n", view->name, view_state(view));
+    struct backend_listener listener = {.say = sentence_print};
     if (running > 0)
         printf("  %d running tasks are killed\n", running);
+    if (view->backend->ops->belongings_say &&
+        view->backend->ops->belongings_say(view->backend, &listener, ret_error) != 0)
+        return -1;
     if (given->all) {
         removal_list(view, NULL, "the whole run, with its results");
     } else {
@@ -155,6 +174,8 @@ static int clean_do(const void *values, char **arguments, size_t count, struct e
         code = farm_end(&view, false, ret_error);
     if (code == 0)
         code = given->all ? 0 : view_remember(&view, ret_error);
+    if (code == 0 && !given->all && view.backend->ops->results_bring)
+        code = view.backend->ops->results_bring(view.backend, NULL, ret_error);
     if (code == 0)
         code = view.backend->ops->clean(view.backend, ret_error);
     if (code == 0)
@@ -169,7 +190,7 @@ static int clean_do(const void *values, char **arguments, size_t count, struct e
 
 const struct command command_cancel = {
     .name = "cancel",
-    .arguments = "[RUN]",
+    .arguments = "[RUN | FARM.json]",
     .summary = "Stop a farm so that it can be resumed",
     .details = "RUN is a run directory; without it, the newest in ./runs is meant.\n",
     COMMAND_OPTIONS(cancel_options),
@@ -180,7 +201,7 @@ const struct command command_cancel = {
 
 const struct command command_clean = {
     .name = "clean",
-    .arguments = "[RUN]",
+    .arguments = "[RUN | FARM.json]",
     .summary = "Stop a farm and remove what it no longer needs",
     .details =
         "Removes the tasks' logs and work directories and the copies of the farm's files;\n"

@@ -10,9 +10,11 @@
 
 #include "common/farmfile.h"
 #include "launch/command.h"
+#include "launch/backend.h"
 #include "launch/disk.h"
 #include "launch/prepare.h"
 #include "launch/request.h"
+#include "launch/screen.h"
 
 #define FARM_FILE "farm.json"
 
@@ -26,6 +28,7 @@ static const struct command_option options[] = {
 
 struct findings {
     cJSON *errors;
+    cJSON *rent; /* what the backend says of it */
     bool json;
 };
 
@@ -88,6 +91,8 @@ static void summary_print_json(const struct preparation *preparation,
         if (preparation->plan.columns)
             cJSON_AddItemToObject(root, "columns",
                                   cJSON_Duplicate(preparation->plan.columns, true));
+        if (cJSON_GetArraySize(findings->rent) > 0)
+            cJSON_AddItemToObject(root, "rent", cJSON_Duplicate(findings->rent, true));
         char warning[ERROR_TEXT_MAX];
         cJSON *warnings = cJSON_AddArrayToObject(root, "warnings");
         if (inputs_warn(&preparation->inputs, warning, sizeof warning))
@@ -99,6 +104,46 @@ static void summary_print_json(const struct preparation *preparation,
     cJSON_Delete(root);
 }
 
+static void sentence_print(void *context, const char *sentence)
+{
+    (void)context;
+    size_t size = strcspn(sentence, ":");
+    bool titled = size <= 10 && sentence[size] == ':';
+    printf("  %-10.*s ", titled ? (int)size : 0, sentence);
+    screen_put_text(stdout, titled ? sentence + size + 2 : sentence);
+    printf("\n");
+}
+
+static void sentence_add(void *context, const char *sentence)
+{
+    cJSON_AddItemToArray(context, cJSON_CreateString(sentence));
+}
+
+/* Ask the backend. A farm file is good also where nobody can be asked; that is said. */
+static int backend_check(const struct preparation *preparation, struct findings *findings,
+                         struct error *ret_error)
+{
+    const struct request *request = &preparation->request;
+    struct backend_context context = {.run_dir = "",
+                                      .settings = request->farm.backend,
+                                      .farm = request->farm.name,
+                                      .folder = request->folder};
+    struct backend_listener listener = {.say = findings->json ? sentence_add : sentence_print,
+                                        .context = findings->json ? findings->rent : NULL};
+    struct backend *backend = backend_open(&context, ret_error);
+    int rc = backend ? 0 : -1;
+    if (rc == 0 && backend->ops->check)
+        rc = backend->ops->check(backend, request->workers, &listener, ret_error);
+    backend_close(backend);
+    if (rc != 0 && ret_error->code != ERROR_CONFIG && ret_error->code != ERROR_BACKEND) {
+        char text[ERROR_TEXT_MAX + 32];
+        snprintf(text, sizeof text, "not asked: %s", ret_error->text);
+        listener.say(listener.context, text);
+        rc = 0;
+    }
+    return rc;
+}
+
 /* 0, an exit code once everything was said, or -1 with one more sentence. */
 static int check_run(const char *path, struct findings *findings, struct error *ret_error)
 {
@@ -107,10 +152,12 @@ static int check_run(const char *path, struct findings *findings, struct error *
     int code = count < 0 ? -1 : count > 0 ? ERROR_CONFIG : 0;
     if (code == 0)
         code = prepare_read(path, NULL, &preparation, ret_error);
+    if (code == 0 && !findings->json)
+        summary_print(&preparation);
+    if (code == 0)
+        code = backend_check(&preparation, findings, ret_error);
     if (code == 0 && findings->json)
         summary_print_json(&preparation, findings);
-    else if (code == 0)
-        summary_print(&preparation);
     prepare_close(&preparation);
     return code;
 }
@@ -118,7 +165,8 @@ static int check_run(const char *path, struct findings *findings, struct error *
 static int check_do(const void *values, char **arguments, size_t count, struct error *ret_error)
 {
     const struct check_options *given = values;
-    struct findings findings = {.errors = cJSON_CreateArray(), .json = given->json};
+    struct findings findings = {
+        .errors = cJSON_CreateArray(), .rent = cJSON_CreateArray(), .json = given->json};
     char *farm_file = request_find(count > 0 ? arguments[0] : FARM_FILE, ret_error);
     int code = farm_file ? check_run(farm_file, &findings, ret_error) : -1;
     free(farm_file);
@@ -129,6 +177,7 @@ static int check_do(const void *values, char **arguments, size_t count, struct e
     if (code > 0 && given->json)
         summary_print_json(NULL, &findings);
     cJSON_Delete(findings.errors);
+    cJSON_Delete(findings.rent);
     return code;
 }
 

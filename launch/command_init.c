@@ -58,7 +58,8 @@ const struct command command_init = {
     .arguments = "[KIND]",
     .summary = "Write a commented farm file to start from",
     .details =
-        "KIND is the kind of work: sweep (without KIND, this), socket, external or pest.\n",
+        "KIND is the kind of work: sweep (without KIND, this), socket, external, pest or\n"
+        "shots.\n",
     COMMAND_OPTIONS(options),
     .options_size = sizeof(struct init_options),
     .arguments_max = 1,

@@ -22,7 +22,6 @@
 
 #define LINES_OF_ALL     20 /* of each program, where none is named */
 #define READ_MAX         ((size_t)256 << 10)
-#define FOLLOW_POLL_NS   (200 * CLOCK_MS_NS)
 #define FILES_SHOWN      50
 #define ATTEMPTS_LIMIT_S 600
 
@@ -121,6 +120,7 @@ static int program_follow(struct view *view, const char *id, const char *file, u
                           struct error *ret_error)
 {
     struct backend_status status;
+    int64_t started_ns = clock_monotonic_ns();
     interrupt_open();
     for (;;) {
         if (view->backend->ops->task_status(view->backend, id, &status, ret_error) != 0 ||
@@ -128,7 +128,7 @@ static int program_follow(struct view *view, const char *id, const char *file, u
             return -1;
         if (status.state == BACKEND_ENDED || interrupt_count() > 0 || ferror(stdout))
             return 0;
-        interrupt_sleep(FOLLOW_POLL_NS);
+        interrupt_sleep(backend_poll_ns(view->backend, clock_monotonic_ns() - started_ns));
     }
 }
 
@@ -294,7 +294,7 @@ static int logs_do(const void *values, char **arguments, size_t count, struct er
 
 const struct command command_logs = {
     .name = "logs",
-    .arguments = "[RUN] [master | worker-N | task N]",
+    .arguments = "[RUN | FARM.json] [master | worker-N | task N]",
     .summary = "Print what the farm's programs said, or what became of a task",
     .details =
         "Without a name: the last lines of all of them. RUN is a run directory; without it,\n"

@@ -14,6 +14,7 @@
 #include "common/json.h"
 #include "launch/command.h"
 #include "launch/results.h"
+#include "launch/screen.h"
 #include "launch/view.h"
 
 #define FLUSH_SIZE ((size_t)64 << 10)
@@ -110,6 +111,14 @@ static int json_print(const char *path, struct error *ret_error)
     return rc;
 }
 
+/* Beside the results, which are on stdout. */
+static void sentence_print(void *context, const char *sentence)
+{
+    (void)context;
+    screen_put_text(stderr, sentence);
+    fputc('\n', stderr);
+}
+
 static int results_do(const void *values, char **arguments, size_t count,
                       struct error *ret_error)
 {
@@ -118,6 +127,10 @@ static int results_do(const void *values, char **arguments, size_t count,
     if (given->json && given->csv)
         return error_set(ret_error, ERROR_USAGE, "choose one of --json and --csv");
     int code = view_open(count > 0 ? arguments[0] : NULL, &view, ret_error);
+    if (code == 0 && view.backend->ops->results_bring) {
+        struct backend_listener listener = {.say = sentence_print};
+        code = view.backend->ops->results_bring(view.backend, &listener, ret_error);
+    }
     char *path = code == 0 ? results_prepare(&view, ret_error) : NULL;
     if (path)
         code = given->json ? json_print(path, ret_error) : csv_copy(path, ret_error);
@@ -131,7 +144,7 @@ static int results_do(const void *values, char **arguments, size_t count,
 
 const struct command command_results = {
     .name = "results",
-    .arguments = "[RUN]",
+    .arguments = "[RUN | FARM.json]",
     .summary = "Print the results, one row per task that ended",
     .details =
         "RUN is a run directory; without it, the newest in ./runs is meant. If the master\n"

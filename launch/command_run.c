@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launch/adopt.h"
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/dry_run.h"
@@ -26,7 +27,7 @@
 struct run_options {
     int64_t workers, limit, slots;
     const char *run_dir, *driver_socket;
-    bool resume, accept_changes, retry_failed, dry_run, json, quiet;
+    bool resume, accept_changes, retry_failed, dry_run, detach, json, quiet;
 };
 
 static const struct command_option options[] = {
@@ -38,6 +39,8 @@ static const struct command_option options[] = {
      offsetof(struct run_options, limit), 1},
     {"dry-run", 0, NULL, "print what would be submitted, and submit nothing", OPTION_FLAG,
      offsetof(struct run_options, dry_run), 0},
+    {"detach", 'd', NULL, "leave once the workers are submitted; the farm goes on", OPTION_FLAG,
+     offsetof(struct run_options, detach), 0},
     {"resume", 'r', NULL, "go on with a run: the one named, or the newest in ./runs",
      OPTION_FLAG, offsetof(struct run_options, resume), 0},
     {"accept-changes", 0, NULL, "resume although the farm file or its files have changed",
@@ -85,19 +88,25 @@ static const char *home_shorten(const struct homecoming *homecoming)
 
 /* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
-                     const struct request *request, const char *home, struct screen *screen,
-                     struct error *ret_error)
+                     const struct request *request, const char *home, bool detach,
+                     struct screen *screen, struct error *ret_error)
 {
     struct session_result result;
     struct progress progress;
-    struct session_context context = {
-        .backend = backend, .rundir = rundir, .request = request, .screen = screen};
+    struct session_context context = {.backend = backend,
+                                      .rundir = rundir,
+                                      .request = request,
+                                      .screen = screen,
+                                      .detach = detach};
     interrupt_open();
     int code = homecoming_open(&context.homecoming, rundir, request->folder, home, ret_error);
     progress_init(&progress);
     if (code == 0)
         code = session_run(&context, &result, &progress, ret_error);
-    if (code == 0) {
+    if (code == 0 && result.detached) {
+        screen_notice(screen, "%s goes on by itself; `beofarm watch %s` follows it",
+                      request->farm.name, path_shorten(rundir->path));
+    } else if (code == 0) {
         struct screen_summary summary = {.name = request->farm.name,
                                          .run_dir = path_shorten(rundir->path),
                                          .outcome = result.outcome[0] ? result.outcome : NULL,
@@ -117,7 +126,9 @@ static struct backend *backend_for(const struct rundir *rundir, const struct req
                                    struct error *ret_error)
 {
     struct backend_context context = {.run_dir = rundir->path,
-                                      .settings = request->farm.backend};
+                                      .settings = request->farm.backend,
+                                      .farm = request->farm.name,
+                                      .folder = request->folder};
     return backend_open(&context, ret_error);
 }
 
@@ -142,6 +153,20 @@ static void beginning_show(const struct preparation *preparation, const struct r
                   file_count == 1 ? "" : "s",
                   disk_format_size(preparation->inputs.bytes, size, sizeof size), workers,
                   workers == 1 ? "" : "s", path_shorten(rundir->path));
+}
+
+static void sentence_show(void *context, const char *sentence)
+{
+    screen_notice(context, "%s", sentence);
+}
+
+/* Nothing is rented, and nothing sent, that the backend is known to refuse. */
+static int rent_check(struct backend *backend, int workers, struct screen *screen,
+                      struct error *ret_error)
+{
+    struct backend_listener listener = {.say = sentence_show, .context = screen};
+    return backend->ops->check ? backend->ops->check(backend, workers, &listener, ret_error)
+                               : 0;
 }
 
 static int farm_check_argument(const char *farm_file, struct error *ret_error)
@@ -184,11 +209,14 @@ static int run_new(const char *farm_file, const struct run_options *given,
         code = (backend = backend_for(&rundir, &preparation.request, ret_error)) ? 0 : -1;
     if (code == 0) {
         beginning_show(&preparation, &rundir, screen);
+        code = rent_check(backend, preparation.request.workers, screen, ret_error);
+    }
+    if (code == 0) {
         code = prepare_lay(&preparation, &rundir, backend, NULL, screen, ret_error);
     }
     if (code == 0)
-        code = farm_lead(backend, &rundir, &preparation.request, preparation.plan.home, screen,
-                         ret_error);
+        code = farm_lead(backend, &rundir, &preparation.request, preparation.plan.home,
+                         given->detach, screen, ret_error);
 out:
     backend_close(backend);
     rundir_close(&rundir);
@@ -254,7 +282,7 @@ static int changes_settle(struct preparation *preparation, struct rundir *rundir
 
 /* Go on with what the run directory holds, because the farm file it came from is gone. */
 static int resume_alone(struct rundir *rundir, const struct request_overrides *overrides,
-                        struct screen *screen, struct error *ret_error)
+                        bool detach, struct screen *screen, struct error *ret_error)
 {
     struct request request = {0};
     struct backend *backend = NULL;
@@ -267,7 +295,7 @@ static int resume_alone(struct rundir *rundir, const struct request_overrides *o
     if (code == 0)
         code = (backend = backend_for(rundir, &request, ret_error)) ? 0 : -1;
     if (code == 0)
-        code = farm_lead(backend, rundir, &request, NULL, screen, ret_error);
+        code = farm_lead(backend, rundir, &request, NULL, detach, screen, ret_error);
     backend_close(backend);
     request_close(&request);
     free(path);
@@ -306,8 +334,8 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     if (code == 0)
         beginning_show(&preparation, rundir, screen);
     if (code == 0)
-        code = farm_lead(backend, rundir, &preparation.request, preparation.plan.home, screen,
-                         ret_error);
+        code = farm_lead(backend, rundir, &preparation.request, preparation.plan.home,
+                         given->detach, screen, ret_error);
     backend_close(backend);
     prepare_close(&preparation);
     return code;
@@ -340,8 +368,10 @@ static int run_resume(const char *argument, const struct run_options *given,
     if (given->dry_run)
         return error_set(ret_error, ERROR_USAGE,
                          "--dry-run shows a new run, not a resumed one");
-    int code = rundir_open(argument ? argument : given->run_dir, &rundir, ret_error);
-    if (code == 0)
+    const char *name = argument ? argument : given->run_dir;
+    int code = adopt_wanted(name) ? adopt_open(name, &rundir, ret_error)
+                                  : rundir_open(name, &rundir, ret_error);
+    if (code == 0 && rundir.lock < 0)
         code = rundir_lead(&rundir, ret_error);
     if (code == 0 && given->retry_failed)
         code = failed_forget(&rundir, screen, ret_error);
@@ -351,7 +381,7 @@ static int run_resume(const char *argument, const struct run_options *given,
         if (code == 0 && disk_exists(rundir.farm_file))
             code = resume_compared(&rundir, given, now, &overrides, screen, ret_error);
         else if (code == 0)
-            code = resume_alone(&rundir, now, screen, ret_error);
+            code = resume_alone(&rundir, now, given->detach, screen, ret_error);
     }
     rundir_close(&rundir);
     return code;

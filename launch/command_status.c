@@ -14,8 +14,8 @@
 #include "launch/screen.h"
 #include "launch/view.h"
 
-#define WATCH_POLL_NS (200 * CLOCK_MS_NS)
-#define WATCH_START_S 30 /* for a master of a run that is just being made */
+#define WATCH_POLL_NS (200 * CLOCK_MS_NS) /* while a run is just being made */
+#define WATCH_START_S 30                  /* for a master of a run that is just being made */
 #define WORKERS_SHOWN 20
 
 struct status_options {
@@ -92,6 +92,23 @@ static void failures_print(const struct progress *progress)
     }
 }
 
+static void usage_show(void *context, const char *sentence)
+{
+    (void)context;
+    printf("  used       ");
+    screen_put_text(stdout, sentence);
+    printf("\n");
+}
+
+static void usage_print(struct view *view)
+{
+    struct error error;
+    struct backend_listener listener = {.say = usage_show};
+    if (view->backend->ops->usage_say &&
+        view->backend->ops->usage_say(view->backend, &listener, &error) != 0)
+        usage_show(NULL, error.text);
+}
+
 static void status_print(struct view *view)
 {
     char text[2 * ERROR_TEXT_MAX];
@@ -110,6 +127,7 @@ static void status_print(struct view *view)
     if (view_running(view) || progress->ended)
         workers_print(progress);
     failures_print(progress);
+    usage_print(view);
     if (view->has_master && !view_running(view) &&
         follow_outcome(&view->follow, text, sizeof text) != ERROR_NONE && text[0]) {
         printf("  outcome    ");
@@ -136,6 +154,22 @@ static int status_do(const void *values, char **arguments, size_t count,
 static void watch_event(void *context, const char *text, const cJSON *event)
 {
     screen_event(context, text, event);
+}
+
+static void watch_say(void *context, const char *sentence)
+{
+    screen_notice(context, "%s", sentence);
+}
+
+/* Whoever watches also looks after the nodes, if nobody leads the farm. */
+static int watch_step(struct view *view, struct screen *screen,
+                      const struct backend_listener *listener, struct error *ret_error)
+{
+    if (follow_step(&view->follow, watch_event, screen, ret_error) < 0)
+        return -1;
+    if (!view->backend->ops->look_after || !view_running(view))
+        return 0;
+    return view->backend->ops->look_after(view->backend, false, listener, ret_error);
 }
 
 /* A run whose master is not there yet is only just beginning, if some `beofarm` leads it. */
@@ -168,12 +202,16 @@ static int watch_do(const void *values, char **arguments, size_t count, struct e
     interrupt_open();
     screen_init(&screen, given->json, false);
     int code = master_await(argument, &view, ret_error);
+    int64_t started_ns = clock_monotonic_ns();
+    struct backend_listener listener = {.say = watch_say, .context = &screen};
     while (code == 0 && view_running(&view) && interrupt_count() == 0) {
         screen_progress(&screen, &view.follow.progress);
-        interrupt_sleep(WATCH_POLL_NS);
-        code = follow_step(&view.follow, watch_event, &screen, ret_error) < 0 ? -1 : 0;
+        interrupt_sleep(backend_poll_ns(view.backend, clock_monotonic_ns() - started_ns));
+        code = watch_step(&view, &screen, &listener, ret_error);
     }
     screen_finish(&screen);
+    if (code == 0 && interrupt_count() == 0)
+        code = view_settle(&view, &listener, ret_error);
     if (code == 0 && view_running(&view)) {
         screen_notice(&screen, "the farm goes on without being watched");
         code = ERROR_INTERRUPTED;
@@ -193,7 +231,7 @@ static int watch_do(const void *values, char **arguments, size_t count, struct e
 
 const struct command command_status = {
     .name = "status",
-    .arguments = "[RUN]",
+    .arguments = "[RUN | FARM.json]",
     .summary = "Print how far a farm is",
     .details = "RUN is a run directory; without it, the newest in ./runs is meant.\n",
     COMMAND_OPTIONS(options),
@@ -204,7 +242,7 @@ const struct command command_status = {
 
 const struct command command_watch = {
     .name = "watch",
-    .arguments = "[RUN]",
+    .arguments = "[RUN | FARM.json]",
     .summary = "Follow a farm until it ends",
     .details =
         "RUN is a run directory; without it, the newest in ./runs is meant. Ctrl-C ends the\n"

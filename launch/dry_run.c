@@ -92,6 +92,40 @@ static cJSON *run_describe(const struct preparation *preparation, struct backend
     return root;
 }
 
+static void sentence_add(void *context, const char *sentence)
+{
+    cJSON_AddItemToArray(context, cJSON_CreateString(sentence));
+}
+
+/* What the backend says of it: what would be rented, and what it costs. That it cannot be asked, or
+ * would refuse, is said, too. */
+static void rent_describe(cJSON *root, struct backend *backend, int workers)
+{
+    struct error error;
+    if (!backend->ops->check)
+        return;
+    cJSON *list = cJSON_AddArrayToObject(root, "rent");
+    struct backend_listener listener = {.say = sentence_add, .context = list};
+    if (backend->ops->check(backend, workers, &listener, &error) != 0)
+        cJSON_AddStringToObject(root, "refused", error.text);
+}
+
+static void rent_show(const cJSON *root)
+{
+    const cJSON *item, *refused = json_member(root, "refused");
+    cJSON_ArrayForEach(item, json_member(root, "rent"))
+    {
+        printf("  ");
+        screen_put_text(stdout, item->valuestring);
+        printf("\n");
+    }
+    if (refused) {
+        printf("  would be refused: ");
+        screen_put_text(stdout, refused->valuestring);
+        printf("\n");
+    }
+}
+
 static void task_show(const cJSON *task)
 {
     int count = (int)cJSON_GetNumberValue(json_member(task, "count"));
@@ -138,6 +172,7 @@ static void run_show(const cJSON *root, const struct preparation *preparation)
         printf("tasks to compute: not known beforehand\n");
     printf("pool on backend %s: %d nodes\n", json_member(root, "backend")->valuestring,
            (int)json_member(root, "nodes")->valuedouble);
+    rent_show(root);
     cJSON_ArrayForEach(task, json_member(root, "submissions"))
     {
         task_show(task);
@@ -152,11 +187,14 @@ int dry_run_print(const struct preparation *preparation, const char *run_dir, bo
     char place[4096];
     snprintf(place, sizeof place, "runs/%s-<number>", preparation->request.farm.name);
     struct backend_context context = {.run_dir = run_dir ? run_dir : place,
-                                      .settings = preparation->request.farm.backend};
+                                      .settings = preparation->request.farm.backend,
+                                      .farm = preparation->request.farm.name,
+                                      .folder = preparation->request.folder};
     struct backend *backend = backend_open(&context, ret_error);
     if (!backend)
         return -1;
     cJSON *root = run_describe(preparation, backend, context.run_dir);
+    rent_describe(root, backend, preparation->request.workers);
     char *text = json ? cJSON_PrintUnformatted(root) : NULL;
     if (text)
         puts(text);

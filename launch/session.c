@@ -411,14 +411,13 @@ static int workers_check(struct session *session, struct error *ret_error)
 static bool blind_bear(struct session *session, const struct error *error)
 {
     int64_t now = clock_monotonic_ns();
-    if (!session->backend->ops->detach || !session->crew || session->heeded ||
-        error->code == ERROR_AUTH)
+    if (!session->backend->ops->detach || !session->crew || session->heeded)
         return false;
     if (!session->blind_ns)
         screen_notice(session->screen, "%s; trying on, the farm goes on meanwhile",
                       error->text);
     session->blind_ns = session->blind_ns ? session->blind_ns : now;
-    session->left = now - session->blind_ns > BLIND_LIMIT_NS;
+    session->left = error->code == ERROR_AUTH || now - session->blind_ns > BLIND_LIMIT_NS;
     return true;
 }
 
@@ -427,19 +426,17 @@ static int master_follow(struct session *session, struct error *ret_error)
 {
     session->poll_started_ns = clock_monotonic_ns();
     while (!session->left) {
-        if (session_poll(session, ret_error) != 0) {
-            if (!blind_bear(session, ret_error))
-                return -1;
-            session_sleep(session);
-            continue;
-        }
-        session->blind_ns = 0;
+        bool blind = session_poll(session, ret_error) != 0;
         screen_progress(session->screen, &session->follow.progress);
-        if (master_ended(session))
+        if (!blind && master_ended(session))
             return 0;
-        if ((session->crew && workers_check(session, ret_error) != 0) ||
-            nodes_check(session, false, ret_error) != 0)
+        if (!blind && session->crew)
+            blind = workers_check(session, ret_error) != 0;
+        if (blind && !blind_bear(session, ret_error))
             return -1;
+        if (!blind && nodes_check(session, false, ret_error) != 0)
+            return -1;
+        session->blind_ns = blind ? session->blind_ns : 0;
         session_sleep(session);
     }
     return 0;
@@ -509,6 +506,7 @@ int session_run(struct session_context *context, struct session_result *ret_resu
                 struct progress *ret_progress, struct error *ret_error)
 {
     struct session session;
+    memset(ret_result, 0, sizeof *ret_result);
     progress_init(ret_progress);
     int rc = session_init(&session, context, ret_error);
     if (rc == 0) {
@@ -520,9 +518,8 @@ int session_run(struct session_context *context, struct session_result *ret_resu
             rc = session_clear(&session, ret_error);
         outputs_bring(&session);
     }
-    if (rc == 0 && session.left)
-        *ret_result = (struct session_result){.detached = true};
-    else if (rc == 0) {
+    ret_result->detached = rc == 0 && session.left;
+    if (rc == 0 && !session.left) {
         session_judge(&session, ret_result);
         progress_fini(ret_progress);
         *ret_progress = session.follow.progress; /* taken */

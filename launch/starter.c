@@ -59,13 +59,16 @@ static const struct {
              "\"//env\":{\"LD_LIBRARY_PATH\":\"/opt/model/lib\"},"
              "\"control\":\"case.pst\"}," WORKER
              "\"limits\":{\"//task_timeout_s\":600,\"worker_restarts\":3}," NET "}"},
+    {"shots", "{\"name\":\"my-survey\"," BACKEND ",\"work\":{\"kind\":\"shots\","
+              "\"//operation\":\"gradient\",\"//sum\":\"exact\",\"//skip_ratio\":0.02,"
+              "\"survey\":\"survey.json\"}," REST "}"},
 };
 
 #define STARTERS (sizeof starters / sizeof starters[0])
 
 const char *starter_kinds(void)
 {
-    return "sweep, socket, external, pest";
+    return "sweep, socket, external, pest, shots";
 }
 
 struct writer {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "launch/adopt.h"
 #include "launch/disk.h"
 
 #define SAID_FILE  "said.txt" /* the master's stdout.txt, once its task is removed */
@@ -65,15 +66,31 @@ int view_remember(const struct view *view, struct error *ret_error)
     return rc;
 }
 
+static int folder_set(struct view *view, struct error *ret_error)
+{
+    view->folder = strdup(view->rundir.farm_file);
+    if (!view->folder)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    char *slash = strrchr(view->folder, '/');
+    if (slash)
+        *slash = '\0';
+    return 0;
+}
+
 int view_open(const char *argument, struct view *ret_view, struct error *ret_error)
 {
     struct view view = {.rundir = {.lock = -1}};
-    int rc = rundir_open(argument, &view.rundir, ret_error);
+    int rc = adopt_wanted(argument) ? adopt_open(argument, &view.rundir, ret_error)
+                                    : rundir_open(argument, &view.rundir, ret_error);
     if (rc == 0)
         rc = farm_read(&view, ret_error);
+    if (rc == 0)
+        rc = folder_set(&view, ret_error);
     if (rc == 0) {
         struct backend_context context = {.run_dir = view.rundir.path,
-                                          .settings = json_member(view.farm, "backend")};
+                                          .settings = json_member(view.farm, "backend"),
+                                          .farm = view.name,
+                                          .folder = view.folder};
         view.backend = backend_open(&context, ret_error);
         rc = view.backend ? roster_read(view.backend, &view.roster, ret_error) : -1;
     }
@@ -99,6 +116,7 @@ void view_close(struct view *view)
     roster_close(&view->roster);
     backend_close(view->backend);
     cJSON_Delete(view->farm);
+    free(view->folder);
     rundir_close(&view->rundir);
     memset(view, 0, sizeof *view);
 }
@@ -116,6 +134,20 @@ const char *view_state(const struct view *view)
         return "running";
     const char *said = view->follow.progress.status;
     return said ? said : "broken";
+}
+
+int view_settle(struct view *view, const struct backend_listener *listener,
+                struct error *ret_error)
+{
+    struct backend *backend = view->backend;
+    if (!backend->ops->detach || view_running(view) || view->cleaned)
+        return 0;
+    if (backend->ops->job_terminate(backend, ret_error) != 0 ||
+        backend->ops->pool_delete(backend, listener, ret_error) != 0)
+        return -1;
+    return backend->ops->results_bring
+               ? backend->ops->results_bring(backend, listener, ret_error)
+               : 0;
 }
 
 int view_workers_running(const struct view *view)

@@ -16,6 +16,7 @@ struct view {
     struct rundir rundir;
     cJSON *farm;      /* farm.json as run; NULL if there is none (yet) */
     const char *name; /* the farm's name, "?" if not known */
+    char *folder;     /* the farm file's */
     struct backend *backend;
     struct roster roster; /* as of view_open */
     bool has_master;
@@ -24,7 +25,8 @@ struct view {
                            * cleaned, its progress alone */
 };
 
-/* Look at the run that `argument` names (rundir_open). Nothing is changed. */
+/* Look at the run that `argument` names (rundir_open), or at the newest run of the farm file that it
+ * names (adopt.h). Nothing is changed, but that the latter may get a run directory here. */
 int view_open(const char *argument, struct view *ret_view, struct error *ret_error);
 
 /* Free; a zeroed one is allowed. */
@@ -39,6 +41,11 @@ const char *view_state(const struct view *view);
 
 /* Whether the newest master has not ended. */
 bool view_running(const struct view *view);
+
+/* The farm has ended, with or without somebody watching: give back what is still rented, and bring
+ * home what is new. Does nothing where the backend does not outlive us. */
+int view_settle(struct view *view, const struct backend_listener *listener,
+                struct error *ret_error);
 
 /* How many of the newest generation of workers run. */
 int view_workers_running(const struct view *view);

@@ -8,11 +8,13 @@
  */
 #include "config.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/azure/container.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -23,6 +25,8 @@
 #define TELL_STARTED_NS (INT64_C(100) * CLOCK_MS_NS)
 #define LAST_WORDS_NS   (INT64_C(10) * CLOCK_SECOND_NS) /* to deliver results when leaving */
 #define BUSY_ROUNDS     64
+#define EVICTED_SPARE_S 8   /* of what is left: for the last results, and to tell Azure */
+#define EVICTED_STAY_S  300 /* for the machine to go, when all is done */
 #define BUSY_NAP_NS     INT64_C(30000)
 #define WATCH_PERIOD_NS                                                                        \
     (INT64_C(15) * CLOCK_SECOND_NS) /* hung after WATCHDOG_STRIKES of them */
@@ -65,9 +69,48 @@ static void dispatch(struct agent *agent)
     }
 }
 
-static void keep_result(struct agent *agent, struct held *held, const struct result *result,
+/* The result waits until its files are in the container; then nothing of it is needed here. */
+static void store_outputs(struct agent *agent, struct held *held)
+{
+    struct error error;
+    hand_move(agent->hand, held, HAND_STORING);
+    if (depot_put(agent->depot, held->id, held->workdir) == 0)
+        return;
+    error_set(&error, ERROR_SYSTEM, "no memory to put files into the container");
+    agent_end(agent, &error);
+}
+
+static void outputs_stored(void *context, struct attempt_id id, const struct error *error)
+{
+    struct agent *agent = context;
+    struct held *held = hand_find(agent->hand, id);
+    if (error) {
+        agent_end(agent, error); /* our own disk fails: another worker will do better */
+        return;
+    }
+    if (!held || held->state != HAND_STORING)
+        return;
+    workdir_destroy(held->workdir);
+    held->workdir = NULL;
+    hand_move(agent->hand, held, HAND_DONE);
+}
+
+void agent_open_depot(struct agent *agent)
+{
+    struct error error;
+    const char *store = container_target_get().store;
+    if (agent->depot || !store || !cJSON_IsTrue(json_member(agent->job, "stored")))
+        return;
+    agent->depot = depot_create(agent->loop, store, outputs_stored, agent, &error);
+    if (!agent->depot)
+        log_warn("output files go over the link: %s", error.text);
+}
+
+static void keep_result(struct agent *agent, struct held *held, const struct result *given,
                         struct workdir *workdir)
 {
+    struct result whole = *given, *result = &whole;
+    result->stored = workdir && agent->depot;
     buf_clear(&agent->scratch);
     message_add_result(&agent->scratch, result);
     held->result = malloc(agent->scratch.size);
@@ -82,7 +125,10 @@ static void keep_result(struct agent *agent, struct held *held, const struct res
     memcpy(held->result, agent->scratch.data, agent->scratch.size);
     held->result_size = agent->scratch.size;
     held->workdir = workdir;
-    hand_move(agent->hand, held, HAND_DONE);
+    if (result->stored)
+        store_outputs(agent, held);
+    else
+        hand_move(agent->hand, held, HAND_DONE);
     if (credit_ended(&agent->credit, clock_monotonic_ns()))
         agent->credit_changed = true;
 }
@@ -243,6 +289,9 @@ static void leave(struct agent *agent)
     }
     struct farmfile_worker settings = {.drain_s = 30};
     farmfile_read_worker(json_member(agent->job, "worker"), &settings, NULL);
+    if (agent->evicted && agent->evicted_left_s > 0)
+        settings.drain_s =
+            fmin(settings.drain_s, fmax(agent->evicted_left_s - EVICTED_SPARE_S, 0));
     log_info("leaving: %zu tasks have %.0f s to end", hand_count(agent->hand, HAND_RUNNING),
              settings.drain_s);
     message_begin(&agent->scratch, MESSAGE_LEAVING);
@@ -261,6 +310,16 @@ static void caught(int signal, void *context)
     if (agent->leaving)
         agent_end(agent, NULL); /* the second time means now */
     else
+        leave(agent);
+}
+
+static void evict(void *context, double left_s)
+{
+    struct agent *agent = context;
+    log_warn("this machine is about to be taken away (in %.0f s or more)", left_s);
+    agent->evicted = true;
+    agent->evicted_left_s = left_s;
+    if (!agent->leaving)
         leave(agent);
 }
 
@@ -326,18 +385,26 @@ static int open_agent(struct agent *agent, const struct agent_options *options,
         !agent->results_wait)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the worker");
     loop_set_turn(agent->loop, turn, agent);
-    return agent_dial_first(agent, ret_error);
+    if (agent_dial_first(agent, ret_error) < 0)
+        return -1;
+    if (!agent->over)
+        agent->eviction = eviction_watch(agent->loop, evict, agent);
+    return 0;
 }
 
 static void close_agent(struct agent *agent)
 {
     redial_stop(agent->redial);
+    depot_destroy(agent->depot); /* before the work directories that it reads */
     if (agent->hand)
         agent_close_site(agent);
     hand_destroy(agent->hand);
     loop_watch_remove(agent->watch);
     link_close(agent->link);
     children_destroy(agent->children);
+    if (agent->evicted && agent->eviction)
+        eviction_accept(agent->eviction, EVICTED_STAY_S);
+    eviction_close(agent->eviction);
     loop_destroy(agent->loop);
     cJSON_Delete(agent->job);
     buf_fini(&agent->scratch);
@@ -370,7 +437,9 @@ int agent_run(const struct agent_options *options, struct error *ret_error)
     int rc = open_agent(&agent, options, &agent.end);
     if (rc == 0 && !agent.over)
         work(&agent, &agent.end);
+    if (agent.evicted && agent.end.code == ERROR_NONE)
+        error_set(&agent.end, ERROR_INTERRUPTED, "this machine was to be taken away");
     *ret_error = agent.end;
     close_agent(&agent);
-    return agent.end.code;
+    return ret_error->code;
 }

@@ -14,6 +14,8 @@
 #include "worker/agent.h"
 #include "worker/child.h"
 #include "worker/credit.h"
+#include "worker/depot.h"
+#include "worker/eviction.h"
 #include "worker/hand.h"
 #include "worker/redial.h"
 #include "worker/site.h"
@@ -34,7 +36,11 @@ struct agent {
     struct link *link; /* NULL while the master is lost */
     struct loop_watch *watch;
     struct redial *redial;
-    int64_t lost_ns; /* since when */
+    struct depot *depot;       /* NULL: output files go over the link */
+    struct eviction *eviction; /* NULL: nobody takes machines away here */
+    bool evicted;              /* this one is about to go */
+    double evicted_left_s;     /* so long it stays at least; 0: not known */
+    int64_t lost_ns;           /* since when */
     int64_t heartbeat_ns;
     int64_t pulse_due_ns;
     bool said_ready; /* on this link */
@@ -62,6 +68,7 @@ struct agent {
 void agent_end(struct agent *agent, const struct error *error); /* NULL: all is well */
 void agent_task_done(void *context, uint32_t slot, const struct result *result,
                      struct workdir *workdir);
+void agent_open_depot(struct agent *agent); /* if the job wants files in the container */
 void agent_attach_cache(struct agent *agent);
 void agent_open_site(struct agent *agent, struct error *ret_error);
 void agent_close_site(struct agent *agent);

@@ -20,6 +20,7 @@
 
 #include "common/fd.h"
 #include "common/tree.h"
+#include "worker/cache_direct.h"
 #include "worker/cache_private.h"
 
 /* --- Opening --- */
@@ -49,11 +50,20 @@ void cache_close(struct cache *cache)
 {
     if (!cache)
         return;
+    cache_direct_destroy(cache->direct);
     cache_drop_fetches(cache);
     if (cache->dir_fd >= 0)
         close(cache->dir_fd);
     free(cache->dir);
     free(cache);
+}
+
+int cache_set_store(struct cache *cache, struct loop *loop, const char *store,
+                    struct error *ret_error)
+{
+    cache->direct =
+        cache_direct_create(loop, cache->dir, store, cache_direct_done, cache, ret_error);
+    return cache->direct ? 0 : -1;
 }
 
 /* --- Files --- */

@@ -29,6 +29,13 @@ struct cache_source {
     void *context;
 };
 
+struct loop;
+
+/* Fetch files straight from the farm's container from now on (a store "blob:URL"); through the source
+ * only what cannot be had there. -1 with a sentence. */
+int cache_set_store(struct cache *cache, struct loop *loop, const char *store,
+                    struct error *ret_error);
+
 /* Modification time, in seconds since 1970, that every file of the cache and every input laid
  * into a work directory carries: a file with another one was written by somebody. */
 #define CACHE_MTIME_S 1000000000

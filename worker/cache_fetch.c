@@ -16,12 +16,20 @@
 
 #include <openssl/evp.h>
 
+#include "worker/cache_direct.h"
 #include "worker/cache_private.h"
 
 #define WINDOW 8 /* pieces asked for and not come, in all */
 #define TRIES  3 /* how often a file may come with wrong content */
 
+enum fetch_way {
+    WAY_LINK,   /* through the source */
+    WAY_WAITS,  /* for its turn to be fetched from the container */
+    WAY_DIRECT, /* being fetched from there */
+};
+
 struct fetch {
+    enum fetch_way way;
     uint8_t hash[MESSAGE_HASH_SIZE];
     char part[64]; /* its name in the folder while it comes */
     int fd;        /* -1 until the first piece */
@@ -99,6 +107,7 @@ static int fetch_add(struct cache *cache, const uint8_t *hash)
     memcpy(fetch->hash, hash, MESSAGE_HASH_SIZE);
     fetch->fd = -1;
     fetch->total = UINT64_MAX;
+    fetch->way = cache->direct ? WAY_WAITS : WAY_LINK;
     struct fetch **bucket = &cache->buckets[(hash[0] | hash[1] << 8) % CACHE_BUCKETS];
     fetch->bucket_next = *bucket;
     *bucket = fetch;
@@ -110,14 +119,29 @@ static int fetch_add(struct cache *cache, const uint8_t *hash)
 
 static bool fetch_wants(const struct fetch *fetch)
 {
+    if (fetch->way != WAY_LINK)
+        return false;
     /* The first piece tells the size; until then one is enough. */
     if (fetch->total == UINT64_MAX)
         return fetch->under_way == 0;
     return fetch->asked < fetch->total;
 }
 
+static void pump_direct(struct cache *cache)
+{
+    for (struct fetch *fetch = cache->direct ? cache->first : NULL; fetch;
+         fetch = fetch->next) {
+        if (fetch->way != WAY_WAITS)
+            continue;
+        if (!cache_direct_start(cache->direct, fetch->hash))
+            return;
+        fetch->way = WAY_DIRECT;
+    }
+}
+
 static void pump(struct cache *cache)
 {
+    pump_direct(cache);
     if (!cache->has_source)
         return;
     for (struct fetch *fetch = cache->first; fetch; fetch = fetch->next)
@@ -296,6 +320,20 @@ void cache_take(struct cache *cache, const struct file_piece *piece)
     pump(cache);
     if (rc != 0)
         finish_requests(cache);
+}
+
+void cache_direct_done(void *context, const uint8_t *hash, const struct error *error)
+{
+    struct cache *cache = context;
+    struct fetch *fetch = fetch_find(cache, hash);
+    if (fetch && !error && cache_has(cache, hash)) {
+        fetch_destroy(cache, fetch);
+        settle(cache, hash, NULL);
+    } else if (fetch) {
+        fetch->way = WAY_LINK; /* the master has what only it knows, and gets what we cannot */
+    }
+    pump(cache);
+    finish_requests(cache);
 }
 
 /* --- Requests --- */

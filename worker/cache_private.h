@@ -18,8 +18,9 @@ struct cache {
     char *dir;
     bool has_source;
     struct cache_source source;
-    unsigned under_way;         /* pieces asked for and not come */
-    atomic_uint_fast64_t parts; /* for the names of unfinished files */
+    struct cache_direct *direct; /* NULL: there is no container */
+    unsigned under_way;          /* pieces asked for and not come */
+    atomic_uint_fast64_t parts;  /* for the names of unfinished files */
     struct fetch *first, *last;
     struct fetch *buckets[CACHE_BUCKETS];
     struct cache_request *requests;
@@ -30,6 +31,9 @@ void cache_file_name(const uint8_t *hash, bool executable, char name[CACHE_NAME_
 
 /* Set the fixed time; 0 or -1 with errno. */
 int cache_set_time(int fd);
+
+/* cache_fetch.c: a file came straight from the container, or did not. */
+void cache_direct_done(void *context, const uint8_t *hash, const struct error *error);
 
 /* Forget all fetches and requests. */
 void cache_drop_fetches(struct cache *cache);

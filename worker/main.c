@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/azure/container.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mpi_world.h"
@@ -28,7 +29,9 @@ static const char usage[] =
     "[$BEOFARM_SECRET]\n"
     "  --network WHICH     interface or CIDR that Open MPI keeps to [$BEOFARM_NETWORK]\n"
     "  --tcp               join by TCP even where MPI works\n"
-    "  --wait SECONDS      how long to wait for a master that is not there yet [60]\n"
+    "  --wait SECONDS      how long to wait for a master that is not there yet [60; 600 with "
+    "a\n"
+    "                      container]\n"
     "  --topology          say what this node is and which slots it would make\n"
     "  --json              ... as JSON\n"
     "  --worker JSON       ... for these \"worker\" settings of a farm file\n"
@@ -161,7 +164,7 @@ static int read_options(struct agent_options *options, const struct arguments *a
         .mpi = !arguments->tcp,
         .cancel_fd = -1,
     };
-    options->wait_s = 60;
+    options->wait_s = container_target_get().store ? 600 : 60; /* nodes take their time */
     if (port && *port && read_port(port, &dial->port, ret_error) < 0)
         return -1;
     if (arguments->master && read_master(dial, arguments->master, ret_error) < 0)

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "worker/redial.h"
+#include "worker/seeker.h"
 
 struct redial {
     struct dial_options options;
@@ -49,12 +50,22 @@ static bool goes_on(const struct redial *redial)
 static void *dial_on(void *context)
 {
     struct redial *redial = context;
+    struct seeker *seeker = seeker_open();
     for (unsigned failures = 1;; failures++) {
         redial->link = dial(&redial->options, &redial->answer, &redial->error);
         if (redial->link || !goes_on(redial))
             break;
-        wait_a_while(redial, failures);
+        enum seeker_news news = seeker_look(seeker, &redial->options);
+        if (news == SEEKER_OVER) {
+            redial->error = (struct error){0};
+            break;
+        }
+        if (news == SEEKER_MOVED)
+            failures = 0; /* at once: it was not yet dialled there */
+        else
+            wait_a_while(redial, failures);
     }
+    seeker_close(seeker);
     ring(redial->done_fd);
     return NULL;
 }

@@ -14,7 +14,8 @@ struct redial;
 
 /* Dial again and again, first at once, then as dial_backoff_ns says, until it succeeds, it is
  * pointless (dial_may_retry), or until_ns (clock_monotonic_ns) has passed. `done` is then called
- * once from the loop, with the link (the callee's) or NULL and the last error. Options are
+ * once from the loop, with the link (the callee's) or NULL and the last error (ERROR_NONE: the farm
+ * is over, as its container says, which also says where the master has gone). Options are
  * borrowed until then. NULL if no thread can be started. */
 struct redial *
 redial_start(struct loop *loop, const struct dial_options *options, int64_t until_ns,

@@ -97,6 +97,9 @@ int workdir_collect_path(struct workdir *workdir, const char *path, struct error
 /* What was collected, each once, ordered by path. */
 size_t workdir_output_count(const struct workdir *workdir);
 
+/* One of them. Owned by the workdir, valid until more is collected. */
+const struct workdir_output *workdir_output_get(const struct workdir *workdir, size_t index);
+
 /* Iterate over the pieces of all outputs, in order: 1 and *ret_piece (its bytes borrowed until
  * the next call), 0 at the end, -1 with a sentence if a file cannot be read or has shrunk. An
  * empty file is one piece of size 0. The caller sets nothing: id, path, mode, offset and sizes

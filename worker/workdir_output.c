@@ -142,6 +142,11 @@ size_t workdir_output_count(const struct workdir *workdir)
     return workdir->output_count;
 }
 
+const struct workdir_output *workdir_output_get(const struct workdir *workdir, size_t index)
+{
+    return index < workdir_output_count(workdir) ? &workdir->outputs[index] : NULL;
+}
+
 static int open_output(struct workdir *workdir, struct workdir_output *output,
                        struct error *ret_error)
 {

@@ -168,6 +168,7 @@ class Mock:
         self.certificate = certificate
         self.key, self.storage_key = key, storage_key
         self.version = "2025-06-01"
+        self.appends_max = 50000
         self.page_size = 1000
         self.tokens = {}      # token: [service, ends at]
         self.token_life_s = 3600
@@ -205,6 +206,15 @@ class Mock:
         return {**found, "AZURE_TENANT_ID": "tenant-1", "AZURE_CLIENT_ID": "client-1",
                 "AZURE_CLIENT_SECRET": CLIENT_SECRET,
                 "AZURE_AUTHORITY_HOST": self.url("entra")}
+
+    def container_sas(self, container, permissions="racwdl", seconds=86400):
+        """The URL of a container with a service SAS."""
+        ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now() + seconds))
+        query = {"sp": permissions, "se": ends, "sv": "2021-12-02", "sr": "c"}
+        fields = [permissions, "", ends, f"/blob/{self.storage}/{container}", "", "", "",
+                  query["sv"], "c", *[""] * 7]
+        query["sig"] = signature(self.storage_key, "\n".join(fields))
+        return f"{self.url('blob')}/{container}?{urllib.parse.urlencode(query)}"
 
     def fault(self, times=1, service=None, method=None, path=None, **what):
         """The next `times` requests that match get a fault: status= (with code=, retry_after= a
@@ -614,16 +624,90 @@ def blob_list(mock, request, container):
                        f"<NextMarker>{rest}</NextMarker></EnumerationResults>")
 
 
+def written(mock, request, container, blob, kind="BlockBlob"):
+    """The blob that a request may write to: made if there is none, its lease and conditions held."""
+    found = need_container(mock, container).setdefault(
+        blob, {"body": None, "blocks": {}, "kind": kind, "appends": 0, "version": 0})
+    lease, given = found.get("lease"), request.headers.get("x-ms-lease-id")
+    held = lease and lease["until"] > mock.now()
+    if held and not given:
+        raise Refusal(412, "LeaseIdMissing")
+    if given and (not held or given != lease["id"]):
+        raise Refusal(412, "LeaseIdMismatchWithBlobOperation" if held else "LeaseLost")
+    if request.headers.get("if-none-match") == "*" and found["body"] is not None:
+        raise Refusal(409, "BlobAlreadyExists")
+    digest = base64.b64encode(hashlib.md5(request.body).digest()).decode()
+    if request.headers.get("content-md5", digest) != digest:
+        raise Refusal(400, "Md5Mismatch")
+    found["version"] = found.get("version", 0) + 1
+    return found
+
+
+def described(found):
+    return {"etag": f'"v{found.get("version", 0)}"',
+            "x_ms_blob_type": found.get("kind", "BlockBlob"),
+            "x_ms_blob_committed_block_count": found.get("appends", 0)}
+
+
+@route("blob", "PUT", BLOB, comp="lease")
+def blob_lease(mock, request, container, blob):
+    found, now = need_blob(mock, container, blob), mock.now()
+    lease = found.get("lease") or {"id": "", "until": 0, "seconds": 0}
+    action = request.headers.get("x-ms-lease-action")
+    if action == "acquire":
+        wanted = request.headers["x-ms-proposed-lease-id"]
+        seconds = int(request.headers["x-ms-lease-duration"])
+        if not (15 <= seconds <= 60 or seconds == -1):
+            raise Refusal(400, "InvalidHeaderValue")
+        if lease["until"] > now and lease["id"] != wanted:
+            raise Refusal(409, "LeaseAlreadyPresent")
+        ends = float("inf") if seconds < 0 else now + seconds
+        found["lease"] = {"id": wanted, "until": ends, "seconds": seconds}
+        return Answer(201, x_ms_lease_id=wanted)
+    if request.headers.get("x-ms-lease-id") != lease["id"]:
+        raise Refusal(409, "LeaseIdMismatchWithLeaseOperation")
+    lease["until"] = 0 if action == "release" else now + lease["seconds"]
+    return Answer(200)
+
+
+@route("blob", "PUT", BLOB, comp="appendblock")
+def block_append(mock, request, container, blob):
+    found = need_blob(mock, container, blob)
+    if found["kind"] != "AppendBlob":
+        raise Refusal(409, "InvalidBlobType")
+    if int(request.headers.get("x-ms-blob-condition-appendpos", len(found["body"]))) != \
+       len(found["body"]):
+        written(mock, request, container, blob)  # a lease is looked at first
+        raise Refusal(412, "AppendPositionConditionNotMet")
+    if found["appends"] >= mock.appends_max:
+        raise Refusal(409, "BlockCountExceedsLimit")
+    written(mock, request, container, blob)
+    found["body"] += request.body
+    found["appends"] += 1
+    return Answer(201, **described(found))
+
+
+@route("blob", "GET", BLOB, comp="blocklist")
+def block_list_get(mock, _request, container, blob):
+    found = need_container(mock, container).get(blob)
+    if not found:
+        raise Refusal(404, "BlobNotFound")
+    blocks = "".join(f"<Block><Name>{name}</Name><Size>{len(bytes_)}</Size></Block>"
+                     for name, bytes_ in found["blocks"].items())
+    return Answer(200, "<?xml version='1.0'?><BlockList><UncommittedBlocks>"
+                       f"{blocks}</UncommittedBlocks></BlockList>")
+
+
 @route("blob", "PUT", BLOB, comp="block")
 def block_put(mock, request, container, blob):
-    found = need_container(mock, container).setdefault(blob, {"body": None, "blocks": {}})
+    found = written(mock, request, container, blob)
     found["blocks"][request.get("blockid")] = request.body
     return Answer(201)
 
 
 @route("blob", "PUT", BLOB, comp="blocklist")
 def block_list_put(mock, request, container, blob):
-    found = need_container(mock, container).setdefault(blob, {"body": None, "blocks": {}})
+    found = written(mock, request, container, blob)
     wanted = [item.text for item in xml.etree.ElementTree.fromstring(request.body)]
     if any(name not in found["blocks"] for name in wanted):
         raise Refusal(400, "InvalidBlockList")
@@ -636,29 +720,31 @@ def blob_put(mock, request, container, blob):
     kind = request.headers.get("x-ms-blob-type")
     if kind not in ("BlockBlob", "AppendBlob"):
         raise Refusal(400, "MissingRequiredHeader", HeaderName="x-ms-blob-type")
-    digest = base64.b64encode(hashlib.md5(request.body).digest()).decode()
-    if request.headers.get("content-md5", digest) != digest:
-        raise Refusal(400, "Md5Mismatch")
-    need_container(mock, container)[blob] = {"body": request.body, "blocks": {}}
-    return Answer(201)
+    found = written(mock, request, container, blob, kind)
+    found.update(body=request.body, blocks={}, kind=kind, appends=0)
+    return Answer(201, **described(found))
 
 
 @route("blob", "GET", BLOB)
 def blob_get(mock, request, container, blob):
-    body = need_blob(mock, container, blob)["body"]
+    found = need_blob(mock, container, blob)
+    body, told = found["body"], described(found)
+    if request.headers.get("if-match", told["etag"]) != told["etag"]:
+        raise Refusal(412, "ConditionNotMet")
     wanted = request.range("x-ms-range") or request.range("range")
     if not wanted:
-        return Answer(200, bytes(body), content_type="application/octet-stream")
+        return Answer(200, bytes(body), content_type="application/octet-stream", **told)
     if wanted[0] >= len(body):
         raise Refusal(416, "InvalidRange")
     last = min(wanted[1], len(body) - 1)
     return Answer(206, bytes(body[wanted[0]:last + 1]), content_type="application/octet-stream",
-                  content_range=f"bytes {wanted[0]}-{last}/{len(body)}")
+                  content_range=f"bytes {wanted[0]}-{last}/{len(body)}", **told)
 
 
 @route("blob", "HEAD", BLOB)
 def blob_head(mock, _request, container, blob):
-    return Answer(200, content_length=len(need_blob(mock, container, blob)["body"]))
+    found = need_blob(mock, container, blob)
+    return Answer(200, content_length=len(found["body"]), **described(found))
 
 
 @route("blob", "DELETE", BLOB)

@@ -110,6 +110,11 @@ const double *lbfgs_point(const struct lbfgs *l)
     return l->state.phase == TRYING || l->state.phase == ACCEPTED ? l->trial_x : l->x;
 }
 
+const double *lbfgs_best(const struct lbfgs *l)
+{
+    return l->x;
+}
+
 /* --- the direction --- */
 
 /* At a bound, and pushed outwards. */

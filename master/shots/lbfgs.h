@@ -53,6 +53,9 @@ void lbfgs_destroy(struct lbfgs *lbfgs); /* NULL is allowed */
 /* The point to evaluate; after LBFGS_ITERATED and LBFGS_STUCK, the best one. */
 const double *lbfgs_point(const struct lbfgs *lbfgs);
 
+/* The best point known. */
+const double *lbfgs_best(const struct lbfgs *lbfgs);
+
 /* What it wants first, and after LBFGS_ITERATED: begins a search. */
 enum lbfgs_want lbfgs_next(struct lbfgs *lbfgs);
 

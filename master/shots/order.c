@@ -47,7 +47,7 @@ double order_estimate(const struct order_costs *costs, size_t shot)
 void order_learn(struct order_costs *costs, const size_t *shots, size_t count, double seconds)
 {
     double expected = 0, share;
-    if (!(seconds > 0) || isinf(seconds))
+    if (!(seconds > 0) || isinf(seconds) || count == 0)
         return;
     for (size_t i = 0; i < count; i++)
         expected += order_estimate(costs, shots[i]);

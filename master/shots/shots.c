@@ -1,0 +1,386 @@
+/*
+ * The book knows which tasks there are and what came of them; `next` hands out those that it has, and
+ * where all have ended goes on (shots_wave.c). In a replay notes come first, then results: the book is
+ * whole before `next` is asked for the first time, and nothing is decided until then.
+ */
+#include "config.h"
+
+#include <libgen.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/seismic/shot_cost.h"
+#include "common/tree.h"
+#include "master/scheduler.h"
+#include "master/shots/shots.h"
+#include "master/shots/shots_private.h"
+
+static void shots_close(struct driver *driver);
+
+void shots_fail(struct driver *driver, const struct error *error)
+{
+    if (driver->phase == SHOTS_FAILED)
+        return;
+    driver->phase = SHOTS_FAILED;
+    driver->error = *error;
+}
+
+void shots_say(struct driver *driver, const char *format, ...)
+{
+    char text[ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (driver->context.say)
+        driver->context.say(driver->context.wake_context, text);
+}
+
+int shots_note(struct driver *driver, struct buf *note)
+{
+    struct error error;
+    int rc = 0;
+    if (buf_failed(note) || !(driver->noted = driver->context.note(driver->context.wake_context,
+                                                                   note->data, note->size)))
+        rc = error_set(&error, ERROR_SYSTEM, "no memory to note what comes next");
+    if (rc == 0)
+        rc = book_take(&driver->book, note->data, note->size, &error);
+    if (rc < 0)
+        shots_fail(driver, &error);
+    return rc;
+}
+
+/* --- tasks and results --- */
+
+static enum driver_next shots_next(struct driver *driver, uint32_t slots)
+{
+    driver->running = true;
+    for (;;) {
+        if (driver->phase != SHOTS_WORK)
+            return DRIVER_FINISHED;
+        if (errand_is_busy(driver->digest.errand))
+            return DRIVER_WAIT;
+        const struct book_task *task = book_task(&driver->book, driver->handed_out + 1);
+        if (task) {
+            if (task->holder && !task->ended && !shots_holders_ready(driver))
+                return DRIVER_WAIT;
+            driver->handed_out++;
+            return DRIVER_TASK;
+        }
+        if (book_open(&driver->book) || !shots_advance(driver, slots))
+            return DRIVER_WAIT;
+    }
+}
+
+static uint64_t shots_bound(const struct driver *driver, uint64_t task)
+{
+    const struct book_task *found = book_task(&driver->book, task);
+    return found ? found->holder : 0;
+}
+
+/* A misfit costs about a third of its gradient: what is learned, and looked up, are gradients. */
+static double cost_factor(const struct book_wave *wave)
+{
+    return wave->operation == SHOT_MISFIT || wave->operation == SHOT_SOURCE ? 3 : 1;
+}
+
+static void learn(struct driver *driver, const struct book_task *task)
+{
+    if (!task->holder && task->status == RESULT_OK && driver->survey.batch.encoded <= 1)
+        order_learn(&driver->costs, task->shots, task->shot_count,
+                    task->seconds * cost_factor(&driver->book.waves[task->wave]));
+}
+
+static void shots_ended(struct driver *driver, const struct result *result, bool resumed)
+{
+    uint64_t sequence = resumed ? 0 : driver->context.sequence(driver->context.wake_context);
+    if (!book_end(&driver->book, result, sequence))
+        return;
+    learn(driver, book_task(&driver->book, result->id.task));
+    if (!resumed)
+        shots_look_at_skips(driver);
+}
+
+static int shots_noted(struct driver *driver, const void *bytes, size_t size,
+                       struct error *ret_error)
+{
+    return book_take(&driver->book, bytes, size, ret_error);
+}
+
+static void shots_durable(struct driver *driver, uint64_t sequence)
+{
+    driver->durable = sequence;
+    /* What is in the results need not be kept beside them. */
+    size_t waves = driver->book.wave_count;
+    bool over = driver->phase == SHOTS_FINISHED && driver->noted && sequence >= driver->noted;
+    for (size_t back = 1; over && back <= 2 && back <= waves; back++)
+        shots_sums_remove(driver, waves - back);
+}
+
+static void timer_expired(void *context)
+{
+    struct driver *driver = context;
+    if (!errand_is_busy(driver->digest.errand))
+        shots_look_at_skips(driver);
+    driver->context.wake(driver->context.wake_context);
+}
+
+static int64_t shots_count(const struct driver *driver)
+{
+    if (driver->operation == SURVEY_FWI)
+        return -1;
+    return (int64_t)(driver->book.task_count ? driver->book.task_count
+                                             : driver->survey.shot_count);
+}
+
+/* Shots that came to nothing, in a work that ended all the same. */
+static size_t bad_shots(const struct driver *driver)
+{
+    const struct book *book = &driver->book;
+    size_t *good = book_wave(book) ? book_holders(book, false) : NULL, bad = 0;
+    for (size_t i = 0; good && i < book_wave(book)->shot_count; i++)
+        bad += good[i] == SIZE_MAX;
+    free(good);
+    return bad;
+}
+
+static int shots_outcome(const struct driver *driver, struct error *ret_error)
+{
+    if (driver->phase == SHOTS_FAILED) {
+        *ret_error = driver->error;
+        return -1;
+    }
+    if (driver->phase != SHOTS_FINISHED)
+        return error_set(ret_error, ERROR_TASKS,
+                         "the work is not finished: $.limits.tasks allows %llu tasks",
+                         (unsigned long long)driver->handed_out);
+    size_t bad = bad_shots(driver);
+    if (driver->operation == SURVEY_FWI ||
+        (double)bad <= driver->skip_ratio * (double)driver->survey.shot_count)
+        return 0;
+    return error_set(ret_error, ERROR_TASKS,
+                     "%zu of %zu shots failed for good; the results are without them, and "
+                     "results.csv says why",
+                     bad, driver->survey.shot_count);
+}
+
+/* --- the job --- */
+
+static cJSON *runner_work(const struct driver *driver)
+{
+    static const char *const handed_on[] = {"env", "stall_s"};
+    cJSON *work = cJSON_CreateObject();
+    cJSON_AddStringToObject(work, "survey", driver->survey_file);
+    if (driver->survey.program) {
+        cJSON *command = cJSON_AddArrayToObject(work, "command");
+        for (size_t i = 0; driver->survey.program[i]; i++)
+            cJSON_AddItemToArray(command, cJSON_CreateString(driver->survey.program[i]));
+    }
+    for (size_t i = 0; i < sizeof(handed_on) / sizeof(*handed_on); i++) {
+        const cJSON *item = json_member(driver->context.work, handed_on[i]);
+        if (item)
+            cJSON_AddItemToObject(work, handed_on[i], cJSON_Duplicate(item, true));
+    }
+    return work;
+}
+
+static int shots_job(const struct driver *driver, cJSON *job, struct error *ret_error)
+{
+    if (!cJSON_AddStringToObject(job, "runner", "shots") ||
+        !cJSON_AddTrueToObject(job, "prefetch") ||
+        !cJSON_AddItemToObject(job, "work", runner_work(driver)))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the job");
+    return shot_task_put_columns(job, ret_error);
+}
+
+static const char *shots_home(const struct driver *driver)
+{
+    return driver->home;
+}
+
+/* --- opening --- */
+
+static int paths_make(struct driver *driver, struct error *ret_error)
+{
+    const struct driver_context *context = &driver->context;
+    const char *run_dir = context->run_dir ? context->run_dir : ".", *survey, *slash, *dot;
+    if (json_get_text(context->work, "$.work", "survey", "", &survey, ret_error) < 0)
+        return -1;
+    if (survey[0] == '/')
+        return error_set(ret_error, ERROR_CONFIG,
+                         "$.work.survey: \"%s\" must lie in the farm file's folder or below",
+                         survey);
+    slash = strrchr(survey, '/');
+    const char *name = slash ? slash + 1 : survey;
+    dot = strrchr(name, '.');
+    int size = dot && dot > name ? (int)(dot - name) : (int)strlen(name);
+    driver->survey_file = strdup(survey);
+    driver->home = slash ? strndup(survey, (size_t)(slash - survey)) : strdup(".");
+    if (asprintf(&driver->survey_path, "%s/%s", context->folder, survey) < 0)
+        driver->survey_path = NULL;
+    if (asprintf(&driver->output_base, "%s/out/master/%.*s", run_dir, size, name) < 0)
+        driver->output_base = NULL;
+    if (asprintf(&driver->scratch, "%s/shots", run_dir) < 0)
+        driver->scratch = NULL;
+    return driver->survey_file && driver->home && driver->survey_path && driver->output_base &&
+                   driver->scratch
+               ? 0
+               : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+}
+
+static int folders_make(const struct driver *driver, struct error *ret_error)
+{
+    char *folder = strdup(driver->output_base);
+    int rc = folder ? tree_make(dirname(folder), ret_error)
+                    : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    free(folder);
+    return rc < 0 ? -1 : tree_make(driver->scratch, ret_error);
+}
+
+static int operation_read(struct driver *driver, struct error *ret_error)
+{
+    static const char *const names[] = {"model", "born", "rtm", "gradient", "fwi"};
+    const cJSON *work = driver->context.work;
+    const struct survey *survey = &driver->survey;
+    const char *said, *sum, *gathers;
+    driver->operation = survey->operation;
+    if (json_get_text(work, "$.work", "operation", names[driver->operation], &said, ret_error) <
+            0 ||
+        json_get_text(work, "$.work", "sum", survey->sum.exact ? "exact" : "double", &sum,
+                      ret_error) < 0 ||
+        json_get_text(work, "$.work", "gathers", "one", &gathers, ret_error) < 0 ||
+        json_get_real(work, "$.work", "skip_ratio", survey->sum.skip_ratio, &driver->skip_ratio,
+                      ret_error) < 0)
+        return -1;
+    for (int i = 0; i < (int)(sizeof(names) / sizeof(*names)); i++)
+        if (strcmp(said, names[i]) == 0)
+            driver->operation = (enum survey_operation)i;
+    driver->exact = strcmp(sum, "exact") == 0;
+    driver->one_file = strcmp(gathers, "one") == 0;
+    bool needs_data = driver->operation == SURVEY_RTM || driver->operation == SURVEY_GRADIENT ||
+                      driver->operation == SURVEY_FWI;
+    if (needs_data && !survey->observed)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: $.data: \"%s\" needs observed data; name their SEG-Y files",
+                         driver->survey_path, said);
+    if (driver->operation == SURVEY_BORN && !survey->has[SURVEY_PERTURBATION])
+        return error_set(ret_error, ERROR_CONFIG, "%s: $.model.perturbation: \"born\" needs it",
+                         driver->survey_path);
+    return 0;
+}
+
+static int cost_read(struct driver *driver, size_t shot, double dt_s, struct error *ret_error)
+{
+    struct survey *survey = &driver->survey;
+    struct survey_shot_size size;
+    struct shot_cost cost, less;
+    if (survey_shot_measure(survey, shot, &size, ret_error) < 0)
+        return -1;
+    const struct shot_shape shape = shot_shape_of(survey, &size.box, size.receivers, 1, dt_s);
+    const struct shot_wish wish = shot_wish_of(survey, 0);
+    if (shot_cost_make(&cost, &shape, driver->operation, &wish, ret_error) < 0 ||
+        shot_cost_make(&less, &shape, SURVEY_MODEL, &wish, ret_error) < 0)
+        return error_prefix(ret_error, "shot %zu", shot + 1);
+    driver->bytes[shot] = cost.bytes;
+    driver->bytes_less[shot] = less.bytes;
+    driver->costs.updates[shot] = cost.updates > 0 ? cost.updates : 1;
+    return 0;
+}
+
+static int costs_read(struct driver *driver, struct error *ret_error)
+{
+    size_t count = driver->survey.shot_count;
+    double dt_s = survey_dt(&driver->survey);
+    driver->bytes = calloc(count + 1, sizeof(*driver->bytes));
+    driver->bytes_less = calloc(count + 1, sizeof(*driver->bytes_less));
+    if (!driver->bytes || !driver->bytes_less || order_costs_init(&driver->costs, count) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu shots", count);
+    /* Another program takes what it takes. */
+    for (size_t shot = 0; !driver->survey.program && shot < count; shot++)
+        if (cost_read(driver, shot, dt_s, ret_error) < 0)
+            return -1;
+    return 0;
+}
+
+static int shots_fill(struct driver *driver, struct error *ret_error)
+{
+    const struct driver_context *context = &driver->context;
+    if (paths_make(driver, ret_error) < 0 ||
+        survey_open(driver->survey_path, SURVEY_CHECK, NULL, &driver->survey, ret_error) < 0 ||
+        operation_read(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
+        return -1;
+    book_init(&driver->book, driver->survey.shot_count);
+    driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};
+    if (context->plan_only)
+        return 0;
+    driver->timer = loop_timer_add(context->loop, timer_expired, driver);
+    driver->digest.errand = errand_create(context->loop, ret_error);
+    if (!driver->timer || !driver->digest.errand)
+        return driver->timer ? -1 : error_set(ret_error, ERROR_SYSTEM, "no memory for shots");
+    return folders_make(driver, ret_error);
+}
+
+static struct driver *shots_open(const struct driver_context *context, struct error *ret_error)
+{
+    struct driver *driver = calloc(1, sizeof(*driver));
+    if (!driver) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the survey");
+        return NULL;
+    }
+    driver->context = *context;
+    driver->skip_due_ns = INT64_MAX;
+    driver->opened_ns = clock_monotonic_ns();
+    if (shots_fill(driver, ret_error) == 0)
+        return driver;
+    shots_close(driver);
+    return NULL;
+}
+
+static void shots_close(struct driver *driver)
+{
+    if (!driver)
+        return;
+    if (driver->digest.errand && !errand_wait(driver->digest.errand, CLOCK_SECOND_NS)) {
+        errand_abandon(driver->digest.errand);
+        return; /* it has all this until the process ends */
+    }
+    errand_destroy(driver->digest.errand);
+    loop_timer_remove(driver->timer);
+    shots_wave_fini(&driver->digest.next);
+    fwi_destroy(driver->fwi);
+    book_fini(&driver->book);
+    order_costs_fini(&driver->costs);
+    survey_close(&driver->survey);
+    free(driver->bytes);
+    free(driver->bytes_less);
+    free(driver->survey_file);
+    free(driver->survey_path);
+    free(driver->home);
+    free(driver->output_base);
+    free(driver->scratch);
+    free(driver);
+}
+
+const struct driver_ops driver_shots = {
+    .kind = "shots",
+    .judges = true,
+    .open = shots_open,
+    .close = shots_close,
+    .count = shots_count,
+    .files = shots_files,
+    .home = shots_home,
+    .job = shots_job,
+    .next = shots_next,
+    .bound = shots_bound,
+    .payload = shots_payload,
+    .noted = shots_noted,
+    .durable = shots_durable,
+    .ended = shots_ended,
+    .outcome = shots_outcome,
+};

@@ -1,0 +1,497 @@
+/*
+ * When a wave is through: which shots are in the sums that came home, what that comes to, and what is
+ * next. Done in a thread beside the loop, which touches neither the book nor the inversion meanwhile.
+ * Everything here can be done again by a later master, and comes out the same.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "common/seismic/shot_settings.h"
+#include "common/seismic/sum.h"
+#include "common/whole.h"
+#include "master/shots/shots_private.h"
+
+void shots_wave_fini(struct book_wave *wave)
+{
+    free(wave->purpose);
+    free(wave->shots);
+    free(wave->files);
+    free(wave->settings);
+    *wave = (struct book_wave){0};
+}
+
+/* --- the sums that came home --- */
+
+struct sums {
+    const char **paths;
+    size_t count;
+};
+
+static void sums_fini(struct sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++)
+        free((char *)sums->paths[i]);
+    free(sums->paths);
+}
+
+static int sums_find(const struct driver *driver, struct sums *sums, struct error *ret_error)
+{
+    const struct book *book = &driver->book;
+    size_t first = book_wave(book)->first;
+    sums->paths = calloc(book->task_count - first + 1, sizeof(*sums->paths));
+    for (size_t t = first; sums->paths && t < book->task_count; t++) {
+        if (!book->tasks[t].holder || book->tasks[t].status != RESULT_OK)
+            continue;
+        char *path = shots_output_path(driver, t + 1, SHOT_SUM_FILE);
+        if (!path)
+            return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+        if (access(path, R_OK) == 0)
+            sums->paths[sums->count++] = path;
+        else
+            free(path);
+    }
+    return sums->paths ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for the sums");
+}
+
+/* Which attempts are in these files: that alone counts. */
+static int sums_compare(struct driver *driver, const struct sums *sums, struct error *ret_error)
+{
+    struct book *book = &driver->book;
+    struct sum_reader *reader =
+        sums->count ? sum_reader_open(sums->paths, sums->count, ret_error) : NULL;
+    if (sums->count && !reader)
+        return -1;
+    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
+        const struct attempt_id id = {.task = t + 1, .attempt = book->tasks[t].attempt};
+        if (!book->tasks[t].holder)
+            book->tasks[t].taken = reader && sum_names_have(sum_reader_names(reader), id);
+    }
+    sum_reader_close(reader);
+    return 0;
+}
+
+/* Whether this shot was computed once, so that its arrays are lost. */
+static bool was_computed(const struct book *book, size_t shot)
+{
+    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
+        const struct book_task *task = &book->tasks[t];
+        for (size_t i = 0; task->status == RESULT_OK && i < task->shot_count; i++)
+            if (task->shots[i] == shot)
+                return true;
+    }
+    return false;
+}
+
+static bool has_lost(const struct driver *driver, const size_t *holders)
+{
+    const struct book_wave *wave = book_wave(&driver->book);
+    for (size_t i = 0; i < wave->shot_count; i++)
+        if (holders[i] == SIZE_MAX && was_computed(&driver->book, wave->shots[i]))
+            return true;
+    return false;
+}
+
+static float *sums_read(const struct driver *driver, const struct sums *sums, const char *array,
+                        struct error *ret_error)
+{
+    size_t points = grid_size(&driver->survey.grid);
+    float *values = calloc(points + 1, sizeof(*values));
+    if (!values) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the %s of %zu points", array, points);
+        return NULL;
+    }
+    if (sum_read_array(sums->paths, sums->count, array, values, points, ret_error) == 0)
+        return values;
+    free(values);
+    return NULL;
+}
+
+/* --- single operations --- */
+
+static size_t left_out(const struct driver *driver, const size_t *holders)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < book_wave(&driver->book)->shot_count; i++)
+        count += holders[i] == SIZE_MAX;
+    return count;
+}
+
+/* Of all shots that are in; each task's is shared by its shots. *ret_misfits (shot_count) may be NULL. */
+static double misfit_of(const struct driver *driver, const size_t *holders, double *ret_misfits)
+{
+    const struct book_wave *wave = book_wave(&driver->book);
+    double sum = 0;
+    for (size_t i = 0; i < wave->shot_count; i++) {
+        double misfit = NAN;
+        if (holders[i] != SIZE_MAX) {
+            const struct book_task *task = &driver->book.tasks[holders[i]];
+            misfit = task->misfit / (double)task->shot_count;
+        }
+        sum += isnan(misfit) ? 0 : misfit;
+        if (ret_misfits)
+            ret_misfits[i] = misfit;
+    }
+    return sum;
+}
+
+static int arrays_write(const struct driver *driver, const struct sums *sums,
+                        enum shot_operation operation, struct error *ret_error)
+{
+    char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1];
+    size_t count = shots_arrays(driver, operation, arrays);
+    for (size_t i = 0; i < count; i++) {
+        float *values = sums_read(driver, sums, arrays[i], ret_error);
+        int rc = values ? shots_array_write(driver, arrays[i], SURVEY_PERTURBATION, values,
+                                            ret_error)
+                        : -1;
+        free(values);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int finish_single(struct driver *driver, const struct sums *sums, const size_t *holders,
+                         struct error *ret_error)
+{
+    struct shots_digest *digest = &driver->digest;
+    const struct book_wave *wave = book_wave(&driver->book);
+    size_t gone = left_out(driver, holders);
+    if (gone == wave->shot_count)
+        return error_set(ret_error, ERROR_TASKS,
+                         "none of %zu shots succeeded; results.csv says why", gone);
+    bool traces = wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
+    if ((traces ? shots_gathers_write(driver, ret_error)
+                : arrays_write(driver, sums, wave->operation, ret_error)) < 0 ||
+        shots_list_write(driver, holders, ret_error) < 0)
+        return -1;
+    int size = snprintf(digest->text, sizeof(digest->text), "%s of %zu shots", wave->purpose,
+                        wave->shot_count - gone);
+    if (wave->operation == SHOT_GRADIENT)
+        size += snprintf(digest->text + size, sizeof(digest->text) - (size_t)size,
+                         ", misfit %.6g", misfit_of(driver, holders, NULL));
+    if (gone)
+        snprintf(digest->text + size, sizeof(digest->text) - (size_t)size,
+                 "; %zu %s left out, which %s.shots.json names", gone, gone == 1 ? "is" : "are",
+                 strrchr(driver->output_base, '/') + 1);
+    digest->verdict = SHOTS_OVER;
+    return 0;
+}
+
+/* --- the inversion --- */
+
+static char *state_path(const struct driver *driver, uint64_t wave)
+{
+    char *path = NULL;
+    return asprintf(&path, "%s/state-%" PRIu64, driver->scratch, wave) < 0 ? NULL : path;
+}
+
+static int field_read(const struct driver *driver, enum survey_field field, float **ret_values,
+                      struct error *ret_error)
+{
+    size_t points = grid_size(&driver->survey.grid);
+    const struct grid_box box = grid_whole(&driver->survey.grid);
+    *ret_values = calloc(points + 1, sizeof(float));
+    if (!*ret_values)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a model of %zu points",
+                         points);
+    return survey_field_read(&driver->survey, field, &box, *ret_values, ret_error);
+}
+
+/* As of the present wave, or new. */
+static int fwi_begin(struct driver *driver, struct error *ret_error)
+{
+    float *velocity = NULL, *mask = NULL;
+    if (driver->fwi)
+        return 0;
+    if (field_read(driver, SURVEY_VELOCITY, &velocity, ret_error) == 0 &&
+        field_read(driver, SURVEY_MASK, &mask, ret_error) == 0)
+        driver->fwi = fwi_create(&driver->survey, velocity, mask, ret_error);
+    free(velocity);
+    free(mask);
+    if (!driver->fwi)
+        return -1;
+    uint64_t wave = book_wave_number(&driver->book);
+    char *path = wave ? state_path(driver, wave) : NULL;
+    if (wave && !path)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = wave ? fwi_load(driver->fwi, path, ret_error) : 0;
+    free(path);
+    return rc;
+}
+
+static char *settings_print(const struct fwi_request *request)
+{
+    struct buf text;
+    buf_init(&text, JSON_SIZE_MAX);
+    buf_printf(&text, "{\"" SHOT_SETTING_ITERATION "\":%d", request->iteration);
+    if (request->filter)
+        buf_printf(&text, ",\"" SHOT_SETTING_FILTER "\":%s", request->filter);
+    buf_append_text(&text, "}");
+    char *copy = buf_failed(&text) ? NULL : strdup(buf_text(&text));
+    buf_fini(&text);
+    return copy;
+}
+
+static int model_hand_on(struct driver *driver, const double *velocity, struct book_wave *wave,
+                         struct error *ret_error)
+{
+    size_t points = grid_size(&driver->survey.grid);
+    float *values = calloc(points + 1, sizeof(*values));
+    if (!values)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a model of %zu points",
+                         points);
+    for (size_t i = 0; i < points; i++)
+        values[i] = (float)velocity[i];
+    int rc = shots_survey_make(driver, values, wave, ret_error);
+    free(values);
+    return rc;
+}
+
+/* The wave that a request asks for. The state is saved first: whoever sees the wave noted finds it. */
+static int request_take(struct driver *driver, const struct fwi_request *request,
+                        struct error *ret_error)
+{
+    uint64_t number = book_wave_number(&driver->book) + 1;
+    char *path = state_path(driver, number);
+    char *old = number > 2 ? state_path(driver, number - 2) : NULL;
+    struct book_wave *wave = &driver->digest.next;
+    *wave = (struct book_wave){.operation = request->operation,
+                               .purpose = strdup(request->purpose),
+                               .iteration = request->iteration,
+                               .min_hz = request->min_hz,
+                               .max_hz = request->max_hz,
+                               .shots = calloc(request->shot_count + 1, sizeof(size_t)),
+                               .shot_count = request->shot_count,
+                               .settings = settings_print(request)};
+    int rc = path && wave->purpose && wave->shots && wave->settings
+                 ? fwi_save(driver->fwi, path, ret_error)
+                 : error_set(ret_error, ERROR_SYSTEM, "no memory for the next model");
+    if (rc == 0) {
+        memcpy(wave->shots, request->shots, request->shot_count * sizeof(size_t));
+        rc = model_hand_on(driver, request->velocity, wave, ret_error);
+    }
+    if (old)
+        unlink(old);
+    free(old);
+    free(path);
+    driver->digest.verdict = SHOTS_NEXT_WAVE;
+    return rc;
+}
+
+static int model_write(const struct driver *driver, const char *what, struct error *ret_error)
+{
+    size_t points = grid_size(&driver->survey.grid);
+    float *values = calloc(points + 1, sizeof(*values));
+    if (!values)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a model of %zu points",
+                         points);
+    const double *velocity = fwi_velocity(driver->fwi);
+    for (size_t i = 0; i < points; i++)
+        values[i] = (float)velocity[i];
+    int rc = shots_array_write(driver, what, SURVEY_VELOCITY, values, ret_error);
+    free(values);
+    return rc;
+}
+
+/* NAME.fwi.csv: what every wave came to. Written anew each time, from the book alone. */
+static int history_write(const struct driver *driver, struct error *ret_error)
+{
+    const struct book *book = &driver->book;
+    char *path = NULL;
+    struct whole whole;
+    if (asprintf(&path, "%s.fwi.csv", driver->output_base) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = whole_open(&whole, path, ret_error);
+    free(path);
+    if (rc < 0)
+        return -1;
+    fputs("wave,iteration,purpose,min_hz,max_hz,shots,failed,misfit\n", whole.stream);
+    for (size_t w = 0; w < book->wave_count; w++) {
+        const struct book_wave *wave = &book->waves[w];
+        size_t end = w + 1 < book->wave_count ? book->waves[w + 1].first : book->task_count;
+        double misfit = 0;
+        size_t good = 0;
+        for (size_t t = wave->first; t < end; t++) {
+            const struct book_task *task = &book->tasks[t];
+            bool counts = !task->holder && task->status == RESULT_OK &&
+                          (task->taken || wave->operation == SHOT_MISFIT ||
+                           wave->operation == SHOT_SOURCE);
+            good += counts ? task->shot_count : 0;
+            misfit += counts && !isnan(task->misfit) ? task->misfit : 0;
+        }
+        fprintf(whole.stream, "%zu,%d,%s,%g,%g,%zu,%zu,%.9g\n", w + 1, wave->iteration,
+                wave->purpose, wave->min_hz, wave->max_hz, wave->shot_count,
+                wave->shot_count > good ? wave->shot_count - good : 0, misfit);
+    }
+    return whole_commit(&whole, ret_error);
+}
+
+static int iteration_report(struct driver *driver, struct error *ret_error)
+{
+    struct shots_digest *digest = &driver->digest;
+    const struct fwi *fwi = driver->fwi;
+    char what[64];
+    digest->told = true;
+    digest->estimate.iteration = fwi_iteration(fwi);
+    digest->estimate.phi = fwi_misfit(fwi);
+    digest->estimate.lambda = fwi_step_length(fwi);
+    if (!fwi_iterated(fwi))
+        return 0;
+    snprintf(digest->notice, sizeof(digest->notice),
+             "iteration %d: misfit %.6g, %.2f %% of the first", fwi_iteration(fwi),
+             fwi_misfit(fwi), 100 * fwi_misfit(fwi) / fwi_misfit_first(fwi));
+    snprintf(what, sizeof(what), "velocity-%03d", fwi_iteration(fwi));
+    return model_write(driver, what, ret_error);
+}
+
+/* The extras of all good tasks, in their order. Borrowed texts; caller frees the list. */
+static const char **extras_of(const struct driver *driver, size_t *ret_count)
+{
+    const struct book *book = &driver->book;
+    size_t first = book_wave(book)->first;
+    const char **extras = calloc(book->task_count - first + 1, sizeof(*extras));
+    *ret_count = 0;
+    for (size_t t = first; extras && t < book->task_count; t++)
+        if (!book->tasks[t].holder && book->tasks[t].status == RESULT_OK)
+            extras[(*ret_count)++] = book->tasks[t].extra;
+    return extras;
+}
+
+static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
+                               const size_t *holders, struct fwi_request *ret_request,
+                               struct error *ret_error)
+{
+    const struct book_wave *wave = book_wave(&driver->book);
+    double *misfits = calloc(wave->shot_count + 1, sizeof(*misfits));
+    size_t extras;
+    const char **texts = extras_of(driver, &extras);
+    float *gradient = NULL;
+    int rc = misfits && texts ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for misfits");
+    if (rc == 0 && wave->operation == SHOT_GRADIENT && sums->count) {
+        gradient = sums_read(driver, sums, SHOT_ARRAY_GRADIENT, ret_error);
+        rc = gradient ? 0 : -1;
+    }
+    if (rc == 0) {
+        misfit_of(driver, holders, misfits);
+        const struct fwi_answer answer = {
+            .misfits = misfits, .gradient = gradient, .extras = texts, .extra_count = extras};
+        rc = fwi_step(driver->fwi, &answer, ret_request, ret_error);
+    }
+    free(misfits);
+    free(texts);
+    free(gradient);
+    return rc;
+}
+
+static int finish_inversion(struct driver *driver, const struct sums *sums,
+                            const size_t *holders, struct error *ret_error)
+{
+    struct fwi_request request;
+    if (fwi_begin(driver, ret_error) < 0)
+        return -1;
+    int rc = fwi_answer_and_step(driver, sums, holders, &request, ret_error);
+    if (rc < 0 || iteration_report(driver, ret_error) < 0 ||
+        history_write(driver, ret_error) < 0)
+        return -1;
+    if (rc > 0)
+        return request_take(driver, &request, ret_error);
+    snprintf(driver->digest.text, sizeof(driver->digest.text),
+             "inversion: %d iterations, misfit %.6g, %.2f %% of the first: %s",
+             fwi_iteration(driver->fwi), fwi_misfit(driver->fwi),
+             100 * fwi_misfit(driver->fwi) / fwi_misfit_first(driver->fwi),
+             fwi_sentence(driver->fwi));
+    driver->digest.verdict = SHOTS_OVER;
+    return model_write(driver, "velocity", ret_error);
+}
+
+/* --- all together --- */
+
+static int digest_make(struct driver *driver, struct error *ret_error)
+{
+    struct sums sums = {0};
+    size_t *holders = NULL;
+    bool summed = shots_sums(driver);
+    int rc = summed ? sums_find(driver, &sums, ret_error) : 0;
+    if (rc == 0 && summed)
+        rc = sums_compare(driver, &sums, ret_error);
+    if (rc == 0 && !(holders = book_holders(&driver->book, summed)))
+        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots");
+    if (rc == 0 && summed && has_lost(driver, holders))
+        driver->digest.verdict = SHOTS_MISSING;
+    else if (rc == 0)
+        rc = driver->operation == SURVEY_FWI
+                 ? finish_inversion(driver, &sums, holders, ret_error)
+                 : finish_single(driver, &sums, holders, ret_error);
+    /* Until the next wave is noted, or the end, they may be wanted once more. */
+    free(holders);
+    sums_fini(&sums);
+    return rc;
+}
+
+void shots_sums_remove(const struct driver *driver, size_t wave)
+{
+    const struct book *book = &driver->book;
+    for (size_t t = book->waves[wave].first; t < book->task_count; t++) {
+        char *path = book->tasks[t].holder && book->tasks[t].wave == wave
+                         ? shots_output_path(driver, t + 1, SHOT_SUM_FILE)
+                         : NULL;
+        if (path)
+            unlink(path);
+        free(path);
+    }
+}
+
+/* --- the first wave --- */
+
+static int single_wave(const struct driver *driver, struct book_wave *wave)
+{
+    static const enum shot_operation operations[] = {[SURVEY_MODEL] = SHOT_MODEL,
+                                                     [SURVEY_BORN] = SHOT_BORN,
+                                                     [SURVEY_RTM] = SHOT_RTM,
+                                                     [SURVEY_GRADIENT] = SHOT_GRADIENT};
+    static const char *const purposes[] = {"data", "linearised data", "image", "gradient"};
+    size_t count = driver->survey.shot_count;
+    *wave = (struct book_wave){.operation = operations[driver->operation],
+                               .purpose = strdup(purposes[driver->operation]),
+                               .max_hz = INFINITY,
+                               .shots = calloc(count + 1, sizeof(size_t)),
+                               .shot_count = count};
+    for (size_t i = 0; wave->shots && i < count; i++)
+        wave->shots[i] = i;
+    return wave->purpose && wave->shots ? 0 : -1;
+}
+
+/* The wave that the work begins with. */
+static int first_wave(struct driver *driver, struct error *ret_error)
+{
+    struct fwi_request request;
+    driver->digest.verdict = SHOTS_NEXT_WAVE;
+    if (driver->operation == SURVEY_FWI)
+        return fwi_begin(driver, ret_error) < 0 ||
+                       fwi_step(driver->fwi, NULL, &request, ret_error) < 0
+                   ? -1
+                   : request_take(driver, &request, ret_error);
+    return single_wave(driver, &driver->digest.next) < 0
+               ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots")
+               : 0;
+}
+
+void shots_digest_work(void *context)
+{
+    struct driver *driver = context;
+    struct shots_digest *digest = &driver->digest;
+    digest->error = (struct error){0};
+    digest->told = false;
+    digest->notice[0] = '\0';
+    if ((book_wave(&driver->book) ? digest_make(driver, &digest->error)
+                                  : first_wave(driver, &digest->error)) < 0)
+        digest->verdict = SHOTS_BROKEN;
+}

@@ -1,0 +1,272 @@
+/*
+ * The farm's files are those that the survey names, but for absolute paths: those are expected to be
+ * on every node, as large data are. A wave with a model of its own gets a survey of its own: all
+ * paths in it become names of files in the task's directory.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "common/seismic/shot_settings.h"
+#include "common/tree.h"
+#include "common/whole.h"
+#include "master/shots/shots_private.h"
+
+#define VELOCITY_NAME "velocity"
+
+/* A path of the survey's, relative to the farm's folder; caller frees. */
+static char *farm_path(const struct driver *driver, const char *path)
+{
+    char *joined = NULL;
+    if (path[0] == '/' || strcmp(driver->home, ".") == 0)
+        return strdup(path);
+    return asprintf(&joined, "%s/%s", driver->home, path) < 0 ? NULL : joined;
+}
+
+static int add_path(const struct driver *driver, const char *path,
+                    int (*add)(void *context, const char *path, bool common, bool copy),
+                    void *context, struct error *ret_error)
+{
+    char *joined = farm_path(driver, path);
+    int rc = joined ? add(context, joined, true, false) : -1;
+    free(joined);
+    return rc < 0 ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of files") : 0;
+}
+
+/* Words of the program's command that are files beside the survey, such as a script. */
+static int add_program(const struct driver *driver,
+                       int (*add)(void *context, const char *path, bool common, bool copy),
+                       void *context, struct error *ret_error)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && driver->survey.program && driver->survey.program[i]; i++) {
+        const char *word = driver->survey.program[i];
+        char *path = NULL;
+        struct stat status;
+        char *folder = strdup(driver->survey_path);
+        if (!folder || asprintf(&path, "%s/%s", dirname(folder), word) < 0)
+            rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+        else if (word[0] != '/' && word[0] != '-' && stat(path, &status) == 0 &&
+                 S_ISREG(status.st_mode))
+            rc = add_path(driver, word, add, context, ret_error);
+        free(folder);
+        free(path);
+    }
+    return rc;
+}
+
+int shots_files(const struct driver *driver,
+                int (*add)(void *context, const char *path, bool common, bool copy),
+                void *context, struct error *ret_error)
+{
+    size_t count;
+    const struct survey_file *files = survey_files(&driver->survey, &count);
+    if (add(context, driver->survey_file, true, false) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of files");
+    for (size_t i = 1; i < count; i++) /* the first is the survey itself */
+        if (files[i].path[0] != '/' &&
+            add_path(driver, files[i].path, add, context, ret_error) < 0)
+            return -1;
+    return add_program(driver, add, context, ret_error);
+}
+
+/* --- a wave's own survey --- */
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool is_name(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 0 && size <= SHOT_NAME_MAX && name[0] != '.' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+               size;
+}
+
+static int file_add(struct book_wave *wave, const char *name, const uint8_t *hash,
+                    struct error *ret_error)
+{
+    if (!is_name(name))
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "an inversion hands \"%s\" to its tasks: name it with letters, digits, "
+            "'-', '_' and '.', at most %d",
+            name, SHOT_NAME_MAX);
+    for (size_t i = 0; i < wave->file_count; i++)
+        if (strcmp(wave->files[i].name, name) == 0)
+            return error_set(ret_error, ERROR_CONFIG,
+                             "an inversion hands all files to its tasks side by side: two are "
+                             "called \"%s\"",
+                             name);
+    if (wave->file_count == SHOT_FILES_MAX)
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "an inversion can have %d files; put the data into fewer, or name them "
+            "by absolute paths",
+            SHOT_FILES_MAX);
+    struct shot_file *files =
+        reallocarray(wave->files, wave->file_count + 1, sizeof(*wave->files));
+    if (!files)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of files");
+    wave->files = files;
+    struct shot_file *file = &files[wave->file_count++];
+    snprintf(file->name, sizeof(file->name), "%s", name);
+    memcpy(file->hash, hash, sizeof(file->hash));
+    return 0;
+}
+
+/* All that the farm's manifest has, but the survey and its velocity. */
+static int files_carry(struct driver *driver, const char *velocity, struct book_wave *wave,
+                       struct error *ret_error)
+{
+    size_t count;
+    const struct survey_file *files = survey_files(&driver->survey, &count);
+    uint8_t hash[MESSAGE_HASH_SIZE];
+    for (size_t i = 1; i < count; i++) {
+        if (files[i].path[0] == '/' || (velocity && strcmp(files[i].path, velocity) == 0))
+            continue;
+        char *path = farm_path(driver, files[i].path);
+        bool known =
+            path && driver->context.file_hash(driver->context.wake_context, path, hash);
+        free(path);
+        if (known && file_add(wave, name_of(files[i].path), hash, ret_error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Every text that is a relative path of one of the survey's files becomes its name. */
+static void paths_flatten(cJSON *item, const struct survey_file *files, size_t count)
+{
+    for (; item; item = item->next) {
+        paths_flatten(item->child, files, count);
+        for (size_t i = 1; cJSON_IsString(item) && i < count; i++)
+            if (files[i].path[0] != '/' && strcmp(item->valuestring, files[i].path) == 0) {
+                cJSON_SetValuestring(item, name_of(files[i].path));
+                break;
+            }
+    }
+}
+
+/* With bounds, one time step serves all models of an inversion, so that misfits compare. */
+static void step_fix(const struct driver *driver, cJSON *root)
+{
+    double most = driver->survey.inversion.max_m_s;
+    cJSON *numerics = cJSON_GetObjectItemCaseSensitive(root, "numerics");
+    if (!numerics || !(most > 0) || isinf(most) || driver->survey.numerics.dt_s > 0)
+        return;
+    double dt_s = survey_dt(&driver->survey);
+    if (most > driver->survey.velocity_max_m_s)
+        dt_s *= driver->survey.velocity_max_m_s / most;
+    cJSON_DeleteItemFromObjectCaseSensitive(numerics, "dt_s");
+    cJSON_AddNumberToObject(numerics, "dt_s", dt_s);
+}
+
+static cJSON *survey_change(const struct driver *driver, const char *velocity)
+{
+    size_t count;
+    const struct survey_file *files = survey_files(&driver->survey, &count);
+    cJSON *root = cJSON_Duplicate(driver->survey.root, true);
+    cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model");
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "$schema");
+    paths_flatten(root ? root->child : NULL, files, count);
+    cJSON_DeleteItemFromObjectCaseSensitive(model, "velocity");
+    bool good = cJSON_AddStringToObject(model, "velocity", velocity) != NULL;
+    step_fix(driver, root);
+    if (good)
+        return root;
+    cJSON_Delete(root);
+    return NULL;
+}
+
+static int survey_write(const struct driver *driver, const char *velocity, const char *path,
+                        struct error *ret_error)
+{
+    struct whole whole;
+    struct buf text;
+    cJSON *root = survey_change(driver, velocity);
+    buf_init(&text, JSON_SIZE_MAX);
+    int rc = root && json_put(&text, root, 2) == 0
+                 ? whole_open(&whole, path, ret_error)
+                 : error_set(ret_error, ERROR_SYSTEM, "no memory for a survey");
+    if (rc == 0) {
+        fwrite(text.data, text.size, 1, whole.stream);
+        rc = whole_commit(&whole, ret_error);
+    }
+    buf_fini(&text);
+    cJSON_Delete(root);
+    return rc;
+}
+
+/* Put all files of a folder into the store, and remove it. */
+static int folder_put(struct driver *driver, const char *folder, struct book_wave *wave,
+                      struct error *ret_error)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, NULL, alphasort), rc = 0;
+    if (count < 0)
+        return error_errno(ret_error, errno, "\"%s\" cannot be read", folder);
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+        uint8_t hash[MESSAGE_HASH_SIZE];
+        if (rc == 0 && entries[i]->d_name[0] != '.') {
+            if (asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
+                rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+            else if (driver->context.put_file(driver->context.wake_context, path, hash,
+                                              ret_error) < 0 ||
+                     file_add(wave, entries[i]->d_name, hash, ret_error) < 0)
+                rc = -1;
+            free(path);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return rc;
+}
+
+static int survey_fill(struct driver *driver, const float *velocity, const char *folder,
+                       struct book_wave *wave, struct error *ret_error)
+{
+    char path[4096], name[4096], survey[4096];
+    struct survey raw = driver->survey;
+    raw.output.models = SURVEY_RAW;
+    snprintf(path, sizeof(path), "%s/" VELOCITY_NAME, folder);
+    snprintf(survey, sizeof(survey), "%s/" SHOT_SURVEY_FILE, folder);
+    if (tree_make(folder, ret_error) < 0 ||
+        survey_field_write(&raw, SURVEY_VELOCITY, &raw.grid, velocity, path, name, sizeof(name),
+                           ret_error) < 0 ||
+        survey_write(driver, name_of(name), survey, ret_error) < 0 ||
+        folder_put(driver, folder, wave, ret_error) < 0)
+        return -1;
+    const cJSON *model = json_member(driver->survey.root, "model");
+    const cJSON *asked = json_member(model, "velocity");
+    const char *old = cJSON_IsObject(asked) ? cJSON_GetStringValue(json_member(asked, "path"))
+                                            : cJSON_GetStringValue(asked);
+    return files_carry(driver, old, wave, ret_error);
+}
+
+int shots_survey_make(struct driver *driver, const float *velocity, struct book_wave *wave,
+                      struct error *ret_error)
+{
+    char *folder = NULL;
+    if (asprintf(&folder, "%s/wave", driver->scratch) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    tree_remove(AT_FDCWD, folder);
+    int rc = survey_fill(driver, velocity, folder, wave, ret_error);
+    tree_remove(AT_FDCWD, folder);
+    free(folder);
+    return rc;
+}

@@ -1,0 +1,217 @@
+/* The files of results, in RUN_DIR/out/master; launch brings them home. */
+#include "config.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "common/whole.h"
+#include "master/shots/gathers.h"
+#include "master/shots/shots_private.h"
+
+static const char *run_dir(const struct driver *driver)
+{
+    return driver->context.run_dir ? driver->context.run_dir : ".";
+}
+
+char *shots_output_path(const struct driver *driver, uint64_t task, const char *name)
+{
+    char *path = NULL;
+    int size = asprintf(&path, "%s/out/%llu%s%s", run_dir(driver), (unsigned long long)task,
+                        *name ? "/" : "", name);
+    return size < 0 ? NULL : path;
+}
+
+int shots_array_write(const struct driver *driver, const char *what, enum survey_field field,
+                      const float *values, struct error *ret_error)
+{
+    struct survey survey = driver->survey;
+    char *path = NULL;
+    if (asprintf(&path, "%s.%s", driver->output_base, what) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    survey.output.models = SURVEY_RAW;
+    int rc = survey_field_write(&survey, field, &survey.grid, values, path, NULL, 0, ret_error);
+    survey.output.models = SURVEY_SEGY;
+    if (rc == 0)
+        rc = survey_field_write(&survey, field, &survey.grid, values, path, NULL, 0, ret_error);
+    free(path);
+    return rc;
+}
+
+/* --- gathers --- */
+
+struct paths {
+    char **items;
+    size_t count, capacity;
+};
+
+static int path_add(struct paths *paths, char *path)
+{
+    if (path && paths->count == paths->capacity) {
+        size_t capacity = paths->capacity ? 2 * paths->capacity : 64;
+        char **items = reallocarray(paths->items, capacity, sizeof(*items));
+        if (!items) {
+            free(path);
+            return -1;
+        }
+        paths->items = items;
+        paths->capacity = capacity;
+    }
+    if (!path)
+        return -1;
+    paths->items[paths->count++] = path;
+    return 0;
+}
+
+static bool is_segy(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && (strcmp(dot, ".sgy") == 0 || strcmp(dot, ".segy") == 0);
+}
+
+static int paths_of_task(const struct driver *driver, uint64_t task, struct paths *paths)
+{
+    char *folder = shots_output_path(driver, task, "");
+    DIR *entries = folder ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    int rc = folder ? 0 : -1;
+    while (entries && rc == 0 && (entry = readdir(entries)))
+        if (is_segy(entry->d_name))
+            rc = path_add(paths, shots_output_path(driver, task, entry->d_name));
+    if (entries)
+        closedir(entries);
+    free(folder);
+    return rc;
+}
+
+/* shot-2 before shot-10, in whichever task they came. */
+static int by_name(const void *a, const void *b)
+{
+    const char *left = *(char *const *)a, *right = *(char *const *)b;
+    int order = strverscmp(strrchr(left, '/'), strrchr(right, '/'));
+    return order ? order : strcmp(left, right);
+}
+
+static int gathers_join_all(const struct driver *driver, const struct paths *paths,
+                            struct error *ret_error)
+{
+    char *path = NULL;
+    uint64_t traces;
+    int rc = 0;
+    if (asprintf(&path, "%s.data.segy", driver->output_base) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    /* An earlier master may have come so far, and even taken the others away. */
+    if (access(path, F_OK) != 0)
+        rc = paths->count == 0
+                 ? error_set(ret_error, ERROR_TASKS,
+                             "no shot has brought a SEG-Y file (an output that ends in .sgy or "
+                             ".segy)")
+                 : gathers_join((const char *const *)paths->items, paths->count, path, &traces,
+                                ret_error);
+    for (size_t i = 0; rc == 0 && i < paths->count; i++)
+        unlink(paths->items[i]); /* every trace is in the one file now */
+    free(path);
+    return rc;
+}
+
+int shots_gathers_write(const struct driver *driver, struct error *ret_error)
+{
+    const struct book *book = &driver->book;
+    struct paths paths = {0};
+    int rc = 0;
+    if (!driver->one_file)
+        return 0;
+    for (size_t t = book_wave(book)->first; rc == 0 && t < book->task_count; t++)
+        if (book->tasks[t].status == RESULT_OK)
+            rc = paths_of_task(driver, t + 1, &paths);
+    if (rc < 0) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for the list of gathers");
+    } else {
+        if (paths.count)
+            qsort(paths.items, paths.count, sizeof(*paths.items), by_name);
+        rc = gathers_join_all(driver, &paths, ret_error);
+    }
+    for (size_t i = 0; i < paths.count; i++)
+        free(paths.items[i]);
+    free(paths.items);
+    return rc;
+}
+
+/* --- which shots --- */
+
+static void shot_put(const struct driver *driver, size_t shot, struct buf *text)
+{
+    struct shot named;
+    struct error ignored;
+    if (survey_shot_open(&driver->survey, shot, &named, &ignored) == 0) {
+        json_put_text(text, named.name, strlen(named.name));
+        survey_shot_close(&named);
+    } else {
+        buf_printf(text, "\"%zu\"", shot + 1);
+    }
+}
+
+/* Why nothing came of a shot: the sentence of the last task that had it. */
+static const char *reason_of(const struct book *book, size_t shot)
+{
+    const char *reason = "it was not waited for";
+    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
+        const struct book_task *task = &book->tasks[t];
+        for (size_t i = 0; i < task->shot_count; i++)
+            if (task->shots[i] == shot && task->status != RESULT_CANCELLED && task->error)
+                reason = task->error;
+    }
+    return reason;
+}
+
+static void list_print(const struct driver *driver, const size_t *holders, struct buf *text)
+{
+    const struct book_wave *wave = book_wave(&driver->book);
+    const char *comma = "";
+    buf_printf(text, "{\"operation\":\"%s\",\"shots\":[", shot_operation_name(wave->operation));
+    for (size_t i = 0; i < wave->shot_count; i++) {
+        if (holders[i] == SIZE_MAX)
+            continue;
+        buf_append_text(text, comma);
+        shot_put(driver, wave->shots[i], text);
+        comma = ",";
+    }
+    buf_append_text(text, "],\"left_out\":[");
+    comma = "";
+    for (size_t i = 0; i < wave->shot_count; i++) {
+        if (holders[i] != SIZE_MAX)
+            continue;
+        const char *reason = reason_of(&driver->book, wave->shots[i]);
+        buf_printf(text, "%s{\"shot\":", comma);
+        shot_put(driver, wave->shots[i], text);
+        buf_append_text(text, ",\"why\":");
+        json_put_text(text, reason, strlen(reason));
+        buf_append_text(text, "}");
+        comma = ",";
+    }
+    buf_append_text(text, "]}\n");
+}
+
+int shots_list_write(const struct driver *driver, const size_t *holders,
+                     struct error *ret_error)
+{
+    char *path = NULL;
+    struct whole whole;
+    struct buf text;
+    buf_init(&text, JSON_SIZE_MAX);
+    list_print(driver, holders, &text);
+    int rc = buf_failed(&text) || asprintf(&path, "%s.shots.json", driver->output_base) < 0
+                 ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots")
+                 : whole_open(&whole, path, ret_error);
+    if (rc == 0) {
+        fwrite(text.data, text.size, 1, whole.stream);
+        rc = whole_commit(&whole, ret_error);
+    }
+    free(path);
+    buf_fini(&text);
+    return rc;
+}

@@ -1,0 +1,132 @@
+/*
+ * shots_private.h - what the parts of the driver share.
+ *
+ *   shots.c        the seam: opening, tasks, results, the end
+ *   shots_wave.c   what comes next: rounds of a wave, the next wave
+ *   shots_task.c   payloads
+ *   shots_files.c  which files travel; the survey that a wave means
+ *   shots_digest.c done in a thread when a wave is through: sums merged, results written, the
+ *                  inversion's next step
+ */
+#ifndef BEOFARM_MASTER_SHOTS_SHOTS_PRIVATE_H
+#define BEOFARM_MASTER_SHOTS_SHOTS_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/errand.h"
+#include "common/loop.h"
+#include "common/seismic/survey.h"
+#include "master/driver.h"
+#include "master/shots/book.h"
+#include "master/shots/fwi.h"
+#include "master/shots/order.h"
+
+enum shots_phase { SHOTS_WORK, SHOTS_FINISHED, SHOTS_FAILED };
+
+/* What a wave's digestion says. */
+enum shots_verdict {
+    SHOTS_MISSING,   /* shots that were computed are gone with their holders: farm them again */
+    SHOTS_NEXT_WAVE, /* `next` is another one */
+    SHOTS_OVER,      /* `text` says how it ended */
+    SHOTS_BROKEN,    /* `error` does */
+};
+
+struct shots_digest {
+    struct errand *errand; /* NULL in plan_only */
+    bool done;             /* a verdict is there */
+    enum shots_verdict verdict;
+    struct book_wave next; /* owned */
+    char text[ERROR_TEXT_MAX];
+    struct error error;
+    struct driver_estimate estimate;
+    bool told; /* `estimate` and `notice` are to be told */
+    char notice[ERROR_TEXT_MAX];
+};
+
+struct driver {
+    struct driver_context context;
+    struct survey survey;
+    char *survey_file; /* as the farm file says it, relative to its folder */
+    char *survey_path; /* where it lies here */
+    char *home;        /* its folder, relative to the farm's: "." or below */
+    char *output_base; /* RUN_DIR/out/master/NAME */
+    char *scratch;     /* RUN_DIR/shots: states and models of an inversion */
+    enum survey_operation operation;
+    bool exact, one_file;
+    double skip_ratio;
+    struct order_costs costs;
+    uint64_t *bytes;      /* of each shot, that its operation needs; 0: not known */
+    uint64_t *bytes_less; /* the same without a gradient */
+
+    struct book book;
+    uint64_t handed_out; /* tasks that `next` has given */
+    uint64_t durable;    /* sequence number up to which the journal is */
+    uint64_t noted;      /* that of the last note */
+    bool running;        /* `next` was asked: the replay is over */
+    int64_t opened_ns;
+    struct loop_timer
+        *timer; /* to look again: skips, holders that may come back; NULL in plan_only */
+    int64_t skip_due_ns; /* when the last shots are given up; INT64_MAX: not */
+    unsigned rounds;     /* of the present wave, for shots that were gone */
+
+    struct fwi *fwi; /* NULL: no inversion, or not begun */
+    struct shots_digest digest;
+    enum shots_phase phase;
+    struct error error; /* of SHOTS_FAILED */
+};
+
+/* shots.c */
+void shots_fail(struct driver *driver, const struct error *error);
+/* Journal a note, and take it. -1: the driver has failed. */
+int shots_note(struct driver *driver, struct buf *note);
+void shots_say(struct driver *driver, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* shots_wave.c: go on as far as can be done now. False: nothing to do before something ends. */
+bool shots_advance(struct driver *driver, uint32_t slots);
+/* shots_wave.c: a shot's task ended; perhaps the last ones are not waited for. */
+void shots_look_at_skips(struct driver *driver);
+/* shots_wave.c: whether tasks that collect can go out: those who hold sums are here, or had time to
+ * come back. */
+bool shots_holders_ready(struct driver *driver);
+
+/* shots_task.c */
+int shots_payload(struct driver *driver, uint64_t task, struct buf *payload);
+/* What a wave sums: names of arrays, and how many; 0: nothing. */
+size_t shots_arrays(const struct driver *driver, enum shot_operation operation,
+                    char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1]);
+/* Whether the present wave does. */
+bool shots_sums(const struct driver *driver);
+
+/* shots_files.c */
+int shots_files(const struct driver *driver,
+                int (*add)(void *context, const char *path, bool common, bool copy),
+                void *context, struct error *ret_error);
+/* Write the survey whose velocity is `velocity` (floats on the grid) with all files that it names, put
+ * them into the store, and list them in wave->files (wave->file_count of them, allocated). */
+int shots_survey_make(struct driver *driver, const float *velocity, struct book_wave *wave,
+                      struct error *ret_error);
+
+/* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning. In a
+ * thread; `digest` has the verdict afterwards. */
+void shots_digest_work(void *context);
+/* Remove the collected sums of a wave (index) that is done with. */
+void shots_sums_remove(const struct driver *driver, size_t wave);
+/* Free what a wave that was not noted owns. */
+void shots_wave_fini(struct book_wave *wave);
+
+/* shots_output.c */
+/* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without memory. */
+char *shots_output_path(const struct driver *driver, uint64_t task, const char *name);
+/* Write array `values` as NAME.WHAT in raw and SEG-Y. */
+int shots_array_write(const struct driver *driver, const char *what, enum survey_field field,
+                      const float *values, struct error *ret_error);
+/* Gather the traces that the wave's tasks brought. */
+int shots_gathers_write(const struct driver *driver, struct error *ret_error);
+/* Which shots are in the result and which are not, and why: NAME.shots.json. */
+int shots_list_write(const struct driver *driver, const size_t *holders,
+                     struct error *ret_error);
+
+#endif

@@ -1,0 +1,109 @@
+/* Payloads: what a worker is told of a task, from the book alone. */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/seismic/shot_settings.h"
+#include "master/shots/shots_private.h"
+
+size_t shots_arrays(const struct driver *driver, enum shot_operation operation,
+                    char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1])
+{
+    size_t count = 0;
+    if (operation != SHOT_RTM && operation != SHOT_GRADIENT)
+        return 0;
+    snprintf(arrays[count++], SHOT_NAME_MAX + 1, "%s",
+             operation == SHOT_RTM ? SHOT_ARRAY_IMAGE : SHOT_ARRAY_GRADIENT);
+    if (driver->survey.imaging.illumination)
+        snprintf(arrays[count++], SHOT_NAME_MAX + 1, SHOT_ARRAY_ILLUMINATION);
+    return count;
+}
+
+bool shots_sums(const struct driver *driver)
+{
+    char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1];
+    return shots_arrays(driver, book_wave(&driver->book)->operation, arrays) > 0;
+}
+
+/* Shots that are fired as one get random signs (Krebs et al. 2009, doi:10.1190/1.3230502), from the
+ * seed, the wave and the shot alone. */
+static double weight_of(const struct driver *driver, size_t wave, size_t shot)
+{
+    uint64_t z = driver->survey.batch.seed + UINT64_C(0x9e3779b97f4a7c15) * (wave + 1) +
+                 UINT64_C(0xd1342543de82ef95) * (shot + 1);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) & 1 ? 1 : -1;
+}
+
+static uint64_t memory_of(const struct driver *driver, const struct book_task *task,
+                          enum shot_operation operation)
+{
+    bool backwards = operation == SHOT_RTM || operation == SHOT_GRADIENT;
+    const uint64_t *bytes = backwards ? driver->bytes : driver->bytes_less;
+    uint64_t most = 0;
+    for (size_t i = 0; i < task->shot_count; i++)
+        if (most < bytes[task->shots[i]])
+            most = bytes[task->shots[i]];
+    return most;
+}
+
+static int encode_shots(struct driver *driver, const struct book_task *task,
+                        struct buf *payload, struct error *ret_error)
+{
+    const struct book_wave *wave = &driver->book.waves[task->wave];
+    struct shot_task said = {.operation = wave->operation,
+                             .exact = driver->exact,
+                             .shot_count = task->shot_count,
+                             .encoded = driver->survey.batch.encoded > 1,
+                             .files = wave->files,
+                             .file_count = wave->file_count,
+                             .keep_from = task->wave + 1,
+                             .min_hz = wave->min_hz,
+                             .max_hz = wave->max_hz,
+                             .memory_bytes = memory_of(driver, task, wave->operation),
+                             .settings = wave->settings};
+    said.array_count = shots_arrays(driver, wave->operation, said.arrays);
+    said.sum = said.array_count ? task->wave + 1 : 0;
+    for (int axis = 0; said.array_count && axis < GRID_AXES; axis++)
+        said.n[axis] = driver->survey.grid.n[axis];
+    said.shots = calloc(task->shot_count, sizeof(*said.shots));
+    if (!said.shots)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a task");
+    for (size_t i = 0; i < task->shot_count; i++)
+        said.shots[i] = (struct shot_ref){
+            .index = task->shots[i],
+            .weight = said.encoded ? weight_of(driver, task->wave, task->shots[i]) : 1};
+    int rc = shot_task_encode(&said, payload, ret_error);
+    free(said.shots);
+    return rc;
+}
+
+static int encode_collect(const struct driver *driver, const struct book_task *task,
+                          struct buf *payload, struct error *ret_error)
+{
+    const struct shot_task said = {.operation = SHOT_COLLECT,
+                                   .sum = task->wave + 1,
+                                   .keep_from = task->wave + 1,
+                                   .exact = driver->exact,
+                                   .max_hz = INFINITY,
+                                   .attempts = task->attempts,
+                                   .attempt_count = task->attempt_count};
+    return shot_task_encode(&said, payload, ret_error);
+}
+
+int shots_payload(struct driver *driver, uint64_t task, struct buf *payload)
+{
+    const struct book_task *found = book_task(&driver->book, task);
+    struct error error;
+    if (!found)
+        return -1;
+    int rc = found->holder ? encode_collect(driver, found, payload, &error)
+                           : encode_shots(driver, found, payload, &error);
+    if (rc < 0)
+        shots_fail(driver, &error);
+    return rc;
+}

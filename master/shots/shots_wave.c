@@ -1,0 +1,352 @@
+/*
+ * What comes next. All that is decided here goes into a note before it is done, so a resumed master
+ * never decides it again; what was not noted, it decides from the same results.
+ *
+ *     no wave, or one that is through -> digest (a thread) -> the next wave, or the end
+ *     a wave without tasks            -> a round of all its shots
+ *     that round has ended            -> a round that collects the sums, if there are any
+ *     that, and the journal has it    -> digest -> shots are gone with their holders: a round of those
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "master/shots/shots_private.h"
+
+#define NOTE_MAX ((size_t)64 << 20)
+/* So often are shots farmed again whose holders are gone: more, and workers die faster than one wave
+ * takes. */
+#define ROUNDS_MAX 50
+/* Workers that outlived a master dial again for worker.rejoin_s, most of them at once. */
+#define REJOIN_NS (20 * CLOCK_SECOND_NS)
+/* The last shots are given up when they are this share of a mean shot behind, but not at once. */
+#define SKIP_SHARE    0.5
+#define SKIP_FLOOR_NS CLOCK_SECOND_NS
+
+static void wake_at(struct driver *driver, int64_t at_ns)
+{
+    if (driver->timer)
+        loop_timer_arm(driver->timer, at_ns);
+}
+
+/* --- rounds --- */
+
+static int tasks_note(struct driver *driver, const size_t *shots, const size_t *sizes,
+                      size_t count)
+{
+    struct buf note;
+    buf_init(&note, NOTE_MAX);
+    book_note_tasks(shots, sizes, count, &note);
+    int rc = shots_note(driver, &note);
+    buf_fini(&note);
+    return rc;
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Shots that are fired as one: which ones is drawn anew in each wave. */
+static int encoded_note(struct driver *driver, const size_t *shots, size_t count)
+{
+    size_t together = driver->survey.batch.encoded, tasks = (count + together - 1) / together;
+    size_t *order = calloc(count + 1, sizeof(*order));
+    size_t *sizes = calloc(tasks + 1, sizeof(*sizes));
+    uint64_t random = driver->survey.batch.seed + book_wave_number(&driver->book);
+    int rc = -1;
+    for (size_t i = 0; order && sizes && i < count; i++) {
+        size_t at = (size_t)(random_next(&random) % (i + 1)); /* Fisher and Yates */
+        order[i] = order[at];
+        order[at] = shots[i];
+        sizes[i / together]++;
+    }
+    if (order && sizes)
+        rc = tasks_note(driver, order, sizes, tasks);
+    free(order);
+    free(sizes);
+    return rc;
+}
+
+static int ordered_note(struct driver *driver, const size_t *shots, size_t count,
+                        uint32_t slots)
+{
+    const struct order_wish wish = {.together = driver->survey.batch.shots, .slots = slots};
+    size_t *order, *sizes;
+    size_t tasks = order_make(&driver->costs, shots, count, &wish, &order, &sizes);
+    if (tasks == 0)
+        return -1;
+    int rc = tasks_note(driver, order, sizes, tasks);
+    free(order);
+    free(sizes);
+    return rc;
+}
+
+/* A round of these shots. */
+static bool round_begin(struct driver *driver, const size_t *shots, size_t count,
+                        uint32_t slots)
+{
+    struct error error;
+    int rc = driver->survey.batch.encoded > 1 ? encoded_note(driver, shots, count)
+                                              : ordered_note(driver, shots, count, slots);
+    driver->skip_due_ns = INT64_MAX;
+    if (rc < 0 && driver->phase == SHOTS_WORK) {
+        error_set(&error, ERROR_SYSTEM, "no memory for a round of %zu shots", count);
+        shots_fail(driver, &error);
+    }
+    return rc == 0;
+}
+
+static uint32_t slots_planned(const struct driver *driver, uint32_t slots)
+{
+    uint32_t expected = driver->context.slots_expected
+                            ? driver->context.slots_expected(driver->context.wake_context)
+                            : 0;
+    return expected > slots ? expected : slots;
+}
+
+static void wave_tell(const struct driver *driver)
+{
+    const struct book_wave *wave = book_wave(&driver->book);
+    struct driver_estimate estimate = driver->digest.estimate;
+    if (driver->operation != SURVEY_FWI || !driver->context.estimate)
+        return;
+    estimate.wave = book_wave_number(&driver->book);
+    estimate.first = wave->first + 1;
+    estimate.runs = driver->book.task_count - wave->first;
+    estimate.purpose = wave->purpose;
+    estimate.iteration = wave->iteration;
+    driver->context.estimate(driver->context.wake_context, &estimate);
+}
+
+static bool wave_begin(struct driver *driver, uint32_t slots)
+{
+    const struct book_wave *wave = book_wave(&driver->book);
+    if (slots == 0)
+        return false; /* how many there are says how shots are shared out */
+    driver->rounds = 0;
+    if (!round_begin(driver, wave->shots, wave->shot_count, slots_planned(driver, slots)))
+        return false;
+    wave_tell(driver);
+    return true;
+}
+
+static bool is_held(const struct driver *driver)
+{
+    const struct book *book = &driver->book;
+    for (size_t t = book_wave(book)->first; t < book->task_count; t++)
+        if (book->tasks[t].held_by)
+            return true;
+    return false;
+}
+
+static bool collect_begin(struct driver *driver)
+{
+    struct buf note;
+    size_t count;
+    struct error error;
+    buf_init(&note, NOTE_MAX);
+    int rc = book_note_collect(&driver->book, &note, &count);
+    if (rc < 0) {
+        error_set(&error, ERROR_SYSTEM, "no memory for collecting the sums");
+        shots_fail(driver, &error);
+    } else {
+        rc = shots_note(driver, &note);
+    }
+    buf_fini(&note);
+    return rc == 0;
+}
+
+/* Shots whose arrays are gone with those who held them: another round. */
+static bool missing_begin(struct driver *driver, uint32_t slots)
+{
+    const struct book *book = &driver->book;
+    const struct book_wave *wave = book_wave(book);
+    size_t *holders = book_holders(book, true);
+    size_t *computed = book_holders(book, false), *shots = NULL, count = 0;
+    struct error error;
+    if (holders && computed && (shots = calloc(wave->shot_count + 1, sizeof(*shots))))
+        for (size_t i = 0; i < wave->shot_count; i++)
+            if (holders[i] == SIZE_MAX && computed[i] != SIZE_MAX)
+                shots[count++] = wave->shots[i];
+    bool begun = false;
+    if (++driver->rounds > ROUNDS_MAX) {
+        error_set(
+            &error, ERROR_TASKS,
+            "%zu shots were computed %d times, and each time their worker was lost with what "
+            "it had summed",
+            count, ROUNDS_MAX);
+        shots_fail(driver, &error);
+    } else if (count) {
+        shots_say(driver, "%zu %s gone with %s worker: once more", count,
+                  count == 1 ? "shot is" : "shots are", count == 1 ? "its" : "their");
+        begun = round_begin(driver, shots, count, slots_planned(driver, slots));
+    }
+    free(holders);
+    free(computed);
+    free(shots);
+    return begun;
+}
+
+/* --- digestion --- */
+
+static void digest_done(void *context)
+{
+    struct driver *driver = context;
+    if (driver->context.wake)
+        driver->context.wake(driver->context.wake_context);
+}
+
+static bool wave_note(struct driver *driver)
+{
+    struct buf note;
+    buf_init(&note, NOTE_MAX);
+    book_note_wave(&driver->digest.next, &note);
+    size_t before = driver->book.wave_count;
+    int rc = shots_note(driver, &note);
+    buf_fini(&note);
+    shots_wave_fini(&driver->digest.next);
+    /* The wave before this may have to be digested once more, if this note is lost with the master; the
+     * one before that not. */
+    if (rc == 0 && before > 1)
+        shots_sums_remove(driver, before - 2);
+    return rc == 0;
+}
+
+static bool finish(struct driver *driver)
+{
+    struct buf note;
+    buf_init(&note, NOTE_MAX);
+    book_note_finished(driver->digest.text, &note);
+    int rc = shots_note(driver, &note);
+    buf_fini(&note);
+    if (rc < 0)
+        return false;
+    shots_say(driver, "%s", driver->digest.text);
+    driver->phase = SHOTS_FINISHED;
+    return true;
+}
+
+static bool conclude(struct driver *driver, uint32_t slots)
+{
+    struct shots_digest *digest = &driver->digest;
+    if (digest->verdict == SHOTS_MISSING && slots == 0)
+        return false; /* nobody to farm them now: again when there is */
+    digest->done = false;
+    if (digest->told && digest->notice[0])
+        shots_say(driver, "%s", digest->notice);
+    if (digest->verdict == SHOTS_MISSING)
+        return missing_begin(driver, slots);
+    if (digest->verdict == SHOTS_NEXT_WAVE)
+        return wave_note(driver);
+    if (digest->verdict == SHOTS_OVER)
+        return finish(driver);
+    shots_fail(driver, &digest->error);
+    return true;
+}
+
+static bool digest_begin(struct driver *driver)
+{
+    driver->digest.done = true; /* when the errand is not busy any more */
+    errand_start(driver->digest.errand, shots_digest_work, digest_done, driver);
+    return !errand_is_busy(driver->digest.errand);
+}
+
+bool shots_advance(struct driver *driver, uint32_t slots)
+{
+    const struct book *book = &driver->book;
+    const struct book_wave *wave = book_wave(book);
+    if (driver->digest.done)
+        return conclude(driver, slots);
+    if (book->finished) {
+        driver->phase = SHOTS_FINISHED;
+        return true;
+    }
+    if (wave && book->task_count == wave->first)
+        return wave_begin(driver, slots);
+    if (wave && shots_sums(driver) && !wave->collecting && is_held(driver))
+        return collect_begin(driver);
+    if (wave && driver->durable < book_sequence(book))
+        return false; /* files are in their places when the journal has the results */
+    return digest_begin(driver);
+}
+
+/* --- who is waited for --- */
+
+bool shots_holders_ready(struct driver *driver)
+{
+    const struct book *book = &driver->book;
+    int64_t due_ns = driver->opened_ns + REJOIN_NS;
+    if (clock_monotonic_ns() >= due_ns || !driver->context.is_here)
+        return true;
+    for (size_t t = book->round; t < book->task_count; t++) {
+        const struct book_task *task = &book->tasks[t];
+        if (task->holder && !task->ended &&
+            !driver->context.is_here(driver->context.wake_context, task->holder)) {
+            wake_at(driver, due_ns);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void skip_all(struct driver *driver)
+{
+    size_t count = 0, end = driver->book.task_count;
+    for (size_t t = driver->book.round; t < end; t++)
+        count += !driver->book.tasks[t].ended;
+    shots_say(driver, "%zu %s not waited for any more (skip_ratio)", count,
+              count == 1 ? "task is" : "tasks are");
+    driver->skip_due_ns = INT64_MAX;
+    for (size_t t = driver->book.round; t < end; t++)
+        if (!driver->book.tasks[t].ended)
+            driver->context.cancel(driver->context.wake_context, t + 1);
+}
+
+/* Half as long again as a shot takes in the mean. */
+static int64_t patience_ns(const struct driver *driver)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (size_t t = book_wave(&driver->book)->first; t < driver->book.task_count; t++) {
+        double seconds = driver->book.tasks[t].seconds;
+        sum += isnan(seconds) ? 0 : seconds;
+        count += !isnan(seconds);
+    }
+    double ns = count ? SKIP_SHARE * sum / (double)count * 1e9 : 0;
+    return ns > (double)SKIP_FLOOR_NS && ns < 1e18 ? (int64_t)ns : SKIP_FLOOR_NS;
+}
+
+void shots_look_at_skips(struct driver *driver)
+{
+    const struct book *book = &driver->book;
+    const struct book_wave *wave = book_wave(book);
+    size_t open = 0, bad = 0;
+    if (!(driver->skip_ratio > 0) || !wave || wave->collecting || !driver->running ||
+        wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN)
+        return;
+    for (size_t t = book->round; t < book->task_count; t++) {
+        open += book->tasks[t].ended ? 0 : book->tasks[t].shot_count;
+        bad += book->tasks[t].ended && book->tasks[t].status != RESULT_OK
+                   ? book->tasks[t].shot_count
+                   : 0;
+    }
+    if (open == 0 || (double)(open + bad) > driver->skip_ratio * (double)wave->shot_count)
+        return;
+    int64_t now_ns = clock_monotonic_ns();
+    if (driver->skip_due_ns == INT64_MAX)
+        driver->skip_due_ns = now_ns + patience_ns(driver);
+    if (now_ns >= driver->skip_due_ns)
+        skip_all(driver);
+    else
+        wake_at(driver, driver->skip_due_ns);
+}

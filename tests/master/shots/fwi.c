@@ -1,0 +1,361 @@
+/*
+ * Inversions of a function that is cheap: "data" of a shot are a few sums of the model, so the misfit is
+ * a quadratic with a known minimum.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "master/shots/fwi.h"
+#include "master/shots/source_filter.h"
+
+#define NX    6
+#define NZ    5
+#define N     (NX * NZ)
+#define SHOTS 8
+
+struct bench {
+    struct survey survey;
+    struct survey_band bands[2];
+    float start[N], mask[N], truth[N];
+    int bad_shot; /* -1: none */
+};
+
+static void bench_init(struct bench *bench)
+{
+    *bench = (struct bench){.bad_shot = -1};
+    bench->survey =
+        (struct survey){.grid = {.dims = 2, .n = {NX, 1, NZ}, .spacing = {10, 10, 10}},
+                        .shot_count = SHOTS,
+                        .inversion = {.iterations = 20,
+                                      .min_m_s = 1400,
+                                      .max_m_s = 3000,
+                                      .history = 5,
+                                      .line_search = 10}};
+    for (int i = 0; i < N; i++) {
+        bench->start[i] = 2000;
+        bench->mask[i] = 1;
+        bench->truth[i] = 2000 + 100 * (float)((i * 7) % 5 - 2);
+    }
+}
+
+/* Shot s sees each point with a weight of its own. */
+static double weight(size_t shot, int i)
+{
+    return 0.5 + (double)((shot * 31 + (size_t)i * 17) % 11) / 11;
+}
+
+static double shot_misfit(const struct bench *bench, size_t shot, const double *v, float *g)
+{
+    double sum = 0;
+    for (int i = 0; i < N; i++) {
+        double w = weight(shot, i), r = (v[i] - bench->truth[i]) * w * 1e-3;
+        sum += 0.5 * r * r;
+        if (g)
+            g[i] += (float)(r * w * 1e-3);
+    }
+    return sum;
+}
+
+struct answered {
+    double misfits[SHOTS];
+    float gradient[N];
+};
+
+static struct fwi_answer answer(const struct bench *bench, const struct fwi_request *request,
+                                struct answered *answered)
+{
+    static const char *const estimate[] = {
+        "{\"df_hz\":1,\"first\":2,\"cross\":[[2,0],[0,4]],\"power\":[1,4]}"};
+    memset(answered, 0, sizeof(*answered));
+    for (size_t i = 0; i < request->shot_count; i++)
+        answered->misfits[i] =
+            (int)request->shots[i] == bench->bad_shot
+                ? NAN
+                : shot_misfit(bench, request->shots[i], request->velocity, answered->gradient);
+    return (struct fwi_answer){.misfits = answered->misfits,
+                               .gradient = answered->gradient,
+                               .extras = estimate,
+                               .extra_count = 1};
+}
+
+static struct fwi *begin(const struct bench *bench)
+{
+    struct error error;
+    struct fwi *fwi = fwi_create(&bench->survey, bench->start, bench->mask, &error);
+    assert_non_null(fwi);
+    return fwi;
+}
+
+/* Steps until it is over; how many. */
+static int run(const struct bench *bench, struct fwi *fwi)
+{
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    int steps = 0, rc = fwi_step(fwi, NULL, &request, &error);
+    while (rc > 0) {
+        struct fwi_answer given = answer(bench, &request, &answered);
+        rc = fwi_step(fwi, &given, &request, &error);
+        assert_true(steps++ < 1000);
+    }
+    assert_int_equal(rc, 0);
+    return steps;
+}
+
+static double furthest(const struct bench *bench, const struct fwi *fwi)
+{
+    double most = 0;
+    for (int i = 0; i < N; i++)
+        if (fabs(fwi_velocity(fwi)[i] - bench->truth[i]) > most)
+            most = fabs(fwi_velocity(fwi)[i] - bench->truth[i]);
+    return most;
+}
+
+static void answers_of_no_use_are_told(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fwi_request request;
+    struct error error;
+    double nothing[SHOTS];
+    float gradient[N] = {0};
+    bench_init(&bench);
+    for (int i = 0; i < SHOTS; i++)
+        nothing[i] = NAN;
+    struct fwi *fwi = begin(&bench);
+    assert_int_equal(fwi_step(fwi, NULL, &request, &error), 1);
+    assert_int_equal(request.operation, SHOT_GRADIENT);
+    assert_int_equal(request.shot_count, SHOTS);
+    const struct fwi_answer useless = {.misfits = nothing, .gradient = gradient};
+    assert_int_equal(fwi_step(fwi, &useless, &request, &error), -1);
+    assert_non_null(strstr(error.text, "no shot has a misfit"));
+    fwi_destroy(fwi);
+}
+
+static void the_model_is_found(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    struct fwi *fwi = begin(&bench);
+    run(&bench, fwi);
+    assert_true(furthest(&bench, fwi) < 5);
+    assert_true(fwi_misfit(fwi) < 1e-3 * fwi_misfit_first(fwi));
+    fwi_destroy(fwi);
+}
+
+static void bounds_and_frozen_points_hold(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    bench.survey.inversion.max_m_s = 2050;
+    bench.survey.inversion.frozen_depth_m = 15; /* the first two of five points */
+    bench.survey.inversion.smooth_m = 5;
+    bench.mask[N - 1] = 0;
+    struct fwi *fwi = begin(&bench);
+    run(&bench, fwi);
+    int moved = 0;
+    for (int i = 0; i < N; i++) {
+        double v = fwi_velocity(fwi)[i];
+        assert_true(v <= 2050);
+        if (i % NZ < 2 || i == N - 1)
+            assert_true(v == 2000);
+        moved += v != 2000;
+    }
+    assert_true(moved > N / 3);
+    fwi_destroy(fwi);
+}
+
+static void a_shot_that_fails_is_left_out_of_both_sides(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    bench_init(&bench);
+    struct fwi *fwi = begin(&bench);
+    int rc = fwi_step(fwi, NULL, &request, &error);
+    for (int step = 0; rc > 0; step++) {
+        /* Another one each time: without care, a trial would look better for having fewer. */
+        bench.bad_shot = step % 3 ? (step * 5) % SHOTS : -1;
+        struct fwi_answer given = answer(&bench, &request, &answered);
+        rc = fwi_step(fwi, &given, &request, &error);
+    }
+    assert_int_equal(rc, 0);
+    assert_true(furthest(&bench, fwi) < 50);
+    fwi_destroy(fwi);
+}
+
+static void bands_follow_each_other(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    bench_init(&bench);
+    bench.bands[0] = (struct survey_band){.max_hz = 4, .iterations = 2};
+    bench.bands[1] = (struct survey_band){.min_hz = 1, .max_hz = 8, .iterations = 3};
+    bench.survey.inversion.bands = bench.bands;
+    bench.survey.inversion.band_count = 2;
+    struct fwi *fwi = begin(&bench);
+    int rc = fwi_step(fwi, NULL, &request, &error);
+    double band = 0;
+    while (rc > 0) {
+        /* A band begins at the best model, with its gradient. */
+        if (request.max_hz != band) {
+            assert_int_equal(request.operation, SHOT_GRADIENT);
+            assert_memory_equal(request.velocity, fwi_velocity(fwi), N * sizeof(double));
+        }
+        assert_true(request.max_hz >= band);
+        band = request.max_hz;
+        struct fwi_answer given = answer(&bench, &request, &answered);
+        rc = fwi_step(fwi, &given, &request, &error);
+    }
+    assert_true(band == 8);
+    assert_int_equal(fwi_iteration(fwi), 5);
+    fwi_destroy(fwi);
+}
+
+static void subsets_are_drawn_anew_and_evenly(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    int seen[SHOTS] = {0};
+    bench_init(&bench);
+    bench.survey.inversion.shots_per_iteration = 3;
+    bench.survey.inversion.seed = 7;
+    struct fwi *fwi = begin(&bench);
+    int rc = fwi_step(fwi, NULL, &request, &error), iteration = 0;
+    size_t first[3] = {0};
+    while (rc > 0) {
+        assert_int_equal(request.shot_count, 3);
+        assert_true(request.shots[0] < request.shots[1] && request.shots[1] < request.shots[2]);
+        if (request.iteration != iteration || !first[2]) {
+            iteration = request.iteration;
+            memcpy(first, request.shots, sizeof(first));
+            for (int i = 0; i < 3; i++)
+                seen[first[i]]++;
+        }
+        assert_memory_equal(first, request.shots, sizeof(first));
+        struct fwi_answer given = answer(&bench, &request, &answered);
+        rc = fwi_step(fwi, &given, &request, &error);
+    }
+    for (int i = 0; i < SHOTS; i++)
+        assert_in_range(seen[i], 1, 18);
+    assert_true(furthest(&bench, fwi) < 50);
+    fwi_destroy(fwi);
+}
+
+static void the_source_is_estimated_first(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    bench_init(&bench);
+    bench.survey.inversion.source_estimation = true;
+    struct fwi *fwi = begin(&bench);
+    assert_int_equal(fwi_step(fwi, NULL, &request, &error), 1);
+    assert_int_equal(request.operation, SHOT_SOURCE);
+    assert_null(request.filter);
+    struct fwi_answer given = answer(&bench, &request, &answered);
+    assert_int_equal(fwi_step(fwi, &given, &request, &error), 1);
+    assert_int_equal(request.operation, SHOT_GRADIENT);
+    /* 2 / (1 + 0.04), 4i / (4 + 0.04) */
+    assert_string_equal(request.filter,
+                        "{\"df_hz\":1,\"first\":2,\"values\":[[1.923076923076923,0],"
+                        "[0,0.9900990099009901]]}");
+    fwi_destroy(fwi);
+}
+
+static void bad_estimates_of_the_source_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {NULL, NULL},
+        {"{", NULL},
+        {"{}", NULL},
+        {"{\"df_hz\":0,\"first\":2,\"cross\":[[2,0]],\"power\":[1]}", NULL},
+        {"{\"df_hz\":1,\"first\":2,\"cross\":[[2,0]],\"power\":[1,2]}", NULL},
+        {"{\"df_hz\":1,\"first\":2,\"cross\":[[2]],\"power\":[1]}", NULL},
+        {"{\"df_hz\":1,\"first\":2,\"cross\":[[2,0]],\"power\":[-1]}", NULL},
+        {"{\"df_hz\":1,\"first\":2,\"cross\":[[2,0]],\"power\":[1]}",
+         "{\"df_hz\":2,\"first\":2,\"cross\":[[2,0]],\"power\":[1]}"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct error error = {0};
+        assert_null(source_filter_make(bad[i], 2, &error));
+        assert_true(error.text[0]);
+    }
+}
+
+static void it_goes_on_to_the_bit_from_its_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/beofarm-fwi-XXXXXX";
+    struct bench bench;
+    struct fwi_request request, again;
+    struct answered answered;
+    struct error error;
+    bench_init(&bench);
+    bench.survey.inversion.shots_per_iteration = 5;
+    bench.survey.inversion.source_estimation = true;
+    bench.survey.inversion.smooth_m = 12;
+    int fd = mkstemp(path);
+    close(fd);
+    struct fwi *straight = begin(&bench), *resumed = begin(&bench);
+    int rc = fwi_step(straight, NULL, &request, &error);
+    assert_int_equal(fwi_step(resumed, NULL, &again, &error), rc);
+    for (int step = 0; rc > 0 && step < 60; step++) {
+        struct fwi_answer given = answer(&bench, &request, &answered);
+        assert_int_equal(fwi_save(resumed, path, &error), 0);
+        fwi_destroy(resumed);
+        resumed = begin(&bench);
+        assert_int_equal(fwi_load(resumed, path, &error), 0);
+        rc = fwi_step(straight, &given, &request, &error);
+        assert_int_equal(fwi_step(resumed, &given, &again, &error), rc);
+        assert_memory_equal(fwi_velocity(straight), fwi_velocity(resumed), N * sizeof(double));
+        if (rc <= 0)
+            break;
+        assert_int_equal(request.operation, again.operation);
+        assert_memory_equal(request.velocity, again.velocity, N * sizeof(double));
+        assert_memory_equal(request.shots, again.shots, request.shot_count * sizeof(size_t));
+    }
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(fwi_load(resumed, path, &error), -1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(fwi_load(resumed, path, &error), -1);
+    fwi_destroy(straight);
+    fwi_destroy(resumed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_of_no_use_are_told),
+        cmocka_unit_test(bad_estimates_of_the_source_are_refused),
+        cmocka_unit_test(the_model_is_found),
+        cmocka_unit_test(bounds_and_frozen_points_hold),
+        cmocka_unit_test(a_shot_that_fails_is_left_out_of_both_sides),
+        cmocka_unit_test(bands_follow_each_other),
+        cmocka_unit_test(subsets_are_drawn_anew_and_evenly),
+        cmocka_unit_test(the_source_is_estimated_first),
+        cmocka_unit_test(it_goes_on_to_the_bit_from_its_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

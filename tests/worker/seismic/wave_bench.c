@@ -1,0 +1,110 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/worker/seismic/wave_bench.h"
+
+double bench_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13; /* xorshift, Marsaglia 2003 */
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return (double)(*seed >> 11) / 9007199254740992.0 - 0.5;
+}
+
+struct grid bench_grid(size_t nx, size_t ny, size_t nz, double h)
+{
+    return (struct grid){.dims = ny > 1 ? 3 : 2, .n = {nx, ny, nz}, .spacing = {h, h, h}};
+}
+
+static float *random_field(size_t n, double lo, double hi, uint64_t seed)
+{
+    float *values = malloc(n * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (float)(lo + (hi - lo) * (bench_random(&seed) + 0.5));
+    return values;
+}
+
+struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi, bool density)
+{
+    struct wave_medium medium = {.grid = grid};
+    medium.vp = random_field(grid_size(&grid), vp_lo, vp_hi, 42);
+    if (density)
+        medium.rho = random_field(grid_size(&grid), 1, 3, 43);
+    return medium;
+}
+
+void bench_medium_free(struct wave_medium *medium)
+{
+    free((void *)medium->vp);
+    free((void *)medium->rho);
+}
+
+struct wave *bench_wave(const char *physics, const struct wave_medium *medium,
+                        struct wave_options options)
+{
+    struct error error = {0};
+    const struct wave_physics *found = wave_physics_find(physics);
+    assert_non_null(found);
+    if (options.order == 0)
+        options.order = 8;
+    if (options.dt == 0)
+        options.dt = 0.9 * wave_dt_limit(found, medium, &options);
+    struct wave *wave = wave_create(found, medium, &options, &error);
+    if (!wave)
+        fail_msg("%s", error.text);
+    return wave;
+}
+
+static struct wave_points *points_of(const struct wave *wave, size_t count,
+                                     const struct wave_weight *weights)
+{
+    struct error error = {0};
+    size_t *first = malloc((count + 1) * sizeof *first);
+    assert_non_null(first);
+    for (size_t i = 0; i <= count; i++)
+        first[i] = i;
+    struct wave_points *points = wave_points_create(wave, count, first, weights, &error);
+    if (!points)
+        fail_msg("%s", error.text);
+    free(first);
+    return points;
+}
+
+struct wave_points *bench_point(const struct wave *wave, int ix, int iy, int iz, double weight)
+{
+    struct wave_weight one = {.at = {ix, iy, iz}, .weight = weight};
+    return points_of(wave, 1, &one);
+}
+
+struct wave_points *bench_everywhere(const struct wave *wave)
+{
+    int pad = wave->options.absorb, from[GRID_AXES], to[GRID_AXES];
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        bool absent = axis == GRID_Y && wave->grid.dims == 2;
+        from[axis] = absent || (axis == GRID_Z && wave->options.free_surface) ? 0 : -pad;
+        to[axis] = (int)wave->grid.n[axis] + (absent ? 0 : pad);
+    }
+    struct wave_weight *weights = malloc(wave->padded * sizeof *weights);
+    assert_non_null(weights);
+    size_t count = 0;
+    for (int x = from[GRID_X]; x < to[GRID_X]; x++)
+        for (int y = from[GRID_Y]; y < to[GRID_Y]; y++)
+            for (int z = from[GRID_Z]; z < to[GRID_Z]; z++)
+                weights[count++] = (struct wave_weight){{x, y, z}, 1};
+    assert_int_equal(count, wave->padded);
+    struct wave_points *points = points_of(wave, count, weights);
+    free(weights);
+    return points;
+}
+
+double bench_ricker(double f, double t)
+{
+    double a = M_PI * f * t;
+    return (1 - 2 * a * a) * exp(-a * a);
+}

@@ -1,0 +1,30 @@
+/* wave_bench.h - small media and waves for the tests of worker/seismic/. */
+#ifndef BEOFARM_TESTS_WORKER_SEISMIC_WAVE_BENCH_H
+#define BEOFARM_TESTS_WORKER_SEISMIC_WAVE_BENCH_H
+
+#include "worker/seismic/wave.h"
+
+/* Numbers that differ from call to call and are the same in every run, between -0.5 and 0.5. */
+double bench_random(uint64_t *seed);
+
+/* vp (and rho, where the physics takes it) between lo and hi, at random from point to point. The
+ * result is for bench_medium_free. */
+struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi, bool density);
+void bench_medium_free(struct wave_medium *medium);
+
+struct grid bench_grid(size_t nx, size_t ny, size_t nz, double h);
+
+/* A wave, or a failed test. A dt of 0 in options is 0.9 of the limit; order 0 is 8. */
+struct wave *bench_wave(const char *physics, const struct wave_medium *medium,
+                        struct wave_options options);
+
+/* One place of one grid point. */
+struct wave_points *bench_point(const struct wave *wave, int ix, int iy, int iz, double weight);
+
+/* Every grid point, layers included, is a place. */
+struct wave_points *bench_everywhere(const struct wave *wave);
+
+/* A Ricker wavelet of peak frequency f (Hz), centred at t = 0; its second derivative is not meant. */
+double bench_ricker(double f, double t);
+
+#endif

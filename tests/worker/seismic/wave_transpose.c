@@ -1,0 +1,177 @@
+/*
+ * Transposes, exact to rounding. Sources and receivers at every point of the padded grid, in every
+ * step, reach all of the state; so the dot test of F is that of a step with its memory variables.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/worker/seismic/wave_bench.h"
+
+/* What rounding leaves of some thousand products, relative to the norms of what is multiplied: some
+ * hundred times the precision. A wrong weight anywhere gives 1e-3 and more. */
+#ifdef WAVE_DOUBLE
+#define TOLERANCE 1e-13
+#else
+#define TOLERANCE 1e-5
+#endif
+
+#define STEPS 12
+
+struct setting {
+    const char *physics;
+    size_t nx, ny, nz;
+    int order, absorb;
+    bool free_surface;
+    int threads, time_block;
+};
+
+static const struct setting settings[] = {
+    {"acoustic", 23, 1, 31, 4, 8, false, 1, 1}, {"acoustic", 23, 1, 31, 8, 8, true, 2, 1},
+    {"acoustic", 40, 1, 21, 12, 7, true, 1, 3}, {"acoustic", 23, 1, 37, 16, 20, true, 2, 3},
+    {"acoustic", 9, 11, 13, 4, 5, true, 2, 1},  {"acoustic", 1, 1, 1, 8, 9, false, 1, 1},
+    {"acoustic", 11, 9, 14, 8, 5, false, 3, 1}, {"acoustic", 13, 11, 12, 8, 6, true, 2, 3},
+    {"acoustic", 3, 1, 5, 8, 3, true, 2, 1},    {"acoustic", 12, 9, 10, 16, 9, false, 2, 2},
+    {"acoustic", 20, 1, 20, 8, 0, true, 1, 1},
+};
+
+static struct wave *setting_wave(const struct setting *s)
+{
+    struct grid grid = bench_grid(s->nx, s->ny, s->nz, 10);
+    grid.spacing[GRID_X] = 12; /* every axis its own */
+    grid.spacing[GRID_Y] = 9;
+    struct wave_medium medium = bench_medium(grid, 1500, 3500, s->physics[0] == 'd');
+    struct wave *wave = bench_wave(s->physics, &medium,
+                                   (struct wave_options){.order = s->order,
+                                                         .absorb = s->absorb,
+                                                         .free_surface = s->free_surface,
+                                                         .threads = s->threads,
+                                                         .time_block = s->time_block,
+                                                         .frequency = 25});
+    bench_medium_free(&medium);
+    return wave;
+}
+
+static wave_real *random_reals(size_t n, uint64_t seed)
+{
+    wave_real *values = malloc(n * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (wave_real)bench_random(&seed);
+    return values;
+}
+
+static double dot(const wave_real *a, const wave_real *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void assert_transposed(const struct setting *s, const char *what, double left,
+                              double right, double scale)
+{
+    double error = fabs(left - right) / scale;
+    if (!(error < TOLERANCE) || !(scale > 0))
+        fail_msg(
+            "%s order %d %zux%zux%zu threads %d block %d: %s: %.15g and %.15g differ by %g",
+            s->physics, s->order, s->nx, s->ny, s->nz, s->threads, s->time_block, what, left,
+            right, error);
+}
+
+static void modelling_transposed(const struct setting *s)
+{
+    struct wave *wave = setting_wave(s);
+    struct wave_points *points = bench_everywhere(wave);
+    size_t n = STEPS * wave->padded;
+    wave_real *q = random_reals(n, 1), *d = random_reals(n, 2);
+    wave_real *fq = random_reals(n, 3), *ftd = random_reals(n, 4);
+    struct wave_run run = {.steps = STEPS, .inject = points, .sample = points};
+    run.injected = q;
+    run.sampled = fq;
+    wave_run(wave, &run);
+    wave_clear(wave);
+    run.mode = WAVE_TRANSPOSED;
+    run.injected = d;
+    run.sampled = ftd;
+    wave_run(wave, &run);
+    assert_transposed(s, "F", dot(fq, d, n), dot(q, ftd, n),
+                      sqrt(dot(fq, fq, n) * dot(d, d, n)));
+    free(q);
+    free(d);
+    free(fq);
+    free(ftd);
+    wave_points_destroy(points);
+    wave_destroy(wave);
+}
+
+static void modelling_is_transposed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        modelling_transposed(&settings[i]);
+}
+
+/* J dm and J^T d with the snapshots of a source at one point; `every` leaves some out. */
+static void scattering_transposed(const struct setting *s, size_t every)
+{
+    struct wave *wave = setting_wave(s);
+    struct wave_points *points = bench_everywhere(wave);
+    size_t n = STEPS * wave->padded, turns = (STEPS + every - 1) / every;
+    wave_real *q = random_reals(n, 1), *d = random_reals(n, 2), *jdm = random_reals(n, 3);
+    wave_real *dm = random_reals(wave->points, 5);
+    wave_real *image = calloc(wave->points, sizeof *image);
+    wave_real *snapshots = random_reals(turns * wave->snapshot_size, 6);
+    wave_run(wave, &(struct wave_run){.steps = STEPS,
+                                      .inject = points,
+                                      .injected = q,
+                                      .every = every,
+                                      .snapshots = snapshots});
+    wave_clear(wave);
+    wave_run(wave, &(struct wave_run){.steps = STEPS,
+                                      .sample = points,
+                                      .sampled = jdm,
+                                      .every = every,
+                                      .scattered = snapshots,
+                                      .dm = dm});
+    wave_clear(wave);
+    wave_run(wave, &(struct wave_run){.mode = WAVE_TRANSPOSED,
+                                      .steps = STEPS,
+                                      .inject = points,
+                                      .injected = d,
+                                      .every = every,
+                                      .scattered = snapshots,
+                                      .image = image});
+    assert_transposed(s, "J", dot(jdm, d, n), dot(dm, image, wave->points),
+                      sqrt(dot(jdm, jdm, n) * dot(d, d, n)));
+    free(q);
+    free(d);
+    free(jdm);
+    free(dm);
+    free(image);
+    free(snapshots);
+    wave_points_destroy(points);
+    wave_destroy(wave);
+}
+
+static void scattering_is_transposed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        scattering_transposed(&settings[i], 1 + i % 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modelling_is_transposed),
+        cmocka_unit_test(scattering_is_transposed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

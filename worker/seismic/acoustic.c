@@ -1,0 +1,331 @@
+/* acoustic.c - acoustic waves made, kept and ended; acoustic_run.c advances them. */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "common/seismic/cfl.h"
+#include "worker/seismic/acoustic.h"
+#include "worker/seismic/acoustic_private.h"
+
+/* Fields lie apart by different numbers of cache lines (layout_alloc). */
+enum skew { SKEW_FIELD, SKEW_OLD, SKEW_V, SKEW_PSI, SKEW_ZETA = SKEW_PSI + GRID_AXES };
+
+/* The cache that a pass over several steps may fill: most of what today's machines have per socket. */
+#define PASS_BYTES ((size_t)12 << 20)
+
+static double velocity_max(const struct wave_medium *medium)
+{
+    float most = 0;
+    for (size_t i = 0; i < grid_size(&medium->grid); i++)
+        most = medium->vp[i] > most ? medium->vp[i] : most;
+    return most;
+}
+
+static double dt_limit(const struct wave_medium *medium, const struct wave_options *options)
+{
+    return cfl_limit(CFL_CENTRED, options->order ? options->order : 8, &medium->grid,
+                     velocity_max(medium));
+}
+
+static void weights_init(struct acoustic *a)
+{
+    double centred[CFL_HALF_MAX + 1], staggered[CFL_HALF_MAX], centre = 0;
+    int radius = a->layout.radius;
+    cfl_centred_weights(2 * radius, centred);
+    cfl_staggered_weights(2 * radius, staggered);
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        if (axis == GRID_Y && a->layout.flat)
+            continue;
+        double h = a->wave.grid.spacing[axis];
+        centre += centred[0] / (h * h);
+        a->taps[axis][radius] = (wave_real)(centred[0] / (h * h));
+        for (int k = 1; k <= radius; k++) {
+            a->second[axis][k] = (wave_real)(centred[k] / (h * h));
+            a->taps[axis][radius + k] = a->taps[axis][radius - k] = a->second[axis][k];
+        }
+        for (int k = 0; k < radius; k++) {
+            a->halves[axis][radius + k] = (wave_real)(staggered[k] / h);
+            a->halves[axis][radius - 1 - k] = -a->halves[axis][radius + k];
+        }
+    }
+    a->centre = (wave_real)centre;
+}
+
+static void memory_sizes(struct acoustic *a)
+{
+    const struct layout *l = &a->layout;
+    size_t width[GRID_AXES][2], reach = (size_t)l->radius;
+    for (int axis = GRID_X; axis < GRID_AXES; axis++)
+        for (int side = 0; side < 2; side++)
+            width[axis][side] = (size_t)l->pad[axis][side];
+    a->window = (width[GRID_Z][1] + reach + LAYOUT_MARGIN - 1) / LAYOUT_MARGIN * LAYOUT_MARGIN;
+    a->memory_size[GRID_X] = 2 * width[GRID_X][0] * l->n[GRID_Y] * l->row;
+    a->memory_size[GRID_Y] = 2 * width[GRID_Y][0] * l->n[GRID_X] * l->row;
+    size_t ends = (width[GRID_Z][0] > 0) + (width[GRID_Z][1] > 0);
+    a->memory_size[GRID_Z] = ends * l->n[GRID_X] * l->n[GRID_Y] * a->window;
+}
+
+/* Block and tile, and how many steps share a pass: as many as keep their planes in cache. */
+static void passes_init(struct acoustic *a)
+{
+    const struct layout *l = &a->layout;
+    size_t plane = l->stride[GRID_X] * sizeof(wave_real), reach = (size_t)l->radius;
+    a->tile = 16;
+    size_t threads = (size_t)a->wave.options.threads;
+    a->block = l->flat ? 8 * threads > 16 ? 8 * threads : 16 : reach;
+    if (a->block < reach)
+        a->block = reach;
+    size_t per_step = 3 * plane * STAGES_FORWARD * a->block;
+    size_t total = 3 * plane * l->n[GRID_X];
+    int *steps = &a->wave.options.time_block;
+    if (*steps == 0)
+        *steps = total <= PASS_BYTES ? 1 : (int)(PASS_BYTES / per_step);
+    if (*steps < 1)
+        *steps = 1;
+    if (*steps > 8)
+        *steps = 8;
+}
+
+static struct acoustic *shape(const struct grid *grid, const struct wave_options *options)
+{
+    struct acoustic *a = calloc(1, sizeof *a);
+    if (!a)
+        return NULL;
+    a->wave.grid = *grid;
+    a->wave.options = *options;
+    layout_init(&a->layout, grid, options->order / 2, options->absorb, options->free_surface);
+    memory_sizes(a);
+    a->wave.points = grid_size(grid);
+    a->wave.padded = a->layout.n[GRID_X] * a->layout.n[GRID_Y] * a->layout.n[GRID_Z];
+    a->wave.snapshot_size = a->wave.points;
+    a->wave.shell_size = acoustic_shell_size(a);
+    size_t memories = 0;
+    for (int axis = GRID_X; axis < GRID_AXES; axis++)
+        memories += 2 * a->memory_size[axis];
+    a->wave.state_bytes = (2 * a->wave.padded + memories) * sizeof(wave_real);
+    a->wave.memory_bytes = (3 * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
+    return a;
+}
+
+static size_t memory(const struct grid *grid, const struct wave_options *options)
+{
+    struct acoustic *a = shape(grid, options);
+    size_t bytes = a ? a->wave.memory_bytes : SIZE_MAX;
+    free(a);
+    return bytes;
+}
+
+/* The medium's point that padded point i is, or continues. */
+static size_t clamp(const struct acoustic *a, enum grid_axis axis, size_t i)
+{
+    size_t pad = (size_t)a->layout.pad[axis][0], n = a->wave.grid.n[axis];
+    return i < pad ? 0 : i - pad < n ? i - pad : n - 1;
+}
+
+static void v_fill(struct acoustic *a, const struct wave_medium *medium,
+                   const struct rows *rows)
+{
+    double dt = a->wave.options.dt;
+    const size_t *n = a->wave.grid.n;
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        for (size_t iy = rows->y0; iy < rows->y1; iy++) {
+            size_t at = layout_at(&a->layout, ix, iy);
+            const float *vp =
+                medium->vp +
+                (clamp(a, GRID_X, ix) * n[GRID_Y] + clamp(a, GRID_Y, iy)) * n[GRID_Z];
+            for (size_t iz = 0; iz < a->layout.n[GRID_Z]; iz++) {
+                double c = vp[clamp(a, GRID_Z, iz)];
+                a->v[at + iz] = (wave_real)(dt * dt * c * c);
+            }
+        }
+    }
+}
+
+static void row_clear(wave_real *row, size_t count)
+{
+    memset(row, 0, count * sizeof *row);
+}
+
+/* Zeros where this thread works: which also makes its pages its neighbours. */
+static void rows_clear(struct acoustic *a, const struct rows *rows)
+{
+    for (size_t ix = rows->x0; ix < rows->x1; ix++)
+        for (size_t iy = rows->y0; iy < rows->y1; iy++)
+            for (int i = 0; i < 2; i++)
+                row_clear(a->field[i] + layout_at(&a->layout, ix, iy) - LAYOUT_MARGIN,
+                          a->layout.n[GRID_Z] + 2 * LAYOUT_MARGIN);
+}
+
+/* Let every thread do something to its rows. */
+static void rows_each(struct acoustic *a, const struct wave_medium *medium)
+{
+#ifdef _OPENMP
+#pragma omp parallel num_threads(a->wave.options.threads)
+    {
+        int id = omp_get_thread_num(), threads = omp_get_num_threads();
+#else
+    {
+        int id = 0, threads = 1;
+#endif
+        struct rows rows = acoustic_rows(a, 0, a->layout.n[GRID_X], id, threads);
+        if (medium)
+            v_fill(a, medium, &rows);
+        rows_clear(a, &rows);
+        for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+            size_t n = a->memory_size[axis], of = (size_t)threads, i = (size_t)id;
+            row_clear(a->psi[axis] + n * i / of, n * (i + 1) / of - n * i / of);
+            row_clear(a->zeta[axis] + n * i / of, n * (i + 1) / of - n * i / of);
+        }
+    }
+}
+
+static void clear(struct wave *wave)
+{
+    rows_each((struct acoustic *)wave, NULL);
+}
+
+static void destroy(struct wave *wave)
+{
+    struct acoustic *a = (struct acoustic *)wave;
+    if (!a)
+        return;
+    layout_free(a->field[0], a->layout.size, SKEW_FIELD);
+    layout_free(a->field[1], a->layout.size, SKEW_OLD);
+    layout_free(a->v, a->layout.size, SKEW_V);
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        layout_free(a->psi[axis], a->memory_size[axis], SKEW_PSI + axis);
+        layout_free(a->zeta[axis], a->memory_size[axis], SKEW_ZETA + axis);
+    }
+    free(a->cpml);
+    free(a->zeros);
+    free(a);
+}
+
+static int allocate(struct acoustic *a)
+{
+    size_t size = a->layout.size;
+    a->field[0] = layout_alloc(size, SKEW_FIELD);
+    a->field[1] = layout_alloc(size, SKEW_OLD);
+    a->v = layout_alloc(size, SKEW_V);
+    a->cpml = calloc(GRID_AXES, sizeof *a->cpml);
+    a->zeros = calloc(a->layout.row + LAYOUT_MARGIN, sizeof *a->zeros);
+    bool good = a->field[0] && a->field[1] && a->v && a->cpml && a->zeros;
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        a->psi[axis] = layout_alloc(a->memory_size[axis], SKEW_PSI + axis);
+        a->zeta[axis] = layout_alloc(a->memory_size[axis], SKEW_ZETA + axis);
+        good = good && a->psi[axis] && a->zeta[axis];
+    }
+    return good ? 0 : -1;
+}
+
+static struct wave *create(const struct wave_medium *medium, const struct wave_options *options,
+                           struct error *ret_error)
+{
+    struct acoustic *a = shape(&medium->grid, options);
+    if (!a || allocate(a) < 0) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory for a wave of %zu points",
+                  grid_size(&medium->grid));
+        if (a)
+            destroy(&a->wave);
+        return NULL;
+    }
+    a->kernels = kernels_choose(a->layout.radius, a->layout.flat);
+    weights_init(a);
+    passes_init(a);
+    struct cpml_tuning tuning = {
+        .dt = options->dt,
+        .velocity_max = velocity_max(medium),
+        .frequency = options->frequency,
+    };
+    for (int axis = GRID_X; axis < GRID_AXES; axis++)
+        cpml_init(&a->cpml[axis], &a->layout, (enum grid_axis)axis, medium->grid.spacing[axis],
+                  &tuning);
+    rows_each(a, medium);
+    return &a->wave;
+}
+
+/* Rows and memory variables to or from a state, in one order. */
+static void state_move(const struct acoustic *a, char *to, const char *from)
+{
+    size_t bytes = a->layout.n[GRID_Z] * sizeof(wave_real), done = 0;
+    for (int which = 0; which < 2; which++) {
+        wave_real *field = a->field[which ? !a->newest : a->newest];
+        for (size_t ix = 0; ix < a->layout.n[GRID_X]; ix++) {
+            for (size_t iy = 0; iy < a->layout.n[GRID_Y]; iy++, done += bytes) {
+                wave_real *row = field + layout_at(&a->layout, ix, iy);
+                if (to)
+                    memcpy(to + done, row, bytes);
+                else
+                    memcpy(row, from + done, bytes);
+            }
+        }
+    }
+    for (int i = 0; i < 2 * GRID_AXES; i++) {
+        wave_real *variable = i < GRID_AXES ? a->psi[i] : a->zeta[i - GRID_AXES];
+        size_t size = a->memory_size[i % GRID_AXES] * sizeof(wave_real);
+        if (to)
+            memcpy(to + done, variable, size);
+        else
+            memcpy(variable, from + done, size);
+        done += size;
+    }
+}
+
+static void save(const struct wave *wave, void *state)
+{
+    state_move((const struct acoustic *)wave, state, NULL);
+}
+
+static void load(struct wave *wave, const void *state)
+{
+    struct acoustic *a = (struct acoustic *)wave;
+    struct rows all = {0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
+    state_move(a, NULL, state);
+    acoustic_mirror(a, a->field[0], &all);
+    acoustic_mirror(a, a->field[1], &all);
+}
+
+static void field(const struct wave *wave, wave_real *ret_field)
+{
+    const struct acoustic *a = (const struct acoustic *)wave;
+    const size_t *n = wave->grid.n;
+    for (size_t ix = 0; ix < n[GRID_X]; ix++)
+        for (size_t iy = 0; iy < n[GRID_Y]; iy++, ret_field += n[GRID_Z])
+            memcpy(ret_field, a->field[a->newest] + layout_inner(&a->layout, ix, iy),
+                   n[GRID_Z] * sizeof *ret_field);
+}
+
+static double energy(const struct wave *wave)
+{
+    const struct acoustic *a = (const struct acoustic *)wave;
+    double sum = 0;
+    for (size_t ix = 0; ix < a->layout.n[GRID_X]; ix++) {
+        for (size_t iy = 0; iy < a->layout.n[GRID_Y]; iy++) {
+            const wave_real *row = a->field[a->newest] + layout_at(&a->layout, ix, iy);
+            for (size_t iz = 0; iz < a->layout.n[GRID_Z]; iz++)
+                sum += (double)row[iz] * (double)row[iz];
+        }
+    }
+    return sum;
+}
+
+const struct wave_physics acoustic_physics = {
+    .name = "acoustic",
+    .about = "acoustic waves, constant density",
+    .needs = WAVE_VP,
+    .dt_limit = dt_limit,
+    .create = create,
+    .destroy = destroy,
+    .clear = clear,
+    .run = acoustic_run,
+    .save = save,
+    .load = load,
+    .field = field,
+    .energy = energy,
+    .memory = memory,
+};

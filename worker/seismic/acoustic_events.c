@@ -1,0 +1,193 @@
+/*
+ * acoustic_events.c - what happens to the newest field between steps: injection, scattering, the free
+ * surface's mirror, snapshots, images, illumination and samples.
+ *
+ * All of it but samples is done by the thread that owns a row, right after it has computed it; so a
+ * block of rows goes through several steps while it is in cache.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "worker/seismic/acoustic_private.h"
+#include "worker/seismic/points.h"
+
+static size_t every_of(const struct wave_run *run)
+{
+    return run->every ? run->every : 1;
+}
+
+/* One row of the medium's grid that lies among `rows`: its place in padded and in unpadded fields. */
+struct inner {
+    const wave_real *old, *v;
+    wave_real *field;
+    size_t at; /* in snapshots, images, dm */
+    size_t n;
+};
+
+struct inner_walk {
+    const struct acoustic *a;
+    size_t x, x1, y0, y1, y;
+};
+
+/* The rows of the medium's grid among `rows`. */
+static struct inner_walk inner_begin(const struct acoustic *a, const struct rows *rows)
+{
+    const struct layout *l = &a->layout;
+    size_t px = (size_t)l->pad[GRID_X][0], py = (size_t)l->pad[GRID_Y][0];
+    size_t nx = a->wave.grid.n[GRID_X], ny = a->wave.grid.n[GRID_Y];
+    struct inner_walk walk = {
+        .a = a,
+        .x = rows->x0 > px ? rows->x0 - px : 0,
+        .x1 = rows->x1 > px ? rows->x1 - px : 0,
+        .y0 = rows->y0 > py ? rows->y0 - py : 0,
+        .y1 = rows->y1 > py ? rows->y1 - py : 0,
+    };
+    walk.x1 = walk.x1 < nx ? walk.x1 : nx;
+    walk.y1 = walk.y1 < ny ? walk.y1 : ny;
+    walk.y = walk.y0;
+    return walk;
+}
+
+static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
+{
+    if (walk->y0 >= walk->y1)
+        return false;
+    if (walk->y == walk->y1) {
+        walk->y = walk->y0;
+        walk->x++;
+    }
+    if (walk->x >= walk->x1)
+        return false;
+    const struct acoustic *a = walk->a;
+    size_t at = layout_inner(&a->layout, walk->x, walk->y), nz = a->wave.grid.n[GRID_Z];
+    *ret_row = (struct inner){
+        .old = a->field[!a->newest] + at,
+        .field = a->field[a->newest] + at,
+        .v = a->v + at,
+        .at = (walk->x * a->wave.grid.n[GRID_Y] + walk->y) * nz,
+        .n = nz,
+    };
+    walk->y++;
+    return true;
+}
+
+void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
+                     const struct rows *rows)
+{
+    size_t every = every_of(run);
+    if (!run->snapshots || run->mode == WAVE_TRANSPOSED || k % every)
+        return;
+    wave_real *snapshot = run->snapshots + k / every * a->wave.snapshot_size;
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);)
+        memcpy(snapshot + row.at, row.old, row.n * sizeof *snapshot);
+}
+
+static void weights_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
+                           const struct rows *rows)
+{
+    const struct wave_points *points = run->inject;
+    const wave_real *values = run->injected + k * points->count;
+    wave_real *field = a->field[a->newest];
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        if (points->plane[ix] == points->plane[ix + 1])
+            continue;
+        size_t end = points_find_row(points, ix, rows->y1);
+        for (size_t i = points_find_row(points, ix, rows->y0); i < end; i++) {
+            const struct point_cell *cell = &points->rows[i];
+            size_t at = layout_at(&a->layout, ix, cell->at[GRID_Y]) + cell->at[GRID_Z];
+            field[at] += a->v[at] * (cell->weight * values[cell->place]);
+        }
+    }
+}
+
+static void scatter(const struct acoustic *a, const struct wave_run *run,
+                    const wave_real *snapshot, const struct rows *rows)
+{
+    double dt = a->wave.options.dt;
+    wave_real scale = (wave_real)(-1 / (dt * dt));
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);) {
+        const wave_real *dm = run->dm + row.at, *s = snapshot + row.at;
+        for (size_t i = 0; i < row.n; i++)
+            row.field[i] += scale * row.v[i] * dm[i] * s[i];
+    }
+}
+
+static void image(const struct acoustic *a, const struct wave_run *run,
+                  const wave_real *snapshot, const struct rows *rows)
+{
+    double dt = a->wave.options.dt;
+    wave_real scale = (wave_real)(-1 / (dt * dt));
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);) {
+        wave_real *sum = run->image + row.at;
+        const wave_real *s = snapshot + row.at;
+        for (size_t i = 0; i < row.n; i++)
+            sum[i] += scale * s[i] * row.field[i];
+    }
+}
+
+static void illuminate(const struct acoustic *a, const struct wave_run *run,
+                       const struct rows *rows)
+{
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);) {
+        wave_real *sum = run->illumination + row.at;
+        for (size_t i = 0; i < row.n; i++)
+            sum[i] += row.field[i] * row.field[i];
+    }
+}
+
+/* Differences of neighbours in time first: they are small, and nearly exact. */
+static void snapshot_end(const struct acoustic *a, wave_real *snapshot, const struct rows *rows)
+{
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);) {
+        wave_real *s = snapshot + row.at;
+        for (size_t i = 0; i < row.n; i++)
+            s[i] = (row.field[i] - row.old[i]) - (row.old[i] - s[i]);
+    }
+}
+
+void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
+                     const struct rows *rows)
+{
+    size_t every = every_of(run), index = k / every * a->wave.snapshot_size;
+    bool turn = k % every == 0;
+    if (run->inject && run->injected)
+        weights_inject(a, run, k, rows);
+    if (turn && run->scattered && run->dm && run->mode == WAVE_FORWARD)
+        scatter(a, run, run->scattered + index, rows);
+    acoustic_mirror(a, a->field[a->newest], rows);
+    if (turn && run->scattered && run->image && run->mode == WAVE_TRANSPOSED)
+        image(a, run, run->scattered + index, rows);
+    if (turn && run->snapshots && run->mode != WAVE_TRANSPOSED)
+        snapshot_end(a, run->snapshots + index, rows);
+    if (turn && run->illumination)
+        illuminate(a, run, rows);
+}
+
+void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k, size_t x0,
+                     size_t x1, int id, int threads)
+{
+    const struct wave_points *points = run->sample;
+    if (!points || !run->sampled)
+        return;
+    size_t first = points->count * (size_t)id / (size_t)threads;
+    size_t end = points->count * ((size_t)id + 1) / (size_t)threads;
+    wave_real *values = run->sampled + k * points->count;
+    const wave_real *field = a->field[a->newest];
+    for (size_t ix = x0; ix < x1; ix++) {
+        if (points->plane[ix] == points->plane[ix + 1])
+            continue;
+        size_t stop = points_find_place(points, ix, end);
+        for (size_t i = points_find_place(points, ix, first); i < stop; i++) {
+            const struct point_cell *cell = &points->places[i];
+            values[cell->place] +=
+                cell->weight *
+                field[layout_at(&a->layout, ix, cell->at[GRID_Y]) + cell->at[GRID_Z]];
+        }
+    }
+}

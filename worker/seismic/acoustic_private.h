@@ -1,0 +1,74 @@
+/* acoustic_private.h - the acoustic wave, for its own parts. */
+#ifndef BEOFARM_WORKER_SEISMIC_ACOUSTIC_PRIVATE_H
+#define BEOFARM_WORKER_SEISMIC_ACOUSTIC_PRIVATE_H
+
+#include "worker/seismic/cpml.h"
+#include "worker/seismic/kernels.h"
+#include "worker/seismic/layout.h"
+#include "worker/seismic/wave.h"
+
+#define TAPS (2 * KERNELS_RADIUS_MAX + 1)
+
+struct acoustic {
+    struct wave wave; /* first: callers hold this */
+    struct layout layout;
+    struct kernels kernels;
+    wave_real *field[2];
+    int newest;   /* field[newest] is u[k], the other u[k-1] */
+    wave_real *v; /* dt^2 vp^2, on the padded grid; zero around it */
+
+    wave_real centre;                                    /* of the Laplacian, all axes */
+    wave_real second[GRID_AXES][KERNELS_RADIUS_MAX + 1]; /* second derivative: [1..radius] */
+    wave_real taps[GRID_AXES][TAPS];   /* the same as 2 radius + 1 weights of neighbours */
+    wave_real halves[GRID_AXES][TAPS]; /* first derivative half-way: 2 radius weights */
+
+    /* Memory variables. Rows of x: [side][j][iy][row], of y: [ix][side][j][row], of z: [ix][iy][side]
+     * [windows]. */
+    struct cpml *cpml; /* [GRID_AXES] */
+    wave_real *psi[GRID_AXES], *zeta[GRID_AXES];
+    size_t memory_size[GRID_AXES];
+    size_t window;    /* numbers of a memory variable at one end of a row */
+    wave_real *zeros; /* a row of them */
+    size_t tile;      /* rows of a plane that are taken through the planes together, in 3-D */
+    size_t block;     /* planes of a block, where several steps share a pass */
+};
+
+/* Rows that one thread works on: planes [x0, x1), rows [y0, y1) of each. */
+struct rows {
+    size_t x0, x1, y0, y1;
+};
+
+/* The stages of a step, in order; between them, threads wait for each other. A stage of a plane needs
+ * the stages before it in planes up to `radius` away. */
+#define STAGES_FORWARD    2 /* memory variables psi; field with zeta */
+#define STAGES_TRANSPOSED 3 /* zeta; psi; field */
+void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
+                        const struct rows *rows);
+
+/* Whether a stage before the last has anything to do in the planes [x0, x1). */
+bool acoustic_stage_needed(const struct acoustic *a, size_t x0, size_t x1);
+
+/* The mirror above a free surface, of rows of the field `field`. */
+void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct rows *rows);
+
+/* Rows owned by thread `id` of `threads` in the planes [x0, x1): the same in every step. */
+struct rows acoustic_rows(const struct acoustic *a, size_t x0, size_t x1, int id, int threads);
+
+/* Around the field stage of step k, in some rows. Before: keep what snapshots need of the old field. */
+void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
+                     const struct rows *rows);
+/* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
+void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
+                     const struct rows *rows);
+/* Add planes [x0, x1) to samples of step k, for thread `id` of `threads`. */
+void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k, size_t x0,
+                     size_t x1, int id, int threads);
+
+/* The newest field around the medium's grid, to or from `shell`; thread `id` of `threads`. */
+size_t acoustic_shell_size(const struct acoustic *a);
+void acoustic_shell_save(const struct acoustic *a, wave_real *shell, int id, int threads);
+void acoustic_shell_load(const struct acoustic *a, const wave_real *shell, int id, int threads);
+
+void acoustic_run(struct wave *wave, const struct wave_run *run);
+
+#endif

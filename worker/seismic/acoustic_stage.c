@@ -1,0 +1,368 @@
+/*
+ * acoustic_stage.c - one time step of some rows: the bare kernel everywhere, then, in the slabs where
+ * they act, the layers' terms added to the same rows while they are in cache.
+ *
+ * Forward (wave.h), on each axis:
+ *   stage 0   psi  = bh psi + ah D+ u
+ *   stage 1   zeta = bi zeta + ai (D2 u + D- psi);   out += V (D- psi + zeta)
+ * Transposed, with D+^T = -D- and D2^T = D2, in the scaled field w (z, y: new zeta, psi):
+ *   stage 0   z = bi z + w
+ *   stage 1   y = bh y - D+ (w + ai z)
+ *   stage 2   out += V (D2 (ai z) - D- (ah y))
+ * Along z all of that happens in stage 1 or 2, within the row.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "worker/seismic/acoustic_private.h"
+
+static wave_real *memory_x(const struct acoustic *a, wave_real *memory, int side, size_t j,
+                           size_t iy)
+{
+    size_t width = (size_t)a->cpml[GRID_X].width[0];
+    return memory + (((size_t)side * width + j) * a->layout.n[GRID_Y] + iy) * a->layout.row;
+}
+
+static wave_real *memory_y(const struct acoustic *a, wave_real *memory, int side, size_t j,
+                           size_t ix)
+{
+    size_t width = (size_t)a->cpml[GRID_Y].width[0];
+    return memory + ((ix * 2 + (size_t)side) * width + j) * a->layout.row;
+}
+
+static wave_real *memory_z(const struct acoustic *a, wave_real *memory, int side, size_t ix,
+                           size_t iy)
+{
+    bool both = a->cpml[GRID_Z].width[0] > 0;
+    size_t row = ix * a->layout.n[GRID_Y] + iy;
+    return memory + (both ? row * 2 + (size_t)side : row) * a->window;
+}
+
+/* One row: its place, and the axis across it in whose slab it may lie. */
+struct place {
+    enum grid_axis axis; /* X or Y */
+    size_t ix, iy;
+};
+
+static size_t place_along(const struct place *p)
+{
+    return p->axis == GRID_X ? p->ix : p->iy;
+}
+
+static wave_real *memory_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+                             const struct place *p, int side, size_t j)
+{
+    return p->axis == GRID_X ? memory_x(a, memory[GRID_X], side, j, p->iy)
+                             : memory_y(a, memory[GRID_Y], side, j, p->ix);
+}
+
+/* Rows of a memory variable around a place: `count` of them from `from` on (along the axis), with
+ * weights times scale[side][j] where scale is not NULL; zeros outside the slab. */
+static void rows_of_memory(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+                           const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX],
+                           const struct place *p, ptrdiff_t from, int count,
+                           const wave_real *weights, const wave_real **ret_rows,
+                           wave_real *ret_weights)
+{
+    const struct cpml *cpml = &a->cpml[p->axis];
+    for (int m = 0; m < count; m++) {
+        size_t j;
+        ptrdiff_t i = from + m;
+        int side = i < 0 ? -1 : cpml_side(cpml, first, (size_t)i, &j);
+        ret_rows[m] = side < 0 ? a->zeros : memory_row(a, memory, p, side, j);
+        ret_weights[m] = side < 0 ? 0 : scale ? weights[m] * scale[side][j] : weights[m];
+    }
+}
+
+static void rows_of_field(const struct acoustic *a, const wave_real *field,
+                          const struct place *p, ptrdiff_t from, int count,
+                          const wave_real *weights, const wave_real **ret_rows,
+                          wave_real *ret_weights)
+{
+    const wave_real *here = field + layout_at(&a->layout, p->ix, p->iy);
+    ptrdiff_t stride = (ptrdiff_t)a->layout.stride[p->axis];
+    for (int m = 0; m < count; m++) {
+        ret_rows[m] = here + (from + m - (ptrdiff_t)place_along(p)) * stride;
+        ret_weights[m] = weights[m];
+    }
+}
+
+/* psi of one row, forward or transposed. */
+static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
+{
+    static const wave_real minus_one = -1;
+    struct cpml *cpml = &a->cpml[p->axis];
+    size_t j, i = place_along(p);
+    int side = cpml_side(cpml, cpml->first_half, i, &j), radius = a->layout.radius;
+    if (side < 0)
+        return;
+    struct kernel_slab job = {
+        .length = a->layout.row,
+        .memory = memory_row(a, a->psi, p, side, j),
+        .a = transposed ? &minus_one : &cpml->psi_a[side][j],
+        .b = &cpml->psi_b[side][j],
+        .has_b = transposed,
+    };
+    ptrdiff_t from = (ptrdiff_t)i - radius + 1;
+    rows_of_field(a, a->field[a->newest], p, from, 2 * radius, a->halves[p->axis], job.row_a,
+                  job.weight_a);
+    if (transposed)
+        rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * radius,
+                       a->halves[p->axis], job.row_b, job.weight_b);
+    a->kernels.memory(&job);
+}
+
+/* z of one row, transposed. */
+static void zeta_row(struct acoustic *a, const struct place *p)
+{
+    struct cpml *cpml = &a->cpml[p->axis];
+    size_t j;
+    int side = cpml_side(cpml, cpml->first, place_along(p), &j);
+    if (side < 0)
+        return;
+    wave_real *zeta = memory_row(a, a->zeta, p, side, j), b = cpml->zeta_b[side][j];
+    const wave_real *w = a->field[a->newest] + layout_at(&a->layout, p->ix, p->iy);
+    for (size_t iz = 0; iz < a->layout.row; iz++)
+        zeta[iz] = b * zeta[iz] + w[iz];
+}
+
+static bool touched(const struct cpml *cpml, size_t i)
+{
+    return (cpml->width[0] && i >= cpml->lo[0] && i < cpml->hi[0]) ||
+           (cpml->width[1] && i >= cpml->lo[1] && i < cpml->hi[1]);
+}
+
+static struct kernel_slab add_begin(const struct acoustic *a, const struct place *p)
+{
+    size_t at = layout_at(&a->layout, p->ix, p->iy);
+    return (struct kernel_slab){
+        .length = a->layout.row,
+        .out = a->field[!a->newest] + at,
+        .v = a->v + at,
+    };
+}
+
+/* out += V (D- psi + zeta) of one row. */
+static void add_forward(struct acoustic *a, const struct place *p)
+{
+    struct cpml *cpml = &a->cpml[p->axis];
+    size_t j, i = place_along(p);
+    int radius = a->layout.radius;
+    struct kernel_slab job = add_begin(a, p);
+    rows_of_memory(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - radius, 2 * radius,
+                   a->halves[p->axis], job.row_a, job.weight_a);
+    int side = cpml_side(cpml, cpml->first, i, &j);
+    if (side >= 0) {
+        job.has_b = true;
+        job.memory = memory_row(a, a->zeta, p, side, j);
+        job.a = &cpml->zeta_a[side][j];
+        job.b = &cpml->zeta_b[side][j];
+        rows_of_field(a, a->field[a->newest], p, (ptrdiff_t)i - radius, 2 * radius + 1,
+                      a->taps[p->axis], job.row_b, job.weight_b);
+    }
+    a->kernels.add(&job);
+}
+
+/* out += V (D2 (ai z) - D- (ah y)) of one row. */
+static void add_transposed(struct acoustic *a, const struct place *p)
+{
+    struct cpml *cpml = &a->cpml[p->axis];
+    ptrdiff_t from = (ptrdiff_t)place_along(p) - a->layout.radius;
+    int radius = a->layout.radius;
+    struct kernel_slab job = add_begin(a, p);
+    job.has_b = true;
+    rows_of_memory(a, a->psi, cpml->first_half, cpml->psi_a, p, from, 2 * radius,
+                   a->halves[p->axis], job.row_a, job.weight_a);
+    for (int m = 0; m < 2 * radius; m++)
+        job.weight_a[m] = -job.weight_a[m];
+    rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * radius + 1,
+                   a->taps[p->axis], job.row_b, job.weight_b);
+    a->kernels.add(&job);
+}
+
+/* What lies along z in a row's slabs: memory variables with zeros around them. */
+#define AROUND 32
+struct along {
+    wave_real psi[AROUND + CPML_WIDTH_MAX + AROUND];
+    wave_real zeta[AROUND + CPML_WIDTH_MAX + AROUND];
+};
+
+static void along_rows(const wave_real *base, int count, const wave_real *weights,
+                       const wave_real **ret_rows, wave_real *ret_weights)
+{
+    for (int m = 0; m < count; m++) {
+        ret_rows[m] = base + m;
+        ret_weights[m] = weights[m];
+    }
+}
+
+static void along_forward(struct acoustic *a, struct along *s, int side, size_t ix, size_t iy)
+{
+    struct cpml *cpml = &a->cpml[GRID_Z];
+    size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
+           half = cpml->first_half[side];
+    const wave_real *u = a->field[a->newest] + at;
+    int radius = a->layout.radius;
+    wave_real *psi = memory_z(a, a->psi[GRID_Z], side, ix, iy);
+    struct kernel_slab job = {.length = a->window,
+                              .along = true,
+                              .a = cpml->psi_a[side],
+                              .b = cpml->psi_b[side],
+                              .memory = psi};
+    along_rows(u + half - radius + 1, 2 * radius, a->halves[GRID_Z], job.row_a, job.weight_a);
+    a->kernels.memory(&job);
+    memcpy(s->psi + AROUND, psi, a->window * sizeof *psi);
+    along_rows(s->psi + AROUND + lo - half - (size_t)radius, 2 * radius, a->halves[GRID_Z],
+               job.row_a, job.weight_a);
+    along_rows(u + lo - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b, job.weight_b);
+    job.has_b = true;
+    job.a = cpml->window_a[side];
+    job.b = cpml->window_b[side];
+    job.memory = memory_z(a, a->zeta[GRID_Z], side, ix, iy);
+    job.out = a->field[!a->newest] + at + lo;
+    job.v = a->v + at + lo;
+    a->kernels.add(&job);
+}
+
+static void along_transposed(struct acoustic *a, struct along *s, int side, size_t ix,
+                             size_t iy)
+{
+    static const wave_real minus_one[CPML_WIDTH_MAX] = {[0 ... CPML_WIDTH_MAX - 1] = -1};
+    struct cpml *cpml = &a->cpml[GRID_Z];
+    size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
+           half = cpml->first_half[side];
+    const wave_real *w = a->field[a->newest] + at;
+    int radius = a->layout.radius, width = cpml->width[side];
+    wave_real *psi = memory_z(a, a->psi[GRID_Z], side, ix, iy);
+    wave_real *zeta = memory_z(a, a->zeta[GRID_Z], side, ix, iy);
+    for (size_t i = 0; i < a->window; i++) {
+        zeta[i] = cpml->window_b[side][i] * zeta[i] + w[lo + i];
+        s->zeta[AROUND + i] = cpml->window_a[side][i] * zeta[i];
+    }
+    struct kernel_slab job = {.length = a->window,
+                              .along = true,
+                              .has_b = true,
+                              .a = minus_one,
+                              .b = cpml->psi_b[side],
+                              .memory = psi};
+    along_rows(w + half - radius + 1, 2 * radius, a->halves[GRID_Z], job.row_a, job.weight_a);
+    along_rows(s->zeta + AROUND + half - lo - (size_t)radius + 1, 2 * radius, a->halves[GRID_Z],
+               job.row_b, job.weight_b);
+    a->kernels.memory(&job);
+    for (int i = 0; i < width; i++)
+        s->psi[AROUND + i] = -cpml->psi_a[side][i] * psi[i];
+    along_rows(s->psi + AROUND + lo - half - (size_t)radius, 2 * radius, a->halves[GRID_Z],
+               job.row_a, job.weight_a);
+    along_rows(s->zeta + AROUND - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b,
+               job.weight_b);
+    job.memory = NULL;
+    job.out = a->field[!a->newest] + at + lo;
+    job.v = a->v + at + lo;
+    a->kernels.add(&job);
+}
+
+static void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1)
+{
+    struct along s = {0};
+    bool in_x = touched(&a->cpml[GRID_X], ix);
+    for (size_t iy = y0; iy < y1; iy++) {
+        for (int axis = GRID_X; axis <= GRID_Y; axis++) {
+            struct place p = {(enum grid_axis)axis, ix, iy};
+            if (axis == GRID_X ? !in_x : !touched(&a->cpml[GRID_Y], iy))
+                continue;
+            transposed ? add_transposed(a, &p) : add_forward(a, &p);
+        }
+        for (int side = 0; side < 2; side++) {
+            if (a->cpml[GRID_Z].width[side] == 0)
+                continue;
+            transposed ? along_transposed(a, &s, side, ix, iy)
+                       : along_forward(a, &s, side, ix, iy);
+        }
+    }
+}
+
+static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_t planes)
+{
+    size_t at = layout_at(&a->layout, ix, y0);
+    bool flat = a->layout.flat;
+    struct kernel_step job = {
+        .out = a->field[!a->newest] + at,
+        .u = a->field[a->newest] + at,
+        .v = a->v + at,
+        .across = (ptrdiff_t)a->layout.stride[flat ? GRID_X : GRID_Y],
+        .deep = (ptrdiff_t)a->layout.stride[GRID_X],
+        .rows = flat ? planes : y1 - y0,
+        .length = a->layout.row,
+        .centre = a->centre,
+        .down = a->second[GRID_Z],
+        .aside = a->second[flat ? GRID_X : GRID_Y],
+        .deepwards = a->second[GRID_X],
+    };
+    a->kernels.step(&job);
+}
+
+void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct rows *rows)
+{
+    if (!a->wave.options.free_surface)
+        return;
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        for (size_t iy = rows->y0; iy < rows->y1; iy++) {
+            wave_real *row = field + layout_at(&a->layout, ix, iy);
+            for (int k = 1; k <= a->layout.radius; k++)
+                row[-k] = -row[k];
+        }
+    }
+}
+
+/* In 2-D, rows are taken a few at a time, so that their slabs are added while they are near; in 3-D,
+ * some rows of a plane, so that those of the planes around it stay near until they are needed again. */
+#define FEW 4
+
+static void field_stage(struct acoustic *a, enum wave_mode mode, const struct rows *rows)
+{
+    bool flat = a->layout.flat, slabs = a->wave.options.absorb > 0 && mode != WAVE_BACKWARD;
+    size_t few = flat ? FEW : 1, tile = flat ? 1 : a->tile;
+    for (size_t y0 = rows->y0; y0 < rows->y1; y0 += tile) {
+        size_t y1 = rows->y1 - y0 < tile ? rows->y1 : y0 + tile;
+        for (size_t ix = rows->x0; ix < rows->x1; ix += few) {
+            size_t planes = rows->x1 - ix < few ? rows->x1 - ix : few;
+            step_rows(a, ix, y0, y1, planes);
+            for (size_t i = ix; slabs && i < ix + planes; i++)
+                slabs_add(a, mode == WAVE_TRANSPOSED, i, y0, y1);
+        }
+    }
+}
+
+bool acoustic_stage_needed(const struct acoustic *a, size_t x0, size_t x1)
+{
+    const struct cpml *x = &a->cpml[GRID_X];
+    if (a->wave.options.absorb == 0)
+        return false;
+    return !a->layout.flat || x0 < x->hi[0] || x1 > x->lo[1];
+}
+
+void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
+                        const struct rows *rows)
+{
+    bool transposed = mode == WAVE_TRANSPOSED;
+    if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1) {
+        field_stage(a, mode, rows);
+        return;
+    }
+    if (mode == WAVE_BACKWARD)
+        return;
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        for (size_t iy = rows->y0; iy < rows->y1; iy++) {
+            for (int axis = GRID_X; axis <= GRID_Y; axis++) {
+                struct place p = {(enum grid_axis)axis, ix, iy};
+                if (a->cpml[axis].width[0] == 0)
+                    continue;
+                if (transposed && stage == 0)
+                    zeta_row(a, &p);
+                else
+                    psi_row(a, transposed, &p);
+            }
+        }
+    }
+}

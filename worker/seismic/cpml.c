@@ -1,0 +1,47 @@
+#include "config.h"
+
+#include <math.h>
+
+#include "worker/seismic/cpml.h"
+
+/* Aimed-at reflection at normal incidence: what 20 points reach with single precision to spare. */
+#define REFLECTION 1e-6
+
+static void coefficients(double depth, double width, double spacing,
+                         const struct cpml_tuning *tuning, wave_real *ret_a, wave_real *ret_b)
+{
+    double part = depth / width;
+    double d0 = -3 * tuning->velocity_max * log(REFLECTION) / (2 * width * spacing);
+    double d = d0 * part * part, alpha = M_PI * tuning->frequency * (1 - part);
+    double b = exp(-(d + alpha) * tuning->dt);
+    *ret_b = (wave_real)b;
+    *ret_a = (wave_real)(d * (b - 1) / (d + alpha));
+}
+
+void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
+               double spacing, const struct cpml_tuning *tuning)
+{
+    size_t n = layout->n[axis], reach = (size_t)layout->radius;
+    *cpml = (struct cpml){.width = {layout->pad[axis][0], layout->pad[axis][1]}};
+    for (int side = 0; side < 2; side++) {
+        size_t width = (size_t)cpml->width[side];
+        if (width == 0)
+            continue;
+        cpml->first_half[side] = side ? n - 1 - width : 0;
+        cpml->first[side] = side ? n - width : 0;
+        size_t touched = width + reach < n ? width + reach : n;
+        cpml->lo[side] = side ? n - touched : 0;
+        cpml->hi[side] = side ? n : touched;
+        for (size_t j = 0; j < width; j++) {
+            double whole = side ? (double)(j + 1) : (double)(width - j);
+            coefficients(whole - 0.5, (double)width, spacing, tuning, &cpml->psi_a[side][j],
+                         &cpml->psi_b[side][j]);
+            coefficients(whole, (double)width, spacing, tuning, &cpml->zeta_a[side][j],
+                         &cpml->zeta_b[side][j]);
+            cpml->window_a[side][cpml->first[side] - cpml->lo[side] + j] =
+                cpml->zeta_a[side][j];
+            cpml->window_b[side][cpml->first[side] - cpml->lo[side] + j] =
+                cpml->zeta_b[side][j];
+        }
+    }
+}

@@ -1,0 +1,66 @@
+/*
+ * kernels.h - the inner loops, compiled for several kinds of processors.
+ *
+ * All work on rows along z, in whole vectors: rows are padded, and what is computed in the padding is
+ * multiplied by V = 0. Which kernel computes a point thus never depends on how rows are divided among
+ * threads, nor does the result.
+ */
+#ifndef BEOFARM_WORKER_SEISMIC_KERNELS_H
+#define BEOFARM_WORKER_SEISMIC_KERNELS_H
+
+#include <stddef.h>
+
+#include "worker/seismic/wave.h"
+
+#define KERNELS_RADIUS_MAX 8
+
+/*
+ * out = 2 u - out + v (D2 u) for `rows` rows of `length` numbers, side by side along axis `across`
+ * (x in 2-D, y in 3-D); `deep` is the stride along x in 3-D. out, u, v are at the first row's start.
+ */
+struct kernel_step {
+    wave_real *out;
+    const wave_real *u, *v;
+    ptrdiff_t across, deep;
+    size_t rows, length;
+    wave_real centre;                          /* the weight of the point itself, all axes */
+    const wave_real *down, *aside, *deepwards; /* weights [1..radius] along z, across, deep */
+};
+
+/*
+ * One row of a slab. sum A = sum of weight_a[j] row_a[j], j < 2 radius; sum B likewise, j < 2 radius
+ * + 1 (in kernels->memory: 2 radius). Rows need no alignment. `a` and `b` are one number for the row,
+ * or, with `along`, numbers along it.
+ */
+struct kernel_slab {
+    size_t length;
+    const wave_real *row_a[2 * KERNELS_RADIUS_MAX];
+    wave_real weight_a[2 * KERNELS_RADIUS_MAX];
+    const wave_real *row_b[2 * KERNELS_RADIUS_MAX + 1];
+    wave_real weight_b[2 * KERNELS_RADIUS_MAX + 1];
+    bool has_b, along;
+    const wave_real *a, *b;
+    wave_real *memory;
+    wave_real *out;
+    const wave_real *v;
+};
+
+struct kernels {
+    const char *name; /* of the instructions: "avx512", "avx2", "plain" */
+    void (*step)(const struct kernel_step *job);
+    /* memory = b memory + a (A [+ B]) */
+    void (*memory)(const struct kernel_slab *job);
+    /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v (A [+ B]) */
+    void (*add)(const struct kernel_slab *job);
+};
+
+/* The best that this processor runs, for a stencil radius of 2, 4, 6 or 8. Environment variable
+ * BEOFARM_SIMD, where set to a name, chooses less: for tests and benchmarks. */
+struct kernels kernels_choose(int radius, bool flat);
+
+/* Numbers too small for full precision are zero from here on, in this thread: they cost a hundred times
+ * as much, and every wave front begins with them. Returns what flush_restore takes. */
+unsigned long flush_begin(void);
+void flush_restore(unsigned long before);
+
+#endif

@@ -1,0 +1,252 @@
+/*
+ * kernels_body.h - the kernels' text, included once per kind of processor.
+ *
+ * The includer defines KERNELS_NAME (a function that will be defined), KERNELS_LABEL (its name) and
+ * KERNELS_BYTES (of a vector). Vectors are those of GCC and clang, which become whatever the processor
+ * has; the functions are templates over the radius by inlining constants.
+ *
+ * The step works on several rows at once, so that a vector loaded for one row's own point serves its
+ * neighbours as well. Shifted vectors along z come from two aligned ones in registers: a load that
+ * crosses a cache line costs two.
+ */
+#ifndef BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
+#define BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
+
+#include "worker/seismic/kernels.h"
+
+#define FORCE_INLINE static inline __attribute__((always_inline))
+#define LANES        ((int)(KERNELS_BYTES / sizeof(wave_real)))
+
+typedef wave_real vec __attribute__((vector_size(KERNELS_BYTES), may_alias));
+typedef wave_real loose
+    __attribute__((vector_size(KERNELS_BYTES), may_alias, aligned(sizeof(wave_real))));
+
+#define AT(p)       (*(const vec *)(p))
+#define AT_LOOSE(p) (*(const loose *)(p))
+
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define CAN_SHUFFLE 1
+#endif
+#endif
+#ifndef CAN_SHUFFLE
+#define CAN_SHUFFLE 0
+#endif
+
+#define LANES_IS(n) (KERNELS_BYTES == n * KERNELS_REAL_BYTES)
+#ifdef WAVE_DOUBLE
+#define KERNELS_REAL_BYTES 8
+#else
+#define KERNELS_REAL_BYTES 4
+#endif
+#if LANES_IS(16)
+#define SPAN(k)                                                                                \
+    k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7, k + 8, k + 9, k + 10, k + 11, k + 12,  \
+        k + 13, k + 14, k + 15
+#elif LANES_IS(8)
+#define SPAN(k) k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7
+#endif
+
+#if CAN_SHUFFLE && defined SPAN
+#define SHIFT_CASE(k)                                                                          \
+    case k:                                                                                    \
+        *shifted = __builtin_shufflevector(left, right, SPAN(k));                              \
+        break
+
+/* Lanes k, k+1, ... of left and right side by side; k a constant. */
+FORCE_INLINE void shift(vec left, vec right, int k, vec *shifted)
+{
+    switch (k) {
+        SHIFT_CASE(0);
+        SHIFT_CASE(1);
+        SHIFT_CASE(2);
+        SHIFT_CASE(3);
+        SHIFT_CASE(4);
+        SHIFT_CASE(5);
+        SHIFT_CASE(6);
+        SHIFT_CASE(7);
+        SHIFT_CASE(8);
+#if LANES_IS(16)
+        SHIFT_CASE(9);
+        SHIFT_CASE(10);
+        SHIFT_CASE(11);
+        SHIFT_CASE(12);
+        SHIFT_CASE(13);
+        SHIFT_CASE(14);
+        SHIFT_CASE(15);
+        SHIFT_CASE(16);
+#endif
+    }
+}
+
+/* sum += weights along the row of the neighbours of the vector at p. */
+FORCE_INLINE void sum_along(const wave_real *p, const vec *weight, const int radius, vec *sum)
+{
+    vec before = AT(p - LANES), here = AT(p), after = AT(p + LANES);
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++) {
+        vec left, right;
+        shift(before, here, LANES - k, &left);
+        shift(here, after, k, &right);
+        *sum += weight[k] * (left + right);
+    }
+}
+#else
+FORCE_INLINE void sum_along(const wave_real *p, const vec *weight, const int radius, vec *sum)
+{
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++)
+        *sum += weight[k] * (AT_LOOSE(p - k) + AT_LOOSE(p + k));
+}
+#endif
+
+struct weights {
+    vec centre, down[KERNELS_RADIUS_MAX + 1], aside[KERNELS_RADIUS_MAX + 1],
+        deep[KERNELS_RADIUS_MAX + 1];
+};
+
+/* One vector in each of `count` neighbouring rows, the first at offset `at`. */
+FORCE_INLINE void step_vectors(const struct kernel_step *job, const struct weights *w,
+                               size_t at, const int radius, const bool flat, const int count)
+{
+    const wave_real *p = job->u + at;
+    const ptrdiff_t across = job->across, deep = job->deep;
+    vec rows[24], sum[4];
+#pragma GCC unroll 24
+    for (int i = 0; i < count + 2 * radius; i++)
+        rows[i] = AT(p + (i - radius) * across);
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) {
+        sum[j] = w->centre * rows[j + radius];
+#pragma GCC unroll 8
+        for (int k = 1; k <= radius; k++)
+            sum[j] += w->aside[k] * (rows[j + radius - k] + rows[j + radius + k]);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) {
+        const wave_real *q = p + j * across;
+        size_t o = at + (size_t)(j * across);
+        sum_along(q, w->down, radius, &sum[j]);
+        if (!flat) {
+#pragma GCC unroll 8
+            for (int k = 1; k <= radius; k++)
+                sum[j] += w->deep[k] * (AT(q - k * deep) + AT(q + k * deep));
+            size_t next = o + (size_t)(count * across);
+            __builtin_prefetch(job->out + next, 1, 3);
+            __builtin_prefetch(job->v + next, 0, 3);
+            __builtin_prefetch(job->u + next + radius * deep, 0, 3);
+        }
+        vec *out = (vec *)(job->out + o);
+        *out = AT(job->v + o) * sum[j] + (2 * AT(q) - *out);
+    }
+}
+
+FORCE_INLINE void step_rows(const struct kernel_step *job, const int radius, const bool flat)
+{
+    const vec zero = {0};
+    struct weights w = {.centre = zero + job->centre};
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++) {
+        w.down[k] = zero + job->down[k];
+        w.aside[k] = zero + job->aside[k];
+        if (!flat)
+            w.deep[k] = zero + job->deepwards[k];
+    }
+    const int together = flat ? 4 : 1;
+    size_t i = 0;
+    for (; i + (size_t)together <= job->rows; i += (size_t)together) {
+        size_t row = i * (size_t)job->across;
+        for (size_t q = 0; q < job->length; q += (size_t)LANES)
+            step_vectors(job, &w, row + q, radius, flat, together);
+    }
+    for (; i < job->rows; i++) {
+        size_t row = i * (size_t)job->across;
+        for (size_t q = 0; q < job->length; q += (size_t)LANES)
+            step_vectors(job, &w, row + q, radius, flat, 1);
+    }
+}
+
+FORCE_INLINE void sum_weighted(const wave_real *const *rows, const wave_real *weights, size_t q,
+                               const int count, vec *sum)
+{
+#pragma GCC unroll 17
+    for (int j = 0; j < count; j++)
+        *sum += weights[j] * AT_LOOSE(rows[j] + q);
+}
+
+FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value)
+{
+    const vec zero = {0};
+    if (along)
+        *value = AT_LOOSE(from + q);
+    else
+        *value = zero + *from;
+}
+
+FORCE_INLINE void memory_row(const struct kernel_slab *job, const int radius)
+{
+    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+        vec sum = {0}, a, b;
+        sum_weighted(job->row_a, job->weight_a, q, 2 * radius, &sum);
+        if (job->has_b)
+            sum_weighted(job->row_b, job->weight_b, q, 2 * radius, &sum);
+        factor(job->a, job->along, q, &a);
+        factor(job->b, job->along, q, &b);
+        loose *memory = (loose *)(job->memory + q);
+        *memory = b * *memory + a * sum;
+    }
+}
+
+FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
+{
+    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+        vec sum = {0}, more = {0}, a, b;
+        sum_weighted(job->row_a, job->weight_a, q, 2 * radius, &sum);
+        if (job->has_b)
+            sum_weighted(job->row_b, job->weight_b, q, 2 * radius + 1, &more);
+        if (job->memory) {
+            factor(job->a, job->along, q, &a);
+            factor(job->b, job->along, q, &b);
+            loose *memory = (loose *)(job->memory + q);
+            more = b * *memory + a * (sum + more);
+            *memory = more;
+        }
+        loose *out = (loose *)(job->out + q);
+        *out += AT_LOOSE(job->v + q) * (sum + more);
+    }
+}
+
+#define TEMPLATES(radius)                                                                      \
+    static void step_flat_##radius(const struct kernel_step *job)                              \
+    {                                                                                          \
+        step_rows(job, radius, true);                                                          \
+    }                                                                                          \
+    static void step_cube_##radius(const struct kernel_step *job)                              \
+    {                                                                                          \
+        step_rows(job, radius, false);                                                         \
+    }                                                                                          \
+    static void memory_##radius(const struct kernel_slab *job)                                 \
+    {                                                                                          \
+        memory_row(job, radius);                                                               \
+    }                                                                                          \
+    static void add_##radius(const struct kernel_slab *job)                                    \
+    {                                                                                          \
+        add_row(job, radius);                                                                  \
+    }
+
+TEMPLATES(2)
+TEMPLATES(4)
+TEMPLATES(6)
+TEMPLATES(8)
+
+struct kernels KERNELS_NAME(int radius, bool flat) {
+#define MEMBER(radius)                                                                         \
+    {                                                                                          \
+        KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
+            add_##radius                                                                       \
+    }
+    const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};
+    return all[radius / 2 - 1];
+}
+
+#endif

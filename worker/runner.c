@@ -6,11 +6,13 @@
 #include "worker/runner_persistent.h"
 #include "worker/runner_pest.h"
 #include "worker/runner_process.h"
+#include "worker/runner_shots.h"
 
 static const struct runner_ops *const members[] = {
     &runner_process,
     &runner_persistent,
     &runner_pest,
+    &runner_shots,
 };
 
 void runner_unprepared(const struct runner_context *context, const struct error *error)

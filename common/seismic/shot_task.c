@@ -27,7 +27,7 @@ enum column {
 };
 
 static const char *const columns[COLUMNS] = {
-    "operation", "sum",          "shots", "arrays",    "grid",     "files",    "min_hz",
+    "operation", "sum",          "shots", "arrays",    "grid",     "files",  "min_hz",
     "max_hz",    "memory_bytes", "mode",  "keep_from", "settings", "wanted",
 };
 

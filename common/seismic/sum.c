@@ -158,11 +158,11 @@ static void each_stretch(const struct runs *runs, uint64_t place, size_t count,
 
 static int name_part(struct error *ret_error, const struct sum_part *part)
 {
-    const struct shot_ref *shot = &part->shots[0];
+    unsigned long long index = part->shots[0].index;
     if (part->shot_count == 1)
-        return error_prefix(ret_error, "shot %llu", (unsigned long long)shot->index + 1);
-    return error_prefix(ret_error, "shots %llu and %zu more",
-                        (unsigned long long)shot->index + 1, part->shot_count - 1);
+        return error_prefix(ret_error, "shot of index %llu", index);
+    return error_prefix(ret_error, "shots of index %llu and %zu more", index,
+                        part->shot_count - 1);
 }
 
 static int check_size(const struct runs *runs, const char *name, int fd,

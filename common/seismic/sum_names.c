@@ -114,9 +114,9 @@ static int refuse_task(struct error *ret_error, uint64_t task)
 
 static int refuse_shot(struct error *ret_error, uint64_t shot, uint64_t task)
 {
-    return error_set(
-        ret_error, ERROR_TASKS, "shot %llu (index %llu) of task %llu would be in the sum twice",
-        (unsigned long long)shot + 1, (unsigned long long)shot, (unsigned long long)task);
+    return error_set(ret_error, ERROR_TASKS,
+                     "the shot of index %llu, of task %llu, would be in the sum twice",
+                     (unsigned long long)shot, (unsigned long long)task);
 }
 
 /* -1 if one of them is there, or comes twice. */
@@ -170,8 +170,8 @@ int sum_names_merge(struct sum_names *names, const struct sum_names *from,
             return refuse_task(ret_error, from->entries[i].id.task);
     if (meet(names->shots, names->shot_count, from->shots, from->shot_count, &shot))
         return error_set(ret_error, ERROR_TASKS,
-                         "shot %llu (index %llu) would be in the sum twice",
-                         (unsigned long long)shot + 1, (unsigned long long)shot);
+                         "the shot of index %llu would be in the sum twice",
+                         (unsigned long long)shot);
     for (size_t i = 0; i < from->count; i++) {
         const struct entry *entry = &from->entries[i];
         if (sum_names_add(names, entry->id, entry->shots, entry->shot_count, ret_error) == 0)

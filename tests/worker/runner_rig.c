@@ -84,7 +84,9 @@ static void read_outputs(struct rig_result *kept, struct workdir *workdir)
     if (rc < 0)
         fail_msg("%s", error.text);
     free(kept->outputs);
-    kept->outputs = strdup(buf_text(&text));
+    kept->outputs_size = text.size;
+    kept->outputs = malloc(text.size + 1);
+    memcpy(kept->outputs, buf_text(&text), text.size + 1);
     buf_fini(&text);
     workdir_destroy(workdir);
 }

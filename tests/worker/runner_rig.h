@@ -31,7 +31,8 @@ struct rig_result {
     char *values_bytes;
     char *error;
     char *stderr_tail;
-    char *outputs; /* "path=content\n" for each output file */
+    char *outputs; /* "path=content\n" for each output file, and a NUL behind them */
+    size_t outputs_size;
 };
 
 struct rig {

@@ -148,8 +148,9 @@ static void values_that_are_not_finite_are_refused_by_shot_and_point(void **stat
     assert_int_equal(check(values, sizeof(float) * POINTS, NULL), 0);
     values[(2 * NY + 3) * NZ + 299] = NAN;
     assert_int_equal(check(values, sizeof(float) * POINTS, NULL), -1);
-    assert_string_equal(error.text,
-                        "shot 4: illumination.f32 has NaN at point (2, 3, 299) of the model");
+    assert_string_equal(
+        error.text,
+        "shot of index 3: illumination.f32 has NaN at point (2, 3, 299) of the model");
     const struct grid_box window = {{2, 3, 290}, {1, 1, 10}};
     assert_int_equal(check(values + (2 * NY + 3) * NZ + 290, 40, &window), -1);
     assert_says("NaN at point (2, 3, 299)");
@@ -181,7 +182,7 @@ static void a_shot_or_task_is_added_once_alone(void **state)
     const struct sum_part part = {.id = {99, 1}, .shots = refs, .shot_count = 2};
     bool spoiled;
     assert_int_equal(sum_add(sum, &part, &spoiled, &error), -1);
-    assert_says("shot 4 (index 3) of task 99 would be in the sum twice");
+    assert_says("the shot of index 3, of task 99, would be in the sum twice");
     assert_int_equal(sum_names_count(sum_get_names(sum)), 2);
     sum_destroy(sum);
 }

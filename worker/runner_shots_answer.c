@@ -1,0 +1,294 @@
+/* What becomes of tasks: the program's answer, its arrays, the result; and partial sums delivered. */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/values.h"
+#include "worker/instance.h"
+#include "worker/runner_shots_private.h"
+
+/* --- Telling the owner --- */
+
+static void tell_failure(struct job *job, enum result_status status, int32_t code,
+                         const struct error *error, const struct result *inner)
+{
+    struct runner *runner = job->runner;
+    struct result result = {.id = job->id,
+                            .slot = runner->context.slot_number,
+                            .status = status,
+                            .code = code,
+                            .started_ns = clock_wall_ns(),
+                            .error = error->text,
+                            .error_size = strlen(error->text)};
+    if (inner) {
+        result.started_ns = inner->started_ns;
+        result.elapsed_s = inner->elapsed_s;
+        result.stderr_tail = inner->stderr_tail;
+        result.stderr_size = inner->stderr_size;
+    }
+    buf_clear(&runner->values);
+    values_encode(&runner->values, NULL, 0);
+    result.values = runner->values.data;
+    result.values_size = runner->values.size;
+    runner->context.owner.done(runner->context.owner.context, runner, &result, NULL);
+}
+
+/* The owner may look at the runner from `done`, so the job is gone before. */
+static struct job detach(struct job *job)
+{
+    struct job kept = *job;
+    job->workdir = NULL;
+    job->said = (struct shot_result){0};
+    job_destroy(job);
+    return kept;
+}
+
+void job_fail(struct job *job, enum result_status status, int32_t code,
+              const struct error *error)
+{
+    struct job kept = detach(job);
+    workdir_destroy(kept.workdir);
+    shot_result_fini(&kept.said);
+    tell_failure(&kept, status, code, error, NULL);
+}
+
+void job_drop(struct job *job, const struct error *error)
+{
+    job->dropped = true;
+    tell_failure(job, RESULT_SIGNAL, 0, error, NULL);
+}
+
+/* The result is good. */
+static void job_succeed(struct job *job)
+{
+    struct error error;
+    struct runner *runner = job->runner;
+    buf_clear(&runner->values);
+    if (shot_result_encode(&job->said, &runner->values, &error) < 0) {
+        job_fail(job, RESULT_NO_VALUE, 0, &error);
+        return;
+    }
+    struct job kept = detach(job);
+    kept.result.values = runner->values.data;
+    kept.result.values_size = runner->values.size;
+    kept.result.output_files = kept.workdir ? (uint32_t)workdir_output_count(kept.workdir) : 0;
+    if (kept.result.output_files == 0) {
+        workdir_destroy(kept.workdir);
+        kept.workdir = NULL;
+    }
+    shot_result_fini(&kept.said);
+    runner->context.owner.done(runner->context.owner.context, runner, &kept.result,
+                               kept.workdir);
+}
+
+/* --- The program's answer --- */
+
+/* "shot of index 12", "shots of index 12 and 3 more" */
+static void name_shots(const struct job *job, struct error *error)
+{
+    unsigned long long index = job->task.shot_count ? job->task.shots[0].index : 0;
+    if (job->task.shot_count == 1)
+        error_prefix(error, "shot of index %llu", index);
+    else if (job->task.shot_count > 1)
+        error_prefix(error, "shots of index %llu and %zu more", index,
+                     job->task.shot_count - 1);
+}
+
+static void fail_inside(struct job *job, const struct result *result)
+{
+    struct error error = {0};
+    int size = result->error_size < ERROR_TEXT_MAX ? (int)result->error_size : ERROR_TEXT_MAX;
+    error_set(&error, ERROR_TASKS, "%.*s", size, result->error ? result->error : "");
+    name_shots(job, &error);
+    struct job kept = detach(job);
+    tell_failure(&kept, result->status, result->code, &error, result);
+}
+
+/* What the program said, and whether it is what the task asked for. */
+static int take_words(struct job *job, const struct result *result, struct error *ret_error)
+{
+    struct shot_result *said = &job->said;
+    const struct shot_task *task = &job->task;
+    if (shot_result_decode(result->values, result->values_size, said, ret_error) < 0)
+        return -1;
+    for (int axis = 0; said->has_window && axis < GRID_AXES; axis++)
+        if (said->window.n[axis] > task->n[axis] ||
+            said->window.first[axis] > task->n[axis] - said->window.n[axis])
+            return error_set(ret_error, ERROR_TASKS,
+                             "the window that the program named is not in the model");
+    bool misfit = task->operation == SHOT_GRADIENT || task->operation == SHOT_MISFIT;
+    if (misfit && !isfinite(said->misfit))
+        return error_set(ret_error, ERROR_TASKS,
+                         "the program gave no misfit (\"misfit\" of its values), or one that "
+                         "is not finite");
+    if (isnan(said->seconds))
+        said->seconds = result->elapsed_s;
+    memset(said->holder, 0, sizeof(said->holder));
+    said->counted = 0;
+    return 0;
+}
+
+/* A program that wrote into a file of its task has harmed all tasks that share it. */
+static int check_files(const struct job *job, struct error *ret_error)
+{
+    struct cache *cache = workplace_cache(job->runner->context.workplace);
+    for (size_t i = 0; i < job->task.file_count; i++)
+        if (cache_check_spoiled(cache, job->task.files[i].hash, 0444))
+            return error_set(ret_error, ERROR_TASKS,
+                             "the program wrote into its input file \"%s\", which tasks share",
+                             job->task.files[i].name);
+    return 0;
+}
+
+static int open_arrays(const struct job *job, struct shot_parcel *parcel,
+                       struct error *ret_error)
+{
+    for (size_t i = 0; i < job->task.array_count; i++) {
+        char name[SHOT_NAME_MAX + sizeof(SHOT_ARRAY_ENDING)];
+        snprintf(name, sizeof(name), "%s%s", job->task.arrays[i], SHOT_ARRAY_ENDING);
+        parcel->files[i] = workdir_open_file(job->workdir, name, ret_error);
+        if (parcel->files[i] < 0)
+            return error_prefix(ret_error, "the program left no %s in the task's directory",
+                                name);
+    }
+    parcel->has_window = job->said.has_window;
+    parcel->window = job->said.window;
+    return 0;
+}
+
+/* The ledger's answer. */
+static void checked(void *context, const struct error *error)
+{
+    struct job *job = context;
+    if (job->dropped) {
+        shot_ledger_discard(job->runner->ledger, job->id);
+        job_destroy(job);
+        return;
+    }
+    if (error) {
+        job_fail(job, RESULT_NO_VALUE, 0, error);
+        return;
+    }
+    snprintf(job->said.holder, sizeof(job->said.holder), "%s", instance_text());
+    job->said.counted = job->task.shot_count;
+    job_succeed(job);
+}
+
+static void check_arrays(struct job *job)
+{
+    struct error error;
+    struct shot_parcel *parcel = shot_parcel_create(job->id, &job->task);
+    if (!parcel)
+        error_set(&error, ERROR_SYSTEM, "no memory for the arrays of a shot");
+    if (!parcel || open_arrays(job, parcel, &error) < 0) {
+        shot_parcel_destroy(parcel);
+        name_shots(job, &error);
+        job_fail(job, RESULT_NO_VALUE, 0, &error);
+        return;
+    }
+    job->state = JOB_CHECKING;
+    shot_ledger_check(job->runner->ledger, parcel, checked, job);
+}
+
+void job_answered(void *context, struct runner *inner, const struct result *result,
+                  struct workdir *workdir)
+{
+    struct runner *runner = context;
+    struct error error;
+    struct job *job = job_find(runner, result->id);
+    (void)inner;
+    if (!job) {
+        workdir_destroy(workdir);
+        return;
+    }
+    shot_room_release(shot_ledger_room(runner->ledger), &job->claim);
+    if (result->status != RESULT_OK) {
+        workdir_destroy(workdir);
+        fail_inside(job, result);
+        return;
+    }
+    job->workdir = workdir;
+    job->result = *result;
+    if (take_words(job, result, &error) < 0 || check_files(job, &error) < 0) {
+        name_shots(job, &error);
+        job_fail(job, RESULT_NO_VALUE, 0, &error);
+    } else if (job->task.array_count) {
+        check_arrays(job);
+    } else {
+        job_succeed(job);
+    }
+}
+
+/* --- Collect tasks --- */
+
+/* {"missing":3,"why":"…"}: for people; the master sees in the file itself what is missing. */
+static char *tell_missing(uint64_t missing, const char *why)
+{
+    struct buf buf;
+    char *text = NULL;
+    buf_init(&buf, 16 * ERROR_TEXT_MAX);
+    buf_printf(&buf, "{\"missing\":%llu", (unsigned long long)missing);
+    if (why) {
+        buf_append_text(&buf, ",\"why\":");
+        json_put_text(&buf, why, strlen(why));
+    }
+    buf_append_text(&buf, "}");
+    if (!buf_failed(&buf) && buf_text(&buf))
+        text = strdup(buf_text(&buf));
+    buf_fini(&buf);
+    return text;
+}
+
+static void collected(void *context, const struct shot_collected *result)
+{
+    struct job *job = context;
+    struct error error;
+    uint64_t missing = job->task.attempt_count - result->attempts;
+    if (job->dropped) {
+        job_destroy(job);
+        return;
+    }
+    if (result->error) {
+        job_fail(job, RESULT_NO_VALUE, 0, result->error);
+        return;
+    }
+    if (workdir_collect_path(job->workdir, SHOT_SUM_FILE, &error) < 0) {
+        job_fail(job, RESULT_NO_VALUE, 0, &error);
+        return;
+    }
+    double elapsed_s = 1e-9 * (double)(clock_monotonic_ns() - job->since_ns);
+    job->said = (struct shot_result){.counted = result->shots,
+                                     .misfit = NAN,
+                                     .norm = NAN,
+                                     .points = NAN,
+                                     .seconds = elapsed_s};
+    snprintf(job->said.holder, sizeof(job->said.holder), "%s", instance_text());
+    if (missing)
+        job->said.extra = tell_missing(missing, result->trouble);
+    job->result.elapsed_s = elapsed_s;
+    job_succeed(job);
+}
+
+void job_collect(struct job *job)
+{
+    struct runner *runner = job->runner;
+    struct error error;
+    char path[MESSAGE_PATH_MAX];
+    job->state = JOB_COLLECTING;
+    job->result = (struct result){
+        .id = job->id, .slot = runner->context.slot_number, .started_ns = clock_wall_ns()};
+    job->workdir =
+        workdir_create(runner->context.workplace, runner->context.slot_number, job->id, &error);
+    if (!job->workdir) {
+        runner_unprepared(&runner->context, &error);
+        job_fail(job, RESULT_NO_START, 0, &error);
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/%s", workdir_path(job->workdir), SHOT_SUM_FILE);
+    shot_ledger_collect(runner->ledger, job->id, &job->task, path, collected, job);
+}

@@ -1,0 +1,85 @@
+/*
+ * shot_ledger.h - what a worker's slots share of a survey: the sums in the worker's memory, the files
+ * that wait to be added to them, the thread that adds, and the memory that shots may use.
+ *
+ * A parcel is what one attempt computed: its arrays, as open files that nobody can remove any more.
+ * It is checked in the thread before its result is told, and held until the master says that the
+ * result counts; then it is added to the wave's sum, once, and its files are gone. One that the master
+ * had no use for stays held, in case that a collect task names it after all (a master that was
+ * started anew does not know which of two attempts counted before); so what counts is decided by the
+ * list of the collect task alone (shot_task.h), and adding early is only so that files do not pile up.
+ *
+ * Everything is called in the loop's thread, and does not block.
+ */
+#ifndef BEOFARM_WORKER_SHOT_LEDGER_H
+#define BEOFARM_WORKER_SHOT_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "common/error.h"
+#include "common/loop.h"
+#include "common/seismic/sum.h"
+#include "worker/shot_room.h"
+
+struct shot_ledger;
+struct workplace;
+
+/* The ledger of a workplace: the one made before, or a new one. `job` says how much memory shots may
+ * use, "memory_bytes" of its work (absent: nine tenths of memory_limit). NULL with a sentence. */
+struct shot_ledger *shot_ledger_ref(struct loop *loop, const struct workplace *place,
+                                    const cJSON *job, struct error *ret_error);
+/* The last one waits for what is under way, forgets the rest, and calls nothing back. NULL is allowed. */
+void shot_ledger_unref(struct shot_ledger *ledger);
+
+struct shot_room *shot_ledger_room(struct shot_ledger *ledger);
+
+/* Forget all sums and parcels of waves below `number`. */
+void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number);
+
+/* What one attempt computed. All owned by the parcel. */
+struct shot_parcel {
+    struct attempt_id id;
+    struct sum_shape shape;
+    struct shot_ref *shots;
+    size_t shot_count;
+    bool has_window;
+    struct grid_box window;
+    int files[SHOT_ARRAYS_MAX]; /* as many as shape has arrays; -1: none */
+};
+
+/* An empty one with the shape and shots of a task. NULL if out of memory. */
+struct shot_parcel *shot_parcel_create(struct attempt_id id, const struct shot_task *task);
+void shot_parcel_destroy(struct shot_parcel *parcel); /* NULL is allowed */
+
+/* Check a parcel in the thread, and hold it if it is good; it is taken. Then checked(context, NULL) or
+ * checked(context, error): later. */
+void shot_ledger_check(struct shot_ledger *ledger, struct shot_parcel *parcel,
+                       void (*checked)(void *context, const struct error *error),
+                       void *context);
+
+/* The master is through with the attempt: runner_ops.settled; of shots and of collect tasks. */
+void shot_ledger_settle(struct shot_ledger *ledger, struct attempt_id id, bool counts);
+
+/* Nobody wants the attempt's parcel: cancelled before its result was told. */
+void shot_ledger_discard(struct shot_ledger *ledger, struct attempt_id id);
+
+/* Deliver what a collect task asks for, as a file at `path`: parcels that are held and wanted are added first. Then collected(context, ...) with how many attempts and shots
+ * it has, and, where something was wanted and is not in it, why (NULL if that is not known); or with
+ * an error. */
+struct shot_collected {
+    uint64_t attempts, shots;
+    const char *trouble;
+    const struct error *error; /* NULL: delivered */
+};
+void shot_ledger_collect(struct shot_ledger *ledger, struct attempt_id id,
+                         const struct shot_task *task, const char *path,
+                         void (*collected)(void *context, const struct shot_collected *result),
+                         void *context);
+
+/* Nothing is called with this context any more; waits for what is under way with it. */
+void shot_ledger_forget(struct shot_ledger *ledger, const void *context);
+
+#endif

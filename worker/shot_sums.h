@@ -1,0 +1,50 @@
+/*
+ * shot_sums.h - the partial sums of a worker, and which attempts are in which.
+ *
+ * There is one sum per wave (shot_task.sum) to which parts are added. A collect task *seals* those that
+ * it delivers: what comes for the same wave afterwards begins a new one, so that what the master has
+ * durably can be forgotten as a whole. Used by one thread at a time: the ledger's errand
+ * (shot_ledger.h).
+ */
+#ifndef BEOFARM_WORKER_SHOT_SUMS_H
+#define BEOFARM_WORKER_SHOT_SUMS_H
+
+#include "common/error.h"
+#include "common/message.h"
+#include "common/seismic/sum.h"
+
+struct shot_sums;
+
+struct shot_sums *shot_sums_create(void);       /* NULL if out of memory */
+void shot_sums_destroy(struct shot_sums *sums); /* NULL is allowed */
+
+/* Bytes that they take. */
+uint64_t shot_sums_bytes(const struct shot_sums *sums);
+
+/* Add a part to the wave's open sum, making it if there is none. -1 with a sentence: it is not in any
+ * sum; where its file failed half way, the open sum is gone with all that was in it, which is then
+ * missing from what is delivered, and farmed again. */
+int shot_sums_add(struct shot_sums *sums, const struct sum_shape *shape,
+                  const struct sum_part *part, struct error *ret_error);
+
+struct shot_delivery {
+    uint64_t number;                 /* the wave */
+    const struct attempt_id *wanted; /* in rising order of task */
+    size_t wanted_count;
+    uint64_t task; /* the collect task: whom they are sealed for */
+    const char *path;
+    uint64_t attempts, shots; /* delivered: filled in */
+};
+
+/* Write to `path` the merger of all the wave's sums whose every attempt is wanted. A sum in which
+ * something else is is left alone as a whole. -1 with a sentence (ERROR_TASKS: there is none). */
+int shot_sums_deliver(struct shot_sums *sums, struct shot_delivery *delivery,
+                      struct error *ret_error);
+
+/* Forget those that were sealed for this collect task: the master has them. */
+void shot_sums_forget(struct shot_sums *sums, uint64_t task);
+
+/* Forget all of waves below `number`. */
+void shot_sums_drop(struct shot_sums *sums, uint64_t number);
+
+#endif

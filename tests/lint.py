@@ -13,7 +13,7 @@ FOLDERS = ["common", "launch", "master", "worker", "client", "examples", "tests"
 PROGRAMS = ["launch", "master", "worker"]  # these never include each other
 LINES_MAX = 600
 TEST_LINES_MAX = 1200  # tables of cases and their rigs stay together
-GENERATED = ["common/farm_schema.c"]  # where the build is in the source tree
+GENERATED = ["common/farm_schema.c", "common/seismic/survey_schema.c"]  # where the build is in the source tree
 PUBLIC_HEADERS = ["worker/beofarm_runner.h", "client/beofarm_driver.h"]
 
 # Functions that cannot be used safely, or not in these programs, and what to use instead.
@@ -175,11 +175,12 @@ def keys_of(schema):
     return keys
 
 
-def every_key_of_the_farm_file_is_explained():
-    document = text_of("docs/farmfile.md")
-    for key in sorted(keys_of(json.loads(text_of("common/farm.schema.json")))):
-        if f"`{key}`" not in document:
-            yield f"docs/farmfile.md does not explain `{key}`"
+def every_key_of_our_files_is_explained():
+    for schema, page in (("farm", "docs/farmfile.md"), ("survey", "docs/shots.md")):
+        document = text_of(page)
+        for key in sorted(keys_of(json.loads(text_of(f"common/{schema}.schema.json")))):
+            if f"`{key}`" not in document:
+                yield f"{page} does not explain `{key}`"
 
 
 def run_tool(*command):
@@ -223,7 +224,7 @@ RULES = [
     every_source_file_is_built,
     every_module_has_its_place_in_the_architecture,
     links_in_documents_lead_somewhere,
-    every_key_of_the_farm_file_is_explained,
+    every_key_of_our_files_is_explained,
     c_files_are_formatted,
     shell_scripts_pass_shellcheck,
     python_compiles,

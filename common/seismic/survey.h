@@ -209,6 +209,7 @@ struct shot {
     size_t source_count; /* at least 1 */
     struct point *receivers;
     size_t receiver_count; /* at least 1; aperture.max_offset_m has been applied */
+    size_t *rows;          /* of each receiver among all those of the shot */
 };
 
 /* The geometry of a shot (0 to shot_count - 1). Cheap: no data file is read. 0 or -1. */
@@ -249,6 +250,8 @@ int survey_scan(struct survey *survey, struct error *ret_error);
 /* The time step: numerics.dt_s, or chosen from the CFL limit for the model's largest velocity (which
  * must be known: SURVEY_CHECK or survey_scan), for all shots alike. Seconds. */
 double survey_dt(const struct survey *survey);
+/* The limit itself (cfl_limit of what the physics does). */
+double survey_dt_limit(const struct survey *survey);
 
 /* A file that the survey names. */
 struct survey_file {

@@ -1,0 +1,229 @@
+/*
+ * Everything is looked at before anything is farmed: the model's values, the time step, and where each
+ * source and receiver stands. Shots cost a few microseconds a thousand receivers.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "common/json.h"
+#include "common/seismic/survey_private.h"
+
+static int dt_check(const struct survey *survey, struct error *ret_error)
+{
+    double limit = survey_dt_limit(survey), dt = survey->numerics.dt_s;
+    if (!(dt > limit))
+        return 0;
+    const struct grid *grid = &survey->grid;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "$.numerics.dt_ms: %g ms is above the stability limit of %.6g ms (CFL: "
+                     "velocities to %g m/s, "
+                     "spacing %g%s%g m, order %d); leave it out to have it chosen",
+                     dt * 1e3, limit * 1e3, survey->velocity_max_m_s, grid->spacing[GRID_X],
+                     grid->dims == 3 ? " and " : " x ",
+                     grid->dims == 3 ? fmin(grid->spacing[GRID_Y], grid->spacing[GRID_Z])
+                                     : grid->spacing[GRID_Z],
+                     survey->numerics.space_order);
+}
+
+/* The box that holds all sources and receivers seen so far. */
+struct extent {
+    struct point least, most;
+};
+
+static void extent_init(struct extent *extent)
+{
+    extent->least = (struct point){INFINITY, INFINITY, INFINITY};
+    extent->most = (struct point){-INFINITY, -INFINITY, -INFINITY};
+}
+
+static void extent_add(struct extent *extent, const struct point *points, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        extent->least.x = fmin(extent->least.x, points[i].x);
+        extent->least.y = fmin(extent->least.y, points[i].y);
+        extent->least.z = fmin(extent->least.z, points[i].z);
+        extent->most.x = fmax(extent->most.x, points[i].x);
+        extent->most.y = fmax(extent->most.y, points[i].y);
+        extent->most.z = fmax(extent->most.z, points[i].z);
+    }
+}
+
+static bool apart(double least, double most, double first, double last)
+{
+    return most < first || least > last;
+}
+
+/* Survey and model that have nothing in common: one sentence instead of the first receiver's. */
+static int overlap_check(const struct survey *survey, const struct extent *extent,
+                         struct error *ret_error)
+{
+    const struct grid *grid = &survey->grid;
+    double x = grid->origin[GRID_X], y = grid->origin[GRID_Y], z = grid->origin[GRID_Z];
+    double end_x = grid_end(grid, GRID_X), end_y = grid_end(grid, GRID_Y),
+           end_z = grid_end(grid, GRID_Z);
+    bool across = grid->dims == 3 && apart(extent->least.y, extent->most.y, y, end_y);
+    if (!apart(extent->least.x, extent->most.x, x, end_x) && !across &&
+        !apart(extent->least.z, extent->most.z, z, end_z))
+        return 0;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "survey and model do not overlap: sources and receivers have x from %g to "
+                     "%g, y from %g to "
+                     "%g, z from %g to %g m, the model x from %g to %g, y from %g to %g, z "
+                     "from %g to %g m; say "
+                     "\"project\", \"elevations\" or the model's \"origin_m\"",
+                     extent->least.x, extent->most.x, extent->least.y, extent->most.y,
+                     extent->least.z, extent->most.z, x, end_x, y, end_y, z, end_z);
+}
+
+/* Where a receiver's trace is, in words. */
+static void trace_print(const struct survey *survey, const struct shot *shot, size_t receiver,
+                        char *text, size_t size)
+{
+    const struct survey_segy *segy = survey_geometry_segy(survey);
+    snprintf(text, size, "receiver %zu", shot->rows[receiver] + 1);
+    if (!segy)
+        return;
+    const struct survey_segy_shot *at = &segy->shots[shot->index];
+    const struct segy_index_trace *traces =
+        segy_index_traces(segy->indices[at->file], at->shot, NULL);
+    if (traces)
+        snprintf(text, size, "receiver %zu (trace %llu of %s)", shot->rows[receiver] + 1,
+                 (unsigned long long)traces[shot->rows[receiver]].number + 1,
+                 segy->paths[at->file]);
+}
+
+static int outside(const struct survey *survey, const struct shot *shot, const char *what,
+                   const struct point *point, struct error *ret_error)
+{
+    const struct grid *grid = &survey->grid;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "shot %s: %s at x %.10g, y %.10g, z %.10g m is outside the model, which goes from "
+        "x %g, y %g, z %g to x %g, y %g, z %g m",
+        shot->name, what, point->x, point->y, point->z, grid->origin[GRID_X],
+        grid->origin[GRID_Y], grid->origin[GRID_Z], grid_end(grid, GRID_X),
+        grid_end(grid, GRID_Y), grid_end(grid, GRID_Z));
+}
+
+static int shot_check(const struct survey *survey, const struct shot *shot,
+                      struct error *ret_error)
+{
+    char what[600];
+    for (size_t i = 0; i < shot->source_count; i++) {
+        snprintf(what, sizeof(what), "source %zu", i + 1);
+        if (!grid_contains(&survey->grid, &shot->sources[i]))
+            return outside(survey, shot, what, &shot->sources[i], ret_error);
+    }
+    for (size_t i = 0; i < shot->receiver_count; i++) {
+        if (grid_contains(&survey->grid, &shot->receivers[i]))
+            continue;
+        trace_print(survey, shot, i, what, sizeof(what));
+        return outside(survey, shot, what, &shot->receivers[i], ret_error);
+    }
+    return 0;
+}
+
+/* In 2-D the distance across the line is dropped; that must be meant. */
+static int line_check(const struct survey *survey, struct error *ret_error)
+{
+    const struct survey_segy *segy = survey_geometry_segy(survey);
+    struct extent extent;
+    extent_init(&extent);
+    if (!segy || segy->projected || survey->grid.dims == 3)
+        return 0;
+    for (size_t i = 0; i < segy->shot_count; i++) {
+        const struct survey_segy_shot *at = &segy->shots[i];
+        const struct segy_index_trace *traces =
+            segy_index_traces(segy->indices[at->file], at->shot, ret_error);
+        if (!traces)
+            return -1;
+        extent_add(&extent, &at->shot->source, 1);
+        for (uint64_t k = 0; k < at->shot->count; k++)
+            extent_add(&extent, &traces[k].receiver, 1);
+        if (extent.most.y - extent.least.y > survey->grid.spacing[GRID_X])
+            return error_set(
+                ret_error, ERROR_CONFIG,
+                "%s: up to shot %lld, y goes from %g to %g m, but the model is 2-D; say "
+                "along which azimuth the line goes with \"project\"",
+                segy->paths[at->file], (long long)at->shot->number, extent.least.y,
+                extent.most.y);
+    }
+    return 0;
+}
+
+/* Encoded shots are recorded by the same receivers. */
+static int encoding_check(const struct survey *survey, const struct shot *first,
+                          const struct shot *shot, struct error *ret_error)
+{
+    if (survey->batch.encoded <= 1)
+        return 0;
+    bool same = first->receiver_count == shot->receiver_count;
+    size_t i = 0;
+    for (; same && i < shot->receiver_count; i++)
+        same = first->receivers[i].x == shot->receivers[i].x &&
+               first->receivers[i].y == shot->receivers[i].y &&
+               first->receivers[i].z == shot->receivers[i].z;
+    if (same)
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "$.batch.encoded: shots %s and %s have other receivers; only shots that are "
+        "recorded by the same can be fired at once",
+        first->name, shot->name);
+}
+
+static int shots_extent(const struct survey *survey, struct extent *extent,
+                        struct error *ret_error)
+{
+    struct shot first = {0}, shot;
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < survey->shot_count; i++) {
+        if (survey_shot_open(survey, i, &shot, ret_error) < 0) {
+            status = -1;
+            break;
+        }
+        extent_add(extent, shot.sources, shot.source_count);
+        extent_add(extent, shot.receivers, shot.receiver_count);
+        if (i == 0) {
+            first = shot;
+            continue;
+        }
+        status = encoding_check(survey, &first, &shot, ret_error);
+        survey_shot_close(&shot);
+    }
+    survey_shot_close(&first);
+    return status;
+}
+
+/* No shot needs a second look where all of them together lie in the model. */
+static int shots_check(const struct survey *survey, struct error *ret_error)
+{
+    struct extent extent;
+    extent_init(&extent);
+    if (shots_extent(survey, &extent, ret_error) < 0 ||
+        overlap_check(survey, &extent, ret_error) < 0)
+        return -1;
+    if (grid_contains(&survey->grid, &extent.least) &&
+        grid_contains(&survey->grid, &extent.most))
+        return 0;
+    for (size_t i = 0; i < survey->shot_count; i++) {
+        struct shot shot;
+        if (survey_shot_open(survey, i, &shot, ret_error) < 0)
+            return -1;
+        int status = shot_check(survey, &shot, ret_error);
+        survey_shot_close(&shot);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int survey_look(struct survey *survey, struct error *ret_error)
+{
+    if (line_check(survey, ret_error) < 0 || shots_check(survey, ret_error) < 0 ||
+        survey_scan(survey, ret_error) < 0)
+        return -1;
+    return dt_check(survey, ret_error);
+}

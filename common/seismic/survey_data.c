@@ -1,0 +1,135 @@
+/*
+ * Observed traces of one shot, and files of traces written.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/seismic/segy_write.h"
+#include "common/seismic/survey_private.h"
+
+/* Whether the header is still that of which the index was made. */
+static int trace_check(const struct segy *segy, const struct survey_segy *data,
+                       const struct segy_trace *trace, const struct segy_index_trace *indexed,
+                       struct error *ret_error)
+{
+    struct point receiver;
+    if (segy_receiver_place(segy, trace, &data->geometry, &receiver, ret_error) < 0)
+        return -1;
+    if (trace->samples == indexed->samples && receiver.x == indexed->receiver.x &&
+        receiver.y == indexed->receiver.y && receiver.z == indexed->receiver.z)
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "%s: trace %llu (header at byte %llu) has changed since the file was indexed "
+        "(%u samples at (%g, %g, %g), then %u at (%g, %g, %g)); remove the .index file "
+        "beside it",
+        segy_path(segy), (unsigned long long)trace->number + 1,
+        (unsigned long long)trace->offset, trace->samples, receiver.x, receiver.y, receiver.z,
+        indexed->samples, indexed->receiver.x, indexed->receiver.y, indexed->receiver.z);
+}
+
+static int traces_read(const struct survey *survey, const struct shot *shot, struct segy *segy,
+                       const struct survey_segy *data, float *samples, struct error *ret_error)
+{
+    const struct survey_segy_shot *at = &data->shots[shot->index];
+    const struct segy_index_trace *indexed =
+        segy_index_traces(data->indices[at->file], at->shot, ret_error);
+    size_t wanted = survey->record.samples;
+    if (!indexed)
+        return -1;
+    for (size_t i = 0; i < shot->receiver_count; i++) {
+        const struct segy_index_trace *one = &indexed[shot->rows[i]];
+        struct segy_trace trace;
+        if (shot->rows[i] >= at->shot->count || wanted > one->samples)
+            return error_set(ret_error, ERROR_CONFIG,
+                             "%s: shot %s, trace %llu has %u samples where %zu are wanted",
+                             segy_path(segy), shot->name, (unsigned long long)one->number + 1,
+                             one->samples, wanted);
+        if (segy_trace_read(segy, one->offset, one->number, &trace, ret_error) < 0 ||
+            trace_check(segy, data, &trace, one, ret_error) < 0 ||
+            segy_samples_read(segy, &trace, 0, (uint32_t)wanted, samples + i * wanted,
+                              ret_error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int survey_data_read(const struct survey *survey, const struct shot *shot, float *traces,
+                     struct error *ret_error)
+{
+    const struct survey_segy *data = survey->state->data;
+    if (!data)
+        return error_set(ret_error, ERROR_CONFIG, "%s: has no observed data ($.data)",
+                         survey->path);
+    const char *path = data->paths[data->shots[shot->index].file];
+    struct segy *segy = segy_open(path, &data->geometry.segy, ret_error);
+    int status = segy ? traces_read(survey, shot, segy, data, traces, ret_error) : -1;
+    segy_close(segy);
+    return status < 0 ? error_prefix(ret_error, "shot %s", shot->name) : 0;
+}
+
+int survey_shot_files(const struct survey *survey, size_t index, size_t **ret_files,
+                      size_t *ret_count, struct error *ret_error)
+{
+    const struct survey_state *state = survey->state;
+    const struct survey_segy *data = state->data;
+    *ret_files = NULL;
+    *ret_count = 0;
+    if (!data)
+        return 0;
+    const char *path = data->paths[data->shots[index].file];
+    size_t folder = strlen(state->folder);
+    if (*path != '/' && !strncmp(path, state->folder, folder))
+        path += folder;
+    for (size_t i = 0; i < state->file_count; i++) {
+        if (strcmp(state->files[i].path, path) != 0)
+            continue;
+        *ret_files = malloc(sizeof(**ret_files));
+        if (!*ret_files)
+            return error_set(ret_error, ERROR_SYSTEM, "no memory for a list of files");
+        (*ret_files)[0] = i;
+        *ret_count = 1;
+    }
+    return 0;
+}
+
+/* The number in a shot's name. */
+static int64_t shot_number(const struct shot *shot)
+{
+    return strtoll(shot->name, NULL, 10);
+}
+
+int survey_traces_write(const struct survey *survey, const struct shot *shot,
+                        const float *traces, const char *path, struct error *ret_error)
+{
+    const struct survey_record *record = &survey->record;
+    double interval = record->interval_s * 1e6;
+    bool whole = fabs(interval - rint(interval)) < 1e-6; /* rounding of seconds */
+    char title[60];
+    snprintf(title, sizeof(title), "shot %s", shot->name);
+    struct segy_write_format format = {.revision =
+                                           survey->output.traces == SURVEY_SEGY2 ? 2 : 1,
+                                       .samples = (uint32_t)record->samples,
+                                       .interval_us = whole ? rint(interval) : interval,
+                                       .delay_s = record->start_s,
+                                       .traces = shot->receiver_count,
+                                       .ensemble = shot->receiver_count,
+                                       .title = title};
+    struct segy_write_trace trace = {.shot = shot_number(shot), .source = shot->sources[0]};
+    struct segy_writer *writer = segy_write_open(path, &format, ret_error);
+    if (!writer)
+        return -1;
+    for (size_t i = 0; i < shot->receiver_count; i++) {
+        trace.channel = (int64_t)(shot->rows ? shot->rows[i] : i) + 1;
+        trace.receiver = shot->receivers[i];
+        if (segy_write_next(writer, &trace, traces + i * record->samples, ret_error) < 0) {
+            segy_write_abandon(writer);
+            return -1;
+        }
+    }
+    return segy_write_commit(writer, ret_error);
+}

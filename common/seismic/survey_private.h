@@ -1,0 +1,102 @@
+/*
+ * survey_private.h - shared by the survey*.c files and the generated survey_schema.c alone.
+ */
+#ifndef BEOFARM_COMMON_SEISMIC_SURVEY_PRIVATE_H
+#define BEOFARM_COMMON_SEISMIC_SURVEY_PRIVATE_H
+
+#include "common/seismic/model.h"
+#include "common/seismic/places.h"
+#include "common/seismic/segy_index.h"
+#include "common/seismic/survey.h"
+
+/* common/survey.schema.json, byte for byte, and a NUL behind it that is not counted. */
+extern const unsigned char survey_schema_bytes[];
+extern const size_t survey_schema_size;
+
+/* How a file's values become those of a field: (value * scale) to the power -1/root where root > 0. */
+struct survey_conversion {
+    double scale;
+    int root; /* 0: as they are; 1: of slowness; 2: of its square */
+};
+
+struct survey_part {
+    struct model *model; /* owned; NULL: constant */
+    double constant;
+    struct survey_conversion conversion;
+    char *path; /* owned: "$.model.velocity", for errors */
+};
+
+/* SEG-Y files of which each shot is a part of one. */
+struct survey_segy {
+    struct segy_geometry geometry;
+    bool projected;              /* coordinates are told to be turned: y is dropped in 2-D */
+    char **paths;                /* owned; as they are opened */
+    struct segy_index **indices; /* owned */
+    size_t file_count;
+    struct survey_segy_shot {
+        uint32_t file;
+        const struct segy_index_shot *shot;
+    } * shots; /* owned */
+    size_t shot_count;
+    bool unique; /* no two shots have one number */
+};
+
+struct survey_state {
+    char *path, *folder,
+        *cache; /* owned; folder ends in a slash or is empty; cache may be NULL */
+    struct survey_part parts[SURVEY_FIELDS];
+    struct survey_segy *data,
+        *geometry;                    /* owned; NULL: none; geometry: NULL where places are */
+    struct places sources, receivers; /* where geometry is NULL and data are not its source */
+    bool has_places;
+    double anisotropy_max;     /* largest of epsilon and delta, at least 0 */
+    struct survey_file *files; /* owned, with their paths */
+    size_t file_count, file_capacity;
+    float *wavelet;
+    double *frequencies;
+    struct survey_band *bands;
+    const char **program;
+};
+
+/* SEG-Y files that say where sources and receivers are; NULL: places do. */
+const struct survey_segy *survey_geometry_segy(const struct survey *survey);
+
+/* survey_read.c: settings out of survey->root, whose defaults are filled in. */
+int survey_settings_read(struct survey *survey, struct error *ret_error);
+
+/* survey_rules.c: what the schema cannot say; returns how many mistakes. */
+size_t survey_check_rules(const cJSON *root,
+                          void (*report)(void *context, const char *path, const char *sentence),
+                          void *context);
+
+/* survey_model.c: model files opened, the grid found. */
+int survey_model_open(struct survey *survey, struct error *ret_error);
+
+/* survey_segy.c: what "data" or "geometry.segy" says, its files indexed. */
+int survey_segy_open(struct survey *survey, const cJSON *said, const char *path,
+                     struct survey_segy **ret_segy, struct error *ret_error);
+void survey_segy_close(struct survey_segy *segy);
+/* "headers" of `object` into words. */
+int survey_headers_read(const cJSON *object, struct segy_options *options,
+                        struct error *ret_error);
+
+/* survey_geometry.c: data and geometry opened; record and shots known. */
+int survey_geometry_open(struct survey *survey, struct error *ret_error);
+
+/* survey_wavelet.c */
+int survey_wavelet_read(struct survey *survey, struct error *ret_error);
+
+/* survey_check.c: SURVEY_CHECK. */
+int survey_look(struct survey *survey, struct error *ret_error);
+
+/* A path of the survey file as it is opened (caller frees; NULL without memory); note it as a file that
+ * shots need. */
+char *survey_path(const struct survey *survey, const char *said);
+int survey_file_add(struct survey *survey, const char *said, bool model,
+                    struct error *ret_error);
+
+/* A list of x, z or x, y, z of a model with `dims` dimensions. 0 or -1. */
+int survey_triple_read(const cJSON *list, const char *path, int dims, double triple[GRID_AXES],
+                       struct error *ret_error);
+
+#endif

@@ -1,6 +1,6 @@
 /*
- * The book knows which tasks there are and what came of them; `next` hands out those that it has, and
- * where all have ended goes on (shots_wave.c). In a replay notes come first, then results: the book is
+ * The roll knows which tasks there are and what came of them; `next` hands out those that it has, and
+ * where all have ended goes on (shots_wave.c). In a replay notes come first, then results: the roll is
  * whole before `next` is asked for the first time, and nothing is decided until then.
  */
 #include "config.h"
@@ -50,7 +50,7 @@ int shots_note(struct driver *driver, struct buf *note)
                                                                    note->data, note->size)))
         rc = error_set(&error, ERROR_SYSTEM, "no memory to note what comes next");
     if (rc == 0)
-        rc = book_take(&driver->book, note->data, note->size, &error);
+        rc = roll_take(&driver->roll, note->data, note->size, &error);
     if (rc < 0)
         shots_fail(driver, &error);
     return rc;
@@ -66,43 +66,43 @@ static enum driver_next shots_next(struct driver *driver, uint32_t slots)
             return DRIVER_FINISHED;
         if (errand_is_busy(driver->digest.errand))
             return DRIVER_WAIT;
-        const struct book_task *task = book_task(&driver->book, driver->handed_out + 1);
+        const struct roll_task *task = roll_task(&driver->roll, driver->handed_out + 1);
         if (task) {
             if (task->holder && !task->ended && !shots_holders_ready(driver))
                 return DRIVER_WAIT;
             driver->handed_out++;
             return DRIVER_TASK;
         }
-        if (book_open(&driver->book) || !shots_advance(driver, slots))
+        if (roll_open(&driver->roll) || !shots_advance(driver, slots))
             return DRIVER_WAIT;
     }
 }
 
 static uint64_t shots_bound(const struct driver *driver, uint64_t task)
 {
-    const struct book_task *found = book_task(&driver->book, task);
+    const struct roll_task *found = roll_task(&driver->roll, task);
     return found ? found->holder : 0;
 }
 
 /* A misfit costs about a third of its gradient: what is learned, and looked up, are gradients. */
-static double cost_factor(const struct book_wave *wave)
+static double cost_factor(const struct roll_wave *wave)
 {
     return wave->operation == SHOT_MISFIT || wave->operation == SHOT_SOURCE ? 3 : 1;
 }
 
-static void learn(struct driver *driver, const struct book_task *task)
+static void learn(struct driver *driver, const struct roll_task *task)
 {
     if (!task->holder && task->status == RESULT_OK && driver->survey.batch.encoded <= 1)
         order_learn(&driver->costs, task->shots, task->shot_count,
-                    task->seconds * cost_factor(&driver->book.waves[task->wave]));
+                    task->seconds * cost_factor(&driver->roll.waves[task->wave]));
 }
 
 static void shots_ended(struct driver *driver, const struct result *result, bool resumed)
 {
     uint64_t sequence = resumed ? 0 : driver->context.sequence(driver->context.wake_context);
-    if (!book_end(&driver->book, result, sequence))
+    if (!roll_end(&driver->roll, result, sequence))
         return;
-    learn(driver, book_task(&driver->book, result->id.task));
+    learn(driver, roll_task(&driver->roll, result->id.task));
     if (!resumed)
         shots_look_at_skips(driver);
 }
@@ -110,14 +110,14 @@ static void shots_ended(struct driver *driver, const struct result *result, bool
 static int shots_noted(struct driver *driver, const void *bytes, size_t size,
                        struct error *ret_error)
 {
-    return book_take(&driver->book, bytes, size, ret_error);
+    return roll_take(&driver->roll, bytes, size, ret_error);
 }
 
 static void shots_durable(struct driver *driver, uint64_t sequence)
 {
     driver->durable = sequence;
     /* What is in the results need not be kept beside them. */
-    size_t waves = driver->book.wave_count;
+    size_t waves = driver->roll.wave_count;
     bool over = driver->phase == SHOTS_FINISHED && driver->noted && sequence >= driver->noted;
     for (size_t back = 1; over && back <= 2 && back <= waves; back++)
         shots_sums_remove(driver, waves - back);
@@ -135,16 +135,16 @@ static int64_t shots_count(const struct driver *driver)
 {
     if (driver->operation == SURVEY_FWI)
         return -1;
-    return (int64_t)(driver->book.task_count ? driver->book.task_count
+    return (int64_t)(driver->roll.task_count ? driver->roll.task_count
                                              : driver->survey.shot_count);
 }
 
 /* Shots that came to nothing, in a work that ended all the same. */
 static size_t bad_shots(const struct driver *driver)
 {
-    const struct book *book = &driver->book;
-    size_t *good = book_wave(book) ? book_holders(book, false) : NULL, bad = 0;
-    for (size_t i = 0; good && i < book_wave(book)->shot_count; i++)
+    const struct roll *roll = &driver->roll;
+    size_t *good = roll_wave(roll) ? roll_holders(roll, false) : NULL, bad = 0;
+    for (size_t i = 0; good && i < roll_wave(roll)->shot_count; i++)
         bad += good[i] == SIZE_MAX;
     free(good);
     return bad;
@@ -315,7 +315,7 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
         survey_open(driver->survey_path, SURVEY_CHECK, NULL, &driver->survey, ret_error) < 0 ||
         operation_read(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
-    book_init(&driver->book, driver->survey.shot_count);
+    roll_init(&driver->roll, driver->survey.shot_count);
     driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};
     if (context->plan_only)
         return 0;
@@ -354,7 +354,7 @@ static void shots_close(struct driver *driver)
     loop_timer_remove(driver->timer);
     shots_wave_fini(&driver->digest.next);
     fwi_destroy(driver->fwi);
-    book_fini(&driver->book);
+    roll_fini(&driver->roll);
     order_costs_fini(&driver->costs);
     survey_close(&driver->survey);
     free(driver->bytes);

@@ -1,6 +1,6 @@
 /*
  * When a wave is through: which shots are in the sums that came home, what that comes to, and what is
- * next. Done in a thread beside the loop, which touches neither the book nor the inversion meanwhile.
+ * next. Done in a thread beside the loop, which touches neither the roll nor the inversion meanwhile.
  * Everything here can be done again by a later master, and comes out the same.
  */
 #include "config.h"
@@ -18,13 +18,13 @@
 #include "common/whole.h"
 #include "master/shots/shots_private.h"
 
-void shots_wave_fini(struct book_wave *wave)
+void shots_wave_fini(struct roll_wave *wave)
 {
     free(wave->purpose);
     free(wave->shots);
     free(wave->files);
     free(wave->settings);
-    *wave = (struct book_wave){0};
+    *wave = (struct roll_wave){0};
 }
 
 /* --- the sums that came home --- */
@@ -43,11 +43,11 @@ static void sums_fini(struct sums *sums)
 
 static int sums_find(const struct driver *driver, struct sums *sums, struct error *ret_error)
 {
-    const struct book *book = &driver->book;
-    size_t first = book_wave(book)->first;
-    sums->paths = calloc(book->task_count - first + 1, sizeof(*sums->paths));
-    for (size_t t = first; sums->paths && t < book->task_count; t++) {
-        if (!book->tasks[t].holder || book->tasks[t].status != RESULT_OK)
+    const struct roll *roll = &driver->roll;
+    size_t first = roll_wave(roll)->first;
+    sums->paths = calloc(roll->task_count - first + 1, sizeof(*sums->paths));
+    for (size_t t = first; sums->paths && t < roll->task_count; t++) {
+        if (!roll->tasks[t].holder || roll->tasks[t].status != RESULT_OK)
             continue;
         char *path = shots_output_path(driver, t + 1, SHOT_SUM_FILE);
         if (!path)
@@ -63,25 +63,25 @@ static int sums_find(const struct driver *driver, struct sums *sums, struct erro
 /* Which attempts are in these files: that alone counts. */
 static int sums_compare(struct driver *driver, const struct sums *sums, struct error *ret_error)
 {
-    struct book *book = &driver->book;
+    struct roll *roll = &driver->roll;
     struct sum_reader *reader =
         sums->count ? sum_reader_open(sums->paths, sums->count, ret_error) : NULL;
     if (sums->count && !reader)
         return -1;
-    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
-        const struct attempt_id id = {.task = t + 1, .attempt = book->tasks[t].attempt};
-        if (!book->tasks[t].holder)
-            book->tasks[t].taken = reader && sum_names_have(sum_reader_names(reader), id);
+    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
+        const struct attempt_id id = {.task = t + 1, .attempt = roll->tasks[t].attempt};
+        if (!roll->tasks[t].holder)
+            roll->tasks[t].taken = reader && sum_names_have(sum_reader_names(reader), id);
     }
     sum_reader_close(reader);
     return 0;
 }
 
 /* Whether this shot was computed once, so that its arrays are lost. */
-static bool was_computed(const struct book *book, size_t shot)
+static bool was_computed(const struct roll *roll, size_t shot)
 {
-    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
-        const struct book_task *task = &book->tasks[t];
+    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
+        const struct roll_task *task = &roll->tasks[t];
         for (size_t i = 0; task->status == RESULT_OK && i < task->shot_count; i++)
             if (task->shots[i] == shot)
                 return true;
@@ -91,9 +91,9 @@ static bool was_computed(const struct book *book, size_t shot)
 
 static bool has_lost(const struct driver *driver, const size_t *holders)
 {
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     for (size_t i = 0; i < wave->shot_count; i++)
-        if (holders[i] == SIZE_MAX && was_computed(&driver->book, wave->shots[i]))
+        if (holders[i] == SIZE_MAX && was_computed(&driver->roll, wave->shots[i]))
             return true;
     return false;
 }
@@ -118,7 +118,7 @@ static float *sums_read(const struct driver *driver, const struct sums *sums, co
 static size_t left_out(const struct driver *driver, const size_t *holders)
 {
     size_t count = 0;
-    for (size_t i = 0; i < book_wave(&driver->book)->shot_count; i++)
+    for (size_t i = 0; i < roll_wave(&driver->roll)->shot_count; i++)
         count += holders[i] == SIZE_MAX;
     return count;
 }
@@ -126,12 +126,12 @@ static size_t left_out(const struct driver *driver, const size_t *holders)
 /* Of all shots that are in; each task's is shared by its shots. *ret_misfits (shot_count) may be NULL. */
 static double misfit_of(const struct driver *driver, const size_t *holders, double *ret_misfits)
 {
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     double sum = 0;
     for (size_t i = 0; i < wave->shot_count; i++) {
         double misfit = NAN;
         if (holders[i] != SIZE_MAX) {
-            const struct book_task *task = &driver->book.tasks[holders[i]];
+            const struct roll_task *task = &driver->roll.tasks[holders[i]];
             misfit = task->misfit / (double)task->shot_count;
         }
         sum += isnan(misfit) ? 0 : misfit;
@@ -162,7 +162,7 @@ static int finish_single(struct driver *driver, const struct sums *sums, const s
                          struct error *ret_error)
 {
     struct shots_digest *digest = &driver->digest;
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     size_t gone = left_out(driver, holders);
     if (gone == wave->shot_count)
         return error_set(ret_error, ERROR_TASKS,
@@ -218,7 +218,7 @@ static int fwi_begin(struct driver *driver, struct error *ret_error)
     free(mask);
     if (!driver->fwi)
         return -1;
-    uint64_t wave = book_wave_number(&driver->book);
+    uint64_t wave = roll_wave_number(&driver->roll);
     char *path = wave ? state_path(driver, wave) : NULL;
     if (wave && !path)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
@@ -240,7 +240,7 @@ static char *settings_print(const struct fwi_request *request)
     return copy;
 }
 
-static int model_hand_on(struct driver *driver, const double *velocity, struct book_wave *wave,
+static int model_hand_on(struct driver *driver, const double *velocity, struct roll_wave *wave,
                          struct error *ret_error)
 {
     size_t points = grid_size(&driver->survey.grid);
@@ -259,11 +259,11 @@ static int model_hand_on(struct driver *driver, const double *velocity, struct b
 static int request_take(struct driver *driver, const struct fwi_request *request,
                         struct error *ret_error)
 {
-    uint64_t number = book_wave_number(&driver->book) + 1;
+    uint64_t number = roll_wave_number(&driver->roll) + 1;
     char *path = state_path(driver, number);
     char *old = number > 2 ? state_path(driver, number - 2) : NULL;
-    struct book_wave *wave = &driver->digest.next;
-    *wave = (struct book_wave){.operation = request->operation,
+    struct roll_wave *wave = &driver->digest.next;
+    *wave = (struct roll_wave){.operation = request->operation,
                                .purpose = strdup(request->purpose),
                                .iteration = request->iteration,
                                .min_hz = request->min_hz,
@@ -301,10 +301,10 @@ static int model_write(const struct driver *driver, const char *what, struct err
     return rc;
 }
 
-/* NAME.fwi.csv: what every wave came to. Written anew each time, from the book alone. */
+/* NAME.fwi.csv: what every wave came to. Written anew each time, from the roll alone. */
 static int history_write(const struct driver *driver, struct error *ret_error)
 {
-    const struct book *book = &driver->book;
+    const struct roll *roll = &driver->roll;
     char *path = NULL;
     struct whole whole;
     if (asprintf(&path, "%s.fwi.csv", driver->output_base) < 0)
@@ -314,13 +314,13 @@ static int history_write(const struct driver *driver, struct error *ret_error)
     if (rc < 0)
         return -1;
     fputs("wave,iteration,purpose,min_hz,max_hz,shots,failed,misfit\n", whole.stream);
-    for (size_t w = 0; w < book->wave_count; w++) {
-        const struct book_wave *wave = &book->waves[w];
-        size_t end = w + 1 < book->wave_count ? book->waves[w + 1].first : book->task_count;
+    for (size_t w = 0; w < roll->wave_count; w++) {
+        const struct roll_wave *wave = &roll->waves[w];
+        size_t end = w + 1 < roll->wave_count ? roll->waves[w + 1].first : roll->task_count;
         double misfit = 0;
         size_t good = 0;
         for (size_t t = wave->first; t < end; t++) {
-            const struct book_task *task = &book->tasks[t];
+            const struct roll_task *task = &roll->tasks[t];
             bool counts = !task->holder && task->status == RESULT_OK &&
                           (task->taken || wave->operation == SHOT_MISFIT ||
                            wave->operation == SHOT_SOURCE);
@@ -355,13 +355,13 @@ static int iteration_report(struct driver *driver, struct error *ret_error)
 /* The extras of all good tasks, in their order. Borrowed texts; caller frees the list. */
 static const char **extras_of(const struct driver *driver, size_t *ret_count)
 {
-    const struct book *book = &driver->book;
-    size_t first = book_wave(book)->first;
-    const char **extras = calloc(book->task_count - first + 1, sizeof(*extras));
+    const struct roll *roll = &driver->roll;
+    size_t first = roll_wave(roll)->first;
+    const char **extras = calloc(roll->task_count - first + 1, sizeof(*extras));
     *ret_count = 0;
-    for (size_t t = first; extras && t < book->task_count; t++)
-        if (!book->tasks[t].holder && book->tasks[t].status == RESULT_OK)
-            extras[(*ret_count)++] = book->tasks[t].extra;
+    for (size_t t = first; extras && t < roll->task_count; t++)
+        if (!roll->tasks[t].holder && roll->tasks[t].status == RESULT_OK)
+            extras[(*ret_count)++] = roll->tasks[t].extra;
     return extras;
 }
 
@@ -369,7 +369,7 @@ static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
                                const size_t *holders, struct fwi_request *ret_request,
                                struct error *ret_error)
 {
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     double *misfits = calloc(wave->shot_count + 1, sizeof(*misfits));
     size_t extras;
     const char **texts = extras_of(driver, &extras);
@@ -422,7 +422,7 @@ static int digest_make(struct driver *driver, struct error *ret_error)
     int rc = summed ? sums_find(driver, &sums, ret_error) : 0;
     if (rc == 0 && summed)
         rc = sums_compare(driver, &sums, ret_error);
-    if (rc == 0 && !(holders = book_holders(&driver->book, summed)))
+    if (rc == 0 && !(holders = roll_holders(&driver->roll, summed)))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots");
     if (rc == 0 && summed && has_lost(driver, holders))
         driver->digest.verdict = SHOTS_MISSING;
@@ -438,9 +438,9 @@ static int digest_make(struct driver *driver, struct error *ret_error)
 
 void shots_sums_remove(const struct driver *driver, size_t wave)
 {
-    const struct book *book = &driver->book;
-    for (size_t t = book->waves[wave].first; t < book->task_count; t++) {
-        char *path = book->tasks[t].holder && book->tasks[t].wave == wave
+    const struct roll *roll = &driver->roll;
+    for (size_t t = roll->waves[wave].first; t < roll->task_count; t++) {
+        char *path = roll->tasks[t].holder && roll->tasks[t].wave == wave
                          ? shots_output_path(driver, t + 1, SHOT_SUM_FILE)
                          : NULL;
         if (path)
@@ -451,7 +451,7 @@ void shots_sums_remove(const struct driver *driver, size_t wave)
 
 /* --- the first wave --- */
 
-static int single_wave(const struct driver *driver, struct book_wave *wave)
+static int single_wave(const struct driver *driver, struct roll_wave *wave)
 {
     static const enum shot_operation operations[] = {[SURVEY_MODEL] = SHOT_MODEL,
                                                      [SURVEY_BORN] = SHOT_BORN,
@@ -459,7 +459,7 @@ static int single_wave(const struct driver *driver, struct book_wave *wave)
                                                      [SURVEY_GRADIENT] = SHOT_GRADIENT};
     static const char *const purposes[] = {"data", "linearised data", "image", "gradient"};
     size_t count = driver->survey.shot_count;
-    *wave = (struct book_wave){.operation = operations[driver->operation],
+    *wave = (struct roll_wave){.operation = operations[driver->operation],
                                .purpose = strdup(purposes[driver->operation]),
                                .max_hz = INFINITY,
                                .shots = calloc(count + 1, sizeof(size_t)),
@@ -491,7 +491,7 @@ void shots_digest_work(void *context)
     digest->error = (struct error){0};
     digest->told = false;
     digest->notice[0] = '\0';
-    if ((book_wave(&driver->book) ? digest_make(driver, &digest->error)
+    if ((roll_wave(&driver->roll) ? digest_make(driver, &digest->error)
                                   : first_wave(driver, &digest->error)) < 0)
         digest->verdict = SHOTS_BROKEN;
 }

@@ -96,7 +96,7 @@ static bool is_name(const char *name)
                size;
 }
 
-static int file_add(struct book_wave *wave, const char *name, const uint8_t *hash,
+static int file_add(struct roll_wave *wave, const char *name, const uint8_t *hash,
                     struct error *ret_error)
 {
     if (!is_name(name))
@@ -129,7 +129,7 @@ static int file_add(struct book_wave *wave, const char *name, const uint8_t *has
 }
 
 /* All that the farm's manifest has, but the survey and its velocity. */
-static int files_carry(struct driver *driver, const char *velocity, struct book_wave *wave,
+static int files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
                        struct error *ret_error)
 {
     size_t count;
@@ -148,11 +148,15 @@ static int files_carry(struct driver *driver, const char *velocity, struct book_
     return 0;
 }
 
-/* Every text that is a relative path of one of the survey's files becomes its name. */
+/* Every text that is a relative path of one of the survey's files, or a glob of some, becomes a name. */
 static void paths_flatten(cJSON *item, const struct survey_file *files, size_t count)
 {
     for (; item; item = item->next) {
         paths_flatten(item->child, files, count);
+        bool glob = cJSON_IsString(item) && item->valuestring[0] != '/' &&
+                    strpbrk(item->valuestring, "*?[");
+        if (glob)
+            cJSON_SetValuestring(item, name_of(item->valuestring));
         for (size_t i = 1; cJSON_IsString(item) && i < count; i++)
             if (files[i].path[0] != '/' && strcmp(item->valuestring, files[i].path) == 0) {
                 cJSON_SetValuestring(item, name_of(files[i].path));
@@ -171,8 +175,8 @@ static void step_fix(const struct driver *driver, cJSON *root)
     double dt_s = survey_dt(&driver->survey);
     if (most > driver->survey.velocity_max_m_s)
         dt_s *= driver->survey.velocity_max_m_s / most;
-    cJSON_DeleteItemFromObjectCaseSensitive(numerics, "dt_s");
-    cJSON_AddNumberToObject(numerics, "dt_s", dt_s);
+    cJSON_DeleteItemFromObjectCaseSensitive(numerics, "dt_ms");
+    cJSON_AddNumberToObject(numerics, "dt_ms", 1e3 * dt_s);
 }
 
 static cJSON *survey_change(const struct driver *driver, const char *velocity)
@@ -212,7 +216,7 @@ static int survey_write(const struct driver *driver, const char *velocity, const
 }
 
 /* Put all files of a folder into the store, and remove it. */
-static int folder_put(struct driver *driver, const char *folder, struct book_wave *wave,
+static int folder_put(struct driver *driver, const char *folder, struct roll_wave *wave,
                       struct error *ret_error)
 {
     struct dirent **entries = NULL;
@@ -238,7 +242,7 @@ static int folder_put(struct driver *driver, const char *folder, struct book_wav
 }
 
 static int survey_fill(struct driver *driver, const float *velocity, const char *folder,
-                       struct book_wave *wave, struct error *ret_error)
+                       struct roll_wave *wave, struct error *ret_error)
 {
     char path[4096], name[4096], survey[4096];
     struct survey raw = driver->survey;
@@ -258,7 +262,7 @@ static int survey_fill(struct driver *driver, const float *velocity, const char 
     return files_carry(driver, old, wave, ret_error);
 }
 
-int shots_survey_make(struct driver *driver, const float *velocity, struct book_wave *wave,
+int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
                       struct error *ret_error)
 {
     char *folder = NULL;

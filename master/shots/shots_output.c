@@ -120,13 +120,13 @@ static int gathers_join_all(const struct driver *driver, const struct paths *pat
 
 int shots_gathers_write(const struct driver *driver, struct error *ret_error)
 {
-    const struct book *book = &driver->book;
+    const struct roll *roll = &driver->roll;
     struct paths paths = {0};
     int rc = 0;
     if (!driver->one_file)
         return 0;
-    for (size_t t = book_wave(book)->first; rc == 0 && t < book->task_count; t++)
-        if (book->tasks[t].status == RESULT_OK)
+    for (size_t t = roll_wave(roll)->first; rc == 0 && t < roll->task_count; t++)
+        if (roll->tasks[t].status == RESULT_OK)
             rc = paths_of_task(driver, t + 1, &paths);
     if (rc < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for the list of gathers");
@@ -156,11 +156,11 @@ static void shot_put(const struct driver *driver, size_t shot, struct buf *text)
 }
 
 /* Why nothing came of a shot: the sentence of the last task that had it. */
-static const char *reason_of(const struct book *book, size_t shot)
+static const char *reason_of(const struct roll *roll, size_t shot)
 {
     const char *reason = "it was not waited for";
-    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
-        const struct book_task *task = &book->tasks[t];
+    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
+        const struct roll_task *task = &roll->tasks[t];
         for (size_t i = 0; i < task->shot_count; i++)
             if (task->shots[i] == shot && task->status != RESULT_CANCELLED && task->error)
                 reason = task->error;
@@ -170,7 +170,7 @@ static const char *reason_of(const struct book *book, size_t shot)
 
 static void list_print(const struct driver *driver, const size_t *holders, struct buf *text)
 {
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     const char *comma = "";
     buf_printf(text, "{\"operation\":\"%s\",\"shots\":[", shot_operation_name(wave->operation));
     for (size_t i = 0; i < wave->shot_count; i++) {
@@ -185,7 +185,7 @@ static void list_print(const struct driver *driver, const size_t *holders, struc
     for (size_t i = 0; i < wave->shot_count; i++) {
         if (holders[i] != SIZE_MAX)
             continue;
-        const char *reason = reason_of(&driver->book, wave->shots[i]);
+        const char *reason = reason_of(&driver->roll, wave->shots[i]);
         buf_printf(text, "%s{\"shot\":", comma);
         shot_put(driver, wave->shots[i], text);
         buf_append_text(text, ",\"why\":");

@@ -19,7 +19,7 @@
 #include "common/loop.h"
 #include "common/seismic/survey.h"
 #include "master/driver.h"
-#include "master/shots/book.h"
+#include "master/shots/roll.h"
 #include "master/shots/fwi.h"
 #include "master/shots/order.h"
 
@@ -37,7 +37,7 @@ struct shots_digest {
     struct errand *errand; /* NULL in plan_only */
     bool done;             /* a verdict is there */
     enum shots_verdict verdict;
-    struct book_wave next; /* owned */
+    struct roll_wave next; /* owned */
     char text[ERROR_TEXT_MAX];
     struct error error;
     struct driver_estimate estimate;
@@ -60,7 +60,7 @@ struct driver {
     uint64_t *bytes;      /* of each shot, that its operation needs; 0: not known */
     uint64_t *bytes_less; /* the same without a gradient */
 
-    struct book book;
+    struct roll roll;
     uint64_t handed_out; /* tasks that `next` has given */
     uint64_t durable;    /* sequence number up to which the journal is */
     uint64_t noted;      /* that of the last note */
@@ -106,7 +106,7 @@ int shots_files(const struct driver *driver,
                 void *context, struct error *ret_error);
 /* Write the survey whose velocity is `velocity` (floats on the grid) with all files that it names, put
  * them into the store, and list them in wave->files (wave->file_count of them, allocated). */
-int shots_survey_make(struct driver *driver, const float *velocity, struct book_wave *wave,
+int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
                       struct error *ret_error);
 
 /* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning. In a
@@ -115,7 +115,7 @@ void shots_digest_work(void *context);
 /* Remove the collected sums of a wave (index) that is done with. */
 void shots_sums_remove(const struct driver *driver, size_t wave);
 /* Free what a wave that was not noted owns. */
-void shots_wave_fini(struct book_wave *wave);
+void shots_wave_fini(struct roll_wave *wave);
 
 /* shots_output.c */
 /* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without memory. */

@@ -1,4 +1,4 @@
-/* Payloads: what a worker is told of a task, from the book alone. */
+/* Payloads: what a worker is told of a task, from the roll alone. */
 #include "config.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ size_t shots_arrays(const struct driver *driver, enum shot_operation operation,
 bool shots_sums(const struct driver *driver)
 {
     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1];
-    return shots_arrays(driver, book_wave(&driver->book)->operation, arrays) > 0;
+    return shots_arrays(driver, roll_wave(&driver->roll)->operation, arrays) > 0;
 }
 
 /* Shots that are fired as one get random signs (Krebs et al. 2009, doi:10.1190/1.3230502), from the
@@ -39,7 +39,7 @@ static double weight_of(const struct driver *driver, size_t wave, size_t shot)
     return (z ^ (z >> 31)) & 1 ? 1 : -1;
 }
 
-static uint64_t memory_of(const struct driver *driver, const struct book_task *task,
+static uint64_t memory_of(const struct driver *driver, const struct roll_task *task,
                           enum shot_operation operation)
 {
     bool backwards = operation == SHOT_RTM || operation == SHOT_GRADIENT;
@@ -51,10 +51,10 @@ static uint64_t memory_of(const struct driver *driver, const struct book_task *t
     return most;
 }
 
-static int encode_shots(struct driver *driver, const struct book_task *task,
+static int encode_shots(struct driver *driver, const struct roll_task *task,
                         struct buf *payload, struct error *ret_error)
 {
-    const struct book_wave *wave = &driver->book.waves[task->wave];
+    const struct roll_wave *wave = &driver->roll.waves[task->wave];
     struct shot_task said = {.operation = wave->operation,
                              .exact = driver->exact,
                              .shot_count = task->shot_count,
@@ -82,7 +82,7 @@ static int encode_shots(struct driver *driver, const struct book_task *task,
     return rc;
 }
 
-static int encode_collect(const struct driver *driver, const struct book_task *task,
+static int encode_collect(const struct driver *driver, const struct roll_task *task,
                           struct buf *payload, struct error *ret_error)
 {
     const struct shot_task said = {.operation = SHOT_COLLECT,
@@ -97,7 +97,7 @@ static int encode_collect(const struct driver *driver, const struct book_task *t
 
 int shots_payload(struct driver *driver, uint64_t task, struct buf *payload)
 {
-    const struct book_task *found = book_task(&driver->book, task);
+    const struct roll_task *found = roll_task(&driver->roll, task);
     struct error error;
     if (!found)
         return -1;

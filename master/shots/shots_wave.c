@@ -42,7 +42,7 @@ static int tasks_note(struct driver *driver, const size_t *shots, const size_t *
 {
     struct buf note;
     buf_init(&note, NOTE_MAX);
-    book_note_tasks(shots, sizes, count, &note);
+    roll_note_tasks(shots, sizes, count, &note);
     int rc = shots_note(driver, &note);
     buf_fini(&note);
     return rc;
@@ -62,7 +62,7 @@ static int encoded_note(struct driver *driver, const size_t *shots, size_t count
     size_t together = driver->survey.batch.encoded, tasks = (count + together - 1) / together;
     size_t *order = calloc(count + 1, sizeof(*order));
     size_t *sizes = calloc(tasks + 1, sizeof(*sizes));
-    uint64_t random = driver->survey.batch.seed + book_wave_number(&driver->book);
+    uint64_t random = driver->survey.batch.seed + roll_wave_number(&driver->roll);
     int rc = -1;
     for (size_t i = 0; order && sizes && i < count; i++) {
         size_t at = (size_t)(random_next(&random) % (i + 1)); /* Fisher and Yates */
@@ -116,13 +116,13 @@ static uint32_t slots_planned(const struct driver *driver, uint32_t slots)
 
 static void wave_tell(const struct driver *driver)
 {
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     struct driver_estimate estimate = driver->digest.estimate;
     if (driver->operation != SURVEY_FWI || !driver->context.estimate)
         return;
-    estimate.wave = book_wave_number(&driver->book);
+    estimate.wave = roll_wave_number(&driver->roll);
     estimate.first = wave->first + 1;
-    estimate.runs = driver->book.task_count - wave->first;
+    estimate.runs = driver->roll.task_count - wave->first;
     estimate.purpose = wave->purpose;
     estimate.iteration = wave->iteration;
     driver->context.estimate(driver->context.wake_context, &estimate);
@@ -130,7 +130,7 @@ static void wave_tell(const struct driver *driver)
 
 static bool wave_begin(struct driver *driver, uint32_t slots)
 {
-    const struct book_wave *wave = book_wave(&driver->book);
+    const struct roll_wave *wave = roll_wave(&driver->roll);
     if (slots == 0)
         return false; /* how many there are says how shots are shared out */
     driver->rounds = 0;
@@ -142,9 +142,9 @@ static bool wave_begin(struct driver *driver, uint32_t slots)
 
 static bool is_held(const struct driver *driver)
 {
-    const struct book *book = &driver->book;
-    for (size_t t = book_wave(book)->first; t < book->task_count; t++)
-        if (book->tasks[t].held_by)
+    const struct roll *roll = &driver->roll;
+    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++)
+        if (roll->tasks[t].held_by)
             return true;
     return false;
 }
@@ -155,7 +155,7 @@ static bool collect_begin(struct driver *driver)
     size_t count;
     struct error error;
     buf_init(&note, NOTE_MAX);
-    int rc = book_note_collect(&driver->book, &note, &count);
+    int rc = roll_note_collect(&driver->roll, &note, &count);
     if (rc < 0) {
         error_set(&error, ERROR_SYSTEM, "no memory for collecting the sums");
         shots_fail(driver, &error);
@@ -169,10 +169,10 @@ static bool collect_begin(struct driver *driver)
 /* Shots whose arrays are gone with those who held them: another round. */
 static bool missing_begin(struct driver *driver, uint32_t slots)
 {
-    const struct book *book = &driver->book;
-    const struct book_wave *wave = book_wave(book);
-    size_t *holders = book_holders(book, true);
-    size_t *computed = book_holders(book, false), *shots = NULL, count = 0;
+    const struct roll *roll = &driver->roll;
+    const struct roll_wave *wave = roll_wave(roll);
+    size_t *holders = roll_holders(roll, true);
+    size_t *computed = roll_holders(roll, false), *shots = NULL, count = 0;
     struct error error;
     if (holders && computed && (shots = calloc(wave->shot_count + 1, sizeof(*shots))))
         for (size_t i = 0; i < wave->shot_count; i++)
@@ -210,8 +210,8 @@ static bool wave_note(struct driver *driver)
 {
     struct buf note;
     buf_init(&note, NOTE_MAX);
-    book_note_wave(&driver->digest.next, &note);
-    size_t before = driver->book.wave_count;
+    roll_note_wave(&driver->digest.next, &note);
+    size_t before = driver->roll.wave_count;
     int rc = shots_note(driver, &note);
     buf_fini(&note);
     shots_wave_fini(&driver->digest.next);
@@ -226,7 +226,7 @@ static bool finish(struct driver *driver)
 {
     struct buf note;
     buf_init(&note, NOTE_MAX);
-    book_note_finished(driver->digest.text, &note);
+    roll_note_finished(driver->digest.text, &note);
     int rc = shots_note(driver, &note);
     buf_fini(&note);
     if (rc < 0)
@@ -263,19 +263,19 @@ static bool digest_begin(struct driver *driver)
 
 bool shots_advance(struct driver *driver, uint32_t slots)
 {
-    const struct book *book = &driver->book;
-    const struct book_wave *wave = book_wave(book);
+    const struct roll *roll = &driver->roll;
+    const struct roll_wave *wave = roll_wave(roll);
     if (driver->digest.done)
         return conclude(driver, slots);
-    if (book->finished) {
+    if (roll->finished) {
         driver->phase = SHOTS_FINISHED;
         return true;
     }
-    if (wave && book->task_count == wave->first)
+    if (wave && roll->task_count == wave->first)
         return wave_begin(driver, slots);
     if (wave && shots_sums(driver) && !wave->collecting && is_held(driver))
         return collect_begin(driver);
-    if (wave && driver->durable < book_sequence(book))
+    if (wave && driver->durable < roll_sequence(roll))
         return false; /* files are in their places when the journal has the results */
     return digest_begin(driver);
 }
@@ -284,12 +284,12 @@ bool shots_advance(struct driver *driver, uint32_t slots)
 
 bool shots_holders_ready(struct driver *driver)
 {
-    const struct book *book = &driver->book;
+    const struct roll *roll = &driver->roll;
     int64_t due_ns = driver->opened_ns + REJOIN_NS;
     if (clock_monotonic_ns() >= due_ns || !driver->context.is_here)
         return true;
-    for (size_t t = book->round; t < book->task_count; t++) {
-        const struct book_task *task = &book->tasks[t];
+    for (size_t t = roll->round; t < roll->task_count; t++) {
+        const struct roll_task *task = &roll->tasks[t];
         if (task->holder && !task->ended &&
             !driver->context.is_here(driver->context.wake_context, task->holder)) {
             wake_at(driver, due_ns);
@@ -301,14 +301,14 @@ bool shots_holders_ready(struct driver *driver)
 
 static void skip_all(struct driver *driver)
 {
-    size_t count = 0, end = driver->book.task_count;
-    for (size_t t = driver->book.round; t < end; t++)
-        count += !driver->book.tasks[t].ended;
+    size_t count = 0, end = driver->roll.task_count;
+    for (size_t t = driver->roll.round; t < end; t++)
+        count += !driver->roll.tasks[t].ended;
     shots_say(driver, "%zu %s not waited for any more (skip_ratio)", count,
               count == 1 ? "task is" : "tasks are");
     driver->skip_due_ns = INT64_MAX;
-    for (size_t t = driver->book.round; t < end; t++)
-        if (!driver->book.tasks[t].ended)
+    for (size_t t = driver->roll.round; t < end; t++)
+        if (!driver->roll.tasks[t].ended)
             driver->context.cancel(driver->context.wake_context, t + 1);
 }
 
@@ -317,8 +317,8 @@ static int64_t patience_ns(const struct driver *driver)
 {
     double sum = 0;
     size_t count = 0;
-    for (size_t t = book_wave(&driver->book)->first; t < driver->book.task_count; t++) {
-        double seconds = driver->book.tasks[t].seconds;
+    for (size_t t = roll_wave(&driver->roll)->first; t < driver->roll.task_count; t++) {
+        double seconds = driver->roll.tasks[t].seconds;
         sum += isnan(seconds) ? 0 : seconds;
         count += !isnan(seconds);
     }
@@ -328,16 +328,16 @@ static int64_t patience_ns(const struct driver *driver)
 
 void shots_look_at_skips(struct driver *driver)
 {
-    const struct book *book = &driver->book;
-    const struct book_wave *wave = book_wave(book);
+    const struct roll *roll = &driver->roll;
+    const struct roll_wave *wave = roll_wave(roll);
     size_t open = 0, bad = 0;
     if (!(driver->skip_ratio > 0) || !wave || wave->collecting || !driver->running ||
         wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN)
         return;
-    for (size_t t = book->round; t < book->task_count; t++) {
-        open += book->tasks[t].ended ? 0 : book->tasks[t].shot_count;
-        bad += book->tasks[t].ended && book->tasks[t].status != RESULT_OK
-                   ? book->tasks[t].shot_count
+    for (size_t t = roll->round; t < roll->task_count; t++) {
+        open += roll->tasks[t].ended ? 0 : roll->tasks[t].shot_count;
+        bad += roll->tasks[t].ended && roll->tasks[t].status != RESULT_OK
+                   ? roll->tasks[t].shot_count
                    : 0;
     }
     if (open == 0 || (double)(open + bad) > driver->skip_ratio * (double)wave->shot_count)

@@ -9,7 +9,7 @@
 
 #include "common/json.h"
 #include "common/store.h"
-#include "master/shots/book_private.h"
+#include "master/shots/roll_private.h"
 
 #define HOLDER_DIGITS 16
 
@@ -34,7 +34,7 @@ static void put_files(struct buf *note, const struct shot_file *files, size_t co
     buf_append_text(note, "}");
 }
 
-int book_note_wave(const struct book_wave *wave, struct buf *note)
+int roll_note_wave(const struct roll_wave *wave, struct buf *note)
 {
     buf_printf(note, "{\"wave\":{\"operation\":\"%s\",\"purpose\":",
                shot_operation_name(wave->operation));
@@ -53,7 +53,7 @@ int book_note_wave(const struct book_wave *wave, struct buf *note)
     return buf_failed(note) ? -1 : 0;
 }
 
-int book_note_tasks(const size_t *shots, const size_t *sizes, size_t count, struct buf *note)
+int roll_note_tasks(const size_t *shots, const size_t *sizes, size_t count, struct buf *note)
 {
     buf_append_text(note, "{\"tasks\":[");
     for (size_t i = 0; i < count; shots += sizes[i], i++) {
@@ -64,7 +64,7 @@ int book_note_tasks(const size_t *shots, const size_t *sizes, size_t count, stru
     return buf_failed(note) ? -1 : 0;
 }
 
-int book_note_finished(const char *sentence, struct buf *note)
+int roll_note_finished(const char *sentence, struct buf *note)
 {
     buf_append_text(note, "{\"finished\":");
     json_put_text(note, sentence, strlen(sentence));
@@ -73,12 +73,12 @@ int book_note_finished(const char *sentence, struct buf *note)
 }
 
 /* All attempts that one process holds. */
-static void put_holder(const struct book *book, uint64_t holder, struct buf *note)
+static void put_holder(const struct roll *roll, uint64_t holder, struct buf *note)
 {
     const char *comma = "";
     buf_printf(note, "[\"%016" PRIx64 "\",[", holder);
-    for (size_t t = book_wave(book)->first; t < book->task_count; t++) {
-        const struct book_task *task = &book->tasks[t];
+    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
+        const struct roll_task *task = &roll->tasks[t];
         if (task->held_by != holder)
             continue;
         buf_printf(note, "%s[%zu,%u]", comma, t + 1, task->attempt);
@@ -93,22 +93,22 @@ static int by_number(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-int book_note_collect(const struct book *book, struct buf *note, size_t *ret_count)
+int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_count)
 {
-    size_t first = book_wave(book)->first, count = 0, put = 0;
-    uint64_t *holders = calloc(book->task_count - first + 1, sizeof(*holders));
+    size_t first = roll_wave(roll)->first, count = 0, put = 0;
+    uint64_t *holders = calloc(roll->task_count - first + 1, sizeof(*holders));
     if (!holders)
         return -1;
-    for (size_t t = first; t < book->task_count; t++)
-        if (book->tasks[t].held_by)
-            holders[count++] = book->tasks[t].held_by;
+    for (size_t t = first; t < roll->task_count; t++)
+        if (roll->tasks[t].held_by)
+            holders[count++] = roll->tasks[t].held_by;
     qsort(holders, count, sizeof(*holders), by_number);
     buf_append_text(note, "{\"collect\":[");
     for (size_t i = 0; i < count; i++) {
         if (i && holders[i] == holders[i - 1])
             continue;
         buf_append_text(note, put++ ? "," : "");
-        put_holder(book, holders[i], note);
+        put_holder(roll, holders[i], note);
     }
     buf_append_text(note, "]}");
     free(holders);
@@ -126,7 +126,7 @@ static int refuse(struct error *ret_error, const char *what)
 
 static int no_memory(struct error *ret_error)
 {
-    return error_set(ret_error, ERROR_SYSTEM, "no memory for the book of shots");
+    return error_set(ret_error, ERROR_SYSTEM, "no memory for the roll of shots");
 }
 
 /* A list of shots, each below `limit`. */
@@ -160,7 +160,7 @@ static bool are_rising(const size_t *shots, size_t count)
     return true;
 }
 
-static int read_files(const cJSON *object, struct book_wave *wave)
+static int read_files(const cJSON *object, struct roll_wave *wave)
 {
     const cJSON *item;
     size_t count = object ? (size_t)cJSON_GetArraySize(object) : 0;
@@ -188,7 +188,7 @@ static int read_operation(const char *name, enum shot_operation *ret_operation)
     return -1;
 }
 
-static int read_wave(const cJSON *object, size_t limit, struct book_wave *wave)
+static int read_wave(const cJSON *object, size_t limit, struct roll_wave *wave)
 {
     const cJSON *band = json_member(object, "band_hz");
     const cJSON *low = cJSON_GetArrayItem(band, 0), *high = cJSON_GetArrayItem(band, 1);
@@ -215,68 +215,68 @@ static int read_wave(const cJSON *object, size_t limit, struct book_wave *wave)
     return failed ? -1 : 0;
 }
 
-static int take_wave(struct book *book, const cJSON *object, struct error *ret_error)
+static int take_wave(struct roll *roll, const cJSON *object, struct error *ret_error)
 {
-    struct book_wave wave = {.first = book->task_count};
-    if (book->wave_count == book->wave_capacity) {
-        size_t capacity = book->wave_capacity ? 2 * book->wave_capacity : 16;
-        struct book_wave *waves = reallocarray(book->waves, capacity, sizeof(*waves));
+    struct roll_wave wave = {.first = roll->task_count};
+    if (roll->wave_count == roll->wave_capacity) {
+        size_t capacity = roll->wave_capacity ? 2 * roll->wave_capacity : 16;
+        struct roll_wave *waves = reallocarray(roll->waves, capacity, sizeof(*waves));
         if (!waves)
             return no_memory(ret_error);
-        book->waves = waves;
-        book->wave_capacity = capacity;
+        roll->waves = waves;
+        roll->wave_capacity = capacity;
     }
-    if (read_wave(object, book->shots, &wave) < 0) {
-        book_wave_free(&wave);
+    if (read_wave(object, roll->shots, &wave) < 0) {
+        roll_wave_free(&wave);
         return refuse(ret_error, "a wave");
     }
-    book->waves[book->wave_count++] = wave;
-    book->round = book->task_count;
+    roll->waves[roll->wave_count++] = wave;
+    roll->round = roll->task_count;
     return 0;
 }
 
-static struct book_task *task_add(struct book *book)
+static struct roll_task *task_add(struct roll *roll)
 {
-    if (book->task_count == book->task_capacity) {
-        size_t capacity = book->task_capacity ? 2 * book->task_capacity : 64;
-        struct book_task *tasks = reallocarray(book->tasks, capacity, sizeof(*tasks));
+    if (roll->task_count == roll->task_capacity) {
+        size_t capacity = roll->task_capacity ? 2 * roll->task_capacity : 64;
+        struct roll_task *tasks = reallocarray(roll->tasks, capacity, sizeof(*tasks));
         if (!tasks)
             return NULL;
-        book->tasks = tasks;
-        book->task_capacity = capacity;
+        roll->tasks = tasks;
+        roll->task_capacity = capacity;
     }
-    struct book_task *task = &book->tasks[book->task_count++];
-    *task = (struct book_task){
-        .wave = book->wave_count - 1, .misfit = NAN, .norm = NAN, .seconds = NAN};
+    struct roll_task *task = &roll->tasks[roll->task_count++];
+    *task = (struct roll_task){
+        .wave = roll->wave_count - 1, .misfit = NAN, .norm = NAN, .seconds = NAN};
     return task;
 }
 
 /* Undo what a note that turned out bad has added. */
-static void tasks_drop(struct book *book, size_t count)
+static void tasks_drop(struct roll *roll, size_t count)
 {
-    while (book->task_count > count)
-        book_task_free(&book->tasks[--book->task_count]);
+    while (roll->task_count > count)
+        roll_task_free(&roll->tasks[--roll->task_count]);
 }
 
-static int take_tasks(struct book *book, const cJSON *list, struct error *ret_error)
+static int take_tasks(struct roll *roll, const cJSON *list, struct error *ret_error)
 {
-    size_t first = book->task_count;
+    size_t first = roll->task_count;
     const cJSON *item;
     cJSON_ArrayForEach(item, list)
     {
-        struct book_task *task = task_add(book);
-        if (!task || read_shots(item, book->shots, &task->shots, &task->shot_count) < 0) {
-            tasks_drop(book, first);
+        struct roll_task *task = task_add(roll);
+        if (!task || read_shots(item, roll->shots, &task->shots, &task->shot_count) < 0) {
+            tasks_drop(roll, first);
             return refuse(ret_error, "a round of shots");
         }
     }
-    book->round = first;
-    book_wave(book)->collecting = false;
+    roll->round = first;
+    roll_wave(roll)->collecting = false;
     return 0;
 }
 
-static int read_attempts(const struct book *book, size_t tasks, const cJSON *list,
-                         struct book_task *task)
+static int read_attempts(const struct roll *roll, size_t tasks, const cJSON *list,
+                         struct roll_task *task)
 {
     const cJSON *item;
     task->attempts = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*task->attempts));
@@ -287,7 +287,7 @@ static int read_attempts(const struct book *book, size_t tasks, const cJSON *lis
         const cJSON *number = cJSON_GetArrayItem(item, 0), *try = cJSON_GetArrayItem(item, 1);
         if (!json_is_integer(number) || !json_is_integer(try) || number->valuedouble < 1 ||
             number->valuedouble > (double)tasks ||
-            number->valuedouble <= (double)book_wave(book)->first)
+            number->valuedouble <= (double)roll_wave(roll)->first)
             return -1;
         task->attempts[task->attempt_count++] = (struct attempt_id){
             .task = (uint64_t)number->valuedouble, .attempt = (uint32_t)try->valuedouble};
@@ -295,50 +295,50 @@ static int read_attempts(const struct book *book, size_t tasks, const cJSON *lis
     return task->attempt_count ? 0 : -1;
 }
 
-static int take_collect(struct book *book, const cJSON *list, struct error *ret_error)
+static int take_collect(struct roll *roll, const cJSON *list, struct error *ret_error)
 {
-    size_t first = book->task_count;
+    size_t first = roll->task_count;
     const cJSON *item;
     cJSON_ArrayForEach(item, list)
     {
         const char *holder = cJSON_GetStringValue(cJSON_GetArrayItem(item, 0));
-        struct book_task *task = task_add(book);
+        struct roll_task *task = task_add(roll);
         if (!task || !holder || strlen(holder) != HOLDER_DIGITS ||
             !(task->holder = strtoull(holder, NULL, 16)) ||
-            read_attempts(book, first, cJSON_GetArrayItem(item, 1), task) < 0) {
-            tasks_drop(book, first);
+            read_attempts(roll, first, cJSON_GetArrayItem(item, 1), task) < 0) {
+            tasks_drop(roll, first);
             return refuse(ret_error, "a round that collects");
         }
     }
-    book->round = first;
-    book_wave(book)->collecting = true;
+    roll->round = first;
+    roll_wave(roll)->collecting = true;
     return 0;
 }
 
-static int take(struct book *book, const cJSON *note, struct error *ret_error)
+static int take(struct roll *roll, const cJSON *note, struct error *ret_error)
 {
     const cJSON *wave = json_member(note, "wave"), *tasks = json_member(note, "tasks");
     const cJSON *collect = json_member(note, "collect");
     const char *finished = cJSON_GetStringValue(json_member(note, "finished"));
     if (wave)
-        return take_wave(book, wave, ret_error);
-    if (tasks && book->wave_count)
-        return take_tasks(book, tasks, ret_error);
-    if (collect && book->wave_count)
-        return take_collect(book, collect, ret_error);
+        return take_wave(roll, wave, ret_error);
+    if (tasks && roll->wave_count)
+        return take_tasks(roll, tasks, ret_error);
+    if (collect && roll->wave_count)
+        return take_collect(roll, collect, ret_error);
     if (!finished)
         return refuse(ret_error, "one of an unknown kind");
-    free(book->finished);
-    book->finished = strdup(finished);
-    return book->finished ? 0 : no_memory(ret_error);
+    free(roll->finished);
+    roll->finished = strdup(finished);
+    return roll->finished ? 0 : no_memory(ret_error);
 }
 
-int book_take(struct book *book, const void *bytes, size_t size, struct error *ret_error)
+int roll_take(struct roll *roll, const void *bytes, size_t size, struct error *ret_error)
 {
     cJSON *note;
     if (json_parse(bytes, size, "a note of the journal", JSON_STRICT, &note, ret_error) < 0)
         return -1;
-    int rc = take(book, note, ret_error);
+    int rc = take(roll, note, ret_error);
     cJSON_Delete(note);
     return rc;
 }

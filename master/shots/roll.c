@@ -1,4 +1,4 @@
-/* Every change goes through book_take and book_end: see the header. */
+/* Every change goes through roll_take and roll_end: see the header. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -9,15 +9,15 @@
 
 #include "common/json.h"
 #include "common/store.h"
-#include "master/shots/book.h"
-#include "master/shots/book_private.h"
+#include "master/shots/roll.h"
+#include "master/shots/roll_private.h"
 
-void book_init(struct book *book, size_t shots)
+void roll_init(struct roll *roll, size_t shots)
 {
-    *book = (struct book){.shots = shots};
+    *roll = (struct roll){.shots = shots};
 }
 
-void book_wave_free(struct book_wave *wave)
+void roll_wave_free(struct roll_wave *wave)
 {
     free(wave->purpose);
     free(wave->shots);
@@ -25,7 +25,7 @@ void book_wave_free(struct book_wave *wave)
     free(wave->settings);
 }
 
-void book_task_free(struct book_task *task)
+void roll_task_free(struct roll_task *task)
 {
     free(task->shots);
     free(task->attempts);
@@ -33,53 +33,53 @@ void book_task_free(struct book_task *task)
     free(task->error);
 }
 
-void book_fini(struct book *book)
+void roll_fini(struct roll *roll)
 {
-    for (size_t i = 0; i < book->wave_count; i++)
-        book_wave_free(&book->waves[i]);
-    for (size_t i = 0; i < book->task_count; i++)
-        book_task_free(&book->tasks[i]);
-    free(book->waves);
-    free(book->tasks);
-    free(book->finished);
-    book_init(book, book->shots);
+    for (size_t i = 0; i < roll->wave_count; i++)
+        roll_wave_free(&roll->waves[i]);
+    for (size_t i = 0; i < roll->task_count; i++)
+        roll_task_free(&roll->tasks[i]);
+    free(roll->waves);
+    free(roll->tasks);
+    free(roll->finished);
+    roll_init(roll, roll->shots);
 }
 
-struct book_wave *book_wave(const struct book *book)
+struct roll_wave *roll_wave(const struct roll *roll)
 {
-    return book->wave_count ? &book->waves[book->wave_count - 1] : NULL;
+    return roll->wave_count ? &roll->waves[roll->wave_count - 1] : NULL;
 }
 
-uint64_t book_wave_number(const struct book *book)
+uint64_t roll_wave_number(const struct roll *roll)
 {
-    return book->wave_count;
+    return roll->wave_count;
 }
 
-struct book_task *book_task(const struct book *book, uint64_t task)
+struct roll_task *roll_task(const struct roll *roll, uint64_t task)
 {
-    return task - 1 < book->task_count ? &book->tasks[task - 1] : NULL;
+    return task - 1 < roll->task_count ? &roll->tasks[task - 1] : NULL;
 }
 
-size_t book_open(const struct book *book)
+size_t roll_open(const struct roll *roll)
 {
     size_t open = 0;
-    for (size_t i = book->round; i < book->task_count; i++)
-        open += !book->tasks[i].ended;
+    for (size_t i = roll->round; i < roll->task_count; i++)
+        open += !roll->tasks[i].ended;
     return open;
 }
 
-uint64_t book_sequence(const struct book *book)
+uint64_t roll_sequence(const struct roll *roll)
 {
-    const struct book_wave *wave = book_wave(book);
+    const struct roll_wave *wave = roll_wave(roll);
     uint64_t greatest = 0;
-    for (size_t i = wave ? wave->first : 0; i < book->task_count; i++)
-        if (book->tasks[i].sequence > greatest)
-            greatest = book->tasks[i].sequence;
+    for (size_t i = wave ? wave->first : 0; i < roll->task_count; i++)
+        if (roll->tasks[i].sequence > greatest)
+            greatest = roll->tasks[i].sequence;
     return greatest;
 }
 
 /* Where a shot stands in a wave; SIZE_MAX if it is none of it. */
-static size_t place_in(const struct book_wave *wave, size_t shot)
+static size_t place_in(const struct roll_wave *wave, size_t shot)
 {
     size_t low = 0, high = wave->shot_count;
     while (low < high) {
@@ -92,14 +92,14 @@ static size_t place_in(const struct book_wave *wave, size_t shot)
     return low < wave->shot_count && wave->shots[low] == shot ? low : SIZE_MAX;
 }
 
-size_t *book_holders(const struct book *book, bool need_arrays)
+size_t *roll_holders(const struct roll *roll, bool need_arrays)
 {
-    const struct book_wave *wave = book_wave(book);
+    const struct roll_wave *wave = roll_wave(roll);
     size_t *holders = calloc(wave->shot_count + 1, sizeof(*holders));
     for (size_t i = 0; holders && i < wave->shot_count; i++)
         holders[i] = SIZE_MAX;
-    for (size_t t = wave->first; holders && t < book->task_count; t++) {
-        const struct book_task *task = &book->tasks[t];
+    for (size_t t = wave->first; holders && t < roll->task_count; t++) {
+        const struct roll_task *task = &roll->tasks[t];
         bool good = task->ended && task->status == RESULT_OK && !task->holder;
         if (!good || (need_arrays && !task->held_by && !task->taken))
             continue;
@@ -118,16 +118,16 @@ static char *text_copy(const void *text, size_t size)
 
 /* The arrays that this task collected are here; others that its holder had are gone. Which of the
  * wanted are in the file, the driver sees when it reads it. */
-static void collected(struct book *book, const struct book_task *task, bool good)
+static void collected(struct roll *roll, const struct roll_task *task, bool good)
 {
     for (size_t i = 0; i < task->attempt_count; i++) {
-        struct book_task *from = book_task(book, task->attempts[i].task);
+        struct roll_task *from = roll_task(roll, task->attempts[i].task);
         from->held_by = 0;
         from->taken = good;
     }
 }
 
-static void take_values(struct book_task *task, const struct result *result)
+static void take_values(struct roll_task *task, const struct result *result)
 {
     struct shot_result values;
     struct error error;
@@ -144,9 +144,9 @@ static void take_values(struct book_task *task, const struct result *result)
     shot_result_fini(&values);
 }
 
-bool book_end(struct book *book, const struct result *result, uint64_t sequence)
+bool roll_end(struct roll *roll, const struct result *result, uint64_t sequence)
 {
-    struct book_task *task = book_task(book, result->id.task);
+    struct roll_task *task = roll_task(roll, result->id.task);
     if (!task || task->ended)
         return false;
     task->ended = true;
@@ -154,7 +154,7 @@ bool book_end(struct book *book, const struct result *result, uint64_t sequence)
     task->attempt = result->id.attempt;
     task->sequence = sequence;
     if (task->holder)
-        collected(book, task, result->status == RESULT_OK);
+        collected(roll, task, result->status == RESULT_OK);
     else if (result->status == RESULT_OK)
         take_values(task, result);
     else

@@ -1,5 +1,5 @@
 /*
- * book.h - what a survey's farm has done and is doing: waves of shots, and their tasks.
+ * roll.h - what a survey's farm has done and is doing: waves of shots, and their tasks.
  *
  * A *wave* is one operation on a set of shots with one model: all of it for single operations, a
  * gradient or a line search's trial for inversions. It is worked off in *rounds* of tasks: first
@@ -7,8 +7,8 @@
  * those who hold them; and as long as some are gone with their holders, another of each for the
  * shots that are missing.
  *
- * The book is nothing but the fold of the driver's notes and of the results in the journal: what a
- * master notes goes through book_take, and so does what a later master finds noted. Tasks are
+ * The roll is nothing but the fold of the driver's notes and of the results in the journal: what a
+ * master notes goes through roll_take, and so does what a later master finds noted. Tasks are
  * numbered on through all rounds. Notes are JSON objects of one member:
  *
  *     {"wave":{"operation":"gradient","purpose":"gradient","iteration":2,"band_hz":[0,5],
@@ -17,8 +17,8 @@
  *     {"collect":[["16 hex",[[17,1],[18,2]]]]}           holders; tasks and attempts wanted of them
  *     {"finished":"…"}                                    the work is over: what was said of it
  */
-#ifndef BEOFARM_MASTER_SHOTS_BOOK_H
-#define BEOFARM_MASTER_SHOTS_BOOK_H
+#ifndef BEOFARM_MASTER_SHOTS_ROLL_H
+#define BEOFARM_MASTER_SHOTS_ROLL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@
 #include "common/message.h"
 #include "common/seismic/shot_task.h"
 
-struct book_wave {
+struct roll_wave {
     enum shot_operation operation;
     char *purpose; /* for people */
     int iteration;
@@ -45,7 +45,7 @@ struct book_wave {
     bool collecting; /* its present round is one that collects */
 };
 
-struct book_task {
+struct roll_task {
     size_t wave;   /* index */
     size_t *shots; /* of the survey; NULL in tasks that collect */
     size_t shot_count;
@@ -66,56 +66,56 @@ struct book_task {
     char *error;       /* why it failed; NULL: it did not, or is not known */
 };
 
-struct book {
-    struct book_wave *waves;
+struct roll {
+    struct roll_wave *waves;
     size_t wave_count, wave_capacity;
-    struct book_task *tasks; /* task t at t - 1 */
+    struct roll_task *tasks; /* task t at t - 1 */
     size_t task_count, task_capacity;
     size_t round;   /* index of the first task of the present round */
     char *finished; /* what was said at the end; NULL: it is not over */
     size_t shots;   /* of the survey: greater indices are refused */
 };
 
-/* An empty book of a survey with so many shots. */
-void book_init(struct book *book, size_t shots);
-void book_fini(struct book *book);
+/* An empty roll of a survey with so many shots. */
+void roll_init(struct roll *roll, size_t shots);
+void roll_fini(struct roll *roll);
 
 /* Take a note. 0, or -1 with a sentence: it is none, or does not fit what was noted before (nothing
  * has changed then), or memory is short. */
-int book_take(struct book *book, const void *bytes, size_t size, struct error *ret_error);
+int roll_take(struct roll *roll, const void *bytes, size_t size, struct error *ret_error);
 
 /* Take a result; those of tasks that are not known are ignored: false. `sequence` is that of the
  * journal, 0 in a replay. */
-bool book_end(struct book *book, const struct result *result, uint64_t sequence);
+bool roll_end(struct roll *roll, const struct result *result, uint64_t sequence);
 
 /* The present wave; NULL before the first. */
-struct book_wave *book_wave(const struct book *book);
+struct roll_wave *roll_wave(const struct roll *roll);
 
 /* The number of the present wave, from 1: also that of its sum. */
-uint64_t book_wave_number(const struct book *book);
+uint64_t roll_wave_number(const struct roll *roll);
 
 /* Task number `task`, NULL if there is none. */
-struct book_task *book_task(const struct book *book, uint64_t task);
+struct roll_task *roll_task(const struct roll *roll, uint64_t task);
 
 /* Tasks of the present round that have not ended. */
-size_t book_open(const struct book *book);
+size_t roll_open(const struct roll *roll);
 
 /* The greatest sequence number of results of the present wave; 0: all are durable since long. */
-uint64_t book_sequence(const struct book *book);
+uint64_t roll_sequence(const struct roll *roll);
 
 /* For each shot of the present wave, by its place in wave->shots, the index of the task that has it:
  * a good one whose arrays are held or taken, if there is any (`need_arrays`; else a good one); SIZE_MAX
  * if none has. Caller frees. NULL without memory. */
-size_t *book_holders(const struct book *book, bool need_arrays);
+size_t *roll_holders(const struct roll *roll, bool need_arrays);
 
 /* The notes. Each is printed into `note`; -1 without memory. `files` of the wave are copied. */
-int book_note_wave(const struct book_wave *wave, struct buf *note);
+int roll_note_wave(const struct roll_wave *wave, struct buf *note);
 /* `sizes` are the shots of each task, which follow each other in `shots`. */
-int book_note_tasks(const size_t *shots, const size_t *sizes, size_t count, struct buf *note);
-int book_note_finished(const char *sentence, struct buf *note);
+int roll_note_tasks(const size_t *shots, const size_t *sizes, size_t count, struct buf *note);
+int roll_note_finished(const char *sentence, struct buf *note);
 
 /* The note of a round that collects everything of the present wave that is held somewhere and not
  * taken: a task for each holder. *ret_count: how many. */
-int book_note_collect(const struct book *book, struct buf *note, size_t *ret_count);
+int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_count);
 
 #endif

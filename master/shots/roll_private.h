@@ -1,0 +1,11 @@
+/* roll_private.h - what the files of the roll share. */
+#ifndef BEOFARM_MASTER_SHOTS_ROLL_PRIVATE_H
+#define BEOFARM_MASTER_SHOTS_ROLL_PRIVATE_H
+
+#include "master/shots/roll.h"
+
+/* Free what a wave, or a task, owns. */
+void roll_wave_free(struct roll_wave *wave);
+void roll_task_free(struct roll_task *task);
+
+#endif

@@ -95,12 +95,11 @@ static void sums_read(struct survey *survey)
 {
     static const char *const modes[] = {"double", "exact", NULL};
     const cJSON *batch = json_member(survey->root, "batch");
-    const cJSON *sum = json_member(survey->root, "sum");
     survey->batch = (struct survey_batch){.shots = (size_t)whole(batch, "shots", 0),
                                           .encoded = (size_t)whole(batch, "encoded", 1),
                                           .seed = whole(batch, "seed", 1)};
-    survey->sum.exact = choice(sum, "mode", modes) == 1;
-    survey->sum.skip_ratio = real(sum, "skip_ratio", 0);
+    survey->sum.exact = choice(survey->root, "sum", modes) == 1;
+    survey->sum.skip_ratio = real(survey->root, "skip_ratio", 0);
 }
 
 static int bands_read(struct survey *survey, const cJSON *list, struct error *ret_error)

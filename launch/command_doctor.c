@@ -114,9 +114,10 @@ static void mpi_check(struct checkup *checkup)
     cJSON_Delete(probe);
 }
 
-static void node_check(struct checkup *checkup)
+/* What is printed for people is measured when it is (node_print). */
+static void node_check(struct checkup *checkup, bool measure)
 {
-    static const char *const args[] = {"--topology", "--json", NULL};
+    const char *const args[] = {"--topology", "--json", measure ? "--bandwidth" : NULL, NULL};
     cJSON *node = object_ask(checkup, "beofarm-worker", args);
     if (node)
         cJSON_AddItemToObject(checkup->root, "node", node);
@@ -197,7 +198,7 @@ static void host_print(const cJSON *host)
 /* The worker says it best itself. */
 static void node_print(void)
 {
-    static const char *const args[] = {"--topology", NULL};
+    static const char *const args[] = {"--topology", "--bandwidth", NULL};
     struct program_answer answer;
     if (program_ask("beofarm-worker", args, ASK_LIMIT_S, &answer, NULL) == 0 &&
         answer.exit_code == 0 && buf_text(&answer.output))
@@ -243,7 +244,7 @@ static int doctor_do(const void *values, char **arguments, size_t count,
     cJSON_AddStringToObject(checkup.root, "beofarm", PACKAGE_VERSION);
     programs_check(&checkup);
     mpi_check(&checkup);
-    node_check(&checkup);
+    node_check(&checkup, given->json);
     hostname_check(&checkup);
     disk_check(&checkup);
     for (const cJSON *item = checkup.problems->child; item; item = item->next)

@@ -186,8 +186,19 @@ static void json_add_machine(cJSON *root, const struct topology *topology)
     cJSON_AddNumberToObject(root, "memory_bytes", (double)memory_bytes(topology));
 }
 
+/* Of each slot, and of the machine. */
+static void json_add_bandwidth(cJSON *root, cJSON *slots, const struct bandwidth *measured)
+{
+    for (size_t i = 0; i < measured->count; i++)
+        cJSON_AddNumberToObject(cJSON_GetArrayItem(slots, (int)i), "bandwidth_bytes_s",
+                                measured->slots[i]);
+    cJSON *object = cJSON_AddObjectToObject(root, "bandwidth");
+    cJSON_AddNumberToObject(object, "all_bytes_s", measured->total);
+    cJSON_AddNumberToObject(object, "one_slot_alone_bytes_s", measured->alone);
+}
+
 int doctor_print_json(struct buf *buf, const struct topology *topology,
-                      const struct topology_plan *plan)
+                      const struct topology_plan *plan, const struct bandwidth *measured)
 {
     cJSON *root = cJSON_CreateObject();
     json_add_machine(root, topology);
@@ -197,6 +208,8 @@ int doctor_print_json(struct buf *buf, const struct topology *topology,
     cJSON *slots = cJSON_AddArrayToObject(root, "slots");
     for (size_t i = 0; i < plan->slot_count; i++)
         json_add_slot(slots, topology, &plan->slots[i]);
+    if (measured)
+        json_add_bandwidth(root, slots, measured);
     cJSON *notes = cJSON_AddArrayToObject(root, "notes");
     for (size_t i = 0; i < plan->note_count; i++)
         cJSON_AddItemToArray(notes, cJSON_CreateString(plan->notes[i]));
@@ -322,14 +335,42 @@ static void text_slots(struct buf *buf, const struct topology *topology,
     }
 }
 
+static void text_bandwidth(struct buf *buf, const struct bandwidth *measured)
+{
+    double least = measured->slots[0], most = measured->slots[0];
+    for (size_t i = 1; i < measured->count; i++) {
+        least = measured->slots[i] < least ? measured->slots[i] : least;
+        most = measured->slots[i] > most ? measured->slots[i] : most;
+    }
+    text_label(buf, "streams");
+    buf_printf(buf,
+               "%.3g to %.3g GB/s per slot while all compute (%.3g together); one slot alone "
+               "%.3g\n",
+               1e-9 * least, 1e-9 * most, 1e-9 * measured->total, 1e-9 * measured->alone);
+    text_label(buf, "");
+    buf_printf(buf, "waves out of cache: at most %.3g Gpoints/s on this node\n",
+               1e-9 * measured->total / 16);
+}
+
+size_t doctor_cache_bytes(const struct topology *topology)
+{
+    size_t bytes = 0;
+    hwloc_obj_t object = NULL;
+    while ((object = hwloc_get_next_obj_by_type(topology->hwloc, HWLOC_OBJ_L3CACHE, object)))
+        bytes += (size_t)object->attr->cache.size;
+    return bytes;
+}
+
 int doctor_print_text(struct buf *buf, const struct topology *topology,
-                      const struct topology_plan *plan)
+                      const struct topology_plan *plan, const struct bandwidth *measured)
 {
     text_machine(buf, topology);
     text_kinds(buf, topology);
     text_memories(buf, topology);
     text_gpus(buf, topology);
     text_slots(buf, topology, plan);
+    if (measured)
+        text_bandwidth(buf, measured);
     for (size_t i = 0; i < plan->note_count; i++) {
         text_label(buf, i == 0 ? "notes" : "");
         buf_printf(buf, "%s\n", plan->notes[i]);

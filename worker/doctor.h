@@ -6,6 +6,7 @@
 #define BEOFARM_WORKER_DOCTOR_H
 
 #include "common/buf.h"
+#include "worker/bandwidth.h"
 #include "worker/topology.h"
 
 /*
@@ -18,17 +19,22 @@
  *    "l3":[{"cpus":"0-7","size_bytes":33554432}],
  *    "gpus":[{"id":"0","vendor":"nvidia","model":"…","bus_id":"0000:17:00.0","cpus":"0-63"}],
  *    "slots":[{"index":0,"cpus":"0,128","nodes":"0","threads":1,"shared":false,"gpus":["0"],
- *              "environment":{"OMP_NUM_THREADS":"1",…}}],
+ *              "environment":{"OMP_NUM_THREADS":"1",…},
+ *              "bandwidth_bytes_s":1.2e10}],                         if measured (NULL: it was not)
+ *    "bandwidth":{"all_bytes_s":4.8e10,"one_slot_alone_bytes_s":1.4e10},
  *    "notes":["…"]}
  *
  * 0, or -1 with the buffer failed.
  */
 int doctor_print_json(struct buf *buf, const struct topology *topology,
-                      const struct topology_plan *plan);
+                      const struct topology_plan *plan, const struct bandwidth *measured);
 
 /* The same for people: some ten lines, and a line per slot (equal ones in a row are counted
  * rather than listed where there are many). 0, or -1 with the buffer failed. */
 int doctor_print_text(struct buf *buf, const struct topology *topology,
-                      const struct topology_plan *plan);
+                      const struct topology_plan *plan, const struct bandwidth *measured);
+
+/* Bytes of all last-level caches, for bandwidth_measure. */
+size_t doctor_cache_bytes(const struct topology *topology);
 
 #endif

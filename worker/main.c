@@ -16,7 +16,7 @@
 
 static const char usage[] =
     "Usage: beofarm-worker [OPTION]... [HOST[:PORT]]\n"
-    "       beofarm-worker --topology [--json] [--worker JSON]\n"
+    "       beofarm-worker --topology [--bandwidth] [--json] [--worker JSON]\n"
     "\n"
     "Joins the master of a farm and computes its tasks in the slots of this node. HOST:PORT "
     "is\n"
@@ -34,10 +34,13 @@ static const char usage[] =
     "                      container]\n"
     "  --topology          say what this node is and which slots it would make\n"
     "  --json              ... as JSON\n"
+    "  --bandwidth         ... and how fast their memory is (it computes for a second)\n"
     "  --worker JSON       ... for these \"worker\" settings of a farm file\n"
     "  --help, --version\n"
     "\n"
     "SIGTERM makes it leave in order: it finishes or hands back what it has.\n";
+
+#define BANDWIDTH_S 0.25
 
 enum {
     OPTION_FARM = 256,
@@ -47,6 +50,7 @@ enum {
     OPTION_WAIT,
     OPTION_TOPOLOGY,
     OPTION_JSON,
+    OPTION_BANDWIDTH,
     OPTION_WORKER
 };
 
@@ -58,6 +62,7 @@ static const struct option option_table[] = {
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"topology", no_argument, NULL, OPTION_TOPOLOGY},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"bandwidth", no_argument, NULL, OPTION_BANDWIDTH},
     {"worker", required_argument, NULL, OPTION_WORKER},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -67,7 +72,7 @@ static const struct option option_table[] = {
 struct arguments {
     const char *farm, *secret_file, *network, *wait, *worker;
     char *master; /* HOST[:PORT], cut apart in place */
-    bool tcp, topology, json;
+    bool tcp, topology, json, bandwidth;
 };
 
 static int print_topology(const struct arguments *arguments, struct error *ret_error)
@@ -76,6 +81,7 @@ static int print_topology(const struct arguments *arguments, struct error *ret_e
     struct topology_request request;
     struct topology *topology = NULL;
     struct topology_plan *plan = NULL;
+    struct bandwidth measured = {0};
     struct buf out;
     int rc = -1;
     buf_init(&out, (size_t)16 << 20);
@@ -87,13 +93,16 @@ static int print_topology(const struct arguments *arguments, struct error *ret_e
     if (topology)
         plan = topology_plan_create(topology, &request, ret_error);
     if (plan)
-        rc = arguments->json ? doctor_print_json(&out, topology, plan)
-                             : doctor_print_text(&out, topology, plan);
-    if (plan && rc < 0)
-        error_set(ret_error, ERROR_SYSTEM, "no memory to describe this node");
+        rc = arguments->bandwidth ? bandwidth_measure(plan, doctor_cache_bytes(topology),
+                                                      BANDWIDTH_S, &measured, ret_error)
+                                  : 0;
+    if (rc == 0 && (arguments->json ? doctor_print_json : doctor_print_text)(
+                       &out, topology, plan, measured.count ? &measured : NULL) < 0)
+        rc = error_set(ret_error, ERROR_SYSTEM, "no memory to describe this node");
     if (rc == 0)
         fwrite(out.data, 1, out.size, stdout);
     buf_fini(&out);
+    bandwidth_fini(&measured);
     topology_plan_destroy(plan);
     if (topology)
         topology_close(topology);
@@ -232,6 +241,9 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
             break;
         case OPTION_JSON:
             arguments->json = true;
+            break;
+        case OPTION_BANDWIDTH:
+            arguments->bandwidth = true;
             break;
         case OPTION_WORKER:
             arguments->worker = optarg;

@@ -83,7 +83,7 @@ void mock_blob_set(struct mock_blob *mock, const char *container, const char *na
     item_commit(mock, item_make(mock, container, name), copied(bytes, size), size);
 }
 
-static void item_remove(struct mock_blob *mock, struct mock_item *item)
+void mock_blob_remove(struct mock_blob *mock, struct mock_item *item)
 {
     blocks_drop(item);
     free(item->bytes);
@@ -208,9 +208,13 @@ static void blocks_answer_put(struct mock_blob *mock, const struct mock_request 
 static void append_answer(struct mock_blob *mock, const struct mock_request *request,
                           struct mock_item *item, struct buf *answer)
 {
-    char at[32];
+    char at[32], lease[64];
     mock_header(request, "x-ms-blob-condition-appendpos", at, sizeof(at));
-    if (*at && strtoull(at, NULL, 10) != item->size) {
+    mock_header(request, "x-ms-lease-id", lease, sizeof(lease));
+    if (strcmp(lease, item->lease) != 0)
+        mock_blob_error(answer, 412,
+                        *lease ? "LeaseIdMismatchWithBlobOperation" : "LeaseIdMissing", false);
+    else if (*at && strtoull(at, NULL, 10) != item->size) {
         mock_blob_error(answer, 412, "AppendPositionConditionNotMet", false);
     } else if (!md5_good(request)) {
         mock_blob_error(answer, 400, "Md5Mismatch", false);
@@ -409,7 +413,7 @@ static void item_answer(struct mock_blob *mock, const struct mock_request *reque
     else if (strcmp(method, "GET") == 0)
         blob_answer_get(mock, request, item, damage, answer);
     else if (strcmp(method, "DELETE") == 0) {
-        item_remove(mock, item);
+        mock_blob_remove(mock, item);
         server_put(answer, 202, NULL, "");
     } else
         mock_blob_error(answer, 400, "UnsupportedHttpVerb", false);
@@ -483,6 +487,6 @@ void mock_blob_stop(struct mock_blob *mock)
 {
     server_stop(mock->server);
     while (mock->count)
-        item_remove(mock, &mock->items[mock->count - 1]);
+        mock_blob_remove(mock, &mock->items[mock->count - 1]);
     free(mock->items);
 }

@@ -43,6 +43,8 @@ void mock_blob_stop(struct mock_blob *mock);
 /* A blob that is there; NULL if there is none. Not while requests are under way. */
 struct mock_item *mock_blob_find(struct mock_blob *mock, const char *container,
                                  const char *name);
+/* Take one away. */
+void mock_blob_remove(struct mock_blob *mock, struct mock_item *item);
 /* Put one there, over one of that name. */
 void mock_blob_set(struct mock_blob *mock, const char *container, const char *name,
                    const void *bytes, size_t size);

@@ -192,7 +192,7 @@ int survey_file_add(struct survey *survey, const char *said, bool model,
 {
     struct survey_state *state = survey->state;
     size_t folder = strlen(state->folder);
-    if (folder && !strncmp(said, state->folder, folder) && *state->folder != '/')
+    if (folder && !strncmp(said, state->folder, folder))
         said += folder; /* it was put together with the folder */
     for (size_t i = 0; i < state->file_count; i++) {
         if (!strcmp(state->files[i].path, said))

@@ -170,7 +170,7 @@ static void paths_settle(const struct survey *survey, const struct survey_segy *
         cJSON_DeleteItemFromArray(list, 0);
     for (size_t i = 0; i < segy->file_count; i++) {
         const char *path = segy->paths[i];
-        bool inside = !strncmp(path, survey->state->folder, folder) && path[0] != '/';
+        bool inside = !strncmp(path, survey->state->folder, folder);
         cJSON_AddItemToArray(list, cJSON_CreateString(path + (inside ? folder : 0)));
     }
 }

@@ -42,7 +42,7 @@ struct farmfile_limits {
     double join_timeout_s;
     bool duplicates;
     uint32_t worker_restarts;
-    double idle_stop_s; /* end a farm whose work waits this long without any worker; 0: never */
+    double idle_stop_s; /* end a farm in which nothing got on for so long; 0: never */
 };
 
 enum farmfile_transport { FARMFILE_AUTO, FARMFILE_MPI, FARMFILE_TCP };

@@ -21,6 +21,8 @@
 struct children; /* child.h: starts processes, one per worker */
 struct loop;
 struct runner;
+struct topology; /* topology.h: the node */
+struct topology_request;
 struct slot;      /* cpuset, NUMA node, GPUs, environment for children */
 struct workdir;   /* workdir.h: a task's directory with its outputs */
 struct workplace; /* workdir.h: where work directories are made, one per worker */
@@ -58,6 +60,11 @@ enum runner_cancel {
 
 struct runner_ops {
     const char *name; /* the job's "runner" */
+
+    /* Fill in what the farm file's "worker" leaves to be chosen ("auto" is 0 in *request), as suits
+     * the job. NULL: a core per slot is good. */
+    void (*request)(const cJSON *job, const struct topology *topology,
+                    struct topology_request *request);
 
     /* The farm's common files must be in the cache before the first start, not before open. */
     struct runner *(*open)(const struct runner_context *context, struct error *ret_error);

@@ -16,6 +16,7 @@
 #include "common/json.h"
 #include "worker/runner_shots.h"
 #include "worker/runner_shots_private.h"
+#include "worker/shot_threads.h"
 #include "worker/slot.h"
 
 #define AHEAD_MAX 2 /* tasks that may be checked while the program is at the next */
@@ -317,6 +318,7 @@ static void shots_settled(struct runner *runner, struct attempt_id id, bool coun
 
 const struct runner_ops runner_shots = {
     .name = "shots",
+    .request = shot_threads_request,
     .open = shots_open,
     .depth = shots_depth,
     .start = shots_start,

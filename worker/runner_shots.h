@@ -11,6 +11,7 @@
  *     "command": ["./shot.py"], the program; absent: beofarm-shot --serve, beside this program
  *     "memory_bytes": 8e9,      what all shots on this worker may need together, and the sums; absent:
  *                               nine tenths of the node's memory, or of this worker's share of it
+ *     "shot": {...},            what a shot costs: chooses threads per slot (shot_threads.h)
  *     "env", "stall_s":         as of the persistent runner, which does the work
  *     "outputs": [...] }        globs of files that go home from each task that is no collect task
  *

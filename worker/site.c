@@ -218,6 +218,8 @@ static int divide(struct site *site, struct error *ret_error)
     if (topology_request_read(&request, json_member(site->job, "worker"), ret_error) < 0)
         return -1;
     site->topology = topology_open(NULL, ret_error);
+    if (site->topology && site->ops->request)
+        site->ops->request(site->job, site->topology, &request);
     if (site->topology)
         site->plan = topology_plan_create(site->topology, &request, ret_error);
     if (!site->plan)

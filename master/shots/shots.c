@@ -172,6 +172,23 @@ static int shots_outcome(const struct driver *driver, struct error *ret_error)
 
 /* --- the job --- */
 
+/* What a shot costs, from which workers choose threads per slot (worker/shot_threads.h). */
+static void put_load(const struct driver *driver, cJSON *work)
+{
+    const cJSON *workers = json_member(json_member(driver->context.farm, "backend"), "workers");
+    double shared_by =
+        cJSON_IsNumber(workers) && workers->valuedouble > 1 ? workers->valuedouble : 1;
+    uint64_t most = 0;
+    if (driver->working_bytes == 0)
+        return;
+    for (size_t i = 0; i < driver->survey.shot_count; i++)
+        most = most < driver->bytes[i] ? driver->bytes[i] : most;
+    cJSON *shot = cJSON_AddObjectToObject(work, "shot");
+    cJSON_AddNumberToObject(shot, "working_bytes", (double)driver->working_bytes);
+    cJSON_AddNumberToObject(shot, "memory_bytes", (double)most);
+    cJSON_AddNumberToObject(shot, "per_worker", (double)driver->survey.shot_count / shared_by);
+}
+
 static cJSON *runner_work(const struct driver *driver)
 {
     static const char *const handed_on[] = {"env", "stall_s"};
@@ -187,6 +204,7 @@ static cJSON *runner_work(const struct driver *driver)
         if (item)
             cJSON_AddItemToObject(work, handed_on[i], cJSON_Duplicate(item, true));
     }
+    put_load(driver, work);
     return work;
 }
 
@@ -287,6 +305,11 @@ static int cost_read(struct driver *driver, size_t shot, double dt_s, struct err
     if (shot_cost_make(&cost, &shape, driver->operation, &wish, ret_error) < 0 ||
         shot_cost_make(&less, &shape, SURVEY_MODEL, &wish, ret_error) < 0)
         return error_prefix(ret_error, "shot %zu", shot + 1);
+    /* Two levels of the wavefield and the medium; more of them with other physics, but threads are
+     * chosen from the order of magnitude. */
+    uint64_t working = 3 * sizeof(float) * shot_padded_points(&shape);
+    if (driver->working_bytes < working)
+        driver->working_bytes = working;
     driver->bytes[shot] = cost.bytes;
     driver->bytes_less[shot] = less.bytes;
     driver->costs.updates[shot] = cost.updates > 0 ? cost.updates : 1;

@@ -57,8 +57,9 @@ struct driver {
     bool exact, one_file;
     double skip_ratio;
     struct order_costs costs;
-    uint64_t *bytes;      /* of each shot, that its operation needs; 0: not known */
-    uint64_t *bytes_less; /* the same without a gradient */
+    uint64_t *bytes;        /* of each shot, that its operation needs; 0: not known */
+    uint64_t *bytes_less;   /* the same without a gradient */
+    uint64_t working_bytes; /* what a time step of the largest shot streams; 0: not known */
 
     struct roll roll;
     uint64_t handed_out; /* tasks that `next` has given */

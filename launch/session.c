@@ -448,7 +448,10 @@ static int session_clear(struct session *session, struct error *ret_error)
     struct backend *backend = session->backend;
     int64_t patience = DISMISS_POLLS * backend->ops->poll_shortest_ns;
     int rc = 0;
-    if (session->crew && session->heeded < 2)
+    /* A master that was told to go has told no worker: where they cannot be asked one by one there is
+     * nothing to wait for. */
+    bool wait = session->heeded < (backend->ops->tasks_submit ? 1 : 2);
+    if (session->crew && wait)
         rc = crew_dismiss(session->crew, patience > DISMISS_NS ? patience : DISMISS_NS,
                           ret_error);
     if (backend->ops->job_terminate(backend, rc == 0 ? ret_error : NULL) != 0)

@@ -1,0 +1,255 @@
+/*
+ * Indices of SEG-Y files: shots told apart, kept, made again.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/seismic/segy_index.h"
+#include "common/tree.h"
+#include "tests/common/seismic/segy_bench.h"
+
+static char folder[] = "/tmp/beofarm-index-XXXXXX";
+static char path[100];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof(path), "%s/a.segy", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return tree_remove(AT_FDCWD, folder);
+}
+
+/* Traces of shots at x = 100, 200, 300, of which each has `receivers`, shot by shot or all mixed. */
+static void write_file(struct segy_bench *bench, int receivers, bool mixed)
+{
+    segy_bench_init(bench, false);
+    segy_bench_binary(bench, 1, 3, 10, 2000);
+    for (int i = 0; i < 3 * receivers; i++) {
+        int shot = mixed ? i % 3 : i / receivers, receiver = mixed ? i / 3 : i % receivers;
+        segy_bench_trace(bench, 3, 0, 50 + shot, 100 + 100 * shot, 10 * receiver, 10);
+    }
+    segy_bench_save(bench, path);
+}
+
+#define TRACE (240 + 2 * 10)
+
+static struct segy_index *open_index(const struct segy_geometry *geometry)
+{
+    struct error error = {0};
+    struct segy_index *index = segy_index_open(path, geometry, NULL, &error);
+    if (!index)
+        fail_msg("%s", error.text);
+    return index;
+}
+
+static void check_shots(const struct segy_index *index, int receivers)
+{
+    struct error error;
+    assert_int_equal(segy_index_describe(index)->shots, 3);
+    assert_int_equal(segy_index_describe(index)->traces, 3 * receivers);
+    assert_true(segy_index_describe(index)->interval_s == 2e-3);
+    for (int i = 0; i < 3; i++) {
+        const struct segy_index_shot *shot = &segy_index_shots(index)[i];
+        const struct segy_index_trace *traces = segy_index_traces(index, shot, &error);
+        assert_int_equal(shot->number, 50 + i);
+        assert_true(shot->source.x == 100 + 100 * i);
+        assert_int_equal(shot->count, receivers);
+        for (int k = 0; k < receivers; k++)
+            assert_true(traces[k].receiver.x == 10 * k);
+    }
+}
+
+static void traces_of_a_shot_are_found_wherever_they_are(void **state)
+{
+    (void)state;
+    for (int mixed = 0; mixed < 2; mixed++) {
+        struct segy_bench bench;
+        struct segy_geometry geometry;
+        segy_geometry_init(&geometry);
+        write_file(&bench, 40, mixed);
+        struct segy_index *index = open_index(&geometry);
+        check_shots(index, 40);
+        segy_index_close(index);
+        segy_bench_fini(&bench);
+    }
+}
+
+/* Time of the last change of what keeps the index, in nanoseconds. */
+static int64_t kept_at(const struct segy_index *index)
+{
+    struct stat status;
+    assert_non_null(segy_index_path(index));
+    assert_int_equal(stat(segy_index_path(index), &status), 0);
+    return (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec +
+           (int64_t)status.st_ino;
+}
+
+static void an_index_is_kept_until_the_file_changes(void **state)
+{
+    (void)state;
+    struct segy_bench bench;
+    struct segy_geometry geometry;
+    segy_geometry_init(&geometry);
+    write_file(&bench, 5, false);
+    struct segy_index *index = open_index(&geometry);
+    int64_t first = kept_at(index);
+    segy_index_close(index);
+    /* A copy with another time of change has the same headers. */
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    index = open_index(&geometry);
+    assert_int_equal(kept_at(index), first);
+    segy_index_close(index);
+    /* A header has changed, at the same size. */
+    segy_bench_put(&bench, 3600 + 4 * TRACE + 81, 4, 77);
+    segy_bench_save(&bench, path);
+    index = open_index(&geometry);
+    assert_int_not_equal(kept_at(index), first);
+    struct error error;
+    assert_true(segy_index_traces(index, segy_index_shots(index), &error)[4].receiver.x == 77);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+}
+
+static void a_damaged_index_is_made_again(void **state)
+{
+    (void)state;
+    struct segy_bench bench;
+    struct segy_geometry geometry;
+    char kept[300];
+    segy_geometry_init(&geometry);
+    write_file(&bench, 5, false);
+    struct segy_index *index = open_index(&geometry);
+    snprintf(kept, sizeof(kept), "%s", segy_index_path(index));
+    segy_index_close(index);
+    assert_int_equal(truncate(kept, 200), 0);
+    index = open_index(&geometry);
+    check_shots(index, 5);
+    segy_index_close(index);
+    assert_int_equal(truncate(kept, 0), 0);
+    index = open_index(&geometry);
+    check_shots(index, 5);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+}
+
+static void where_no_index_can_be_kept_it_is_made_all_the_same(void **state)
+{
+    (void)state;
+    struct segy_bench bench;
+    struct segy_geometry geometry;
+    struct error error = {0};
+    segy_geometry_init(&geometry);
+    write_file(&bench, 5, true);
+    struct segy_index *index = segy_index_open(path, &geometry, "/dev/null", &error);
+    assert_non_null(index);
+    assert_null(segy_index_path(index));
+    check_shots(index, 5);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+}
+
+static void expect(const struct segy_geometry *geometry, const char *part)
+{
+    struct error error = {0};
+    struct segy_index *index = segy_index_open(path, geometry, NULL, &error);
+    if (index || !strstr(error.text, part) || strncmp(error.text, path, strlen(path)) != 0)
+        fail_msg("\"%s\" where \"%s\" was expected", error.text, part);
+}
+
+static void what_contradicts_itself_is_named(void **state)
+{
+    (void)state;
+    struct segy_bench bench;
+    struct segy_geometry plain, by_word;
+    segy_geometry_init(&plain);
+    segy_geometry_init(&by_word);
+    by_word.by_word = true;
+    by_word.segy.words[SEGY_SHOT] = (struct segy_place){SEGY_PLACE, 17, SEGY_INT32, 0};
+    write_file(&bench, 5, false);
+    expect(&by_word,
+           "shot 0, trace 6 (header at byte 4900): its source is at (200, 0, 0), that of "
+           "the shot's first trace at (100, 0, 0)");
+    segy_bench_put(&bench, 3600 + 3 * TRACE + 109, 2, 8);
+    segy_bench_save(&bench, path);
+    expect(&plain,
+           "shot 50, trace 4 (header at byte 4380): is sampled every 2 ms from 8 ms on, "
+           "traces before it every 2 ms from 0 ms on");
+    for (int i = 0; i < 15; i++)
+        segy_bench_put(&bench, (uint64_t)(3600 + i * TRACE + 29), 2, 2);
+    segy_bench_save(&bench, path);
+    expect(&plain, "all its traces are dead or auxiliary ones");
+    bench.bytes.size = 3600;
+    segy_bench_save(&bench, path);
+    expect(&plain, "there are no traces in it");
+    segy_bench_fini(&bench);
+}
+
+static void coordinates_are_turned_and_depths_counted_down(void **state)
+{
+    (void)state;
+    struct segy_bench bench;
+    struct segy_geometry geometry;
+    struct error error;
+    segy_geometry_init(&geometry);
+    segy_bench_init(&bench, false);
+    segy_bench_binary(&bench, 1, 3, 10, 2000);
+    uint64_t at = segy_bench_trace(&bench, 3, 0, 1, 1000, 1300, 10) - 1;
+    segy_bench_put(&bench, at + 41, 4, (uint32_t)-80); /* receiver elevation */
+    segy_bench_put(&bench, at + 45, 4, 10);            /* surface at the source */
+    segy_bench_put(&bench, at + 49, 4, 15);            /* source below it */
+    segy_bench_put(&bench, at + 77, 4, 500);           /* source y */
+    segy_bench_put(&bench, at + 85, 4, 900);           /* receiver y */
+    segy_bench_save(&bench, path);
+    geometry.origin_x = 1000;
+    geometry.origin_y = 500;
+    geometry.azimuth_deg = atan2(300, 400) * 180 / M_PI; /* 300 east, 400 north */
+    geometry.datum = 10;                                 /* z = 0 is 10 m above sea level */
+    struct segy_index *index = open_index(&geometry);
+    const struct segy_index_shot *shot = segy_index_shots(index);
+    const struct segy_index_trace *trace = segy_index_traces(index, shot, &error);
+    assert_true(fabs(shot->source.x) < 1e-9 && fabs(shot->source.y) < 1e-9);
+    assert_true(shot->source.z == 15);
+    assert_true(fabs(trace->receiver.x - 500) < 1e-9 && fabs(trace->receiver.y) < 1e-9);
+    assert_true(trace->receiver.z == 90);
+    segy_index_close(index);
+    geometry.down = true;
+    geometry.datum = 0;
+    index = open_index(&geometry);
+    assert_true(segy_index_shots(index)->source.z == 25);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(traces_of_a_shot_are_found_wherever_they_are),
+        cmocka_unit_test(an_index_is_kept_until_the_file_changes),
+        cmocka_unit_test(a_damaged_index_is_made_again),
+        cmocka_unit_test(where_no_index_can_be_kept_it_is_made_all_the_same),
+        cmocka_unit_test(what_contradicts_itself_is_named),
+        cmocka_unit_test(coordinates_are_turned_and_depths_counted_down),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

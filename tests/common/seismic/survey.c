@@ -1,0 +1,483 @@
+/*
+ * Surveys: what a file says and what follows from it, and everything that is told before a farm starts.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/json.h"
+#include "common/seismic/cfl.h"
+#include "common/seismic/segy_write.h"
+#include "common/seismic/survey.h"
+#include "common/tree.h"
+
+static char folder[] = "/tmp/beofarm-survey-XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return chdir("/") == 0 ? tree_remove(AT_FDCWD, folder) : -1;
+}
+
+static void put_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A 101 x 51 model at 10 m, 1500 m/s but for one value. */
+static void put_model(size_t at, float odd)
+{
+    FILE *file = fopen("vp.bin", "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < 101 * 51; i++) {
+        float value = i == at ? odd : 1500;
+        assert_int_equal(fwrite(&value, sizeof(value), 1, file), 1);
+    }
+    assert_int_equal(fclose(file), 0);
+    put_text("vp.json", "{\"points\": [101, 51], \"spacing_m\": [10, 10], \"units\": \"m/s\"}");
+}
+
+/* SEG-Y: `shots` shots at x = 100 + 50 i, of 4 receivers at 20 k, 25 samples every 4 ms. Sample j of
+ * trace k of shot i is 100 i + 10 k + j. */
+static void put_data(const char *path, int first, int shots, uint32_t samples,
+                     double receiver_y)
+{
+    struct error error = {0};
+    struct segy_write_format format = {
+        .revision = 1, .samples = samples, .interval_us = 4000, .delay_s = 0.008};
+    struct segy_writer *writer = segy_write_open(path, &format, &error);
+    float values[100];
+    assert_non_null(writer);
+    for (int i = first; i < first + shots; i++) {
+        for (int k = 0; k < 4; k++) {
+            struct segy_write_trace trace = {.shot = 1000 + i,
+                                             .channel = k + 1,
+                                             .source = {100 + 50 * i, 0, 10},
+                                             .receiver = {20 * k, k * receiver_y, 20}};
+            for (uint32_t j = 0; j < samples; j++)
+                values[j] = (float)(100 * i + 10 * k) + (float)j;
+            assert_int_equal(segy_write_next(writer, &trace, values, &error), 0);
+        }
+    }
+    assert_int_equal(segy_write_commit(writer, &error), 0);
+}
+
+#define MODEL   "\"model\": {\"velocity\": \"vp.json\"}"
+#define WAVELET "\"wavelet\": {\"kind\": \"ricker\", \"peak_hz\": 10}"
+#define RECORD  "\"record\": {\"length_s\": 0.5}"
+#define LINES                                                                                  \
+    "\"geometry\": {\"sources\": {\"line\": {\"start\": [100, 10], \"step\": [50, 0], "        \
+    "\"count\": 5}}, \"receivers\": {\"line\": {\"start\": [0, 20], \"end\": [1000, 20], "     \
+    "\"count\": 11}}}"
+
+static void expect(const char *text, const char *part)
+{
+    struct error error = {0};
+    struct survey survey = {0};
+    put_text("survey.json", text);
+    if (survey_open("survey.json", SURVEY_CHECK, NULL, &survey, &error) == 0)
+        fail_msg("\"%s\" was expected of %s", part, text);
+    if (!strstr(error.text, part) || strncmp(error.text, "survey.json: ", 13) != 0)
+        fail_msg("\"%s\" where \"%s\" was expected of %s", error.text, part, text);
+    assert_int_equal(error.code, ERROR_CONFIG);
+    assert_null(survey.root);
+}
+
+static void open_survey(const char *text, struct survey *survey)
+{
+    struct error error = {0};
+    put_text("survey.json", text);
+    if (survey_open("survey.json", SURVEY_CHECK, NULL, survey, &error) < 0)
+        fail_msg("%s: %s", error.text, text);
+}
+
+static void mistakes_in_the_file_name_their_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *sentence;
+    } table[] = {
+        {"{}", "$: the key \"model\" is missing"},
+        {"{\"operatoin\": \"model\", " MODEL ", " WAVELET "}",
+         "$.operatoin: unknown key; did you mean \"operation\"?"},
+        {"{" MODEL ", " WAVELET ", " RECORD "}",
+         "$.geometry: is missing, and there are no data"},
+        {"{" MODEL ", " WAVELET ", " LINES "}", "$.record.length_s: is missing"},
+        {"{\"operation\": \"rtm\", " MODEL ", " WAVELET ", " LINES ", " RECORD "}",
+         "$.data: is missing; this operation needs observed data"},
+        {"{\"operation\": \"born\", " MODEL ", " WAVELET ", " LINES ", " RECORD "}",
+         "$.model.perturbation: is missing"},
+        {"{\"model\": {\"velocity\": 1500}, " WAVELET ", " LINES ", " RECORD "}",
+         "$.model.grid: is missing, and no field"},
+        {"{\"model\": {\"velocity\": -1500, \"grid\": {\"points\": [9, 9], \"spacing_m\": [1, "
+         "1]}}, " WAVELET ", " LINES ", " RECORD "}",
+         "$.model.velocity: a velocity of -1500 m/s is not plausible (10 to 20000)"},
+        {"{\"model\": {\"velocity\": \"vp.json\", \"epsilon\": 0.1}, \"physics\": "
+         "\"acoustic\", " WAVELET ", " LINES ", " RECORD "}",
+         "$.model.epsilon: has no effect in this physics"},
+        {"{\"model\": {\"velocity\": \"vq.json\"}, " WAVELET ", " LINES ", " RECORD "}",
+         "$.model.velocity: "},
+        {"{\"model\": {\"velocity\": {\"path\": \"vp.json\", \"units\": \"kg/m3\"}}, " WAVELET
+         ", " LINES ", " RECORD "}",
+         "$.model.velocity: a velocity is not in \"kg/m3\" (m/s, say)"},
+        {"{" MODEL ", \"wavelet\": {\"kind\": \"sampled\", \"values\": [1, 2]}, " LINES
+         ", " RECORD "}",
+         "$.wavelet.interval_ms: is missing"},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
+         ", \"memory\": {\"method\": \"fourier\"}}",
+         "$.memory.frequencies_hz: is missing"},
+        {"{" MODEL ", " WAVELET ", " RECORD
+         ", \"geometry\": {\"sources\": {\"points\": [[1, 1]]}, \"receivers\": {\"points\": "
+         "[[1]]}}}",
+         "$.geometry.receivers.points[0]"},
+        {"{" MODEL ", " WAVELET ", " RECORD
+         ", \"geometry\": {\"sources\": {\"line\": {\"start\": [1, 1], \"count\": 3}}, "
+         "\"receivers\": {\"points\": [[1, 1]]}}}",
+         "$.geometry.sources.line: give \"step\" or \"end\""},
+        {"{" MODEL ", " WAVELET ", " RECORD
+         ", \"geometry\": {\"sources\": {\"points\": [[1, 1]]}, \"receivers\": {\"points\": "
+         "[[[1, 1]], [[2, 2]]]}}}",
+         "$.geometry.receivers: are those of 2 shots, but there are 1"},
+        {"{" MODEL ", " WAVELET ", \"data\": \"no*.segy\"}",
+         "$.data: there is no file \"no*.segy\""},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
+         ", \"inversion\": {\"bands\": [{\"min_hz\": 5, \"max_hz\": 4}]}}",
+         "$.inversion.bands[0]: min_hz is not below max_hz"},
+    };
+    put_model(0, 1500);
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+        expect(table[i].text, table[i].sentence);
+}
+
+static void what_does_not_fit_is_told_beforehand(void **state)
+{
+    (void)state;
+    char text[800];
+    const char *survey = "{" MODEL ", " WAVELET ", " LINES ", " RECORD "}";
+    put_model(51 * 7 + 3, (float)NAN);
+    expect(survey,
+           "$.model.velocity: vp.json: the value at index x 7, y 0, z 3 (from 0) is not a");
+    put_model(51 * 7 + 3, -1500);
+    expect(survey, "the velocity at index x 7, y 0, z 3 (from 0) is -1500 m/s, which is not");
+    put_model(0, 3000);
+    expect("{" MODEL ", " WAVELET ", " LINES ", " RECORD ", \"numerics\": {\"dt_ms\": 2.5}}",
+           "$.numerics.dt_ms: 2.5 ms is above the stability limit of 1.8");
+    snprintf(text, sizeof(text),
+             "{" MODEL ", " WAVELET ", " RECORD
+             ", \"geometry\": {\"sources\": {\"line\": {\"start\": [100, 10], "
+             "\"step\": [300, 0], \"count\": 4}}, \"receivers\": {\"streamer\": "
+             "{\"offset\": [-50, 20], \"step\": [-25, 0], \"count\": 4}}}}");
+    expect(
+        text,
+        "shot 1: receiver 4 at x -25, y 0, z 20 m is outside the model, which goes from x 0");
+    snprintf(text, sizeof(text),
+             "{" MODEL ", " WAVELET ", " RECORD
+             ", \"geometry\": {\"sources\": {\"points\": [[5, 5], [5, 501]]}, "
+             "\"receivers\": {\"points\": [[5, 5]]}}}");
+    expect(text, "shot 2: source 1 at x 5, y 0, z 501 m is outside the model");
+    snprintf(text, sizeof(text),
+             "{" MODEL ", " WAVELET ", " RECORD
+             ", \"geometry\": {\"sources\": {\"points\": [[500005, 5]]}, \"receivers\": "
+             "{\"points\": [[500100, 5]]}}}");
+    expect(
+        text,
+        "survey and model do not overlap: sources and receivers have x from 500005 to 500100");
+}
+
+static void data_that_do_not_fit_are_told_beforehand(void **state)
+{
+    (void)state;
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+    put_data("b.segy", 2, 2, 20, 0);
+    put_data("c.segy", 0, 2, 25, 30);
+    put_data("far.segy", 18, 2, 25, 0);
+    expect(
+        "{\"data\": {\"paths\": [\"a.segy\", \"b.segy\"]}, " MODEL ", " WAVELET "}",
+        "b.segy: shot 1002, trace 1 (header at byte 3600) has 20 samples where 25 are wanted");
+    expect(
+        "{\"data\": \"a.segy\", " MODEL ", " WAVELET ", \"record\": {\"length_s\": 1}}",
+        "a.segy: shot 1000, trace 1 (header at byte 3600) has 25 samples where 251 are wanted");
+    expect("{\"data\": \"a.segy\", " MODEL ", " WAVELET ", \"record\": {\"interval_ms\": 2}}",
+           "$.record.interval_ms: is 2, but the data are sampled every 4 ms");
+    expect("{\"data\": \"a.segy\", " MODEL ", " WAVELET ", " LINES "}",
+           "$.data: has 2 shots, but the geometry has 5");
+    expect("{\"data\": {\"paths\": [\"a.segy\"], \"shots\": [1001, 7]}, " MODEL ", " WAVELET
+           "}",
+           "$.data.shots: there is no shot 7");
+    expect("{\"data\": \"c.segy\", " MODEL ", " WAVELET "}",
+           "c.segy: up to shot 1000, y goes from 0 to 90 m, but the model is 2-D");
+    expect(
+        "{\"data\": {\"paths\": [\"a.segy\"], \"elevations\": \"down\"}, " MODEL ", " WAVELET
+        "}",
+        "shot 1000: receiver 1 (trace 1 of a.segy) at x 0, y 0, z -20 m is outside the model");
+    expect("{\"data\": \"far.segy\", " MODEL ", " WAVELET "}", "shot 1019: source 1 at x 1050");
+}
+
+static void ten_lines_are_a_survey(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    struct error error = {0};
+    size_t count;
+    put_model(0, 3000);
+    open_survey("{" MODEL ", " WAVELET ", " LINES ", " RECORD "}", &survey);
+    assert_int_equal(survey.operation, SURVEY_MODEL);
+    assert_int_equal(survey.physics, SURVEY_ACOUSTIC);
+    assert_int_equal(survey.shot_count, 5);
+    assert_int_equal(survey.receivers_max, 11);
+    assert_int_equal(survey.record.samples, 126);
+    assert_true(survey.wavelet.delay_s == 0.1);
+    assert_true(survey.velocity_min_m_s == 1500 && survey.velocity_max_m_s == 3000);
+    assert_true(survey_dt(&survey) == 0.9 * cfl_limit(CFL_CENTRED, 8, &survey.grid, 3000));
+    assert_int_equal(survey_shot_open(&survey, 4, &shot, &error), 0);
+    assert_string_equal(shot.name, "5");
+    assert_true(shot.sources[0].x == 300 && shot.sources[0].z == 10);
+    assert_true(shot.receivers[10].x == 1000 && shot.receivers[10].z == 20);
+    survey_shot_close(&shot);
+    const struct survey_file *files = survey_files(&survey, &count);
+    assert_int_equal(count, 3);
+    assert_string_equal(files[0].path, "survey.json");
+    assert_string_equal(files[1].path, "vp.json");
+    assert_string_equal(files[2].path, "vp.bin");
+    assert_true(files[2].model && !files[0].model);
+    survey_close(&survey);
+}
+
+static void traces_are_read_shot_by_shot(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    struct error error = {0};
+    float traces[4 * 25];
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+    put_data("b.segy", 2, 2, 25, 0);
+    open_survey("{\"operation\": \"gradient\", \"data\": {\"paths\": [\"[ab].segy\"]}, " MODEL
+                ", " WAVELET ", \"aperture\": {\"max_offset_m\": 200}}",
+                &survey);
+    assert_int_equal(survey.shot_count, 4);
+    assert_true(survey.record.start_s == 0.008 && survey.record.samples == 25);
+    assert_int_equal(survey_shot_open(&survey, 3, &shot, &error), 0);
+    assert_string_equal(shot.name, "1003");
+    assert_int_equal(shot.receiver_count, 1); /* the one at 60 of 0, 20, 40, 60, from 250 */
+    assert_int_equal(survey_data_read(&survey, &shot, traces, &error), 0);
+    for (int j = 0; j < 25; j++)
+        assert_true(traces[j] == (float)(330 + j));
+    size_t *files, count;
+    assert_int_equal(survey_shot_files(&survey, 3, &files, &count, &error), 0);
+    size_t all;
+    assert_int_equal(count, 1);
+    assert_string_equal(survey_files(&survey, &all)[files[0]].path, "b.segy");
+    free(files);
+    /* Who opens what this survey has become needs no globs. */
+    char *text = cJSON_Print(json_member(json_member(survey.root, "data"), "paths"));
+    assert_non_null(strstr(text, "\"b.segy\""));
+    free(text);
+    survey_shot_close(&shot);
+    survey_close(&survey);
+}
+
+static void changed_data_are_noticed(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    struct error error = {0};
+    float traces[4 * 25];
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+    open_survey("{\"data\": \"a.segy\", " MODEL ", " WAVELET "}", &survey);
+    put_data("a.segy", 0, 2, 25, 5);
+    assert_int_equal(survey_shot_open(&survey, 1, &shot, &error), 0);
+    assert_int_equal(survey_data_read(&survey, &shot, traces, &error), -1);
+    assert_non_null(strstr(error.text, "shot 1001: a.segy: trace 6"));
+    assert_non_null(strstr(error.text, "has changed since the file was indexed"));
+    survey_shot_close(&shot);
+    survey_close(&survey);
+}
+
+static void what_a_survey_writes_it_reads(void **state)
+{
+    (void)state;
+    struct survey survey, again;
+    struct shot shot, same;
+    struct error error = {0};
+    float traces[11 * 126], read[11 * 126];
+    put_model(0, 1500);
+    open_survey("{" MODEL ", " WAVELET ", " LINES ", " RECORD "}", &survey);
+    for (int i = 0; i < 11 * 126; i++)
+        traces[i] = (float)i * 0.25f;
+    assert_int_equal(survey_shot_open(&survey, 2, &shot, &error), 0);
+    assert_int_equal(survey_traces_write(&survey, &shot, traces, "out.segy", &error), 0);
+    open_survey("{\"data\": \"out.segy\", " MODEL ", " WAVELET "}", &again);
+    assert_int_equal(survey_shot_open(&again, 0, &same, &error), 0);
+    assert_string_equal(same.name, shot.name);
+    assert_int_equal(same.receiver_count, shot.receiver_count);
+    assert_memory_equal(same.sources, shot.sources, sizeof(*shot.sources));
+    assert_memory_equal(same.receivers, shot.receivers,
+                        shot.receiver_count * sizeof(*shot.receivers));
+    assert_int_equal(survey_data_read(&again, &same, read, &error), 0);
+    assert_memory_equal(read, traces, sizeof(read));
+    survey_shot_close(&shot);
+    survey_shot_close(&same);
+    survey_close(&again);
+    survey_close(&survey);
+}
+
+static void an_aperture_is_a_box_of_the_model(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct survey_shot_size size;
+    struct error error = {0};
+    put_model(0, 1500);
+    open_survey(
+        "{" MODEL ", " WAVELET ", " RECORD
+        ", \"aperture\": {\"limit_m\": true, \"buffer_m\": 95}, \"geometry\": {\"sources\": "
+        "{\"points\": [[[300, 10]], [[20, 10], [40, 10]]]}, \"receivers\": {\"streamer\": "
+        "{\"offset\": [0, 20], \"step\": [10, 0], \"count\": 2}}}}",
+        &survey);
+    assert_int_equal(survey_shot_measure(&survey, 0, &size, &error), 0);
+    assert_int_equal(size.receivers, 2);
+    assert_int_equal(size.box.first[GRID_X], 20); /* 205 m */
+    assert_int_equal(size.box.n[GRID_X], 22);     /* to 405 m */
+    assert_int_equal(size.box.n[GRID_Z], 51);
+    assert_int_equal(survey_shot_measure(&survey, 1, &size, &error), 0);
+    assert_int_equal(size.box.first[GRID_X], 0);
+    assert_true(size.source.x == 30);
+    survey_close(&survey);
+}
+
+static void units_and_numbers_become_fields(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct error error = {0};
+    float values[4];
+    FILE *file = fopen("slow.bin", "w");
+    static const float slow[] = {0.25f, 0.25f, 0.0625f, 0.25f}; /* s2/km2 */
+    fwrite(slow, sizeof(slow), 1, file);
+    assert_int_equal(fclose(file), 0);
+    put_text("slow.json",
+             "{\"points\": [2, 2], \"spacing_m\": [1000, 1000], \"units\": \"s2/km2\"}");
+    open_survey("{\"model\": {\"velocity\": \"slow.json\", \"density\": 2100}, " WAVELET
+                ", " LINES ", " RECORD "}",
+                &survey);
+    assert_int_equal(survey.physics, SURVEY_DENSITY);
+    struct grid_box box = grid_whole(&survey.grid);
+    assert_int_equal(survey_field_read(&survey, SURVEY_VELOCITY, &box, values, &error), 0);
+    /* 0.25 s2/km2 is 2 km/s; float and double roundings of 1e-7 each. */
+    assert_true(fabsf(values[0] - 2000) < 1e-3f && fabsf(values[2] - 4000) < 1e-3f);
+    assert_int_equal(survey_field_read(&survey, SURVEY_RHO, &box, values, &error), 0);
+    assert_true(values[3] == 2100);
+    assert_true(survey_dt_limit(&survey) ==
+                cfl_limit(CFL_STAGGERED, 8, &survey.grid, survey.velocity_max_m_s));
+    survey_close(&survey);
+}
+
+static void tables_and_wavelets_are_read_from_files(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    struct error error = {0};
+    put_model(0, 1500);
+    put_text("r.csv", "shot,x,z\n7,10,20\n7,30,20\n8,50,20\n");
+    put_text("w.txt", "# three\n0, 1.5\n-2e-1\n");
+    open_survey(
+        "{" MODEL ", " RECORD
+        ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"w.txt\", \"interval_ms\": 2}, "
+        "\"geometry\": {\"sources\": {\"points\": [[100, 10], [200, 10]]}, \"receivers\": "
+        "{\"csv\": \"r.csv\"}}}",
+        &survey);
+    assert_int_equal(survey.wavelet.count, 3);
+    assert_true(survey.wavelet.values[1] == 1.5f && survey.wavelet.interval_s == 2e-3);
+    assert_int_equal(survey.receivers_max, 2);
+    assert_int_equal(survey_shot_open(&survey, 1, &shot, &error), 0);
+    assert_int_equal(shot.receiver_count, 1);
+    assert_true(shot.receivers[0].x == 50);
+    survey_shot_close(&shot);
+    survey_close(&survey);
+    put_text("w.txt", "1 x 2");
+    expect("{" MODEL ", " RECORD ", " LINES
+           ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"w.txt\", \"interval_ms\": 2}}",
+           "w.txt:1: \"x\" is no number");
+}
+
+/* The small synthetic files that JUDI ships, where they are at hand. */
+static void files_of_judi_are_read(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    struct error error = {0};
+    char text[800], data[500];
+    const char *source = getenv("BEOFARM_SOURCE");
+    snprintf(data, sizeof(data), "%s/../shared/seismic/data/judi_segy", source ? source : ".");
+    if (access(data, R_OK) != 0) {
+        print_message("# %s is not there\n", data);
+        skip();
+    }
+    snprintf(
+        text, sizeof(text),
+        "{\"operation\": \"rtm\", \"model\": {\"velocity\": 1500, \"grid\": {\"points\": [201, "
+        "101], \"spacing_m\": [10, 10]}}, " WAVELET
+        ", \"data\": {\"paths\": [\"%s/unit_test_shot_records_2.segy\"], \"elevations\": "
+        "\"down\"}}",
+        data);
+    put_text("survey.json", text);
+    if (survey_open("survey.json", SURVEY_CHECK, folder, &survey, &error) < 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(survey.shot_count, 2);
+    assert_int_equal(survey.record.samples, 501);
+    assert_int_equal(survey_shot_open(&survey, 1, &shot, &error), 0);
+    assert_true(shot.sources[0].x == 1100 && shot.sources[0].z == 20);
+    assert_int_equal(shot.receiver_count, 120);
+    assert_true(shot.receivers[0].x == 50 && shot.receivers[0].z == 50);
+    float *traces = calloc(120 * 501, sizeof(*traces));
+    assert_int_equal(survey_data_read(&survey, &shot, traces, &error), 0);
+    free(traces);
+    survey_shot_close(&shot);
+    survey_close(&survey);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mistakes_in_the_file_name_their_place),
+        cmocka_unit_test(what_does_not_fit_is_told_beforehand),
+        cmocka_unit_test(data_that_do_not_fit_are_told_beforehand),
+        cmocka_unit_test(ten_lines_are_a_survey),
+        cmocka_unit_test(traces_are_read_shot_by_shot),
+        cmocka_unit_test(changed_data_are_noticed),
+        cmocka_unit_test(what_a_survey_writes_it_reads),
+        cmocka_unit_test(an_aperture_is_a_box_of_the_model),
+        cmocka_unit_test(units_and_numbers_become_fields),
+        cmocka_unit_test(tables_and_wavelets_are_read_from_files),
+        cmocka_unit_test(files_of_judi_are_read),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -25,7 +25,7 @@
 #define TELL_STARTED_NS (INT64_C(100) * CLOCK_MS_NS)
 #define LAST_WORDS_NS   (INT64_C(10) * CLOCK_SECOND_NS) /* to deliver results when leaving */
 #define BUSY_ROUNDS     64
-#define EVICTED_SPARE_S 8   /* of what is left: for the last results, and to tell Azure */
+#define EVICTED_SPARE_S 15  /* of what is left: for the last results, and to tell Azure */
 #define EVICTED_STAY_S  300 /* for the machine to go, when all is done */
 #define BUSY_NAP_NS     INT64_C(30000)
 #define WATCH_PERIOD_NS                                                                        \
@@ -238,9 +238,24 @@ void agent_open_site(struct agent *agent, struct error *ret_error)
     agent_attach_cache(agent);
 }
 
+/* Results whose files lie in the site's work directories end with them; the others stay. */
+static void drop_files(struct agent *agent)
+{
+    depot_destroy(agent->depot); /* which reads there */
+    agent->depot = NULL;
+    for (int state = HAND_STORING; state < HAND_STATES; state++)
+        for (struct held *held = hand_first(agent->hand, (enum hand_state)state), *next; held;
+             held = next) {
+            next = held->next;
+            if (held->workdir)
+                hand_remove(agent->hand, held);
+        }
+}
+
 void agent_close_site(struct agent *agent)
 {
     struct held *held;
+    drop_files(agent);
     site_destroy(agent->site);
     agent->site = NULL;
     agent->site_ready = false;
@@ -395,7 +410,6 @@ static int open_agent(struct agent *agent, const struct agent_options *options,
 static void close_agent(struct agent *agent)
 {
     redial_stop(agent->redial);
-    depot_destroy(agent->depot); /* before the work directories that it reads */
     if (agent->hand)
         agent_close_site(agent);
     hand_destroy(agent->hand);

@@ -336,7 +336,7 @@ class Metadata:
 @test
 def a_machine_that_is_taken_away_hands_its_work_back(case):
     with Mock() as mock, Metadata() as metadata:
-        side, farm = counted(case, 40, 0.3, limits={"duplicates": False})
+        side, farm = counted(case, 24, 0.3, limits={"duplicates": False})
         there = Container(case, mock, farm)
         master = there.master()
         leaves = there.worker(BEOFARM_METADATA=metadata.url)
@@ -356,7 +356,7 @@ def a_machine_that_is_taken_away_hands_its_work_back(case):
         again = there.worker()
         there.ends(master)
         there.ends(again)
-        assert len(there.rows()) == 40 and count(side) == 40, count(side)
+        assert len(there.rows()) == 24 and count(side) == 24, count(side)
 
 
 if __name__ == "__main__":

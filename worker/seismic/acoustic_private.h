@@ -17,10 +17,11 @@ struct acoustic {
     int newest;   /* field[newest] is u[k], the other u[k-1] */
     wave_real *v; /* dt^2 vp^2, on the padded grid; zero around it */
 
+    int half;                                            /* radius of first derivatives */
     wave_real centre;                                    /* of the Laplacian, all axes */
     wave_real second[GRID_AXES][KERNELS_RADIUS_MAX + 1]; /* second derivative: [1..radius] */
     wave_real taps[GRID_AXES][TAPS];   /* the same as 2 radius + 1 weights of neighbours */
-    wave_real halves[GRID_AXES][TAPS]; /* first derivative half-way: 2 radius weights */
+    wave_real halves[GRID_AXES][TAPS]; /* first derivative half-way: 2 half weights */
 
     /* Memory variables. Rows of x: [side][j][iy][row], of y: [ix][side][j][row], of z: [ix][iy][side]
      * [windows]. */

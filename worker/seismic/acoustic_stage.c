@@ -94,7 +94,7 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
     static const wave_real minus_one = -1;
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
-    int side = cpml_side(cpml, cpml->first_half, i, &j), radius = a->layout.radius;
+    int side = cpml_side(cpml, cpml->first_half, i, &j), half = a->half;
     if (side < 0)
         return;
     struct kernel_slab job = {
@@ -104,11 +104,11 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
         .b = &cpml->psi_b[side][j],
         .has_b = transposed,
     };
-    ptrdiff_t from = (ptrdiff_t)i - radius + 1;
-    rows_of_field(a, a->field[a->newest], p, from, 2 * radius, a->halves[p->axis], job.row_a,
+    ptrdiff_t from = (ptrdiff_t)i - half + 1;
+    rows_of_field(a, a->field[a->newest], p, from, 2 * half, a->halves[p->axis], job.row_a,
                   job.weight_a);
     if (transposed)
-        rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * radius,
+        rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half,
                        a->halves[p->axis], job.row_b, job.weight_b);
     a->kernels.memory(&job);
 }
@@ -127,10 +127,12 @@ static void zeta_row(struct acoustic *a, const struct place *p)
         zeta[iz] = b * zeta[iz] + w[iz];
 }
 
-static bool touched(const struct cpml *cpml, size_t i)
+/* Whether a slab, or what reaches out of it, is at i. */
+static bool touched(const struct cpml *cpml, size_t i, int reach)
 {
-    return (cpml->width[0] && i >= cpml->lo[0] && i < cpml->hi[0]) ||
-           (cpml->width[1] && i >= cpml->lo[1] && i < cpml->hi[1]);
+    size_t r = (size_t)reach;
+    return (cpml->width[0] && i < cpml->first[0] + (size_t)cpml->width[0] + r) ||
+           (cpml->width[1] && i + r >= cpml->first[1]);
 }
 
 static struct kernel_slab add_begin(const struct acoustic *a, const struct place *p)
@@ -148,9 +150,9 @@ static void add_forward(struct acoustic *a, const struct place *p)
 {
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
-    int radius = a->layout.radius;
+    int radius = a->layout.radius, half = a->half;
     struct kernel_slab job = add_begin(a, p);
-    rows_of_memory(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - radius, 2 * radius,
+    rows_of_memory(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
                    a->halves[p->axis], job.row_a, job.weight_a);
     int side = cpml_side(cpml, cpml->first, i, &j);
     if (side >= 0) {
@@ -168,15 +170,15 @@ static void add_forward(struct acoustic *a, const struct place *p)
 static void add_transposed(struct acoustic *a, const struct place *p)
 {
     struct cpml *cpml = &a->cpml[p->axis];
-    ptrdiff_t from = (ptrdiff_t)place_along(p) - a->layout.radius;
-    int radius = a->layout.radius;
+    ptrdiff_t i = (ptrdiff_t)place_along(p);
+    int radius = a->layout.radius, half = a->half;
     struct kernel_slab job = add_begin(a, p);
     job.has_b = true;
-    rows_of_memory(a, a->psi, cpml->first_half, cpml->psi_a, p, from, 2 * radius,
+    rows_of_memory(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
                    a->halves[p->axis], job.row_a, job.weight_a);
-    for (int m = 0; m < 2 * radius; m++)
+    for (int m = 0; m < 2 * half; m++)
         job.weight_a[m] = -job.weight_a[m];
-    rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * radius + 1,
+    rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, 2 * radius + 1,
                    a->taps[p->axis], job.row_b, job.weight_b);
     a->kernels.add(&job);
 }
@@ -201,19 +203,19 @@ static void along_forward(struct acoustic *a, struct along *s, int side, size_t 
 {
     struct cpml *cpml = &a->cpml[GRID_Z];
     size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
-           half = cpml->first_half[side];
+           start = cpml->first_half[side];
     const wave_real *u = a->field[a->newest] + at;
-    int radius = a->layout.radius;
+    int radius = a->layout.radius, half = a->half;
     wave_real *psi = memory_z(a, a->psi[GRID_Z], side, ix, iy);
     struct kernel_slab job = {.length = a->window,
                               .along = true,
                               .a = cpml->psi_a[side],
                               .b = cpml->psi_b[side],
                               .memory = psi};
-    along_rows(u + half - radius + 1, 2 * radius, a->halves[GRID_Z], job.row_a, job.weight_a);
+    along_rows(u + start - half + 1, 2 * half, a->halves[GRID_Z], job.row_a, job.weight_a);
     a->kernels.memory(&job);
     memcpy(s->psi + AROUND, psi, a->window * sizeof *psi);
-    along_rows(s->psi + AROUND + lo - half - (size_t)radius, 2 * radius, a->halves[GRID_Z],
+    along_rows(s->psi + AROUND + lo - start - (size_t)half, 2 * half, a->halves[GRID_Z],
                job.row_a, job.weight_a);
     along_rows(u + lo - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b, job.weight_b);
     job.has_b = true;
@@ -231,9 +233,9 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
     static const wave_real minus_one[CPML_WIDTH_MAX] = {[0 ... CPML_WIDTH_MAX - 1] = -1};
     struct cpml *cpml = &a->cpml[GRID_Z];
     size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
-           half = cpml->first_half[side];
+           start = cpml->first_half[side];
     const wave_real *w = a->field[a->newest] + at;
-    int radius = a->layout.radius, width = cpml->width[side];
+    int radius = a->layout.radius, half = a->half, width = cpml->width[side];
     wave_real *psi = memory_z(a, a->psi[GRID_Z], side, ix, iy);
     wave_real *zeta = memory_z(a, a->zeta[GRID_Z], side, ix, iy);
     for (size_t i = 0; i < a->window; i++) {
@@ -246,13 +248,13 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
                               .a = minus_one,
                               .b = cpml->psi_b[side],
                               .memory = psi};
-    along_rows(w + half - radius + 1, 2 * radius, a->halves[GRID_Z], job.row_a, job.weight_a);
-    along_rows(s->zeta + AROUND + half - lo - (size_t)radius + 1, 2 * radius, a->halves[GRID_Z],
+    along_rows(w + start - half + 1, 2 * half, a->halves[GRID_Z], job.row_a, job.weight_a);
+    along_rows(s->zeta + AROUND + start - lo - (size_t)half + 1, 2 * half, a->halves[GRID_Z],
                job.row_b, job.weight_b);
     a->kernels.memory(&job);
     for (int i = 0; i < width; i++)
         s->psi[AROUND + i] = -cpml->psi_a[side][i] * psi[i];
-    along_rows(s->psi + AROUND + lo - half - (size_t)radius, 2 * radius, a->halves[GRID_Z],
+    along_rows(s->psi + AROUND + lo - start - (size_t)half, 2 * half, a->halves[GRID_Z],
                job.row_a, job.weight_a);
     along_rows(s->zeta + AROUND - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b,
                job.weight_b);
@@ -265,11 +267,12 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
 static void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1)
 {
     struct along s = {0};
-    bool in_x = touched(&a->cpml[GRID_X], ix);
+    int reach = transposed ? a->layout.radius : a->half;
+    bool in_x = touched(&a->cpml[GRID_X], ix, reach);
     for (size_t iy = y0; iy < y1; iy++) {
         for (int axis = GRID_X; axis <= GRID_Y; axis++) {
             struct place p = {(enum grid_axis)axis, ix, iy};
-            if (axis == GRID_X ? !in_x : !touched(&a->cpml[GRID_Y], iy))
+            if (axis == GRID_X ? !in_x : !touched(&a->cpml[GRID_Y], iy, reach))
                 continue;
             transposed ? add_transposed(a, &p) : add_forward(a, &p);
         }

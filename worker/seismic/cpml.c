@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "worker/seismic/cpml.h"
+#include "worker/seismic/kernels.h"
 
 /* Aimed-at reflection at normal incidence: what 20 points reach with single precision to spare. */
 #define REFLECTION 1e-6
@@ -18,11 +19,18 @@ static void coefficients(double depth, double width, double spacing,
     *ret_a = (wave_real)(d * (b - 1) / (d + alpha));
 }
 
+int cpml_width(int pad, int radius)
+{
+    int width = pad - KERNELS_HALF(radius);
+    return width > 0 ? width : 0;
+}
+
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning)
 {
     size_t n = layout->n[axis], reach = (size_t)layout->radius;
-    *cpml = (struct cpml){.width = {layout->pad[axis][0], layout->pad[axis][1]}};
+    *cpml = (struct cpml){.width = {cpml_width(layout->pad[axis][0], layout->radius),
+                                    cpml_width(layout->pad[axis][1], layout->radius)}};
     for (int side = 0; side < 2; side++) {
         size_t width = (size_t)cpml->width[side];
         if (width == 0)

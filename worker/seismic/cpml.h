@@ -29,6 +29,11 @@ struct cpml_tuning {
     double frequency;    /* Hz */
 };
 
+/* How many of `pad` absorbing points have psi and zeta: all but the few next to the grid that what
+ * reaches out of the slab touches, so that the grid's own points see the bare equation (which a run
+ * backwards in time relies on). */
+int cpml_width(int pad, int radius);
+
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning);
 

@@ -14,6 +14,9 @@
 
 #define KERNELS_RADIUS_MAX 8
 
+/* The radius of first differences in the layers, beside a stencil of `radius`. */
+#define KERNELS_HALF(radius) ((radius) == 2 ? 1 : 2)
+
 /*
  * out = 2 u - out + v (D2 u) for `rows` rows of `length` numbers, side by side along axis `across`
  * (x in 2-D, y in 3-D); `deep` is the stride along x in 3-D. out, u, v are at the first row's start.
@@ -28,9 +31,9 @@ struct kernel_step {
 };
 
 /*
- * One row of a slab. sum A = sum of weight_a[j] row_a[j], j < 2 radius; sum B likewise, j < 2 radius
- * + 1 (in kernels->memory: 2 radius). Rows need no alignment. `a` and `b` are one number for the row,
- * or, with `along`, numbers along it.
+ * One row of a slab. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius); sum B likewise, j <
+ * 2 radius + 1 (in kernels->memory: as A). Rows need no alignment. `a` and `b` are one number for the
+ * row, or, with `along`, numbers along it.
  */
 struct kernel_slab {
     size_t length;

@@ -187,9 +187,9 @@ FORCE_INLINE void memory_row(const struct kernel_slab *job, const int radius)
 {
     for (size_t q = 0; q < job->length; q += (size_t)LANES) {
         vec sum = {0}, a, b;
-        sum_weighted(job->row_a, job->weight_a, q, 2 * radius, &sum);
+        sum_weighted(job->row_a, job->weight_a, q, 2 * KERNELS_HALF(radius), &sum);
         if (job->has_b)
-            sum_weighted(job->row_b, job->weight_b, q, 2 * radius, &sum);
+            sum_weighted(job->row_b, job->weight_b, q, 2 * KERNELS_HALF(radius), &sum);
         factor(job->a, job->along, q, &a);
         factor(job->b, job->along, q, &b);
         loose *memory = (loose *)(job->memory + q);
@@ -201,7 +201,7 @@ FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
 {
     for (size_t q = 0; q < job->length; q += (size_t)LANES) {
         vec sum = {0}, more = {0}, a, b;
-        sum_weighted(job->row_a, job->weight_a, q, 2 * radius, &sum);
+        sum_weighted(job->row_a, job->weight_a, q, 2 * KERNELS_HALF(radius), &sum);
         if (job->has_b)
             sum_weighted(job->row_b, job->weight_b, q, 2 * radius + 1, &more);
         if (job->memory) {

@@ -23,7 +23,7 @@
  *
  *   Absorbing layers: convolutional PML (Komatitsch & Martin 2007, Geophysics 72(5), SM155-SM167), in
  *   the form for second-order equations of Pasalic & McGarry 2010 (SEG Exp. Abstr. 29, 2925-2929),
- *   with psi between the points. On every axis, in its two slabs only:
+ *   with psi between the points, and D+ and D- of order 4 (2 with D2 of order 4; acoustic.c says why). On every axis, in its two slabs only:
  *
  *     psi  = bh psi + ah D+ u        f    = D2 u + D- psi
  *     zeta = bi zeta + ai f          L u += D- psi + zeta

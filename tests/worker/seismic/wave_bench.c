@@ -39,6 +39,19 @@ struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi, bo
     return medium;
 }
 
+struct wave_medium bench_constant(struct grid grid, float vp, float rho)
+{
+    size_t n = grid_size(&grid);
+    float *vps = malloc(n * sizeof *vps), *rhos = rho > 0 ? malloc(n * sizeof *rhos) : NULL;
+    assert_non_null(vps);
+    for (size_t i = 0; i < n; i++) {
+        vps[i] = vp;
+        if (rhos)
+            rhos[i] = rho;
+    }
+    return (struct wave_medium){.grid = grid, .vp = vps, .rho = rhos};
+}
+
 void bench_medium_free(struct wave_medium *medium)
 {
     free((void *)medium->vp);
@@ -107,4 +120,38 @@ double bench_ricker(double f, double t)
 {
     double a = M_PI * f * t;
     return (1 - 2 * a * a) * exp(-a * a);
+}
+
+wave_real *bench_shoot(struct wave *wave, const struct bench_shot *shot)
+{
+    const double *h = wave->grid.spacing;
+    double volume = h[GRID_X] * h[GRID_Z] * (wave->grid.dims == 3 ? h[GRID_Y] : 1);
+    const int *s = shot->source, *r = shot->receiver;
+    struct wave_points *source = bench_point(wave, s[0], s[1], s[2], 1 / volume);
+    struct wave_points *receiver = bench_point(wave, r[0], r[1], r[2], 1);
+    wave_real *wavelet = malloc(shot->steps * sizeof *wavelet);
+    wave_real *trace = malloc(shot->steps * sizeof *trace);
+    assert_true(wavelet && trace);
+    for (size_t k = 0; k < shot->steps; k++)
+        wavelet[k] = (wave_real)bench_ricker(shot->frequency,
+                                             (double)k * wave->options.dt - shot->delay);
+    wave_run(wave, &(struct wave_run){.steps = shot->steps,
+                                      .inject = source,
+                                      .injected = wavelet,
+                                      .sample = receiver,
+                                      .sampled = trace});
+    wave_points_destroy(source);
+    wave_points_destroy(receiver);
+    free(wavelet);
+    return trace;
+}
+
+double bench_misfit(const wave_real *a, const wave_real *b, size_t n)
+{
+    double over = 0, under = 0;
+    for (size_t i = 0; i < n; i++) {
+        over += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        under += (double)b[i] * (double)b[i];
+    }
+    return sqrt(over / under);
 }

@@ -24,7 +24,22 @@ struct wave_points *bench_point(const struct wave *wave, int ix, int iy, int iz,
 /* Every grid point, layers included, is a place. */
 struct wave_points *bench_everywhere(const struct wave *wave);
 
-/* A Ricker wavelet of peak frequency f (Hz), centred at t = 0; its second derivative is not meant. */
+/* A constant medium. */
+struct wave_medium bench_constant(struct grid grid, float vp, float rho);
+
+/* A Ricker wavelet of peak frequency f (Hz), centred at t = 0. */
 double bench_ricker(double f, double t);
+
+/* A shot into a wave at rest: a point source (ix, iy, iz) whose strength is a Ricker wavelet, centred
+ * at `delay` s; traces[k] is the field at (rx, ry, rz) at the time (k + 1) dt, for `steps` steps. */
+struct bench_shot {
+    int source[GRID_AXES], receiver[GRID_AXES];
+    double frequency, delay;
+    size_t steps;
+};
+wave_real *bench_shoot(struct wave *wave, const struct bench_shot *shot);
+
+/* sqrt(sum (a - b)^2 / sum b^2). */
+double bench_misfit(const wave_real *a, const wave_real *b, size_t n);
 
 #endif

@@ -5,14 +5,12 @@
 #include "master/driver.h"
 #include "master/external/external.h"
 #include "master/pest/pest.h"
+#include "master/shots/shots.h"
 #include "master/socket/socket.h"
 #include "master/sweep/sweep.h"
 
 static const struct driver_ops *const drivers[] = {
-    &driver_external,
-    &driver_pest,
-    &driver_socket,
-    &driver_sweep,
+    &driver_external, &driver_pest, &driver_shots, &driver_socket, &driver_sweep,
 };
 
 const struct driver_ops *driver_find(const char *kind)

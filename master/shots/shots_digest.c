@@ -148,9 +148,7 @@ static int arrays_write(const struct driver *driver, const struct sums *sums,
     size_t count = shots_arrays(driver, operation, arrays);
     for (size_t i = 0; i < count; i++) {
         float *values = sums_read(driver, sums, arrays[i], ret_error);
-        int rc = values ? shots_array_write(driver, arrays[i], SURVEY_PERTURBATION, values,
-                                            ret_error)
-                        : -1;
+        int rc = values ? shots_array_write(driver, arrays[i], NULL, values, ret_error) : -1;
         free(values);
         if (rc < 0)
             return -1;
@@ -296,7 +294,7 @@ static int model_write(const struct driver *driver, const char *what, struct err
     const double *velocity = fwi_velocity(driver->fwi);
     for (size_t i = 0; i < points; i++)
         values[i] = (float)velocity[i];
-    int rc = shots_array_write(driver, what, SURVEY_VELOCITY, values, ret_error);
+    int rc = shots_array_write(driver, what, "m/s", values, ret_error);
     free(values);
     return rc;
 }
@@ -440,12 +438,13 @@ void shots_sums_remove(const struct driver *driver, size_t wave)
 {
     const struct roll *roll = &driver->roll;
     for (size_t t = roll->waves[wave].first; t < roll->task_count; t++) {
-        char *path = roll->tasks[t].holder && roll->tasks[t].wave == wave
-                         ? shots_output_path(driver, t + 1, SHOT_SUM_FILE)
-                         : NULL;
-        if (path)
-            unlink(path);
-        free(path);
+        bool collected = roll->tasks[t].holder && roll->tasks[t].wave == wave;
+        char *file = collected ? shots_output_path(driver, t + 1, SHOT_SUM_FILE) : NULL;
+        char *folder = collected ? shots_output_path(driver, t + 1, "") : NULL;
+        if (file && folder && unlink(file) == 0)
+            rmdir(folder);
+        free(file);
+        free(folder);
     }
 }
 

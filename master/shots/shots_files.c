@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
+#include "common/seismic/model.h"
 #include "common/seismic/shot_settings.h"
 #include "common/tree.h"
 #include "common/whole.h"
@@ -244,16 +245,21 @@ static int folder_put(struct driver *driver, const char *folder, struct roll_wav
 static int survey_fill(struct driver *driver, const float *velocity, const char *folder,
                        struct roll_wave *wave, struct error *ret_error)
 {
-    char path[4096], name[4096], survey[4096];
-    struct survey raw = driver->survey;
-    raw.output.models = SURVEY_RAW;
-    snprintf(path, sizeof(path), "%s/" VELOCITY_NAME, folder);
-    snprintf(survey, sizeof(survey), "%s/" SHOT_SURVEY_FILE, folder);
-    if (tree_make(folder, ret_error) < 0 ||
-        survey_field_write(&raw, SURVEY_VELOCITY, &raw.grid, velocity, path, name, sizeof(name),
-                           ret_error) < 0 ||
-        survey_write(driver, name_of(name), survey, ret_error) < 0 ||
-        folder_put(driver, folder, wave, ret_error) < 0)
+    static const char name[] = VELOCITY_NAME ".json";
+    char *path = NULL, *survey = NULL;
+    int rc = asprintf(&path, "%s/%s", folder, name) < 0 ||
+                     asprintf(&survey, "%s/" SHOT_SURVEY_FILE, folder) < 0
+                 ? error_set(ret_error, ERROR_SYSTEM, "no memory for a path")
+                 : 0;
+    if (rc == 0 && (tree_make(folder, ret_error) < 0 ||
+                    model_write(path, MODEL_RAW, &driver->survey.grid, velocity, VELOCITY_NAME,
+                                "m/s", ret_error) < 0 ||
+                    survey_write(driver, name, survey, ret_error) < 0 ||
+                    folder_put(driver, folder, wave, ret_error) < 0))
+        rc = -1;
+    free(path);
+    free(survey);
+    if (rc < 0)
         return -1;
     const cJSON *model = json_member(driver->survey.root, "model");
     const cJSON *asked = json_member(model, "velocity");

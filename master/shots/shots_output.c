@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
+#include "common/seismic/model.h"
 #include "common/whole.h"
 #include "master/shots/gathers.h"
 #include "master/shots/shots_private.h"
@@ -26,20 +27,26 @@ char *shots_output_path(const struct driver *driver, uint64_t task, const char *
     return size < 0 ? NULL : path;
 }
 
-int shots_array_write(const struct driver *driver, const char *what, enum survey_field field,
+int shots_array_write(const struct driver *driver, const char *what, const char *units,
                       const float *values, struct error *ret_error)
 {
-    struct survey survey = driver->survey;
-    char *path = NULL;
-    if (asprintf(&path, "%s.%s", driver->output_base, what) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    survey.output.models = SURVEY_RAW;
-    int rc = survey_field_write(&survey, field, &survey.grid, values, path, NULL, 0, ret_error);
-    survey.output.models = SURVEY_SEGY;
-    if (rc == 0)
-        rc = survey_field_write(&survey, field, &survey.grid, values, path, NULL, 0, ret_error);
-    free(path);
-    return rc;
+    static const struct {
+        const char *ending;
+        enum model_format format;
+    } forms[] = {{"json", MODEL_RAW}, {"segy", MODEL_SEGY}, {"rsf", MODEL_RSF}};
+    /* RSF only for those who use it. */
+    size_t count = driver->survey.output.models == SURVEY_RSF ? 3 : 2;
+    for (size_t i = 0; i < count; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s.%s.%s", driver->output_base, what, forms[i].ending) < 0)
+            return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+        int rc = model_write(path, forms[i].format, &driver->survey.grid, values, what, units,
+                             ret_error);
+        free(path);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* --- gathers --- */

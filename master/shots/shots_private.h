@@ -121,8 +121,8 @@ void shots_wave_fini(struct roll_wave *wave);
 /* shots_output.c */
 /* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without memory. */
 char *shots_output_path(const struct driver *driver, uint64_t task, const char *name);
-/* Write array `values` as NAME.WHAT in raw and SEG-Y. */
-int shots_array_write(const struct driver *driver, const char *what, enum survey_field field,
+/* Write array `values` as NAME.WHAT in raw and SEG-Y. `units` may be NULL. */
+int shots_array_write(const struct driver *driver, const char *what, const char *units,
                       const float *values, struct error *ret_error);
 /* Gather the traces that the wave's tasks brought. */
 int shots_gathers_write(const struct driver *driver, struct error *ret_error);

@@ -23,8 +23,10 @@
 /* So often are shots farmed again whose holders are gone: more, and workers die faster than one wave
  * takes. */
 #define ROUNDS_MAX 50
-/* Workers that outlived a master dial again for worker.rejoin_s, most of them at once. */
-#define REJOIN_NS (20 * CLOCK_SECOND_NS)
+/* Workers that outlived a master dial again, most of them at once; they are not waited for longer than
+ * it takes to do without them. */
+#define REJOIN_LEAST_NS (CLOCK_SECOND_NS / 2)
+#define REJOIN_MOST_NS  (30 * CLOCK_SECOND_NS)
 /* The last shots are given up when they are this share of a mean shot behind, but not at once. */
 #define SKIP_SHARE    0.5
 #define SKIP_FLOOR_NS CLOCK_SECOND_NS
@@ -282,21 +284,39 @@ bool shots_advance(struct driver *driver, uint32_t slots)
 
 /* --- who is waited for --- */
 
+/* What an absent process holds would take so long to compute again. 0 if it was there under this
+ * master: then it is lost, not late. */
+static double late_seconds(const struct driver *driver, const struct roll_task *collect)
+{
+    double sum = 0;
+    for (size_t i = 0; i < collect->attempt_count; i++) {
+        const struct roll_task *task = roll_task(&driver->roll, collect->attempts[i].task);
+        if (task->sequence)
+            return 0;
+        sum += isnan(task->seconds) ? 1 : task->seconds;
+    }
+    return sum;
+}
+
 bool shots_holders_ready(struct driver *driver)
 {
     const struct roll *roll = &driver->roll;
-    int64_t due_ns = driver->opened_ns + REJOIN_NS;
-    if (clock_monotonic_ns() >= due_ns || !driver->context.is_here)
-        return true;
-    for (size_t t = roll->round; t < roll->task_count; t++) {
+    double late = 0;
+    for (size_t t = roll->round; driver->context.is_here && t < roll->task_count; t++) {
         const struct roll_task *task = &roll->tasks[t];
         if (task->holder && !task->ended &&
-            !driver->context.is_here(driver->context.wake_context, task->holder)) {
-            wake_at(driver, due_ns);
-            return false;
-        }
+            !driver->context.is_here(driver->context.wake_context, task->holder))
+            late += late_seconds(driver, task);
     }
-    return true;
+    if (late == 0)
+        return true;
+    double wait_ns = 1e9 * late + REJOIN_LEAST_NS;
+    int64_t due_ns =
+        driver->opened_ns + (wait_ns < REJOIN_MOST_NS ? (int64_t)wait_ns : REJOIN_MOST_NS);
+    if (clock_monotonic_ns() >= due_ns)
+        return true;
+    wake_at(driver, due_ns);
+    return false;
 }
 
 static void skip_all(struct driver *driver)

@@ -1,16 +1,4 @@
-/*
- * Each test is a script: an event per line, then "=" and what the scheduler says to it (the
- * verdict, then every action that follows, separated by "; "). Attempts are written TASK.ATTEMPT,
- * times are in milliseconds.
- *
- *     add N               join W SLOTS CREDITS   start W T.A      restore T done|failed
- *     at MS (tick)        credits W N            ok W T.A [MS]    failures T COUNT ATTEMPT
- *     wake (prints it)    leave W                bad W T.A        state T
- *     counts              lose W                 fatal W T.A      worker W
- *                                                                 cancel T
- *                                                back W T.A
- *     bind T W            bound W (add, bind)    adopt W T.A
- */
+/* The scheduler, event by event. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,209 +12,7 @@
 #include "common/clock.h"
 #include "master/durations.h"
 #include "master/scheduler.h"
-
-struct play {
-    struct scheduler *scheduler;
-    int64_t now_ns;
-    struct buf said;
-};
-
-static void say(struct play *play, const char *text)
-{
-    if (play->said.size)
-        buf_append_text(&play->said, "; ");
-    buf_append_text(&play->said, text);
-}
-
-static void say_action(struct play *play, const struct scheduler_action *action)
-{
-    static const char *const names[] = {
-        [SCHEDULER_LEASE] = "lease",        [SCHEDULER_CANCEL] = "cancel",
-        [SCHEDULER_RECALL] = "recall",      [SCHEDULER_FAIL_TASK] = "fail-task",
-        [SCHEDULER_GIVE_UP] = "give-up",    [SCHEDULER_SET_ASIDE] = "set-aside",
-        [SCHEDULER_REINSTATE] = "reinstate"};
-    say(play, names[action->kind]);
-    if (action->failed)
-        buf_append_text(&play->said, " failed");
-    if (action->worker)
-        buf_printf(&play->said, " %u", action->worker);
-    if (!action->attempts && action->count)
-        buf_printf(&play->said, " x%u", action->count);
-    for (uint32_t i = 0; action->attempts && i < action->count; i++)
-        buf_printf(&play->said, " %llu.%u", (unsigned long long)action->attempts[i].task,
-                   action->attempts[i].attempt);
-}
-
-static void pull(struct play *play)
-{
-    struct scheduler_action action;
-    struct error error;
-    int rc;
-    int actions = 0;
-    while ((rc = scheduler_next_action(play->scheduler, play->now_ns, &action, &error)) > 0) {
-        say_action(play, &action);
-        assert_true(actions++ < 1000);
-    }
-    assert_int_equal(rc, 0);
-}
-
-static void say_counts(struct play *play)
-{
-    struct scheduler_counts c = scheduler_counts(play->scheduler);
-    say(play, "");
-    buf_printf(&play->said, "waiting %d leased %d done %d failed %d live %d running %d",
-               (int)c.waiting, (int)c.leased, (int)c.done, (int)c.failed, (int)c.live,
-               (int)c.running);
-}
-
-static void ask_worker(struct play *play, uint32_t worker)
-{
-    static const char *const names[] = {"unknown", "active", "trial", "set-aside", "leaving"};
-    struct scheduler_worker_view view = scheduler_worker_view(play->scheduler, worker);
-    say(play, names[view.state]);
-    buf_printf(&play->said, " leased %u failures %u", view.leased, view.failures);
-}
-
-static void ask_wake(struct play *play)
-{
-    int64_t wake_ns = scheduler_wake_ns(play->scheduler);
-    say(play, wake_ns == INT64_MAX ? "never" : "");
-    if (wake_ns != INT64_MAX)
-        buf_printf(&play->said, "%lld", (long long)(wake_ns / CLOCK_MS_NS));
-}
-
-/* Events that concern the farm or a worker. Returns whether it was one. */
-static int farm_event(struct play *play, const char *verb, const long long *n, const char *word)
-{
-    static const char *const states[] = {"unknown", "waiting", "leased", "done", "failed"};
-    struct scheduler *s = play->scheduler;
-    struct error error;
-    int rc = 0;
-    if (!strcmp(verb, "add"))
-        rc = scheduler_add(s, (uint64_t)n[0], &error);
-    else if (!strcmp(verb, "bind"))
-        rc = scheduler_bind(s, (uint64_t)n[0], (uint32_t)n[1], &error);
-    else if (!strcmp(verb, "bound"))
-        rc = scheduler_add(s, 1, &error) < 0 ||
-                     scheduler_bind(s, scheduler_counts(s).tasks, (uint32_t)n[0], &error) < 0
-                 ? -1
-                 : 0;
-    else if (!strcmp(verb, "restore"))
-        rc = scheduler_restore(s, (uint64_t)n[0], strstr(word, "done") != NULL, &error);
-    else if (!strcmp(verb, "failures"))
-        rc = scheduler_restore_failures(s, (uint64_t)n[0], (uint32_t)n[1], (uint32_t)n[2],
-                                        &error);
-    else if (!strcmp(verb, "join"))
-        rc = scheduler_worker_joined(s, (uint32_t)n[0], (uint32_t)n[1], (uint32_t)n[2],
-                                     play->now_ns, &error);
-    else if (!strcmp(verb, "credits"))
-        scheduler_worker_credits(s, (uint32_t)n[0], (uint32_t)n[1]);
-    else if (!strcmp(verb, "leave"))
-        scheduler_worker_leaving(s, (uint32_t)n[0]);
-    else if (!strcmp(verb, "lose"))
-        scheduler_worker_lost(s, (uint32_t)n[0], play->now_ns);
-    else if (!strcmp(verb, "at"))
-        play->now_ns = n[0] * CLOCK_MS_NS;
-    else if (!strcmp(verb, "wake"))
-        ask_wake(play);
-    else if (!strcmp(verb, "counts"))
-        say_counts(play);
-    else if (!strcmp(verb, "state"))
-        say(play, states[scheduler_task_state(s, (uint64_t)n[0])]);
-    else if (!strcmp(verb, "cancel"))
-        say(play, scheduler_cancel(s, (uint64_t)n[0]) ? "cancelled" : "nothing");
-    else if (!strcmp(verb, "worker"))
-        ask_worker(play, (uint32_t)n[0]);
-    else
-        return 0;
-    if (rc < 0)
-        say(play, "error");
-    return 1;
-}
-
-static void attempt_event(struct play *play, const char *verb, uint32_t worker,
-                          struct attempt_id id, int64_t ns)
-{
-    static const char *const adoptions[] = {"adopted", "cancel-it", "unknown"};
-    static const char *const outcomes[] = {"ok", "bad", "fatal"};
-    struct scheduler *s = play->scheduler;
-    for (int i = 0; i < 3; i++) {
-        if (!strcmp(verb, outcomes[i])) {
-            say(play, scheduler_verdict_name(scheduler_result(
-                          s, worker, id, (enum scheduler_outcome)i, ns, play->now_ns)));
-            return;
-        }
-    }
-    if (!strcmp(verb, "start"))
-        scheduler_started(s, worker, id, play->now_ns);
-    else if (!strcmp(verb, "back"))
-        scheduler_handed_back(s, worker, id, play->now_ns);
-    else if (!strcmp(verb, "adopt"))
-        say(play, adoptions[scheduler_adopted(s, worker, id, play->now_ns)]);
-    else
-        fail_msg("no such event: %s", verb);
-}
-
-static void event(struct play *play, const char *line)
-{
-    char verb[16] = "";
-    long long n[3] = {0};
-    unsigned long long task = 0;
-    unsigned worker = 0, attempt = 0;
-    long long ms = 0;
-    sscanf(line, "%15s %lld %lld %lld", verb, &n[0], &n[1], &n[2]);
-    if (farm_event(play, verb, n, line))
-        return;
-    sscanf(line, "%*s %u %llu.%u %lld", &worker, &task, &attempt, &ms);
-    attempt_event(play, verb, worker, (struct attempt_id){.task = task, .attempt = attempt},
-                  ms * CLOCK_MS_NS);
-}
-
-static char *trimmed(char *text)
-{
-    text += strspn(text, " ");
-    size_t length = strlen(text);
-    while (length && text[length - 1] == ' ')
-        text[--length] = 0;
-    return text;
-}
-
-static void play_line(struct play *play, int number, char *line)
-{
-    char *expected = strchr(line, '=');
-    if (expected)
-        *expected++ = 0;
-    buf_clear(&play->said);
-    event(play, trimmed(line));
-    pull(play);
-    const char *said = buf_text(&play->said);
-    const char *wanted = expected ? trimmed(expected) : "";
-    if (strcmp(said, wanted) != 0)
-        fail_msg("line %d, `%s`: said `%s`, not `%s`", number, line, said, wanted);
-}
-
-static void play_script(const struct scheduler_policy *policy, const char *script)
-{
-    struct play play = {.scheduler = scheduler_create(policy, NULL)};
-    assert_non_null(play.scheduler);
-    buf_init(&play.said, 1 << 20);
-    char *text = strdup(script);
-    char *rest = text;
-    char *line;
-    for (int number = 1; (line = strsep(&rest, "\n")); number++) {
-        if (*trimmed(line))
-            play_line(&play, number, line);
-    }
-    free(text);
-    buf_fini(&play.said);
-    scheduler_destroy(play.scheduler);
-}
-
-static void play_default(const char *script)
-{
-    struct scheduler_policy policy = scheduler_policy_default(3);
-    play_script(&policy, script);
-}
+#include "tests/master/scheduler_play.h"
 
 /* ---- Misuse, first ---- */
 
@@ -619,31 +405,7 @@ static void rejoin(struct play *play, uint32_t worker, uint32_t slots, struct at
     assert_int_equal(scheduler_worker_joined(s, worker, slots, slots, play->now_ns, NULL), 0);
     assert_int_equal(scheduler_adopted(s, worker, id, play->now_ns), answer);
     buf_clear(&play->said);
-    pull(play);
-}
-
-static void play_lines(struct play *play, const char *script)
-{
-    char *text = strdup(script);
-    char *rest = text;
-    char *line;
-    for (int number = 1; (line = strsep(&rest, "\n")); number++) {
-        if (*trimmed(line))
-            play_line(play, number, line);
-    }
-    free(text);
-}
-
-static void play_begin(struct play *play, const struct scheduler_policy *policy)
-{
-    *play = (struct play){.scheduler = scheduler_create(policy, NULL)};
-    buf_init(&play->said, 1 << 20);
-}
-
-static void play_end(struct play *play)
-{
-    buf_fini(&play->said);
-    scheduler_destroy(play->scheduler);
+    play_pull(play);
 }
 
 static void an_adopted_attempt_takes_its_loss_back(void **state)
@@ -813,15 +575,6 @@ static void a_worker_that_fails_everything_is_set_aside(void **state)
 }
 
 /* Worker 1 set aside at time 0, with its 7th failure, when worker 2 had 7 good results. */
-static const char set_aside_script[] =
-    "join 1 1 1\n join 2 1 1\n add 40 = lease 1 1.1; lease 2 2.1\n"
-    "ok 2 2.1 = accept; lease 2 3.1\n  bad 1 1.1 = retry; lease 1 4.1\n"
-    "ok 2 3.1 = accept; lease 2 5.1\n  bad 1 4.1 = retry; lease 1 6.1\n"
-    "ok 2 5.1 = accept; lease 2 7.1\n  bad 1 6.1 = retry; lease 1 8.1\n"
-    "ok 2 7.1 = accept; lease 2 9.1\n  bad 1 8.1 = retry; lease 1 10.1\n"
-    "ok 2 9.1 = accept; lease 2 11.1\n bad 1 10.1 = retry; lease 1 12.1\n"
-    "ok 2 11.1 = accept; lease 2 13.1\n bad 1 12.1 = retry; lease 1 14.1\n"
-    "ok 2 13.1 = accept; lease 2 15.1\n bad 1 14.1 = retry; set-aside 1 x7\n";
 
 static void one_task_on_trial_brings_a_worker_back(void **state)
 {
@@ -1130,122 +883,6 @@ static void quantiles_are_right_within_their_bucket(void **state)
     free(durations);
 }
 
-/* ---- Bound ---- */
-
-static void only_waiting_tasks_can_be_bound(void **state)
-{
-    (void)state;
-    play_default("bind 0 1 = error\n"
-                 "bind 1 1 = error\n"
-                 "add 1\n"
-                 "join 1 1 1 = lease 1 1.1\n"
-                 "bind 1 1 = error\n"
-                 "ok 1 1.1 = accept\n"
-                 "bind 1 1\n"
-                 "restore 3 done\n"
-                 "bind 3 1\n"
-                 "state 3 = done\n");
-}
-
-static void a_bound_task_goes_to_its_worker_first(void **state)
-{
-    (void)state;
-    play_default("add 3\n"
-                 "bound 2 = fail-task failed 4.0\n"
-                 "join 2 1 1 = lease 2 1.1\n"
-                 "bound 2\n"
-                 "join 1 1 1 = lease 1 2.1\n"
-                 "counts = waiting 2 leased 2 done 0 failed 1 live 2 running 2\n"
-                 "ok 1 2.1 = accept; lease 1 3.1\n"
-                 "ok 1 3.1 = accept\n"
-                 "ok 2 1.1 = accept; lease 2 5.1\n"
-                 "ok 2 5.1 = accept\n");
-}
-
-static void a_bound_task_fails_with_its_worker(void **state)
-{
-    (void)state;
-    play_default("join 1 1 1\n"
-                 "join 2 1 1\n"
-                 "bound 1 = lease 1 1.1\n"
-                 "bound 1\n"
-                 "lose 1 = fail-task failed 1.1; fail-task failed 2.0\n"
-                 "ok 1 1.1 = duplicate\n"
-                 "bound 2 = lease 2 3.1\n"
-                 "bound 2\n"
-                 "leave 2 = fail-task failed 4.0\n"
-                 "back 2 3.1 = fail-task failed 3.1\n"
-                 "counts = waiting 0 leased 0 done 0 failed 4 live 0 running 0\n");
-}
-
-static void a_bound_task_is_tried_once(void **state)
-{
-    (void)state;
-    play_default("join 1 1 1\n"
-                 "join 2 1 1\n"
-                 "bound 1 = lease 1 1.1\n"
-                 "bad 1 1.1 = fail\n"
-                 "state 1 = failed\n");
-}
-
-static void a_bound_task_is_adopted_by_its_worker_alone(void **state)
-{
-    (void)state;
-    play_default("join 1 1 1\n"
-                 "join 2 2 2\n"
-                 "add 1 = lease 1 1.1\n"
-                 "bound 1\n"
-                 "adopt 2 2.4 = cancel-it\n"
-                 "adopt 1 2.7 = adopted; recall 1 x1\n"
-                 "ok 1 2.7 = accept\n");
-}
-
-static void a_bound_task_gets_no_duplicate(void **state)
-{
-    (void)state;
-    play_default("join 1 4 4\n"
-                 "add 3 = lease 1 1.1 2.1 3.1\n"
-                 "ok 1 1.1 100 = accept\n"
-                 "ok 1 2.1 100 = accept\n"
-                 "ok 1 3.1 100 = accept\n"
-                 "bound 1 = lease 1 4.1\n"
-                 "start 1 4.1\n"
-                 "join 2 1 1\n"
-                 "at 100000\n"
-                 "wake = never\n");
-}
-
-/* What tasks took that were bound says nothing of how long others take. */
-static void bound_tasks_do_not_count_among_durations(void **state)
-{
-    (void)state;
-    play_default("join 1 4 4\n"
-                 "bound 1 = lease 1 1.1\n"
-                 "ok 1 1.1 1 = accept\n"
-                 "bound 1 = lease 1 2.1\n"
-                 "ok 1 2.1 1 = accept\n"
-                 "bound 1 = lease 1 3.1\n"
-                 "ok 1 3.1 1 = accept\n"
-                 "add 1 = lease 1 4.1\n"
-                 "start 1 4.1\n"
-                 "join 2 1 1\n"
-                 "at 5000\n"
-                 "wake = never\n");
-}
-
-static void a_bound_task_goes_even_to_a_worker_set_aside(void **state)
-{
-    (void)state;
-    struct play play;
-    struct scheduler_policy policy = scheduler_policy_default(3);
-    policy.retry_delay_ns = policy.retry_delay_max_ns = INT64_C(3600) * CLOCK_SECOND_NS;
-    play_begin(&play, &policy);
-    play_lines(&play, set_aside_script);
-    play_lines(&play, "bound 1 = lease 1 41.1\n"
-                      "ok 1 41.1 = accept\n");
-    play_end(&play);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1293,14 +930,6 @@ int main(void)
         cmocka_unit_test(a_task_fails_when_its_last_live_attempt_does),
         cmocka_unit_test(of_no_use_cancels_the_duplicate_too),
         cmocka_unit_test(attempts_that_did_not_run_are_not_counted),
-        cmocka_unit_test(only_waiting_tasks_can_be_bound),
-        cmocka_unit_test(a_bound_task_goes_to_its_worker_first),
-        cmocka_unit_test(a_bound_task_fails_with_its_worker),
-        cmocka_unit_test(a_bound_task_is_tried_once),
-        cmocka_unit_test(a_bound_task_is_adopted_by_its_worker_alone),
-        cmocka_unit_test(a_bound_task_gets_no_duplicate),
-        cmocka_unit_test(bound_tasks_do_not_count_among_durations),
-        cmocka_unit_test(a_bound_task_goes_even_to_a_worker_set_aside),
         cmocka_unit_test(quantiles_are_right_within_their_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

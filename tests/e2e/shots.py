@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Surveys on the farm, through `beofarm run`: sums that are the same whoever dies, shots that fail,
+masters that are resumed, inversions. The shot program is the stand-in of shot_program.py, which any
+program may take the place of; beofarm-shot has tests of its own."""
+import array
+import csv
+import json
+import os
+import shutil
+import sys
+
+import harness
+import shot_program
+from farms import Farm, kill
+from harness import alive, test, wait_until
+
+SHOTS = 24
+NX, NZ = 30, 20
+POINTS = NX * NZ
+
+
+def survey(operation, **more):
+    return {"operation": operation,
+            "model": {"velocity": 2000, "grid": {"points": [NX, NZ], "spacing_m": [20, 20]}},
+            "wavelet": {"kind": "ricker", "peak_hz": 5},
+            "data": "observed.segy",
+            "sum": "exact",
+            "batch": {"shots": 1},
+            "program": [sys.executable, "./shot_program.py"],
+            **more}
+
+
+def lay(case, operation, shots=SHOTS, env=None, work=None, **more):
+    """A farm with its survey; returns it and the file in which the program leaves its lines."""
+    log = case.path("shots.log")
+    with open(case.path("observed.segy"), "wb") as file:
+        for shot in range(shots):
+            file.write(shot_program.segy(shot)[3600 if shot else 0:])
+    shutil.copy(shot_program.__file__, case.path("shot_program.py"))
+    case.write("survey.json", survey(operation, **more))
+    farm = {"name": "toy", "backend": {"kind": "local", "workers": 2}, "transport": "tcp", "port": 0,
+            "worker": {"slots": 2, "pin": False, "rejoin_s": 20},
+            "limits": {"task_timeout_s": 120, "attempts": 2},
+            "work": {"kind": "shots", "survey": "survey.json", **(work or {}),
+                     "env": {"SHOT_LOG": log, **(env or {})}}}
+    return Farm(case, farm), log
+
+
+def lines(log):
+    try:
+        with open(log, encoding="ascii") as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def floats(case, name):
+    values = array.array("f")
+    with open(case.path(name), "rb") as file:
+        values.frombytes(file.read())
+    return values
+
+
+def shot_list(case):
+    return json.loads(case.read("survey.shots.json"))
+
+
+def straight(case, operation="gradient", **more):
+    """The same work, undisturbed, in a folder of its own."""
+    other = harness.Case("straight")
+    try:
+        farm, _ = lay(other, operation, **more)
+        farm.run()
+        return floats(other, f"survey.{'gradient' if operation == 'gradient' else 'image'}.bin")
+    finally:
+        other.close()
+
+
+def expected(shots, name="gradient"):
+    total = [0.0] * POINTS
+    for shot in shots:
+        for i, value in enumerate(shot_program.pseudo(shot, name, POINTS)):
+            total[i] += array.array("f", [value])[0]
+    return total
+
+
+def close(got, wanted):
+    """To half a unit of a float, and the rounding of sums in double."""
+    return all(abs(a - b) <= 1e-7 * abs(b) + 1e-9 for a, b in zip(got, wanted))
+
+
+@test
+def bad_surveys_are_told_before_anything_is_farmed(case):
+    farm, log = lay(case, "gradient")
+    case.write("survey.json", {**survey("gradient"), "model": {"velocity": -5}})
+    done = farm.run(expect=None)
+    assert done.code == 3 and "velocity" in done.err, done
+    case.write("survey.json", {key: value for key, value in survey("gradient").items()
+                               if key != "data"} | {"geometry": {
+                                   "sources": {"points": [[100, 10]]},
+                                   "receivers": {"points": [[200, 10]]}}})
+    done = farm.run(expect=None)
+    assert done.code == 3 and "data" in done.err, done
+    assert not lines(log)
+
+
+@test
+def a_gradient_is_the_sum_of_all_shots(case):
+    farm, log = lay(case, "gradient")
+    farm.run()
+    assert sorted(line.split()[1] for line in lines(log)) == sorted(map(str, range(SHOTS)))
+    assert close(floats(case, "survey.gradient.bin"), expected(range(SHOTS)))
+    assert len(shot_list(case)["shots"]) == SHOTS and not shot_list(case)["left_out"]
+    assert os.path.exists(case.path("survey.gradient.segy"))
+    rows = [row for row in farm.rows() if row["operation"] == "gradient"]
+    assert sorted(int(row["shots"]) for row in rows) == list(range(SHOTS))
+    assert all(float(row["misfit"]) == 1 + int(row["shots"]) and row["seconds"] and row["worker"]
+               for row in rows)
+    # Sums that came home are in the result, and nowhere else.
+    assert not [f for _, _, files in os.walk(farm.run_dir) for f in files if f == "sum.bfs"]
+
+
+@test
+def modelled_gathers_are_one_file_in_order(case):
+    farm, _ = lay(case, "model")
+    farm.run()
+    whole = b"".join(shot_program.segy(shot)[3600 if shot else 0:] for shot in range(SHOTS))
+    with open(case.path("survey.data.segy"), "rb") as file:
+        got = bytearray(file.read())
+    assert len(got) == len(whole)
+    for trace in range(3 * SHOTS):  # numbered on through the file
+        at = 3600 + trace * 280
+        assert got[at:at + 8] == (trace + 1).to_bytes(4, "big") * 2
+        got[at:at + 8] = whole[at:at + 8]
+    assert got == whole
+
+
+@test
+def gathers_stay_by_shot_where_that_is_told(case):
+    farm, _ = lay(case, "model", shots=3, work={"gathers": "shots"})
+    farm.run()
+    found = sorted(f for _, _, files in os.walk(farm.path("out")) for f in files
+                   if f.endswith(".sgy"))
+    assert found == ["shot-1.sgy", "shot-2.sgy", "shot-3.sgy"], found
+    assert not os.path.exists(case.path("survey.data.segy"))
+
+
+
+@test
+def killed_workers_change_nothing_in_the_gradient(case):
+    hold = case.write("hold", "11\n")
+    farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) >= 12, "half of the shots are there")
+    kill(farm.pid("worker-1"))
+    farm.wait_workers("lost", 1)
+    os.remove(hold)
+    farm.end()
+    counts = [line.split()[1] for line in lines(log)]
+    assert len(counts) > SHOTS  # what was summed there was computed once more
+    assert floats(case, "survey.gradient.bin") == straight(case)
+
+
+@test
+def one_bad_shot_does_not_end_the_run(case):
+    farm, _ = lay(case, "gradient", env={"SHOT_BAD": "7"})
+    done = farm.run(expect=1)
+    assert "1 of 24 shots" in done.out, done
+    assert close(floats(case, "survey.gradient.bin"), expected(set(range(SHOTS)) - {7}))
+    left = shot_list(case)["left_out"]
+    assert len(left) == 1 and left[0]["shot"] == "8" and "shot 7 is a bad one" in left[0]["why"]
+    bad = [row for row in farm.rows() if row["status"] != "ok"]
+    assert len(bad) == 1 and "shot 7" in bad[0]["error"], bad
+
+
+@test
+def with_a_skip_ratio_the_last_shots_are_not_waited_for(case):
+    hold = case.write("hold", str(SHOTS - 2) + "\n")
+    farm, _ = lay(case, "gradient", env={"SHOT_HOLD": hold}, work={"skip_ratio": 0.05})
+    farm.run()
+    assert close(floats(case, "survey.gradient.bin"), expected(range(SHOTS - 1)))
+    left = shot_list(case)["left_out"]
+    assert [shot["shot"] for shot in left] == [str(SHOTS)] and "waited" in left[0]["why"], left
+
+
+@test
+def no_good_shot_at_all_is_an_error(case):
+    farm, _ = lay(case, "gradient", shots=4, env={"SHOT_BAD": "all"})
+    done = farm.run(expect=1)
+    assert "none of 4 shots" in done.out, done
+
+
+@test
+def a_killed_master_is_resumed_to_the_same_gradient(case):
+    hold = case.write("hold", "11\n")
+    farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.01"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) >= 12, "half of the shots are there")
+    farm.kill("master")
+    farm.end(expect=7)
+    os.remove(hold)
+    farm.resume()
+    assert floats(case, "survey.gradient.bin") == straight(case)
+
+
+
+def inversion(case, **more):
+    return lay(case, "fwi", shots=6,
+               inversion={"iterations": 5, "min_velocity_m_s": 1500, "max_velocity_m_s": 3000, **more.pop("inversion", {})},
+               **more)
+
+
+def history(case):
+    with open(case.path("survey.fwi.csv"), encoding="ascii") as file:
+        return list(csv.DictReader(file))
+
+
+@test
+def an_inversion_finds_the_model(case):
+    farm, _ = inversion(case)
+    farm.run()
+    rows = history(case)
+    misfits = [float(row["misfit"]) for row in rows if row["purpose"] != "source"]
+    assert misfits[-1] < 1e-3 * misfits[0], misfits
+    velocity = floats(case, "survey.velocity.bin")
+    assert all(abs(v - shot_program.TRUTH) < 10 for v in velocity)
+    assert os.path.exists(case.path("survey.velocity-001.segy"))
+    assert "misfit" in farm.try_read("backend/tasks/master/stdout.txt")
+
+
+@test
+def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
+    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    farm.start()
+    for generation in range(1, 4):
+        target = 14 * generation
+        wait_until(lambda: len(lines(log)) > target or farm.process.poll() is not None, "it goes on")
+        if farm.process.poll() is not None:
+            break
+        farm.kill("master" if generation == 1 else f"master-{generation}")
+        farm.end(expect=7)
+        farm.start("--resume")
+    farm.end()
+    other = harness.Case("undisturbed")
+    try:
+        inversion(other)[0].run()
+        assert floats(case, "survey.velocity.bin") == floats(other, "survey.velocity.bin")
+        assert history(case) == history(other)
+    finally:
+        other.close()
+
+
+if __name__ == "__main__":
+    harness.main(globals())

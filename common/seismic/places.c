@@ -96,19 +96,23 @@ static int list_alloc(struct places *places, size_t count, bool grouped, size_t 
     return 0;
 }
 
-static bool is_group(const cJSON *item)
+/* Whether `item` is a list of places, not one; -1 if it is partly both. */
+static int is_group(const cJSON *item)
 {
-    return cJSON_IsArray(item->child);
+    int lists = 0, count = 0;
+    for (const cJSON *one = item->child; one; one = one->next, count++)
+        lists += cJSON_IsArray(one);
+    return lists == 0 ? 0 : lists == count ? 1 : -1;
 }
 
 /* [[x, z], ...], or [[[x, z], ...], ...] where each inner list is for one shot. */
 static int list_read(const cJSON *list, const char *path, int dims, struct places *places,
                      struct error *ret_error)
 {
-    bool grouped = is_group(list->child);
+    int grouped = is_group(list->child);
     size_t groups = (size_t)cJSON_GetArraySize(list), count = 0, at = 0;
     for (const cJSON *item = list->child; item; item = item->next) {
-        if (is_group(item) != grouped)
+        if (grouped < 0 || is_group(item) != grouped)
             return error_set(ret_error, ERROR_CONFIG,
                              "%s.points: places and lists of places are mixed", path);
         count += grouped ? (size_t)cJSON_GetArraySize(item) : 1;

@@ -121,10 +121,17 @@ static void check_inversion(struct rules *rules, const cJSON *inversion)
     }
 }
 
-/* A source does not move with a source. */
 static void check_geometry(struct rules *rules, const cJSON *geometry)
 {
     const cJSON *sources = json_member(geometry, "sources");
+    bool receivers = json_member(geometry, "receivers"), segy = json_member(geometry, "segy");
+    if (geometry && segy && (sources || receivers))
+        note(rules, "$.geometry.segy",
+             "stands in place of sources and receivers; leave it or them");
+    if (geometry && !segy && !sources)
+        note(rules, "$.geometry.sources", "is missing");
+    if (geometry && !segy && !receivers)
+        note(rules, "$.geometry.receivers", "is missing");
     if (json_member(sources, "streamer"))
         note(rules, "$.geometry.sources.streamer", "only receivers are towed");
 }

@@ -11,9 +11,9 @@
 #include "common/nearest.h"
 
 static const struct command *const commands[] = {
-    &command_init,  &command_check,   &command_run,  &command_status,
-    &command_watch, &command_results, &command_logs, &command_cancel,
-    &command_clean, &command_doctor,  &command_pest,
+    &command_init,    &command_check, &command_run,    &command_status, &command_watch,
+    &command_results, &command_logs,  &command_cancel, &command_clean,  &command_doctor,
+    &command_pest,    &command_plot,  &command_report,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ class Example:
     """A copy of an example's build folder, and what `beofarm run` made in it."""
 
     def __init__(self, name):
-        self.root = tempfile.mkdtemp(prefix=f"beofarm-{name}-")
+        self.root = tempfile.mkdtemp(prefix=f"beofarm-{os.path.basename(name)}-")
         self.path = os.path.join(self.root, name)
         shutil.copytree(os.path.join(BUILD, "examples", name), self.path,
                         ignore=shutil.ignore_patterns("*.o", ".deps", ".dirstamp", "runs"))
@@ -169,6 +170,24 @@ def the_aquifer_is_calibrated():
             assert texts[0] == texts[1], name
 
 
+def column_of(path):
+    """The column of an image below the middle of the line, of 81 x 61 floats."""
+    with open(path, "rb") as file:
+        return struct.unpack("<61f", file.read()[40 * 61 * 4:41 * 61 * 4])
+
+
+def shots_of_a_program_add_up_to_an_image():
+    with Example("runners/shots") as example:
+        example.run("model.json")
+        example.run("image.json")
+        path = os.path.join(example.path, "migrate.image.bin")
+        column = column_of(path)
+        # Without the operators of exact migration, the peak may be off by a fraction of the
+        # wavelength (133 m); a point is 10 m.
+        deepest = max(range(20, 61), key=lambda i: abs(column[i]))
+        assert 38 <= deepest <= 42, deepest
+
+
 def free_port():
     import socket
     with socket.create_server(("", 0)) as server:
@@ -307,6 +326,7 @@ TESTS = [
     random_samples_are_the_same_in_every_run,
     the_persistent_runner_of_theis_computes_drawdowns,
     the_aquifer_is_calibrated,
+    shots_of_a_program_add_up_to_an_image,
     somebody_elses_estimator_runs_the_same_case,
     somebody_elses_master_and_workers_come_to_their_end,
 ]

@@ -328,7 +328,7 @@ class Metadata:
         self.server.server_close()
 
     def preempt(self, *names):
-        when = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
+        when = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 300))
         self.events = [{"EventId": "e-1", "EventType": "Preempt", "ResourceType": "VirtualMachine",
                         "Resources": list(names), "EventStatus": "Scheduled", "NotBefore": when}]
 
@@ -336,18 +336,25 @@ class Metadata:
 @test
 def a_machine_that_is_taken_away_hands_its_work_back(case):
     with Mock() as mock, Metadata() as metadata:
-        side, farm = counted(case, 24, 0.3, limits={"duplicates": False})
+        begun, gate = case.path("begun"), case.path("gate")
+        side, farm = counted(case, 8, 0, f"printf x >>{begun}; "
+                             f"while [ ! -e {gate} ]; do sleep 0.05; done; ",
+                             limits={"duplicates": False})
         there = Container(case, mock, farm)
         master = there.master()
         leaves = there.worker(BEOFARM_METADATA=metadata.url)
-        wait_until(lambda: count(side) > 1, "tasks ran")
+        wait_until(lambda: os.path.exists(begun), "a task runs")
         metadata.preempt("node_2")  # another machine of the set
         asked = metadata.asked
         wait_until(lambda: metadata.asked > asked + 1, "events were asked for")
         assert not metadata.posted and leaves.poll() is None
         metadata.preempt("node_2", "node_3")
+        wait_until(lambda: "leaving" in case.read("worker-1.err"), "the worker drains")
+        assert not metadata.posted  # its task still runs
+        case.write("gate", "")
         wait_until(lambda: metadata.posted, "the event is acknowledged")
         assert metadata.posted == [{"StartRequests": [{"EventId": "e-1"}]}]
+        assert count(side) == 1
         assert any(e["event"] == "worker" and e["state"] == "left" for e in there.said(master))
         assert leaves.poll() is None  # else Batch would not run it again elsewhere
         leaves.send_signal(signal.SIGTERM)  # the machine goes
@@ -356,7 +363,7 @@ def a_machine_that_is_taken_away_hands_its_work_back(case):
         again = there.worker()
         there.ends(master)
         there.ends(again)
-        assert len(there.rows()) == 24 and count(side) == 24, count(side)
+        assert len(there.rows()) == 8 and count(side) == 8, count(side)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,20 @@ void follow_fini(struct follow *follow)
     progress_fini(&follow->progress);
 }
 
+/* A master that was moved to another node begins again, and so does what it says. */
+static void moved_notice(struct follow *follow)
+{
+    int64_t now_ns = follow->status.started_ns;
+    if (!now_ns)
+        return;
+    if (follow->started_ns && follow->started_ns != now_ns) {
+        follow->offset = 0;
+        progress_fini(&follow->progress);
+        progress_init(&follow->progress);
+    }
+    follow->started_ns = now_ns;
+}
+
 int follow_step(struct follow *follow,
                 void (*each)(void *context, const char *text, const cJSON *event),
                 void *context, struct error *ret_error)
@@ -32,6 +46,8 @@ int follow_step(struct follow *follow,
     /* First the state, then the bytes: what an ended task said is all there. */
     int rc = backend->ops->task_status(backend, follow->id, &follow->status, ret_error);
     int news = rc == 0 && follow->status.state != before;
+    if (rc == 0)
+        moved_notice(follow);
     while (rc == 0) {
         buf_clear(&bytes);
         int64_t count = backend->ops->task_read(backend, follow->id, "stdout.txt",

@@ -183,7 +183,7 @@ def nodes_remove(service, request, pool):
     check_conditions(request, found)
     body = request.json()
     shapes.REMOVE_NODES(body)
-    need_steady(need_manual(need_active(found)))
+    need_steady(found)
     unknown = [name for name in body["nodeList"] if name not in found.nodes]
     if unknown:
         raise Refusal(404, "NodeNotFound", NodeId=unknown[0])

@@ -20,6 +20,7 @@ import threading
 
 METADATA = ("169.254.169.254", 80)
 FIRST = 4  # Azure keeps the first addresses of a network
+MOST = 250 * 250  # nodes at a time
 CLONE_NEWNET = 0x40000000
 
 # The first process: it takes in orphans and ends when its standard input does.
@@ -272,7 +273,7 @@ class Lan:
         self.kind, self.root = self.machine_class.kind, root
         self.forward, self.hide = list(forward), list(hide)
         self.lock = threading.RLock()
-        self.numbers, self.ports = set(), 0
+        self.numbers, self.last, self.ports = set(), -1, 0
         self._switch = None
 
     def switch(self):
@@ -288,7 +289,11 @@ class Lan:
 
     def machine(self, name):
         with self.lock:
-            number = next(n for n in range(62500) if n not in self.numbers)
+            # An address is not used again soon: neighbours would look for its last owner.
+            number = (self.last + 1) % MOST
+            while number in self.numbers:
+                number = (number + 1) % MOST
+            self.last = number
             self.numbers.add(number)
         return self.machine_class(self, name, number, os.path.join(self.root, f"n{number}"))
 

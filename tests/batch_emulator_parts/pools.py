@@ -199,12 +199,15 @@ class Pool(Resource):
             self.evaluated_at + self.service.hurried(interval)
         if now < due or self.allocation != "steady":
             return
-        self.evaluated_at = now
+        asked, self.evaluated_at = self.evaluated_at is None, now
         self.run, values = self.run_of(self.body["autoScaleFormula"])
         if values is None:
             return
         targets = values["$TargetDedicatedNodes"], values["$TargetLowPriorityNodes"]
-        if targets != (self.dedicated, self.spot):
+        there = len(self.counts(True)), len(self.counts(False))
+        # After a resize that failed nothing is tried until the targets change, or somebody gives a
+        # formula: pools with autoscale have been seen stuck like that.
+        if targets != (self.dedicated, self.spot) or (asked and targets != there):
             self.dedicated, self.spot = targets
             self.resize_begin(RESIZE_S, values["$NodeDeallocationOption"])
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Microsoft's own client of Azure Batch, unmodified, in a session with tests/batch_emulator."""
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -25,19 +24,9 @@ def session(case, *versions):
     return record
 
 
-def hold_against_swagger(record):
-    """Where its description is named: does all of it fit?"""
-    swagger = os.environ.get("BEOFARM_BATCH_SWAGGER")
-    if swagger:
-        tool = os.path.join(harness.SOURCE, "tests/swagger_check.py")
-        done = subprocess.run([sys.executable, tool, swagger, record], capture_output=True,
-                              text=True, check=False, timeout=60)
-        assert done.returncode == 0, done.stdout
-
-
 @test
 def pools_jobs_tasks_and_files_as_microsofts_client_wants_them(case):
-    hold_against_swagger(session(case, "2025-06-01"))
+    emulator.hold_against_swagger(session(case, "2025-06-01"))
 
 
 if __name__ == "__main__":

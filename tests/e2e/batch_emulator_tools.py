@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 
@@ -53,6 +54,16 @@ def search(text, where):
         assert secret not in text, f"a secret in {where}: {text[:2000]}"
     assert not re.search(r"sig=(?!\.\.\.)[\w%]", text), f"a signature in {where}: {text[:2000]}"
     assert not re.search(r"SharedKey \w+:(?!\.\.\.)", text), f"a signature in {where}"
+
+
+def hold_against_swagger(*records):
+    """Do recorded exchanges fit Batch's OpenAPI description, where BEOFARM_BATCH_SWAGGER names it?"""
+    swagger = os.environ.get("BEOFARM_BATCH_SWAGGER")
+    if swagger:
+        tool = os.path.join(harness.SOURCE, "tests/swagger_check.py")
+        done = subprocess.run([sys.executable, tool, swagger, *records], capture_output=True,
+                              text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout
 
 
 class _Service:

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Write farm.json.5 from common/farm.schema.json, so that page and rules never disagree.
+"""Write farm.json.5 and survey.json.5 from common/*.schema.json, so that page and rules never disagree.
 
     docs/man/write_farm_json.py >docs/man/farm.json.5
+    docs/man/write_farm_json.py survey >docs/man/survey.json.5
 """
 import json
 import os
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCHEMA = os.path.join(HERE, "..", "..", "common", "farm.schema.json")
 
-HEAD = r'''.\" Written by write_farm_json.py from common/farm.schema.json.
+FARM_HEAD = r'''.\" Written by write_farm_json.py from common/farm.schema.json.
 .TH FARM.JSON 5 "" "beofarm" "File Formats"
 .SH NAME
 farm.json \- what a farm computes, and on what
@@ -26,7 +27,7 @@ checks one, and
 among beofarm's data holds the same rules for editors.
 .SH KEYS'''
 
-EXAMPLE = '''{
+FARM_EXAMPLE = '''{
   "name": "henry",
   "backend": { "kind": "local", "workers": 2 },
   "work": {
@@ -39,9 +40,40 @@ EXAMPLE = '''{
   "limits": { "attempts": 3, "task_timeout_s": 600 }
 }'''
 
-TAIL = r'''.SH "SEE ALSO"
+FARM_TAIL = r'''.SH "SEE ALSO"
 .BR beofarm (1),
 .BR beofarm\-worker (1)'''
+
+SURVEY_HEAD = r'''.\" Written by write_farm_json.py from common/survey.schema.json.
+.TH SURVEY.JSON 5 "" "beofarm" "File Formats"
+.SH NAME
+survey.json \- a seismic survey, and what is computed of it
+.SH DESCRIPTION
+A survey file is one JSON object.
+Comments (// and /* */) are allowed.
+Paths in it are relative to its folder.
+Coordinates are in metres, z down: x, y, z, or in 2-D x, z.
+An unknown key is an error, which names the nearest known key.
+A farm file names it with
+.B work.survey
+of kind shots.
+.SH KEYS'''
+
+SURVEY_EXAMPLE = '''{
+  "operation": "gradient",
+  "model": { "velocity": "vp.json" },
+  "wavelet": { "kind": "ricker", "peak_hz": 10 },
+  "data": "observed.segy",
+  "aperture": { "limit_m": true, "buffer_m": 500 },
+  "memory": { "budget_gib": 8 }
+}'''
+
+SURVEY_TAIL = r'''.SH "SEE ALSO"
+.BR beofarm (1),
+.BR farm.json (5)'''
+
+PAGES = {"farm": (FARM_HEAD, FARM_EXAMPLE, FARM_TAIL),
+         "survey": (SURVEY_HEAD, SURVEY_EXAMPLE, SURVEY_TAIL)}
 
 TYPES = {"boolean": "true or false", "integer": "a whole number", "number": "a number",
          "string": "a text", "object": "an object", "array": "an array"}
@@ -128,14 +160,17 @@ class Page:
 
 
 def main():
-    with open(SCHEMA, encoding="utf-8") as file:
+    name = sys.argv[1] if len(sys.argv) > 1 else "farm"
+    head, example, tail = PAGES[name]
+    path = os.path.join(HERE, "..", "..", "common", f"{name}.schema.json")
+    with open(path, encoding="utf-8") as file:
         schema = json.load(file)
     page = Page(schema)
     page.keys("", schema)
     while page.waiting:
         page.section(*page.waiting.pop(0))
-    print("\n".join([HEAD, *page.lines, ".SH EXAMPLE", ".nf",
-                     *map(escape, EXAMPLE.split("\n")), ".fi", TAIL]))
+    print("\n".join([head, *page.lines, ".SH EXAMPLE", ".nf",
+                     *map(escape, example.split("\n")), ".fi", tail]))
 
 
 if __name__ == "__main__":

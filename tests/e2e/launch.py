@@ -105,9 +105,10 @@ def the_man_pages_explain_every_option_and_every_key(case):
             option = line.strip().split(", ")[-1].split(" ")[0]
             if option.startswith("--") and option != "--help":
                 assert option in section, (name, option)
-    written = case.run("python3", os.path.join(harness.SOURCE, "docs", "man", "write_farm_json.py"),
-                       expect=0).out
-    assert written == page("farm.json.5"), "run docs/man/write_farm_json.py again"
+    for name in ("farm", "survey"):
+        writer = os.path.join(harness.SOURCE, "docs", "man", "write_farm_json.py")
+        written = case.run("python3", writer, name, expect=0).out
+        assert written == page(f"{name}.json.5"), "run docs/man/write_farm_json.py again"
 
 
 @test

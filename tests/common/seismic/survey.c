@@ -166,7 +166,7 @@ static void mistakes_in_the_file_name_their_place(void **state)
          ", \"geometry\": {\"receivers\": {\"points\": [[1, 1]]}}}",
          "$.geometry.sources: is missing"},
         {"{" MODEL ", " WAVELET ", " RECORD ", \"geometry\": {\"sources\": {\"points\": [[1, "
-                                            "[2, 3]]]}, \"receivers\": {\"points\": "
+         "[2, 3]]]}, \"receivers\": {\"points\": "
          "[[1, 1]]}}}",
          "$.geometry.sources.points: places and lists of places are mixed"},
         {"{" MODEL ", " WAVELET ", \"data\": \"no*.segy\"}",

@@ -154,6 +154,8 @@ int azure_results_bring(struct backend *backend, const struct backend_listener *
         return 0;
     if (!azure_account(azure, ret_error))
         return -1;
+    if (azure_access_renew(azure, ret_error) != 0)
+        return -1;
     gathering.out = disk_join(azure->run_dir, "out", ret_error);
     int rc = gathering.out && table_fetch(azure, "results.csv", ret_error) >= 0 ? 0 : -1;
     int folders = rc == 0 ? table_fetch(azure, "outputs.csv", ret_error) : -1;

@@ -182,12 +182,18 @@ int azure_check(struct backend *backend, int workers, const struct backend_liste
     struct azure *azure = azure_of(backend);
     int spot = azure_settings_spot(&azure->settings, workers), dedicated = 1 + workers - spot;
     char vm_size[128], cost[128];
-    if (!azure_account(azure, ret_error) || image_check(azure, listener, ret_error) != 0 ||
-        pool_check(azure, vm_size, sizeof vm_size, listener, ret_error) != 0)
+    struct error error;
+    bool known = azure_account(azure, &error);
+    snprintf(vm_size, sizeof vm_size, "%s",
+             azure->settings.pool.vm_size ? azure->settings.pool.vm_size : "?");
+    if (!known) /* whoever goes on to rent is told so as an error */
+        backend_say(listener, "account: %s", error.text);
+    if (known && (image_check(azure, listener, ret_error) != 0 ||
+                  pool_check(azure, vm_size, sizeof vm_size, listener, ret_error) != 0))
         return -1;
     backend_say(listener, "nodes: %d dedicated (one for the master), %d spot, of %s", dedicated,
                 spot, vm_size);
-    if (quota_check(azure, vm_size, dedicated, spot, listener, ret_error) != 0)
+    if (known && quota_check(azure, vm_size, dedicated, spot, listener, ret_error) != 0)
         return -1;
     backend_say(listener, "an hour of the farm: %d node-hours%s", dedicated + spot,
                 cost_print(azure, vm_size, dedicated, spot, cost, sizeof cost));
@@ -226,7 +232,7 @@ int azure_usage_say(struct backend *backend, const struct backend_listener *list
     char id[BATCH_ID_MAX + 1], cost[128], nodes[96] = "no nodes now";
     if (note.job == 0)
         return 0;
-    if (!azure_account(azure, ret_error))
+    if (!azure_account(azure, ret_error) || azure_access_renew(azure, ret_error) != 0)
         return -1;
     for (; note.job > 0; note.job--)
         if (batch_task_list(azure->account, azure_note_job(&note, id), NULL, task_add, &usage,

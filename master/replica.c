@@ -350,7 +350,7 @@ static int pending_append(struct replica *replica, struct error *ret_error)
 static int part_turn(struct replica *replica, struct error *ret_error)
 {
     if (!replica->turning && !replica->torn) {
-        if (replica_put_turn(&replica->pending, replica->number) != 0) {
+        if (replica_put_mark(&replica->pending, replica->number, REPLICA_TURN) != 0) {
             buf_clear(&replica->pending);
             return error_set(ret_error, ERROR_SYSTEM, "no memory for the journal's copy");
         }
@@ -384,15 +384,35 @@ static int group_encode(struct replica *replica, const struct journal_row *rows,
     return 0;
 }
 
+/* See to it that there is a part to write to, and that it is ours. */
+static int room_make(struct replica *replica, struct error *ret_error)
+{
+    if (replica_is_lost(replica))
+        return lost(replica, ret_error);
+    if (replica->turning || (replica->pending.size == 0 && part_is_full(replica)))
+        return part_turn(replica, ret_error);
+    return 0;
+}
+
+int replica_forget(struct replica *replica, struct error *ret_error)
+{
+    if (!replica->found)
+        return error_set(ret_error, ERROR_USAGE,
+                         "no task has ended yet: the container has no journal");
+    if (room_make(replica, ret_error) != 0)
+        return -1;
+    if (replica_put_mark(&replica->pending, replica->number, REPLICA_FORGET) != 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the journal's copy");
+    replica->number++;
+    return pending_append(replica, ret_error);
+}
+
 int replica_append(void *context, const struct journal_row *rows, size_t count,
                    struct error *ret_error)
 {
     struct replica *replica = context;
-    if (replica_is_lost(replica))
-        return lost(replica, ret_error);
-    if (replica->turning || (replica->pending.size == 0 && part_is_full(replica)))
-        if (part_turn(replica, ret_error) != 0)
-            return -1;
+    if (room_make(replica, ret_error) != 0)
+        return -1;
     /* If there is something, the call before failed: it was of this very group. */
     if (replica->pending.size == 0 && group_encode(replica, rows, count, ret_error) != 0)
         return -1;

@@ -58,6 +58,10 @@ int replica_begin(struct replica *replica, const struct journal *journal,
 int replica_append(void *context, const struct journal_row *rows, size_t count,
                    struct error *ret_error);
 
+/* Note in the copy that tasks which failed are forgotten (journal_db_forget_failed). After
+ * replica_restore, instead of replica_begin. -1 with a sentence, also where there is no copy. */
+int replica_forget(struct replica *replica, struct error *ret_error);
+
 /* Whether another master has taken over. Any thread. */
 bool replica_is_lost(struct replica *replica);
 

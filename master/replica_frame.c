@@ -91,9 +91,9 @@ size_t replica_put_rows(struct buf *buf, uint64_t number, const struct journal_r
     return frame_end(buf, begin, number) == 0 ? done : 0;
 }
 
-int replica_put_turn(struct buf *buf, uint64_t number)
+int replica_put_mark(struct buf *buf, uint64_t number, enum replica_kind kind)
 {
-    return frame_end(buf, frame_begin(buf, REPLICA_TURN), number);
+    return frame_end(buf, frame_begin(buf, kind), number);
 }
 
 /* --- reading --- */

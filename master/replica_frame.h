@@ -31,6 +31,7 @@ enum replica_kind {
     REPLICA_META = 1, /* pairs of texts: what the journal is of. Frame 0, and no other */
     REPLICA_ROWS,     /* rows, in order */
     REPLICA_TURN,     /* the last frame of a blob: the next blob follows */
+    REPLICA_FORGET,   /* tasks that had failed up to here are forgotten */
 };
 
 /* Append a frame of pairs, keys and values alternating. 0, or -1 (buf failed). */
@@ -40,7 +41,9 @@ int replica_put_meta(struct buf *buf, uint64_t number, const char *const *texts,
  * buf failed. */
 size_t replica_put_rows(struct buf *buf, uint64_t number, const struct journal_row *rows,
                         size_t count);
-int replica_put_turn(struct buf *buf, uint64_t number);
+
+/* Append a frame that says all by its kind: REPLICA_TURN or REPLICA_FORGET. */
+int replica_put_mark(struct buf *buf, uint64_t number, enum replica_kind kind);
 
 /* Read the frame at the beginning of `bytes`. 1: *ret_content is a reader behind the kind (borrowed),
  * *ret_size the bytes of the whole frame. 0: it is not all there; *ret_size (0: not even its head)

@@ -74,6 +74,14 @@ static int meta_take(struct reading *reading, struct wire_reader *content,
     return journal_db_create(reading->db, pairs, count / 2, ret_error);
 }
 
+static int forget(struct reading *reading, struct error *ret_error)
+{
+    uint64_t count;
+    return group_commit(reading, ret_error) == 0
+               ? journal_db_forget_failed(reading->db, &count, ret_error)
+               : -1;
+}
+
 static int frame_take(struct reading *reading, enum replica_kind kind,
                       struct wire_reader *content, struct error *ret_error)
 {
@@ -84,11 +92,12 @@ static int frame_take(struct reading *reading, enum replica_kind kind,
     if (!reading->created)
         return error_set(ret_error, ERROR_SYSTEM, "it does not say what it is of");
     reading->turned = kind == REPLICA_TURN;
-    return kind == REPLICA_ROWS   ? rows_take(reading, content, ret_error)
-           : kind == REPLICA_TURN ? 0
-                                  : error_set(ret_error, ERROR_SYSTEM,
-                                              "it has a frame of unknown kind; use the newer "
-                                              "beofarm that wrote it");
+    return kind == REPLICA_ROWS     ? rows_take(reading, content, ret_error)
+           : kind == REPLICA_TURN   ? 0
+           : kind == REPLICA_FORGET ? forget(reading, ret_error)
+                                    : error_set(ret_error, ERROR_SYSTEM,
+                                                "it has a frame of unknown kind; use the newer "
+                                                "beofarm that wrote it");
 }
 
 /* Have more of the part in memory, `wanted` bytes if there are so many. Returns how many came. */

@@ -18,7 +18,7 @@
 #include "worker/workdir.h"
 
 #define LANES    4
-#define RETRY_NS (INT64_C(10) * CLOCK_SECOND_NS)
+#define RETRY_NS (INT64_C(5) * CLOCK_SECOND_NS)
 
 /* An attempt that waits for a lane, or is in one. */
 struct parcel {

@@ -254,6 +254,54 @@ def a_container_that_cannot_be_reached_holds_results_back(case):
 
 
 @test
+def results_wait_for_their_files(case):
+    with Mock() as mock:
+        side, farm = counted(case, 12, 0, "echo data >file; ", work_outputs=["file"])
+        there = Container(case, mock, farm)
+        mock.fault(times=10**6, path="/outputs/", status=403, code="AuthenticationFailed")
+        master, worker = there.master(), there.worker()
+        wait_until(lambda: "wait until they can be put" in case.read("worker-1.err"),
+                   "the trouble is told")
+        assert not there.journal(master)
+        with mock.lock:
+            mock.faults.clear()
+        there.ends(master)
+        there.ends(worker)
+        assert len(there.rows()) == 12 and count(side) == 12
+        folders = there.get("toy-001/outputs.csv").decode().splitlines()[1:]
+        assert len(folders) == 12
+        assert all(there.get(f"toy-001/{line.split(',')[1]}/file") == b"data\n"
+                   for line in folders)
+
+
+@test
+def failed_tasks_are_run_again_when_asked(case):
+    with Mock() as mock:
+        gate = case.path("gate")
+        farm = shell(f"[ $x -lt 3 ] || [ -e {gate} ] || exit 3; echo v=$x", grid(x=range(5)),
+                     work_values=VALUE, limits={"attempts": 1})
+        there = Container(case, mock, farm)
+        master, worker = there.master(), there.worker()
+        there.ends(master, 1)
+        there.ends(worker)
+        case.write("gate", "")
+        wd = case.path("elsewhere")
+        os.makedirs(wd)
+        case.write("elsewhere/farm.json", farm)
+        done = case.run(program("beofarm-master"), "--forget-failed", wd, env=there.environment(),
+                        expect=0)
+        assert done.out == "2\n", done
+        before = {row["task"]: row for row in there.rows() if row["status"] == "ok"}
+        master = there.master()
+        wait_until(lambda: "port" in there.where(), "the master is there")
+        there.ends(there.worker())
+        there.ends(master)
+        rows = {row["task"]: row for row in there.rows()}
+        assert len(rows) == 5 and all(row["status"] == "ok" for row in rows.values()), rows
+        assert len(before) == 3 and all(rows[task] == row for task, row in before.items())
+
+
+@test
 def a_master_told_to_go_leaves_its_workers_to_the_next(case):
     with Mock() as mock:
         side, farm = counted(case, 60, 0.05, limits={"duplicates": False})

@@ -288,6 +288,33 @@ static void a_full_blob_is_followed_by_another(void **state)
     master_die(bench, &master);
 }
 
+static void tasks_that_failed_are_forgotten(void **state)
+{
+    struct bench *bench = *state;
+    struct master master;
+    struct journal_row failed = row_of(6);
+    const struct replica_options options = {.store = bench->store, .run = "run-1"};
+    char path[128];
+    master_open(bench, 0, &master);
+    for (uint64_t task = 1; task <= 5; task++)
+        add(&master, task);
+    failed.result.status = RESULT_EXIT;
+    assert_int_equal(journal_add(master.journal, &failed, NULL, &bench->error), 0);
+    master_die(bench, &master);
+    snprintf(path, sizeof(path), "%s/elsewhere.db", bench->folder);
+    struct replica *replica = replica_open(&options, &bench->error);
+    assert_int_equal(replica_restore(replica, path, &bench->error), 0);
+    assert_int_equal(replica_forget(replica, &bench->error), 0);
+    replica_close(replica);
+    master_open(bench, 0, &master);
+    expect_rows(&master, 5);
+    add(&master, 6);
+    master_die(bench, &master);
+    master_open(bench, 0, &master);
+    expect_rows(&master, 6);
+    master_die(bench, &master);
+}
+
 static void a_torn_end_is_left_behind(void **state)
 {
     struct bench *bench = *state;
@@ -408,6 +435,7 @@ int main(void)
         cmocka_unit_test(frames_of_many_rows_are_divided),
         TEST(another_master_has_what_was_committed),
         TEST(a_full_blob_is_followed_by_another),
+        TEST(tasks_that_failed_are_forgotten),
         TEST(a_torn_end_is_left_behind),
         TEST(a_beginning_that_was_torn_begins_again),
         TEST(damage_is_told_and_not_passed_over),

@@ -28,11 +28,6 @@ const char *azure_pool_id(const struct azure *azure)
     return azure->settings.pool.id ? azure->settings.pool.id : azure->note.run;
 }
 
-bool azure_pool_ours(const struct azure *azure)
-{
-    return azure->note.pool_made;
-}
-
 static int formula_put(const struct azure *azure, struct buf *buf)
 {
     const struct azure_settings *settings = &azure->settings;

@@ -51,7 +51,6 @@ struct azure {
         struct backend_status status;
         int64_t asked_ns;
     } seen;
-    bool job_made; /* by this process */
 };
 
 static inline struct azure *azure_of(struct backend *backend)
@@ -72,7 +71,6 @@ int azure_pool_resize(struct backend *backend, int nodes, struct error *ret_erro
 int azure_pool_delete(struct backend *backend, const struct backend_listener *listener,
                       struct error *ret_error);
 const char *azure_pool_id(const struct azure *azure);
-bool azure_pool_ours(const struct azure *azure); /* made by this run, not found */
 /* Say the formula once more, with the nodes that are wanted now. */
 int azure_pool_scale(struct azure *azure, struct error *ret_error);
 

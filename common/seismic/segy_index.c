@@ -257,8 +257,9 @@ static char *kept_path(const char *path, const struct segy_geometry *geometry,
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char *kept = NULL;
     int length = cache ? (int)strlen(cache) : (int)(name - path);
-    if (asprintf(&kept, "%.*s%s%s.%016llx.index", length, cache ? cache : path,
-                 cache ? "/" : "", name, (unsigned long long)reading_hash(geometry)) < 0)
+    bool join = cache && (!length || cache[length - 1] != '/');
+    if (asprintf(&kept, "%.*s%s%s.%016llx.index", length, cache ? cache : path, join ? "/" : "",
+                 name, (unsigned long long)reading_hash(geometry)) < 0)
         return NULL;
     return kept;
 }

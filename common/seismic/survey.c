@@ -187,13 +187,17 @@ char *survey_path(const struct survey *survey, const char *said)
     return path;
 }
 
+const char *survey_name(const struct survey *survey, const char *path, const char *said)
+{
+    size_t folder = strlen(survey->state->folder);
+    bool beside = *said != '/' && !strncmp(path, survey->state->folder, folder);
+    return beside ? path + folder : path;
+}
+
 int survey_file_add(struct survey *survey, const char *said, bool model,
                     struct error *ret_error)
 {
     struct survey_state *state = survey->state;
-    size_t folder = strlen(state->folder);
-    if (folder && !strncmp(said, state->folder, folder))
-        said += folder; /* it was put together with the folder */
     for (size_t i = 0; i < state->file_count; i++) {
         if (!strcmp(state->files[i].path, said))
             return 0;

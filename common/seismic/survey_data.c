@@ -81,12 +81,9 @@ int survey_shot_files(const struct survey *survey, size_t index, size_t **ret_fi
     *ret_count = 0;
     if (!data)
         return 0;
-    const char *path = data->paths[data->shots[index].file];
-    size_t folder = strlen(state->folder);
-    if (*path != '/' && !strncmp(path, state->folder, folder))
-        path += folder;
+    const char *name = data->names[data->shots[index].file];
     for (size_t i = 0; i < state->file_count; i++) {
-        if (strcmp(state->files[i].path, path) != 0)
+        if (strcmp(state->files[i].path, name) != 0)
             continue;
         *ret_files = malloc(sizeof(**ret_files));
         if (!*ret_files)

@@ -130,10 +130,11 @@ static int options_read(const cJSON *object, const char *path, struct model_opti
 }
 
 /* The file with its values travels, too, under a path in the same folder as the header's. */
-static int data_add(struct survey *survey, struct model *model, struct error *ret_error)
+static int data_add(struct survey *survey, struct model *model, const char *said,
+                    struct error *ret_error)
 {
     const char *data = model_data_path(model);
-    return data ? survey_file_add(survey, data, true, ret_error) : 0;
+    return data ? survey_file_add(survey, survey_name(survey, data, said), true, ret_error) : 0;
 }
 
 static int file_open(struct survey *survey, enum survey_field field, const char *said,
@@ -153,7 +154,7 @@ static int file_open(struct survey *survey, enum survey_field field, const char 
     if (!part->model)
         return error_prefix(ret_error, "%s", part->path);
     if (survey_file_add(survey, said, true, ret_error) < 0 ||
-        data_add(survey, part->model, ret_error) < 0)
+        data_add(survey, part->model, said, ret_error) < 0)
         return -1;
     const char *unit = told ? told : model_units(part->model);
     return conversion_find(part, field, unit ? unit : fields[field].units[0], ret_error);

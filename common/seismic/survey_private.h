@@ -29,8 +29,10 @@ struct survey_part {
 /* SEG-Y files of which each shot is a part of one. */
 struct survey_segy {
     struct segy_geometry geometry;
-    bool projected;              /* coordinates are told to be turned: y is dropped in 2-D */
-    char **paths;                /* owned; as they are opened */
+    bool projected; /* coordinates are told to be turned: y is dropped in 2-D */
+    char **paths;   /* owned; as they are opened */
+    const char *
+        *names; /* the same as the survey says them; owned, the texts are those of paths */
     struct segy_index **indices; /* owned */
     size_t file_count;
     struct survey_segy_shot {
@@ -89,9 +91,12 @@ int survey_wavelet_read(struct survey *survey, struct error *ret_error);
 /* survey_check.c: SURVEY_CHECK. */
 int survey_look(struct survey *survey, struct error *ret_error);
 
-/* A path of the survey file as it is opened (caller frees; NULL without memory); note it as a file that
- * shots need. */
+/* A path of the survey file as it is opened (caller frees; NULL without memory), and back: one that was
+ * found beside what the survey names `said`. */
 char *survey_path(const struct survey *survey, const char *said);
+const char *survey_name(const struct survey *survey, const char *path, const char *said);
+
+/* Note a file that shots need, by its name. */
 int survey_file_add(struct survey *survey, const char *said, bool model,
                     struct error *ret_error);
 

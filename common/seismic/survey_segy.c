@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/json.h"
@@ -113,15 +114,21 @@ static int geometry_read(struct survey_segy *segy, const cJSON *said, const char
     return project_read(segy, said, ret_error);
 }
 
-static int path_add(struct survey_segy *segy, const char *path, struct error *ret_error)
+static int path_add(const struct survey *survey, struct survey_segy *segy, const char *path,
+                    const char *said, struct error *ret_error)
 {
-    char **grown = reallocarray(segy->paths, segy->file_count + 1, sizeof(*grown));
-    if (grown)
-        segy->paths = grown;
-    char *copy = grown ? strdup(path) : NULL;
+    size_t count = segy->file_count + 1;
+    char **paths = reallocarray(segy->paths, count, sizeof(*paths));
+    if (paths)
+        segy->paths = paths;
+    const char **names = reallocarray(segy->names, count, sizeof(*names));
+    if (names)
+        segy->names = names;
+    char *copy = paths && names ? strdup(path) : NULL;
     if (!copy)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the names of files");
-    segy->paths[segy->file_count++] = copy;
+    paths[segy->file_count] = copy;
+    names[segy->file_count++] = survey_name(survey, copy, said);
     return 0;
 }
 
@@ -156,23 +163,18 @@ static int pattern_add(const struct survey *survey, struct survey_segy *segy, co
                          where, said);
     int status = 0;
     for (size_t i = 0; status == 0 && i < found.gl_pathc; i++)
-        status = path_add(segy, found.gl_pathv[i], ret_error);
+        status = path_add(survey, segy, found.gl_pathv[i], said, ret_error);
     globfree(&found);
     return status;
 }
 
 /* Whoever gets the document next finds the files by their names, wherever they were put. */
-static void paths_settle(const struct survey *survey, const struct survey_segy *segy,
-                         cJSON *list)
+static void paths_settle(const struct survey_segy *segy, cJSON *list)
 {
-    size_t folder = strlen(survey->state->folder);
     while (list->child)
         cJSON_DeleteItemFromArray(list, 0);
-    for (size_t i = 0; i < segy->file_count; i++) {
-        const char *path = segy->paths[i];
-        bool inside = !strncmp(path, survey->state->folder, folder);
-        cJSON_AddItemToArray(list, cJSON_CreateString(path + (inside ? folder : 0)));
-    }
+    for (size_t i = 0; i < segy->file_count; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(segy->names[i]));
 }
 
 static int paths_find(const struct survey *survey, struct survey_segy *segy, const cJSON *said,
@@ -189,8 +191,44 @@ static int paths_find(const struct survey *survey, struct survey_segy *segy, con
             return -1;
     }
     if (index < (int)segy->file_count)
-        paths_settle(survey, segy, list);
+        paths_settle(segy, list);
     return 0;
+}
+
+/* Where indices are kept: as told, else beside the file, else, where that cannot be written, beside the
+ * survey. */
+static const char *cache_choose(const struct survey *survey, const char *path)
+{
+    const struct survey_state *state = survey->state;
+    const char *slash = strrchr(path, '/');
+    if (state->cache)
+        return state->cache;
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    bool beside = folder && access(folder, W_OK) == 0;
+    free(folder);
+    if (beside)
+        return NULL;
+    return *state->folder ? state->folder : ".";
+}
+
+static int file_index(struct survey *survey, struct survey_segy *segy, size_t file,
+                      struct error *ret_error)
+{
+    const char *path = segy->paths[file], *name = segy->names[file];
+    const char *cache = cache_choose(survey, path);
+    segy->indices[file] = segy_index_open(path, &segy->geometry, cache, ret_error);
+    if (!segy->indices[file] || survey_file_add(survey, name, false, ret_error) < 0)
+        return -1;
+    segy->shot_count += segy_index_describe(segy->indices[file])->shots;
+    const char *kept = segy_index_path(segy->indices[file]);
+    if (!kept)
+        return 0;
+    /* Beside the survey it travels, wherever the file is. */
+    bool here = cache && cache != survey->state->cache;
+    if (here && !strncmp(kept, "./", 2))
+        kept += 2;
+    return survey_file_add(survey, survey_name(survey, kept, here ? "" : name), false,
+                           ret_error);
 }
 
 static int files_index(struct survey *survey, struct survey_segy *segy, struct error *ret_error)
@@ -199,14 +237,7 @@ static int files_index(struct survey *survey, struct survey_segy *segy, struct e
     if (!segy->indices)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for indices of files");
     for (size_t i = 0; i < segy->file_count; i++) {
-        segy->indices[i] =
-            segy_index_open(segy->paths[i], &segy->geometry, survey->state->cache, ret_error);
-        if (!segy->indices[i])
-            return -1;
-        segy->shot_count += segy_index_describe(segy->indices[i])->shots;
-        const char *kept = segy_index_path(segy->indices[i]);
-        if (survey_file_add(survey, segy->paths[i], false, ret_error) < 0 ||
-            (kept && survey_file_add(survey, kept, false, ret_error) < 0))
+        if (file_index(survey, segy, i, ret_error) < 0)
             return -1;
     }
     return 0;
@@ -305,6 +336,7 @@ void survey_segy_close(struct survey_segy *segy)
     }
     free(segy->indices);
     free(segy->paths);
+    free(segy->names);
     free(segy->shots);
     free(segy);
 }

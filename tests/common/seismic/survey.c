@@ -438,6 +438,38 @@ static void tables_and_wavelets_are_read_from_files(void **state)
            "w.txt:1: \"x\" is no number");
 }
 
+/* However the survey file is named, what it names relative to its folder is listed so, and what it names
+ * absolutely is listed so. */
+static void files_are_listed_as_the_survey_names_them(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct error error = {0};
+    char text[600], path[100], cut[100];
+    size_t count;
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+    put_data("b.segy", 2, 2, 25, 0);
+    snprintf(text, sizeof(text),
+             "{" MODEL ", " WAVELET ", \"data\": {\"paths\": [\"a*.segy\", "
+             "\"%s/b.segy\"]}}",
+             folder);
+    put_text("survey.json", text);
+    snprintf(path, sizeof(path), "%s/survey.json", folder);
+    if (survey_open(path, SURVEY_CHECK, NULL, &survey, &error) < 0)
+        fail_msg("%s", error.text);
+    const struct survey_file *files = survey_files(&survey, &count);
+    assert_int_equal(count, 7);
+    assert_string_equal(files[0].path, "survey.json");
+    assert_string_equal(files[2].path, "vp.bin");
+    assert_string_equal(files[3].path, "a.segy");
+    assert_true(!strncmp(files[4].path, "a.segy.", 7) && strstr(files[4].path, ".index"));
+    snprintf(cut, sizeof(cut), "%s/b.segy", folder);
+    assert_string_equal(files[5].path, cut);
+    assert_true(files[6].path[0] == '/');
+    survey_close(&survey);
+}
+
 /* The small synthetic files that JUDI ships, where they are at hand. */
 static void files_of_judi_are_read(void **state)
 {
@@ -488,6 +520,7 @@ int main(void)
         cmocka_unit_test(an_aperture_is_a_box_of_the_model),
         cmocka_unit_test(units_and_numbers_become_fields),
         cmocka_unit_test(tables_and_wavelets_are_read_from_files),
+        cmocka_unit_test(files_are_listed_as_the_survey_names_them),
         cmocka_unit_test(files_of_judi_are_read),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -7,7 +7,7 @@
     POST /emulator/evict             {"node": ID, or "pool": ID (each of its spot nodes),
                                       "notice_s": 30, "returns_s": 5}
     POST /emulator/kill              {"node": ID}: it turns unusable, with all that ran on it
-    GET  /emulator/log               the requests so far: method, url, status
+    GET  /emulator/log               the requests so far: method, url, status (0: none), id, at
 """
 import json
 

@@ -125,7 +125,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.server.service.lock:
             log = self.server.service.log
             log.append({"method": request.method, "url": request.target, "status": status,
-                        "at": time.time()})
+                        "id": request.header("client-request-id"), "at": time.time()})
             del log[:-LOG_MOST]
 
     def _read(self):

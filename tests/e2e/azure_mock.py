@@ -1,8 +1,8 @@
-"""A mock of Azure for tests of the client: Batch, Blob and Entra's token endpoint, in this process.
+"""A mock of Azure for tests of the client: Blob and Entra's token endpoint, in this process. Batch is
+tests/batch_emulator's part.
 
-It holds pools, jobs, tasks and blobs in memory and runs nothing. What it is strict about is what a
-client can get wrong: signatures (computed here anew, from the services' references), SAS, tokens,
-dates, api-version, content type, Content-Length, limits of collections. Faults come on command.
+It holds blobs in memory. What it is strict about is what a client can get wrong: signatures (computed
+here anew, from the service's reference), SAS, tokens, dates, lengths. Faults come on command.
 
     with Mock() as mock:
         mock.fault(status=429, retry_after=1, times=2)          # the next two requests, whichever
@@ -11,10 +11,8 @@ dates, api-version, content type, Content-Length, limits of collections. Faults 
         assert mock.log[-1]["status"] == 200
 
 An operation is one function under @route; it gets the mock, the request and the names in its
-pattern, and returns an Answer or raises a Refusal. Lists go through `page`. From the command line
-it serves until its input ends, and prints one JSON line with its addresses.
+pattern, and returns an Answer or raises a Refusal.
 """
-import argparse
 import base64
 import datetime
 import email.utils
@@ -22,6 +20,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
 import re
 import socket
 import ssl
@@ -32,6 +31,9 @@ import urllib.parse
 import uuid
 import xml.etree.ElementTree
 from xml.sax.saxutils import escape
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from batch_emulator_parts import identity  # noqa: E402
 
 KEY = base64.b64encode(b"TOPSECRET-batch-key-of-the-mock-0123456789").decode()
 STORAGE_KEY = base64.b64encode(b"TOPSECRET-storage-key-of-the-mock-012345678").decode()
@@ -50,7 +52,7 @@ class Answer:
         self.headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
-            self.headers.setdefault("content-type", "application/json; odata=minimalmetadata")
+            self.headers.setdefault("content-type", "application/json")
         elif isinstance(body, str):
             body = body.encode()
             self.headers.setdefault("content-type", "application/xml")
@@ -66,12 +68,6 @@ class Refusal(Exception):
 
     def answer(self, service):
         text = f"{self.message}\nRequestId:{uuid.uuid4()}\nTime:2026-11-21T09:00:00.0Z"
-        if service == "batch":
-            return Answer(self.status, {
-                "odata.metadata": "https://x/$metadata#Microsoft.Azure.Batch.Protocol.Entities."
-                                  "Container.errors/@Element",
-                "code": self.code, "message": {"lang": "en-US", "value": text},
-                "values": [{"key": k, "value": v} for k, v in self.values.items()]})
         if service == "entra":
             return Answer(self.status, {"error": self.code, "error_description": self.message})
         extra = "".join(f"<{k}>{escape(v)}</{k}>" for k, v in self.values.items())
@@ -97,14 +93,6 @@ class Request:
     def get(self, name, default=""):
         return self.query.get(name.lower(), [default])[0]
 
-    def json(self):
-        if "application/json; odata=minimalmetadata" != self.headers.get("content-type"):
-            raise Refusal(415, "UnsupportedMediaType", self.headers.get("content-type", "none"))
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise Refusal(400, "InvalidRequestBody", str(error)) from error
-
     def range(self, header):
         """(first, last) of "bytes=a-b", or None."""
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get(header, ""))
@@ -129,11 +117,11 @@ def collated(name):
     return kinds, [c == "-" for c in name]
 
 
-def string_to_sign(service, account, request):
+def string_to_sign(account, request):
     headers = request.headers
-    prefix = "ocp-" if service == "batch" else "x-ms-"
+    prefix = "x-ms-"
     length = headers.get("content-length", "")
-    if service == "blob" and length == "0":
+    if length == "0":
         length = ""
     date = "" if prefix + "date" in headers else headers.get("date", "")
     lines = [request.method, headers.get("content-encoding", ""),
@@ -159,15 +147,13 @@ def now_text():
 
 
 class Mock:
-    """The three services, each on a port of its own of 127.0.0.1."""
+    """The two services, each on a port of its own of 127.0.0.1."""
 
-    def __init__(self, account="henry", storage="data", key=KEY, storage_key=STORAGE_KEY,
-                 certificate=None):
-        """`certificate`: a PEM file with certificate and key of localhost, to speak TLS."""
-        self.account, self.storage = account, storage
-        self.certificate = certificate
+    def __init__(self, storage="data", key=KEY, storage_key=STORAGE_KEY, certificate=None):
+        """`key`: that of the Batch account, with which its tokens are signed; `certificate`: a PEM
+        file with certificate and key of localhost, to speak TLS."""
+        self.storage, self.certificate = storage, certificate
         self.key, self.storage_key = key, storage_key
-        self.version = "2025-06-01"
         self.appends_max = 50000
         self.page_size = 1000
         self.tokens = {}      # token: [service, ends at]
@@ -175,9 +161,8 @@ class Mock:
         self.clock_ahead_s = 0
         self.log, self.faults = [], []
         self.lock = threading.RLock()
-        self.pools, self.jobs, self.tasks, self.files = {}, {}, {}, {}
         self.containers = {}  # name: {blob: {"body", "blocks", "type"}}
-        self.servers = {name: _Server(self, name) for name in ("batch", "blob", "entra")}
+        self.servers = {name: _Server(self, name) for name in ("blob", "entra")}
 
     def __enter__(self):
         return self
@@ -197,12 +182,10 @@ class Mock:
 
     def environment(self, how="key"):
         """Variables with which a client finds the mock: by keys, or as a principal."""
-        found = {"AZURE_BATCH_ACCOUNT": self.account, "AZURE_BATCH_ENDPOINT": self.url("batch"),
-                 "AZURE_STORAGE_ACCOUNT": self.storage,
+        found = {"AZURE_STORAGE_ACCOUNT": self.storage,
                  "AZURE_STORAGE_BLOB_ENDPOINT": self.url("blob"), "no_proxy": "*"}
         if how == "key":
-            return {**found, "AZURE_BATCH_ACCESS_KEY": self.key,
-                    "AZURE_STORAGE_KEY": self.storage_key}
+            return {**found, "AZURE_STORAGE_KEY": self.storage_key}
         return {**found, "AZURE_TENANT_ID": "tenant-1", "AZURE_CLIENT_ID": "client-1",
                 "AZURE_CLIENT_SECRET": CLIENT_SECRET,
                 "AZURE_AUTHORITY_HOST": self.url("entra")}
@@ -239,9 +222,8 @@ class Mock:
 
     # --- who asks -------------------------------------------------------------------------------
 
-    def check_date(self, request, service):
-        name = "ocp-date" if service == "batch" else "x-ms-date"
-        text = request.headers.get(name) or request.headers.get("date", "")
+    def check_date(self, request):
+        text = request.headers.get("x-ms-date") or request.headers.get("date", "")
         try:
             sent = email.utils.parsedate_to_datetime(text).timestamp()
         except (TypeError, ValueError):
@@ -250,22 +232,19 @@ class Mock:
             raise Refusal(403, "AuthenticationFailed", "The date is missing or too far off.",
                           AuthenticationErrorDetail=f"The Date header '{text}' is not in time.")
 
-    def check_key(self, request, service, given):
-        account, key = (self.account, self.key) if service == "batch" else \
-            (self.storage, self.storage_key)
-        text = string_to_sign(service, account, request)
-        self.check_date(request, service)
-        if given != f"{account}:{signature(key, text)}":
+    def check_key(self, request, given):
+        text = string_to_sign(self.storage, request)
+        self.check_date(request)
+        if given != f"{self.storage}:{signature(self.storage_key, text)}":
             raise Refusal(403, "AuthenticationFailed",
                           "Server failed to authenticate the request.",
                           AuthenticationErrorDetail="The MAC signature found in the HTTP request "
                           f"'{given}' is not the same as any computed signature. Server used "
                           f"following string to sign: '{text}'.")
 
-    def check_token(self, service, token):
-        wanted = {"batch": "batch.core.windows.net", "blob": "storage.azure.com"}[service]
+    def check_token(self, token):
         scope, ends = self.tokens.get(token, ["", 0])
-        if wanted not in scope:
+        if "storage.azure.com" not in scope:
             raise Refusal(401, "AuthenticationFailed", "Audience validation failed.")
         if self.now() > ends:
             raise Refusal(401, "AuthenticationFailed", "The token has expired.")
@@ -300,14 +279,12 @@ class Mock:
         given = request.headers.get("authorization", "")
         if service == "entra":
             return
-        if service == "batch" and request.get("api-version") != self.version:
-            raise Refusal(400, "UnsupportedRequestVersion", request.get("api-version"))
-        if service == "blob" and "sig" in request.query:
+        if "sig" in request.query:
             self.check_sas(request)
         elif given.startswith("SharedKey "):
-            self.check_key(request, service, given[10:])
+            self.check_key(request, given[10:])
         elif given.startswith("Bearer "):
-            self.check_token(service, given[7:])
+            self.check_token(given[7:])
         else:
             raise Refusal(401, "NoAuthenticationInformation")
 
@@ -348,17 +325,6 @@ class Mock:
                              "headers": request.headers, "body": request.body,
                              "status": found.status, "fault": fault})
         return found, fault
-
-    def page(self, service, request, items):
-        """A page of a Batch list, with odata.nextLink."""
-        size = min(self.page_size, int(request.get("maxresults", "1000")))
-        start = int(request.get("$skiptoken", "0:0").split(":")[1])
-        body = {"value": items[start:start + size]}
-        if start + size < len(items):
-            token = urllib.parse.quote(f"WATV2:{start + size}", safe="")
-            body["odata.nextLink"] = (f"{self.url(service)}{request.path}?"
-                                      f"api-version={self.version}&$skiptoken={token}")
-        return Answer(200, body)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -422,146 +388,11 @@ def token_issue(mock, request, tenant):
         raise Refusal(400, "unauthorized_client", "AADSTS700016: Application not found.")
     if form.get("client_secret") != CLIENT_SECRET and "client_assertion" not in form:
         raise Refusal(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
-    token = f"TOPSECRET-token-{uuid.uuid4()}"
+    audience = form.get("scope", "").removesuffix("/.default")
+    token = identity.token_issue(mock.key, audience, "client-1", mock.now())
     mock.tokens[token] = [form.get("scope", ""), mock.now() + mock.token_life_s]
     return Answer(200, {"token_type": "Bearer", "expires_in": mock.token_life_s,
                         "access_token": token})
-
-
-# --- Batch -----------------------------------------------------------------------------------------
-
-ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def add(table, item, code):
-    name = item.get("id", "")
-    if not ID.fullmatch(name):
-        raise Refusal(400, "InvalidPropertyValue", PropertyName="id", PropertyValue=str(name))
-    if name.lower() in table:
-        raise Refusal(409, code)
-    table[name.lower()] = item
-
-
-def need(table, name, code):
-    if name.lower() not in table:
-        raise Refusal(404, code)
-    return table[name.lower()]
-
-
-@route("batch", "POST", "/pools")
-def pool_add(mock, request):
-    add(mock.pools, {"state": "active", "allocationState": "steady", **request.json()},
-        "PoolExists")
-    return Answer(201)
-
-
-@route("batch", "GET", "/pools")
-def pool_list(mock, request):
-    return mock.page("batch", request, list(mock.pools.values()))
-
-
-@route("batch", "GET", "/pools/(?P<pool>[^/]+)")
-def pool_get(mock, _request, pool):
-    return Answer(200, need(mock.pools, pool, "PoolNotFound"))
-
-
-@route("batch", "HEAD", "/pools/(?P<pool>[^/]+)")
-def pool_exists(mock, _request, pool):
-    return Answer(200 if pool.lower() in mock.pools else 404)
-
-
-@route("batch", "PATCH", "/pools/(?P<pool>[^/]+)")
-def pool_patch(mock, request, pool):
-    need(mock.pools, pool, "PoolNotFound").update(request.json())
-    return Answer(200)
-
-
-@route("batch", "DELETE", "/pools/(?P<pool>[^/]+)")
-def pool_delete(mock, _request, pool):
-    need(mock.pools, pool, "PoolNotFound")
-    del mock.pools[pool.lower()]
-    return Answer(202)
-
-
-@route("batch", "POST", "/jobs")
-def job_add(mock, request):
-    job = {"state": "active", **request.json()}
-    add(mock.jobs, job, "JobExists")
-    mock.tasks[job["id"].lower()] = {}
-    return Answer(201)
-
-
-@route("batch", "GET", "/jobs/(?P<job>[^/]+)")
-def job_get(mock, _request, job):
-    return Answer(200, need(mock.jobs, job, "JobNotFound"))
-
-
-@route("batch", "POST", "/jobs/(?P<job>[^/]+)/terminate")
-def job_terminate(mock, request, job):
-    if "content-length" not in request.headers:
-        raise Refusal(411, "MissingContentLengthHeader")
-    need(mock.jobs, job, "JobNotFound")["state"] = "completed"
-    return Answer(202)
-
-
-@route("batch", "DELETE", "/jobs/(?P<job>[^/]+)")
-def job_delete(mock, _request, job):
-    need(mock.jobs, job, "JobNotFound")
-    del mock.jobs[job.lower()], mock.tasks[job.lower()]
-    return Answer(202)
-
-
-@route("batch", "POST", "/jobs/(?P<job>[^/]+)/tasks")
-def task_add(mock, request, job):
-    add(need(mock.tasks, job, "JobNotFound"), {"state": "active", **request.json()}, "TaskExists")
-    return Answer(201)
-
-
-@route("batch", "POST", "/jobs/(?P<job>[^/]+)/addtaskcollection")
-def task_add_lot(mock, request, job):
-    tasks, lot, said = need(mock.tasks, job, "JobNotFound"), request.json()["value"], []
-    if len(lot) > 100 or len(request.body) > 1 << 20:
-        raise Refusal(413, "RequestBodyTooLarge")
-    for item in lot:
-        try:
-            add(tasks, {"state": "active", **item}, "TaskExists")
-            said.append({"status": "success", "taskId": item["id"]})
-        except Refusal as refusal:
-            said.append({"status": "clienterror", "taskId": item.get("id", ""), "error": {
-                "code": refusal.code, "message": {"lang": "en-US", "value": refusal.message}}})
-    return Answer(200, {"value": said[::-1]})  # any order is allowed
-
-
-@route("batch", "GET", "/jobs/(?P<job>[^/]+)/tasks")
-def task_list(mock, request, job):
-    return mock.page("batch", request, list(need(mock.tasks, job, "JobNotFound").values()))
-
-
-@route("batch", "GET", "/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)")
-def task_get(mock, _request, job, task):
-    return Answer(200, need(need(mock.tasks, job, "JobNotFound"), task, "TaskNotFound"))
-
-
-@route("batch", "GET", "/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)/files/(?P<file>[^/]+)")
-def task_file_get(mock, request, job, task, file):
-    """mock.files[(job, task, path)] are bytes that the test has put there."""
-    body, wanted = need_file(mock, job, task, file), request.range("ocp-range")
-    if wanted and wanted[0] >= len(body):
-        raise Refusal(416, "InvalidRange")
-    if wanted:
-        body = body[wanted[0]:wanted[1] + 1]
-    return Answer(200, bytes(body), content_type="application/octet-stream")  # 200, not 206
-
-
-@route("batch", "HEAD", "/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)/files/(?P<file>[^/]+)")
-def task_file_head(mock, _request, job, task, file):
-    return Answer(200, content_length=len(need_file(mock, job, task, file)))
-
-
-def need_file(mock, job, task, file):
-    if (job, task, file) not in mock.files:
-        raise Refusal(404, "FileNotFound")
-    return mock.files[job, task, file]
 
 
 # --- Blob ------------------------------------------------------------------------------------------
@@ -752,17 +583,3 @@ def blob_delete(mock, _request, container, blob):
     need_blob(mock, container, blob)
     del mock.containers[container][blob]
     return Answer(202)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--account", default="henry")
-    parser.add_argument("--key", default=KEY)
-    options = parser.parse_args()
-    with Mock(account=options.account, key=options.key) as mock:
-        print(json.dumps(mock.environment()), flush=True)
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()

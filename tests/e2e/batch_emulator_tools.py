@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -183,7 +184,9 @@ class Emulator(_Service):
             request = wire.Request(method, target, list(named.items()), data or b"")
             mac = identity.signature(self.key, identity.string_to_sign(ACCOUNT, request))
             named["authorization"] = f"SharedKey {ACCOUNT}:{mac}"
-        line = http.client.HTTPConnection(self.address, timeout=30)
+        line = http.client.HTTPConnection(self.address, timeout=30) if \
+            self.url.startswith("http:") else http.client.HTTPSConnection(
+                self.address, timeout=30, context=ssl._create_unverified_context())
         try:
             line.putrequest(method, target, skip_accept_encoding=True)
             for name, value in named.items():

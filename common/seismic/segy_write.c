@@ -245,6 +245,10 @@ int segy_write_next(struct segy_writer *writer, const struct segy_write_trace *t
 {
     uint8_t *header = writer->bytes;
     memset(header, 0, SEGY_HEADER_SIZE);
+    if (trace->shot < INT32_MIN || trace->shot > INT32_MAX)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: the shot's number %lld does not fit in SEG-Y's four bytes",
+                         writer->whole.path, (long long)trace->shot);
     header_fill(writer, trace, header);
     if (coordinates_fill(writer, trace, header, ret_error) < 0)
         return -1;

@@ -12,6 +12,8 @@
  * reads. Every error is ERROR_CONFIG (files that cannot be read: ERROR_SYSTEM) and says where: a
  * JSON path, or file, shot, trace and value.
  *
+ * One thread at a time may use an open survey.
+ *
  * Units: metres, seconds, Hz, kg/m3, radians. Shots, traces and receivers count from 0 in C; in
  * sentences, traces count from 1, and shots are called by their names (shot_name).
  */

@@ -83,12 +83,14 @@ static size_t receivers_of(const struct survey *survey, size_t index)
 static void name_make(const struct survey *survey, size_t index, char *name, size_t size)
 {
     const struct survey_segy *segy = survey_geometry_segy(survey);
-    if (!segy)
+    long long number = segy ? (long long)segy->shots[index].shot->number : 0;
+    int length = -1;
+    if (segy && segy->unique)
+        length = snprintf(name, size, "%lld", number);
+    else if (segy)
+        length = snprintf(name, size, "%lld@%zu", number, index + 1);
+    if (length < 0 || (size_t)length >= size) /* a cut name might be another's */
         snprintf(name, size, "%zu", index + 1);
-    else if (segy->unique)
-        snprintf(name, size, "%lld", (long long)segy->shots[index].shot->number);
-    else
-        snprintf(name, size, "%lld@%zu", (long long)segy->shots[index].shot->number, index + 1);
 }
 
 /* Data and geometry must have the same shots, as far as that can be told. */

@@ -302,6 +302,40 @@ static void columns_of_segy_must_make_a_grid(void **state)
     expect("g.segy", &told, "has 1 points along y");
 }
 
+/* Marmousi-II, where it is at hand: 1028 to 4700 m/s, water on top. */
+static void a_public_model_is_read(void **state)
+{
+    (void)state;
+    char data[500], text[800];
+    struct error error = {0};
+    const char *source = getenv("BEOFARM_SOURCE");
+    snprintf(data, sizeof(data),
+             "%s/../shared/seismic/data/marmousi/marmousi_vp_20m_176x851.bin",
+             source ? source : ".");
+    if (access(data, R_OK) != 0) {
+        print_message("# %s is not there\n", data);
+        skip();
+    }
+    snprintf(text, sizeof(text),
+             "{\"data\": \"%s\", \"points\": [851, 176], \"spacing_m\": [20, 20]}", data);
+    put_text("marmousi.json", text);
+    struct model *model = model_open("marmousi.json", &plain, &error);
+    if (!model)
+        fail_msg("%s", error.text);
+    float *values = malloc(851 * 176 * sizeof(*values)), least = 1e9f, most = 0;
+    struct grid_box box = grid_whole(model_grid(model));
+    assert_int_equal(model_read(model, &box, values, &error), 0);
+    for (size_t i = 0; i < 851 * 176; i++) {
+        least = fminf(least, values[i]);
+        most = fmaxf(most, values[i]);
+    }
+    assert_true(least == 1028 && most == 4700);
+    for (size_t x = 0; x < 851; x++)
+        assert_true(values[x * 176] == 1500);
+    free(values);
+    model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +345,7 @@ int main(void)
         cmocka_unit_test(rsf_headers_are_histories),
         cmocka_unit_test(values_that_are_none_are_named),
         cmocka_unit_test(columns_of_segy_must_make_a_grid),
+        cmocka_unit_test(a_public_model_is_read),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

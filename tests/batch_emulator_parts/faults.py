@@ -14,6 +14,8 @@ A fault is an object with its name under "fault", and how many times it strikes 
     {"fault": "resize", "code": "AllocationFailed", "nodes": 1}    resizes that get so many nodes
     {"fault": "image-refused", "sku": "12"}                        pools that want this image
     {"fault": "expired-sas"}              transfers of resource and output files
+    {"fault": "evict", "seconds": 5, "notice_s": 30, "returns_s": 60}
+                                          spot nodes that have run tasks for so long
 
 The first five strike requests that match "method" and "path" (a part of path and query), the others
 pools whose id is "pool", where these are given. On a command line: NAME,key=value,...
@@ -24,9 +26,9 @@ from .wire import Refusal
 
 REQUEST_FAULTS = ("status", "drop", "cut", "slow", "lost")
 NAMES = REQUEST_FAULTS + ("servererror", "node-slow", "node-unusable", "start-task", "resize",
-                          "image-refused", "expired-sas")
+                          "image-refused", "expired-sas", "evict")
 KEYS = {"fault", "times", "method", "path", "pool", "status", "retry_after", "code", "bytes",
-        "seconds", "exit_code", "nodes", "sku", "message", "kind"}
+        "seconds", "exit_code", "nodes", "sku", "message", "kind", "notice_s", "returns_s"}
 
 
 def read(text):
@@ -53,8 +55,9 @@ def check(fault):
     for key in ("times", "status", "bytes", "nodes", "exit_code"):
         if not isinstance(fault.get(key, 1), int):
             raise ValueError(f"{key} is a whole number")
-    if not isinstance(fault.get("seconds", 1), (int, float)):
-        raise ValueError("seconds is a number")
+    for key in ("seconds", "notice_s", "returns_s"):
+        if not isinstance(fault.get(key, 1), (int, float)):
+            raise ValueError(f"{key} is a number")
     if fault["fault"] == "status" and not 400 <= fault.get("status", 503) <= 599:
         raise ValueError("status is 400 to 599")
     return {"times": 1, **fault}

@@ -2,9 +2,8 @@
 from .odata import page
 from .routes import route
 
-_LINUX = ("canonical", "ubuntu-24_04-lts", "server", "batch.node.ubuntu 24.04", None)
 _IMAGES = (
-    _LINUX,
+    ("canonical", "ubuntu-24_04-lts", "server", "batch.node.ubuntu 24.04", None),
     ("canonical", "0001-com-ubuntu-server-jammy", "22_04-lts", "batch.node.ubuntu 22.04",
      "2027-06-30T00:00:00Z"),
     ("canonical", "0001-com-ubuntu-server-focal", "20_04-lts", "batch.node.ubuntu 20.04",
@@ -12,11 +11,16 @@ _IMAGES = (
     ("debian", "debian-12", "12", "batch.node.debian 12", "2028-06-30T00:00:00Z"),
     ("debian", "debian-11", "11", "batch.node.debian 11", "2026-08-31T00:00:00Z"),
     ("microsoft-dsvm", "ubuntu-hpc", "2204", "batch.node.ubuntu 22.04", "2027-06-30T00:00:00Z"),
+    ("microsoft-dsvm", "ubuntu-hpc", "2404", "batch.node.ubuntu 24.04", None),
+    ("microsoft-azure-batch", "ubuntu-server-container", "20-04-lts", "batch.node.ubuntu 20.04",
+     "2025-04-22T00:00:00Z"),
+    ("almalinux", "almalinux", "8-gen2", "batch.node.el 8", None),
     ("almalinux", "almalinux-x86_64", "9-gen2", "batch.node.el 9", None),
     ("microsoftwindowsserver", "windowsserver", "2022-datacenter", "batch.node.windows amd64",
      None),
 )
-_CAPABILITIES = {"microsoft-dsvm": ["DockerCompatible", "NvidiaTeslaDriverInstalled",
+_CAPABILITIES = {"microsoft-azure-batch": ["DockerCompatible"],
+                 "microsoft-dsvm": ["DockerCompatible", "NvidiaTeslaDriverInstalled",
                                     "SupportsRDMAOnly"]}
 
 
@@ -27,7 +31,7 @@ def supported():
                                    "version": "latest"},
                 "osType": "windows" if "windows" in agent else "linux",
                 "capabilities": _CAPABILITIES.get(publisher, []),
-                "verificationType": "unverified" if sku == "20_04-lts" else "verified"}
+                "verificationType": "unverified" if "20.04" in agent else "verified"}
         if end:
             item["batchSupportEndOfLife"] = end
         yield item

@@ -67,6 +67,8 @@ def parser():
     add("--node-start", type=float, default=0.2, metavar="S", help="how long a node starts")
     add("--hurry", type=float, default=1.0, metavar="N",
         help="autoscale, resize time-outs and retention run N times as fast")
+    add("--clock-ahead", type=float, default=0.0, metavar="S",
+        help="how far our clock is ahead of the client's")
     add("--pool-quota", type=int, default=100)
     add("--job-quota", type=int, default=300)
     add("--dedicated-cores", type=int, default=10000)
@@ -92,15 +94,10 @@ def parser():
 
 
 def wait_for_end():
-    """Until SIGTERM or SIGINT, or the end of a standard input that is a pipe."""
+    """Until SIGTERM or SIGINT."""
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
-    if not os.isatty(0) and os.environ.get("BATCH_EMULATOR_STDIN"):
-        def read():
-            sys.stdin.buffer.read()
-            over.set()
-        threading.Thread(target=read, daemon=True).start()
     while not over.wait(1):
         pass
 

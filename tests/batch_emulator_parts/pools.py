@@ -228,8 +228,20 @@ class Pool(Resource):
         for node in list(self.nodes.values()):
             self._node_turn(node)
 
+    def _fault_turn(self, node, now):
+        """Is this node to be evicted by a fault that waits?"""
+        if node.dedicated or node.state != "running" or not node.metadata or node.metadata.events:
+            return
+        fault = self.service.faults.take("evict", pool=self.id, fits=lambda f: (
+            now - node.state_since >= f.get("seconds", 0)))
+        if fault and "notice_s" in fault:
+            node.metadata.announce(now + fault["notice_s"], fault.get("returns_s"))
+        elif fault:
+            self.service.later(node.evict, fault.get("returns_s"))
+
     def _node_turn(self, node):
         now = self.service.now()
+        self._fault_turn(node, now)
         if node.state == "preempted" and node.returns_at is not None and now >= node.returns_at:
             node.returns_at = None
             node.become("creating")

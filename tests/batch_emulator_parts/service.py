@@ -26,7 +26,7 @@ class Service:
         self.record = Record(options.record)
         self.pools, self.jobs = {}, {}  # by id in lower case, in the order of creation
         self.settings = {
-            "clock_ahead_s": 0.0, "page_size": 1000, "pool_quota": options.pool_quota,
+            "clock_ahead_s": options.clock_ahead, "page_size": 1000, "pool_quota": options.pool_quota,
             "job_quota": options.job_quota, "dedicated_cores": options.dedicated_cores,
             "spot_cores": options.spot_cores, "node_start_s": options.node_start,
             "hurry": options.hurry}

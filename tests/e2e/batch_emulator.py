@@ -497,7 +497,9 @@ def evicted_nodes_requeue_their_tasks_and_come_back_empty(case):
         batch.need("POST", "/pools/p1/resize", {"targetLowPriorityNodes": 1})
         batch.wait_task("t1", "running")
         node = batch.nodes()[0]
-        batch.own("POST", "/evict", {"node": node["id"], "returns_s": 0.1})
+        batch.fault("evict", seconds=0.1, notice_s=0.1, returns_s=0.1)
+        wait_until(lambda: batch.need("GET", "/jobs/j1/tasks/t1")["executionInfo"]["requeueCount"] ==
+                   2, "it is evicted, though it was announced only just before")
         batch.wait_nodes("p1", ["running"])
         assert batch.nodes()[0]["id"] == node["id"], "a node keeps its name"
         assert batch.wait_task("t1", "running")["executionInfo"]["requeueCount"] == 2

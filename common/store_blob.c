@@ -2,7 +2,6 @@
 
 #include "common/store_blob.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +10,13 @@
 #include "common/azure/blob_reader.h"
 #include "common/azure/blob_upload.h"
 #include "common/azure/container.h"
+#include "common/azure/secret.h"
 
 struct store_blob {
     struct store base;
-    struct container *container;
+    struct container *container;   /* ours, of one opened by URI; else NULL */
+    struct blob_service *borrowed; /* of one that was created */
+    char *name, *prefix;           /* the container's; of content in it */
     uint8_t hash[STORE_HASH_SIZE]; /* of the content read last */
     uint64_t size;                 /* its size; 0: not known */
 };
@@ -23,27 +25,62 @@ static void blob_close(struct store *base)
 {
     struct store_blob *store = (struct store_blob *)base;
     container_close(store->container);
+    free(store->name);
+    free(store->prefix);
     free(store);
+}
+
+static struct blob_service *service_of(struct store_blob *store)
+{
+    return store->container ? container_service(store->container) : store->borrowed;
+}
+
+/* An empty one with its texts. */
+static struct store_blob *store_make(const char *container, const char *prefix,
+                                     struct error *ret_error)
+{
+    struct store_blob *store = calloc(1, sizeof(*store));
+    if (store) {
+        store->base.ops = &store_blob_ops;
+        store->name = strdup(container);
+        store->prefix = strdup(prefix);
+        if (store->name && store->prefix)
+            return store;
+        blob_close(&store->base);
+    }
+    error_set(ret_error, ERROR_SYSTEM, "no memory for a store");
+    return NULL;
+}
+
+struct store *store_blob_create(struct blob_service *service, const char *container,
+                                const char *prefix, struct error *ret_error)
+{
+    struct store_blob *store = store_make(container, prefix, ret_error);
+    if (!store)
+        return NULL;
+    store->borrowed = service;
+    return &store->base;
 }
 
 static struct store *blob_open(const char *place, struct error *ret_error)
 {
-    struct container_target target = container_target_get();
-    struct store_blob *store = calloc(1, sizeof(*store));
+    struct store_blob *store = NULL;
+    struct container *container;
     char *uri = NULL;
-    if (!store || asprintf(&uri, CONTAINER_SCHEME "%s", place) < 0) {
-        free(store);
+    if (asprintf(&uri, CONTAINER_SCHEME "%s", place) < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for a store");
         return NULL;
     }
-    store->base.ops = &store_blob_ops;
-    store->container = container_open(uri, target.run, NULL, ret_error);
-    OPENSSL_cleanse(uri, strlen(uri));
-    free(uri);
-    if (store->container)
-        return &store->base;
-    blob_close(&store->base);
-    return NULL;
+    container = container_open(uri, container_target_get().run, NULL, ret_error);
+    secret_free(uri);
+    if (container)
+        store = store_make(container_name(container), STORE_BLOB_PREFIX, ret_error);
+    if (!store) {
+        container_close(container);
+        return NULL;
+    }
+    store->container = container;
+    return &store->base;
 }
 
 static int content_place(const struct store_blob *store, const uint8_t *hash,
@@ -52,8 +89,12 @@ static int content_place(const struct store_blob *store, const uint8_t *hash,
 {
     char text[STORE_HASH_TEXT];
     store_hash_format(hash, text);
-    return container_place_shared(store->container, name, ret_place, ret_error,
-                                  STORE_BLOB_PREFIX "%s", text);
+    int length = snprintf(name, CONTAINER_NAME_SIZE, "%s%s", store->prefix, text);
+    *ret_place = (struct blob_place){.container = store->name, .name = name};
+    return length > 0 && length < CONTAINER_NAME_SIZE
+               ? 0
+               : error_set(ret_error, ERROR_CONFIG, "the prefix \"%s\" is too long",
+                           store->prefix);
 }
 
 static int file_hash(const char *path, uint8_t *ret_hash, uint64_t *ret_size,
@@ -83,7 +124,7 @@ static int blob_put_file(struct store *base, const char *path, uint8_t *ret_hash
     if (file_hash(path, ret_hash, ret_size, ret_error) != 0 ||
         content_place(store, ret_hash, name, &place, ret_error) != 0)
         return -1;
-    struct blob_service *service = container_service(store->container);
+    struct blob_service *service = service_of(store);
     int rc = blob_properties_get(service, &place, &properties, ret_error);
     if (rc == BLOB_MISSING)
         rc = blob_upload(service, &place, path, &options, NULL, ret_error);
@@ -110,7 +151,7 @@ static int blob_read(struct store *base, const uint8_t *hash, uint64_t offset, v
                      struct error *ret_error)
 {
     struct store_blob *store = (struct store_blob *)base;
-    struct blob_service *service = container_service(store->container);
+    struct blob_service *service = service_of(store);
     char name[CONTAINER_NAME_SIZE];
     struct blob_place place;
     struct buf buf;
@@ -138,8 +179,7 @@ static int blob_get_file(struct store *base, const uint8_t *hash, const char *pa
     struct blob_place place;
     if (content_place(store, hash, name, &place, ret_error) != 0)
         return -1;
-    int rc = blob_download(container_service(store->container), &place, path, &options, NULL,
-                           ret_error);
+    int rc = blob_download(service_of(store), &place, path, &options, NULL, ret_error);
     return rc == 0 ? 0 : -1;
 }
 

@@ -114,6 +114,11 @@ struct blob_service *container_service(struct container *container)
     return &container->service;
 }
 
+const char *container_name(const struct container *container)
+{
+    return container->name;
+}
+
 int64_t container_expiry_s(const struct container *container)
 {
     return container->expiry_s;

@@ -56,6 +56,9 @@ void container_close(struct container *container); /* NULL is allowed */
  * SAS that has a good part of its life behind it is first looked for anew. */
 struct blob_service *container_service(struct container *container);
 
+/* The container's own name. Borrowed. */
+const char *container_name(const struct container *container);
+
 /* The place of RUN/NAME, NAME being printed, into name. 0, or -1 with a sentence: too long. */
 int container_place(const struct container *container, char name[CONTAINER_NAME_SIZE],
                     struct blob_place *ret_place, struct error *ret_error, const char *format,

@@ -16,16 +16,11 @@
 #include "common/azure/blob_private.h"
 #include "common/azure/blob_upload.h"
 #include "common/azure/secret.h"
+#include "common/store_blob.h"
 #include "launch/disk.h"
 
 #define SMALL_MAX  ((uint64_t)1 << 20)
 #define SMALL_MANY 8 /* small files on their way at once */
-
-struct store_blob {
-    struct store base;
-    struct account *account;
-    char *container, *prefix;
-};
 
 /* PREFIX + hash into name. */
 static int name_make(const char *prefix, const uint8_t *hash, char *name, size_t size)
@@ -44,14 +39,6 @@ static int name_put(const char *prefix, const uint8_t *hash, char *name,
                : error_set(ret_error, ERROR_CONFIG, "the prefix \"%s\" is too long", prefix);
 }
 
-static void store_end(struct store *base)
-{
-    struct store_blob *store = (struct store_blob *)base;
-    free(store->container);
-    free(store->prefix);
-    free(store);
-}
-
 static int content_upload(struct account *account, const char *container, const char *prefix,
                           const char *path, const uint8_t *hash, struct error *ret_error)
 {
@@ -64,75 +51,10 @@ static int content_upload(struct account *account, const char *container, const 
     return rc == BLOB_ALREADY ? 0 : rc == 0 ? 0 : -1;
 }
 
-static int store_put(struct store *base, const char *path, uint8_t *ret_hash,
-                     uint64_t *ret_size, struct error *ret_error)
-{
-    struct store_blob *store = (struct store_blob *)base;
-    struct input input = {.path = (char *)path};
-    struct inputs one = {.folder = (char *)"", .items = &input, .count = 1};
-    char name[BLOB_NAME_MAX + 1];
-    struct blob_place place = {.container = store->container, .name = name};
-    struct blob_properties properties;
-    if (inputs_hash(&one, ret_error) != 0 ||
-        name_put(store->prefix, input.hash, name, ret_error) != 0)
-        return -1;
-    int rc = blob_properties_get(account_blobs(store->account), &place, &properties, ret_error);
-    if (rc == BLOB_MISSING || (rc == 0 && properties.size != input.size))
-        rc = content_upload(store->account, store->container, store->prefix, path, input.hash,
-                            ret_error);
-    if (rc != 0)
-        return -1;
-    memcpy(ret_hash, input.hash, STORE_HASH_SIZE);
-    *ret_size = input.size;
-    return 0;
-}
-
-static int store_get(struct store *base, const uint8_t *hash, uint64_t offset, void *bytes,
-                     size_t size, size_t *ret_read, uint64_t *ret_total,
-                     struct error *ret_error)
-{
-    struct store_blob *store = (struct store_blob *)base;
-    char name[BLOB_NAME_MAX + 1];
-    struct blob_place place = {.container = store->container, .name = name};
-    struct blob_properties properties;
-    struct buf buf;
-    if (name_put(store->prefix, hash, name, ret_error) != 0 ||
-        blob_properties_get(account_blobs(store->account), &place, &properties, ret_error) != 0)
-        return -1;
-    buf_init(&buf, size);
-    int64_t got = offset < properties.size ? blob_get(account_blobs(store->account), &place,
-                                                      offset, size, &buf, NULL, ret_error)
-                                           : 0;
-    if (got > 0)
-        memcpy(bytes, buf.data, (size_t)got);
-    buf_fini(&buf);
-    *ret_read = got > 0 ? (size_t)got : 0;
-    *ret_total = properties.size;
-    return got < 0 ? -1 : 0;
-}
-
-static const struct store_ops store_blob_ops = {
-    .scheme = "blob",
-    .put_file = store_put,
-    .read = store_get,
-    .close = store_end,
-};
-
 struct store *store_blob_open(struct account *account, const char *container,
                               const char *prefix, struct error *ret_error)
 {
-    struct store_blob *store = calloc(1, sizeof(*store));
-    if (store) {
-        store->base.ops = &store_blob_ops;
-        store->account = account;
-        store->container = strdup(container);
-        store->prefix = strdup(prefix);
-        if (store->container && store->prefix)
-            return &store->base;
-        store_end(&store->base);
-    }
-    error_set(ret_error, ERROR_SYSTEM, "no memory for a store");
-    return NULL;
+    return store_blob_create(account_blobs(account), container, prefix, ret_error);
 }
 
 /* The inputs by content, each once. */

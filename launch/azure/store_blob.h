@@ -1,10 +1,8 @@
 /*
  * store_blob.h - files by content hash in a Blob container: what launch fills before a farm.
  *
- * Content stands at PREFIX + 64 hex digits of its SHA-256. It is a store (common/store.h) that only
- * launch opens, since only launch may sign: nodes get such blobs by a SAS as resource files of
- * their tasks, into a folder, and their master's store is that folder ("dir:"). Opened here and not
- * by URI, because it needs an account.
+ * Content stands at PREFIX + 64 hex digits of its SHA-256 (common/store_blob.h). Opened here and not
+ * by URI, because launch signs by an account; nodes open it by a SAS.
  *
  * store_blob_put_all is what makes a second run cheap: one listing says what is there, and only the
  * rest travels, several files at once, each once however many names it has.

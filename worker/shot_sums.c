@@ -4,10 +4,12 @@
 
 #include "worker/shot_sums.h"
 
+#define OUTLIVED UINT64_MAX /* sealed because its shots came once more */
+
 struct item {
     struct item *next;
     struct sum *sum;
-    uint64_t sealed; /* the collect task; 0: open */
+    uint64_t sealed; /* the collect task, or OUTLIVED; 0: open */
 };
 
 struct shot_sums {
@@ -73,6 +75,10 @@ int shot_sums_add(struct shot_sums *sums, const struct sum_shape *shape,
 {
     struct item **link = find_open(sums, shape->number);
     bool spoiled;
+    if (*link && sum_overlaps((*link)->sum, part)) {
+        (*link)->sealed = OUTLIVED;
+        link = find_open(sums, shape->number);
+    }
     if (!*link) {
         if (!make_open(sums, shape, ret_error))
             return -1;

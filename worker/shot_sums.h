@@ -3,7 +3,9 @@
  *
  * There is one sum per wave (shot_task.sum) to which parts are added. A collect task *seals* those that
  * it delivers: what comes for the same wave afterwards begins a new one, so that what the master has
- * durably can be forgotten as a whole. Used by one thread at a time: the ledger's errand
+ * durably can be forgotten as a whole. A part that overlaps what the open sum has begins a new one, too:
+ * the master had given up on this worker and farmed those shots again, so what is in the old one may
+ * not be wanted any more. Used by one thread at a time: the ledger's errand
  * (shot_ledger.h).
  */
 #ifndef BEOFARM_WORKER_SHOT_SUMS_H

@@ -377,6 +377,14 @@ static int add_name(struct sum *sum, const struct sum_part *part, struct error *
     return rc;
 }
 
+bool sum_overlaps(const struct sum *sum, const struct sum_part *part)
+{
+    bool overlaps = sum_names_have_task(sum->names, part->id.task);
+    for (size_t i = 0; i < part->shot_count && !overlaps; i++)
+        overlaps = sum_names_have_shot(sum->names, part->shots[i].index);
+    return overlaps;
+}
+
 int sum_add(struct sum *sum, const struct sum_part *part, bool *ret_spoiled,
             struct error *ret_error)
 {

@@ -87,6 +87,9 @@ struct sum_part {
 int sum_check_part(const struct sum_shape *shape, const struct sum_part *part,
                    struct error *ret_error);
 
+/* Whether the part's task, or one of its shots, is in the sum already. */
+bool sum_overlaps(const struct sum *sum, const struct sum_part *part);
+
 /* Add a part. -1 with a sentence if it has a task or shot that is in the sum, or as sum_check_part
  * says, or without memory: the sum is then as it was; but if a file failed in the middle
  * (ERROR_SYSTEM), *ret_spoiled is true, and the sum is of no use any more. */

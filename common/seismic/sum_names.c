@@ -53,7 +53,7 @@ static size_t find(const struct sum_names *names, uint64_t task)
     return low;
 }
 
-static bool has_task(const struct sum_names *names, uint64_t task)
+bool sum_names_have_task(const struct sum_names *names, uint64_t task)
 {
     size_t i = find(names, task);
     return i < names->count && names->entries[i].id.task == task;
@@ -63,6 +63,12 @@ static int compare(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
+}
+
+bool sum_names_have_shot(const struct sum_names *names, uint64_t shot)
+{
+    return names->shot_count && bsearch(&shot, names->shots, names->shot_count,
+                                        sizeof(*names->shots), compare) != NULL;
 }
 
 /* Whether two ascending lists have one in common; which. */
@@ -124,7 +130,7 @@ static int check_new(const struct sum_names *names, struct attempt_id id,
                      const uint64_t *sorted, size_t count, struct error *ret_error)
 {
     uint64_t common;
-    if (has_task(names, id.task))
+    if (sum_names_have_task(names, id.task))
         return refuse_task(ret_error, id.task);
     for (size_t i = 1; i < count; i++)
         if (sorted[i] == sorted[i - 1])
@@ -166,7 +172,7 @@ int sum_names_merge(struct sum_names *names, const struct sum_names *from,
 {
     uint64_t shot;
     for (size_t i = 0; i < from->count; i++)
-        if (has_task(names, from->entries[i].id.task))
+        if (sum_names_have_task(names, from->entries[i].id.task))
             return refuse_task(ret_error, from->entries[i].id.task);
     if (meet(names->shots, names->shot_count, from->shots, from->shot_count, &shot))
         return error_set(ret_error, ERROR_TASKS,

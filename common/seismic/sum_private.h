@@ -28,6 +28,10 @@ void sum_names_destroy(struct sum_names *names); /* NULL is allowed */
 int sum_names_add(struct sum_names *names, struct attempt_id id, const uint64_t *shots,
                   size_t count, struct error *ret_error);
 
+/* Whether the task, or the shot of that index, is there. */
+bool sum_names_have_task(const struct sum_names *names, uint64_t task);
+bool sum_names_have_shot(const struct sum_names *names, uint64_t shot);
+
 /* Add all of another's, or nothing. */
 int sum_names_merge(struct sum_names *names, const struct sum_names *from,
                     struct error *ret_error);

@@ -410,6 +410,33 @@ static void what_was_delivered_is_kept_until_the_master_has_it(void **state)
     assert_sum(103, 2, 1);
 }
 
+/* The master lost this worker, farmed its shots again, and the worker came back and got one of them. */
+static void a_shot_that_is_farmed_again_begins_a_new_sum(void **state)
+{
+    (void)state;
+    char settings[10];
+    struct shot_ref ref = {0, 1};
+    struct shot_task again = task_of(&ref, NULL, settings, sizeof(settings));
+    rig_open(&rig, JOB(""), files);
+    start_shot(rig.runner, 0, 1, NULL);
+    start_shot(rig.runner, 1, 1, NULL);
+    rig_wait(&rig, 2);
+    settle(10, 1, true);
+    settle(11, 1, true);
+    start_on(rig.runner, (struct attempt_id){50, 1}, &again);
+    rig_wait(&rig, 3);
+    settle(50, 1, true);
+    collect(rig.runner, 100, IDS({50, 1}), 1);
+    rig_wait(&rig, 4);
+    assert_sum(100, 1, 1);
+    collect(rig.runner, 101, IDS({11, 1}, {50, 1}), 2); /* 11 cannot be had without 10 */
+    rig_wait(&rig, 5);
+    assert_sum(101, 1, 1);
+    collect(rig.runner, 102, IDS({10, 1}, {11, 1}), 2);
+    rig_wait(&rig, 6);
+    assert_sum(102, 3, 2);
+}
+
 static void the_next_wave_makes_older_sums_forgotten(void **state)
 {
     (void)state;
@@ -548,6 +575,7 @@ int main(void)
         test(what_is_not_there_is_said_to_be_missing),
         test(a_sum_with_something_that_is_not_wanted_is_left_alone),
         test(what_was_delivered_is_kept_until_the_master_has_it),
+        test(a_shot_that_is_farmed_again_begins_a_new_sum),
         test(the_next_wave_makes_older_sums_forgotten),
         test(a_window_is_added_where_it_lies),
         test(traces_are_output_files_and_need_no_sum),

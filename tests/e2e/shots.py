@@ -250,5 +250,57 @@ def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
         other.close()
 
 
+# --- with beofarm-shot itself
+
+REAL_NX, REAL_NZ, REAL_SHOTS = 41, 31, 6
+
+
+def real_model(case, name, anomaly):
+    """A model with a lens in it, raw with a header."""
+    values = array.array("f")
+    for x in range(REAL_NX):
+        for z in range(REAL_NZ):
+            inside = (x - 20) ** 2 + (z - 15) ** 2 < 36
+            values.append(1800 + 4 * z + (anomaly if inside else 0))
+    with open(case.path(name + ".bin"), "wb") as file:
+        values.tofile(file)
+    case.write(name + ".json", {"data": name + ".bin", "points": [REAL_NX, REAL_NZ],
+                                "spacing_m": [10, 10], "origin_m": [0, 0], "order": "xz",
+                                "dtype": "float32", "byte_order": "little", "units": "m/s"})
+
+
+def real_farm(case, name, operation, work=None, **more):
+    case.write(name + ".json", {"operation": operation, "sum": "exact",
+                                "wavelet": {"kind": "ricker", "peak_hz": 15}, **more})
+    return Farm(case, {"name": name, "backend": {"kind": "local", "workers": 2}, "transport": "tcp",
+                       "port": 0, "worker": {"slots": 1, "pin": False},
+                       "limits": {"task_timeout_s": 120},
+                       "work": {"kind": "shots", "survey": name + ".json", **(work or {})}},
+                name=name + "-farm.json")
+
+
+def observe(case):
+    harness.program("beofarm-shot")
+    real_model(case, "true", 150)
+    real_model(case, "start", 0)
+    geometry = {"sources": {"line": {"start": [20, 20], "step": [70, 0], "count": REAL_SHOTS}},
+                "receivers": {"line": {"start": [0, 290], "step": [20, 0], "count": 21}}}
+    real_farm(case, "observed", "model", model={"velocity": "true.json"}, geometry=geometry,
+              record={"length_s": 0.4, "interval_ms": 4}).run()
+
+
+@test
+def a_lens_is_found_by_inversion(case):
+    observe(case)
+    real_farm(case, "found", "fwi", model={"velocity": "start.json"}, data="observed.data.segy",
+              inversion={"iterations": 4, "min_velocity_m_s": 1500, "max_velocity_m_s": 2400}).run()
+    with open(case.path("found.fwi.csv"), encoding="ascii") as file:
+        misfits = [float(row["misfit"]) for row in csv.DictReader(file)]
+    assert misfits[-1] < 0.05 * misfits[0], misfits
+    found, start = floats(case, "found.velocity.bin"), floats(case, "start.bin")
+    middle = 20 * REAL_NZ + 15
+    assert found[middle] - start[middle] > 50, found[middle]
+
+
 if __name__ == "__main__":
     harness.main(globals())

@@ -228,7 +228,7 @@ static int scan_end(const struct segy *segy, struct error *ret_error)
     if (told && told != found)
         return error_set(
             ret_error, ERROR_CONFIG,
-            "%s: the binary header says that there are %llu traces (byte 3515), but "
+            "%s: the binary header says that there are %llu traces (byte 3513), but "
             "the file has %llu; it is cut short, or its header is wrong",
             segy->path, (ull)told, (ull)found);
     return 0;

@@ -22,12 +22,13 @@ enum {
     AT_FIXED = 302,
     AT_TEXTS = 304,
     AT_EXTENSIONS = 306,
-    AT_TRACES = 314,
-    AT_FIRST = 322,
-    AT_TRAILERS = 330,
+    AT_TRACES = 312,
+    AT_FIRST = 320,
+    AT_TRAILERS = 328,
 };
 
 #define EXTENSIONS_MAX 1000
+#define LABEL_BYTES    128
 
 static int mistake(const struct segy *segy, struct error *ret_error, unsigned at,
                    const char *what)
@@ -125,7 +126,7 @@ static bool text_ends(const uint8_t *text)
 /* Skip extended textual headers; as many as there are if count is -1. */
 static int texts_skip(struct segy *segy, int64_t count, struct error *ret_error)
 {
-    uint64_t at = SEGY_FIRST;
+    uint64_t at = segy->base + SEGY_FIRST;
     if (count < -1)
         return mistake(segy, ret_error, AT_TEXTS,
                        "the number of extended textual headers is below -1");
@@ -155,6 +156,15 @@ static int texts_skip(struct segy *segy, int64_t count, struct error *ret_error)
     }
 }
 
+/* Four bytes in revision 2.0; in 2.1 two of them, and the others are the survey's type. Some write the
+ * latter and call it 2.0. */
+static int64_t extensions_read(const uint8_t *header, enum segy_order order)
+{
+    int64_t wide = segy_get_signed(header + AT_EXTENSIONS, 4, order);
+    bool narrow = header[AT_REVISION + 1] > 0 || wide < 0 || wide > EXTENSIONS_MAX;
+    return narrow ? segy_get_signed(header + AT_EXTENSIONS, 2, order) : wide;
+}
+
 /* What revision 2 adds. */
 static int extended_read(struct segy *segy, const uint8_t *header, struct error *ret_error)
 {
@@ -162,7 +172,7 @@ static int extended_read(struct segy *segy, const uint8_t *header, struct error 
     enum segy_order order = format->order;
     int64_t samples = segy_get_signed(header + AT_EXTENDED_SAMPLES, 4, order);
     double interval = segy_get_float64(header + AT_EXTENDED_INTERVAL, order);
-    int64_t extensions = segy_get_signed(header + AT_EXTENSIONS, 4, order);
+    int64_t extensions = extensions_read(header, order);
     if (samples < 0 || samples > SEGY_SAMPLES_MAX)
         return mistake(segy, ret_error, AT_EXTENDED_SAMPLES,
                        "the extended number of samples is negative or over 2^28");
@@ -187,12 +197,12 @@ static int bounds_read(struct segy *segy, const uint8_t *header, struct error *r
     struct segy_format *format = &segy->format;
     enum segy_order order = format->order;
     format->end = format->size;
-    format->first = SEGY_FIRST;
+    format->first = segy->base + SEGY_FIRST;
     if (format->revision < 1)
         return 0;
     int64_t texts = segy_get_signed(header + AT_TEXTS, 2, order);
     uint64_t first = format->revision < 2 ? 0 : segy_get_unsigned(header + AT_FIRST, 8, order);
-    if (first && (first < SEGY_FIRST || first > format->size))
+    if (first && (first < segy->base + SEGY_FIRST || first > format->size))
         return mistake(segy, ret_error, AT_FIRST,
                        "the byte of the first trace lies outside the file");
     int64_t trailers =
@@ -211,6 +221,17 @@ static int bounds_read(struct segy *segy, const uint8_t *header, struct error *r
     return 0;
 }
 
+/* A tape label of 128 bytes may stand before everything: "   1SY2.0RECORD". */
+static int label_skip(struct segy *segy, struct error *ret_error)
+{
+    size_t size = SEGY_FIRST;
+    const uint8_t *bytes = segy_window_get(segy, &segy->window, 0, size, 2 * size, ret_error);
+    if (bytes && !memcmp(bytes + 4, "SY", 2) && !memcmp(bytes + 9, "RECORD", 6) &&
+        segy->format.size >= LABEL_BYTES + size)
+        segy->base = LABEL_BYTES;
+    return bytes ? 0 : -1;
+}
+
 int segy_binary_read(struct segy *segy, struct error *ret_error)
 {
     struct segy_format *format = &segy->format;
@@ -219,8 +240,10 @@ int segy_binary_read(struct segy *segy, struct error *ret_error)
         return error_set(ret_error, ERROR_CONFIG,
                          "%s: %llu bytes are fewer than the 3600 of SEG-Y's file headers",
                          segy->path, (unsigned long long)format->size);
+    if (label_skip(segy, ret_error) < 0)
+        return -1;
     const uint8_t *bytes =
-        segy_window_get(segy, &segy->window, 0, SEGY_FIRST, SEGY_FIRST, ret_error);
+        segy_window_get(segy, &segy->window, segy->base, SEGY_FIRST, SEGY_FIRST, ret_error);
     if (!bytes)
         return -1;
     memcpy(header, bytes + SEGY_TEXT_SIZE, sizeof(header));

@@ -18,6 +18,7 @@ struct segy {
     char *path;
     struct segy_options options;
     struct segy_format format;
+    uint64_t base;         /* of the file headers: 0, or the size of a tape label */
     bool trailers_unknown; /* how many trailers there are */
     struct segy_window window, samples;
     uint64_t next_offset, next_number; /* of the scan */

@@ -103,8 +103,8 @@ static void binary_fill(const struct segy_write_format *format, uint8_t *header)
     put_double(header, 81, format->interval_us);
     put(header, 89, 4, format->samples);
     put(header, 97, 4, 0x01020304);
-    put(header, 315, 8, format->traces);
-    put(header, 323, 8, SEGY_FIRST);
+    put(header, 313, 8, format->traces);
+    put(header, 321, 8, SEGY_FIRST);
 }
 
 static int format_check(const struct segy_write_format *format, const char *path,

@@ -14,7 +14,7 @@
 #include "common/schema.h"
 #include "common/seismic/survey_private.h"
 
-struct schema *survey_schema_create(struct error *ret_error)
+static struct schema *schema_open(struct error *ret_error)
 {
     return schema_create((const char *)survey_schema_bytes, survey_schema_size,
                          "survey.schema.json", ret_error);
@@ -44,7 +44,7 @@ static int load(const char *text, size_t size, const char *name,
     cJSON *root;
     if (json_parse(text, size, name, JSON_COMMENTS, &root, ret_error) < 0)
         return -1;
-    struct schema *schema = survey_schema_create(ret_error);
+    struct schema *schema = schema_open(ret_error);
     if (!schema) {
         cJSON_Delete(root);
         return -1;
@@ -62,17 +62,6 @@ static int load(const char *text, size_t size, const char *name,
     else
         *ret_root = root;
     return status;
-}
-
-int survey_check_text(const char *text, size_t size, const char *name,
-                      void (*report)(void *context, const char *sentence), void *context,
-                      struct error *ret_error)
-{
-    cJSON *root = NULL;
-    int count = load(text, size, name, report, context, &root, ret_error);
-    if (count == 0)
-        cJSON_Delete(root);
-    return count;
 }
 
 /* Keeps the first mistake. */

@@ -29,8 +29,6 @@
 #include "common/error.h"
 #include "common/seismic/grid.h"
 
-struct schema;
-
 enum survey_operation {
     SURVEY_MODEL,    /* F(m): data of each shot */
     SURVEY_BORN,     /* J dm: linearised data of the perturbation */
@@ -151,7 +149,7 @@ struct survey_inversion {
 /* What data and models are written as. */
 struct survey_output {
     enum { SURVEY_SEGY1, SURVEY_SEGY2 } traces;
-    enum { SURVEY_RAW, SURVEY_SEGY, SURVEY_RSF } models;
+    enum { SURVEY_SEGY, SURVEY_RSF } models; /* RSF: besides raw and SEG-Y */
 };
 
 struct survey_state;
@@ -193,14 +191,6 @@ enum survey_flags {
 int survey_open(const char *path, unsigned flags, const char *cache, struct survey *ret_survey,
                 struct error *ret_error);
 void survey_close(struct survey *survey); /* a zeroed survey is allowed */
-
-/* Call `report` for every mistake of survey.json alone (no other file is looked at). How many, or -1. */
-int survey_check_text(const char *text, size_t size, const char *name,
-                      void (*report)(void *context, const char *sentence), void *context,
-                      struct error *ret_error);
-
-/* The schema compiled (caller destroys). */
-struct schema *survey_schema_create(struct error *ret_error);
 
 /* One shot: where it is excited and recorded. Owned arrays; the trace of receiver i is row i. */
 struct shot {
@@ -264,19 +254,9 @@ struct survey_file {
 /* All files that shots need, survey.json first. Borrowed from the survey. */
 const struct survey_file *survey_files(const struct survey *survey, size_t *ret_count);
 
-/* Files with the observed data of one shot, as indices of survey_files. Caller frees *ret_files. */
-int survey_shot_files(const struct survey *survey, size_t index, size_t **ret_files,
-                      size_t *ret_count, struct error *ret_error);
-
 /* Write traces of a shot, float [receiver_count][samples], as SEG-Y (output.traces), with all
  * coordinates; interval and start are those of survey.record. The file appears whole. */
 int survey_traces_write(const struct survey *survey, const struct shot *shot,
                         const float *traces, const char *path, struct error *ret_error);
-
-/* Write a field on `grid` in the format of output.models. `path` is without an ending; the name of
- * the main file (that a survey would name as a model) goes to ret_path if it is not NULL (size bytes). */
-int survey_field_write(const struct survey *survey, enum survey_field field,
-                       const struct grid *grid, const float *values, const char *path,
-                       char *ret_path, size_t size, struct error *ret_error);
 
 #endif

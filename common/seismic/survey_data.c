@@ -72,28 +72,6 @@ int survey_data_read(const struct survey *survey, const struct shot *shot, float
     return status < 0 ? error_prefix(ret_error, "shot %s", shot->name) : 0;
 }
 
-int survey_shot_files(const struct survey *survey, size_t index, size_t **ret_files,
-                      size_t *ret_count, struct error *ret_error)
-{
-    const struct survey_state *state = survey->state;
-    const struct survey_segy *data = state->data;
-    *ret_files = NULL;
-    *ret_count = 0;
-    if (!data)
-        return 0;
-    const char *name = data->names[data->shots[index].file];
-    for (size_t i = 0; i < state->file_count; i++) {
-        if (strcmp(state->files[i].path, name) != 0)
-            continue;
-        *ret_files = malloc(sizeof(**ret_files));
-        if (!*ret_files)
-            return error_set(ret_error, ERROR_SYSTEM, "no memory for a list of files");
-        (*ret_files)[0] = i;
-        *ret_count = 1;
-    }
-    return 0;
-}
-
 /* The number in a shot's name. */
 static int64_t shot_number(const struct shot *shot)
 {

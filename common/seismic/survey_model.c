@@ -396,21 +396,3 @@ double survey_dt(const struct survey *survey)
         return survey->numerics.dt_s;
     return survey->numerics.cfl * survey_dt_limit(survey);
 }
-
-int survey_field_write(const struct survey *survey, enum survey_field field,
-                       const struct grid *grid, const float *values, const char *path,
-                       char *ret_path, size_t size, struct error *ret_error)
-{
-    static const enum model_format formats[] = {MODEL_RAW, MODEL_SEGY, MODEL_RSF};
-    static const char *const endings[] = {"json", "segy", "rsf"};
-    char *whole = NULL;
-    int kind = (int)survey->output.models;
-    if (asprintf(&whole, "%s.%s", path, endings[kind]) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    int status = model_write(whole, formats[kind], grid, values, fields[field].name,
-                             fields[field].units[0], ret_error);
-    if (status == 0 && ret_path)
-        snprintf(ret_path, size, "%s", whole);
-    free(whole);
-    return status;
-}

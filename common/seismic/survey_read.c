@@ -174,7 +174,7 @@ int survey_settings_read(struct survey *survey, struct error *ret_error)
 {
     static const char *const operations[] = {"model", "born", "rtm", "gradient", "fwi", NULL};
     static const char *const traces[] = {"segy1", "segy2", NULL};
-    static const char *const models[] = {"raw", "segy", "rsf", NULL};
+    static const char *const models[] = {"segy", "rsf", NULL};
     const cJSON *output = json_member(survey->root, "output");
     survey->operation = (enum survey_operation)choice(survey->root, "operation", operations);
     survey->physics = physics_read(survey->root);

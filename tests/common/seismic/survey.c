@@ -297,12 +297,6 @@ static void traces_are_read_shot_by_shot(void **state)
     assert_int_equal(survey_data_read(&survey, &shot, traces, &error), 0);
     for (int j = 0; j < 25; j++)
         assert_true(traces[j] == (float)(330 + j));
-    size_t *files, count;
-    assert_int_equal(survey_shot_files(&survey, 3, &files, &count, &error), 0);
-    size_t all;
-    assert_int_equal(count, 1);
-    assert_string_equal(survey_files(&survey, &all)[files[0]].path, "b.segy");
-    free(files);
     /* Who opens what this survey has become needs no globs. */
     char *text = cJSON_Print(json_member(json_member(survey.root, "data"), "paths"));
     assert_non_null(strstr(text, "\"b.segy\""));

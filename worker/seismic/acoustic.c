@@ -13,7 +13,15 @@
 #include "worker/seismic/acoustic_private.h"
 
 /* Fields lie apart by different numbers of cache lines (layout_alloc). */
-enum skew { SKEW_FIELD, SKEW_OLD, SKEW_V, SKEW_PSI, SKEW_ZETA = SKEW_PSI + GRID_AXES };
+enum skew {
+    SKEW_FIELD,
+    SKEW_OLD,
+    SKEW_V,
+    SKEW_PSI,
+    SKEW_ZETA = SKEW_PSI + GRID_AXES,
+    SKEW_RHO = SKEW_ZETA + GRID_AXES,
+    SKEW_FLUX,
+};
 
 /* The cache that a pass over several steps may fill: most of what today's machines have per socket. */
 #define PASS_BYTES ((size_t)12 << 20)
@@ -26,9 +34,17 @@ static double velocity_max(const struct wave_medium *medium)
     return most;
 }
 
-static double dt_limit(const struct wave_medium *medium, const struct wave_options *options)
+static double acoustic_limit(const struct wave_medium *medium,
+                             const struct wave_options *options)
 {
     return cfl_limit(CFL_CENTRED, options->order ? options->order : 8, &medium->grid,
+                     velocity_max(medium));
+}
+
+static double density_limit(const struct wave_medium *medium,
+                            const struct wave_options *options)
+{
+    return cfl_limit(CFL_STAGGERED, options->order ? options->order : 8, &medium->grid,
                      velocity_max(medium));
 }
 
@@ -39,13 +55,17 @@ static double dt_limit(const struct wave_medium *medium, const struct wave_optio
  * at Nyquist are 4 and 5.44 for orders 2 and 4 staggered; 5.33, 6.5, 7.1 and 7.5 for second derivatives
  * of orders 4, 8, 12 and 16.) Reflections stay below -90 dB.
  */
+static int half_of(int radius, bool density)
+{
+    return density ? radius : KERNELS_HALF(radius);
+}
+
 static void weights_init(struct acoustic *a)
 {
     double centred[CFL_HALF_MAX + 1], staggered[CFL_HALF_MAX], centre = 0;
     int radius = a->layout.radius;
     cfl_centred_weights(2 * radius, centred);
-    a->half = KERNELS_HALF(radius);
-    cfl_staggered_weights(2 * a->half, staggered);
+    cfl_staggered_weights(2 * a->layout.half, staggered);
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         if (axis == GRID_Y && a->layout.flat)
             continue;
@@ -56,9 +76,9 @@ static void weights_init(struct acoustic *a)
             a->second[axis][k] = (wave_real)(centred[k] / (h * h));
             a->taps[axis][radius + k] = a->taps[axis][radius - k] = a->second[axis][k];
         }
-        for (int k = 0; k < a->half; k++) {
-            a->halves[axis][a->half + k] = (wave_real)(staggered[k] / h);
-            a->halves[axis][a->half - 1 - k] = -a->halves[axis][a->half + k];
+        for (int k = 0; k < a->layout.half; k++) {
+            a->halves[axis][a->layout.half + k] = (wave_real)(staggered[k] / h);
+            a->halves[axis][a->layout.half - 1 - k] = -a->halves[axis][a->layout.half + k];
         }
     }
     a->centre = (wave_real)centre;
@@ -70,7 +90,7 @@ static void memory_sizes(struct acoustic *a)
     size_t width[GRID_AXES][2], reach = (size_t)l->radius;
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         for (int side = 0; side < 2; side++)
-            width[axis][side] = (size_t)cpml_width(l->pad[axis][side], l->radius);
+            width[axis][side] = (size_t)cpml_width(l->pad[axis][side], l->half);
     a->window = (width[GRID_Z][1] + reach + LAYOUT_MARGIN - 1) / LAYOUT_MARGIN * LAYOUT_MARGIN;
     a->memory_size[GRID_X] = 2 * width[GRID_X][0] * l->n[GRID_Y] * l->row;
     a->memory_size[GRID_Y] = 2 * width[GRID_Y][0] * l->n[GRID_X] * l->row;
@@ -99,7 +119,8 @@ static void passes_init(struct acoustic *a)
         *steps = 8;
 }
 
-static struct acoustic *shape(const struct grid *grid, const struct wave_options *options)
+static struct acoustic *shape(const struct grid *grid, const struct wave_options *options,
+                              bool density)
 {
     struct acoustic *a = calloc(1, sizeof *a);
     if (!a)
@@ -107,6 +128,7 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     a->wave.grid = *grid;
     a->wave.options = *options;
     layout_init(&a->layout, grid, options->order / 2, options->absorb, options->free_surface);
+    a->layout.half = half_of(a->layout.radius, density);
     memory_sizes(a);
     a->wave.points = grid_size(grid);
     a->wave.padded = a->layout.n[GRID_X] * a->layout.n[GRID_Y] * a->layout.n[GRID_Z];
@@ -116,16 +138,28 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * a->wave.padded + memories) * sizeof(wave_real);
-    a->wave.memory_bytes = (3 * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
+    size_t fields = !density ? 3 : a->layout.flat ? 5 : 6;
+    a->wave.memory_bytes = (fields * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
     return a;
 }
 
-static size_t memory(const struct grid *grid, const struct wave_options *options)
+static size_t memory_of(const struct grid *grid, const struct wave_options *options,
+                        bool density)
 {
-    struct acoustic *a = shape(grid, options);
+    struct acoustic *a = shape(grid, options, density);
     size_t bytes = a ? a->wave.memory_bytes : SIZE_MAX;
     free(a);
     return bytes;
+}
+
+static size_t acoustic_memory(const struct grid *grid, const struct wave_options *options)
+{
+    return memory_of(grid, options, false);
+}
+
+static size_t density_memory(const struct grid *grid, const struct wave_options *options)
+{
+    return memory_of(grid, options, true);
 }
 
 /* The medium's point that padded point i is, or continues. */
@@ -146,9 +180,13 @@ static void v_fill(struct acoustic *a, const struct wave_medium *medium,
             const float *vp =
                 medium->vp +
                 (clamp(a, GRID_X, ix) * n[GRID_Y] + clamp(a, GRID_Y, iy)) * n[GRID_Z];
+            const float *rho = medium->rho ? medium->rho + (vp - medium->vp) : NULL;
             for (size_t iz = 0; iz < a->layout.n[GRID_Z]; iz++) {
-                double c = vp[clamp(a, GRID_Z, iz)];
-                a->v[at + iz] = (wave_real)(dt * dt * c * c);
+                size_t i = clamp(a, GRID_Z, iz);
+                double c = vp[i], density = rho ? rho[i] : 1;
+                a->v[at + iz] = (wave_real)(dt * dt * density * c * c);
+                if (rho)
+                    a->half_rho[at + iz] = (wave_real)(density / 2);
             }
         }
     }
@@ -181,6 +219,15 @@ static void rows_each(struct acoustic *a, const struct wave_medium *medium)
         int id = 0, threads = 1;
 #endif
         struct rows rows = acoustic_rows(a, 0, a->layout.n[GRID_X], id, threads);
+        if (medium && a->half_rho) { /* 1 around the grid, where fluxes are multiplied by 0 */
+            size_t first = a->layout.size * (size_t)id / (size_t)threads;
+            size_t end = a->layout.size * ((size_t)id + 1) / (size_t)threads;
+            for (size_t i = first; i < end; i++)
+                a->half_rho[i] = 1;
+#ifdef _OPENMP
+#pragma omp barrier
+#endif
+        }
         if (medium)
             v_fill(a, medium, &rows);
         rows_clear(a, &rows);
@@ -209,12 +256,16 @@ static void destroy(struct wave *wave)
         layout_free(a->psi[axis], a->memory_size[axis], SKEW_PSI + axis);
         layout_free(a->zeta[axis], a->memory_size[axis], SKEW_ZETA + axis);
     }
+    layout_free(a->half_rho, a->layout.size, SKEW_RHO);
+    layout_free(a->flux[GRID_X], a->layout.size, SKEW_FLUX + GRID_X);
+    layout_free(a->flux[GRID_Y], a->layout.flat ? 1 : a->layout.size, SKEW_FLUX + GRID_Y);
+    free(a->scratch);
     free(a->cpml);
     free(a->zeros);
     free(a);
 }
 
-static int allocate(struct acoustic *a)
+static int allocate(struct acoustic *a, bool density)
 {
     size_t size = a->layout.size;
     a->field[0] = layout_alloc(size, SKEW_FIELD);
@@ -228,14 +279,22 @@ static int allocate(struct acoustic *a)
         a->zeta[axis] = layout_alloc(a->memory_size[axis], SKEW_ZETA + axis);
         good = good && a->psi[axis] && a->zeta[axis];
     }
+    if (density) {
+        size_t scratch = (size_t)a->wave.options.threads * a->layout.stride[GRID_Y];
+        a->half_rho = layout_alloc(size, SKEW_RHO);
+        a->flux[GRID_X] = layout_alloc(size, SKEW_FLUX + GRID_X);
+        a->flux[GRID_Y] = layout_alloc(a->layout.flat ? 1 : size, SKEW_FLUX + GRID_Y);
+        a->scratch = calloc(scratch, sizeof *a->scratch);
+        good = good && a->half_rho && a->flux[GRID_X] && a->flux[GRID_Y] && a->scratch;
+    }
     return good ? 0 : -1;
 }
 
 static struct wave *create(const struct wave_medium *medium, const struct wave_options *options,
                            struct error *ret_error)
 {
-    struct acoustic *a = shape(&medium->grid, options);
-    if (!a || allocate(a) < 0) {
+    struct acoustic *a = shape(&medium->grid, options, medium->rho != NULL);
+    if (!a || allocate(a, medium->rho != NULL) < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for a wave of %zu points",
                   grid_size(&medium->grid));
         if (a)
@@ -326,7 +385,7 @@ const struct wave_physics acoustic_physics = {
     .name = "acoustic",
     .about = "acoustic waves, constant density",
     .needs = WAVE_VP,
-    .dt_limit = dt_limit,
+    .dt_limit = acoustic_limit,
     .create = create,
     .destroy = destroy,
     .clear = clear,
@@ -335,5 +394,21 @@ const struct wave_physics acoustic_physics = {
     .load = load,
     .field = field,
     .energy = energy,
-    .memory = memory,
+    .memory = acoustic_memory,
+};
+
+const struct wave_physics density_physics = {
+    .name = "density",
+    .about = "acoustic waves, variable density",
+    .needs = WAVE_VP | WAVE_RHO,
+    .dt_limit = density_limit,
+    .create = create,
+    .destroy = destroy,
+    .clear = clear,
+    .run = acoustic_run,
+    .save = save,
+    .load = load,
+    .field = field,
+    .energy = energy,
+    .memory = density_memory,
 };

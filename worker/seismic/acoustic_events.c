@@ -19,7 +19,7 @@ static size_t every_of(const struct wave_run *run)
 
 /* One row of the medium's grid that lies among `rows`: its place in padded and in unpadded fields. */
 struct inner {
-    const wave_real *old, *v;
+    const wave_real *old, *v, *half_rho; /* half_rho is NULL without density */
     wave_real *field;
     size_t at; /* in snapshots, images, dm */
     size_t n;
@@ -65,6 +65,7 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         .old = a->field[!a->newest] + at,
         .field = a->field[a->newest] + at,
         .v = a->v + at,
+        .half_rho = a->half_rho ? a->half_rho + at : NULL,
         .at = (walk->x * a->wave.grid.n[GRID_Y] + walk->y) * nz,
         .n = nz,
     };
@@ -102,6 +103,12 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
     }
 }
 
+/* -1/dt^2, with density -1/(dt^2 rho). */
+static wave_real scale_at(const struct inner *row, wave_real scale, size_t i)
+{
+    return row->half_rho ? scale / (2 * row->half_rho[i]) : scale;
+}
+
 static void scatter(const struct acoustic *a, const struct wave_run *run,
                     const wave_real *snapshot, const struct rows *rows)
 {
@@ -111,7 +118,7 @@ static void scatter(const struct acoustic *a, const struct wave_run *run,
     for (struct inner row; inner_next(&walk, &row);) {
         const wave_real *dm = run->dm + row.at, *s = snapshot + row.at;
         for (size_t i = 0; i < row.n; i++)
-            row.field[i] += scale * row.v[i] * dm[i] * s[i];
+            row.field[i] += scale_at(&row, scale, i) * row.v[i] * dm[i] * s[i];
     }
 }
 
@@ -125,7 +132,7 @@ static void image(const struct acoustic *a, const struct wave_run *run,
         wave_real *sum = run->image + row.at;
         const wave_real *s = snapshot + row.at;
         for (size_t i = 0; i < row.n; i++)
-            sum[i] += scale * s[i] * row.field[i];
+            sum[i] += scale_at(&row, scale, i) * s[i] * row.field[i];
     }
 }
 

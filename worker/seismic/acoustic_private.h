@@ -15,7 +15,7 @@ struct acoustic {
     struct kernels kernels;
     wave_real *field[2];
     int newest;   /* field[newest] is u[k], the other u[k-1] */
-    wave_real *v; /* dt^2 vp^2, on the padded grid; zero around it */
+    wave_real *v; /* dt^2 vp^2 [rho], on the padded grid; zero around it */
 
     int half;                                            /* radius of first derivatives */
     wave_real centre;                                    /* of the Laplacian, all axes */
@@ -28,7 +28,12 @@ struct acoustic {
     struct cpml *cpml; /* [GRID_AXES] */
     wave_real *psi[GRID_AXES], *zeta[GRID_AXES];
     size_t memory_size[GRID_AXES];
-    size_t window;    /* numbers of a memory variable at one end of a row */
+    size_t window; /* numbers of a memory variable at one end of a row */
+    /* With density: half of it on the padded grid (1 around), fluxes along x and y at half points, and
+     * a row of scratch for each thread. All NULL without. */
+    wave_real *half_rho, *flux[2], *scratch;
+    int id; /* of the thread that holds this copy */
+
     wave_real *zeros; /* a row of them */
     size_t tile;      /* rows of a plane that are taken through the planes together, in 3-D */
     size_t block;     /* planes of a block, where several steps share a pass */
@@ -46,8 +51,39 @@ struct rows {
 void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                         const struct rows *rows);
 
+/* The same with density. */
+void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
+                       const struct rows *rows);
+
+/* One row: its place, and the axis across it (x or y) in whose slab it may lie. */
+struct place {
+    enum grid_axis axis;
+    size_t ix, iy;
+};
+
+static inline size_t place_along(const struct place *p)
+{
+    return p->axis == GRID_X ? p->ix : p->iy;
+}
+
+/* The row of a memory variable at place j of a slab; the window at one end of a row along z. */
+wave_real *slab_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+                    const struct place *p, int side, size_t j);
+wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, size_t ix,
+                       size_t iy);
+
+/* Rows of a memory variable around a place: `count` of them from `from` on (along the axis), with
+ * weights times scale[side][j] where scale is not NULL; zeros outside the slab. */
+void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+               const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p,
+               ptrdiff_t from, int count, const wave_real *weights, const wave_real **ret_rows,
+               wave_real *ret_weights);
+
+/* z of one row, transposed. */
+void slab_zeta(struct acoustic *a, const struct place *p);
+
 /* Whether a stage before the last has anything to do in the planes [x0, x1). */
-bool acoustic_stage_needed(const struct acoustic *a, size_t x0, size_t x1);
+bool acoustic_stage_needed(const struct acoustic *a, enum wave_mode mode, size_t x0, size_t x1);
 
 /* The mirror above a free surface, of rows of the field `field`. */
 void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct rows *rows);

@@ -81,7 +81,7 @@ static void block_run(struct share *s, int stages, int stage, size_t t, size_t d
     size_t nx = s->a.layout.n[GRID_X], x0 = block * s->block;
     size_t x1 = nx - x0 < s->block ? nx : x0 + s->block;
     bool last = stage == stages - 1;
-    if (!last && (s->run->mode == WAVE_BACKWARD || !acoustic_stage_needed(&s->a, x0, x1)))
+    if (!last && !acoustic_stage_needed(&s->a, s->run->mode, x0, x1))
         return;
     struct rows rows = acoustic_rows(&s->a, x0, x1, s->id, s->threads);
     s->a.newest = s->newest ^ (int)(t & 1);
@@ -152,7 +152,8 @@ static void share_run(struct share *s)
     size_t pass = (size_t)s->a.wave.options.time_block;
     if (run->shells)
         pass = 1;
-    s->block = pass > 1 ? s->a.block : s->a.layout.n[GRID_X];
+    /* With density, fluxes stay in cache between the stages. */
+    s->block = pass > 1 || s->a.half_rho ? s->a.block : s->a.layout.n[GRID_X];
     s->newest = s->a.newest;
     samples_clear(s);
     if (run->mode == WAVE_TRANSPOSED)
@@ -182,6 +183,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
 #endif
         unsigned long before = flush_begin();
         struct share share = {.a = *a, .run = run, .id = id, .threads = threads};
+        share.a.id = id;
         share_run(&share);
         flush_restore(before);
     }

@@ -31,46 +31,32 @@ static wave_real *memory_y(const struct acoustic *a, wave_real *memory, int side
     return memory + ((ix * 2 + (size_t)side) * width + j) * a->layout.row;
 }
 
-static wave_real *memory_z(const struct acoustic *a, wave_real *memory, int side, size_t ix,
-                           size_t iy)
+wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, size_t ix,
+                       size_t iy)
 {
     bool both = a->cpml[GRID_Z].width[0] > 0;
     size_t row = ix * a->layout.n[GRID_Y] + iy;
     return memory + (both ? row * 2 + (size_t)side : row) * a->window;
 }
 
-/* One row: its place, and the axis across it in whose slab it may lie. */
-struct place {
-    enum grid_axis axis; /* X or Y */
-    size_t ix, iy;
-};
-
-static size_t place_along(const struct place *p)
-{
-    return p->axis == GRID_X ? p->ix : p->iy;
-}
-
-static wave_real *memory_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-                             const struct place *p, int side, size_t j)
+wave_real *slab_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+                    const struct place *p, int side, size_t j)
 {
     return p->axis == GRID_X ? memory_x(a, memory[GRID_X], side, j, p->iy)
                              : memory_y(a, memory[GRID_Y], side, j, p->ix);
 }
 
-/* Rows of a memory variable around a place: `count` of them from `from` on (along the axis), with
- * weights times scale[side][j] where scale is not NULL; zeros outside the slab. */
-static void rows_of_memory(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-                           const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX],
-                           const struct place *p, ptrdiff_t from, int count,
-                           const wave_real *weights, const wave_real **ret_rows,
-                           wave_real *ret_weights)
+void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+               const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p,
+               ptrdiff_t from, int count, const wave_real *weights, const wave_real **ret_rows,
+               wave_real *ret_weights)
 {
     const struct cpml *cpml = &a->cpml[p->axis];
     for (int m = 0; m < count; m++) {
         size_t j;
         ptrdiff_t i = from + m;
         int side = i < 0 ? -1 : cpml_side(cpml, first, (size_t)i, &j);
-        ret_rows[m] = side < 0 ? a->zeros : memory_row(a, memory, p, side, j);
+        ret_rows[m] = side < 0 ? a->zeros : slab_row(a, memory, p, side, j);
         ret_weights[m] = side < 0 ? 0 : scale ? weights[m] * scale[side][j] : weights[m];
     }
 }
@@ -94,12 +80,12 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
     static const wave_real minus_one = -1;
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
-    int side = cpml_side(cpml, cpml->first_half, i, &j), half = a->half;
+    int side = cpml_side(cpml, cpml->first_half, i, &j), half = a->layout.half;
     if (side < 0)
         return;
     struct kernel_slab job = {
         .length = a->layout.row,
-        .memory = memory_row(a, a->psi, p, side, j),
+        .memory = slab_row(a, a->psi, p, side, j),
         .a = transposed ? &minus_one : &cpml->psi_a[side][j],
         .b = &cpml->psi_b[side][j],
         .has_b = transposed,
@@ -108,20 +94,19 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
     rows_of_field(a, a->field[a->newest], p, from, 2 * half, a->halves[p->axis], job.row_a,
                   job.weight_a);
     if (transposed)
-        rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half,
-                       a->halves[p->axis], job.row_b, job.weight_b);
+        slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half, a->halves[p->axis],
+                  job.row_b, job.weight_b);
     a->kernels.memory(&job);
 }
 
-/* z of one row, transposed. */
-static void zeta_row(struct acoustic *a, const struct place *p)
+void slab_zeta(struct acoustic *a, const struct place *p)
 {
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j;
     int side = cpml_side(cpml, cpml->first, place_along(p), &j);
     if (side < 0)
         return;
-    wave_real *zeta = memory_row(a, a->zeta, p, side, j), b = cpml->zeta_b[side][j];
+    wave_real *zeta = slab_row(a, a->zeta, p, side, j), b = cpml->zeta_b[side][j];
     const wave_real *w = a->field[a->newest] + layout_at(&a->layout, p->ix, p->iy);
     for (size_t iz = 0; iz < a->layout.row; iz++)
         zeta[iz] = b * zeta[iz] + w[iz];
@@ -150,14 +135,14 @@ static void add_forward(struct acoustic *a, const struct place *p)
 {
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
-    int radius = a->layout.radius, half = a->half;
+    int radius = a->layout.radius, half = a->layout.half;
     struct kernel_slab job = add_begin(a, p);
-    rows_of_memory(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
-                   a->halves[p->axis], job.row_a, job.weight_a);
+    slab_rows(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
+              a->halves[p->axis], job.row_a, job.weight_a);
     int side = cpml_side(cpml, cpml->first, i, &j);
     if (side >= 0) {
         job.has_b = true;
-        job.memory = memory_row(a, a->zeta, p, side, j);
+        job.memory = slab_row(a, a->zeta, p, side, j);
         job.a = &cpml->zeta_a[side][j];
         job.b = &cpml->zeta_b[side][j];
         rows_of_field(a, a->field[a->newest], p, (ptrdiff_t)i - radius, 2 * radius + 1,
@@ -171,15 +156,15 @@ static void add_transposed(struct acoustic *a, const struct place *p)
 {
     struct cpml *cpml = &a->cpml[p->axis];
     ptrdiff_t i = (ptrdiff_t)place_along(p);
-    int radius = a->layout.radius, half = a->half;
+    int radius = a->layout.radius, half = a->layout.half;
     struct kernel_slab job = add_begin(a, p);
     job.has_b = true;
-    rows_of_memory(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
-                   a->halves[p->axis], job.row_a, job.weight_a);
+    slab_rows(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
+              a->halves[p->axis], job.row_a, job.weight_a);
     for (int m = 0; m < 2 * half; m++)
         job.weight_a[m] = -job.weight_a[m];
-    rows_of_memory(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, 2 * radius + 1,
-                   a->taps[p->axis], job.row_b, job.weight_b);
+    slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, 2 * radius + 1,
+              a->taps[p->axis], job.row_b, job.weight_b);
     a->kernels.add(&job);
 }
 
@@ -205,8 +190,8 @@ static void along_forward(struct acoustic *a, struct along *s, int side, size_t 
     size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
            start = cpml->first_half[side];
     const wave_real *u = a->field[a->newest] + at;
-    int radius = a->layout.radius, half = a->half;
-    wave_real *psi = memory_z(a, a->psi[GRID_Z], side, ix, iy);
+    int radius = a->layout.radius, half = a->layout.half;
+    wave_real *psi = slab_window(a, a->psi[GRID_Z], side, ix, iy);
     struct kernel_slab job = {.length = a->window,
                               .along = true,
                               .a = cpml->psi_a[side],
@@ -221,7 +206,7 @@ static void along_forward(struct acoustic *a, struct along *s, int side, size_t 
     job.has_b = true;
     job.a = cpml->window_a[side];
     job.b = cpml->window_b[side];
-    job.memory = memory_z(a, a->zeta[GRID_Z], side, ix, iy);
+    job.memory = slab_window(a, a->zeta[GRID_Z], side, ix, iy);
     job.out = a->field[!a->newest] + at + lo;
     job.v = a->v + at + lo;
     a->kernels.add(&job);
@@ -235,9 +220,9 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
     size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
            start = cpml->first_half[side];
     const wave_real *w = a->field[a->newest] + at;
-    int radius = a->layout.radius, half = a->half, width = cpml->width[side];
-    wave_real *psi = memory_z(a, a->psi[GRID_Z], side, ix, iy);
-    wave_real *zeta = memory_z(a, a->zeta[GRID_Z], side, ix, iy);
+    int radius = a->layout.radius, half = a->layout.half, width = cpml->width[side];
+    wave_real *psi = slab_window(a, a->psi[GRID_Z], side, ix, iy);
+    wave_real *zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy);
     for (size_t i = 0; i < a->window; i++) {
         zeta[i] = cpml->window_b[side][i] * zeta[i] + w[lo + i];
         s->zeta[AROUND + i] = cpml->window_a[side][i] * zeta[i];
@@ -267,7 +252,7 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
 static void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1)
 {
     struct along s = {0};
-    int reach = transposed ? a->layout.radius : a->half;
+    int reach = transposed ? a->layout.radius : a->layout.half;
     bool in_x = touched(&a->cpml[GRID_X], ix, reach);
     for (size_t iy = y0; iy < y1; iy++) {
         for (int axis = GRID_X; axis <= GRID_Y; axis++) {
@@ -337,10 +322,12 @@ static void field_stage(struct acoustic *a, enum wave_mode mode, const struct ro
     }
 }
 
-bool acoustic_stage_needed(const struct acoustic *a, size_t x0, size_t x1)
+bool acoustic_stage_needed(const struct acoustic *a, enum wave_mode mode, size_t x0, size_t x1)
 {
     const struct cpml *x = &a->cpml[GRID_X];
-    if (a->wave.options.absorb == 0)
+    if (a->half_rho)
+        return true;
+    if (a->wave.options.absorb == 0 || mode == WAVE_BACKWARD)
         return false;
     return !a->layout.flat || x0 < x->hi[0] || x1 > x->lo[1];
 }
@@ -349,6 +336,10 @@ void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                         const struct rows *rows)
 {
     bool transposed = mode == WAVE_TRANSPOSED;
+    if (a->half_rho) {
+        density_stage_run(a, mode, stage, rows);
+        return;
+    }
     if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1) {
         field_stage(a, mode, rows);
         return;
@@ -362,7 +353,7 @@ void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                 if (a->cpml[axis].width[0] == 0)
                     continue;
                 if (transposed && stage == 0)
-                    zeta_row(a, &p);
+                    slab_zeta(a, &p);
                 else
                     psi_row(a, transposed, &p);
             }

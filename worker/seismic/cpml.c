@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "worker/seismic/cpml.h"
-#include "worker/seismic/kernels.h"
 
 /* Aimed-at reflection at normal incidence: what 20 points reach with single precision to spare. */
 #define REFLECTION 1e-6
@@ -19,9 +18,9 @@ static void coefficients(double depth, double width, double spacing,
     *ret_a = (wave_real)(d * (b - 1) / (d + alpha));
 }
 
-int cpml_width(int pad, int radius)
+int cpml_width(int pad, int half)
 {
-    int width = pad - KERNELS_HALF(radius);
+    int width = pad - half;
     return width > 0 ? width : 0;
 }
 
@@ -29,8 +28,8 @@ void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis ax
                double spacing, const struct cpml_tuning *tuning)
 {
     size_t n = layout->n[axis], reach = (size_t)layout->radius;
-    *cpml = (struct cpml){.width = {cpml_width(layout->pad[axis][0], layout->radius),
-                                    cpml_width(layout->pad[axis][1], layout->radius)}};
+    *cpml = (struct cpml){.width = {cpml_width(layout->pad[axis][0], layout->half),
+                                    cpml_width(layout->pad[axis][1], layout->half)}};
     for (int side = 0; side < 2; side++) {
         size_t width = (size_t)cpml->width[side];
         if (width == 0)
@@ -50,6 +49,10 @@ void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis ax
                 cpml->zeta_a[side][j];
             cpml->window_b[side][cpml->first[side] - cpml->lo[side] + j] =
                 cpml->zeta_b[side][j];
+            cpml->half_a[side][cpml->first_half[side] - cpml->lo[side] + j] =
+                cpml->psi_a[side][j];
+            cpml->half_b[side][cpml->first_half[side] - cpml->lo[side] + j] =
+                cpml->psi_b[side][j];
         }
     }
 }

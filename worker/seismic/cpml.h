@@ -19,8 +19,9 @@ struct cpml {
     size_t first_half[2], first[2], lo[2], hi[2];
     wave_real psi_a[2][CPML_WIDTH_MAX], psi_b[2][CPML_WIDTH_MAX];
     wave_real zeta_a[2][CPML_WIDTH_MAX], zeta_b[2][CPML_WIDTH_MAX];
-    /* The same as zeta_a and zeta_b, but from lo[side] on: zero where there is no zeta. */
+    /* The same as those of zeta and psi, but from lo[side] on: zero where there is none. */
     wave_real window_a[2][CPML_WIDTH_MAX], window_b[2][CPML_WIDTH_MAX];
+    wave_real half_a[2][CPML_WIDTH_MAX], half_b[2][CPML_WIDTH_MAX];
 };
 
 struct cpml_tuning {
@@ -32,7 +33,7 @@ struct cpml_tuning {
 /* How many of `pad` absorbing points have psi and zeta: all but the few next to the grid that what
  * reaches out of the slab touches, so that the grid's own points see the bare equation (which a run
  * backwards in time relies on). */
-int cpml_width(int pad, int radius);
+int cpml_width(int pad, int half);
 
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning);

@@ -48,6 +48,40 @@ struct kernel_slab {
     const wave_real *v;
 };
 
+/*
+ * With density: flux = b (d + psi) of one row at half points, d = sum of weights[j] u[(j - radius + 1)
+ * stride] [+ sum of weight_b[j] row_b[j]], j < 2 radius, b = 1 / (half_rho + half_rho_next);
+ * psi = b psi + a d. Transposed: flux = e - a psi with e = b d and psi = b psi - e.
+ */
+struct kernel_flux {
+    size_t length;
+    const wave_real *u;
+    ptrdiff_t stride;
+    const wave_real *weights;
+    const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
+    wave_real weight_b[2 * KERNELS_RADIUS_MAX];
+    bool has_b, along, transposed;
+    const wave_real *half_rho, *half_rho_next;
+    const wave_real *a, *b;
+    wave_real *psi; /* NULL: none */
+    wave_real *flux;
+};
+
+/*
+ * D = sum over `axes` of sum of weights[j] flux[(j - radius) stride], j < 2 radius. Without memory:
+ * out = 2 u - out + v D; with: memory = b memory + a D, out += v memory.
+ */
+struct kernel_divergence {
+    size_t length;
+    int axes;
+    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
+    const wave_real *u, *v;
+    wave_real *out, *memory;
+    const wave_real *a, *b;
+    bool along;
+};
+
 struct kernels {
     const char *name; /* of the instructions: "avx512", "avx2", "plain" */
     void (*step)(const struct kernel_step *job);
@@ -55,6 +89,8 @@ struct kernels {
     void (*memory)(const struct kernel_slab *job);
     /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v (A [+ B]) */
     void (*add)(const struct kernel_slab *job);
+    void (*flux)(const struct kernel_flux *job);
+    void (*divergence)(const struct kernel_divergence *job);
 };
 
 /* The best that this processor runs, for a stencil radius of 2, 4, 6 or 8. Environment variable

@@ -216,6 +216,58 @@ FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
     }
 }
 
+FORCE_INLINE void flux_row(const struct kernel_flux *job, const int radius)
+{
+    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+        vec sum = {0}, a, b;
+        const wave_real *first = job->u + q + (1 - radius) * job->stride;
+#pragma GCC unroll 16
+        for (int j = 0; j < 2 * radius; j++)
+            sum += job->weights[j] * AT_LOOSE(first + j * job->stride);
+        if (job->has_b)
+            sum_weighted(job->row_b, job->weight_b, q, 2 * radius, &sum);
+        vec rho = AT_LOOSE(job->half_rho + q) + AT_LOOSE(job->half_rho_next + q);
+        if (job->transposed)
+            sum /= rho;
+        if (job->psi) {
+            factor(job->a, job->along, q, &a);
+            factor(job->b, job->along, q, &b);
+            loose *psi = (loose *)(job->psi + q);
+            vec next = job->transposed ? b * *psi - sum : b * *psi + a * sum;
+            sum = job->transposed ? sum - a * next : sum + next;
+            *psi = next;
+        }
+        if (!job->transposed)
+            sum /= rho;
+        *(loose *)(job->flux + q) = sum;
+    }
+}
+
+FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int radius)
+{
+    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+        vec sum = {0}, a, b;
+        for (int axis = 0; axis < job->axes; axis++) {
+            const wave_real *first = job->flux[axis] + q - radius * job->stride[axis];
+#pragma GCC unroll 16
+            for (int j = 0; j < 2 * radius; j++)
+                sum += job->weights[axis][j] * AT_LOOSE(first + j * job->stride[axis]);
+        }
+        loose *out = (loose *)(job->out + q);
+        vec v = AT_LOOSE(job->v + q);
+        if (job->memory) {
+            factor(job->a, job->along, q, &a);
+            factor(job->b, job->along, q, &b);
+            loose *memory = (loose *)(job->memory + q);
+            sum = b * *memory + a * sum;
+            *memory = sum;
+            *out += v * sum;
+        } else {
+            *out = v * sum + (2 * AT_LOOSE(job->u + q) - *out);
+        }
+    }
+}
+
 #define TEMPLATES(radius)                                                                      \
     static void step_flat_##radius(const struct kernel_step *job)                              \
     {                                                                                          \
@@ -232,6 +284,14 @@ FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
     static void add_##radius(const struct kernel_slab *job)                                    \
     {                                                                                          \
         add_row(job, radius);                                                                  \
+    }                                                                                          \
+    static void flux_##radius(const struct kernel_flux *job)                                   \
+    {                                                                                          \
+        flux_row(job, radius);                                                                 \
+    }                                                                                          \
+    static void divergence_##radius(const struct kernel_divergence *job)                       \
+    {                                                                                          \
+        divergence_row(job, radius);                                                           \
     }
 
 TEMPLATES(2)
@@ -243,7 +303,7 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius                                                                       \
+            add_##radius, flux_##radius, divergence_##radius                                   \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};
     return all[radius / 2 - 1];

@@ -19,6 +19,7 @@
 
 struct layout {
     int radius;               /* half the space order, at most 8 */
+    int half;                 /* radius of first derivatives */
     int pad[GRID_AXES][2];    /* absorbing points before and after, per axis */
     size_t n[GRID_AXES];      /* points of the padded grid */
     size_t stride[GRID_AXES]; /* numbers from point to point */

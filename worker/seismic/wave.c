@@ -10,7 +10,7 @@
 #include "worker/seismic/acoustic.h"
 #include "worker/seismic/wave.h"
 
-static const struct wave_physics *const all[] = {&acoustic_physics};
+static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics};
 
 const struct wave_physics *wave_physics_at(size_t i)
 {

@@ -7,7 +7,7 @@
  *
  * Discretisation (acoustic; density adds the buoyancy 1/rho inside the derivatives)
  *
- *   The equation is m u_tt = L u + q with m = 1/vp^2 [s^2/m^2], L = the Laplacian. Leap-frog, second
+ *   The equation is m u_tt = L u + q (with density (m/rho) u_tt = div(1/rho grad u) + q) with m = 1/vp^2 [s^2/m^2], L = the Laplacian. Leap-frog, second
  *   order in time (Virieux 1986 in its second-order form; Dablain 1986, Geophysics 51(1), 54-66):
  *
  *     u[k+1] = 2 u[k] - u[k-1] + V (L u[k] + q[k]),   V = dt^2 vp^2  (density: dt^2 rho vp^2)
@@ -51,6 +51,8 @@
  *
  *     Born       after inject:   du[k+1] += -(V/dt^2) dm s[k]
  *     imaging    after inject:   image   += -(1/dt^2) s[k] w          (exactly its transpose)
+ *
+ *   (with density dt^2 rho in place of dt^2)
  *
  *   so that J dm = sum of d F / d m_i dm_i, and image = J^T d, m in s^2/m^2. Perturbations live on the
  *   grid of the medium; in the absorbing layers, which continue the medium's edge, dm is zero.

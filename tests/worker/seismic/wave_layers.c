@@ -53,7 +53,7 @@ static double reflection(const char *physics, int rx, int rz)
 static void twenty_points_reflect_a_millionth_of_the_energy(void **state)
 {
     (void)state;
-    static const char *const physics[] = {"acoustic"};
+    static const char *const physics[] = {"acoustic", "density"};
     for (size_t i = 0; i < sizeof physics / sizeof *physics; i++) {
         assert_true(reflection(physics[i], 85, 60) < -60);      /* straight on */
         assert_true(reflection(physics[i], 70, 60 + 60) < -60); /* at 45 degrees */
@@ -96,6 +96,8 @@ static void fifty_thousand_steps_stay_stable(void **state)
     stays_stable("acoustic", bench_grid(14, 1, 15, 10), 8, 4);
     stays_stable("acoustic", bench_grid(14, 1, 15, 10), 8, 16);
     stays_stable("acoustic", bench_grid(5, 4, 6, 10), 5, 8);
+    stays_stable("density", bench_grid(14, 1, 15, 10), 10, 8);
+    stays_stable("density", bench_grid(10, 1, 10, 10), 5, 4);
 }
 
 int main(void)

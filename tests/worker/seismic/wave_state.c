@@ -13,7 +13,7 @@
 
 #define STEPS 40
 
-static const char *const physics[] = {"acoustic"};
+static const char *const physics[] = {"acoustic", "density"};
 #define EACH_PHYSICS(i)                                                                        \
     size_t i = 0;                                                                              \
     i < sizeof physics / sizeof *physics;                                                      \

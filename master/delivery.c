@@ -2,7 +2,6 @@
 
 #include "master/delivery.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,13 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/azure/blob_upload.h"
 #include "common/azure/container.h"
 #include "common/errand.h"
 #include "common/fd.h"
+#include "master/ship.h"
 
 #define COPY_BLOCK ((size_t)256 << 10)
-#define DEPTH_MAX  64
 
 static const char *const tables[] = {"results.csv", "outputs.csv", "said.txt"};
 #define TABLES (sizeof(tables) / sizeof(*tables))
@@ -75,19 +73,6 @@ bool delivery_is_busy(const struct delivery *delivery)
 
 /* --- in the thread ----------------------------------------------------------------------------- */
 
-static int upload(struct delivery *delivery, const char *path, const char *name,
-                  struct error *ret_error)
-{
-    char blob[CONTAINER_NAME_SIZE];
-    struct blob_place place;
-    if (container_place(delivery->container, blob, &place, ret_error, "%s", name) != 0)
-        return -1;
-    return blob_upload(container_service(delivery->container), &place, path, NULL, NULL,
-                       ret_error) == 0
-               ? 0
-               : -1;
-}
-
 /* The first `size` bytes of a file. */
 static int copy_beginning(const char *from_path, const char *to_path, off_t size,
                           struct error *ret_error)
@@ -129,55 +114,13 @@ static int table_deliver(struct delivery *delivery, size_t which, struct error *
          memcmp(&status.st_mtim, &stamp->changed, sizeof(stamp->changed)) != 0)) {
         rc = copy_beginning(path, copy, status.st_size, ret_error);
         if (rc == 0)
-            rc = upload(delivery, copy, tables[which], ret_error);
+            rc = ship_file(delivery->container, copy, tables[which], ret_error);
         if (rc == 0)
             *stamp = (struct stamp){status.st_size, status.st_mtim};
         unlink(copy);
     }
     free(path);
     free(copy);
-    return rc;
-}
-
-static int folder_deliver(struct delivery *delivery, const char *name, int depth,
-                          struct error *ret_error);
-
-/* A file or folder under the run directory. Links are nobody's results. */
-static int entry_deliver(struct delivery *delivery, const char *folder, const char *entry,
-                         int depth, struct error *ret_error)
-{
-    char *name = NULL, *path = NULL;
-    struct stat status;
-    int rc = 0;
-    if (asprintf(&name, "%s/%s", folder, entry) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    if (asprintf(&path, "%s/%s", delivery->run_dir, name) < 0)
-        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    else if (lstat(path, &status) < 0)
-        rc = 0; /* gone meanwhile */
-    else if (S_ISREG(status.st_mode))
-        rc = upload(delivery, path, name, ret_error);
-    else if (S_ISDIR(status.st_mode))
-        rc = folder_deliver(delivery, name, depth + 1, ret_error);
-    free(name);
-    free(path);
-    return rc;
-}
-
-static int folder_deliver(struct delivery *delivery, const char *name, int depth,
-                          struct error *ret_error)
-{
-    char *path = NULL;
-    int rc = 0;
-    if (asprintf(&path, "%s/%s", delivery->run_dir, name) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    DIR *folder = depth < DEPTH_MAX ? opendir(path) : NULL;
-    free(path);
-    for (struct dirent *entry; rc == 0 && folder && (entry = readdir(folder));)
-        if (entry->d_name[0] != '.')
-            rc = entry_deliver(delivery, name, entry->d_name, depth, ret_error);
-    if (folder)
-        closedir(folder);
     return rc;
 }
 
@@ -193,7 +136,9 @@ static int deliver(struct delivery *delivery, struct error *ret_error)
     for (size_t i = 0; i < TABLES; i++)
         if (table_deliver(delivery, i, ret_error) != 0)
             return -1;
-    return delivery->extent == DELIVERY_ALL ? folder_deliver(delivery, "out", 0, ret_error) : 0;
+    return delivery->extent == DELIVERY_ALL
+               ? ship_folder(delivery->container, delivery->run_dir, "out/master", ret_error)
+               : 0;
 }
 
 static void work(void *context)

@@ -1,7 +1,7 @@
 /*
  * delivery.h - what a farm comes to, put into its container, so that it can be had from any machine
- * and outlives the master's node: results.csv, outputs.csv, said.txt, and the files under out/ of
- * the run directory (those of the driver in out/master/, and those of tasks that came over the link).
+ * and outlives the master's node: results.csv, outputs.csv, said.txt, and the driver's files in
+ * out/master/ of the run directory. (Output files of tasks are there already: ship.h, worker/depot.h.)
  *
  * Uploads happen in a thread. Files that are being written are copied first, so that what arrives is
  * of one moment; one that has not changed since it was delivered is not sent again.
@@ -19,7 +19,7 @@ struct delivery;
 
 enum delivery_extent {
     DELIVERY_TABLES, /* results.csv, outputs.csv, said.txt */
-    DELIVERY_ALL,    /* and out/ */
+    DELIVERY_ALL,    /* and out/master/ */
 };
 
 /* `store`, `run` and `run_dir` are borrowed. NULL with a sentence. */

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "master/farm_private.h"
+#include "master/ship.h"
 
 #define DELIVERY_NS    (INT64_C(60) * CLOCK_SECOND_NS) /* between deliveries of the tables */
 #define DELIVERY_SHARE 20 /* at most one part in so many of the time goes into them */
@@ -46,13 +47,38 @@ int farm_container_open(struct farm *farm, struct error *ret_error)
                          "BEOFARM_STORE names a container, but neither BEOFARM_RUN nor "
                          "BEOFARM_FARM the run");
     farm->replica = replica_open(&options, ret_error);
-    farm->delivery = farm->replica ? delivery_create(farm->loop, options.store, options.run,
-                                                     farm->options->run_dir, ret_error)
-                                   : NULL;
+    farm->container =
+        farm->replica ? container_open(options.store, options.run, NULL, ret_error) : NULL;
+    farm->delivery = farm->container ? delivery_create(farm->loop, options.store, options.run,
+                                                       farm->options->run_dir, ret_error)
+                                     : NULL;
     farm->delivery_due = loop_timer_add(farm->loop, farm_delivery_expired, farm);
     if (farm->delivery && !farm->delivery_due)
         error_set(ret_error, ERROR_SYSTEM, "no memory for deliveries");
     return farm->delivery && farm->delivery_due ? 0 : -1;
+}
+
+/* Files that came over the link, and that the driver of an earlier master may not have read yet. */
+int farm_container_restored(struct farm *farm, struct error *ret_error)
+{
+    if (!farm->replica || !journal_resumed(farm->journal) || farm->driver_ops->outputs_unread)
+        return 0;
+    return ship_outputs_back(farm->container, farm->options->run_dir, ret_error);
+}
+
+/* A row is not in the journal before its files are safe. */
+int farm_container_copy(void *context, const struct journal_row *rows, size_t count,
+                        struct error *ret_error)
+{
+    struct farm *farm = context;
+    char name[32];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "out/%llu", (unsigned long long)rows[i].result.id.task);
+        if (rows[i].ship &&
+            ship_folder(farm->container, farm->options->run_dir, name, ret_error) != 0)
+            return -1;
+    }
+    return replica_append(farm->replica, rows, count, ret_error);
 }
 
 void farm_container_committed(void *context, const struct journal_row *rows, size_t count)

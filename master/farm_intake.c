@@ -68,6 +68,9 @@ static void journal(struct farm *farm, const struct result *result, const struct
     if (member && ended && result->stored && result->output_files &&
         message_put_folder(&folder, result->id, member->instance) == 0)
         row.folder = buf_text(&folder);
+    /* What is bound to a worker is what it had in memory; lost, it is made again. */
+    row.ship = farm->replica && ended && result->output_files && !row.folder &&
+               !farm_bound(farm, result->id.task);
     buf_clear(&farm->scratch);
     if (ended &&
         farm->driver_ops->payload(farm->driver, result->id.task, &farm->scratch) == 0) {

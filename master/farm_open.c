@@ -175,8 +175,8 @@ static int open_records(struct farm *farm, struct error *ret_error)
         return -1;
     const struct journal_hooks hooks = {.prepare = outputs_prepare,
                                         .prepare_context = farm->outputs,
-                                        .copy = farm->replica ? replica_append : NULL,
-                                        .copy_context = farm->replica,
+                                        .copy = farm->replica ? farm_container_copy : NULL,
+                                        .copy_context = farm,
                                         .committed = farm_container_committed,
                                         .committed_context = farm};
     journal_set_hooks(farm->journal, &hooks);
@@ -223,6 +223,8 @@ static int open_work(struct farm *farm, struct error *ret_error)
         rc = print_job(farm, job, ret_error);
     }
     cJSON_Delete(job);
+    if (rc == 0)
+        rc = farm_container_restored(farm, ret_error);
     return rc < 0 ? -1 : farm_replay(farm, ret_error);
 }
 
@@ -384,6 +386,7 @@ void farm_close(struct farm *farm)
     delivery_destroy(farm->delivery);
     journal_close(farm->journal, NULL);
     replica_close(farm->replica);
+    container_close(farm->container);
     folders_close(farm->folders);
     results_close(farm->results);
     outputs_close(farm->outputs);

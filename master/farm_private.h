@@ -61,6 +61,7 @@ struct farm {
 
     /* A farm with a container (farm_container.c); NULL for others. */
     struct replica *replica;
+    struct container *container; /* the journal's thread's, once that runs */
     struct folders *folders;
     struct delivery *delivery;
     struct loop_timer *delivery_due;
@@ -88,6 +89,10 @@ void farm_close(struct farm *farm);
 /* farm_container.c: nothing of it does anything where there is no container. */
 bool farm_has_container(const struct farm *farm);
 int farm_container_open(struct farm *farm, struct error *ret_error);
+int farm_container_restored(struct farm *farm,
+                            struct error *ret_error); /* before farm_replay */
+int farm_container_copy(void *context, const struct journal_row *rows, size_t count,
+                        struct error *ret_error);
 void farm_container_committed(void *context, const struct journal_row *rows, size_t count);
 void farm_delivery_expired(void *context);
 bool farm_deliver(struct farm *farm); /* whether all is delivered, or given up */

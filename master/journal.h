@@ -63,10 +63,12 @@ struct journal_row {
     struct result result; /* of the attempt that ended it; what it points to is borrowed */
     uint32_t attempts;    /* how many attempts the task took in all */
     const char *worker;   /* host of the worker; borrowed, NUL-terminated, "" if none */
-    uint32_t worker_id;   /* its number in this master; not stored, for the hooks alone */
-    const char *folder;   /* where its output files lie in the farm's container, below the run;
+    bool ship; /* its files under out/TASK are to be in the farm's container before it is
+                             committed; not stored, for the hooks alone */
+    uint32_t worker_id; /* its number in this master; not stored, for the hooks alone */
+    const char *folder; /* where its output files lie in the farm's container, below the run;
                              borrowed; NULL or "": in out/TASK */
-    const void *params;   /* the task's payload, a values.h list; borrowed; unused if !ended */
+    const void *params; /* the task's payload, a values.h list; borrowed; unused if !ended */
     size_t params_size;
 };
 

@@ -17,6 +17,8 @@
  *     RUN/outputs.csv       which of them count: one line "task,folder,files" per task
  *     RUN/results.csv       as in the run directory
  *     RUN/said.txt          what the master wrote to its standard output
+ *     RUN/out/TASK/PATH     output files that the driver reads: they went over the link, and are there
+ *                           before their result counts (master/ship.h)
  *     RUN/out/master/PATH   the files of the driver (master/delivery.h)
  *
  * One thread at a time: every thread that wants to speak opens its own.

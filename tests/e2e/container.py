@@ -255,6 +255,20 @@ def a_container_that_cannot_be_reached_holds_results_back(case):
 
 
 @test
+def files_of_workers_that_know_no_container_go_over_the_link(case):
+    with Mock() as mock:
+        side, farm = counted(case, 6, 0, "echo $x >file; ", work_outputs=["file"])
+        there = Container(case, mock, farm, {"common": b"input"})
+        master, worker = there.master(), there.worker(BEOFARM_STORE="")
+        there.ends(master)
+        there.ends(worker)
+        assert len(there.rows()) == 6 and count(side) == 6
+        for row in there.rows():
+            assert there.get(f"toy-001/out/{row['task']}/file").decode().strip() == row["x"]
+        assert there.get("toy-001/outputs.csv") == b"task,folder,files\n"
+
+
+@test
 def results_wait_for_their_files(case):
     with Mock() as mock:
         side, farm = counted(case, 12, 0, "echo data >file; ", work_outputs=["file"])

@@ -92,7 +92,7 @@ static size_t fill(const struct item *items, size_t count, const struct order_wi
         double seconds = items[i].cost;
         size_t first = i++;
         while (i < count && (!wish->together || i - first < wish->together) &&
-               seconds + items[i].cost <= limit)
+               (!wish->most || i - first < wish->most) && seconds + items[i].cost <= limit)
             seconds += items[i++].cost;
         sizes[tasks] = i - first;
     }

@@ -37,6 +37,7 @@ double order_estimate(const struct order_costs *costs, size_t shot);
 
 struct order_wish {
     size_t together; /* shots of one task at most; 0: chosen, so that tasks are not too short */
+    size_t most;     /* shots of one task whatever `together` says; 0: no limit */
     size_t slots;    /* that there are; 0: not known */
 };
 

@@ -336,7 +336,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
     const struct driver_context *context = &driver->context;
     if (paths_make(driver, ret_error) < 0 ||
         survey_open(driver->survey_path, SURVEY_CHECK, NULL, &driver->survey, ret_error) < 0 ||
-        operation_read(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
+        operation_read(driver, ret_error) < 0 || shots_extract_choose(driver, ret_error) < 0 ||
+        costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
     driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};
@@ -377,6 +378,7 @@ static void shots_close(struct driver *driver)
     loop_timer_remove(driver->timer);
     shots_wave_fini(&driver->digest.next);
     fwi_destroy(driver->fwi);
+    shots_extracts_fini(driver);
     roll_fini(&driver->roll);
     order_costs_fini(&driver->costs);
     survey_close(&driver->survey);

@@ -225,11 +225,13 @@ static int fwi_begin(struct driver *driver, struct error *ret_error)
     return rc;
 }
 
-static char *settings_print(const struct fwi_request *request)
+static char *settings_print(const struct fwi_request *request, bool extract)
 {
     struct buf text;
     buf_init(&text, JSON_SIZE_MAX);
     buf_printf(&text, "{\"" SHOT_SETTING_ITERATION "\":%d", request->iteration);
+    if (extract)
+        buf_append_text(&text, ",\"" SHOT_SETTING_EXTRACT "\":true");
     if (request->filter)
         buf_printf(&text, ",\"" SHOT_SETTING_FILTER "\":%s", request->filter);
     buf_append_text(&text, "}");
@@ -268,7 +270,7 @@ static int request_take(struct driver *driver, const struct fwi_request *request
                                .max_hz = request->max_hz,
                                .shots = calloc(request->shot_count + 1, sizeof(size_t)),
                                .shot_count = request->shot_count,
-                               .settings = settings_print(request)};
+                               .settings = settings_print(request, driver->extract)};
     int rc = path && wave->purpose && wave->shots && wave->settings
                  ? fwi_save(driver->fwi, path, ret_error)
                  : error_set(ret_error, ERROR_SYSTEM, "no memory for the next model");
@@ -450,7 +452,7 @@ void shots_sums_remove(const struct driver *driver, size_t wave)
 
 /* --- the first wave --- */
 
-static int single_wave(const struct driver *driver, struct roll_wave *wave)
+static int single_wave(struct driver *driver, struct roll_wave *wave, struct error *ret_error)
 {
     static const enum shot_operation operations[] = {[SURVEY_MODEL] = SHOT_MODEL,
                                                      [SURVEY_BORN] = SHOT_BORN,
@@ -465,7 +467,11 @@ static int single_wave(const struct driver *driver, struct roll_wave *wave)
                                .shot_count = count};
     for (size_t i = 0; wave->shots && i < count; i++)
         wave->shots[i] = i;
-    return wave->purpose && wave->shots ? 0 : -1;
+    if (driver->extract)
+        wave->settings = strdup("{\"" SHOT_SETTING_EXTRACT "\":true}");
+    if (!wave->purpose || !wave->shots || (driver->extract && !wave->settings))
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots");
+    return driver->extract ? shots_files_carry(driver, NULL, wave, ret_error) : 0;
 }
 
 /* The wave that the work begins with. */
@@ -478,9 +484,7 @@ static int first_wave(struct driver *driver, struct error *ret_error)
                        fwi_step(driver->fwi, NULL, &request, ret_error) < 0
                    ? -1
                    : request_take(driver, &request, ret_error);
-    return single_wave(driver, &driver->digest.next) < 0
-               ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots")
-               : 0;
+    return single_wave(driver, &driver->digest.next, ret_error);
 }
 
 void shots_digest_work(void *context)

@@ -34,12 +34,20 @@ static char *farm_path(const struct driver *driver, const char *path)
     return asprintf(&joined, "%s/%s", driver->home, path) < 0 ? NULL : joined;
 }
 
-static int add_path(const struct driver *driver, const char *path,
+/* What stays with the master, because each task gets its own share of it. */
+static bool is_data(const struct driver *driver, const struct survey_file *file)
+{
+    const cJSON *wavelet = json_member(driver->survey.root, "wavelet");
+    const char *path = cJSON_GetStringValue(json_member(wavelet, "path"));
+    return driver->extract && !file->model && !(path && strcmp(path, file->path) == 0);
+}
+
+static int add_path(const struct driver *driver, const char *path, bool common,
                     int (*add)(void *context, const char *path, bool common, bool copy),
                     void *context, struct error *ret_error)
 {
     char *joined = farm_path(driver, path);
-    int rc = joined ? add(context, joined, true, false) : -1;
+    int rc = joined ? add(context, joined, common, false) : -1;
     free(joined);
     return rc < 0 ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of files") : 0;
 }
@@ -59,7 +67,7 @@ static int add_program(const struct driver *driver,
             rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
         else if (word[0] != '/' && word[0] != '-' && stat(path, &status) == 0 &&
                  S_ISREG(status.st_mode))
-            rc = add_path(driver, word, add, context, ret_error);
+            rc = add_path(driver, word, true, add, context, ret_error);
         free(folder);
         free(path);
     }
@@ -76,7 +84,8 @@ int shots_files(const struct driver *driver,
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of files");
     for (size_t i = 1; i < count; i++) /* the first is the survey itself */
         if (files[i].path[0] != '/' &&
-            add_path(driver, files[i].path, add, context, ret_error) < 0)
+            add_path(driver, files[i].path, !is_data(driver, &files[i]), add, context,
+                     ret_error) < 0)
             return -1;
     return add_program(driver, add, context, ret_error);
 }
@@ -129,15 +138,15 @@ static int file_add(struct roll_wave *wave, const char *name, const uint8_t *has
     return 0;
 }
 
-/* All that the farm's manifest has, but the survey and its velocity. */
-static int files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
-                       struct error *ret_error)
+int shots_files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
+                      struct error *ret_error)
 {
     size_t count;
     const struct survey_file *files = survey_files(&driver->survey, &count);
     uint8_t hash[MESSAGE_HASH_SIZE];
     for (size_t i = 1; i < count; i++) {
-        if (files[i].path[0] == '/' || (velocity && strcmp(files[i].path, velocity) == 0))
+        if (files[i].path[0] == '/' || is_data(driver, &files[i]) ||
+            (velocity && strcmp(files[i].path, velocity) == 0))
             continue;
         char *path = farm_path(driver, files[i].path);
         bool known =
@@ -166,30 +175,50 @@ static void paths_flatten(cJSON *item, const struct survey_file *files, size_t c
     }
 }
 
-/* With bounds, one time step serves all models of an inversion, so that misfits compare. */
+/* With bounds, one time step serves all models of an inversion, so that misfits compare; and surveys of
+ * single tasks need not look through the whole model for its highest velocity. */
 static void step_fix(const struct driver *driver, cJSON *root)
 {
-    double most = driver->survey.inversion.max_m_s;
+    double most = driver->survey.inversion.max_m_s, dt_s = survey_dt(&driver->survey);
+    bool bounded = most > 0 && !isinf(most), inverts = driver->operation == SURVEY_FWI;
     cJSON *numerics = cJSON_GetObjectItemCaseSensitive(root, "numerics");
-    if (!numerics || !(most > 0) || isinf(most) || driver->survey.numerics.dt_s > 0)
+    if (!numerics || (inverts && !bounded) || driver->survey.numerics.dt_s > 0)
         return;
-    double dt_s = survey_dt(&driver->survey);
-    if (most > driver->survey.velocity_max_m_s)
+    if (inverts && most > driver->survey.velocity_max_m_s)
         dt_s *= driver->survey.velocity_max_m_s / most;
     cJSON_DeleteItemFromObjectCaseSensitive(numerics, "dt_ms");
     cJSON_AddNumberToObject(numerics, "dt_ms", 1e3 * dt_s);
 }
 
-static cJSON *survey_change(const struct driver *driver, const char *velocity)
+/* The data are SEG-Y files of the task's own, from whose headers the geometry comes, too. */
+static bool data_change(cJSON *root, const char *const *data, size_t count)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "data");
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "geometry");
+    cJSON *said = cJSON_AddObjectToObject(root, "data");
+    cJSON *paths = cJSON_AddArrayToObject(said, "paths");
+    bool good = paths != NULL;
+    for (size_t i = 0; good && i < count; i++)
+        good = cJSON_AddItemToArray(paths, cJSON_CreateString(data[i]));
+    return good;
+}
+
+static cJSON *survey_change(const struct driver *driver, const char *velocity,
+                            const char *const *data, size_t data_count)
 {
     size_t count;
     const struct survey_file *files = survey_files(&driver->survey, &count);
     cJSON *root = cJSON_Duplicate(driver->survey.root, true);
     cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model");
+    bool good = model != NULL;
     cJSON_DeleteItemFromObjectCaseSensitive(root, "$schema");
     paths_flatten(root ? root->child : NULL, files, count);
-    cJSON_DeleteItemFromObjectCaseSensitive(model, "velocity");
-    bool good = cJSON_AddStringToObject(model, "velocity", velocity) != NULL;
+    if (good && velocity) {
+        cJSON_DeleteItemFromObjectCaseSensitive(model, "velocity");
+        good = cJSON_AddStringToObject(model, "velocity", velocity) != NULL;
+    }
+    if (good && data_count)
+        good = data_change(root, data, data_count);
     step_fix(driver, root);
     if (good)
         return root;
@@ -197,12 +226,13 @@ static cJSON *survey_change(const struct driver *driver, const char *velocity)
     return NULL;
 }
 
-static int survey_write(const struct driver *driver, const char *velocity, const char *path,
-                        struct error *ret_error)
+int shots_survey_write(const struct driver *driver, const char *velocity,
+                       const char *const *data, size_t data_count, const char *path,
+                       struct error *ret_error)
 {
     struct whole whole;
     struct buf text;
-    cJSON *root = survey_change(driver, velocity);
+    cJSON *root = survey_change(driver, velocity, data, data_count);
     buf_init(&text, JSON_SIZE_MAX);
     int rc = root && json_put(&text, root, 2) == 0
                  ? whole_open(&whole, path, ret_error)
@@ -216,9 +246,8 @@ static int survey_write(const struct driver *driver, const char *velocity, const
     return rc;
 }
 
-/* Put all files of a folder into the store, and remove it. */
-static int folder_put(struct driver *driver, const char *folder, struct roll_wave *wave,
-                      struct error *ret_error)
+int shots_folder_put(struct driver *driver, const char *folder, struct roll_wave *wave,
+                     struct error *ret_error)
 {
     struct dirent **entries = NULL;
     int count = scandir(folder, &entries, NULL, alphasort), rc = 0;
@@ -254,8 +283,8 @@ static int survey_fill(struct driver *driver, const float *velocity, const char 
     if (rc == 0 && (tree_make(folder, ret_error) < 0 ||
                     model_write(path, MODEL_RAW, &driver->survey.grid, velocity, VELOCITY_NAME,
                                 "m/s", ret_error) < 0 ||
-                    survey_write(driver, name, survey, ret_error) < 0 ||
-                    folder_put(driver, folder, wave, ret_error) < 0))
+                    shots_survey_write(driver, name, NULL, 0, survey, ret_error) < 0 ||
+                    shots_folder_put(driver, folder, wave, ret_error) < 0))
         rc = -1;
     free(path);
     free(survey);
@@ -265,7 +294,7 @@ static int survey_fill(struct driver *driver, const float *velocity, const char 
     const cJSON *asked = json_member(model, "velocity");
     const char *old = cJSON_IsObject(asked) ? cJSON_GetStringValue(json_member(asked, "path"))
                                             : cJSON_GetStringValue(asked);
-    return files_carry(driver, old, wave, ret_error);
+    return shots_files_carry(driver, old, wave, ret_error);
 }
 
 int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,

@@ -5,6 +5,7 @@
  *   shots_wave.c   what comes next: rounds of a wave, the next wave
  *   shots_task.c   payloads
  *   shots_files.c  which files travel; the survey that a wave means
+ *   shots_extract.c a task's own data
  *   shots_digest.c done in a thread when a wave is through: sums merged, results written, the
  *                  inversion's next step
  */
@@ -55,6 +56,9 @@ struct driver {
     char *scratch;     /* RUN_DIR/shots: states and models of an inversion */
     enum survey_operation operation;
     bool exact, one_file;
+    bool extract;                /* tasks get their own shots' data, not all of them */
+    struct roll_wave **extracts; /* of task t at t - 1: its files; NULL: not made */
+    size_t extract_count;
     double skip_ratio;
     struct order_costs costs;
     uint64_t *bytes;        /* of each shot, that its operation needs; 0: not known */
@@ -105,10 +109,30 @@ bool shots_sums(const struct driver *driver);
 int shots_files(const struct driver *driver,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
+/* Write the survey as tasks are to see it: with this velocity file (NULL: as it is), and these SEG-Y files
+ * (0: as they are), all by their names. */
+int shots_survey_write(const struct driver *driver, const char *velocity,
+                       const char *const *data, size_t data_count, const char *path,
+                       struct error *ret_error);
+/* List in wave->files what of the farm's files a task with a survey of its own needs beside it, but for
+ * the file `velocity` (NULL: none). */
+int shots_files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
+                      struct error *ret_error);
+/* Put all files of a folder into the store, and list them in wave->files. */
+int shots_folder_put(struct driver *driver, const char *folder, struct roll_wave *wave,
+                     struct error *ret_error);
 /* Write the survey whose velocity is `velocity` (floats on the grid) with all files that it names, put
  * them into the store, and list them in wave->files (wave->file_count of them, allocated). */
 int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
                       struct error *ret_error);
+
+/* shots_extract.c: whether tasks are to get data of their own; 0 or -1. */
+int shots_extract_choose(struct driver *driver, struct error *ret_error);
+/* The files of a task (index) with its own data, made when they are first asked for. Borrowed. NULL with
+ * a sentence. */
+const struct roll_wave *shots_extract(struct driver *driver, size_t task,
+                                      struct error *ret_error);
+void shots_extracts_fini(struct driver *driver);
 
 /* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning. In a
  * thread; `digest` has the verdict afterwards. */

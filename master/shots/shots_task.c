@@ -54,13 +54,16 @@ static uint64_t memory_of(const struct driver *driver, const struct roll_task *t
 static int encode_shots(struct driver *driver, const struct roll_task *task,
                         struct buf *payload, struct error *ret_error)
 {
-    const struct roll_wave *wave = &driver->roll.waves[task->wave];
+    const struct roll_wave *wave = &driver->roll.waves[task->wave], *files = wave;
+    if (driver->extract &&
+        !(files = shots_extract(driver, (size_t)(task - driver->roll.tasks), ret_error)))
+        return -1;
     struct shot_task said = {.operation = wave->operation,
                              .exact = driver->exact,
                              .shot_count = task->shot_count,
                              .encoded = driver->survey.batch.encoded > 1,
-                             .files = wave->files,
-                             .file_count = wave->file_count,
+                             .files = files->files,
+                             .file_count = files->file_count,
                              .keep_from = task->wave + 1,
                              .min_hz = wave->min_hz,
                              .max_hz = wave->max_hz,

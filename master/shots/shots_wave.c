@@ -82,7 +82,9 @@ static int encoded_note(struct driver *driver, const size_t *shots, size_t count
 static int ordered_note(struct driver *driver, const size_t *shots, size_t count,
                         uint32_t slots)
 {
-    const struct order_wish wish = {.together = driver->survey.batch.shots, .slots = slots};
+    const struct order_wish wish = {.together = driver->survey.batch.shots,
+                                    .most = driver->extract ? SHOT_FILES_MAX / 2 : 0,
+                                    .slots = slots};
     size_t *order, *sizes;
     size_t tasks = order_make(&driver->costs, shots, count, &wish, &order, &sizes);
     if (tasks == 0)

@@ -338,6 +338,10 @@ char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *sha
                       size_t size)
 {
     char detail[120] = "";
+    if (cost->plan.forward == 0) {
+        snprintf(text, size, "none needed");
+        return text;
+    }
     if (cost->method == SURVEY_MEMORY_CHECKPOINTS)
         snprintf(detail, sizeof(detail),
                  " of %" PRIu64 " states and segments of %" PRIu64 " steps, %.2f forward runs",

@@ -1,0 +1,190 @@
+/*
+ * What a gradient costs in forward runs, for every way to keep the wavefield: median seconds over
+ * rounds in which all take their turn, and the ratio to the forward run of the same round.
+ *
+ *     shot_gradient 2d|3d POINTS_PER_AXIS STEPS ROUNDS [THREADS]
+ *
+ * prints a line per contestant: name, seconds, ratio, history's megabytes. The forward run records the
+ * same receivers and has the same absorbing layers.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/seismic/shot_cost.h"
+#include "worker/seismic/operators.h"
+#include "worker/seismic/places.h"
+#include "worker/seismic/wavelet.h"
+
+#define RECEIVERS  100
+#define ROUNDS_MAX 99
+
+struct contestant {
+    const char *name;
+    struct history_options history; /* method -1: the forward run */
+    double megabytes;
+    double seconds[ROUNDS_MAX], ratios[ROUNDS_MAX];
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof(*values), compare);
+    return values[count / 2];
+}
+
+static void *room(size_t bytes)
+{
+    void *memory = calloc(bytes, 1);
+    if (!memory) {
+        fputs("no memory\n", stderr);
+        exit(1);
+    }
+    return memory;
+}
+
+static int residual(void *context, wave_real *data, struct error *ret_error)
+{
+    (void)context;
+    (void)data;
+    (void)ret_error;
+    return 0;
+}
+
+static void make(struct operators *operators, int dims, size_t n, size_t steps, int threads,
+                 double *ret_dt)
+{
+    struct error error;
+    struct wave_medium medium = {
+        .grid = {.dims = dims, .n = {n, dims == 3 ? n : 1, n}, .spacing = {10, 10, 10}}};
+    size_t points = medium.grid.n[0] * medium.grid.n[1] * medium.grid.n[2];
+    float *vp = room(points * sizeof(*vp));
+    for (size_t i = 0; i < points; i++)
+        vp[i] = 1500 + 2000 * (float)(i % n) / (float)n;
+    medium.vp = vp;
+    const struct wave_physics *physics = wave_physics_find("acoustic");
+    struct wave_options options = {
+        .order = 8, .absorb = 20, .frequency = 10, .threads = threads};
+    options.dt = *ret_dt = 0.9 * wave_dt_limit(physics, &medium, &options);
+    operators->wave = wave_create(physics, &medium, &options, &error);
+    operators->second = wave_create(physics, &medium, &options, &error);
+    free(vp);
+    struct point points_of[RECEIVERS],
+        source = {5.0 * (double)n, dims == 3 ? 5.0 * (double)n : 0, 25};
+    for (int i = 0; i < RECEIVERS; i++)
+        points_of[i] = (struct point){10.0 * (double)(n - 1) * i / RECEIVERS, source.y, 15};
+    if (operators->wave && operators->second) {
+        operators->sources = places_of_sources(operators->wave, "1", &source, NULL, 1, &error);
+        operators->receivers =
+            places_of_receivers(operators->wave, "1", points_of, RECEIVERS, &error);
+    }
+    if (!operators->receivers) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(1);
+    }
+    operators->steps = steps;
+}
+
+/* Full, half and so on of it, the boundary, and five frequencies. */
+static size_t list(const struct operators *operators, struct contestant *list)
+{
+    static const double frequencies[] = {4, 6, 8, 10, 12};
+    size_t count = 0, steps = operators->steps;
+    uint64_t record = operators->wave->snapshot_size * sizeof(wave_real), full = record * steps;
+    list[count++] = (struct contestant){.name = "forward", .history = {.method = -1}};
+    list[count++] = (struct contestant){
+        .name = "gradient, full storage",
+        .megabytes = (double)full * 1e-6,
+        .history = {.method = SURVEY_MEMORY_FULL, .every = 1, .memory_bytes = UINT64_MAX}};
+    static const char *const names[] = {"gradient, checkpoints in 1/4",
+                                        "gradient, checkpoints in 1/16",
+                                        "gradient, checkpoints in 1/64"};
+    for (int i = 0; i < 3; i++) {
+        struct contestant one = {.name = names[i],
+                                 .history = {.method = SURVEY_MEMORY_CHECKPOINTS, .every = 1}};
+        if (revolve_plan_make(&one.history.plan, steps, record, operators->wave->state_bytes,
+                              full >> (2 * i + 2), NULL) < 0 ||
+            one.history.plan.forward > 3 * steps) /* no fair budget for so small a grid */
+            continue;
+        one.megabytes = (double)one.history.plan.bytes * 1e-6;
+        list[count++] = one;
+    }
+    list[count++] = (struct contestant){
+        .name = "gradient, boundary saving",
+        .megabytes = (double)(operators->wave->shell_size * sizeof(wave_real) * steps) * 1e-6,
+        .history = {.method = SURVEY_MEMORY_BOUNDARY, .every = 1, .memory_bytes = UINT64_MAX}};
+    list[count++] = (struct contestant){.name = "gradient, 5 frequencies",
+                                        .megabytes = (double)record * 10e-6,
+                                        .history = {.method = SURVEY_MEMORY_FOURIER,
+                                                    .every = 1,
+                                                    .frequencies_hz = frequencies,
+                                                    .frequency_count = 5}};
+    return count;
+}
+
+static double run(struct operators *operators, const struct contestant *contestant,
+                  const wave_real *source, wave_real *data, wave_real *image)
+{
+    struct error error;
+    double begin = now_s();
+    if (contestant->history.method < 0) {
+        operators_forward(operators, source, data, NULL);
+    } else {
+        operators->history = contestant->history;
+        if (operators_image(operators, source, residual, NULL, data, image, NULL, &error) < 0) {
+            fprintf(stderr, "%s: %s\n", contestant->name, error.text);
+            exit(1);
+        }
+    }
+    return now_s() - begin;
+}
+
+int main(int argc, char **argv)
+{
+    static struct contestant contestants[8];
+    struct operators operators = {0};
+    double dt;
+    if (argc < 5) {
+        fputs("usage: shot_gradient 2d|3d POINTS_PER_AXIS STEPS ROUNDS [THREADS]\n", stderr);
+        return 2;
+    }
+    size_t n = strtoul(argv[2], NULL, 10), steps = strtoul(argv[3], NULL, 10);
+    int rounds = (int)strtol(argv[4], NULL, 10);
+    rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
+    make(&operators, strcmp(argv[1], "3d") == 0 ? 3 : 2, n, steps,
+         argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, &dt);
+    wave_real *source = room(steps * sizeof(*source));
+    wave_real *data = room(steps * RECEIVERS * sizeof(*data));
+    wave_real *image = room(operators.wave->points * sizeof(*image));
+    for (size_t k = 0; k < steps; k++)
+        source[k] = (wave_real)wavelet_ricker(10, (double)k * dt - 0.12);
+    size_t count = list(&operators, contestants);
+    for (int round = -1; round < rounds; round++) /* one to warm up */
+        for (size_t i = 0; i < count; i++) {
+            double seconds = run(&operators, &contestants[i], source, data, image);
+            if (round < 0)
+                continue;
+            contestants[i].seconds[round] = seconds;
+            contestants[i].ratios[round] = seconds / contestants[0].seconds[round];
+        }
+    for (size_t i = 0; i < count; i++)
+        printf("%-32s %8.3f s  %5.2f x forward  %8.1f MB\n", contestants[i].name,
+               median(contestants[i].seconds, rounds), median(contestants[i].ratios, rounds),
+               contestants[i].megabytes);
+    return 0;
+}

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""beofarm-shot by hand and as a persistent runner: answers, files, and sentences for what is wrong."""
+import array
+import json
+import os
+import struct
+import subprocess
+
+import harness
+from harness import program, test
+
+N = (41, 26)  # x, z: 25 m apart
+MODEL = {"operation": "model", "model": {"velocity": "v.json"}, "wavelet": {"kind": "ricker", "peak_hz": 6},
+         "numerics": {"space_order": 4, "absorbing_points": 10},
+         "record": {"length_s": 0.6, "interval_ms": 8},
+         "geometry": {"sources": {"line": {"start": [300, 60], "step": [200, 0], "count": 3}},
+                      "receivers": {"line": {"start": [103, 81], "end": [898, 81], "count": 20}}}}
+
+
+def write_model(case, name, velocity):
+    """Raw floats with their header; velocity is a function of x and z in points."""
+    values = array.array("f", [velocity(x, z) for x in range(N[0]) for z in range(N[1])])
+    with open(case.path(name + ".bin"), "wb") as file:
+        file.write(values.tobytes())
+    case.write(name + ".json", {"data": name + ".bin", "points": list(N), "spacing_m": [25, 25]})
+
+
+def layers(x, z):
+    return 1800 + 20 * z + (300 if z > 12 else 0)
+
+
+def smooth(x, z):
+    return 1800 + 24 * z
+
+
+def survey(case, name, **changes):
+    text = dict(MODEL, **changes)
+    return case.write(name, {key: value for key, value in text.items() if value is not None})
+
+
+def shot(case, *words, stdin=None):
+    environment = dict(os.environ, OMP_NUM_THREADS="1")
+    return subprocess.run([program("beofarm-shot"), *map(str, words)], input=stdin, text=True,
+                          cwd=case.folder, env=environment, capture_output=True, timeout=60, check=False)
+
+
+def answer(done):
+    assert done.returncode == 0, done
+    return json.loads(done.stdout)
+
+
+def refused(done, code, *texts):
+    assert done.returncode == code and not done.stdout, done
+    assert len(done.stderr.splitlines()) == 1, done
+    for text in texts:
+        assert text in done.stderr, f"{text!r} is not in: {done.stderr}"
+
+
+def observe(case):
+    """Data of the layers, and a survey that compares them with the smooth model."""
+    write_model(case, "v", layers)
+    write_model(case, "smooth", smooth)
+    model = survey(case, "model.json")
+    for name in "123":
+        answer(shot(case, "--survey", model, "--shot", name, "--operation", "model", "--output",
+                    f"shot-{name}.sgy"))
+    return survey(case, "gradient.json", operation="gradient", model={"velocity": "smooth.json"},
+                  data={"paths": ["shot-*.sgy"]}, geometry=None, record=None)
+
+
+def floats(case, name):
+    with open(case.path(name), "rb") as file:
+        return array.array("f", file.read())
+
+
+@test
+def a_command_line_that_makes_no_sense_is_refused(case):
+    refused(shot(case), 2, "--survey")
+    refused(shot(case, "--shots", "3"), 2, "--help")
+    refused(shot(case, "--survey", "s", "--shot", "1", "--operation", "invert"), 2, "invert")
+    refused(shot(case, "--survey", "s", "--shot", "1", "--operation", "model"), 2, "--output")
+    refused(shot(case, "--survey", "s", "--shot", "1", "--operation", "misfit", "--output", "x"), 2, "misfit")
+    refused(shot(case, "--serve", "--band", "9:3"), 2, "9:3")
+    refused(shot(case, "--serve", "--memory", "3X"), 2, "3X")
+    refused(shot(case, "--survey", "none.json", "--shot", "1", "--operation", "misfit"), 4, "none.json")
+    assert "--operation" in shot(case, "--help").stdout
+
+
+@test
+def bad_models_and_places_are_named(case):
+    write_model(case, "v", layers)
+    words = ("--shot", "2", "--operation", "model", "--output", "d.sgy", "--survey")
+    refused(shot(case, *words[:1], "9", *words[2:], survey(case, "s.json")), 3, "no shot 9", "3")
+    refused(shot(case, *words, survey(case, "s.json", numerics={"dt_ms": 50})), 3, "0.05 s", "shot 2")
+    geometry = dict(MODEL["geometry"], receivers={"points": [[500, 80], [5000, 80]]})
+    refused(shot(case, *words, survey(case, "s.json", geometry=geometry)), 3, "5000")
+    geometry = dict(MODEL["geometry"], receivers={"points": [[500, 80], [600, 0]]})
+    refused(shot(case, *words, survey(case, "s.json", geometry=geometry, numerics={"free_surface": True})),
+            3, "600", "free surface")
+    write_model(case, "v", lambda x, z: float("nan") if (x, z) == (7, 3) else 2000)
+    refused(shot(case, *words, survey(case, "s.json")), 3, "v.json", "x 7, y 0, z 3")
+    write_model(case, "v", lambda x, z: -5 if (x, z) == (7, 3) else 2000)
+    refused(shot(case, *words, survey(case, "s.json")), 3, "v.", "-5")
+    assert not os.path.exists(case.path("d.sgy"))
+
+
+@test
+def the_true_model_has_no_misfit_and_another_one_has_a_gradient(case):
+    path = observe(case)
+    other = answer(shot(case, "--survey", path, "--shot", "2", "--operation", "misfit"))
+    assert 0 < other["misfit"] < 2 * other["norm"], other
+    true = survey(case, "true.json", operation="gradient", data={"paths": ["shot-*.sgy"]}, geometry=None,
+                  record=None)
+    same = answer(shot(case, "--survey", true, "--shot", "2", "--operation", "misfit"))
+    # the files hold 32-bit floats of the same run; the time step may differ with the fastest velocity
+    assert same["misfit"] < 1e-6 * same["norm"], same
+    done = answer(shot(case, "--survey", path, "--shot", "2", "--operation", "gradient", "--output", "g.f32",
+                       "--illumination", "i.f32"))
+    assert abs(done["misfit"] - other["misfit"]) < 1e-6 * other["misfit"], done
+    gradient, light = floats(case, "g.f32"), floats(case, "i.f32")
+    assert len(gradient) == len(light) == N[0] * N[1]
+    assert max(map(abs, gradient)) > 0 and min(light) >= 0
+
+
+@test
+def an_aperture_leaves_zeros_outside(case):
+    observe(case)
+    path = survey(case, "cut.json", operation="rtm", model={"velocity": "smooth.json"},
+                  data={"paths": ["shot-*.sgy"]}, geometry=None, record=None,
+                  aperture={"limit_m": True, "buffer_m": 50, "max_offset_m": 220})
+    answer(shot(case, "--survey", path, "--shot", "1", "--operation", "rtm", "--output", "image.f32"))
+    image = floats(case, "image.f32")
+    assert any(image[:24 * N[1]]) and not any(image[24 * N[1]:]), "the cut ends at 570 m"
+
+
+def line(task, case, path, operation, shots, **more):
+    params = {"operation": operation, "survey": path, "shots": shots, "files": {}, "band_hz": [0, None],
+              "memory_bytes": 0, "threads": 1, **more}
+    os.makedirs(case.path(f"task-{task}"), exist_ok=True)
+    return json.dumps({"task": task, "attempt": 1, "dir": case.path(f"task-{task}"), "params": params}) + "\n"
+
+
+@test
+def a_runner_answers_each_task_and_survives_bad_ones(case):
+    path = observe(case)
+    arrays = {"arrays": ["gradient", "illumination"], "grid": [N[0], 1, N[1]]}
+    text = (line(1, case, path, "gradient", [0], **arrays) + line(2, case, path, "gradient", [99], **arrays) +
+            line(3, case, path, "gradient", [1], **arrays) + line(4, case, path, "gradient", [0, 1], **arrays) +
+            line(5, case, path, "model", [2]) + line(6, case, path, "source", [0]))
+    done = shot(case, "--serve", stdin=text)
+    assert done.returncode == 0, done
+    replies = [json.loads(reply) for reply in done.stdout.splitlines()]
+    assert [reply["task"] for reply in replies] == [1, 2, 3, 4, 5, 6], replies
+    assert [reply["ok"] for reply in replies] == [True, False, True, True, True, True], replies
+    assert "99" in replies[1]["error"], replies[1]
+    window = replies[0]["values"]["window"].split()
+    assert window == ["0", "0", "0", str(N[0]), "1", str(N[1])], window
+    one, two, both = (floats(case, f"task-{task}/gradient.f32") for task in (1, 3, 4))
+    scale = max(map(abs, both))
+    for a, b, c in zip(one, two, both):  # three roundings to 32 bits
+        assert abs(a + b - c) < 1e-6 * scale
+    assert replies[4]["outputs"] == ["shot-3.sgy"], replies[4]
+    with open(case.path("task-5/shot-3.sgy"), "rb") as file:
+        assert struct.unpack(">H", file.read(3222)[3220:3222])[0] == 76  # samples, of the binary header
+    spectra = json.loads(replies[5]["values"]["extra"])
+    assert len(spectra["cross"]) == len(spectra["power"]) > 10, spectra
+
+
+@test
+def checkpoints_change_nothing_but_the_memory(case):
+    path = observe(case)
+    full = answer(shot(case, "--survey", path, "--shot", "1", "--operation", "gradient", "--output", "full.f32"))
+    assert full["extra"]["memory"].startswith("full"), full
+    small = survey(case, "small.json", operation="gradient", model={"velocity": "smooth.json"},
+                   data={"paths": ["shot-*.sgy"]}, geometry=None, record=None,
+                   memory={"method": "checkpoints", "budget_gib": 1e-3})
+    part = answer(shot(case, "--survey", small, "--shot", "1", "--operation", "gradient", "--output", "part.f32"))
+    assert part["extra"]["memory"].startswith("checkpoints"), part
+    assert floats(case, "full.f32") == floats(case, "part.f32")
+
+
+@test
+def encoded_shots_are_fired_as_one(case):
+    path = observe(case)
+    arrays = {"arrays": ["gradient"], "grid": [N[0], 1, N[1]]}
+    text = (line(1, case, path, "misfit", [0]) + line(2, case, path, "misfit", [0], weights=[-1]) +
+            line(3, case, path, "gradient", [0, 1], weights=[1, -1], **arrays))
+    replies = [json.loads(reply) for reply in shot(case, "--serve", stdin=text).stdout.splitlines()]
+    assert all(reply["ok"] for reply in replies), replies
+    one, minus = (reply["values"]["misfit"] for reply in replies[:2])
+    assert abs(one - minus) < 1e-9 * one  # signs of source and data cancel
+
+
+if __name__ == "__main__":
+    harness.main(globals())

@@ -1,0 +1,239 @@
+/*
+ * However the wavefield is kept, the gradient is the same: to the bit where nothing is rounded, and
+ * within a stated tolerance where something is.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/seismic/shot_cost.h"
+#include "tests/worker/seismic/ground.h"
+#include "worker/seismic/vault.h"
+
+enum { STEPS = 131 }; /* no multiple of a piece or segment */
+
+static const struct ground_case which = {.physics = "acoustic",
+                                         .dims = 2,
+                                         .order = 8,
+                                         .absorb = 8,
+                                         .free_surface = true,
+                                         .threads = 2};
+
+static struct bench bench;
+static wave_real *data, *image, *reference;
+static size_t rows;
+
+static int setup(void **state)
+{
+    (void)state;
+    bench_open(&bench, &which, STEPS);
+    rows = STEPS * bench.receiver_count;
+    data = calloc(rows, sizeof(*data));
+    image = calloc(2 * bench.points, sizeof(*image));
+    reference = image ? image + bench.points : NULL;
+    return data && image ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bench_close(&bench);
+    free(data);
+    free(image);
+    return 0;
+}
+
+/* operators_residual: the data themselves, which must be complete when asked for. */
+static int keep(void *context, wave_real *values, struct error *ret_error)
+{
+    size_t *calls = context;
+    (void)ret_error;
+    ++*calls;
+    assert_true(values[rows - 1] != 0);
+    return 0;
+}
+
+static void run(const struct history_options *options, wave_real *ret_image)
+{
+    struct operators operators = bench.operators;
+    struct error error;
+    size_t calls = 0;
+    operators.history = *options;
+    memset(ret_image, 0, bench.points * sizeof(*ret_image));
+    memset(data, 0, rows * sizeof(*data));
+    if (operators_image(&operators, bench.source, keep, &calls, data, ret_image, NULL, &error) <
+        0)
+        fail_msg("%s", error.text);
+    assert_int_equal(calls, 1);
+}
+
+static struct history_options full(size_t every)
+{
+    return (struct history_options){
+        .method = SURVEY_MEMORY_FULL, .every = every, .memory_bytes = UINT64_MAX};
+}
+
+/* |image - reference| / |reference| */
+static double apart(void)
+{
+    double sum = 0, size = 0;
+    for (size_t i = 0; i < bench.points; i++) {
+        double difference = (double)image[i] - (double)reference[i];
+        sum += difference * difference;
+        size += (double)reference[i] * (double)reference[i];
+    }
+    assert_true(size > 0 && isfinite(size));
+    return sqrt(sum / size);
+}
+
+static void equal_to_the_bit(void)
+{
+    assert_memory_equal(image, reference, bench.points * sizeof(*image));
+}
+
+static struct history_options checkpoints(size_t every, uint64_t budget)
+{
+    struct history_options options = {.method = SURVEY_MEMORY_CHECKPOINTS, .every = every};
+    uint64_t record = bench.wave->snapshot_size * sizeof(wave_real);
+    assert_int_equal(revolve_plan_make(&options.plan, (STEPS + every - 1) / every, record,
+                                       bench.wave->state_bytes, budget, NULL),
+                     0);
+    return options;
+}
+
+static void checkpointed_and_stored_gradients_are_equal_to_the_bit(void **state)
+{
+    (void)state;
+    uint64_t record = bench.wave->snapshot_size * sizeof(wave_real);
+    const uint64_t budgets[] = {record, 5 * record, STEPS / 4 * record, STEPS / 2 * record,
+                                1000 * record};
+    for (size_t every = 1; every <= 3; every += 2) {
+        struct history_options options = full(every);
+        run(&options, reference);
+        for (size_t i = 0; i < sizeof(budgets) / sizeof(*budgets); i++) {
+            /* the first is one record and no snapshot: every step from the beginning again */
+            options = checkpoints(every, budgets[i]);
+            run(&options, image);
+            equal_to_the_bit();
+        }
+    }
+}
+
+static void spilled_and_stored_gradients_are_equal_to_the_bit(void **state)
+{
+    (void)state;
+    uint64_t record = bench.wave->snapshot_size * sizeof(wave_real);
+    struct history_options options = full(1);
+    run(&options, reference);
+    options.spill_dir = "/tmp";
+    for (int part = 0; part <= 2; part++) {
+        options.memory_bytes = (uint64_t)part * STEPS / 2 * record;
+        run(&options, image);
+        equal_to_the_bit();
+    }
+}
+
+static void packed_gradients_are_near_and_do_not_depend_on_the_budget(void **state)
+{
+    (void)state;
+    struct history_options options = full(1);
+    run(&options, reference);
+    options.pack = true;
+    run(&options, image);
+    double off = apart();
+    assert_true(off > 0 && off < 1e-3); /* 2^-16 of the largest of 64 neighbours, summed up */
+    memcpy(reference, image, bench.points * sizeof(*image));
+    options.spill_dir = "/tmp";
+    options.memory_bytes = 10 * vault_item_bytes(bench.wave->snapshot_size, true);
+    run(&options, image);
+    equal_to_the_bit();
+    options = checkpoints(1, 20 * bench.wave->state_bytes);
+    options.pack = true;
+    run(&options, image);
+    equal_to_the_bit();
+}
+
+static void saved_boundaries_give_the_same_gradient_but_for_rounding(void **state)
+{
+    (void)state;
+    for (size_t every = 1; every <= 2; every++) {
+        struct history_options options = full(every);
+        run(&options, reference);
+        options.method = SURVEY_MEMORY_BOUNDARY;
+        run(&options, image);
+        /* The run backwards rounds anew in each of 131 steps. */
+        assert_true(apart() < (sizeof(wave_real) == 8 ? 1e-11 : 1e-3));
+        memcpy(reference, image, bench.points * sizeof(*image));
+        options.spill_dir = "/tmp";
+        options.memory_bytes = 40 * bench.wave->shell_size * sizeof(wave_real);
+        run(&options, image);
+        equal_to_the_bit();
+    }
+}
+
+static void all_frequencies_of_a_run_give_its_gradient(void **state)
+{
+    (void)state;
+    double frequencies[STEPS];
+    struct history_options options = full(1);
+    run(&options, reference);
+    options.method = SURVEY_MEMORY_FOURIER;
+    options.frequencies_hz = frequencies;
+    options.frequency_count = STEPS / 2 + 1;
+    for (size_t i = 0; i < options.frequency_count; i++)
+        frequencies[i] = (double)i / (STEPS * bench.dt);
+    run(&options, image);
+    assert_true(apart() < (sizeof(wave_real) == 8 ? 1e-11 : 1e-4));
+}
+
+static void the_frequencies_of_the_wavelet_give_almost_all_of_it(void **state)
+{
+    (void)state;
+    double frequencies[STEPS];
+    struct history_options options = full(1);
+    size_t count = 0;
+    run(&options, reference);
+    for (size_t i = 0; i <= STEPS / 2; i++)
+        if ((double)i / (STEPS * bench.dt) < 45)
+            frequencies[count++] = (double)i / (STEPS * bench.dt);
+    assert_true(count > 1 && count < STEPS / 8);
+    options.method = SURVEY_MEMORY_FOURIER;
+    options.frequencies_hz = frequencies;
+    options.frequency_count = count;
+    run(&options, image);
+    assert_true(apart() < 0.1); /* the run ends while waves are still there, which rings */
+}
+
+static void without_a_disk_too_small_a_memory_is_a_sentence(void **state)
+{
+    (void)state;
+    struct operators operators = bench.operators;
+    struct error error;
+    size_t calls = 0;
+    operators.history = full(1);
+    operators.history.memory_bytes = 1000;
+    assert_int_equal(
+        operators_image(&operators, bench.source, keep, &calls, data, image, NULL, &error), -1);
+    assert_non_null(strstr(error.text, "spill"));
+    assert_int_equal(calls, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_disk_too_small_a_memory_is_a_sentence),
+        cmocka_unit_test(checkpointed_and_stored_gradients_are_equal_to_the_bit),
+        cmocka_unit_test(spilled_and_stored_gradients_are_equal_to_the_bit),
+        cmocka_unit_test(packed_gradients_are_near_and_do_not_depend_on_the_budget),
+        cmocka_unit_test(saved_boundaries_give_the_same_gradient_but_for_rounding),
+        cmocka_unit_test(all_frequencies_of_a_run_give_its_gradient),
+        cmocka_unit_test(the_frequencies_of_the_wavelet_give_almost_all_of_it),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

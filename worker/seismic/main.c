@@ -1,0 +1,55 @@
+/* beofarm-shot: computes the shots of a survey, for beofarm-worker or by hand. */
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "worker/seismic/shot_cli.h"
+#include "worker/seismic/shot_serve.h"
+
+/*
+ * Threads that wait for each other spin before they sleep. GNU's OpenMP spins for milliseconds, which
+ * where others use the cores as well makes a run up to twenty times slower (measured), and reads how
+ * long only when a program begins; so begin again, with some microseconds.
+ */
+static void spin_less(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
+    if (setenv("GOMP_SPINCOUNT", "5000", 0) == 0)
+        execv("/proc/self/exe", argv);
+    /* Without /proc it goes on as it is. */
+}
+
+/* Standard output is for answers alone: whatever a library prints goes to standard error. */
+static int serve(struct error *ret_error)
+{
+    int out_fd = dup(STDOUT_FILENO);
+    if (out_fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "standard output cannot be moved");
+    int rc = shot_serve(STDIN_FILENO, out_fd, ret_error);
+    close(out_fd);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct shot_cli cli;
+    struct error error = {0};
+    spin_less(argv);
+    log_open("shot");
+    signal(SIGPIPE, SIG_IGN);
+    int rc = shot_cli_parse(&cli, argc, argv, &error);
+    if (rc == 0 && cli.help)
+        fputs(shot_cli_help, stdout);
+    else if (rc == 0 && cli.version)
+        printf("beofarm-shot %s\n", PACKAGE_VERSION);
+    else if (rc == 0)
+        rc = cli.serve ? serve(&error) : shot_cli_run(&cli, &error);
+    if (rc < 0)
+        log_error("%s", error.text);
+    return rc < 0 ? (int)error.code : 0;
+}

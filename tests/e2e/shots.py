@@ -6,8 +6,10 @@ import array
 import csv
 import json
 import os
+import random
 import shutil
 import sys
+import time
 
 import harness
 import shot_program
@@ -202,6 +204,33 @@ def a_killed_master_is_resumed_to_the_same_gradient(case):
     farm.resume()
     assert floats(case, "survey.gradient.bin") == straight(case)
 
+
+
+@test
+def whatever_is_killed_the_gradient_is_the_same(case):
+    """Five processes at moments of chance; a master is resumed."""
+    chance = random.Random(2)
+    farm, _ = lay(case, "gradient", env={"SHOT_S": "0.03"})
+    farm.start()
+    master, kills = "master", 0
+    while kills < 5 and farm.process.poll() is None:
+        deadline = time.monotonic() + chance.uniform(0.05, 0.4)
+        while time.monotonic() < deadline and farm.process.poll() is None:
+            time.sleep(0.01)
+        victim = chance.choice([master, "worker-1", "worker-2"])
+        if farm.process.poll() is not None or not farm.task(victim):
+            continue
+        try:
+            kill(farm.pid(victim))
+        except (ProcessLookupError, AssertionError):
+            continue  # between two lives
+        kills += 1
+        if victim == master:
+            farm.end(expect=None)
+            master = f"master-{int(master[7:] or 1) + 1}"
+            farm.start("--resume")
+    farm.end()
+    assert floats(case, "survey.gradient.bin") == straight(case)
 
 
 def inversion(case, **more):

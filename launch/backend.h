@@ -98,6 +98,9 @@ struct backend_ops {
     /* All nodes of the pool are one machine: its workers divide it among them (BEOFARM_SHARE). */
     bool one_machine;
 
+    /* Workers may leave for want of work, and are submitted again when there is some. */
+    bool workers_leave;
+
     /* Looks at a farm are at least and at most so far apart: the more time has passed, the farther.
      */
     int64_t poll_shortest_ns, poll_longest_ns;

@@ -201,7 +201,7 @@ static int draft_give(void *context, size_t index, struct backend_task *ret_task
     return 0;
 }
 
-/* Submit all that are to be. Those behind the first that could not be started are forgotten. */
+/* Submit all that are to be, and whose pause is over. Those behind the first that could not be started are forgotten. */
 static int members_submit(struct crew *crew, size_t *ret_accepted, struct error *ret_error)
 {
     struct draft draft = {.crew = crew,
@@ -209,13 +209,17 @@ static int members_submit(struct crew *crew, size_t *ret_accepted, struct error 
     if (!draft.members)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of workers");
     for (int i = 0; i < crew->count; i++)
-        if (crew->members[i].state == MEMBER_PAUSING)
+        if (crew->members[i].state == MEMBER_PAUSING &&
+            crew->members[i].restart_ns <= clock_monotonic_ns())
             draft.members[draft.count++] = i;
     struct backend_lot lot = {.count = draft.count, .give = draft_give, .context = &draft};
     int rc =
         draft.count ? backend_submit(crew->context.backend, &lot, ret_accepted, ret_error) : 0;
-    for (size_t i = 0; i < *ret_accepted; i++)
-        crew->members[draft.members[i]].state = MEMBER_RUNNING;
+    for (size_t i = 0; i < *ret_accepted; i++) {
+        struct member *member = &crew->members[draft.members[i]];
+        member->state = MEMBER_RUNNING;
+        roster_id_format(member->number, member->generation, member->id);
+    }
     free(draft.members);
     return rc;
 }
@@ -255,6 +259,19 @@ int crew_check(struct crew *crew, struct error *ret_error)
         if (!crew->members[i].seen)
             member_see(crew, &crew->members[i], &gone);
     return 0;
+}
+
+int crew_refill(struct crew *crew, int64_t count, struct error *ret_error)
+{
+    size_t accepted = 0;
+    for (int i = 0; i < crew->count && count > 0 && !crew->dismissed; i++)
+        if (crew->members[i].state == MEMBER_LEFT) {
+            crew->members[i].state = MEMBER_PAUSING;
+            crew->members[i].restart_ns = 0;
+            crew->members[i].generation++;
+            count--;
+        }
+    return members_submit(crew, &accepted, ret_error);
 }
 
 int crew_alive(const struct crew *crew)

@@ -380,6 +380,20 @@ static int workers_submit(struct session *session, struct error *ret_error)
     return backend->ops->detach ? backend->ops->detach(backend, ret_error) : 0;
 }
 
+/* Workers that left for want of work come back when more waits than those who are there can take. That
+ * they cannot is told, and tried again. */
+static void workers_recall(struct session *session)
+{
+    const struct progress *progress = &session->follow.progress;
+    struct error error;
+    int64_t workers = progress->workers_joined, slots = progress->slots;
+    int64_t each = workers > 0 && slots > workers ? slots / workers : 1;
+    if (!session->backend->ops->workers_leave || progress->waiting <= slots)
+        return;
+    if (crew_refill(session->crew, (progress->waiting - slots + each - 1) / each, &error) != 0)
+        screen_notice(session->screen, "%s", error.text);
+}
+
 /* Look after the workers; end a farm that has none and gets none. */
 static int workers_check(struct session *session, struct error *ret_error)
 {
@@ -392,6 +406,7 @@ static int workers_check(struct session *session, struct error *ret_error)
     session->crew_checked_ns = now;
     if (crew_check(session->crew, ret_error) != 0)
         return -1;
+    workers_recall(session);
     /* Workers that somebody started by hand keep a farm alive. */
     if (!crew_hopeless(session->crew, session->hopeless_text, sizeof session->hopeless_text) ||
         session->follow.progress.workers_joined > 0) {

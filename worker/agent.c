@@ -338,13 +338,57 @@ static void evict(void *context, double left_s)
         leave(agent);
 }
 
+/* BEOFARM_IDLE_S: how long to stay without work; 0: for ever. */
+static double idle_limit_s(const struct agent *agent)
+{
+    const char *text = getenv("BEOFARM_IDLE_S");
+    const char *runner = cJSON_GetStringValue(json_member(agent->job, "runner"));
+    char *end;
+    if (!text ||
+        (runner && strcmp(runner, "shots") == 0)) /* it may hold sums that are wanted */
+        return 0;
+    double limit_s = strtod(text, &end);
+    return *end || !(limit_s > 0) ? 0 : limit_s;
+}
+
+static bool has_nothing(const struct agent *agent)
+{
+    for (int state = 0; state < HAND_STATES; state++)
+        if (hand_count(agent->hand, (enum hand_state)state))
+            return false;
+    return true;
+}
+
+static void idle_expired(void *context)
+{
+    struct agent *agent = context;
+    agent->idle_armed = false;
+    if (agent->leaving || !agent->link || !agent->said_ready || !has_nothing(agent))
+        return;
+    log_info("there was no work for %s s", getenv("BEOFARM_IDLE_S"));
+    leave(agent);
+}
+
+/* Count the time without work anew after each task. */
+static void idle_watch(struct agent *agent)
+{
+    bool idle = agent->link && agent->said_ready && !agent->leaving && has_nothing(agent);
+    if (idle == agent->idle_armed)
+        return;
+    double limit_s = idle_limit_s(agent);
+    agent->idle_armed = idle && limit_s > 0;
+    if (agent->idle_armed)
+        loop_timer_arm(agent->idle, clock_monotonic_ns() + (int64_t)(limit_s * 1e9));
+    else
+        loop_timer_disarm(agent->idle);
+}
+
 static void look_whether_gone(struct agent *agent)
 {
     if (!agent->leaving || agent->over)
         return;
-    for (int state = 0; state < HAND_STATES; state++)
-        if (hand_count(agent->hand, (enum hand_state)state))
-            return;
+    if (!has_nothing(agent))
+        return;
     if (!agent->link || link_unsent_bytes(agent->link) == 0)
         agent_end(agent, NULL);
 }
@@ -360,6 +404,7 @@ static int64_t turn(void *context)
     dispatch(agent);
     agent_flush(agent);
     look_whether_gone(agent);
+    idle_watch(agent);
     if (agent->news || agent->more)
         return 0;
     if (!agent->link || !link_busy(agent->link)) {
@@ -395,9 +440,10 @@ static int open_agent(struct agent *agent, const struct agent_options *options,
     agent->drain = loop_timer_add(agent->loop, drain_expired, agent);
     agent->pulse = loop_timer_add(agent->loop, agent_pulse, agent);
     agent->results_wait = loop_timer_add(agent->loop, results_wait_over, agent);
+    agent->idle = loop_timer_add(agent->loop, idle_expired, agent);
     agent->results_due_ns = INT64_MAX;
     if (!agent->hand || !agent->started || !agent->drain || !agent->pulse ||
-        !agent->results_wait)
+        !agent->results_wait || !agent->idle)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the worker");
     loop_set_turn(agent->loop, turn, agent);
     if (agent_dial_first(agent, ret_error) < 0)

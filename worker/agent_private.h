@@ -55,7 +55,8 @@ struct agent {
 
     int64_t results_due_ns; /* when gathered results must go; INT64_MAX: none wait */
 
-    struct loop_timer *started, *drain, *pulse, *results_wait;
+    struct loop_timer *started, *drain, *pulse, *results_wait, *idle;
+    bool idle_armed;
     bool started_armed;
     bool leaving;         /* SIGTERM came */
     bool last_words;      /* the grace is over */

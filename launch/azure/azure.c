@@ -182,6 +182,7 @@ static int azure_inputs_put(struct backend *backend, struct inputs *inputs, cons
 
 const struct backend_ops azure_backend_ops = {
     .kind = "azure",
+    .workers_leave = true,
     .poll_shortest_ns = CLOCK_SECOND_NS,
     .poll_longest_ns = 15 * CLOCK_SECOND_NS,
     .open = azure_open,

@@ -76,6 +76,7 @@ static void pool_read(const cJSON *item, struct azure_settings *settings)
     settings->pool.public_ip = bool_get(item, "public_ip", true);
     settings->pool.follow = json_member(item, "min");
     settings->pool.min = (int)real_get(item, "min", 0);
+    settings->pool.idle_s = real_get(item, "idle_s", 120);
     settings->pool.spot = (int)real_get(item, "spot", 0);
     settings->pool.interval_s = (int64_t)real_get(item, "interval_s", 300);
     settings->pool.cleanup = (enum azure_cleanup)choice_get(item, "cleanup", cleanups);

@@ -49,6 +49,7 @@ struct azure_settings {
         bool reuse, inter_node, public_ip, follow; /* follow: `min` is given */
         struct azure_image image;
         int spot, min; /* spot: -1 all */
+        double idle_s;
         int64_t interval_s;
         enum azure_cleanup cleanup;
         const cJSON *more;

@@ -15,6 +15,7 @@
 #include "launch/azure/batch_lot.h"
 #include "launch/azure/batch_node.h"
 #include "launch/azure/batch_task.h"
+#include "launch/roster.h"
 
 #define VARIABLES_MAX 24
 #define RESOURCES_MAX 8
@@ -28,6 +29,7 @@ struct draft {
     struct batch_resource resources[RESOURCES_MAX];
     size_t resources_count;
     struct batch_output outputs[2];
+    char idle[32];
     char paths[2][AZURE_NAME_MAX];
     struct batch_task_spec spec;
 };
@@ -84,12 +86,21 @@ static int files_send(struct azure *azure, struct draft *draft, const struct bac
     return resource_add(azure, draft, name, AZURE_BUNDLE_FILE, ret_error);
 }
 
+/* Workers beyond those that stay. The first one stays in any case: so a farm that nobody follows always
+ * comes to its end. */
+static bool may_leave(const struct azure *azure, const char *id)
+{
+    int number, generation, stay = azure->settings.pool.min > 1 ? azure->settings.pool.min : 1;
+    return azure->settings.pool.follow && roster_id_parse(id, &number, &generation) == 0 &&
+           number > stay;
+}
+
 /* Its own variables, less those that only we can fill. */
 static int variables_fill(struct azure *azure, struct draft *draft,
                           const struct backend_task *task, struct error *ret_error)
 {
     struct batch_command *command = &draft->spec.command;
-    if (task->variables_count + 2 > VARIABLES_MAX)
+    if (task->variables_count + 3 > VARIABLES_MAX)
         return error_set(ret_error, ERROR_BUG, "a task has too many variables");
     if (azure_access_put_store(azure, &draft->store, ret_error) != 0)
         return -1;
@@ -101,6 +112,11 @@ static int variables_fill(struct azure *azure, struct draft *draft,
         (struct batch_variable){"BEOFARM_STORE", buf_text(&draft->store)};
     draft->variables[command->variables_count++] =
         (struct batch_variable){"BEOFARM_RUN", azure->note.run};
+    if (may_leave(azure, task->id)) {
+        snprintf(draft->idle, sizeof draft->idle, "%g", azure->settings.pool.idle_s);
+        draft->variables[command->variables_count++] =
+            (struct batch_variable){"BEOFARM_IDLE_S", draft->idle};
+    }
     command->variables = draft->variables;
     return 0;
 }

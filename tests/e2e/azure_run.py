@@ -54,7 +54,7 @@ class Lab:
             "work": {"kind": "sweep", "command": ["./model"], "env": {"LAB": case.folder},
                      "params": farms.grid(k=range(1, 9)), "outputs": ["deep/out.txt"],
                      "values": [{"name": "double", "regex": "double = ([0-9]+)"}]},
-            "limits": {"heartbeat_timeout_s": 3}, **port})
+            "limits": {"heartbeat_timeout_s": 3, "duplicates": False}, **port})
 
     def run(self, *words, **more):
         done = self.case.beofarm(*words, env=self.environment, limit_s=LIMIT_S, **more)
@@ -303,6 +303,27 @@ def batch_is_asked_at_most_once_a_second(case):
     assert asked <= time.monotonic() - begun + 2, asked
     os.remove(case.path("closed"))
     assert case.finish(run, LIMIT_S).code == 0
+
+
+@test
+def nodes_without_work_go_while_the_farm_goes_on(case):
+    lab = Lab(case, workers=3, pool={"min": 1, "idle_s": 1})
+    case.write("closed", "")
+    run = lab.start("run", lab.farm.file)
+    job = wait_until(lambda: lab.ids("jobs"), "there is a job", 30)[0]
+    # Four tasks wait for the gate: with two slots each, two workers hold them and the third has none.
+    wait_until(lambda: len(lab.batch.look()["nodes"]) == 4, "there are four nodes", 60)
+
+    def ended():
+        tasks = lab.batch.need("GET", f"/jobs/{job}/tasks")["value"]
+        return [task["id"] for task in tasks if task["state"] == "completed"]
+    left = wait_until(ended, "a worker has left", 30)
+    assert left[0] in ("worker-2", "worker-3"), left
+    wait_until(lambda: len(lab.batch.look()["nodes"]) == 3, "its node is gone", 60)
+    os.remove(case.path("closed"))
+    done = case.finish(run, LIMIT_S)
+    assert done.code == 0, done
+    assert len(lab.farm.rows(expect=8)) == 8
 
 
 @test

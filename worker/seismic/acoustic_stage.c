@@ -83,13 +83,13 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
     int side = cpml_side(cpml, cpml->first_half, i, &j), half = a->layout.half;
     if (side < 0)
         return;
-    struct kernel_slab job = {
-        .length = a->layout.row,
-        .memory = slab_row(a, a->psi, p, side, j),
-        .a = transposed ? &minus_one : &cpml->psi_a[side][j],
-        .b = &cpml->psi_b[side][j],
-        .has_b = transposed,
-    };
+    struct kernel_slab job; /* large: what is not read is not set */
+    job.length = a->layout.row;
+    job.memory = slab_row(a, a->psi, p, side, j);
+    job.a = transposed ? &minus_one : &cpml->psi_a[side][j];
+    job.b = &cpml->psi_b[side][j];
+    job.has_b = transposed;
+    job.along = false;
     ptrdiff_t from = (ptrdiff_t)i - half + 1;
     rows_of_field(a, a->field[a->newest], p, from, 2 * half, a->halves[p->axis], job.row_a,
                   job.weight_a);
@@ -120,14 +120,15 @@ static bool touched(const struct cpml *cpml, size_t i, int reach)
            (cpml->width[1] && i + r >= cpml->first[1]);
 }
 
-static struct kernel_slab add_begin(const struct acoustic *a, const struct place *p)
+static void add_begin(const struct acoustic *a, const struct place *p, struct kernel_slab *job)
 {
     size_t at = layout_at(&a->layout, p->ix, p->iy);
-    return (struct kernel_slab){
-        .length = a->layout.row,
-        .out = a->field[!a->newest] + at,
-        .v = a->v + at,
-    };
+    job->length = a->layout.row;
+    job->out = a->field[!a->newest] + at;
+    job->v = a->v + at;
+    job->memory = NULL;
+    job->u = NULL;
+    job->has_b = job->along = false;
 }
 
 /* out += V (D- psi + zeta) of one row. */
@@ -135,18 +136,19 @@ static void add_forward(struct acoustic *a, const struct place *p)
 {
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
-    int radius = a->layout.radius, half = a->layout.half;
-    struct kernel_slab job = add_begin(a, p);
+    int half = a->layout.half;
+    struct kernel_slab job;
+    add_begin(a, p, &job);
     slab_rows(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
               a->halves[p->axis], job.row_a, job.weight_a);
     int side = cpml_side(cpml, cpml->first, i, &j);
     if (side >= 0) {
-        job.has_b = true;
         job.memory = slab_row(a, a->zeta, p, side, j);
         job.a = &cpml->zeta_a[side][j];
         job.b = &cpml->zeta_b[side][j];
-        rows_of_field(a, a->field[a->newest], p, (ptrdiff_t)i - radius, 2 * radius + 1,
-                      a->taps[p->axis], job.row_b, job.weight_b);
+        job.u = a->field[a->newest] + layout_at(&a->layout, p->ix, p->iy);
+        job.stride = (ptrdiff_t)a->layout.stride[p->axis];
+        job.taps = a->taps[p->axis];
     }
     a->kernels.add(&job);
 }
@@ -157,7 +159,8 @@ static void add_transposed(struct acoustic *a, const struct place *p)
     struct cpml *cpml = &a->cpml[p->axis];
     ptrdiff_t i = (ptrdiff_t)place_along(p);
     int radius = a->layout.radius, half = a->layout.half;
-    struct kernel_slab job = add_begin(a, p);
+    struct kernel_slab job;
+    add_begin(a, p, &job);
     job.has_b = true;
     slab_rows(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
               a->halves[p->axis], job.row_a, job.weight_a);
@@ -187,29 +190,23 @@ static void along_rows(const wave_real *base, int count, const wave_real *weight
 static void along_forward(struct acoustic *a, struct along *s, int side, size_t ix, size_t iy)
 {
     struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
-           start = cpml->first_half[side];
-    const wave_real *u = a->field[a->newest] + at;
-    int radius = a->layout.radius, half = a->layout.half;
-    wave_real *psi = slab_window(a, a->psi[GRID_Z], side, ix, iy);
-    struct kernel_slab job = {.length = a->window,
-                              .along = true,
-                              .a = cpml->psi_a[side],
-                              .b = cpml->psi_b[side],
-                              .memory = psi};
-    along_rows(u + start - half + 1, 2 * half, a->halves[GRID_Z], job.row_a, job.weight_a);
-    a->kernels.memory(&job);
-    memcpy(s->psi + AROUND, psi, a->window * sizeof *psi);
-    along_rows(s->psi + AROUND + lo - start - (size_t)half, 2 * half, a->halves[GRID_Z],
-               job.row_a, job.weight_a);
-    along_rows(u + lo - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b, job.weight_b);
-    job.has_b = true;
-    job.a = cpml->window_a[side];
-    job.b = cpml->window_b[side];
-    job.memory = slab_window(a, a->zeta[GRID_Z], side, ix, iy);
-    job.out = a->field[!a->newest] + at + lo;
-    job.v = a->v + at + lo;
-    a->kernels.add(&job);
+    size_t lo = cpml->lo[side], at = layout_at(&a->layout, ix, iy) + lo;
+    a->kernels.end(&(struct kernel_end){
+        .length = a->window,
+        .shift = (ptrdiff_t)(cpml->first_half[side] - lo),
+        .u = a->field[a->newest] + at,
+        .v = a->v + at,
+        .out = a->field[!a->newest] + at,
+        .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
+        .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
+        .scratch = s->psi + AROUND,
+        .psi_a = cpml->psi_a[side],
+        .psi_b = cpml->psi_b[side],
+        .zeta_a = cpml->window_a[side],
+        .zeta_b = cpml->window_b[side],
+        .halves = a->halves[GRID_Z],
+        .taps = a->taps[GRID_Z],
+    });
 }
 
 static void along_transposed(struct acoustic *a, struct along *s, int side, size_t ix,

@@ -42,10 +42,27 @@ struct kernel_slab {
     const wave_real *row_b[2 * KERNELS_RADIUS_MAX + 1];
     wave_real weight_b[2 * KERNELS_RADIUS_MAX + 1];
     bool has_b, along;
+    /* In kernels->add, if not NULL, B is instead the second difference of u by 2 radius + 1 weights. */
+    const wave_real *u, *taps;
+    ptrdiff_t stride;
     const wave_real *a, *b;
     wave_real *memory;
     wave_real *out;
     const wave_real *v;
+};
+
+/*
+ * One end of a row along z, forward (acoustic_stage.c): psi, then zeta and what both add to the field.
+ * Everything is at the window's first point, but for psi, which begins `shift` half points later.
+ * `scratch` has room for the window with 32 numbers of zero on both sides; points at the window.
+ */
+struct kernel_end {
+    size_t length;
+    ptrdiff_t shift;
+    const wave_real *u, *v;
+    wave_real *out, *psi, *zeta, *scratch;
+    const wave_real *psi_a, *psi_b, *zeta_a, *zeta_b;
+    const wave_real *halves, *taps; /* 2 KERNELS_HALF(radius), 2 radius + 1 weights */
 };
 
 /*
@@ -89,6 +106,7 @@ struct kernels {
     void (*memory)(const struct kernel_slab *job);
     /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v (A [+ B]) */
     void (*add)(const struct kernel_slab *job);
+    void (*end)(const struct kernel_end *job);
     void (*flux)(const struct kernel_flux *job);
     void (*divergence)(const struct kernel_divergence *job);
 };

@@ -197,12 +197,29 @@ FORCE_INLINE void memory_row(const struct kernel_slab *job, const int radius)
     }
 }
 
+/* sum += the second difference at p; weights of the point itself and its neighbours. */
+FORCE_INLINE void second_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
+                             const int radius, vec *sum)
+{
+    *sum += weights[0] * AT_LOOSE(p);
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++)
+        *sum += weights[k] * (AT_LOOSE(p - k * stride) + AT_LOOSE(p + k * stride));
+}
+
 FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
 {
+    const vec zero = {0};
+    vec taps[KERNELS_RADIUS_MAX + 1];
+#pragma GCC unroll 9
+    for (int k = 0; k <= radius; k++)
+        taps[k] = zero + (job->u ? job->taps[radius + k] : 0);
     for (size_t q = 0; q < job->length; q += (size_t)LANES) {
         vec sum = {0}, more = {0}, a, b;
         sum_weighted(job->row_a, job->weight_a, q, 2 * KERNELS_HALF(radius), &sum);
-        if (job->has_b)
+        if (job->u)
+            second_sum(job->u + q, job->stride, taps, radius, &more);
+        else if (job->has_b)
             sum_weighted(job->row_b, job->weight_b, q, 2 * radius + 1, &more);
         if (job->memory) {
             factor(job->a, job->along, q, &a);
@@ -216,14 +233,63 @@ FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
     }
 }
 
+FORCE_INLINE void end_row(const struct kernel_end *job, const int radius)
+{
+    const int half = KERNELS_HALF(radius);
+    const wave_real *u = job->u + job->shift - half + 1;
+    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+        vec sum = {0};
+#pragma GCC unroll 4
+        for (int m = 0; m < 2 * half; m++)
+            sum += job->halves[m] * AT_LOOSE(u + q + m);
+        loose *psi = (loose *)(job->psi + q);
+        sum = AT_LOOSE(job->psi_b + q) * *psi + AT_LOOSE(job->psi_a + q) * sum;
+        *psi = sum;
+        *(loose *)(job->scratch + q) = sum;
+    }
+    const wave_real *psi = job->scratch - job->shift - half;
+    u = job->u - radius;
+    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+        vec sum = {0}, more = {0};
+#pragma GCC unroll 4
+        for (int m = 0; m < 2 * half; m++)
+            sum += job->halves[m] * AT_LOOSE(psi + q + m);
+#pragma GCC unroll 17
+        for (int m = 0; m < 2 * radius + 1; m++)
+            more += job->taps[m] * AT_LOOSE(u + q + m);
+        loose *zeta = (loose *)(job->zeta + q), *out = (loose *)(job->out + q);
+        more = AT_LOOSE(job->zeta_b + q) * *zeta + AT_LOOSE(job->zeta_a + q) * (sum + more);
+        *zeta = more;
+        *out += AT_LOOSE(job->v + q) * (sum + more);
+    }
+}
+
+/* First differences are antisymmetric: weights[radius + k] = -weights[radius - 1 - k]. */
+FORCE_INLINE void halves_load(const wave_real *from, const int radius, vec *weights)
+{
+    const vec zero = {0};
+#pragma GCC unroll 8
+    for (int k = 0; k < radius; k++)
+        weights[k] = zero + from[radius + k];
+}
+
+/* sum += the first difference half-way between p and its next neighbour. */
+FORCE_INLINE void halves_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
+                             const int radius, vec *sum)
+{
+#pragma GCC unroll 8
+    for (int k = 0; k < radius; k++)
+        *sum += weights[k] * (AT_LOOSE(p + (k + 1) * stride) - AT_LOOSE(p - k * stride));
+}
+
 FORCE_INLINE void flux_row(const struct kernel_flux *job, const int radius)
 {
+    const ptrdiff_t stride = job->stride;
+    vec weights[KERNELS_RADIUS_MAX];
+    halves_load(job->weights, radius, weights);
     for (size_t q = 0; q < job->length; q += (size_t)LANES) {
         vec sum = {0}, a, b;
-        const wave_real *first = job->u + q + (1 - radius) * job->stride;
-#pragma GCC unroll 16
-        for (int j = 0; j < 2 * radius; j++)
-            sum += job->weights[j] * AT_LOOSE(first + j * job->stride);
+        halves_sum(job->u + q, stride, weights, radius, &sum);
         if (job->has_b)
             sum_weighted(job->row_b, job->weight_b, q, 2 * radius, &sum);
         vec rho = AT_LOOSE(job->half_rho + q) + AT_LOOSE(job->half_rho_next + q);
@@ -243,16 +309,19 @@ FORCE_INLINE void flux_row(const struct kernel_flux *job, const int radius)
     }
 }
 
-FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int radius)
+FORCE_INLINE void divergence_axes(const struct kernel_divergence *job, const int radius,
+                                  const int axes)
 {
+    vec weights[GRID_AXES][KERNELS_RADIUS_MAX];
+#pragma GCC unroll 3
+    for (int axis = 0; axis < axes; axis++)
+        halves_load(job->weights[axis], radius, weights[axis]);
     for (size_t q = 0; q < job->length; q += (size_t)LANES) {
         vec sum = {0}, a, b;
-        for (int axis = 0; axis < job->axes; axis++) {
-            const wave_real *first = job->flux[axis] + q - radius * job->stride[axis];
-#pragma GCC unroll 16
-            for (int j = 0; j < 2 * radius; j++)
-                sum += job->weights[axis][j] * AT_LOOSE(first + j * job->stride[axis]);
-        }
+#pragma GCC unroll 3
+        for (int axis = 0; axis < axes; axis++)
+            halves_sum(job->flux[axis] + q - job->stride[axis], job->stride[axis],
+                       weights[axis], radius, &sum);
         loose *out = (loose *)(job->out + q);
         vec v = AT_LOOSE(job->v + q);
         if (job->memory) {
@@ -266,6 +335,16 @@ FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int 
             *out = v * sum + (2 * AT_LOOSE(job->u + q) - *out);
         }
     }
+}
+
+FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int radius)
+{
+    if (job->axes == 1)
+        divergence_axes(job, radius, 1);
+    else if (job->axes == 2)
+        divergence_axes(job, radius, 2);
+    else
+        divergence_axes(job, radius, 3);
 }
 
 #define TEMPLATES(radius)                                                                      \
@@ -285,6 +364,10 @@ FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int 
     {                                                                                          \
         add_row(job, radius);                                                                  \
     }                                                                                          \
+    static void end_##radius(const struct kernel_end *job)                                     \
+    {                                                                                          \
+        end_row(job, radius);                                                                  \
+    }                                                                                          \
     static void flux_##radius(const struct kernel_flux *job)                                   \
     {                                                                                          \
         flux_row(job, radius);                                                                 \
@@ -303,7 +386,7 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, flux_##radius, divergence_##radius                                   \
+            add_##radius, end_##radius, flux_##radius, divergence_##radius                     \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};
     return all[radius / 2 - 1];

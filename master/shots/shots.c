@@ -58,8 +58,28 @@ int shots_note(struct driver *driver, struct buf *note)
 
 /* --- tasks and results --- */
 
+/* An inversion is resumed where its state is: on another machine there is nothing to go on from. */
+static void state_check(struct driver *driver)
+{
+    struct error error;
+    char path[4096];
+    uint64_t wave = roll_wave_number(&driver->roll);
+    snprintf(path, sizeof(path), "%s/state-%llu", driver->scratch, (unsigned long long)wave);
+    if (driver->operation != SURVEY_FWI || wave == 0 || driver->roll.finished ||
+        access(path, R_OK) == 0)
+        return;
+    error_set(
+        &error, ERROR_SYSTEM,
+        "the inversion's state \"%s\" is gone, and with it how to go on; begin a new run from "
+        "the last velocity that came home",
+        path);
+    shots_fail(driver, &error);
+}
+
 static enum driver_next shots_next(struct driver *driver, uint32_t slots)
 {
+    if (!driver->running)
+        state_check(driver);
     driver->running = true;
     for (;;) {
         if (driver->phase != SHOTS_WORK)

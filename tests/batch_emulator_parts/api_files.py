@@ -95,7 +95,11 @@ def _conditions(request, path):
     for header, late in (("if-modified-since", False), ("if-unmodified-since", True)):
         text = request.header(header)
         if text:
-            when = email.utils.parsedate_to_datetime(text).timestamp()
+            try:
+                when = email.utils.parsedate_to_datetime(text).timestamp()
+            except (TypeError, ValueError):
+                raise Refusal(400, "InvalidHeaderValue", HeaderName=header,
+                              HeaderValue=text) from None
             if (int(os.stat(path).st_mtime) > when) == late:
                 raise Refusal(412 if late else 304, "ConditionNotMet")
 

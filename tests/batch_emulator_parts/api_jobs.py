@@ -132,3 +132,13 @@ def task_counts(service, request, job):
     found = service.job(job)
     return Answer(200, {"odata.metadata": f"{service.base(request)}/$metadata#taskcounts/@Element",
                         "taskCounts": found.counts(), "taskSlotCounts": found.slot_counts()})
+
+
+@route("GET", "/jobschedules")
+def schedule_list(service, request):
+    return page(service, request, [], kind="jobschedules")
+
+
+@route("POST", "/jobschedules")
+def schedule_add(_service, _request):
+    shapes.absent_here("a schedule", "jobSchedule")

@@ -1,5 +1,6 @@
 """The command line of the emulator."""
 import argparse
+import base64
 import os
 import shutil
 import signal
@@ -12,6 +13,15 @@ from . import (api_files, api_jobs, api_nodes, api_pools, api_tasks, faults,  # 
 from .machines import Lan
 from .service import VERSIONS, Service
 from .web import Server
+
+
+def key(text):
+    try:
+        if base64.b64decode(text, validate=True):
+            return text
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError("a key is base64")
 
 
 def address(text):
@@ -52,7 +62,7 @@ def parser():
     add("--port", type=int, default=0, help="0 (the default): any; the ready line tells")
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--account", required=True)
-    add("--key", required=True, metavar="BASE64KEY")
+    add("--key", type=key, required=True, metavar="BASE64KEY")
     add("--record", metavar="FILE", help="append each exchange as a JSON line")
     add("--root", metavar="FOLDER", help="disks of nodes (default: a temporary folder)")
     add("--nodes", choices=("auto", "namespaces", "loopback"), default="auto",

@@ -23,10 +23,19 @@ def respond(service, request):
     try:
         found = _respond(service, request)
     except Refusal as refusal:
-        found = refusal.answer(service.base(request), request_id, service.now_text())
-        if request.method == "HEAD" or refusal.status == 304:
-            found.body = b""
+        found = _refuse(service, request, refusal, request_id)
+    except Exception:  # a mistake of ours, told as the service tells its own
+        traceback.print_exc()
+        found = _refuse(service, request, Refusal(500, "InternalError", "Server encountered an "
+                                                  "internal error."), request_id)
     return _finish(service, request, found, request_id)
+
+
+def _refuse(service, request, refusal, request_id):
+    found = refusal.answer(service.base(request), request_id, service.now_text())
+    if request.method == "HEAD" or refusal.status == 304:
+        found.body = b""
+    return found
 
 
 def _finish(service, request, found, request_id):

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -107,7 +108,14 @@ def bodies_and_conditions_are_checked(case):
             assert {"key": "PropertyName", "value": name} in error["values"], error
         batch.refused(415, "UnsupportedMediaType", "POST", "/pools", still,
                       content_type="application/json")
-        batch.refused(400, "InvalidRequestBody", "POST", "/pools", b"{")
+        for odd in (b"{", b"[]", b"\xff", b"", b'{"id":1}', b"null"):
+            status, error = batch.ask("POST", "/pools", odd)
+            assert status == 400, (odd, status, error)
+        for odd in ("/%FF", "/pools/%00", "/jobs/a%2Fb/tasks", "/pools/p1/nodes/x/files/%2E%2E",
+                    "/jobs?maxresults=0", "/jobs?maxresults=x", "/jobs?$skiptoken=x"):
+            assert batch.ask("GET", odd)[0] in (400, 404), odd
+        batch.refused(400, "InvalidPropertyValue", "POST", "/jobschedules", {"id": "s"})
+        assert batch.need("GET", "/jobschedules")["value"] == []
         batch.need("POST", "/pools", still)
         batch.refused(409, "PoolExists", "POST", "/pools", {**still, "id": "P1"})
         pool = batch.need("GET", "/pools/P1")
@@ -299,8 +307,12 @@ SHOW = SH.format('env | sort; pwd; hostname; cat "in put"; echo oops >&2; mkdir 
 
 @test
 def tasks_find_what_batch_promises_them(case):
-    with Emulator(case) as batch:
-        node = batch.pool(taskSlotsPerNode=2)[0]
+    with zipfile.ZipFile(case.path("tool.zip"), "w") as archive:
+        archive.writestr("bin/tool", "a tool")
+    with Emulator(case, "--int64-strings", "--package",
+                  f"tool:1.0={case.path('tool.zip')}") as batch:
+        node = batch.pool(taskSlotsPerNode=2, applicationPackageReferences=[
+            {"applicationId": "/subscriptions/s/applications/tool", "version": "1.0"}])[0]
         batch.job(commonEnvironmentSettings=[{"name": "A", "value": "job"},
                                              {"name": "B", "value": "job"}])
         batch.task("t1", SHOW, environmentSettings=[{"name": "A", "value": "task $B"}])
@@ -315,6 +327,7 @@ def tasks_find_what_batch_promises_them(case):
                 "AZ_BATCH_NODE_ID": node["id"], "AZ_BATCH_NODE_IS_DEDICATED": "true",
                 "AZ_BATCH_NODE_SHARED_DIR": f"{root}/shared",
                 "AZ_BATCH_NODE_STARTUP_DIR": f"{root}/startup",
+                "AZ_BATCH_APP_PACKAGE_tool_1_0": f"{root}/apppackages/tool1.0",
                 "AZ_BATCH_TASK_DIR": f"{root}/workitems/j1/job-1/t1",
                 "AZ_BATCH_TASK_WORKING_DIR": f"{root}/workitems/j1/job-1/t1/wd"}.items():
             assert variables[name] == wanted, (name, variables[name])
@@ -322,6 +335,11 @@ def tasks_find_what_batch_promises_them(case):
         assert "AZ_BATCH_HOST_LIST" not in variables, "ordinary tasks get no list of nodes"
         assert "BEOFARM_SOURCE" not in variables, "what the emulator was started with stays away"
         assert "oops" in batch.file("t1", "stderr.txt")
+        assert batch.need("GET", f"/pools/p1/nodes/{node['id']}/files/apppackages/tool1.0/bin/tool"
+                          ) == b"a tool"
+        sizes = {f["name"]: f["properties"]["contentLength"] for f in batch.need(
+            "GET", "/jobs/j1/tasks/t1/files?recursive=true")["value"] if not f["isDirectory"]}
+        assert sizes["wd/out/r.csv"] == "7", sizes
         assert batch.file("t1", "wd%2Fout/r.csv") == "result\n"
         status, headers, data = batch.send(
             "GET", "/jobs/j1/tasks/t1/files/wd/out/r.csv?api-version=2025-06-01", None,

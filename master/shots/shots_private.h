@@ -62,7 +62,7 @@ struct driver {
     double skip_ratio;
     struct order_costs costs;
     uint64_t *bytes;        /* of each shot, that its operation needs; 0: not known */
-    uint64_t *bytes_less;   /* the same without a gradient */
+    uint64_t *bytes_less;   /* the same for its data alone */
     uint64_t working_bytes; /* what a time step of the largest shot streams; 0: not known */
 
     struct roll roll;

@@ -39,16 +39,26 @@ static double weight_of(const struct driver *driver, size_t wave, size_t shot)
     return (z ^ (z >> 31)) & 1 ? 1 : -1;
 }
 
+/* The program reckons its buffers, too: with just what the shot needs it would keep less of the
+ * wavefield, and compute more. */
+#define MARGIN       8
+#define MARGIN_BYTES ((uint64_t)1 << 20)
+
+/* What the program may use. A misfit needs little more than the data, which it compares: twice that is
+ * plenty, unless its gradient needs less. */
 static uint64_t memory_of(const struct driver *driver, const struct roll_task *task,
                           enum shot_operation operation)
 {
-    bool backwards = operation == SHOT_RTM || operation == SHOT_GRADIENT;
-    const uint64_t *bytes = backwards ? driver->bytes : driver->bytes_less;
+    bool compares = operation == SHOT_MISFIT || operation == SHOT_SOURCE;
     uint64_t most = 0;
-    for (size_t i = 0; i < task->shot_count; i++)
-        if (most < bytes[task->shots[i]])
-            most = bytes[task->shots[i]];
-    return most;
+    for (size_t i = 0; i < task->shot_count; i++) {
+        uint64_t bytes = driver->bytes[task->shots[i]];
+        uint64_t less = 2 * driver->bytes_less[task->shots[i]];
+        if (compares && less < bytes)
+            bytes = less;
+        most = bytes > most ? bytes : most;
+    }
+    return most ? most + most / MARGIN + MARGIN_BYTES : 0;
 }
 
 static int encode_shots(struct driver *driver, const struct roll_task *task,

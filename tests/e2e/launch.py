@@ -684,6 +684,18 @@ def watch_follows_to_the_end_and_tells_the_exit_code(case):
 
 
 @test
+def a_farm_that_is_left_goes_on(case):
+    fakes(case, MASTER="stay")
+    left = case.beofarm("run", "--detach", expect=0)
+    assert "goes on by itself" in left.out, left
+    wait_joined(case, 2)
+    assert case.beofarm("status", "--json", expect=0).json()["state"] == "running"
+    refused = case.beofarm("status", "farm.json", expect=2)
+    assert "keeps runs in run directories alone" in refused.err, refused
+    case.beofarm("cancel", expect=0)
+
+
+@test
 def status_shows_each_workers_transport(case):
     fakes(case)
     case.beofarm("run", "-q", expect=0)

@@ -280,7 +280,7 @@ static int allocate(struct acoustic *a, bool density)
         good = good && a->psi[axis] && a->zeta[axis];
     }
     if (density) {
-        size_t scratch = (size_t)a->wave.options.threads * a->layout.stride[GRID_Y];
+        size_t scratch = (size_t)a->wave.options.threads * density_scratch(&a->layout);
         a->half_rho = layout_alloc(size, SKEW_RHO);
         a->flux[GRID_X] = layout_alloc(size, SKEW_FLUX + GRID_X);
         a->flux[GRID_Y] = layout_alloc(a->layout.flat ? 1 : size, SKEW_FLUX + GRID_Y);

@@ -50,7 +50,13 @@ static void flux_across(struct acoustic *a, enum wave_mode mode, const struct pl
     a->kernels.flux(&job);
 }
 
+/* Windows and stencils reach less than this beyond the last point of a row. */
 #define AROUND 32
+
+size_t density_scratch(const struct layout *layout)
+{
+    return layout->stride[GRID_Y] + AROUND;
+}
 
 /* The fluxes of one end along z, with psi and, transposed, z. Windows are whole vectors; what is beyond
  * the end's own fluxes is dropped, for it may be the other end's. */
@@ -92,7 +98,7 @@ static void flux_window(struct acoustic *a, struct kernel_flux job, int side, si
 static wave_real *flux_along(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
 {
     size_t at = layout_at(&a->layout, ix, iy), n = a->layout.n[GRID_Z];
-    wave_real *flux = a->scratch + (size_t)a->id * a->layout.stride[GRID_Y] + LAYOUT_MARGIN;
+    wave_real *flux = a->scratch + (size_t)a->id * density_scratch(&a->layout) + LAYOUT_MARGIN;
     struct kernel_flux job = {
         .length = a->layout.row,
         .u = a->field[a->newest] + at,
@@ -107,7 +113,7 @@ static wave_real *flux_along(struct acoustic *a, enum wave_mode mode, size_t ix,
     for (int side = 0; side < 2 && mode != WAVE_BACKWARD; side++)
         if (a->cpml[GRID_Z].width[side])
             flux_window(a, job, side, ix, iy);
-    for (size_t i = n - 1; i < n + LAYOUT_MARGIN; i++)
+    for (size_t i = n - 1; i < n + AROUND; i++)
         flux[i] = 0;
     for (int k = 0; k < a->layout.radius; k++)
         flux[-1 - k] = a->wave.options.free_surface ? flux[k] : 0;

@@ -2,12 +2,14 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 #include "worker/seismic/acoustic.h"
+#include "worker/seismic/opencl.h"
 #include "worker/seismic/wave.h"
 
 static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics};
@@ -151,7 +153,9 @@ size_t wave_memory(const struct wave_physics *physics, const struct grid *grid,
                    const struct wave_options *options)
 {
     struct wave_options filled = options_fill(options);
-    return physics->memory(grid, &filled);
+    const struct wave_physics *there =
+        options->device ? opencl_physics(physics, NULL) : physics;
+    return (there ? there : physics)->memory(grid, &filled);
 }
 
 struct wave *wave_create(const struct wave_physics *physics, const struct wave_medium *medium,
@@ -177,6 +181,8 @@ struct wave *wave_create(const struct wave_physics *physics, const struct wave_m
             filled.dt, limit, filled.order);
         return NULL;
     }
+    if (filled.device && !(physics = opencl_physics(physics, ret_error)))
+        return NULL;
     struct wave *wave = physics->create(medium, &filled, ret_error);
     if (wave)
         wave->physics = physics;
@@ -217,4 +223,40 @@ void wave_field_get(const struct wave *wave, wave_real *ret_field)
 double wave_energy(const struct wave *wave)
 {
     return wave->physics->energy(wave);
+}
+
+int wave_check(const struct wave *wave, struct error *ret_error)
+{
+    return wave->physics->check ? wave->physics->check(wave, ret_error) : 0;
+}
+
+void *wave_room_create(const struct wave *wave, size_t count, size_t bytes)
+{
+    if (wave->physics->room_create)
+        return wave->physics->room_create(wave, count, bytes);
+    return bytes && count > SIZE_MAX / 2 / bytes ? NULL : calloc(count * bytes + 1, 1);
+}
+
+void wave_room_destroy(const struct wave *wave, void *room)
+{
+    if (wave->physics->room_destroy)
+        wave->physics->room_destroy(room);
+    else
+        free(room);
+}
+
+void wave_room_read(const struct wave *wave, const void *room, void *ret_bytes, size_t size)
+{
+    if (wave->physics->room_read)
+        wave->physics->room_read(room, ret_bytes, size);
+    else
+        memcpy(ret_bytes, room, size);
+}
+
+void wave_room_write(const struct wave *wave, void *room, const void *bytes, size_t size)
+{
+    if (wave->physics->room_write)
+        wave->physics->room_write(room, bytes, size);
+    else
+        memcpy(room, bytes, size);
 }

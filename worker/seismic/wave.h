@@ -97,6 +97,8 @@ struct wave_options {
         frequency;  /* Hz, the source's peak frequency, which tunes the layers; 0: 0.02 / dt */
     int threads;    /* at least 1; 0 is what OpenMP would take */
     int time_block; /* steps that one pass over memory may take: 1 is plain, 0 chooses */
+    /* What computes (opencl.h), borrowed; NULL: this machine's processors. */
+    struct opencl_device *device;
 };
 
 /* One simulation. The fields are for reading. */
@@ -199,6 +201,12 @@ struct wave_physics {
     void (*field)(const struct wave *wave, wave_real *ret_field);
     double (*energy)(const struct wave *wave);
     size_t (*memory)(const struct grid *grid, const struct wave_options *options);
+    /* NULL, all five, where waves are in the program's own memory. */
+    void *(*room_create)(const struct wave *wave, size_t count, size_t bytes);
+    void (*room_destroy)(void *room);
+    void (*room_read)(const void *room, void *ret_bytes, size_t size);
+    void (*room_write)(void *room, const void *bytes, size_t size);
+    int (*check)(const struct wave *wave, struct error *ret_error);
 };
 
 /* The physics of that name, or NULL. */
@@ -234,8 +242,22 @@ void wave_destroy(struct wave *wave);
 /* Back to rest: fields and memory variables are zero. */
 void wave_clear(struct wave *wave);
 
-/* Advance. Never fails; see wave_energy for whether the result is finite. */
+/* Advance. See wave_energy for whether the result is finite. A wave on a device may fail there: then
+ * all that the run would have written is NAN, the wave stays at that, and wave_check says why. */
 void wave_run(struct wave *wave, const struct wave_run *run);
+int wave_check(const struct wave *wave, struct error *ret_error);
+
+/*
+ * Room for COUNT items of BYTES each, near where the wave is: on its device as far as its memory goes,
+ * else in the program's. A pointer to an item may stand wherever wave_run, wave_save and wave_load of
+ * waves on the same device take memory (a row must lie within an item); then nothing travels. It must
+ * not be read or written through but by wave_room_read and wave_room_write, which copy bytes of one
+ * item. Zero at first. NULL where memory is short.
+ */
+void *wave_room_create(const struct wave *wave, size_t count, size_t bytes);
+void wave_room_destroy(const struct wave *wave, void *room);
+void wave_room_read(const struct wave *wave, const void *room, void *ret_bytes, size_t size);
+void wave_room_write(const struct wave *wave, void *room, const void *bytes, size_t size);
 
 /* The whole state to and from state_bytes of memory; a restored run goes on to the same bits. */
 void wave_save(const struct wave *wave, void *ret_state);

@@ -46,7 +46,7 @@ static void mistakes_are_all_reported(void **state)
          "\"slurm\"}, "
          "\"port\": 70000, \"worker\": {\"slots\": 0}}",
          "f.json: $.work.kind: \"swep\" is unknown; did you mean \"sweep\"? (known: \"sweep\", "
-         "\"socket\", \"external\", \"pest\")\n"
+         "\"socket\", \"external\", \"pest\", \"shots\")\n"
          "f.json: $.backend.kind: \"slurm\" is unknown; known: \"local\", \"azure\"\n"
          "f.json: $.port: expected a whole number from 0 to 65535, found 70000\n"
          "f.json: $.worker.slots: expected \"auto\" or a whole number from 1 to 4096, found 0"},

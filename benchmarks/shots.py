@@ -30,11 +30,26 @@ SURVEY = {
 }
 
 
+def seconds_of(run):
+    """From the first worker's coming to the end, when all shots are there."""
+    joined = end = None
+    run.start()
+    for event in run.events():
+        if event.get("state") == "joined" and not joined:
+            joined = event
+        if event.get("event") == "end":
+            end = event
+    run.process.wait()
+    if not joined or not end or end["status"] != "done":
+        raise RuntimeError(f"not all shots are done: {end} {run.stderr()}")
+    return end["at"] - joined["at"]
+
+
 def farm(transport, idle):
     """Seconds; the share of them in which a slot's program had nothing to do is added to `idle`."""
     with lib.Farm({"kind": "shots", "survey": "survey.json"}, transport=transport) as run:
-        run.write("survey.json", json.dumps({**SURVEY, "batch": {"shots": 1}}))
-        seconds = SHOTS / run.run(SHOTS)
+        run.write("survey.json", json.dumps(SURVEY))
+        seconds = seconds_of(run)
         results = next(run.folder.glob("runs/*/results.csv"))
         with open(results, encoding="utf-8") as file:
             busy = sum(float(row["seconds"]) for row in csv.DictReader(file))

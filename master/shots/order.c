@@ -1,16 +1,19 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "master/shots/order.h"
 
 #define UPDATES_PER_SECOND 1e9
-/* A task costs the farm some 50 us here and there; at 50 ms that is 0.1 %. */
-#define TASK_SECONDS 0.05
-/* Fewer tasks per slot than that, and the slots do not come out even. */
-#define TASKS_PER_SLOT 8
+/* A task with files costs the farm some 4 ms of computing; at half a second that is 1 %. */
+#define TASK_SECONDS 0.5
+/* A task is at most this part of a slot's share of what is left, so that they get smaller towards the end
+ * and slots come out even: guided self-scheduling (Polychronopoulos and Kuck 1987,
+ * doi:10.1109/TC.1987.5009495), somewhat finer. */
+#define TASKS_PER_SLOT 4
 
 int order_costs_init(struct order_costs *costs, size_t count)
 {
@@ -73,28 +76,33 @@ static int by_cost(const void *a, const void *b)
     return left->shot < right->shot ? -1 : left->shot > right->shot;
 }
 
-/* Shots may share a task as long as it is no longer than this. */
-static double seconds_together(const struct order_wish *wish, double all_seconds)
+/* Shots may share a task as long as it is no longer than this, when so much is left. */
+static double seconds_together(const struct order_wish *wish, double left_seconds)
 {
     if (wish->together)
         return INFINITY;
     if (!wish->slots)
         return 0;
-    double fair = all_seconds / (double)(wish->slots * TASKS_PER_SLOT);
+    double fair = left_seconds / (double)(wish->slots * TASKS_PER_SLOT);
     return fair < TASK_SECONDS ? fair : TASK_SECONDS;
 }
 
+static bool has_room(const struct order_wish *wish, size_t shots)
+{
+    return (!wish->together || shots < wish->together) && (!wish->most || shots < wish->most);
+}
+
 static size_t fill(const struct item *items, size_t count, const struct order_wish *wish,
-                   double limit, size_t *sizes)
+                   double left_seconds, size_t *sizes)
 {
     size_t tasks = 0;
     for (size_t i = 0; i < count; tasks++) {
-        double seconds = items[i].cost;
+        double seconds = items[i].cost, limit = seconds_together(wish, left_seconds);
         size_t first = i++;
-        while (i < count && (!wish->together || i - first < wish->together) &&
-               (!wish->most || i - first < wish->most) && seconds + items[i].cost <= limit)
+        while (i < count && has_room(wish, i - first) && seconds + items[i].cost <= limit)
             seconds += items[i++].cost;
         sizes[tasks] = i - first;
+        left_seconds -= seconds;
     }
     return tasks;
 }
@@ -117,7 +125,7 @@ size_t order_make(const struct order_costs *costs, const size_t *shots, size_t c
         all_seconds += items[i].cost;
     }
     qsort(items, count, sizeof(*items), by_cost);
-    size_t tasks = fill(items, count, wish, seconds_together(wish, all_seconds), sizes);
+    size_t tasks = fill(items, count, wish, all_seconds, sizes);
     for (size_t i = 0; i < count; i++)
         order[i] = items[i].shot;
     free(items);

@@ -109,6 +109,25 @@ size_t *roll_holders(const struct roll *roll, bool need_arrays)
     return holders;
 }
 
+static bool has_shot(const struct roll_task *task, size_t shot)
+{
+    for (size_t i = 0; i < task->shot_count; i++)
+        if (task->shots[i] == shot)
+            return true;
+    return false;
+}
+
+bool roll_wants_again(const struct roll *roll, size_t shot, bool encoded)
+{
+    for (size_t t = roll->task_count; t > roll_wave(roll)->first; t--) {
+        const struct roll_task *task = &roll->tasks[t - 1];
+        if (has_shot(task, shot))
+            return task->status == RESULT_OK ||
+                   (task->status != RESULT_CANCELLED && task->shot_count > 1 && !encoded);
+    }
+    return false;
+}
+
 /* ---- results ---- */
 
 static char *text_copy(const void *text, size_t size)

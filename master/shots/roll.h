@@ -108,6 +108,11 @@ uint64_t roll_sequence(const struct roll *roll);
  * if none has. Caller frees. NULL without memory. */
 size_t *roll_holders(const struct roll *roll, bool need_arrays);
 
+/* Whether a shot of the present wave that no task has (roll_holders) is to be farmed again, by itself: it
+ * was computed and its arrays are lost, or the last task that had it failed with others in it, and it
+ * is not known whose fault that was (not of shots `encoded` as one, which stay together). */
+bool roll_wants_again(const struct roll *roll, size_t shot, bool encoded);
+
 /* The notes. Each is printed into `note`; -1 without memory. `files` of the wave are copied. */
 int roll_note_wave(const struct roll_wave *wave, struct buf *note);
 /* `sizes` are the shots of each task, which follow each other in `shots`. */

@@ -77,23 +77,12 @@ static int sums_compare(struct driver *driver, const struct sums *sums, struct e
     return 0;
 }
 
-/* Whether this shot was computed once, so that its arrays are lost. */
-static bool was_computed(const struct roll *roll, size_t shot)
-{
-    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
-        const struct roll_task *task = &roll->tasks[t];
-        for (size_t i = 0; task->status == RESULT_OK && i < task->shot_count; i++)
-            if (task->shots[i] == shot)
-                return true;
-    }
-    return false;
-}
-
-static bool has_lost(const struct driver *driver, const size_t *holders)
+static bool has_missing(const struct driver *driver, const size_t *holders)
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
+    bool encoded = driver->survey.batch.encoded > 1;
     for (size_t i = 0; i < wave->shot_count; i++)
-        if (holders[i] == SIZE_MAX && was_computed(&driver->roll, wave->shots[i]))
+        if (holders[i] == SIZE_MAX && roll_wants_again(&driver->roll, wave->shots[i], encoded))
             return true;
     return false;
 }
@@ -424,7 +413,7 @@ static int digest_make(struct driver *driver, struct error *ret_error)
         rc = sums_compare(driver, &sums, ret_error);
     if (rc == 0 && !(holders = roll_holders(&driver->roll, summed)))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots");
-    if (rc == 0 && summed && has_lost(driver, holders))
+    if (rc == 0 && has_missing(driver, holders))
         driver->digest.verdict = SHOTS_MISSING;
     else if (rc == 0)
         rc = driver->operation == SURVEY_FWI

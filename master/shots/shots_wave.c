@@ -82,7 +82,7 @@ static int encoded_note(struct driver *driver, const size_t *shots, size_t count
 static int ordered_note(struct driver *driver, const size_t *shots, size_t count,
                         uint32_t slots)
 {
-    const struct order_wish wish = {.together = driver->survey.batch.shots,
+    const struct order_wish wish = {.together = driver->rounds ? 1 : driver->survey.batch.shots,
                                     .most = driver->extract ? SHOT_FILES_MAX / 2 : 0,
                                     .slots = slots};
     size_t *order, *sizes;
@@ -170,18 +170,18 @@ static bool collect_begin(struct driver *driver)
     return rc == 0;
 }
 
-/* Shots whose arrays are gone with those who held them: another round. */
+/* Shots whose arrays are gone with those who held them, or that failed together: another round. */
 static bool missing_begin(struct driver *driver, uint32_t slots)
 {
     const struct roll *roll = &driver->roll;
     const struct roll_wave *wave = roll_wave(roll);
-    size_t *holders = roll_holders(roll, true);
-    size_t *computed = roll_holders(roll, false), *shots = NULL, count = 0;
+    bool encoded = driver->survey.batch.encoded > 1;
+    size_t *holders = roll_holders(roll, shots_sums(driver)), count = 0;
+    size_t *shots = calloc(wave->shot_count + 1, sizeof(*shots));
     struct error error;
-    if (holders && computed && (shots = calloc(wave->shot_count + 1, sizeof(*shots))))
-        for (size_t i = 0; i < wave->shot_count; i++)
-            if (holders[i] == SIZE_MAX && computed[i] != SIZE_MAX)
-                shots[count++] = wave->shots[i];
+    for (size_t i = 0; holders && shots && i < wave->shot_count; i++)
+        if (holders[i] == SIZE_MAX && roll_wants_again(roll, wave->shots[i], encoded))
+            shots[count++] = wave->shots[i];
     bool begun = false;
     if (++driver->rounds > ROUNDS_MAX) {
         error_set(
@@ -191,12 +191,11 @@ static bool missing_begin(struct driver *driver, uint32_t slots)
             count, ROUNDS_MAX);
         shots_fail(driver, &error);
     } else if (count) {
-        shots_say(driver, "%zu %s gone with %s worker: once more", count,
-                  count == 1 ? "shot is" : "shots are", count == 1 ? "its" : "their");
+        shots_say(driver, "%zu %s lost with %s worker, or failed with others: once more", count,
+                  count == 1 ? "shot was" : "shots were", count == 1 ? "its" : "their");
         begun = round_begin(driver, shots, count, slots_planned(driver, slots));
     }
     free(holders);
-    free(computed);
     free(shots);
     return begun;
 }

@@ -176,6 +176,16 @@ def one_bad_shot_does_not_end_the_run(case):
 
 
 @test
+def shots_that_share_a_task_with_a_bad_one_are_good(case):
+    farm, _ = lay(case, "gradient", shots=8, env={"SHOT_BAD": "5"}, batch={"shots": 4})
+    farm.run(expect=1)
+    # The program rounds the sum of a task to floats: of values up to 1000, several times.
+    wanted = expected(set(range(8)) - {5})
+    assert all(abs(a - b) < 1e-3 for a, b in zip(floats(case, "survey.gradient.bin"), wanted))
+    assert [shot["shot"] for shot in shot_list(case)["left_out"]] == ["6"]
+
+
+@test
 def with_a_skip_ratio_the_last_shots_are_not_waited_for(case):
     hold = case.write("hold", str(SHOTS - 2) + "\n")
     farm, _ = lay(case, "gradient", env={"SHOT_HOLD": hold}, work={"skip_ratio": 0.05})

@@ -210,6 +210,28 @@ static void a_replay_comes_to_the_same(void **state)
     roll_fini(&replayed);
 }
 
+static void shots_that_failed_together_are_tried_alone(void **state)
+{
+    (void)state;
+    struct roll roll;
+    roll_init(&roll, SHOTS);
+    take_well(&roll, wave_note);
+    take_well(&roll, "{\"tasks\":[[0,1],[2],[3]]}");
+    end(&roll, 1, NULL, 0);
+    end(&roll, 2, NULL, 0);
+    end(&roll, 3, ONE, 1);
+    assert_true(roll_wants_again(&roll, 0, false));
+    assert_false(roll_wants_again(&roll, 0, true));
+    assert_false(roll_wants_again(&roll, 2, false)); /* it was alone */
+    assert_true(roll_wants_again(&roll, 3, false));  /* where its arrays are lost */
+    assert_false(roll_wants_again(&roll, 5, false)); /* in no task yet */
+    take_well(&roll, "{\"tasks\":[[0],[1]]}");
+    end(&roll, 4, NULL, 0);
+    end(&roll, 5, ONE, 1);
+    assert_false(roll_wants_again(&roll, 0, false));
+    roll_fini(&roll);
+}
+
 static void a_result_that_cannot_be_read_is_a_failure(void **state)
 {
     (void)state;
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_result_that_cannot_be_read_is_a_failure),
         cmocka_unit_test(a_wave_reads_back_as_it_was_printed),
         cmocka_unit_test(sums_are_collected_from_whom_they_are_held),
+        cmocka_unit_test(shots_that_failed_together_are_tried_alone),
         cmocka_unit_test(a_replay_comes_to_the_same),
         cmocka_unit_test(the_end_is_noted),
     };

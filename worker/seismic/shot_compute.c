@@ -15,6 +15,7 @@
 #include "worker/seismic/peak.h"
 #include "worker/seismic/scene.h"
 #include "worker/seismic/shot_compute.h"
+#include "worker/seismic/vault.h"
 
 #define EXTRA_MAX   (4 << 20)
 #define OUTPUTS_MAX (64 << 20)
@@ -411,6 +412,8 @@ int shot_compute(const struct survey *survey, const struct shot_request *request
                                   .max_hz = request->max_hz};
     buf_init(&answer.extra, EXTRA_MAX);
     buf_init(&answer.outputs, OUTPUTS_MAX);
+    if (!makes_arrays(request->operation))
+        vault_forget();
     peak_reset();
     int rc = begin_sums(&task, ret_error);
     if (rc == 0)

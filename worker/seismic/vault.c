@@ -6,13 +6,15 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "worker/seismic/vault.h"
 
-#define BLOCK     64 /* values that share a scale: a wavefield changes little over so many points */
-#define ALIGNMENT 64
-#define FULL      32767.0f
+#define BLOCK 64 /* values that share a scale: a wavefield changes little over so many points */
+#define ALIGNMENT                                                                              \
+    ((size_t)2 << 20) /* a huge page: gigabytes of small ones take long to fault in */
+#define FULL 32767.0f
 
 struct block {
     float scale; /* of the largest magnitude in it */
@@ -88,6 +90,46 @@ static int open_file(struct vault *vault, struct error *ret_error)
     return 0;
 }
 
+/*
+ * The last vault's memory is kept for the next one: the system takes longer to hand out fresh pages
+ * than a run takes to fill them (measured: a gradient of 10 forward runs with them, 3.3 without). One
+ * shot at a time is computed in a process.
+ */
+static struct {
+    unsigned char *memory;
+    size_t bytes;
+} spare;
+
+void vault_forget(void)
+{
+    free(spare.memory);
+    spare.memory = NULL;
+    spare.bytes = 0;
+}
+
+static void take_memory(struct vault *vault, size_t bytes)
+{
+    if (spare.memory && spare.bytes >= bytes && spare.bytes / 2 <= bytes) {
+        vault->memory = spare.memory;
+        vault->memory_bytes = spare.bytes;
+        spare.memory = NULL;
+        return;
+    }
+    vault_forget();
+    /* Not touched here: pages go to the threads that first write them. */
+    vault->memory = aligned_alloc(ALIGNMENT, bytes);
+    vault->memory_bytes = bytes;
+    if (vault->memory)
+        madvise(vault->memory, bytes, MADV_HUGEPAGE); /* a wish; without it things are slower */
+}
+
+static void give_memory(struct vault *vault)
+{
+    vault_forget();
+    spare.memory = vault->memory;
+    spare.bytes = vault->memory_bytes;
+}
+
 int vault_open(struct vault *vault, const struct vault_options *options,
                struct error *ret_error)
 {
@@ -96,8 +138,7 @@ int vault_open(struct vault *vault, const struct vault_options *options,
     uint64_t held = options->memory_bytes / (vault->item_bytes ? vault->item_bytes : 1);
     vault->held = held < options->count ? (size_t)held : options->count;
     size_t bytes = (vault->held * vault->item_bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-    /* Not touched here: pages go to the threads that first write them. */
-    vault->memory = aligned_alloc(ALIGNMENT, bytes);
+    take_memory(vault, bytes);
     if (!vault->memory) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for %.3g GB of wavefields",
                   (double)bytes * 1e-9);
@@ -115,7 +156,8 @@ void vault_close(struct vault *vault)
 {
     if (vault->memory && vault->fd >= 0)
         close(vault->fd);
-    free(vault->memory);
+    if (vault->memory)
+        give_memory(vault);
     free(vault->packed);
     *vault = (struct vault){.fd = -1};
 }

@@ -29,6 +29,7 @@ struct vault {
     size_t item_bytes; /* as stored */
     size_t held;       /* items in memory */
     unsigned char *memory;
+    size_t memory_bytes;   /* allocated, which may be more than is used */
     unsigned char *packed; /* one item on its way to or from the disk */
     int fd;                /* -1: no item goes to disk */
 };
@@ -37,6 +38,10 @@ struct vault {
 int vault_open(struct vault *vault, const struct vault_options *options,
                struct error *ret_error);
 void vault_close(struct vault *vault); /* a zeroed one is allowed */
+
+/* vault_close keeps the memory for the next vault of about its size (not thread-safe: one vault at a
+ * time is opened or closed in a process). Give it back. */
+void vault_forget(void);
 
 /* Bytes that an item takes. */
 uint64_t vault_item_bytes(size_t values, bool pack);

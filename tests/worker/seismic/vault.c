@@ -31,7 +31,7 @@ static void round_trip(size_t held, bool pack, double tolerance)
                                           .memory_bytes = held * vault_item_bytes(VALUES, pack),
                                           .dir = "/tmp",
                                           .pack = pack,
-                                          .threads = 1};
+                                          .threads = 2};
     struct vault vault;
     struct error error;
     assert_int_equal(vault_open(&vault, &options, &error), 0);

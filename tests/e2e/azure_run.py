@@ -222,18 +222,19 @@ def a_second_run_sends_only_what_changed(case):
 def the_bundle_brings_what_bare_nodes_lack(case):
     bundle = case.path("made.tar.gz")
     script = os.path.join(harness.SOURCE, "launch/azure/make_bundle")
-    programs = [harness.program(name) for name in ("beofarm-master", "beofarm-worker")]
+    names = ("beofarm-master", "beofarm-worker", "beofarm-shot")
+    programs = [harness.program(name) for name in names]
     said = case.run(script, bundle, *programs, expect=0).out
     assert "libraries, for nodes with glibc 2." in said, said
     twins = [case.path(name) for name in ("a.tar.gz", "b.tar.gz")]
     for twin in twins:
-        case.run(script, twin, programs[1], expect=0)
+        case.run(script, twin, programs[2], expect=0)
     assert filecmp.cmp(*twins, shallow=False), "the same programs make the same bundle"
     with tarfile.open(bundle) as archive:
         archive.extractall(case.path("node"), filter="data")
-    for name in ("beofarm-master", "beofarm-worker"):
+    for name, own in zip(names, ("libcurl", "libhwloc", "libgomp")):
         found = case.run("ldd", case.path("node", "bin", name), expect=0).out
-        for library in ("libcjson", "libcurl") + ("libhwloc",) * name.endswith("worker"):
+        for library in ("libcjson", own):
             assert re.search(rf"{library}\S* => \S*/node/bin/\.\./lib/beofarm/", found), found
         for library in (r"libc\.so", r"libmpi\.so"):
             assert not re.search(rf"{library}\S* => \S*/lib/beofarm/", found), found

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "worker/seismic/layout.h"
@@ -89,6 +90,7 @@ struct wave_points *wave_points_create(const struct wave *wave, size_t count,
                                        const size_t *first, const struct wave_weight *weights,
                                        struct error *ret_error)
 {
+    static atomic_uint_least64_t serials;
     struct layout layout;
     layout_init(&layout, &wave->grid, wave->options.order / 2, wave->options.absorb,
                 wave->options.free_surface);
@@ -96,6 +98,7 @@ struct wave_points *wave_points_create(const struct wave *wave, size_t count,
     struct wave_points *points = calloc(1, sizeof *points);
     if (!points)
         goto memory;
+    points->serial = atomic_fetch_add(&serials, 1) + 1;
     points->count = count;
     points->planes = layout.n[GRID_X];
     points->plane = calloc(points->planes + 1, sizeof *points->plane);

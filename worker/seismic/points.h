@@ -17,7 +17,8 @@ struct point_cell {
 };
 
 struct wave_points {
-    size_t count; /* places */
+    uint64_t serial; /* no two of a process have the same; never 0 */
+    size_t count;    /* places */
     size_t planes;
     size_t *plane; /* cells of ix are [plane[ix]] to below [plane[ix + 1]] in both lists */
     struct point_cell *rows;   /* sorted by ix, iy, place, iz */

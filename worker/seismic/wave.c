@@ -9,10 +9,12 @@
 #endif
 
 #include "worker/seismic/acoustic.h"
+#include "worker/seismic/anisotropic.h"
 #include "worker/seismic/opencl.h"
 #include "worker/seismic/wave.h"
 
-static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics};
+static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics,
+                                                &vti_physics, &tti_physics};
 
 const struct wave_physics *wave_physics_at(size_t i)
 {

@@ -19,6 +19,10 @@ echo installed
     "apt-get": """
 echo "apt-get $*" >>calls
 case "$*" in *install*) [ -z "$APT_FAILS" ] || exit 100; touch installed ;; esac
+case "$*" in
+*" nodejs npm") [ -z "$NODEJS_HAS_NPM" ] || exit 100; mv unpacked-npm bin/npm ;;
+*" nodejs") mv unpacked-npm bin/npm ;;
+esac
 """,
     "id": 'echo "$FAKE_UID"\n',
     "sudo": """
@@ -63,7 +67,8 @@ class Machine:
                 os.chmod(path, 0o755)
         # A PATH of chosen tools alone, so that a tool left out is really not there.
         for name in ["sh", "bash", "env", "dirname", "cat", "grep", "tail", "tee", "touch", "mkdir",
-                     "chmod", "nproc", "find", "python3", "awk", "sort", "true"]:
+                     "chmod", "nproc", "find", "python3", "awk", "sort", "true", "cmp", "cp", "mv",
+                     "rm", "timeout"]:
             os.symlink(shutil.which(name), os.path.join(self.bin, name))
 
     def __enter__(self):
@@ -191,6 +196,67 @@ def a_suite_without_results_counts_as_failed():
         assert done.stdout.splitlines()[-1] == "0 passed, 1 failed, 0 skipped", done
 
 
+NPM = """#!/bin/sh
+echo "npm $*" >>../calls
+mkdir node_modules
+[ -z "$NPM_FAILS" ] || { echo 'npm error: no way there'; exit 1; }
+"""
+
+
+def machine_with_npm_packages(place):
+    """One whose npm is at this place in its tree: bin/npm, or unpacked-npm, which apt-get installs."""
+    machine = Machine()
+    os.makedirs(os.path.join(machine.root, "tests/npm"))
+    shutil.copy(os.path.join(SOURCE, "tests/npm/package.json"),
+                os.path.join(machine.root, "tests/npm"))
+    with open(os.path.join(machine.root, place), "w", encoding="utf-8") as file:
+        file.write(NPM)
+    os.chmod(os.path.join(machine.root, place), 0o755)
+    return machine
+
+
+def npm_calls(machine):
+    return [call for call in machine.calls() if call.startswith("npm") or "nodejs" in call]
+
+
+def npm_packages_are_installed_once_and_without_a_lock_file():
+    with machine_with_npm_packages("bin/npm") as machine:
+        for _ in range(2):
+            machine.run("test", BEOFARM_NPM="install")
+        calls = npm_calls(machine)
+        assert len(calls) == 1 and "--no-package-lock" in calls[0], calls
+
+
+def npm_comes_with_its_package_or_with_nodejs():
+    for has_npm, wanted in [("", [" nodejs npm"]), ("1", [" nodejs npm"] * 2 + [" nodejs"])]:
+        with machine_with_npm_packages("unpacked-npm") as machine:
+            machine.run("test", BEOFARM_NPM="install", NODEJS_HAS_NPM=has_npm)
+            calls = npm_calls(machine)
+            assert calls[-1].startswith("npm install"), calls
+            assert len(calls) == len(wanted) + 1, calls
+            assert all(c.endswith(w) for c, w in zip(calls, wanted)), calls
+
+
+def without_npm_it_says_so_and_tests_the_rest():
+    with machine_with_npm_packages("unpacked-npm") as machine:
+        done = machine.run("test")
+        assert "npm is not there" in done.stdout and not npm_calls(machine), done
+        done = machine.run("test", BEOFARM_NPM="install", APT_FAILS="1")
+        assert "npm is not there" in done.stdout, done
+        calls = [call.split()[0] for call in machine.calls()]
+        assert calls[-1] == "make" and "npm" not in calls, calls
+        assert "npm" not in machine.run("test", "--no-install").stdout
+
+
+def npm_packages_that_do_not_come_leave_nothing_half_installed():
+    with machine_with_npm_packages("bin/npm") as machine:
+        done = machine.run("test", NPM_FAILS="1")
+        assert "no way there" in done.stdout and "will be skipped" in done.stdout, done
+        assert os.listdir(os.path.join(machine.root, "build-npm")) == ["npm.log"]
+        machine.run("test")
+        assert len(npm_calls(machine)) == 2, machine.calls()
+
+
 TESTS = [
     wrong_usage_is_code_2,
     without_root_or_sudo_it_prints_the_list_and_stops,
@@ -204,6 +270,10 @@ TESTS = [
     a_build_that_fails_shows_the_end_of_its_log,
     a_suite_that_does_not_build_counts_as_failed,
     a_suite_without_results_counts_as_failed,
+    npm_packages_are_installed_once_and_without_a_lock_file,
+    npm_comes_with_its_package_or_with_nodejs,
+    without_npm_it_says_so_and_tests_the_rest,
+    npm_packages_that_do_not_come_leave_nothing_half_installed,
 ]
 
 

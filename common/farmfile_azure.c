@@ -95,3 +95,38 @@ void farmfile_check_azure(struct farmfile_rules *rules, const cJSON *backend)
     check_image(rules, json_member(pool, "image"));
     check_start(rules, json_member(pool, "start"));
 }
+
+/* With inter-node communication a pool has at most so many nodes. */
+#define TALKING_NODES_MAX 100
+
+void farmfile_check_azure_nodes(struct farmfile_rules *rules, const cJSON *backend,
+                                double nodes)
+{
+    const cJSON *pool = json_member(backend, "pool"),
+                *workers = json_member(backend, "workers");
+    double wanted = nodes * (workers ? workers->valuedouble : 1) + 1;
+    char sentence[200];
+    if (nodes < 2)
+        return;
+    if (wanted > TALKING_NODES_MAX) {
+        snprintf(
+            sentence, sizeof sentence,
+            "%g workers of %g nodes and the master are %g nodes, but a pool whose nodes talk "
+            "to each other has %d at most",
+            workers ? workers->valuedouble : 1, nodes, wanted, TALKING_NODES_MAX);
+        farmfile_note(rules, "$.work.nodes", sentence);
+    }
+    if (cJSON_IsFalse(json_member(pool, "inter_node")))
+        farmfile_note(rules, "$.backend.pool.inter_node",
+                      "tasks of several nodes (work.nodes) need it");
+    if (json_member(pool, "min"))
+        farmfile_note(
+            rules, "$.backend.pool.min",
+            "does not go with tasks of several nodes (work.nodes): Batch counts such a "
+            "task as one");
+    if (text_is(json_member(json_member(pool, "start"), "kind"), "container"))
+        farmfile_note(
+            rules, "$.backend.pool.start.kind",
+            "\"container\" does not go with tasks of several nodes (work.nodes): what "
+            "these start on the others would end with a container");
+}

@@ -29,4 +29,8 @@ void farmfile_note(struct farmfile_rules *rules, const char *path, const char *s
 /* The rules of an "azure" backend. */
 void farmfile_check_azure(struct farmfile_rules *rules, const cJSON *backend);
 
+/* The rules for tasks of several nodes there. */
+void farmfile_check_azure_nodes(struct farmfile_rules *rules, const cJSON *backend,
+                                double nodes);
+
 #endif

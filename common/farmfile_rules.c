@@ -81,6 +81,27 @@ static void check_sweep(struct farmfile_rules *rules, const cJSON *work)
         check_value(rules, value, persistent, index++);
 }
 
+/* A task of several nodes has a worker to itself, and a process of its own. */
+static void check_nodes(struct farmfile_rules *rules, const cJSON *root, const cJSON *work)
+{
+    const cJSON *nodes = json_member(work, "nodes"), *ranks = json_member(work, "ranks");
+    const cJSON *runner = json_member(work, "runner"), *backend = json_member(root, "backend");
+    const cJSON *slots = json_member(json_member(root, "worker"), "slots");
+    if (ranks && !nodes)
+        farmfile_note(rules, "$.work.ranks", "needs \"nodes\", over which ranks are spread");
+    if (!nodes)
+        return;
+    if (ranks && ranks->valuedouble < nodes->valuedouble)
+        farmfile_note(rules, "$.work.ranks", "is less than \"nodes\": some would have none");
+    if (runner && strcmp(runner->valuestring, "persistent") == 0)
+        farmfile_note(rules, "$.work.nodes", "is for \"runner\": \"process\"");
+    if (cJSON_IsNumber(slots) && slots->valuedouble != 1)
+        farmfile_note(rules, "$.worker.slots",
+                      "is 1 where tasks have nodes of their own (work.nodes)");
+    if (is_kind(backend, "azure"))
+        farmfile_check_azure_nodes(rules, backend, nodes->valuedouble);
+}
+
 /* Whether a key says more than what was filled in where it was left out: false, 0, the usual runner,
  * and nothing but these in arrays and objects. */
 static bool says_something(const cJSON *item)
@@ -149,12 +170,14 @@ size_t farmfile_check_rules(const cJSON *root,
 {
     struct farmfile_rules rules = {.report = report, .context = context};
     const cJSON *work = json_member(root, "work");
-    if (is_kind(work, "sweep"))
+    if (is_kind(work, "sweep")) {
         check_sweep(&rules, work);
-    else if (is_kind(work, "socket"))
+        check_nodes(&rules, root, work);
+    } else if (is_kind(work, "socket")) {
         check_socket(&rules, work);
-    else if (is_kind(work, "external"))
+    } else if (is_kind(work, "external")) {
         check_external(&rules, root, work);
+    }
     if (is_kind(json_member(root, "backend"), "azure"))
         farmfile_check_azure(&rules, json_member(root, "backend"));
     return rules.count;

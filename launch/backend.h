@@ -54,6 +54,8 @@ struct backend_task {
     size_t variables_count;
     const struct backend_file *files;
     size_t files_count;
+    int nodes; /* that it has; 0 or 1: the one on which its program runs. Of a worker: on the others
+                  `beofarm-worker --mate` is started where they are machines of their own */
 };
 
 #define BACKEND_TASK_ID_MAX 64
@@ -114,7 +116,7 @@ struct backend_ops {
     int (*program_find)(struct backend *backend, const char *program, struct buf *ret_path,
                         struct error *ret_error);
 
-    /* Ask whether a farm of so many workers could be had, and say what it would need and cost: may
+    /* Ask whether a farm of so many workers' nodes could be had, and say what it would need and cost: may
      * ask a service, and rents nothing. -1: it cannot be had. NULL: nothing to ask. */
     int (*check)(struct backend *backend, int workers, const struct backend_listener *listener,
                  struct error *ret_error);

@@ -133,7 +133,8 @@ static int backend_check(const struct preparation *preparation, struct findings 
     struct backend *backend = backend_open(&context, ret_error);
     int rc = backend ? 0 : -1;
     if (rc == 0 && backend->ops->check)
-        rc = backend->ops->check(backend, request->workers, &listener, ret_error);
+        rc = backend->ops->check(backend, request->workers * request->nodes, &listener,
+                                 ret_error);
     backend_close(backend);
     if (rc != 0 && ret_error->code != ERROR_CONFIG && ret_error->code != ERROR_BACKEND) {
         char text[ERROR_TEXT_MAX + 32];

@@ -209,7 +209,8 @@ static int run_new(const char *farm_file, const struct run_options *given,
         code = (backend = backend_for(&rundir, &preparation.request, ret_error)) ? 0 : -1;
     if (code == 0) {
         beginning_show(&preparation, &rundir, screen);
-        code = rent_check(backend, preparation.request.workers, screen, ret_error);
+        code = rent_check(backend, preparation.request.workers * preparation.request.nodes,
+                          screen, ret_error);
     }
     if (code == 0) {
         code = prepare_lay(&preparation, &rundir, backend, NULL, screen, ret_error);

@@ -69,6 +69,7 @@ static cJSON *run_describe(const struct preparation *preparation, struct backend
         .name = request->farm.name,
         .secret = "****",
         .machine_workers = backend->ops->one_machine ? request->workers : 0,
+        .worker_nodes = backend->ops->one_machine ? 1 : request->nodes,
         .network = network ? network : backend->ops->network(backend),
         .log = getenv("BEOFARM_LOG") ? getenv("BEOFARM_LOG") : "info",
         .store_uri = backend->ops->store_uri(backend),
@@ -78,7 +79,7 @@ static cJSON *run_describe(const struct preparation *preparation, struct backend
     cJSON_AddStringToObject(root, "farm", farm.name);
     cJSON_AddStringToObject(root, "run_dir", run_dir);
     cJSON_AddStringToObject(root, "backend", backend->ops->kind);
-    cJSON_AddNumberToObject(root, "nodes", request->workers + 1);
+    cJSON_AddNumberToObject(root, "nodes", request->workers * farm.worker_nodes + 1);
     cJSON_AddNumberToObject(root, "tasks", (double)prepare_tasks(preparation));
     cJSON *tasks = cJSON_AddArrayToObject(root, "submissions");
     submission_make_master(&submission, &farm, request->farm.port, 1);
@@ -194,7 +195,7 @@ int dry_run_print(const struct preparation *preparation, const char *run_dir, bo
     if (!backend)
         return -1;
     cJSON *root = run_describe(preparation, backend, context.run_dir);
-    rent_describe(root, backend, preparation->request.workers);
+    rent_describe(root, backend, preparation->request.workers * preparation->request.nodes);
     char *text = json ? cJSON_PrintUnformatted(root) : NULL;
     if (text)
         puts(text);

@@ -88,7 +88,7 @@ static int socket_set(cJSON *root, const char *socket, struct error *ret_error)
 
 static int farm_parse(cJSON *root, struct request *request, struct error *ret_error)
 {
-    int64_t workers;
+    int64_t workers, nodes;
     char *text = cJSON_PrintUnformatted(root);
     if (!text)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm file");
@@ -96,9 +96,12 @@ static int farm_parse(cJSON *root, struct request *request, struct error *ret_er
     free(text);
     if (rc != 0)
         return rc;
-    if (json_get_integer(request->farm.backend, "$.backend", "workers", 1, &workers, ret_error))
+    if (json_get_integer(request->farm.backend, "$.backend", "workers", 1, &workers,
+                         ret_error) ||
+        json_get_integer(request->farm.work, "$.work", "nodes", 1, &nodes, ret_error))
         return -1;
     request->workers = (int)workers;
+    request->nodes = (int)nodes;
     request->text = cJSON_Print(request->farm.root);
     return request->text ? 0
                          : error_set(ret_error, ERROR_SYSTEM, "no memory for the farm file");

@@ -27,6 +27,7 @@ struct request {
     struct farmfile farm; /* overridden, checked, defaults filled in */
     char *text;           /* farm.root as JSON: farm.json as run */
     int workers;          /* $.backend.workers */
+    int nodes;            /* of each worker: $.work.nodes, or 1 */
 };
 
 /* The file that an argument means: with .pst behind it where there is such a file, and none of the

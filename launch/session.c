@@ -104,6 +104,7 @@ static int session_init(struct session *session, struct session_context *context
         .name = request->farm.name,
         .secret = session->secret,
         .machine_workers = backend->ops->one_machine ? request->workers : 0,
+        .worker_nodes = backend->ops->one_machine ? 1 : request->nodes,
         .network =
             request->farm.network ? request->farm.network : backend->ops->network(backend),
         .log = log && *log ? log : "info",
@@ -362,7 +363,8 @@ static int workers_submit(struct session *session, struct error *ret_error)
     if (!session->attached && session->old_port != session->master.port &&
         old_workers_kill(session, ret_error) != 0)
         return -1;
-    if (backend->ops->pool_resize(backend, request->workers + 1, ret_error) != 0)
+    if (backend->ops->pool_resize(backend, request->workers * session->farm.worker_nodes + 1,
+                                  ret_error) != 0)
         return -1;
     struct crew_context crew = {.backend = backend,
                                 .farm = &session->farm,

@@ -53,6 +53,7 @@ void submission_make_worker(struct submission *submission, const struct submissi
                             const struct submission_master *master, int number, int generation)
 {
     submission_begin(submission, farm, "beofarm-worker", number, generation, master->port);
+    submission->task.nodes = farm->worker_nodes;
     variable_add(submission, "BEOFARM_MASTER", master->host);
     variable_add(submission, "BEOFARM_MASTER_ADDR", master->address);
     /* The name that BeoPEST scripts on Batch use; external work reads it. */

@@ -16,6 +16,7 @@ struct submission_farm {
     const char *farm_json;  /* path on this machine */
     const char *files_json; /* path on this machine */
     int machine_workers;    /* so many workers divide one machine; 0: each has its own */
+    int worker_nodes;       /* each has so many nodes; 0: one */
 };
 
 /* Where workers find the master. All borrowed. */

@@ -99,3 +99,51 @@ int inside_open_file(int dir_fd, const char *path, struct stat *ret_stat)
     errno = saved;
     return fd;
 }
+
+/* Close what open_parent gave; errno stays. */
+static void close_parent(int dir_fd, int parent)
+{
+    int saved = errno;
+    if (parent != dir_fd)
+        close(parent);
+    errno = saved;
+}
+
+int inside_stat(int dir_fd, const char *path, struct stat *ret_stat)
+{
+    const char *name;
+    int parent = open_parent(dir_fd, path, &name);
+    if (parent < 0)
+        return -1;
+    int rc = fstatat(parent, name, ret_stat, AT_SYMLINK_NOFOLLOW);
+    close_parent(dir_fd, parent);
+    return rc;
+}
+
+int inside_create_file(int dir_fd, const char *path, unsigned mode)
+{
+    const char *name;
+    int parent = open_parent(dir_fd, path, &name), fd = -1;
+    if (parent < 0)
+        return -1;
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0 && fchmod(fd, mode & 07777) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    close_parent(dir_fd, parent);
+    return fd;
+}
+
+int inside_create_link(int dir_fd, const char *path, const char *target, bool hard)
+{
+    const char *name;
+    int parent = open_parent(dir_fd, path, &name), rc = -1;
+    if (parent < 0)
+        return -1;
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        rc = hard ? linkat(AT_FDCWD, target, parent, name, 0) : symlinkat(target, parent, name);
+    close_parent(dir_fd, parent);
+    return rc;
+}

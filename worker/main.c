@@ -12,11 +12,15 @@
 #include "common/mpi_world.h"
 #include "worker/agent.h"
 #include "worker/doctor.h"
+#include "worker/mate.h"
+#include "worker/remote.h"
 #include "worker/topology.h"
 
 static const char usage[] =
     "Usage: beofarm-worker [OPTION]... [HOST[:PORT]]\n"
     "       beofarm-worker --topology [--bandwidth] [--json] [--worker JSON]\n"
+    "       beofarm-worker --mate\n"
+    "       beofarm-worker --remote SOCKET -- NODE COMMAND...\n"
     "\n"
     "Joins the master of a farm and computes its tasks in the slots of this node. HOST:PORT "
     "is\n"
@@ -36,6 +40,11 @@ static const char usage[] =
     "  --json              ... as JSON\n"
     "  --bandwidth         ... and how fast their memory is (it computes for a second)\n"
     "  --worker JSON       ... for these \"worker\" settings of a farm file\n"
+    "  --mate              stand in for a worker of several nodes on one of the others; goes "
+    "into\n"
+    "                      the background [$AZ_BATCH_HOST_LIST, $BEOFARM_FARM, "
+    "$BEOFARM_SECRET]\n"
+    "  --remote SOCKET     run a command on another node of the task that this is part of\n"
     "  --help, --version\n"
     "\n"
     "SIGTERM makes it leave in order: it finishes or hands back what it has.\n";
@@ -51,7 +60,9 @@ enum {
     OPTION_TOPOLOGY,
     OPTION_JSON,
     OPTION_BANDWIDTH,
-    OPTION_WORKER
+    OPTION_WORKER,
+    OPTION_MATE,
+    OPTION_REMOTE
 };
 
 static const struct option option_table[] = {
@@ -64,15 +75,19 @@ static const struct option option_table[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"bandwidth", no_argument, NULL, OPTION_BANDWIDTH},
     {"worker", required_argument, NULL, OPTION_WORKER},
+    {"mate", no_argument, NULL, OPTION_MATE},
+    {"remote", required_argument, NULL, OPTION_REMOTE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
 };
 
 struct arguments {
-    const char *farm, *secret_file, *network, *wait, *worker;
+    const char *farm, *secret_file, *network, *wait, *worker, *remote;
     char *master; /* HOST[:PORT], cut apart in place */
-    bool tcp, topology, json, bandwidth;
+    char **words; /* of a remote command */
+    int word_count;
+    bool tcp, topology, json, bandwidth, mate;
 };
 
 static int print_topology(const struct arguments *arguments, struct error *ret_error)
@@ -216,6 +231,33 @@ static int work(const struct arguments *arguments)
     return code;
 }
 
+/* In the background: what it says goes to mate.txt, beside the task's stdout.txt. */
+static int be_mate(void)
+{
+    struct mate_settings settings;
+    struct error error = {0};
+    char log_path[4096];
+    const char *folder = getenv("AZ_BATCH_TASK_DIR");
+    snprintf(log_path, sizeof log_path, "%s/mate.txt", folder ? folder : ".");
+    if (mate_settings_read(&settings, &error) < 0)
+        return fail(&error);
+    settings.detach = true;
+    settings.log_path = log_path;
+    int code = mate_run(&settings, &error);
+    auth_secret_wipe(&settings.secret);
+    return code ? fail(&error) : 0;
+}
+
+static int be_remote(const struct arguments *arguments)
+{
+    struct error error;
+    int code = remote_run(arguments->remote, arguments->words, arguments->word_count, &error);
+    if (code >= 0)
+        return code;
+    fprintf(stderr, "beofarm-worker: %s\n", error.text);
+    return 255; /* as ssh says it */
+}
+
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     int option;
@@ -248,9 +290,20 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
         case OPTION_WORKER:
             arguments->worker = optarg;
             break;
+        case OPTION_MATE:
+            arguments->mate = true;
+            break;
+        case OPTION_REMOTE:
+            arguments->remote = optarg;
+            break;
         default:
             return option;
         }
+    }
+    if (arguments->remote) {
+        arguments->words = argv + optind;
+        arguments->word_count = argc - optind;
+        return arguments->word_count < 2 ? '?' : 0;
     }
     arguments->master = optind < argc ? argv[optind++] : NULL;
     return optind < argc ? '?' : 0;
@@ -274,6 +327,10 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return ERROR_USAGE;
     }
+    if (arguments.mate)
+        return be_mate();
+    if (arguments.remote)
+        return be_remote(&arguments);
     if (!arguments.topology)
         return work(&arguments);
     if (print_topology(&arguments, &error) == 0)

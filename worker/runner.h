@@ -20,6 +20,7 @@
 
 struct children; /* child.h: starts processes, one per worker */
 struct loop;
+struct mates; /* mates.h: the worker's other nodes */
 struct runner;
 struct topology; /* topology.h: the node */
 struct topology_request;
@@ -50,6 +51,7 @@ struct runner_context {
     struct workplace *workplace;
     struct children *children;
     struct loop *loop;
+    struct mates *mates; /* on which tasks run, too; NULL: none */
     struct runner_owner owner;
 };
 

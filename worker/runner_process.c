@@ -1,6 +1,8 @@
 /*
  * A task goes through prepare (files; may wait for the cache), launch, and end. The steps that can
- * fail all lead to `finish`, which tells the owner once and makes the runner idle again.
+ * fail all lead to `finish`, which tells the owner once and makes the runner idle again. Where the
+ * worker has other nodes, the directory is laid there before launch, and gathered from there after the
+ * end.
  *
  * What a model prints is looked at only when it has run for WATCH_AFTER_NS: to watch a pipe, to be
  * woken for its bytes and its end, and to forget it costs more than the rest of a short task, and
@@ -26,6 +28,7 @@
 #include "worker/child.h"
 #include "worker/command.h"
 #include "worker/environment.h"
+#include "worker/mates.h"
 #include "worker/params.h"
 #include "worker/pick.h"
 #include "worker/recipe.h"
@@ -33,6 +36,7 @@
 #include "worker/stream.h"
 #include "worker/tail.h"
 #include "worker/inside.h"
+#include "worker/topology.h"
 
 #define STDOUT_TAIL    (8 << 10) /* shown where a model that fails writes nothing to stderr */
 #define WATCH_AFTER_NS (2 * CLOCK_MS_NS)
@@ -55,7 +59,9 @@ struct runner {
     struct attempt_id id;
     struct preparation *preparation;
     struct workdir *workdir;
+    bool on_mates; /* between mates_lay and mates_clear */
     struct child *child;
+    struct child_end end; /* while what mates have is gathered */
     struct stream out, err;
     struct tail out_tail, err_tail;
     int stdout_fd; /* stdout.txt, -1 */
@@ -68,6 +74,15 @@ static void timeout_passed(void *context);
 static void watch_streams(void *context);
 
 /* --- Opening --- */
+
+/* A task of several nodes has all of its worker. */
+static void process_request(const cJSON *job, const struct topology *topology,
+                            struct topology_request *request)
+{
+    (void)topology;
+    if (json_member(json_member(job, "work"), "nodes"))
+        request->slots = 1;
+}
 
 static int read_settings(struct runner *runner, struct error *ret_error)
 {
@@ -131,12 +146,20 @@ static void close_files(struct runner *runner)
     runner->stdout_fd = -1;
 }
 
+static void leave_mates(struct runner *runner)
+{
+    if (runner->on_mates)
+        mates_clear(runner->context.mates);
+    runner->on_mates = false;
+}
+
 static void process_close(struct runner *runner)
 {
     if (!runner)
         return;
     recipe_cancel(runner->preparation);
     child_abandon(runner->child);
+    leave_mates(runner);
     close_files(runner);
     loop_timer_remove(runner->timer);
     loop_timer_remove(runner->watch_timer);
@@ -165,6 +188,7 @@ static void finish(struct runner *runner, struct result *result, const struct er
 {
     struct workdir *workdir = runner->workdir;
     bool ok = result->status == RESULT_OK;
+    leave_mates(runner);
     close_files(runner);
     loop_timer_disarm(runner->timer);
     loop_timer_disarm(runner->watch_timer);
@@ -242,15 +266,17 @@ static int gather(struct runner *runner, struct error *ret_error)
     return recipe_collect(runner->recipe, runner->workdir, ret_error);
 }
 
-static void child_ended(void *context, const struct child_end *end)
+/* `lost` is why what other nodes have could not be gathered, or NULL. */
+static void conclude(struct runner *runner, const struct error *lost)
 {
-    struct runner *runner = context;
+    const struct child_end *end = &runner->end;
     struct error error = {0}, spoiled = {0};
     struct result result = {.cpu_s = end->cpu_s, .max_rss_bytes = end->max_rss_bytes};
-    runner->child = NULL;
-    stream_drain(&runner->out);
-    stream_drain(&runner->err);
     result.status = judge_end(runner, end, &error);
+    if (result.status == RESULT_OK && lost) {
+        result.status = RESULT_NO_VALUE;
+        error = *lost;
+    }
     if (result.status == RESULT_EXIT || result.status == RESULT_SIGNAL)
         result.code = end->code;
     int inputs = workdir_check_inputs(runner->workdir, &spoiled);
@@ -261,6 +287,26 @@ static void child_ended(void *context, const struct child_end *end)
     if (result.status == RESULT_OK && gather(runner, &error) < 0)
         result.status = RESULT_NO_VALUE;
     finish(runner, &result, &error);
+}
+
+static void mates_gathered(void *context, const struct error *error)
+{
+    conclude(context, error);
+}
+
+static void child_ended(void *context, const struct child_end *end)
+{
+    struct runner *runner = context;
+    struct error error;
+    runner->child = NULL;
+    runner->end = *end;
+    stream_drain(&runner->out);
+    stream_drain(&runner->err);
+    loop_timer_disarm(runner->timer);
+    if (runner->on_mates && judge_end(runner, end, &error) == RESULT_OK)
+        mates_gather(runner->context.mates, mates_gathered, runner);
+    else
+        conclude(runner, NULL);
 }
 
 static void timeout_passed(void *context)
@@ -341,12 +387,17 @@ static void close_ends(const struct ends *ends)
             close(fds[i]);
 }
 
+static void format_key(const struct runner *runner, char key[96])
+{
+    snprintf(key, 96, "%s:%llu.%u", children_key(runner->context.children),
+             (unsigned long long)runner->id.task, runner->id.attempt);
+}
+
 static int launch(struct runner *runner, const struct ends *ends, struct error *ret_error)
 {
     char key[96];
     struct children *children = runner->context.children;
-    snprintf(key, sizeof(key), "%s:%llu.%u", children_key(children),
-             (unsigned long long)runner->id.task, runner->id.attempt);
+    format_key(runner, key);
     struct child_spec spec = {
         .key = key,
         .dir_fd = workdir_fd(runner->workdir),
@@ -366,18 +417,11 @@ static int launch(struct runner *runner, const struct ends *ends, struct error *
     return runner->child ? 0 : -1;
 }
 
-static void prepared(void *context, struct workdir *workdir, const struct error *error)
+/* Everything is there. */
+static void begin(struct runner *runner)
 {
-    struct runner *runner = context;
     struct ends ends = {-1, -1, -1};
     struct error failure = {0};
-    runner->preparation = NULL;
-    runner->workdir = workdir;
-    if (!workdir) {
-        runner_unprepared(&runner->context, error);
-        finish_unstarted(runner, error);
-        return;
-    }
     /* Before it is started: a short model may have ended when we run again. */
     runner->started_ns = clock_monotonic_ns();
     runner->started_wall_ns = clock_wall_ns();
@@ -391,6 +435,46 @@ static void prepared(void *context, struct workdir *workdir, const struct error 
     }
     if (runner->timeout_s > 0)
         loop_timer_arm(runner->timer, runner->started_ns + (int64_t)(runner->timeout_s * 1e9));
+}
+
+static void mates_laid(void *context, const struct error *error)
+{
+    struct runner *runner = context;
+    if (error)
+        finish_unstarted(runner, error);
+    else
+        begin(runner);
+}
+
+static void lay_on_mates(struct runner *runner)
+{
+    char key[96];
+    struct error failure = {0};
+    format_key(runner, key);
+    char *const *environment =
+        environment_fill(runner->environment, runner->id, &runner->params, key, &failure);
+    if (!environment) {
+        finish_unstarted(runner, &failure);
+        return;
+    }
+    runner->on_mates = true;
+    mates_lay(runner->context.mates, workdir_path(runner->workdir), workdir_fd(runner->workdir),
+              environment, mates_laid, runner);
+}
+
+static void prepared(void *context, struct workdir *workdir, const struct error *error)
+{
+    struct runner *runner = context;
+    runner->preparation = NULL;
+    runner->workdir = workdir;
+    if (!workdir) {
+        runner_unprepared(&runner->context, error);
+        finish_unstarted(runner, error);
+    } else if (runner->context.mates) {
+        lay_on_mates(runner);
+    } else {
+        begin(runner);
+    }
 }
 
 static void process_start(struct runner *runner, struct attempt_id id, const void *payload,
@@ -436,6 +520,7 @@ static void process_cancel(struct runner *runner, struct attempt_id id, enum run
 
 const struct runner_ops runner_process = {
     .name = "process",
+    .request = process_request,
     .open = process_open,
     .depth = process_depth,
     .start = process_start,

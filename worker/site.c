@@ -21,11 +21,15 @@
 #include "common/log.h"
 #include "common/manifest.h"
 #include "common/store.h"
+#include "worker/mate.h"
+#include "worker/mates.h"
+#include "worker/party.h"
 #include "worker/site.h"
 #include "worker/topology.h"
 #include "worker/workdir.h"
 
 #define PLACES_MAX 10000 /* workers in one directory */
+#define MATES_NS   (600 * CLOCK_SECOND_NS)
 
 struct seat {
     struct site *site;
@@ -51,6 +55,9 @@ struct site {
     uint8_t manifest_hash[MESSAGE_HASH_SIZE];
     struct manifest *manifest;
     struct workplace *workplace;
+    struct party party;  /* of a worker whose tasks have several nodes */
+    struct mates *mates; /* NULL: there are none */
+    bool files_here, mates_here, said_ready;
     const struct runner_ops *ops;
     struct seat *seats;
     uint32_t seat_count;
@@ -90,6 +97,7 @@ static int open_runners(struct site *site, struct error *ret_error)
             .workplace = site->workplace,
             .children = site->children,
             .loop = site->loop,
+            .mates = site->mates,
             .owner = {.done = runner_done, .broken = runner_broken, .context = seat},
         };
         seat->runner = site->ops->open(&context, ret_error);
@@ -99,16 +107,97 @@ static int open_runners(struct site *site, struct error *ret_error)
     return 0;
 }
 
+static void look_whether_ready(struct site *site)
+{
+    if (!site->files_here || (site->mates && !site->mates_here) || site->said_ready)
+        return;
+    site->said_ready = true;
+    site->events.ready(site->context);
+}
+
+/* Other nodes */
+
+static void mates_here(void *context)
+{
+    struct site *site = context;
+    site->mates_here = true;
+    look_whether_ready(site);
+}
+
+static void mates_lost(void *context, const struct error *error)
+{
+    struct site *site = context;
+    if (site->said_ready)
+        site->events.broken(site->context, error);
+    else
+        fail(site, error);
+}
+
+static int open_mates(struct site *site, struct error *ret_error)
+{
+    struct auth_secret secret;
+    const char *farm, *hex = getenv("BEOFARM_SECRET");
+    char *stash = NULL;
+    if (!site->party.apart || site->party.count < 2)
+        return 0;
+    if (!hex)
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "a worker of several nodes needs BEOFARM_SECRET, so that these can join");
+    if (auth_secret_parse(hex, &secret, ret_error) < 0 ||
+        json_get_text(site->job, "$", "farm", "", &farm, ret_error) < 0)
+        return -1;
+    if (asprintf(&stash, "%s/mate", site->base) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    struct mates_settings settings = {.hosts = site->party.hosts,
+                                      .count = site->party.count,
+                                      .farm = farm,
+                                      .secret = &secret,
+                                      .folder = site->party.folder,
+                                      .stash = stash,
+                                      .patience_ns = MATES_NS,
+                                      .ready = mates_here,
+                                      .lost = mates_lost,
+                                      .context = site};
+    if (mate_port_read(&settings.port, ret_error) == 0)
+        site->mates = mates_create(site->loop, &settings, ret_error);
+    auth_secret_wipe(&secret);
+    free(stash);
+    return site->mates ? 0 : -1;
+}
+
+/* A task may have several nodes: who they are, and the way to them. */
+static int open_party(struct site *site, struct error *ret_error)
+{
+    const cJSON *work = json_member(site->job, "work");
+    double nodes, ranks;
+    if (!json_member(work, "nodes"))
+        return 0;
+    if (json_get_real(work, "$.work", "nodes", 1, &nodes, ret_error) < 0 ||
+        json_get_real(work, "$.work", "ranks", 0, &ranks, ret_error) < 0)
+        return -1;
+    if (!(nodes >= 1 && nodes <= PARTY_NODES_MAX && ranks >= 0 && ranks < 1e9))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "$.work.nodes or $.work.ranks is out of range");
+    struct party_request request = {
+        .nodes = (size_t)nodes, .ranks = (size_t)ranks, .cores = site->plan->slots[0].threads};
+    if (party_open(&site->party, &request, nodes > 1 ? getenv("AZ_BATCH_HOST_LIST") : NULL,
+                   &site->plan->slots[0], ret_error) < 0)
+        return -1;
+    return open_mates(site, ret_error);
+}
+
 /* Files */
 
 static void common_files_here(void *context, const struct error *error)
 {
     struct site *site = context;
     site->request = NULL;
+    site->files_here = !error;
     if (error)
         fail(site, error);
     else
-        site->events.ready(site->context);
+        look_whether_ready(site);
 }
 
 static int read_manifest(struct site *site, struct error *ret_error)
@@ -264,7 +353,7 @@ struct site *site_create(struct loop *loop, struct children *children, const cJS
                           .lock_fd = -1,
                           .begin = loop_timer_add(loop, begin, site)};
     if (find_runner(site, ret_error) == 0 && divide(site, ret_error) == 0 &&
-        open_places(site, ret_error) == 0 && site->begin) {
+        open_places(site, ret_error) == 0 && open_party(site, ret_error) == 0 && site->begin) {
         loop_timer_arm(site->begin, clock_monotonic_ns());
         return site;
     }
@@ -279,6 +368,8 @@ void site_destroy(struct site *site)
     for (uint32_t i = 0; site->seats && i < site->seat_count; i++)
         if (site->seats[i].runner)
             site->ops->close(site->seats[i].runner);
+    mates_destroy(site->mates);
+    party_close(&site->party);
     cache_request_cancel(site->request);
     workplace_destroy(site->workplace);
     manifest_destroy(site->manifest);

@@ -216,6 +216,10 @@ static int task_add(void *context, const struct batch_task *task)
     bool spot = size > 2 && task->node[size - 1] == 'p' &&
                 (task->node[size - 2] == '_' || task->node[size - 2] == '-');
     double hours = (double)(end_ns - task->started_ns) / CLOCK_SECOND_NS / 3600.0;
+    const cJSON *several = json_member(task->json, "multiInstanceSettings");
+    const cJSON *instances = json_member(several, "numberOfInstances");
+    if (cJSON_IsNumber(instances)) /* its other nodes are taken to be as its first */
+        hours *= instances->valuedouble;
     *(spot ? &usage->spot_h : &usage->dedicated_h) += hours;
     usage->running |= !task->ended_ns;
     return 0;

@@ -41,8 +41,10 @@ struct azure {
     char *store_uri;         /* fit to be shown */
     struct azure_image_choice image;
     struct azure_watch watch;
-    int workers;          /* wanted, as of pool_resize */
+    int workers;          /* nodes for them that are wanted, as of pool_resize */
+    bool nodes_checked;   /* the pool can run tasks of several nodes */
     int64_t asked_ns;     /* when Batch was last asked how things go */
+    int heeded;           /* interrupts before the present request */
     struct buf sas;       /* the nodes' right to the container; secret */
     int64_t sas_expiry_s; /* of it; 0: none yet */
     char *bundle;         /* its blob; "" where there is none; NULL: not sent yet */
@@ -58,7 +60,7 @@ static inline struct azure *azure_of(struct backend *backend)
     return (struct azure *)backend;
 }
 
-/* The account; NULL with a sentence if no credentials are found. */
+/* The account, for what is asked next; NULL with a sentence if no credentials are found. */
 struct account *azure_account(struct azure *azure, struct error *ret_error);
 
 /* Wait until Batch may be asked again how things go, and note that it is asked. */

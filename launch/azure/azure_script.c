@@ -39,16 +39,39 @@ int azure_script_program_put(struct buf *buf, const struct azure_start *start,
 }
 
 /* `mv -T` of a folder onto one that is not empty fails: then another task was first. */
-static void unpack_put(struct buf *buf, const char *bundle)
+static void unpack_put(struct buf *buf, const char *bundle, const char *folder)
 {
     buf_printf(buf,
                "d=\"$AZ_BATCH_NODE_SHARED_DIR/beofarm-%.16s\"; "
                "if [ ! -d \"$d\" ]; then t=\"$d.$$\"; mkdir -p \"$t\" && "
-               "tar -xzf " AZURE_BUNDLE_FILE " -C \"$t\" && "
+               "tar -xzf \"%s" AZURE_BUNDLE_FILE "\" -C \"$t\" && "
                "{ mv -T \"$t\" \"$d\" 2>/dev/null || { rm -rf \"$t\"; [ -d \"$d\" ]; }; } || "
                "{ echo \"beofarm: the bundle cannot be unpacked below "
-               "$AZ_BATCH_NODE_SHARED_DIR\" >&2; exit 4; }; fi; rm -f " AZURE_BUNDLE_FILE "; ",
-               bundle);
+               "$AZ_BATCH_NODE_SHARED_DIR\" >&2; exit 4; }; fi; rm -f \"%s" AZURE_BUNDLE_FILE
+               "\"; ",
+               bundle, folder, folder);
+}
+
+/* `script` for a shell, appended as a command line; frees it. */
+static int line_put(struct buf *buf, struct buf *script)
+{
+    buf_append_text(buf, "/bin/sh -c ");
+    const char *text = buf_text(script);
+    int rc = text && !buf_failed(script) ? batch_quote(buf, text) : -1;
+    buf_fini(script);
+    return rc;
+}
+
+static void exec_put(struct buf *script, const struct azure_start *start, const char *bundle,
+                     const char *program, const char *const *args)
+{
+    buf_append_text(script, "exec \"");
+    azure_script_program_put(script, start, bundle, program);
+    buf_append_text(script, "\"");
+    for (size_t i = 0; args && args[i]; i++) {
+        buf_append_text(script, " ");
+        batch_quote(script, args[i]);
+    }
 }
 
 int azure_script_task_put(struct buf *buf, const struct azure_start *start, const char *bundle,
@@ -57,19 +80,31 @@ int azure_script_task_put(struct buf *buf, const struct azure_start *start, cons
     struct buf script;
     buf_init(&script, 32768);
     if (*bundle)
-        unpack_put(&script, bundle);
-    buf_append_text(&script, "exec \"");
-    azure_script_program_put(&script, start, bundle, program);
-    buf_append_text(&script, "\"");
-    for (size_t i = 0; args && args[i]; i++) {
-        buf_append_text(&script, " ");
-        batch_quote(&script, args[i]);
-    }
-    buf_append_text(buf, "/bin/sh -c ");
-    const char *text = buf_text(&script);
-    int rc = text && !buf_failed(&script) ? batch_quote(buf, text) : -1;
-    buf_fini(&script);
-    return rc;
+        unpack_put(&script, bundle, "");
+    exec_put(&script, start, bundle, program, args);
+    return line_put(buf, &script);
+}
+
+int azure_script_gang_put(struct buf *buf, const struct azure_start *start, const char *bundle,
+                          const char *program, const char *const *args)
+{
+    struct buf script;
+    buf_init(&script, 32768);
+    exec_put(&script, start, bundle, program, args);
+    return line_put(buf, &script);
+}
+
+int azure_script_mate_put(struct buf *buf, const struct azure_start *start, const char *bundle)
+{
+    static const char *const args[] = {"--mate", NULL};
+    struct buf script;
+    buf_init(&script, 32768);
+    if (*bundle)
+        unpack_put(&script, bundle, "$AZ_BATCH_TASK_SHARED_DIR/");
+    buf_append_text(&script,
+                    "case \"$AZ_BATCH_IS_CURRENT_NODE_MASTER\" in [Tt]rue) exit 0;; esac; ");
+    exec_put(&script, start, bundle, "beofarm-worker", args);
+    return line_put(buf, &script);
 }
 
 /* Another package manager may hold dpkg's lock for some time after a node has started. */

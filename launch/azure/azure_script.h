@@ -22,6 +22,13 @@ int azure_script_program_put(struct buf *buf, const struct azure_start *start,
 int azure_script_task_put(struct buf *buf, const struct azure_start *start, const char *bundle,
                           const char *program, const char *const *args);
 
+/* The same for a task of several nodes: what is left to do on its own when azure_script_mate_put's
+ * command has ended on all. That one unpacks the bundle, which lies in $AZ_BATCH_TASK_SHARED_DIR, and
+ * starts a worker's mate (worker/mate.h) on each node but the first. */
+int azure_script_gang_put(struct buf *buf, const struct azure_start *start, const char *bundle,
+                          const char *program, const char *const *args);
+int azure_script_mate_put(struct buf *buf, const struct azure_start *start, const char *bundle);
+
 /* Append a start task's command line; nothing where the nodes need none. */
 int azure_script_start_put(struct buf *buf, const struct azure_start *start);
 

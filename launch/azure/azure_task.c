@@ -14,6 +14,7 @@
 #include "launch/azure/azure_script.h"
 #include "launch/azure/batch_lot.h"
 #include "launch/azure/batch_node.h"
+#include "launch/azure/batch_pool.h"
 #include "launch/azure/batch_task.h"
 #include "launch/roster.h"
 
@@ -23,11 +24,12 @@
 
 /* What a batch_task_spec points to. URLs in it are secret. */
 struct draft {
-    struct buf line, store, outputs_url;
+    struct buf line, coordination, store, outputs_url;
     struct buf urls[RESOURCES_MAX];
     struct batch_variable variables[VARIABLES_MAX];
     struct batch_resource resources[RESOURCES_MAX];
     size_t resources_count;
+    size_t own_count; /* of these; those behind them are for each node of the task */
     struct batch_output outputs[2];
     char idle[32];
     char paths[2][AZURE_NAME_MAX];
@@ -38,6 +40,7 @@ static void draft_init(struct draft *draft)
 {
     memset(draft, 0, sizeof *draft);
     buf_init(&draft->line, 65536);
+    buf_init(&draft->coordination, 65536);
     buf_init(&draft->store, URL_MAX_BYTES);
     buf_init(&draft->outputs_url, URL_MAX_BYTES);
     for (size_t i = 0; i < RESOURCES_MAX; i++)
@@ -47,6 +50,7 @@ static void draft_init(struct draft *draft)
 static void draft_fini(struct draft *draft)
 {
     buf_fini(&draft->line);
+    buf_fini(&draft->coordination);
     secret_buf_fini(&draft->store);
     secret_buf_fini(&draft->outputs_url);
     for (size_t i = 0; i < RESOURCES_MAX; i++)
@@ -80,6 +84,7 @@ static int files_send(struct azure *azure, struct draft *draft, const struct bac
             resource_add(azure, draft, name, file->path, ret_error) != 0)
             return -1;
     }
+    draft->own_count = draft->resources_count;
     if (!*azure->bundle)
         return 0;
     snprintf(name, sizeof name, AZURE_BUNDLE_PREFIX "%s", azure->bundle);
@@ -141,22 +146,61 @@ static int outputs_fill(struct azure *azure, struct draft *draft, const char *id
     return 0;
 }
 
+/* A task of several nodes is a multi-instance task. */
+static int lines_fill(struct azure *azure, struct draft *draft, const struct backend_task *task)
+{
+    const struct azure_start *start = &azure->settings.pool.start;
+    struct batch_task_spec *spec = &draft->spec;
+    if (task->nodes <= 1)
+        return azure_script_task_put(&draft->line, start, azure->bundle, task->program,
+                                     task->args);
+    if (azure_script_gang_put(&draft->line, start, azure->bundle, task->program, task->args) !=
+            0 ||
+        azure_script_mate_put(&draft->coordination, start, azure->bundle) != 0)
+        return -1;
+    spec->instances = task->nodes;
+    spec->coordination = buf_text(&draft->coordination);
+    spec->common = draft->resources + draft->own_count;
+    spec->common_count = draft->resources_count - draft->own_count;
+    return 0;
+}
+
+/* Batch would accept such a task and never run it. */
+static int nodes_check(struct azure *azure, int nodes, struct error *ret_error)
+{
+    struct batch_pool pool = {0};
+    if (nodes <= 1 || azure->nodes_checked)
+        return 0;
+    if (batch_pool_get(azure->account, azure_pool_id(azure), &pool, ret_error) != 0)
+        return -1;
+    int rc = 0;
+    if (!pool.inter_node || pool.slots_per_node > 1)
+        rc = error_set(ret_error, ERROR_CONFIG,
+                       "pool \"%s\" cannot run tasks of several nodes (work.nodes): %s",
+                       azure_pool_id(azure),
+                       pool.inter_node ? "its nodes take more than one task at a time"
+                                       : "its nodes may not talk to each other");
+    batch_pool_fini(&pool);
+    azure->nodes_checked = rc == 0;
+    return rc;
+}
+
 static int draft_fill(struct azure *azure, struct draft *draft, const struct backend_task *task,
                       struct error *ret_error)
 {
     const struct azure_start *start = &azure->settings.pool.start;
     struct batch_command *command = &draft->spec.command;
-    if (files_send(azure, draft, task, ret_error) != 0 ||
+    if (nodes_check(azure, task->nodes, ret_error) != 0 ||
+        files_send(azure, draft, task, ret_error) != 0 ||
         variables_fill(azure, draft, task, ret_error) != 0 ||
         outputs_fill(azure, draft, task->id, ret_error) != 0)
         return -1;
-    if (azure_script_task_put(&draft->line, start, azure->bundle, task->program, task->args) !=
-        0)
+    if (lines_fill(azure, draft, task) != 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a command line");
     command->line = buf_text(&draft->line);
     command->pool_user = true;
     command->resources = draft->resources;
-    command->resources_count = draft->resources_count;
+    command->resources_count = task->nodes > 1 ? draft->own_count : draft->resources_count;
     if (start->kind == AZURE_START_CONTAINER) {
         command->image = start->image;
         command->run_options = start->run_options;

@@ -357,7 +357,8 @@ def tasks_find_what_batch_promises_them(case):
 
 @test
 def files_come_from_blobs_and_go_there(case):
-    with Azurite(case) as storage, Emulator(case, storage=storage) as batch:
+    storage = Azurite(case)
+    with Emulator(case, storage=storage) as batch:
         storage.make("farm")
         storage.put("farm/in", b"hello")
         storage.put("farm/set/a", b"1")

@@ -8,6 +8,7 @@
 Azurite and Microsoft's client are npm packages (tests/npm/package.json); `./quickstart test` installs
 them in build-npm/ where npm is there. Tests that need them are skipped where they are not.
 """
+import atexit
 import base64
 import email.utils
 import http.client
@@ -18,6 +19,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 
 import harness
@@ -96,20 +98,42 @@ class _Service:
             self.case.finish(self.process, 30)
 
 
-class Azurite(_Service):
-    """The Blob service."""
+class Azurite:
+    """A Storage account of its own, with one Blob service for all tests of a program: to start it takes
+    more than many a test."""
+    process = address = None
+    accounts = iter([f"{STORAGE}{number}" for number in range(100)])
 
     def __init__(self, case):
+        if not Azurite.process or Azurite.process.poll() is not None:
+            Azurite._start()
+        self.case = case
+        self.account = next(Azurite.accounts)
+        self.url = f"http://{self.address}/{self.account}"
+
+    @staticmethod
+    def _start():
         script = os.path.join(node_modules(), "azurite/dist/src/blob/main.js")
-        super().__init__(case, ["node", script, "--blobHost", "127.0.0.1", "--blobPort", "0",
-                                "--inMemoryPersistence", "--disableTelemetry", "--silent"],
-                         {"AZURITE_ACCOUNTS": f"{STORAGE}:{STORAGE_KEY}"})
-        self.address = self.url_of(r"successfully listens on http://(\S+)")
-        self.url = f"http://{self.address}/{STORAGE}"
+        accounts = ";".join(f"{STORAGE}{number}:{STORAGE_KEY}" for number in range(100))
+        said = tempfile.TemporaryFile("w+")
+        process = subprocess.Popen(
+            ["node", script, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence",
+             "--disableTelemetry", "--silent"],
+            env={**os.environ, "AZURITE_ACCOUNTS": accounts}, stdin=subprocess.DEVNULL, stdout=said,
+            stderr=said)
+        atexit.register(process.kill)
+
+        def address():
+            said.seek(0)
+            text = said.read()
+            assert process.poll() is None, text
+            return re.search(r"successfully listens on http://(\S+)", text)
+        Azurite.address = wait_until(address, "Azurite listens", 60)[1]
+        Azurite.process = process
 
     def environment(self):
         """What programs need to use it."""
-        return {"AZURE_STORAGE_ACCOUNT": STORAGE, "AZURE_STORAGE_KEY": STORAGE_KEY,
+        return {"AZURE_STORAGE_ACCOUNT": self.account, "AZURE_STORAGE_KEY": STORAGE_KEY,
                 "AZURE_STORAGE_BLOB_ENDPOINT": self.url, "no_proxy": "*"}
 
     def sas(self, container, permissions="rwlc", life_s=3600):
@@ -117,7 +141,7 @@ class Azurite(_Service):
         begin = time.time() - 600
         start, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
                       for t in (begin, time.time() + life_s))
-        fields = [permissions, start, end, f"/blob/{STORAGE}/{container}", "", "", "",
+        fields = [permissions, start, end, f"/blob/{self.account}/{container}", "", "", "",
                   "2021-12-02", "c", "", "", "", "", "", "", ""]
         mac = identity.signature(STORAGE_KEY, "\n".join(fields))
         quote = wire.urllib.parse.quote
@@ -126,17 +150,17 @@ class Azurite(_Service):
 
     def ask(self, method, path, body=b"", **headers):
         """(status, body) of a signed request; path begins with the container."""
-        target = f"/{STORAGE}/{path}"
+        target = f"/{self.account}/{path}"
         named = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-12-02",
                  **{k.replace("_", "-"): v for k, v in headers.items()}}
         bare, _, query = target.partition("?")
         lines = [method, "", "", str(len(body)) if body else "", "", "", "", "", "", "", "", ""]
         lines += [f"{k}:{named[k]}" for k in sorted(named) if k.startswith("x-ms-")]
-        text = "\n".join(lines) + f"\n/{STORAGE}{bare}"
+        text = "\n".join(lines) + f"\n/{self.account}{bare}"
         for part in sorted(filter(None, query.split("&"))):
             name, _, value = part.partition("=")
             text += f"\n{name}:{wire.urllib.parse.unquote(value)}"
-        named["Authorization"] = f"SharedKey {STORAGE}:{identity.signature(STORAGE_KEY, text)}"
+        named["Authorization"] = f"SharedKey {self.account}:{identity.signature(STORAGE_KEY, text)}"
         line = http.client.HTTPConnection(self.address, timeout=30)
         line.request(method, target, body or None, named)
         answer = line.getresponse()

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import traceback
 
+import shot_program
+
 SOURCE = os.environ["BEOFARM_SOURCE"]
 BUILD = os.environ["BEOFARM_BUILD"]
 BEOFARM = os.path.join(BUILD, "beofarm")
@@ -292,35 +294,56 @@ def somebody_elses_estimator_runs_the_same_case():
             assert file.read().count("in a dry year:") == 2
 
 
-def json_texts_of_the_documents_are_valid_farm_files():
-    checked = 0
-    for name in ["README.md", "docs/farmfile.md", "docs/pest.md"]:
+def write_inputs(folder):
+    """The files that JSON texts of the documents name."""
+    def write(name, content, mode=0o644):
+        path = os.path.join(folder, name)
+        with open(path, "wb") as file:
+            file.write(content)
+        os.chmod(path, mode)
+    for name in ["k.csv", "params.csv"]:
+        write(name, b"K,retardation\n1,2\n")
+    for name in ["henry", "ade1d", "column.in.tpl"]:
+        write(name, b"#!/bin/sh\n", 0o755)
+    os.mkdir(os.path.join(folder, "grid"))
+    write("grid/a.dat", b"")
+    write_case(folder)
+    write("vp.bin", struct.pack("<f", 2000) * (501 * 21))
+    write("vp.json", json.dumps({"data": "vp.bin", "points": [501, 21], "spacing_m": [20, 20],
+                                 "units": "m/s"}).encode())
+    write("line-1.segy", shot_program.segy(0))
+    write("survey.json", json.dumps(
+        {"model": {"velocity": "vp.json"}, "wavelet": {"kind": "ricker", "peak_hz": 5},
+         "data": "line-*.segy"}).encode())
+
+
+def json_texts_of_the_documents_are_valid():
+    farms = surveys = 0
+    for name in ["README.md", "docs/farmfile.md", "docs/pest.md", "docs/shots.md"]:
         with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
             texts = re.findall(r"^```json\n(\{.*?)^```", file.read(), re.S | re.M)
         for text in texts:
+            if name == "docs/shots.md" and '"work"' not in text and '"wavelet"' not in text:
+                continue  # the header of a raw model
             with tempfile.TemporaryDirectory() as folder:
-                for word in ["k.csv", "params.csv"]:
-                    with open(os.path.join(folder, word), "w", encoding="utf-8") as file:
-                        file.write("K,retardation\n1,2\n")
-                for word in ["henry", "ade1d", "column.in.tpl"]:
-                    with open(os.path.join(folder, word), "w", encoding="utf-8") as file:
-                        file.write("#!/bin/sh\n")
-                    os.chmod(os.path.join(folder, word), 0o755)
-                os.mkdir(os.path.join(folder, "grid"))
-                with open(os.path.join(folder, "grid/a.dat"), "w", encoding="utf-8"):
-                    pass
-                write_case(folder)
+                write_inputs(folder)
+                if '"wavelet"' in text:
+                    surveys += 1
+                    with open(os.path.join(folder, "survey.json"), "w", encoding="utf-8") as file:
+                        file.write(text.replace("vp.segy", "vp.json"))
+                    text = json.dumps({"name": "survey", "backend": {"kind": "local", "workers": 1},
+                                       "work": {"kind": "shots", "survey": "survey.json"}})
                 with open(os.path.join(folder, "farm.json"), "w", encoding="utf-8") as file:
                     file.write(text)
                 done = subprocess.run([BEOFARM, "check", "farm.json"], cwd=folder, text=True,
                                       capture_output=True, timeout=60, check=False)
                 assert done.returncode == 0, (name, text, done.stdout, done.stderr)
-                checked += 1
-    assert checked >= 2, checked
+                farms += 1
+    assert farms >= 5 and surveys >= 2, (farms, surveys)
 
 
 TESTS = [
-    json_texts_of_the_documents_are_valid_farm_files,
+    json_texts_of_the_documents_are_valid,
     the_table_of_advection_runs_and_agrees_with_the_model,
     the_grid_of_advection_has_every_combination,
     random_samples_are_the_same_in_every_run,

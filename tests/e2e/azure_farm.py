@@ -15,7 +15,7 @@ import batch_emulator_tools as tools  # noqa: E402
 import external  # noqa: E402
 import farms  # noqa: E402
 import harness  # noqa: E402
-from harness import test, wait_until  # noqa: E402
+from harness import test, test_plainly, wait_until  # noqa: E402
 
 NODES = 4
 LIMIT_S = 60
@@ -150,7 +150,7 @@ def a_sweep_on_four_hosts_by_mpi(case):
     assert len(cloud.hosts()) > 1, cloud.hosts()
 
 
-@test
+@test_plainly
 def a_service_that_is_busy_or_drops_lines_is_asked_again(case):
     faults = ["status,status=429,retry_after=1,path=/jobs,method=POST", "lost,path=/pools?",
               "status,status=503,times=3,method=GET,path=/tasks/", "drop,path=/tasks?,method=POST",
@@ -166,7 +166,7 @@ def a_service_that_is_busy_or_drops_lines_is_asked_again(case):
     cloud.check()
 
 
-@test
+@test_plainly
 def nodes_that_are_missing_late_or_bad_are_asked_for_again(case):
     faults = ["resize,code=AllocationFailed,nodes=0", "node-slow,seconds=1", "node-unusable",
               "start-task,times=2"]
@@ -220,7 +220,7 @@ def evicted_workers_leave_and_come_back(case):
     cloud.check()
 
 
-@test
+@test_plainly
 def a_master_that_loses_its_node_goes_on_elsewhere(case):
     cloud = Cloud(case)
     cloud.write(transport="tcp")
@@ -237,7 +237,7 @@ def a_master_that_loses_its_node_goes_on_elsewhere(case):
     cloud.check()
 
 
-@test
+@test_plainly
 def what_azure_refuses_is_told_and_nothing_stays_rented(case):
     cloud = Cloud(case)
     cloud.write(transport="tcp")
@@ -259,7 +259,7 @@ def what_azure_refuses_is_told_and_nothing_stays_rented(case):
     cloud.search()
 
 
-@test
+@test_plainly
 def workers_whose_files_are_refused_are_started_again(case):
     cloud = Cloud(case, "--node-start", "1")
     cloud.write(transport="tcp")
@@ -271,7 +271,7 @@ def workers_whose_files_are_refused_are_started_again(case):
     cloud.check()
 
 
-@test
+@test_plainly
 def somebody_elses_master_and_workers(case):
     for name in ("minipest.py", "model.py", "case.json"):
         shutil.copy(os.path.join(external.EXAMPLE, name), case.path(name))

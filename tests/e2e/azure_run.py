@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import batch_emulator_tools as tools  # noqa: E402
 import farms  # noqa: E402
 import harness  # noqa: E402
-from harness import test, wait_until  # noqa: E402
+from harness import test, test_plainly, wait_until  # noqa: E402
 
 LIMIT_S = 120
 MODEL = """#!/bin/sh
@@ -138,7 +138,7 @@ def what_is_wanted_is_held_against_quotas(case):
     server.shutdown()
 
 
-@test
+@test_plainly
 def nothing_secret_is_written_or_stands_in_a_command_line(case):
     lab = Lab(case)
     lab.environment.update({"BEOFARM_LOG": "debug", "BEOFARM_HTTP_RECORD": case.path("record")})
@@ -193,7 +193,7 @@ def a_farm_that_was_left_is_found_from_anywhere(case):
     lab.wait_empty()
 
 
-@test
+@test_plainly
 def a_farm_that_nobody_watches_ends_by_itself(case):
     lab = Lab(case)
     lab.run("run", "--detach", lab.farm.file, expect=0)
@@ -205,7 +205,7 @@ def a_farm_that_nobody_watches_ends_by_itself(case):
     assert len(rows) == 8, rows
 
 
-@test
+@test_plainly
 def a_second_run_sends_only_what_changed(case):
     lab = Lab(case)
     lab.run("run", lab.farm.file, expect=0)
@@ -218,7 +218,7 @@ def a_second_run_sends_only_what_changed(case):
     assert bundles.count(b"<Blob>") == 1
 
 
-@test
+@test_plainly
 def the_bundle_brings_what_bare_nodes_lack(case):
     bundle = case.path("made.tar.gz")
     script = os.path.join(harness.SOURCE, "launch/azure/make_bundle")
@@ -269,7 +269,7 @@ def ctrl_c_while_nodes_are_made_gives_them_back_and_says_so(case):
     wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
 
 
-@test
+@test_plainly
 def a_master_that_cannot_start_is_told_with_its_own_words(case):
     lab = Lab(case)
     with tarfile.open(case.path("bundle.tar.gz"), "w:gz") as archive:
@@ -281,7 +281,7 @@ def a_master_that_cannot_start_is_told_with_its_own_words(case):
     assert not lab.ids("pools")
 
 
-@test
+@test_plainly
 def a_master_that_says_nothing_is_waited_for_so_long(case):
     lab = Lab(case, port=0, waits={"master_s": 1})
     with tarfile.open(case.path("bundle.tar.gz"), "w:gz") as archive:
@@ -293,7 +293,7 @@ def a_master_that_says_nothing_is_waited_for_so_long(case):
     lab.wait_empty()
 
 
-@test
+@test_plainly
 def nodes_whose_start_task_fails_are_given_up_at_last(case):
     lab = Lab(case, failures={"nodes": 1},
               pool={"start": {"kind": "none", "command": "echo disk is gone >&2; false",
@@ -305,7 +305,7 @@ def nodes_whose_start_task_fails_are_given_up_at_last(case):
     assert not lab.ids("pools")
 
 
-@test
+@test_plainly
 def nodes_that_do_not_come_are_told_with_batchs_reason(case):
     lab = Lab(case, "--dedicated-cores", "1", failures={"resizes": 1})
     said = lab.run("run", lab.farm.file, expect=7)
@@ -314,7 +314,7 @@ def nodes_that_do_not_come_are_told_with_batchs_reason(case):
     assert not lab.ids("pools")
 
 
-@test
+@test_plainly
 def batch_is_asked_at_most_once_a_second(case):
     lab = Lab(case, waits={"poll_s": 1, "nodes_s": 3})
     case.write("closed", "")
@@ -330,7 +330,7 @@ def batch_is_asked_at_most_once_a_second(case):
     assert case.finish(run, LIMIT_S).code == 0
 
 
-@test
+@test_plainly
 def nodes_without_work_go_while_the_farm_goes_on(case):
     lab = Lab(case, gate=7, workers=3, pool={"min": 1, "idle_s": 1})
     case.write("closed", "")
@@ -351,7 +351,7 @@ def nodes_without_work_go_while_the_farm_goes_on(case):
     assert len(lab.farm.rows(expect=8)) == 8
 
 
-@test
+@test_plainly
 def a_pool_that_is_there_is_used_and_left(case):
     lab = Lab(case, pool={"id": "p1", "reuse": True})
     lab.batch.need("POST", "/pools", {**tools.POOL, "targetDedicatedNodes": 0})
@@ -362,7 +362,7 @@ def a_pool_that_is_there_is_used_and_left(case):
     assert lab.ids("pools") == ["p1"]
 
 
-@test
+@test_plainly
 def a_farm_is_resumed_in_a_new_job(case):
     lab = Lab(case)
     case.write("closed", "")

@@ -22,6 +22,7 @@ import traceback
 SOURCE = os.environ.get("BEOFARM_SOURCE") or os.path.dirname(os.path.dirname(
     os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BEOFARM_BUILD") or os.path.join(SOURCE, "build")
+SANITIZED = bool(os.environ.get("BEOFARM_SANITIZER"))
 LIMIT_S = float(os.environ.get("BEOFARM_TEST_LIMIT_S", "60"))  # of each program, by default
 
 
@@ -33,6 +34,13 @@ def test(function):
     """Mark a function as a test."""
     function.is_test = True
     return function
+
+
+def test_plainly(function):
+    """Mark a function as a test that is skipped in builds with sanitizers: it is long, and others make
+    the programs do there what it makes them do."""
+    function.is_plain = True
+    return test(function)
 
 
 def program(name):
@@ -188,6 +196,8 @@ def _run_one(number, name, function):
     case = Case(name)
     began = time.monotonic()
     try:
+        if SANITIZED and getattr(function, "is_plain", False):
+            raise Skip("with sanitizers, shorter tests run the same code")
         function(case)
     except Skip as skip:
         print(f"ok {number} - {name} # SKIP {skip}", flush=True)

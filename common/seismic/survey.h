@@ -52,12 +52,21 @@ enum survey_field {
     SURVEY_FIELDS
 };
 
+/* What computes a shot. */
+enum survey_device {
+    SURVEY_CPU,    /* the processors of its slot */
+    SURVEY_GPU,    /* a graphics processor; it is an error if there is none */
+    SURVEY_AUTO,   /* the same, and where there is none, or it cannot, the processors */
+    SURVEY_OPENCL, /* any OpenCL device, processors among them (tests; PoCL) */
+};
+
 struct survey_numerics {
     int space_order;           /* 4, 8, 12 or 16 */
     unsigned absorbing_points; /* of the PML, on each side that absorbs */
     bool free_surface;         /* the top face is one */
     double dt_s;               /* 0: chosen from the CFL limit (cfl.h) */
     double cfl;                /* the chosen dt's share of the limit, in (0, 1] */
+    enum survey_device device;
 };
 
 struct survey_wavelet {
@@ -130,6 +139,9 @@ struct survey_band {
     unsigned iterations;
 };
 
+/* What makes up for the decay of gradients with depth (master/shots/fwi.h). */
+enum survey_precondition { SURVEY_BY_NOTHING, SURVEY_BY_ILLUMINATION, SURVEY_BY_DEPTH };
+
 struct survey_inversion {
     unsigned iterations;     /* of each band that says none */
     double min_m_s, max_m_s; /* bounds of the velocity; 0 and INFINITY where none */
@@ -142,6 +154,7 @@ struct survey_inversion {
     unsigned history;       /* pairs that L-BFGS keeps */
     unsigned line_search;   /* misfits that one line search may ask for */
     double smooth_m;        /* the gradient is smoothed over this length; 0: not */
+    enum survey_precondition precondition;
     double frozen_depth_m;  /* nothing above this depth is changed */
     double stop_misfit;     /* end when misfit / first misfit is below this; 0: do not */
 };

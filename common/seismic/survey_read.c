@@ -38,6 +38,16 @@ static bool flag(const cJSON *object, const char *key)
     return cJSON_IsTrue(json_member(object, key));
 }
 
+static enum survey_device device_read(const cJSON *numerics)
+{
+    static const char *const names[] = {[SURVEY_CPU] = "cpu",
+                                        [SURVEY_GPU] = "gpu",
+                                        [SURVEY_AUTO] = "auto",
+                                        [SURVEY_OPENCL] = "opencl",
+                                        NULL};
+    return (enum survey_device)choice(numerics, "device", names);
+}
+
 static void numerics_read(struct survey *survey)
 {
     const cJSON *object = json_member(survey->root, "numerics");
@@ -46,7 +56,8 @@ static void numerics_read(struct survey *survey)
         .absorbing_points = (unsigned)whole(object, "absorbing_points", 20),
         .free_surface = flag(object, "free_surface"),
         .dt_s = real(object, "dt_ms", 0) * 1e-3,
-        .cfl = real(object, "cfl", 0.9)};
+        .cfl = real(object, "cfl", 0.9),
+        .device = device_read(object)};
 }
 
 static void aperture_read(struct survey *survey)
@@ -122,6 +133,22 @@ static int bands_read(struct survey *survey, const cJSON *list, struct error *re
     return 0;
 }
 
+/* Another program is not asked for an illumination unless that is told: it need not have one. */
+static enum survey_precondition precondition_read(const cJSON *root)
+{
+    static const char *const names[] = {
+        [SURVEY_BY_NOTHING] = "none",
+        [SURVEY_BY_ILLUMINATION] = "illumination",
+        [SURVEY_BY_DEPTH] = "depth",
+        "auto",
+        NULL,
+    };
+    int said = choice(json_member(root, "inversion"), "precondition", names);
+    if (said <= SURVEY_BY_DEPTH)
+        return (enum survey_precondition)said;
+    return json_member(root, "program") ? SURVEY_BY_NOTHING : SURVEY_BY_ILLUMINATION;
+}
+
 static int inversion_read(struct survey *survey, struct error *ret_error)
 {
     const cJSON *object = json_member(survey->root, "inversion");
@@ -135,6 +162,7 @@ static int inversion_read(struct survey *survey, struct error *ret_error)
         .history = (unsigned)whole(object, "history", 10),
         .line_search = (unsigned)whole(object, "line_search", 10),
         .smooth_m = real(object, "smooth_m", 0),
+        .precondition = precondition_read(survey->root),
         .frozen_depth_m = real(object, "frozen_depth_m", -INFINITY),
         .stop_misfit = real(object, "stop_misfit", 0)};
     return bands_read(survey, json_member(object, "bands"), ret_error);

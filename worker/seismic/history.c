@@ -32,10 +32,12 @@ size_t walk_piece_steps(const struct walk *walk)
     return SHOT_PIECE * walk->options->every;
 }
 
-int walk_piece_make(struct walk *walk, struct error *ret_error)
+int walk_piece_make(struct walk *walk, bool near, struct error *ret_error)
 {
-    size_t values = SHOT_PIECE * walk->wave->snapshot_size;
-    walk->piece = walk->piece ? walk->piece : malloc(values * sizeof(wave_real));
+    size_t bytes = walk->wave->snapshot_size * sizeof(wave_real);
+    walk->piece_near = near;
+    walk->piece =
+        near ? wave_room_create(walk->wave, SHOT_PIECE, bytes) : malloc(SHOT_PIECE * bytes);
     return walk->piece ? 0
                        : error_set(ret_error, ERROR_SYSTEM, "no memory for a few wavefields");
 }
@@ -105,6 +107,7 @@ static int open_records(struct walk *walk, size_t count, size_t values, bool pac
         .dir = walk->options->spill_dir,
         .pack = pack,
         .threads = walk->wave->options.threads,
+        .wave = walk->wave,
     };
     return vault_open(&walk->records, &options, ret_error);
 }
@@ -113,7 +116,7 @@ static int open_records(struct walk *walk, size_t count, size_t values, bool pac
 static unsigned char *states_make(const struct walk *walk, size_t count,
                                   struct error *ret_error)
 {
-    unsigned char *states = malloc(count * walk->wave->state_bytes + 1);
+    unsigned char *states = wave_room_create(walk->wave, count, walk->wave->state_bytes);
     if (!states)
         error_set(ret_error, ERROR_SYSTEM, "no memory for %zu states of %.3g GB each", count,
                   (double)walk->wave->state_bytes * 1e-9);
@@ -163,14 +166,14 @@ static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
                      walk->options->pack, memory_bytes, ret_error) < 0)
         return -1;
     if (!vault_place(&walk->records, 0, (size_t)plan->segment) &&
-        walk_piece_make(walk, ret_error) < 0)
+        walk_piece_make(walk, false, ret_error) < 0)
         return -1;
     if (revolve_init(&revolve, (steps + segment - 1) / segment, (size_t)plan->snapshots,
                      ret_error) == 0 &&
         (states = states_make(walk, (size_t)plan->snapshots, ret_error)))
         rc = follow(walk, &revolve, segment, states, ret_error);
     revolve_fini(&revolve);
-    free(states);
+    wave_room_destroy(walk->wave, states);
     return rc;
 }
 
@@ -226,7 +229,7 @@ static int walk_shells(struct walk *walk, struct error *ret_error)
     int rc = -1;
     if (open_records(walk, walk->forward.steps, shell, false, walk->options->memory_bytes,
                      ret_error) < 0 ||
-        walk_piece_make(walk, ret_error) < 0)
+        walk_piece_make(walk, true, ret_error) < 0)
         return -1;
     piece = malloc((walk_piece_steps(walk) * shell + 1) * sizeof(wave_real));
     if (!piece)
@@ -259,6 +262,9 @@ int history_walk(struct wave *wave, const struct wave_run *forward,
     else
         rc = walk_segments(&walk, &all, options->memory_bytes, ret_error);
     vault_close(&walk.records);
-    free(walk.piece);
+    if (walk.piece_near)
+        wave_room_destroy(wave, walk.piece);
+    else
+        free(walk.piece);
     return rc;
 }

@@ -2,6 +2,8 @@
 #ifndef BEOFARM_WORKER_SEISMIC_HISTORY_PRIVATE_H
 #define BEOFARM_WORKER_SEISMIC_HISTORY_PRIVATE_H
 
+#include <stdbool.h>
+
 #include "common/seismic/shot_cost.h"
 #include "worker/seismic/history.h"
 #include "worker/seismic/vault.h"
@@ -15,6 +17,7 @@ struct walk {
     void *context;
     size_t fresh;     /* steps from here on were not run yet: they are sampled when they are */
     wave_real *piece; /* snapshots on their way from and to where they are not used in place */
+    bool piece_near;  /* it is in a room of the wave */
     struct vault records;
 };
 
@@ -28,8 +31,8 @@ size_t walk_snapshots(const struct walk *walk, size_t steps);
 /* Steps of a piece: what is handled at once where it is not used in place. */
 size_t walk_piece_steps(const struct walk *walk);
 
-/* Make room for one piece; 0 or -1. */
-int walk_piece_make(struct walk *walk, struct error *ret_error);
+/* Make room for one piece: `near` the wave (wave_room_create) where nobody else looks at it. 0 or -1. */
+int walk_piece_make(struct walk *walk, bool near, struct error *ret_error);
 
 /* The methods. */
 int walk_fourier(struct walk *walk, struct error *ret_error);

@@ -19,6 +19,13 @@ static struct wave_run forward_run(const struct operators *operators, const wave
     };
 }
 
+int operators_check(const struct operators *operators, struct error *ret_error)
+{
+    if (wave_check(operators->wave, ret_error) < 0)
+        return -1;
+    return operators->second ? wave_check(operators->second, ret_error) : 0;
+}
+
 void operators_forward(const struct operators *operators, const wave_real *source,
                        wave_real *ret_data, wave_real *illumination)
 {
@@ -48,10 +55,18 @@ int operators_born(const struct operators *operators, const wave_real *source,
 {
     struct wave_run first = forward_run(operators, source, ret_data0, NULL);
     struct wave_run second = {
-        .mode = WAVE_FORWARD, .sample = operators->receivers, .sampled = ret_data, .dm = dm};
-    wave_real *piece = malloc(SHOT_PIECE * operators->wave->snapshot_size * sizeof(*piece));
-    if (!piece)
+        .mode = WAVE_FORWARD, .sample = operators->receivers, .sampled = ret_data};
+    struct wave *wave = operators->wave;
+    size_t points = wave->points * sizeof(*dm);
+    wave_real *piece = wave_room_create(wave, SHOT_PIECE, wave->snapshot_size * sizeof(*piece));
+    wave_real *near = wave_room_create(wave, 1, points);
+    if (!piece || !near) {
+        wave_room_destroy(wave, piece);
+        wave_room_destroy(wave, near);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a few wavefields");
+    }
+    wave_room_write(wave, near, dm, points);
+    second.dm = near;
     wave_clear(operators->wave);
     wave_clear(operators->second);
     for (size_t at = 0; at < operators->steps; at += SHOT_PIECE) {
@@ -63,8 +78,9 @@ int operators_born(const struct operators *operators, const wave_real *source,
         part.scattered = piece;
         wave_run(operators->second, &part);
     }
-    free(piece);
-    return 0;
+    wave_room_destroy(wave, piece);
+    wave_room_destroy(wave, near);
+    return operators_check(operators, ret_error);
 }
 
 /* What the turns of operators_image share. */
@@ -88,6 +104,8 @@ static int image_turn(void *context, size_t first, size_t count, const wave_real
         .every = operators->history.every,
         .image = imaging->image,
     };
+    if (!imaging->begun && operators_check(operators, ret_error) < 0)
+        return -1;
     if (!imaging->begun && imaging->residual(imaging->context, imaging->data, ret_error) < 0)
         return -1;
     imaging->begun = true;
@@ -105,14 +123,23 @@ int operators_image(const struct operators *operators, const wave_real *source,
         .operators = operators, .residual = residual, .context = context, .data = data};
     struct wave_run run = forward_run(operators, source, data, illumination);
     size_t points = operators->wave->points, every = operators->history.every;
-    imaging.image = calloc(points, sizeof(*imaging.image));
-    if (!imaging.image)
+    size_t bytes = points * sizeof(*imaging.image);
+    wave_real *sum = malloc(bytes + 1);
+    imaging.image = wave_room_create(operators->wave, 1, bytes);
+    if (!sum || !imaging.image) {
+        free(sum);
+        wave_room_destroy(operators->wave, imaging.image);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for an image");
+    }
     wave_clear(operators->second);
     int rc = history_walk(operators->wave, &run, &operators->history, image_turn, &imaging,
                           ret_error);
+    if (rc == 0)
+        rc = operators_check(operators, ret_error);
+    wave_room_read(operators->wave, imaging.image, sum, bytes);
     for (size_t i = 0; rc == 0 && i < points; i++)
-        image[i] += (wave_real)every * imaging.image[i];
-    free(imaging.image);
+        image[i] += (wave_real)every * sum[i];
+    wave_room_destroy(operators->wave, imaging.image);
+    free(sum);
     return rc;
 }

@@ -30,6 +30,9 @@ struct operators {
     struct history_options history;      /* for operators_image */
 };
 
+/* Whether a device that computes has not failed (wave_check): to be asked after the first two. */
+int operators_check(const struct operators *operators, struct error *ret_error);
+
 /* `illumination` (NULL, or a value per point of the model) gets the sum over steps of the forward
  * field squared added. */
 void operators_forward(const struct operators *operators, const wave_real *source,

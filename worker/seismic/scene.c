@@ -102,6 +102,19 @@ static int make_source(struct scene *scene, const struct spectrum *filter,
                   : 0;
 }
 
+static int choose_memory(struct scene *scene, const struct scene_options *options,
+                         struct error *ret_error)
+{
+    uint64_t limit = options->limit_bytes;
+    if (scene->device.opencl) /* where the wave and its history are */
+        limit = opencl_memory_left(scene->device.opencl) / 16 * 15;
+    const struct shot_wish wish = shot_wish_of(scene->survey, limit);
+    scene->shape = shot_shape_of(scene->survey, &scene->ground.box, scene->shot->receiver_count,
+                                 scene->shot->source_count, scene->dt_s);
+    return shot_cost_make(&scene->cost, &scene->shape, cost_operation(options->operation),
+                          &wish, ret_error);
+}
+
 static int make_waves(struct scene *scene, const struct wave_physics *physics,
                       const struct scene_options *options, struct error *ret_error)
 {
@@ -123,12 +136,33 @@ static int make_waves(struct scene *scene, const struct wave_physics *physics,
         .free_surface = survey->numerics.free_surface,
         .frequency = wavelet_peak_hz(&survey->wavelet),
         .threads = options->threads,
+        .device = scene->device.opencl,
     };
     bool two = cost_operation(options->operation) != SURVEY_MODEL;
     scene->wave = wave_create(physics, &medium, &wave_options, ret_error);
     if (scene->wave && two)
         scene->second = wave_create(physics, &medium, &wave_options, ret_error);
     return scene->wave && (scene->second || !two) ? 0 : -1;
+}
+
+/* On the device that was chosen, or, where it is too small and the survey lets, on the processors. */
+static int make_waves_somewhere(struct scene *scene, const struct wave_physics *physics,
+                                const struct scene_options *options, struct error *ret_error)
+{
+    struct error why = {0};
+    for (;;) {
+        if (choose_memory(scene, options, &why) == 0 &&
+            make_waves(scene, physics, options, &why) == 0)
+            return 0;
+        wave_destroy(scene->wave);
+        wave_destroy(scene->second);
+        scene->wave = scene->second = NULL;
+        if (shot_device_fall_back(&scene->device, scene->survey->numerics.device, &why))
+            continue;
+        if (ret_error)
+            *ret_error = why;
+        return -1;
+    }
 }
 
 static int make_places(struct scene *scene, struct error *ret_error)
@@ -166,16 +200,6 @@ static void set_operators(struct scene *scene, const struct scene_options *optio
     };
 }
 
-static int choose_memory(struct scene *scene, const struct scene_options *options,
-                         struct error *ret_error)
-{
-    const struct shot_wish wish = shot_wish_of(scene->survey, options->limit_bytes);
-    scene->shape = shot_shape_of(scene->survey, &scene->ground.box, scene->shot->receiver_count,
-                                 scene->shot->source_count, scene->dt_s);
-    return shot_cost_make(&scene->cost, &scene->shape, cost_operation(options->operation),
-                          &wish, ret_error);
-}
-
 static int make(struct scene *scene, const struct scene_options *options,
                 struct error *ret_error)
 {
@@ -185,9 +209,10 @@ static int make(struct scene *scene, const struct scene_options *options,
         return error_set(ret_error, ERROR_CONFIG,
                          "physics \"%s\" is not in this build of beofarm-shot",
                          physics_name(scene->survey->physics));
-    if (choose_memory(scene, options, ret_error) < 0 ||
+    if (shot_device_choose(&scene->device, scene->survey->numerics.device, physics, ret_error) <
+            0 ||
         read_ground(scene, physics, options->operation, ret_error) < 0 ||
-        make_waves(scene, physics, options, ret_error) < 0 ||
+        make_waves_somewhere(scene, physics, options, ret_error) < 0 ||
         make_places(scene, ret_error) < 0 ||
         resample_init(&scene->record, &scene->steps, &scene->samples, ret_error) < 0 ||
         make_source(scene, options->filter, ret_error) < 0)

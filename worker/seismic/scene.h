@@ -17,6 +17,7 @@
 #include "common/seismic/survey.h"
 #include "worker/seismic/operators.h"
 #include "worker/seismic/resample.h"
+#include "worker/seismic/shot_device.h"
 #include "worker/seismic/spectrum.h"
 
 /* The model's fields on a box. Those that the physics has not are NULL. */
@@ -39,6 +40,7 @@ struct scene {
     struct ground ground;
     struct grid grid; /* of ground.box */
     double dt_s;
+    struct shot_device device;  /* that computes the waves */
     struct wave *wave, *second; /* second: NULL for F alone */
     struct wave_points *sources, *receivers;
     struct resample_axis steps;   /* of data rows */

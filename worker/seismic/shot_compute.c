@@ -26,8 +26,9 @@ struct task {
     const struct shot_request *request;
     struct shot_answer *answer;
     struct misfit misfit;
-    struct spectrum_sums sums; /* SHOT_SOURCE */
-    char memory[200];          /* how the first shot used it, in words */
+    struct spectrum_sums sums;     /* SHOT_SOURCE */
+    char memory[200];              /* how the first shot used it, in words */
+    char device[SHOT_DEVICE_TEXT]; /* what computed it */
     double dt_s;
     size_t steps;
 };
@@ -138,10 +139,16 @@ static int write_traces(struct work *work, struct error *ret_error)
     return rc;
 }
 
+static int forward(struct work *work, struct error *ret_error)
+{
+    const struct operators *operators = &work->scene->operators;
+    operators_forward(operators, work->scene->source, work->rows, NULL);
+    return operators_check(operators, ret_error);
+}
+
 static int run_model(struct work *work, struct error *ret_error)
 {
-    operators_forward(&work->scene->operators, work->scene->source, work->rows, NULL);
-    return write_traces(work, ret_error);
+    return forward(work, ret_error) < 0 ? -1 : write_traces(work, ret_error);
 }
 
 static int run_born(struct work *work, struct error *ret_error)
@@ -169,16 +176,14 @@ static int add_misfit(struct work *work, bool adjoint, struct error *ret_error)
 
 static int run_misfit(struct work *work, struct error *ret_error)
 {
-    operators_forward(&work->scene->operators, work->scene->source, work->rows, NULL);
-    return add_misfit(work, false, ret_error);
+    return forward(work, ret_error) < 0 ? -1 : add_misfit(work, false, ret_error);
 }
 
 static int run_source(struct work *work, struct error *ret_error)
 {
     struct task *task = work->task;
     size_t size = work->receivers * work->samples;
-    operators_forward(&work->scene->operators, work->scene->source, work->rows, NULL);
-    if (record(work, ret_error) < 0)
+    if (forward(work, ret_error) < 0 || record(work, ret_error) < 0)
         return -1;
     wave_real *observed = malloc(size * sizeof(*observed));
     if (!observed)
@@ -276,6 +281,7 @@ static void note(struct task *task, const struct scene *scene)
 {
     if (!*task->memory) {
         shot_cost_print(&scene->cost, &scene->shape, task->memory, sizeof(task->memory));
+        memcpy(task->device, scene->device.text, sizeof(task->device));
         task->dt_s = scene->dt_s;
         task->steps = scene->steps.count;
     }
@@ -378,6 +384,8 @@ static void put_extra(const struct task *task, struct buf *extra)
 {
     buf_append_text(extra, "{\"memory\":");
     json_put_text(extra, task->memory, strlen(task->memory));
+    buf_append_text(extra, ",\"device\":");
+    json_put_text(extra, task->device, strlen(task->device));
     buf_append_text(extra, ",\"dt_s\":");
     json_put_real(extra, task->dt_s);
     buf_printf(extra, ",\"steps\":%zu", task->steps);

@@ -107,8 +107,19 @@ void vault_forget(void)
     spare.bytes = 0;
 }
 
+/* Whether items lie in a room on a device. */
+static bool is_far(const struct vault *vault)
+{
+    const struct vault_options *options = &vault->options;
+    return options->wave && options->wave->options.device && !options->pack;
+}
+
 static void take_memory(struct vault *vault, size_t bytes)
 {
+    if (is_far(vault)) {
+        vault->memory = wave_room_create(vault->options.wave, vault->held, vault->item_bytes);
+        return;
+    }
     if (spare.memory && spare.bytes >= bytes && spare.bytes / 2 <= bytes) {
         vault->memory = spare.memory;
         vault->memory_bytes = spare.bytes;
@@ -125,6 +136,10 @@ static void take_memory(struct vault *vault, size_t bytes)
 
 static void give_memory(struct vault *vault)
 {
+    if (is_far(vault)) {
+        wave_room_destroy(vault->options.wave, vault->memory);
+        return;
+    }
     vault_forget();
     spare.memory = vault->memory;
     spare.bytes = vault->memory_bytes;
@@ -196,6 +211,8 @@ static int put_one(struct vault *vault, size_t item, const wave_real *values,
     unsigned char *place = on_disk ? vault->packed : vault->memory + item * vault->item_bytes;
     if (vault->options.pack)
         pack(vault, values, place);
+    else if (!on_disk && is_far(vault))
+        wave_room_write(vault->options.wave, place, values, vault->item_bytes);
     else if (!on_disk)
         memcpy(place, values, vault->item_bytes);
     if (!on_disk)
@@ -215,6 +232,8 @@ static int get_one(struct vault *vault, size_t item, wave_real *ret_values,
         return -1;
     if (packed)
         unpack(vault, place, ret_values);
+    else if (!on_disk && is_far(vault))
+        wave_room_read(vault->options.wave, place, ret_values, vault->item_bytes);
     else if (!on_disk)
         memcpy(ret_values, place, vault->item_bytes);
     return 0;

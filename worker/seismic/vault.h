@@ -22,6 +22,9 @@ struct vault_options {
     const char *dir;       /* where the file is made; NULL: there is no disk to spill to */
     bool pack;
     int threads; /* that pack and unpack, at least 1 */
+    /* Borrowed: items that are not packed lie in a room of this wave, if it is on a device: what
+     * vault_place says is for waves alone then. NULL: in memory. */
+    const struct wave *wave;
 };
 
 struct vault {

@@ -1,8 +1,8 @@
 /*
  * field.h - a field of a model, written as raw values with a JSON header (docs/shots.md).
  */
-#ifndef BEOFARM_EXAMPLES_FIELD_H
-#define BEOFARM_EXAMPLES_FIELD_H
+#ifndef BEOFARM_EXAMPLES_SEISMIC_FIELD_H
+#define BEOFARM_EXAMPLES_SEISMIC_FIELD_H
 
 struct field {
     const char *name;  /* NAME.json, the header, and NAME.bin are written here */

@@ -13,7 +13,7 @@
 static const struct command *const commands[] = {
     &command_init,    &command_check, &command_run,    &command_status, &command_watch,
     &command_results, &command_logs,  &command_cancel, &command_clean,  &command_doctor,
-    &command_pest,    &command_plot,  &command_report,
+    &command_mpirun,  &command_pest,  &command_plot,   &command_report,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -50,6 +50,6 @@ struct command {
 
 extern const struct command command_init, command_check, command_run, command_status,
     command_watch, command_results, command_logs, command_cancel, command_clean, command_doctor,
-    command_pest, command_plot, command_report;
+    command_mpirun, command_pest, command_plot, command_report;
 
 #endif

@@ -16,6 +16,7 @@
 #include "launch/dry_run.h"
 #include "launch/homecoming.h"
 #include "launch/interrupt.h"
+#include "launch/lead.h"
 #include "launch/prepare.h"
 #include "launch/program.h"
 #include "launch/request.h"
@@ -28,6 +29,7 @@ struct run_options {
     int64_t workers, limit, slots;
     const char *run_dir, *driver_socket;
     bool resume, accept_changes, retry_failed, dry_run, detach, json, quiet;
+    bool transient; /* the farm file goes once it has been read */
 };
 
 static const struct command_option options[] = {
@@ -188,7 +190,7 @@ static int farm_check_argument(const char *farm_file, struct error *ret_error)
 
 static int run_new(const char *farm_file, const struct run_options *given,
                    const struct request_overrides *overrides, struct screen *screen,
-                   struct error *ret_error)
+                   char **ret_run_dir, struct error *ret_error)
 {
     struct preparation preparation = {0};
     struct rundir rundir = {.lock = -1};
@@ -205,6 +207,10 @@ static int run_new(const char *farm_file, const struct run_options *given,
     if (code == 0)
         code = rundir_create(given->run_dir, preparation.request.farm.name,
                              preparation.request.path, overrides, &rundir, ret_error);
+    if (given->transient)
+        unlink(farm_file);
+    if (code == 0 && ret_run_dir && !(*ret_run_dir = strdup(rundir.path)))
+        code = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     if (code == 0)
         code = (backend = backend_for(&rundir, &preparation.request, ret_error)) ? 0 : -1;
     if (code == 0) {
@@ -223,6 +229,25 @@ out:
     rundir_close(&rundir);
     prepare_close(&preparation);
     return code;
+}
+
+static const struct request_overrides nothing_overridden = {
+    .workers = REQUEST_NOT_GIVEN, .tasks = REQUEST_NOT_GIVEN, .slots = REQUEST_NOT_GIVEN};
+
+int lead_run(const char *farm_file, const char *run_dir, struct screen *screen,
+             char **ret_run_dir, struct error *ret_error)
+{
+    const struct run_options given = {.run_dir = run_dir, .transient = true};
+    *ret_run_dir = NULL;
+    return run_new(farm_file, &given, &nothing_overridden, screen, ret_run_dir, ret_error);
+}
+
+int lead_show(const char *farm_file, const char *run_dir, struct error *ret_error)
+{
+    struct screen screen;
+    const struct run_options given = {.run_dir = run_dir, .dry_run = true};
+    screen_init(&screen, false, false);
+    return run_new(farm_file, &given, &nothing_overridden, &screen, NULL, ret_error);
 }
 
 /* What the command line says now, else what it said then. */
@@ -406,7 +431,7 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
     if (given->resume)
         return run_resume(argument, given, &now, &screen, ret_error);
     char *farm_file = request_find(argument ? argument : FARM_FILE, ret_error);
-    int code = farm_file ? run_new(farm_file, given, &now, &screen, ret_error) : -1;
+    int code = farm_file ? run_new(farm_file, given, &now, &screen, NULL, ret_error) : -1;
     free(farm_file);
     return code;
 }

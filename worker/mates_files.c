@@ -118,6 +118,19 @@ static void phase_enter(struct peer *peer, enum mates_phase phase)
     task_end(mates, NULL);
 }
 
+/* Nothing can be had of nodes that are gone. */
+static bool all_there(struct mates *mates)
+{
+    struct error error;
+    for (size_t i = 0; i < mates->peer_count; i++)
+        if (!mates->peers[i].link) {
+            error_set(&error, ERROR_NETWORK, "node %s is lost", mates->peers[i].host);
+            task_end(mates, &error);
+            return false;
+        }
+    return true;
+}
+
 /* --- Sending a directory --- */
 
 static void mark_name(const struct mates *mates, char name[64])
@@ -138,6 +151,8 @@ void mates_lay(struct mates *mates, const char *directory, int dir_fd, char *con
     mates->error.code = ERROR_NONE;
     mark_name(mates, mark);
     snapshot_fini(&mates->snapshot);
+    if (!all_there(mates))
+        return;
     if (snapshot_take(&mates->snapshot, dir_fd, &error) < 0) {
         task_end(mates, &error);
         return;
@@ -289,6 +304,8 @@ void mates_gather(struct mates *mates, mates_done done, void *context)
     mates->done = done;
     mates->context = context;
     mates->error.code = ERROR_NONE;
+    if (!all_there(mates))
+        return;
     for (size_t i = 0; i < mates->peer_count; i++) {
         struct peer *peer = &mates->peers[i];
         mate_begin(&mates->message, MATE_GATHER);

@@ -111,5 +111,162 @@ def a_sweep_of_mpi_runs_on_nodes_of_batch(case):
     cloud.search()
 
 
+def lines(text, word):
+    """What stands behind that word in the program's output."""
+    return [line.split()[-1] for line in text.splitlines() if line.startswith(word)]
+
+
+@test
+def a_program_runs_as_if_its_nodes_were_here(case):
+    build(case)
+    case.write(".farmignore", "secret.*\n")
+    case.write("secret.txt", "stays")
+    done = case.beofarm("mpirun", "-n", "3", "--nodes", "2", "--", "./program", "it's {a}", "0",
+                        limit_s=120, expect=0)
+    assert lines(done.out, "size") == ["3"] and lines(done.out, "sum") == ["15"], done
+    assert len(done.out.splitlines()) == 5, f"stdout is the program's: {done.out}"
+    for rank in range(3):
+        assert case.read(f"ranks/{rank}.txt").split(" ", 1)[1] == "it's {a}\n"
+    assert case.read("deep/in.txt") == "77\n", "a file that it has changed comes home"
+    assert not [f for f in os.listdir(case.folder) if "beofarm-mpirun" in f]
+    assert not os.path.exists(case.path("runs/program-001/out/1/secret.txt"))
+    case.write("deep/in.txt", "5\n")
+    done = case.beofarm("mpirun", "-n", "2", "-q", "--", "./program", "x", "3", limit_s=120)
+    assert done.code == 3 and lines(done.out, "size") == ["2"], done
+    os.remove(case.path("deep/in.txt"))
+    done = case.beofarm("mpirun", "-n", "1", "--", "./program", limit_s=120)
+    assert done.code == 9 and "no input here" in done.err, done
+
+
+@test
+def what_cannot_be_run_is_told_beforehand(case):
+    case.write("data", "1")
+    for words, text in (
+            ([], "name the program"), (["--nodes", "3", "-n", "2", "--", "true"], "no rank"),
+            (["--", "./data"], "chmod +x"), (["--", "./gone"], 'no program "./gone" here'),
+            (["--nodes", "0", "--", "true"], "from 1"),
+            (["--backend", "gone.json", "--", "true"], "gone.json"),
+            (["--backend", "data", "--", "true"], 'no "backend"'),
+            (["--timeout", "-3", "--", "true"], "from 1")):
+        done = case.beofarm("mpirun", *words)
+        assert done.code > 0 and text in done.err, (words, done)
+    path = os.path.dirname(harness.program("beofarm"))
+    done = case.beofarm("mpirun", "--", "true", env={"PATH": path})
+    assert done.code == 2 and "no mpirun is on this machine's PATH" in done.err, done
+    assert not os.path.exists(case.path("runs")), "nothing was begun"
+    for work, more, text in (
+            ({"ranks": 4}, {}, 'needs "nodes"'), ({"nodes": 4, "ranks": 2}, {}, "some would have none"),
+            ({"nodes": 2, "runner": "persistent"}, {}, '"process"'),
+            ({"nodes": 2}, {"worker": {"slots": 2}}, "is 1 where tasks have nodes"),
+            ({"nodes": 60}, {"backend": {"kind": "azure", "workers": 2,
+                                         "pool": {"vm_size": "Standard_D2s_v3"}}}, "100 at most"),
+            ({"nodes": 2}, {"backend": {"kind": "azure", "workers": 2,
+                                        "pool": {"vm_size": "Standard_D2s_v3", "min": 1,
+                                                 "inter_node": False}}}, "counts such a task as one")):
+        case.write("farm.json", {"name": "toy", "work": {
+            "kind": "sweep", "command": ["mpirun", "true"], "params": farms.grid(k=[1]), **work}, **more})
+        done = case.beofarm("check", "farm.json")
+        assert done.code > 0 and text in done.out + done.err, (text, done)
+
+
+def start_mpirun(cloud, *words):
+    """`beofarm mpirun` on two nodes of that cloud."""
+    case = cloud.case
+    case.write("cloud/backend.json", {"backend": {
+        "kind": "azure", "container": "farm", "bundle": "../bundle.tar.gz",
+        "pool": {"vm_size": "Standard_D2s_v3", "start": {"kind": "none"}},
+        "waits": {"poll_s": 0.1, "nodes_s": 0.2}},
+        "transport": "tcp", "limits": {"heartbeat_timeout_s": 3}})
+    azure_farm.bundle(case)
+    case.write("work/.farmignore", "*.o\n")
+    for name in ("program", "deep", "ranks"):
+        shutil.move(case.path(name), case.path("work", name))
+    return case.start_beofarm("mpirun", "-n", "4", "-N", "2", "-b", "../cloud/backend.json", "--",
+                              *words, cwd=case.path("work"), env=cloud.environment)
+
+
+@test
+def a_program_runs_on_rented_nodes_which_are_given_back(case):
+    build(case)
+    cloud = azure_farm.Cloud(case)
+    done = case.finish(start_mpirun(cloud, "./program", "x", "4"), azure_farm.LIMIT_S)
+    assert done.code == 4, f"{done}\n{cloud.described()}"
+    assert len(set(lines(done.out, "host"))) == 2 and lines(done.out, "sum") == ["20"], done
+    assert case.read("work/deep/in.txt") == "77\n"
+    hosts = [case.read(f"work/ranks/{rank}.txt").split()[0] for rank in range(4)]
+    assert sorted(hosts) == sorted(lines(done.out, "host")), (hosts, done)
+    cloud.wait_nothing()
+    cloud.search()
+
+
+def programs(case):
+    """Processes of the program, wherever they run."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environment = file.read()
+        except OSError:
+            continue
+        if words[0] == b"./program" and case.folder.encode() in environment:
+            found.append(int(pid))
+    return found
+
+
+@test
+def a_task_that_takes_too_long_ends_on_all_its_nodes(case):
+    build(case)
+    cloud = azure_farm.Cloud(case)
+    farm = cloud.write(work=sweep(2, 4, command=["mpirun", "./program", "{word}", "{more}"],
+                                  env={"LAB": case.folder},
+                                  params={"list": [{"word": 1, "more": "sleep"},
+                                                   {"word": 2, "more": "0"}]}),
+                       limits={"task_timeout_s": 6, "attempts": 1},
+                       backend={"workers": 1}, files=["program", "deep", "ranks"],
+                       worker={"slots": 1}, transport="tcp")
+    cloud.start()
+    wait_until(lambda: len(programs(case)) == 4, "ranks run", azure_farm.LIMIT_S)
+    cloud.end(expect=None)
+    rows = farm.rows(expect=2)
+    assert [row["status"] for row in rows] == ["timeout", "ok"], rows
+    assert "task_timeout_s" in rows[0]["error"], rows
+    assert not programs(case)
+    cloud.wait_nothing()
+
+
+@test
+def a_node_that_is_lost_costs_an_attempt(case):
+    build(case)
+    cloud = azure_farm.Cloud(case)
+    case.write("closed", "")
+    farm = cloud.write(work=sweep(2, 2, words=(1,), shell=True, env={"LAB": case.folder}, command=
+                                  "mpirun ./program {word}; "
+                                  "while [ -e $LAB/closed ]; do touch $LAB/waits; sleep 0.05; done"),
+                       limits={"attempts": 3}, backend={"workers": 1},
+                       files=["program", "deep", "ranks"], worker={"slots": 1}, transport="tcp")
+    cloud.start()
+    wait_until(lambda: os.path.exists(case.path("waits")), "the task runs", azure_farm.LIMIT_S)
+    mates = [pid for pid in filter(str.isdigit, os.listdir("/proc")) if is_mate(pid, case)]
+    assert mates, "somebody stands in for the worker on its other node"
+    os.kill(min(map(int, mates)), signal.SIGKILL)  # the other is its guard
+    os.remove(case.path("closed"))
+    cloud.end()
+    check_rows(farm, 2, (1,))
+    cloud.wait_nothing()
+
+
+def is_mate(pid, case):
+    """Is it a mate of this case's farm?"""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            mate = b"--mate" in file.read().split(b"\0")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return mate and b"BEOFARM_FARM=toy" in file.read()
+    except OSError:
+        return False
+
+
 if __name__ == "__main__":
     harness.main(globals())

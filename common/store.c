@@ -102,6 +102,11 @@ int store_get_file(struct store *store, const uint8_t *hash, const char *path,
     return rc;
 }
 
+int store_remove(struct store *store, const uint8_t *hash, struct error *ret_error)
+{
+    return store->ops->remove(store, hash, ret_error);
+}
+
 void store_hash_format(const uint8_t *hash, char text[STORE_HASH_TEXT])
 {
     hex_format(hash, STORE_HASH_SIZE, text);

@@ -29,6 +29,7 @@ struct store_ops {
     /* NULL: store_get_file reads piece after piece */
     int (*get_file)(struct store *store, const uint8_t *hash, const char *path,
                     struct error *ret_error);
+    int (*remove)(struct store *store, const uint8_t *hash, struct error *ret_error);
     void (*close)(struct store *store);
 };
 
@@ -55,6 +56,9 @@ int store_read(struct store *store, const uint8_t *hash, uint64_t offset, void *
  * right, or it is not there. -1 with a sentence. */
 int store_get_file(struct store *store, const uint8_t *hash, const char *path,
                    struct error *ret_error);
+
+/* Remove content, for nobody wants it any more; it need not be there. -1 with a sentence. */
+int store_remove(struct store *store, const uint8_t *hash, struct error *ret_error);
 
 /* Hash to 64 hex digits and back (-1 if text is not exactly that). */
 void store_hash_format(const uint8_t *hash, char text[STORE_HASH_TEXT]);

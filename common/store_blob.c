@@ -183,11 +183,23 @@ static int blob_get_file(struct store *base, const uint8_t *hash, const char *pa
     return rc == 0 ? 0 : -1;
 }
 
+static int blob_remove(struct store *base, const uint8_t *hash, struct error *ret_error)
+{
+    struct store_blob *store = (struct store_blob *)base;
+    char name[CONTAINER_NAME_SIZE];
+    struct blob_place place;
+    if (content_place(store, hash, name, &place, ret_error) != 0)
+        return -1;
+    int rc = blob_delete(service_of(store), &place, ret_error);
+    return rc == 0 || rc == BLOB_MISSING ? 0 : -1;
+}
+
 const struct store_ops store_blob_ops = {
     .scheme = "blob",
     .open = blob_open,
     .put_file = blob_put_file,
     .read = blob_read,
     .get_file = blob_get_file,
+    .remove = blob_remove,
     .close = blob_close,
 };

@@ -184,10 +184,22 @@ static int dir_read(struct store *store, const uint8_t *hash, uint64_t offset, v
     return 0;
 }
 
+static int dir_remove(struct store *store, const uint8_t *hash, struct error *ret_error)
+{
+    struct store_dir *dir = (struct store_dir *)store;
+    char name[STORE_HASH_TEXT];
+    store_hash_format(hash, name);
+    if (unlinkat(dir->directory, name, 0) < 0 && errno != ENOENT)
+        return error_errno(ret_error, errno, "the store \"%s\" keeps content %.12s...",
+                           dir->path, name);
+    return 0;
+}
+
 const struct store_ops store_dir_ops = {
     .scheme = "dir",
     .open = dir_open,
     .put_file = dir_put_file,
     .read = dir_read,
+    .remove = dir_remove,
     .close = dir_close,
 };

@@ -17,6 +17,7 @@
 
 struct content {
     struct store *store; /* NULL where there are no files */
+    char *uri;           /* of that store */
     char *remote;        /* the container that it is a copy of; NULL: of none */
     struct manifest *manifest;
     char *text; /* files.json */
@@ -51,15 +52,15 @@ static int read_manifest(struct content *content, const char *path, struct error
 static int open_store(struct content *content, const char *store_uri, const char *run_dir,
                       struct error *ret_error)
 {
-    char *uri = NULL;
-    if (!container_is(store_uri)) {
-        content->store = store_open(store_uri, ret_error);
-        return content->store ? 0 : -1;
-    }
-    if (!(content->remote = strdup(store_uri)) || asprintf(&uri, "dir:%s/store", run_dir) < 0)
+    bool remote = container_is(store_uri);
+    if (remote && !(content->remote = strdup(store_uri)))
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a store");
-    content->store = store_open(uri, ret_error);
-    free(uri);
+    if (remote ? asprintf(&content->uri, "dir:%s/store", run_dir) < 0
+               : !(content->uri = strdup(store_uri))) {
+        content->uri = NULL;
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a store");
+    }
+    content->store = store_open(content->uri, ret_error);
     return content->store ? 0 : -1;
 }
 
@@ -105,6 +106,7 @@ void content_close(struct content *content)
     if (!content)
         return;
     store_close(content->store);
+    free(content->uri);
     secret_free(content->remote);
     manifest_destroy(content->manifest);
     free(content->text);
@@ -159,14 +161,100 @@ bool content_hash(const struct content *content, const char *path, uint8_t *ret_
     return file != NULL;
 }
 
-int content_put(struct content *content, const char *path, uint8_t *ret_hash,
-                struct error *ret_error)
+/* --- what the driver makes --- */
+
+static int put_into(const char *uri, const char *path, uint8_t *ret_hash,
+                    struct error *ret_error)
 {
     uint64_t size;
-    if (!content->store)
-        return error_set(ret_error, ERROR_CONFIG, "the farm has no store for \"%s\"", path);
-    return store_put_file(content->store, path, ret_hash, &size, ret_error);
+    struct store *store = store_open(uri, ret_error);
+    int rc = store ? store_put_file(store, path, ret_hash, &size, ret_error) : -1;
+    store_close(store);
+    return rc;
 }
+
+int content_put(struct content *content, const char *path, bool lasting, uint8_t *ret_hash,
+                struct error *ret_error)
+{
+    if (!content->uri)
+        return error_set(ret_error, ERROR_CONFIG, "the farm has no store for \"%s\"", path);
+    if (put_into(content->uri, path, ret_hash, ret_error) < 0)
+        return -1;
+    return lasting && content->remote ? put_into(content->remote, path, ret_hash, ret_error)
+                                      : 0;
+}
+
+static int copy_from(const char *uri, const uint8_t *hash, const char *path,
+                     struct error *ret_error)
+{
+    struct store *store = store_open(uri, ret_error);
+    int rc = store ? store_get_file(store, hash, path, ret_error) : -1;
+    store_close(store);
+    return rc;
+}
+
+static bool is_here(const struct content *content, const uint8_t *hash)
+{
+    char byte;
+    size_t got;
+    uint64_t total;
+    struct error ignored;
+    struct store *store = store_open(content->uri, &ignored);
+    bool here = store && store_read(store, hash, 0, &byte, 1, &got, &total, &ignored) == 0;
+    store_close(store);
+    return here;
+}
+
+/* From the container, by way of a file beside the store. */
+static int bring(const struct content *content, const uint8_t *hash, struct error *ret_error)
+{
+    char hex[STORE_HASH_TEXT], *path = NULL;
+    uint8_t found[STORE_HASH_SIZE];
+    store_hash_format(hash, hex);
+    if (!content->remote)
+        return error_set(ret_error, ERROR_SYSTEM, "content %.12s... is not in the farm's store",
+                         hex);
+    if (asprintf(&path, "%s/.bring-%s", content->uri + strlen("dir:"), hex) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = copy_from(content->remote, hash, path, ret_error);
+    if (rc == 0)
+        rc = put_into(content->uri, path, found, ret_error);
+    unlink(path);
+    free(path);
+    return rc;
+}
+
+int content_get(struct content *content, const uint8_t *hash, const char *path,
+                struct error *ret_error)
+{
+    if (!content->uri)
+        return error_set(ret_error, ERROR_SYSTEM, "the farm has no store");
+    if (!is_here(content, hash) && bring(content, hash, ret_error) < 0)
+        return -1;
+    return path ? copy_from(content->uri, hash, path, ret_error) : 0;
+}
+
+static void remove_from(const char *uri, const uint8_t *hash)
+{
+    struct error ignored;
+    struct store *store = store_open(uri, &ignored);
+    if (store)
+        store_remove(store, hash, &ignored);
+    store_close(store);
+}
+
+void content_drop(struct content *content, const uint8_t *hash)
+{
+    for (size_t i = 0; i < manifest_count(content->manifest); i++)
+        if (memcmp(manifest_get(content->manifest, i)->hash, hash, STORE_HASH_SIZE) == 0)
+            return;
+    if (content->uri)
+        remove_from(content->uri, hash);
+    if (content->remote)
+        remove_from(content->remote, hash);
+}
+
+/* --- laying files --- */
 
 /* Make the folders on the way to `path`. */
 static void make_parents(char *path)

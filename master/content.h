@@ -41,10 +41,19 @@ int content_answer(struct content *content, const struct file_piece *asked, stru
 /* The hash of a file of the manifest, by its path; false if there is none. */
 bool content_hash(const struct content *content, const char *path, uint8_t *ret_hash);
 
-/* Put a file that the driver made into the store: workers may FETCH it by its hash. -1 with a sentence
- * where the farm has no store, or it cannot be written. */
-int content_put(struct content *content, const char *path, uint8_t *ret_hash,
+/* Put a file that the driver made into the store: workers may FETCH it by its hash; and if it is to be
+ * `lasting` into the container, if there is one. -1 with a sentence where the farm has no store, or it cannot be written.
+ * This and the next two open what they need for themselves, so a thread beside the loop's may call them. */
+int content_put(struct content *content, const char *path, bool lasting, uint8_t *ret_hash,
                 struct error *ret_error);
+
+/* See to it that what was put is in the store: from the container, if it is not; and copy it to `path`
+ * (NULL: do not). -1 with a sentence. */
+int content_get(struct content *content, const uint8_t *hash, const char *path,
+                struct error *ret_error);
+
+/* Remove what was put; files of the manifest stay. */
+void content_drop(struct content *content, const uint8_t *hash);
 
 /* Lay every file of the manifest under `folder` (made if missing) with its mode, unless a file
  * of that size is there already. */

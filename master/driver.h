@@ -64,10 +64,17 @@ struct driver_context {
     uint32_t (*slots_expected)(void *wake_context);
     /* Tells where the estimation stands (an "estimate" event: shown with the progress). */
     void (*estimate)(void *wake_context, const struct driver_estimate *estimate);
-    /* Puts a file into the farm's store, for workers to fetch by its hash (STORE_HASH_SIZE bytes). -1
-     * with a sentence. */
-    int (*put_file)(void *wake_context, const char *path, uint8_t *ret_hash,
+    /* Puts a file into the farm's store, for workers to fetch by its hash (STORE_HASH_SIZE bytes), and,
+     * if it is to be `lasting`, into its container, where it has one, for a master elsewhere: that may
+     * take long. -1 with a sentence. This and the next two may be called from a thread beside the loop. */
+    int (*put_file)(void *wake_context, const char *path, bool lasting, uint8_t *ret_hash,
                     struct error *ret_error);
+    /* Sees to it that what an earlier master has put is in the store, and copies it to the file `path`
+     * (NULL: that is all). -1 with a sentence. */
+    int (*get_file)(void *wake_context, const uint8_t *hash, const char *path,
+                    struct error *ret_error);
+    /* Removes what was put, unless it is one of the farm's own files: nobody wants it any more. */
+    void (*drop_file)(void *wake_context, const uint8_t *hash);
     /* The hash of one of the farm's files (relative to `folder`, as its manifest names it): false if it
      * is none of them. */
     bool (*file_hash)(void *wake_context, const char *path, uint8_t *ret_hash);

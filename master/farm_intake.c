@@ -153,10 +153,23 @@ uint32_t farm_slots_expected(void *context)
     return joined < planned ? (uint32_t)planned : (uint32_t)joined;
 }
 
-int farm_put_file(void *context, const char *path, uint8_t *ret_hash, struct error *ret_error)
+int farm_put_file(void *context, const char *path, bool lasting, uint8_t *ret_hash,
+                  struct error *ret_error)
 {
     struct farm *farm = context;
-    return content_put(farm->content, path, ret_hash, ret_error);
+    return content_put(farm->content, path, lasting, ret_hash, ret_error);
+}
+
+int farm_get_file(void *context, const uint8_t *hash, const char *path, struct error *ret_error)
+{
+    struct farm *farm = context;
+    return content_get(farm->content, hash, path, ret_error);
+}
+
+void farm_drop_file(void *context, const uint8_t *hash)
+{
+    struct farm *farm = context;
+    content_drop(farm->content, hash);
 }
 
 bool farm_file_hash(void *context, const char *path, uint8_t *ret_hash)

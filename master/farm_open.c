@@ -77,6 +77,8 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         .slots_expected = farm_slots_expected,
         .estimate = farm_tell_estimate,
         .put_file = farm_put_file,
+        .get_file = farm_get_file,
+        .drop_file = farm_drop_file,
         .file_hash = farm_file_hash,
         .is_here = farm_is_here,
         .socket_path = farm->options->driver_socket,
@@ -367,8 +369,7 @@ int farm_open(struct farm *farm, const struct farm_options *options, struct erro
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm");
     loop_set_turn(farm->loop, farm_turn, farm);
     farm->got_on_ns = clock_monotonic_ns();
-    if (farm->file.limits.idle_stop_s > 0)
-        farm_idle_expired(farm); /* arms the timer */
+    farm_idle_expired(farm); /* arms the timer, if there is a limit */
     if (farm->delivery)
         loop_timer_arm(farm->delivery_due, clock_monotonic_ns());
     return 0;

@@ -126,7 +126,11 @@ uint64_t farm_sequence(void *context);
 void farm_tell_estimate(void *context, const struct driver_estimate *estimate);
 uint32_t farm_slots_expected(void *context);
 
-int farm_put_file(void *context, const char *path, uint8_t *ret_hash, struct error *ret_error);
+int farm_put_file(void *context, const char *path, bool lasting, uint8_t *ret_hash,
+                  struct error *ret_error);
+int farm_get_file(void *context, const uint8_t *hash, const char *path,
+                  struct error *ret_error);
+void farm_drop_file(void *context, const uint8_t *hash);
 bool farm_file_hash(void *context, const char *path, uint8_t *ret_hash);
 bool farm_is_here(void *context, uint64_t instance);
 

@@ -42,4 +42,7 @@
 #define SHOT_ARRAY_IMAGE        "image"        /* J' d: by the squared slowness */
 #define SHOT_ARRAY_ILLUMINATION "illumination" /* Σ u² dt of the source wavefield */
 
+/* Images are divided by the illumination plus this share of its mean. */
+#define SHOT_WATER_LEVEL 0.01
+
 #endif

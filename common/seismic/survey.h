@@ -155,8 +155,8 @@ struct survey_inversion {
     unsigned line_search;   /* misfits that one line search may ask for */
     double smooth_m;        /* the gradient is smoothed over this length; 0: not */
     enum survey_precondition precondition;
-    double frozen_depth_m;  /* nothing above this depth is changed */
-    double stop_misfit;     /* end when misfit / first misfit is below this; 0: do not */
+    double frozen_depth_m; /* nothing above this depth is changed */
+    double stop_misfit;    /* end when misfit / first misfit is below this; 0: do not */
 };
 
 /* What data and models are written as. */

@@ -17,13 +17,16 @@
 #include "master/shots/lbfgs.h"
 #include "master/shots/source_filter.h"
 
-#define STATE_MAGIC UINT64_C(0x4246574931000001)
+#define STATE_MAGIC UINT64_C(0x4246574931000002)
 /* The first step, without any curvature: of the greatest velocity. Some 1 % changes arrival times by
  * less than half a period over fifty wavelengths. */
 #define FIRST_CHANGE    0.01
 #define SMOOTH_REACH    4 /* standard deviations */
 #define HISTORY_DEFAULT 5
 #define TRIALS_DEFAULT  10
+/* Of the mean illumination: what is darker is not made up for any further. On Marmousi between 0.01 and
+ * 1 it hardly matters; it bounds what a point without light can get. */
+#define DARKEST 0.1
 
 enum stage { ESTIMATING, EVALUATING, SEARCHING };
 
@@ -31,6 +34,7 @@ enum stage { ESTIMATING, EVALUATING, SEARCHING };
 struct state {
     uint64_t magic, n, survey_shots;
     int32_t stage, want;
+    uint64_t begins_band; /* its first misfit is still to come */
     uint64_t band, band_iterations;
     int64_t iteration;
     uint64_t shot_count, filter_size;
@@ -43,6 +47,7 @@ struct fwi {
     struct lbfgs *lbfgs;
     double lower, upper;
     double *mask;               /* n */
+    double *weight;             /* n: W of fwi.h */
     double *line;               /* the longest axis, and what the kernel reaches beyond */
     double *kernels[GRID_AXES]; /* reach + 1 values; NULL: not smoothed */
     size_t reaches[GRID_AXES];
@@ -88,12 +93,53 @@ static void precondition(void *context, double *v)
 {
     const struct fwi *fwi = context;
     for (size_t i = 0; i < fwi->state.n; i++)
-        v[i] *= fwi->mask[i];
+        v[i] *= fwi->mask[i] * fwi->weight[i];
     for (int axis = 0; axis < GRID_AXES; axis++)
         if (fwi->kernels[axis])
             smooth_axis(fwi, (enum grid_axis)axis, v);
     for (size_t i = 0; i < fwi->state.n; i++)
-        v[i] *= fwi->mask[i];
+        v[i] *= fwi->mask[i] * fwi->weight[i];
+}
+
+/* --- what makes up for depth --- */
+
+static void weight_by_depth(struct fwi *fwi)
+{
+    const struct grid *grid = &fwi->survey->grid;
+    double frozen = fwi->survey->inversion.frozen_depth_m - grid->origin[GRID_Z];
+    double top = frozen > 0 ? frozen : 0, step = grid->spacing[GRID_Z];
+    for (size_t i = 0; i < fwi->state.n; i++) {
+        double below = (double)(i % grid->n[GRID_Z]) * step - top;
+        fwi->weight[i] = below > 0 ? sqrt(1 + below / step) : 1;
+    }
+}
+
+/* Over what may change: much light in water says nothing. */
+static double mean_light(const struct fwi *fwi, const float *illumination)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < fwi->state.n; i++) {
+        sum += fwi->mask[i] > 0 ? illumination[i] : 0;
+        count += fwi->mask[i] > 0;
+    }
+    return count ? sum / (double)count : 0;
+}
+
+static void weight_by_light(struct fwi *fwi, const float *illumination)
+{
+    double mean = illumination ? mean_light(fwi, illumination) : 0;
+    bool lit = mean > 0 && isfinite(mean);
+    for (size_t i = 0; lit && i < fwi->state.n; i++)
+        fwi->weight[i] = 1 / ((illumination[i] > 0 ? illumination[i] / mean : 0) + DARKEST);
+}
+
+static void weight_begin(struct fwi *fwi)
+{
+    for (size_t i = 0; i < fwi->state.n; i++)
+        fwi->weight[i] = 1;
+    if (fwi->survey->inversion.precondition == SURVEY_BY_DEPTH)
+        weight_by_depth(fwi);
 }
 
 static int kernels_make(struct fwi *fwi)
@@ -170,19 +216,21 @@ struct fwi *fwi_create(const struct survey *survey, const float *velocity, const
     if (fwi) {
         fwi->survey = survey;
         fwi->state = (struct state){
-            .magic = STATE_MAGIC, .n = n, .survey_shots = shots, .first_misfit = NAN};
+            .magic = STATE_MAGIC, .n = n, .survey_shots = shots, .begins_band = 1};
         fwi->mask = calloc(n + 1, sizeof(double));
+        fwi->weight = calloc(n + 1, sizeof(double));
         fwi->velocity = calloc(n + 1, sizeof(double));
         fwi->shots = calloc(shots + 1, sizeof(size_t));
         fwi->misfits = calloc(shots + 1, sizeof(double));
     }
-    if (!fwi || !fwi->mask || !fwi->velocity || !fwi->shots || !fwi->misfits ||
+    if (!fwi || !fwi->mask || !fwi->weight || !fwi->velocity || !fwi->shots || !fwi->misfits ||
         kernels_make(fwi) < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for an inversion of %zu points", n);
         fwi_destroy(fwi);
         return NULL;
     }
     mask_make(fwi, mask);
+    weight_begin(fwi);
     fwi->lbfgs = minimiser_create(fwi, velocity, ret_error);
     if (fwi->lbfgs)
         return fwi;
@@ -198,6 +246,7 @@ void fwi_destroy(struct fwi *fwi)
     for (int axis = 0; axis < GRID_AXES; axis++)
         free(fwi->kernels[axis]);
     free(fwi->mask);
+    free(fwi->weight);
     free(fwi->line);
     free(fwi->shots);
     free(fwi->misfits);
@@ -276,30 +325,35 @@ static void iteration_begin(struct fwi *fwi, bool changed, bool forget)
     state->want = lbfgs_next(fwi->lbfgs);
 }
 
+/* Why nothing more is to be done in this band; NULL: there is. */
+static const char *band_end(const struct fwi *fwi, bool stuck)
+{
+    double stop = fwi->survey->inversion.stop_misfit;
+    if (stop > 0 && fwi_misfit(fwi) < stop * fwi->state.first_misfit)
+        return "the misfit is below stop_misfit";
+    /* Stuck on a subset is not stuck on the next. */
+    if (stuck && !has_subsets(fwi))
+        return "no step makes the misfit less";
+    return fwi->state.band_iterations >= band_iterations(fwi) ? "all iterations are done"
+                                                              : NULL;
+}
+
 /* The iteration is done, or there is nothing more to gain in this band. False: it is all over. */
 static bool go_on(struct fwi *fwi, bool stuck)
 {
     struct state *state = &fwi->state;
-    const struct survey_inversion *inversion = &fwi->survey->inversion;
-    double share = fwi_misfit(fwi) / state->first_misfit;
-    if (inversion->stop_misfit > 0 && share < inversion->stop_misfit) {
-        snprintf(fwi->sentence, sizeof(fwi->sentence),
-                 "the misfit is %.3g of the first, below stop_misfit", share);
+    size_t bands = fwi->survey->inversion.band_count ? fwi->survey->inversion.band_count : 1;
+    const char *why = band_end(fwi, stuck);
+    if (why && state->band + 1 >= bands) {
+        snprintf(fwi->sentence, sizeof(fwi->sentence), "%s", why);
         return false;
     }
-    /* Stuck on a subset is not stuck on the next. */
-    bool band_over =
-        state->band_iterations >= band_iterations(fwi) || (stuck && !has_subsets(fwi));
-    if (band_over && state->band + 1 >= (inversion->band_count ? inversion->band_count : 1)) {
-        snprintf(fwi->sentence, sizeof(fwi->sentence), "%s",
-                 stuck ? "no step makes the misfit less" : "all iterations are done");
-        return false;
-    }
-    if (band_over) {
+    if (why) {
         state->band++;
         state->band_iterations = 0;
+        state->begins_band = 1;
     }
-    iteration_begin(fwi, band_over || stuck, band_over);
+    iteration_begin(fwi, why || stuck, why != NULL);
     return true;
 }
 
@@ -351,6 +405,12 @@ static int told(struct fwi *fwi, enum lbfgs_want want)
     return go_on(fwi, want == LBFGS_STUCK);
 }
 
+static bool wants_light(const struct fwi *fwi)
+{
+    return fwi->survey->inversion.precondition == SURVEY_BY_ILLUMINATION &&
+           fwi->state.stage == EVALUATING;
+}
+
 static int take_source(struct fwi *fwi, const struct fwi_answer *answer,
                        struct error *ret_error)
 {
@@ -371,8 +431,11 @@ static int take_first(struct fwi *fwi, const struct fwi_answer *answer, struct e
         return no_shots(ret_error);
     double value = misfit_sum(answer->misfits, NULL, count);
     memcpy(fwi->misfits, answer->misfits, count * sizeof(double));
-    if (isnan(fwi->state.first_misfit))
+    if (fwi->state.begins_band)
         fwi->state.first_misfit = value;
+    fwi->state.begins_band = 0;
+    if (wants_light(fwi))
+        weight_by_light(fwi, answer->illumination);
     return told(fwi, lbfgs_tell(fwi->lbfgs, value, gradient_of(fwi, answer)));
 }
 
@@ -404,7 +467,8 @@ static void request_fill(const struct fwi *fwi, struct fwi_request *request)
         .shots = fwi->shots,
         .shot_count = (size_t)state->shot_count,
         .velocity = lbfgs_point(fwi->lbfgs),
-        .filter = state->stage == ESTIMATING ? NULL : fwi->filter};
+        .filter = state->stage == ESTIMATING ? NULL : fwi->filter,
+        .illumination = wants_light(fwi)};
 }
 
 int fwi_step(struct fwi *fwi, const struct fwi_answer *answer, struct fwi_request *ret_request,
@@ -482,6 +546,7 @@ int fwi_save(const struct fwi *fwi, const char *path, struct error *ret_error)
     fwrite(&fwi->state, sizeof(fwi->state), 1, whole.stream);
     fwrite(fwi->shots, sizeof(*fwi->shots), shots, whole.stream);
     fwrite(fwi->misfits, sizeof(*fwi->misfits), shots, whole.stream);
+    fwrite(fwi->weight, sizeof(*fwi->weight), (size_t)fwi->state.n, whole.stream);
     if (fwi->filter)
         fwrite(fwi->filter, (size_t)fwi->state.filter_size, 1, whole.stream);
     if (lbfgs_write(fwi->lbfgs, whole.stream, ret_error) < 0) {
@@ -499,7 +564,8 @@ static int load(struct fwi *fwi, FILE *stream, struct error *ret_error)
         state.n != fwi->state.n || state.survey_shots != shots || state.shot_count > shots ||
         state.filter_size > JSON_SIZE_MAX ||
         fread(fwi->shots, sizeof(*fwi->shots), shots, stream) != shots ||
-        fread(fwi->misfits, sizeof(*fwi->misfits), shots, stream) != shots)
+        fread(fwi->misfits, sizeof(*fwi->misfits), shots, stream) != shots ||
+        fread(fwi->weight, sizeof(*fwi->weight), (size_t)state.n, stream) != state.n)
         return error_set(ret_error, ERROR_SYSTEM, "it is of another inversion, or damaged");
     free(fwi->filter);
     fwi->filter = state.filter_size ? malloc((size_t)state.filter_size) : NULL;

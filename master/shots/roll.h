@@ -12,7 +12,8 @@
  * numbered on through all rounds. Notes are JSON objects of one member:
  *
  *     {"wave":{"operation":"gradient","purpose":"gradient","iteration":2,"band_hz":[0,5],
- *              "shots":[0,1,5],"files":{"velocity.json":"64 hex"},"settings":{…}}}
+ *              "shots":[0,1,5],"files":{"velocity.json":"64 hex"},"state":"64 hex",
+ *              "illumination":true,"settings":{…}}}
  *     {"tasks":[[5],[0,1]]}                              shots of the present wave, task by task
  *     {"collect":[["16 hex",[[17,1],[18,2]]]]}           holders; tasks and attempts wanted of them
  *     {"finished":"…"}                                    the work is over: what was said of it
@@ -40,9 +41,12 @@ struct roll_wave {
     size_t shot_count;
     struct shot_file *files;
     size_t file_count;
-    char *settings;  /* JSON text; NULL: none */
-    size_t first;    /* index of its first task in `tasks` */
-    bool collecting; /* its present round is one that collects */
+    char *settings; /* JSON text; NULL: none */
+    bool has_state; /* of an inversion that goes on from this wave, in the farm's store: */
+    uint8_t state[MESSAGE_HASH_SIZE];
+    bool illumination; /* of an inversion: its sources' is summed, too */
+    size_t first;      /* index of its first task in `tasks` */
+    bool collecting;   /* its present round is one that collects */
 };
 
 struct roll_task {

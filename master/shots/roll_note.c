@@ -47,6 +47,13 @@ int roll_note_wave(const struct roll_wave *wave, struct buf *note)
     put_list(note, wave->shots, wave->shot_count);
     buf_append_text(note, ",\"files\":");
     put_files(note, wave->files, wave->file_count);
+    if (wave->has_state) {
+        char hex[STORE_HASH_TEXT];
+        store_hash_format(wave->state, hex);
+        buf_printf(note, ",\"state\":\"%s\"", hex);
+    }
+    if (wave->illumination)
+        buf_append_text(note, ",\"illumination\":true");
     if (wave->settings)
         buf_printf(note, ",\"settings\":%s", wave->settings);
     buf_append_text(note, "}}");
@@ -195,7 +202,10 @@ static int read_wave(const cJSON *object, size_t limit, struct roll_wave *wave)
     const cJSON *purpose = json_member(object, "purpose");
     const cJSON *iteration = json_member(object, "iteration");
     const cJSON *settings = json_member(object, "settings");
-    if (read_operation(cJSON_GetStringValue(json_member(object, "operation")),
+    const cJSON *state = json_member(object, "state");
+    if ((state &&
+         (!cJSON_IsString(state) || store_hash_parse(state->valuestring, wave->state) < 0)) ||
+        read_operation(cJSON_GetStringValue(json_member(object, "operation")),
                        &wave->operation) < 0 ||
         !cJSON_IsString(purpose) || !json_is_integer(iteration) || !cJSON_IsNumber(low) ||
         read_shots(json_member(object, "shots"), limit, &wave->shots, &wave->shot_count) < 0 ||
@@ -206,6 +216,8 @@ static int read_wave(const cJSON *object, size_t limit, struct roll_wave *wave)
     wave->min_hz = low->valuedouble;
     wave->max_hz = cJSON_IsNumber(high) ? high->valuedouble : INFINITY;
     wave->purpose = strdup(purpose->valuestring);
+    wave->has_state = state != NULL;
+    wave->illumination = cJSON_IsTrue(json_member(object, "illumination"));
     struct buf text;
     buf_init(&text, JSON_SIZE_MAX);
     if (settings && json_put(&text, settings, 0) == 0)

@@ -58,29 +58,31 @@ int shots_note(struct driver *driver, struct buf *note)
 
 /* --- tasks and results --- */
 
-/* An inversion is resumed where its state is: on another machine there is nothing to go on from. */
-static void state_check(struct driver *driver)
+static void restored(void *context)
 {
-    struct error error;
-    char path[4096];
-    uint64_t wave = roll_wave_number(&driver->roll);
-    snprintf(path, sizeof(path), "%s/state-%llu", driver->scratch, (unsigned long long)wave);
-    if (driver->operation != SURVEY_FWI || wave == 0 || driver->roll.finished ||
-        access(path, R_OK) == 0)
-        return;
-    error_set(
-        &error, ERROR_SYSTEM,
-        "the inversion's state \"%s\" is gone, and with it how to go on; begin a new run from "
-        "the last velocity that came home",
-        path);
-    shots_fail(driver, &error);
+    struct driver *driver = context;
+    driver->context.wake(driver->context.wake_context);
+}
+
+/* Of a resumed master: its wave may be of another machine. False: not yet. */
+static bool restore(struct driver *driver)
+{
+    bool nothing = !roll_wave(&driver->roll) || driver->roll.finished;
+    if (driver->restored == SHOTS_UNKNOWN && !driver->running && !nothing &&
+        roll_wave(&driver->roll)->file_count)
+        errand_start(driver->digest.errand, shots_restore_work, restored, driver);
+    driver->running = true;
+    if (driver->restored == SHOTS_UNRESTORED) {
+        error_prefix(&driver->digest.error, "what the work was at is gone");
+        shots_fail(driver, &driver->digest.error);
+    }
+    return !errand_is_busy(driver->digest.errand);
 }
 
 static enum driver_next shots_next(struct driver *driver, uint32_t slots)
 {
-    if (!driver->running)
-        state_check(driver);
-    driver->running = true;
+    if (!restore(driver))
+        return DRIVER_WAIT;
     for (;;) {
         if (driver->phase != SHOTS_WORK)
             return DRIVER_FINISHED;

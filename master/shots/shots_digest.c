@@ -130,19 +130,35 @@ static double misfit_of(const struct driver *driver, const size_t *holders, doub
     return sum;
 }
 
+/* Sums are divided, not shots, so that shots count by what they saw (Claerbout 1971,
+ * doi:10.1190/1.1440185, with a water level). */
+static void image_divide(float *image, const float *illumination, size_t points)
+{
+    double sum = 0;
+    for (size_t i = 0; i < points; i++)
+        sum += illumination[i];
+    float level = (float)(SHOT_WATER_LEVEL * sum / (double)points);
+    for (size_t i = 0; level > 0 && i < points; i++)
+        image[i] /= illumination[i] + level;
+}
+
 static int arrays_write(const struct driver *driver, const struct sums *sums,
-                        enum shot_operation operation, struct error *ret_error)
+                        const struct roll_wave *wave, struct error *ret_error)
 {
     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1];
-    size_t count = shots_arrays(driver, operation, arrays);
-    for (size_t i = 0; i < count; i++) {
+    size_t count = shots_arrays(driver, wave, arrays);
+    float *light = NULL;
+    int rc = 0;
+    for (size_t i = count; rc == 0 && i-- > 0;) { /* the illumination is the last */
         float *values = sums_read(driver, sums, arrays[i], ret_error);
-        int rc = values ? shots_array_write(driver, arrays[i], NULL, values, ret_error) : -1;
-        free(values);
-        if (rc < 0)
-            return -1;
+        if (values && light && wave->operation == SHOT_RTM)
+            image_divide(values, light, grid_size(&driver->survey.grid));
+        rc = values ? shots_array_write(driver, arrays[i], NULL, values, ret_error) : -1;
+        free(light);
+        light = values;
     }
-    return 0;
+    free(light);
+    return rc;
 }
 
 static int finish_single(struct driver *driver, const struct sums *sums, const size_t *holders,
@@ -156,7 +172,7 @@ static int finish_single(struct driver *driver, const struct sums *sums, const s
                          "none of %zu shots succeeded; results.csv says why", gone);
     bool traces = wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
     if ((traces ? shots_gathers_write(driver, ret_error)
-                : arrays_write(driver, sums, wave->operation, ret_error)) < 0 ||
+                : arrays_write(driver, sums, wave, ret_error)) < 0 ||
         shots_list_write(driver, holders, ret_error) < 0)
         return -1;
     int size = snprintf(digest->text, sizeof(digest->text), "%s of %zu shots", wave->purpose,
@@ -174,10 +190,42 @@ static int finish_single(struct driver *driver, const struct sums *sums, const s
 
 /* --- the inversion --- */
 
-static char *state_path(const struct driver *driver, uint64_t wave)
+/* States are kept in the farm's store, where a master on another machine finds them; here they are
+ * written and read. */
+static char *state_path(const struct driver *driver)
 {
     char *path = NULL;
-    return asprintf(&path, "%s/state-%" PRIu64, driver->scratch, wave) < 0 ? NULL : path;
+    return asprintf(&path, "%s/state", driver->scratch) < 0 ? NULL : path;
+}
+
+static int state_put(struct driver *driver, struct roll_wave *wave, struct error *ret_error)
+{
+    char *path = state_path(driver);
+    int rc = path ? fwi_save(driver->fwi, path, ret_error)
+                  : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    if (rc == 0)
+        rc = driver->context.put_file(driver->context.wake_context, path, true, wave->state,
+                                      ret_error);
+    wave->has_state = rc == 0;
+    if (path)
+        unlink(path);
+    free(path);
+    return rc;
+}
+
+static int state_get(struct driver *driver, const struct roll_wave *wave,
+                     struct error *ret_error)
+{
+    char *path = state_path(driver);
+    int rc = path ? driver->context.get_file(driver->context.wake_context, wave->state, path,
+                                             ret_error)
+                  : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    if (rc == 0)
+        rc = fwi_load(driver->fwi, path, ret_error);
+    if (path)
+        unlink(path);
+    free(path);
+    return rc;
 }
 
 static int field_read(const struct driver *driver, enum survey_field field, float **ret_values,
@@ -205,13 +253,8 @@ static int fwi_begin(struct driver *driver, struct error *ret_error)
     free(mask);
     if (!driver->fwi)
         return -1;
-    uint64_t wave = roll_wave_number(&driver->roll);
-    char *path = wave ? state_path(driver, wave) : NULL;
-    if (wave && !path)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    int rc = wave ? fwi_load(driver->fwi, path, ret_error) : 0;
-    free(path);
-    return rc;
+    const struct roll_wave *wave = roll_wave(&driver->roll);
+    return wave ? state_get(driver, wave, ret_error) : 0;
 }
 
 static char *settings_print(const struct fwi_request *request, bool extract)
@@ -248,9 +291,6 @@ static int model_hand_on(struct driver *driver, const double *velocity, struct r
 static int request_take(struct driver *driver, const struct fwi_request *request,
                         struct error *ret_error)
 {
-    uint64_t number = roll_wave_number(&driver->roll) + 1;
-    char *path = state_path(driver, number);
-    char *old = number > 2 ? state_path(driver, number - 2) : NULL;
     struct roll_wave *wave = &driver->digest.next;
     *wave = (struct roll_wave){.operation = request->operation,
                                .purpose = strdup(request->purpose),
@@ -259,18 +299,15 @@ static int request_take(struct driver *driver, const struct fwi_request *request
                                .max_hz = request->max_hz,
                                .shots = calloc(request->shot_count + 1, sizeof(size_t)),
                                .shot_count = request->shot_count,
+                               .illumination = request->illumination,
                                .settings = settings_print(request, driver->extract)};
-    int rc = path && wave->purpose && wave->shots && wave->settings
-                 ? fwi_save(driver->fwi, path, ret_error)
+    int rc = wave->purpose && wave->shots && wave->settings
+                 ? state_put(driver, wave, ret_error)
                  : error_set(ret_error, ERROR_SYSTEM, "no memory for the next model");
     if (rc == 0) {
         memcpy(wave->shots, request->shots, request->shot_count * sizeof(size_t));
         rc = model_hand_on(driver, request->velocity, wave, ret_error);
     }
-    if (old)
-        unlink(old);
-    free(old);
-    free(path);
     driver->digest.verdict = SHOTS_NEXT_WAVE;
     return rc;
 }
@@ -323,6 +360,16 @@ static int history_write(const struct driver *driver, struct error *ret_error)
     return whole_commit(&whole, ret_error);
 }
 
+static size_t bands_of(const struct driver *driver)
+{
+    return driver->survey.inversion.band_count;
+}
+
+static double share_of_first(const struct fwi *fwi)
+{
+    return 100 * fwi_misfit(fwi) / fwi_misfit_first(fwi);
+}
+
 static int iteration_report(struct driver *driver, struct error *ret_error)
 {
     struct shots_digest *digest = &driver->digest;
@@ -335,8 +382,8 @@ static int iteration_report(struct driver *driver, struct error *ret_error)
     if (!fwi_iterated(fwi))
         return 0;
     snprintf(digest->notice, sizeof(digest->notice),
-             "iteration %d: misfit %.6g, %.2f %% of the first", fwi_iteration(fwi),
-             fwi_misfit(fwi), 100 * fwi_misfit(fwi) / fwi_misfit_first(fwi));
+             "iteration %d: misfit %.6g, %.2f %% of the %sfirst", fwi_iteration(fwi),
+             fwi_misfit(fwi), share_of_first(fwi), bands_of(driver) > 1 ? "band's " : "");
     snprintf(what, sizeof(what), "velocity-%03d", fwi_iteration(fwi));
     return model_write(driver, what, ret_error);
 }
@@ -362,23 +409,64 @@ static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
     double *misfits = calloc(wave->shot_count + 1, sizeof(*misfits));
     size_t extras;
     const char **texts = extras_of(driver, &extras);
-    float *gradient = NULL;
+    float *gradient = NULL, *light = NULL;
     int rc = misfits && texts ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for misfits");
     if (rc == 0 && wave->operation == SHOT_GRADIENT && sums->count) {
         gradient = sums_read(driver, sums, SHOT_ARRAY_GRADIENT, ret_error);
         rc = gradient ? 0 : -1;
     }
+    if (rc == 0 && wave->illumination && sums->count) {
+        light = sums_read(driver, sums, SHOT_ARRAY_ILLUMINATION, ret_error);
+        rc = light ? 0 : -1;
+    }
     if (rc == 0) {
         misfit_of(driver, holders, misfits);
-        const struct fwi_answer answer = {
-            .misfits = misfits, .gradient = gradient, .extras = texts, .extra_count = extras};
+        const struct fwi_answer answer = {.misfits = misfits,
+                                          .gradient = gradient,
+                                          .illumination = light,
+                                          .extras = texts,
+                                          .extra_count = extras};
         rc = fwi_step(driver->fwi, &answer, ret_request, ret_error);
     }
     free(misfits);
     free(texts);
     free(gradient);
+    free(light);
     return rc;
 }
+
+/* --- models of waves that are done with --- */
+
+static bool is_wanted(const struct roll *roll, size_t from, const uint8_t *hash)
+{
+    for (size_t w = from; w < roll->wave_count; w++) {
+        const struct roll_wave *wave = &roll->waves[w];
+        if (wave->has_state && memcmp(wave->state, hash, sizeof(wave->state)) == 0)
+            return true;
+        for (size_t i = 0; i < wave->file_count; i++)
+            if (memcmp(wave->files[i].hash, hash, sizeof(wave->files[i].hash)) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void drop(const struct driver *driver, size_t wave, const uint8_t *hash)
+{
+    if (!is_wanted(&driver->roll, wave + 1, hash))
+        driver->context.drop_file(driver->context.wake_context, hash);
+}
+
+/* In the thread, for it may speak to a container; a later master does not miss them. */
+static void models_drop(const struct driver *driver, size_t wave)
+{
+    const struct roll_wave *old = &driver->roll.waves[wave];
+    for (size_t i = 0; i < old->file_count; i++)
+        drop(driver, wave, old->files[i].hash);
+    if (old->has_state)
+        drop(driver, wave, old->state);
+}
+
+/* --- an inversion's wave --- */
 
 static int finish_inversion(struct driver *driver, const struct sums *sums,
                             const size_t *holders, struct error *ret_error)
@@ -390,13 +478,14 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
     if (rc < 0 || iteration_report(driver, ret_error) < 0 ||
         history_write(driver, ret_error) < 0)
         return -1;
+    if (driver->roll.wave_count > 1)
+        models_drop(driver, driver->roll.wave_count - 2);
     if (rc > 0)
         return request_take(driver, &request, ret_error);
     snprintf(driver->digest.text, sizeof(driver->digest.text),
-             "inversion: %d iterations, misfit %.6g, %.2f %% of the first: %s",
-             fwi_iteration(driver->fwi), fwi_misfit(driver->fwi),
-             100 * fwi_misfit(driver->fwi) / fwi_misfit_first(driver->fwi),
-             fwi_sentence(driver->fwi));
+             "inversion: %d iterations, misfit %.6g, %.2f %% of the %sfirst: %s",
+             fwi_iteration(driver->fwi), fwi_misfit(driver->fwi), share_of_first(driver->fwi),
+             bands_of(driver) > 1 ? "last band's " : "", fwi_sentence(driver->fwi));
     driver->digest.verdict = SHOTS_OVER;
     return model_write(driver, "velocity", ret_error);
 }
@@ -437,6 +526,18 @@ void shots_sums_remove(const struct driver *driver, size_t wave)
         free(file);
         free(folder);
     }
+}
+
+void shots_restore_work(void *context)
+{
+    struct driver *driver = context;
+    const struct roll_wave *wave = roll_wave(&driver->roll);
+    struct error *error = &driver->digest.error;
+    int rc = wave->has_state ? fwi_begin(driver, error) : 0;
+    for (size_t i = 0; rc == 0 && i < wave->file_count; i++)
+        rc = driver->context.get_file(driver->context.wake_context, wave->files[i].hash, NULL,
+                                      error);
+    driver->restored = rc < 0 ? SHOTS_UNRESTORED : SHOTS_RESTORED;
 }
 
 /* --- the first wave --- */

@@ -127,7 +127,7 @@ static struct roll_wave *files_make(struct driver *driver, size_t index,
         rc = folder_fill(driver, task, folder, ret_error);
     }
     if (rc == 0)
-        rc = shots_folder_put(driver, folder, files, ret_error);
+        rc = shots_folder_put(driver, folder, false, files, ret_error);
     if (folder)
         tree_remove(AT_FDCWD, folder);
     free(folder);

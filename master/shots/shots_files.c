@@ -246,8 +246,8 @@ int shots_survey_write(const struct driver *driver, const char *velocity,
     return rc;
 }
 
-int shots_folder_put(struct driver *driver, const char *folder, struct roll_wave *wave,
-                     struct error *ret_error)
+int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
+                     struct roll_wave *wave, struct error *ret_error)
 {
     struct dirent **entries = NULL;
     int count = scandir(folder, &entries, NULL, alphasort), rc = 0;
@@ -259,7 +259,7 @@ int shots_folder_put(struct driver *driver, const char *folder, struct roll_wave
         if (rc == 0 && entries[i]->d_name[0] != '.') {
             if (asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
                 rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-            else if (driver->context.put_file(driver->context.wake_context, path, hash,
+            else if (driver->context.put_file(driver->context.wake_context, path, lasting, hash,
                                               ret_error) < 0 ||
                      file_add(wave, entries[i]->d_name, hash, ret_error) < 0)
                 rc = -1;
@@ -284,7 +284,7 @@ static int survey_fill(struct driver *driver, const float *velocity, const char 
                     model_write(path, MODEL_RAW, &driver->survey.grid, velocity, VELOCITY_NAME,
                                 "m/s", ret_error) < 0 ||
                     shots_survey_write(driver, name, NULL, 0, survey, ret_error) < 0 ||
-                    shots_folder_put(driver, folder, wave, ret_error) < 0))
+                    shots_folder_put(driver, folder, true, wave, ret_error) < 0))
         rc = -1;
     free(path);
     free(survey);

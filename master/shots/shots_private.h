@@ -24,6 +24,9 @@
 #include "master/shots/fwi.h"
 #include "master/shots/order.h"
 
+/* What an earlier master left in the farm's store: an inversion's state, the files of its wave. */
+enum shots_restored { SHOTS_UNKNOWN, SHOTS_RESTORED, SHOTS_UNRESTORED };
+
 enum shots_phase { SHOTS_WORK, SHOTS_FINISHED, SHOTS_FAILED };
 
 /* What a wave's digestion says. */
@@ -53,7 +56,7 @@ struct driver {
     char *survey_path; /* where it lies here */
     char *home;        /* its folder, relative to the farm's: "." or below */
     char *output_base; /* RUN_DIR/out/master/NAME */
-    char *scratch;     /* RUN_DIR/shots: states and models of an inversion */
+    char *scratch; /* RUN_DIR/shots: states and models of an inversion while they are made */
     enum survey_operation operation;
     bool exact, one_file;
     bool extract;                /* tasks get their own shots' data, not all of them */
@@ -76,6 +79,7 @@ struct driver {
     int64_t skip_due_ns; /* when the last shots are given up; INT64_MAX: not */
     unsigned rounds;     /* of the present wave, for shots that were gone */
 
+    enum shots_restored restored;
     struct fwi *fwi; /* NULL: no inversion, or not begun */
     struct shots_digest digest;
     enum shots_phase phase;
@@ -100,7 +104,7 @@ bool shots_holders_ready(struct driver *driver);
 /* shots_task.c */
 int shots_payload(struct driver *driver, uint64_t task, struct buf *payload);
 /* What a wave sums: names of arrays, and how many; 0: nothing. */
-size_t shots_arrays(const struct driver *driver, enum shot_operation operation,
+size_t shots_arrays(const struct driver *driver, const struct roll_wave *wave,
                     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1]);
 /* Whether the present wave does. */
 bool shots_sums(const struct driver *driver);
@@ -118,9 +122,9 @@ int shots_survey_write(const struct driver *driver, const char *velocity,
  * the file `velocity` (NULL: none). */
 int shots_files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
                       struct error *ret_error);
-/* Put all files of a folder into the store, and list them in wave->files. */
-int shots_folder_put(struct driver *driver, const char *folder, struct roll_wave *wave,
-                     struct error *ret_error);
+/* Put all files of a folder into the store (`lasting`: driver.h), and list them in wave->files. */
+int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
+                     struct roll_wave *wave, struct error *ret_error);
 /* Write the survey whose velocity is `velocity` (floats on the grid) with all files that it names, put
  * them into the store, and list them in wave->files (wave->file_count of them, allocated). */
 int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
@@ -137,6 +141,9 @@ void shots_extracts_fini(struct driver *driver);
 /* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning. In a
  * thread; `digest` has the verdict afterwards. */
 void shots_digest_work(void *context);
+/* In a thread, before a resumed master hands out anything: see to it that what its wave needs is here.
+ * driver->restored and digest.error say how it went. */
+void shots_restore_work(void *context);
 /* Remove the collected sums of a wave (index) that is done with. */
 void shots_sums_remove(const struct driver *driver, size_t wave);
 /* Free what a wave that was not noted owns. */

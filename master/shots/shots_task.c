@@ -9,15 +9,17 @@
 #include "common/seismic/shot_settings.h"
 #include "master/shots/shots_private.h"
 
-size_t shots_arrays(const struct driver *driver, enum shot_operation operation,
+size_t shots_arrays(const struct driver *driver, const struct roll_wave *wave,
                     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1])
 {
+    enum shot_operation operation = wave->operation;
+    bool inverts = driver->operation == SURVEY_FWI;
     size_t count = 0;
     if (operation != SHOT_RTM && operation != SHOT_GRADIENT)
         return 0;
     snprintf(arrays[count++], SHOT_NAME_MAX + 1, "%s",
              operation == SHOT_RTM ? SHOT_ARRAY_IMAGE : SHOT_ARRAY_GRADIENT);
-    if (driver->survey.imaging.illumination)
+    if (inverts ? wave->illumination : driver->survey.imaging.illumination)
         snprintf(arrays[count++], SHOT_NAME_MAX + 1, SHOT_ARRAY_ILLUMINATION);
     return count;
 }
@@ -25,7 +27,7 @@ size_t shots_arrays(const struct driver *driver, enum shot_operation operation,
 bool shots_sums(const struct driver *driver)
 {
     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1];
-    return shots_arrays(driver, roll_wave(&driver->roll)->operation, arrays) > 0;
+    return shots_arrays(driver, roll_wave(&driver->roll), arrays) > 0;
 }
 
 /* Shots that are fired as one get random signs (Krebs et al. 2009, doi:10.1190/1.3230502), from the
@@ -79,7 +81,7 @@ static int encode_shots(struct driver *driver, const struct roll_task *task,
                              .max_hz = wave->max_hz,
                              .memory_bytes = memory_of(driver, task, wave->operation),
                              .settings = wave->settings};
-    said.array_count = shots_arrays(driver, wave->operation, said.arrays);
+    said.array_count = shots_arrays(driver, wave, said.arrays);
     said.sum = said.array_count ? task->wave + 1 : 0;
     for (int axis = 0; said.array_count && axis < GRID_AXES; axis++)
         said.n[axis] = driver->survey.grid.n[axis];

@@ -289,6 +289,56 @@ def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
         other.close()
 
 
+def put_files(farm):
+    """What the store has beyond the files that the farm began with."""
+    with open(farm.path("files.json"), encoding="utf-8") as file:
+        own = {entry["hash"] for entry in json.load(file)["files"]}
+    return set(os.listdir(farm.path("store"))) - own
+
+
+@test
+def models_and_states_of_waves_that_are_through_do_not_pile_up(case):
+    farm, _ = inversion(case)
+    farm.run()
+    assert len(history(case)) > 5
+    # Of the last two waves: a state, a survey, a model and its header of each.
+    assert len(put_files(farm)) <= 8, put_files(farm)
+
+
+@test
+def an_inversion_goes_on_where_its_folder_is_gone(case):
+    """As on another machine, which has the journal and the store: nothing else is needed."""
+    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) > 20, "it goes on")
+    farm.kill("master")
+    farm.end(expect=7)
+    shutil.rmtree(farm.path("shots"))
+    shutil.rmtree(farm.path("out"))
+    farm.start("--resume")
+    farm.end()
+    other = harness.Case("undisturbed")
+    try:
+        inversion(other)[0].run()
+        assert floats(case, "survey.velocity.bin") == floats(other, "survey.velocity.bin")
+    finally:
+        other.close()
+
+
+@test
+def an_inversion_whose_state_is_gone_says_so(case):
+    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) > 20, "it goes on")
+    farm.kill("master")
+    farm.end(expect=7)
+    for name in put_files(farm):
+        os.remove(os.path.join(farm.path("store"), name))
+    farm.start("--resume")
+    done = farm.end(expect=None)
+    assert done.code != 0 and "is gone" in done.out + done.err, done
+
+
 # --- with beofarm-shot itself
 
 REAL_NX, REAL_NZ, REAL_SHOTS = 41, 31, 6
@@ -356,7 +406,14 @@ def images_linearised_data_and_sources_are_computed(case):
         os.path.getsize(case.path("observed.data.segy"))
     real_farm(case, "image", "rtm", model={"velocity": "start.json"}, data="observed.data.segy",
               imaging={"illumination": True}).run()
-    assert any(floats(case, "image.image.bin")) and min(floats(case, "image.illumination.bin")) >= 0
+    divided, light = floats(case, "image.image.bin"), floats(case, "image.illumination.bin")
+    real_farm(case, "plain", "rtm", model={"velocity": "start.json"},
+              data="observed.data.segy").run()
+    assert min(light) >= 0 and not os.path.exists(case.path("plain.illumination.bin"))
+    level = 0.01 * sum(light) / len(light)
+    # Floats of an image, a sum and a quotient.
+    assert all(abs(d * (i + level) - p) <= 1e-5 * abs(p) + 1e-30 for d, i, p in
+               zip(divided, light, floats(case, "plain.image.bin")))
     # A wavelet that is twice too weak: estimated, it fits as if it were not.
     real_farm(case, "source", "fwi", model={"velocity": "true.json"}, data="observed.data.segy",
               wavelet={"kind": "ricker", "peak_hz": 15, "amplitude": 0.5},

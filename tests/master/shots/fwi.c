@@ -25,7 +25,9 @@ struct bench {
     struct survey survey;
     struct survey_band bands[2];
     float start[N], mask[N], truth[N];
+    float light[N];
     int bad_shot; /* -1: none */
+    bool by_band; /* misfits grow with the band, as data have more in them */
 };
 
 static void bench_init(struct bench *bench)
@@ -43,6 +45,7 @@ static void bench_init(struct bench *bench)
         bench->start[i] = 2000;
         bench->mask[i] = 1;
         bench->truth[i] = 2000 + 100 * (float)((i * 7) % 5 - 2);
+        bench->light[i] = 1 / (1 + (float)(i % NZ)); /* less with depth */
     }
 }
 
@@ -80,7 +83,12 @@ static struct fwi_answer answer(const struct bench *bench, const struct fwi_requ
             (int)request->shots[i] == bench->bad_shot
                 ? NAN
                 : shot_misfit(bench, request->shots[i], request->velocity, answered->gradient);
+    for (size_t i = 0; bench->by_band && i < request->shot_count; i++)
+        answered->misfits[i] *= request->max_hz;
+    for (int i = 0; bench->by_band && i < N; i++)
+        answered->gradient[i] *= (float)request->max_hz;
     return (struct fwi_answer){.misfits = answered->misfits,
+                               .illumination = request->illumination ? bench->light : NULL,
                                .gradient = answered->gradient,
                                .extras = estimate,
                                .extra_count = 1};
@@ -227,6 +235,85 @@ static void bands_follow_each_other(void **state)
     fwi_destroy(fwi);
 }
 
+static void a_band_is_measured_by_its_own_first_misfit(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    bench.by_band = true;
+    bench.bands[0] = (struct survey_band){.max_hz = 1, .iterations = 3};
+    bench.bands[1] = (struct survey_band){.max_hz = 1e9, .iterations = 3};
+    bench.survey.inversion.bands = bench.bands;
+    bench.survey.inversion.band_count = 2;
+    struct fwi *fwi = begin(&bench);
+    run(&bench, fwi);
+    assert_int_equal(fwi_iteration(fwi), 6);
+    assert_true(fwi_misfit_first(fwi) > 1e3); /* the first of the first is below one */
+    assert_true(fwi_misfit(fwi) < fwi_misfit_first(fwi));
+    fwi_destroy(fwi);
+    /* A band that is good enough ends; the next one is another function. */
+    bench.survey.inversion.stop_misfit = 0.9;
+    fwi = begin(&bench);
+    run(&bench, fwi);
+    assert_int_equal(fwi_band(fwi), 1);
+    assert_int_equal(fwi_iteration(fwi), 2);
+    fwi_destroy(fwi);
+}
+
+/* The first direction by the gradient's, point by point: how much W² of fwi.h is. */
+static void first_weights(struct bench *bench, double weights[N])
+{
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    struct fwi *fwi = begin(bench);
+    assert_int_equal(fwi_step(fwi, NULL, &request, &error), 1);
+    assert_int_equal(request.illumination,
+                     bench->survey.inversion.precondition == SURVEY_BY_ILLUMINATION);
+    struct fwi_answer given = answer(bench, &request, &answered);
+    assert_int_equal(fwi_step(fwi, &given, &request, &error), 1);
+    assert_false(request.illumination); /* of trials nobody needs it */
+    for (int i = 0; i < N; i++)
+        weights[i] = answered.gradient[i]
+                         ? (request.velocity[i] - bench->start[i]) / answered.gradient[i]
+                         : NAN;
+    fwi_destroy(fwi);
+}
+
+static void what_is_dark_is_made_up_for(void **state)
+{
+    (void)state;
+    struct bench bench;
+    double plain[N], lit[N], deep[N], mean = 0;
+    bench_init(&bench);
+    first_weights(&bench, plain);
+    bench.survey.inversion.precondition = SURVEY_BY_ILLUMINATION;
+    first_weights(&bench, lit);
+    bench.survey.inversion.precondition = SURVEY_BY_DEPTH;
+    bench.survey.inversion.frozen_depth_m = 0;
+    first_weights(&bench, deep);
+    for (int i = 0; i < N; i++)
+        mean += bench.light[i] / N;
+    for (int i = 0; i < N; i++) {
+        if (isnan(plain[i]))
+            continue;
+        int z = i % NZ, j = i - z + 3; /* beside a point of the same column */
+        double w = 1 / (bench.light[i] / mean + 0.1), v = 1 / (bench.light[j] / mean + 0.1);
+        if (isnan(plain[j]))
+            continue;
+        /* Floats of gradients and light: 1e-5. */
+        assert_true(fabs(plain[i] / plain[j] - 1) < 1e-5);
+        assert_true(fabs(lit[i] / lit[j] / (w * w / (v * v)) - 1) < 1e-5);
+        assert_true(fabs(deep[i] / deep[j] / ((1.0 + z) / 4) - 1) < 1e-5);
+    }
+    /* Nothing is known of the light: as without. */
+    memset(bench.light, 0, sizeof(bench.light));
+    bench.survey.inversion.precondition = SURVEY_BY_ILLUMINATION;
+    first_weights(&bench, lit);
+    for (int i = 0; i < N; i++)
+        assert_true(isnan(plain[i]) || lit[i] == plain[i]);
+}
+
 static void subsets_are_drawn_anew_and_evenly(void **state)
 {
     (void)state;
@@ -316,6 +403,7 @@ static void it_goes_on_to_the_bit_from_its_file(void **state)
     bench.survey.inversion.shots_per_iteration = 5;
     bench.survey.inversion.source_estimation = true;
     bench.survey.inversion.smooth_m = 12;
+    bench.survey.inversion.precondition = SURVEY_BY_ILLUMINATION;
     int fd = mkstemp(path);
     close(fd);
     struct fwi *straight = begin(&bench), *resumed = begin(&bench);
@@ -353,6 +441,8 @@ int main(void)
         cmocka_unit_test(bounds_and_frozen_points_hold),
         cmocka_unit_test(a_shot_that_fails_is_left_out_of_both_sides),
         cmocka_unit_test(bands_follow_each_other),
+        cmocka_unit_test(a_band_is_measured_by_its_own_first_misfit),
+        cmocka_unit_test(what_is_dark_is_made_up_for),
         cmocka_unit_test(subsets_are_drawn_anew_and_evenly),
         cmocka_unit_test(the_source_is_estimated_first),
         cmocka_unit_test(it_goes_on_to_the_bit_from_its_file),

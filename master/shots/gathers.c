@@ -12,7 +12,7 @@
 #include "common/whole.h"
 #include "master/shots/gathers.h"
 
-#define TRACES_BYTE 3514 /* of revision 2: how many traces the file has, 8 bytes; from 0 */
+#define TRACES_BYTE 3512 /* of revision 2: how many traces the file has, 8 bytes; from 0 */
 #define INTERVAL    16   /* bytes 3217 to 3222 of the binary header, from its beginning */
 #define HEADERS_MAX (64 << 20)
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 import shot_program
@@ -359,9 +360,10 @@ def main():
     print(f"1..{len(TESTS)}", flush=True)
     failed = False
     for number, test in enumerate(TESTS, 1):
+        began = time.monotonic()
         try:
             test()
-            print(f"ok {number} - {test.__name__}", flush=True)
+            print(f"ok {number} - {test.__name__} # {time.monotonic() - began:.2f} s", flush=True)
         except Skip as reason:
             print(f"ok {number} - {test.__name__} # SKIP {reason}", flush=True)
         except Exception:  # whatever it is, the others shall run

@@ -100,7 +100,7 @@ def bad_models_and_places_are_named(case):
     write_model(case, "v", lambda x, z: float("nan") if (x, z) == (7, 3) else 2000)
     refused(shot(case, *words, survey(case, "s.json")), 3, "v.json", "x 7, y 0, z 3")
     write_model(case, "v", lambda x, z: -5 if (x, z) == (7, 3) else 2000)
-    refused(shot(case, *words, survey(case, "s.json")), 3, "v.", "-5")
+    refused(shot(case, *words, survey(case, "s.json")), 3, "$.model.velocity", "x 7, y 0, z 3", "-5")
     assert not os.path.exists(case.path("d.sgy"))
 
 

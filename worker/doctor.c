@@ -8,6 +8,7 @@
 
 #include "worker/doctor.h"
 #include "worker/place.h"
+#include "worker/seismic/opencl.h"
 #include "worker/topology_private.h"
 
 /* Slots that the text lists one by one; of more, the first and the last few. */
@@ -132,6 +133,22 @@ static void json_add_memories(cJSON *root, const struct topology *topology)
     }
 }
 
+/* What shots may be computed on (docs/shots.md, numerics.device). */
+static void json_add_opencl(cJSON *root)
+{
+    struct opencl_about about;
+    cJSON *array = cJSON_AddArrayToObject(root, "opencl");
+    for (size_t i = 0; opencl_describe(OPENCL_ANY, i, &about, NULL) == 0; i++) {
+        cJSON *object = json_append(array);
+        cJSON_AddStringToObject(object, "name", about.name);
+        cJSON_AddStringToObject(object, "platform", about.platform);
+        cJSON_AddStringToObject(object, "version", about.version);
+        cJSON_AddBoolToObject(object, "gpu", about.gpu);
+        cJSON_AddNumberToObject(object, "memory_bytes", (double)about.memory_bytes);
+        cJSON_AddNumberToObject(object, "units", about.units);
+    }
+}
+
 static void json_add_gpus(cJSON *root, const struct topology *topology)
 {
     cJSON *array = cJSON_AddArrayToObject(root, "gpus");
@@ -205,6 +222,8 @@ int doctor_print_json(struct buf *buf, const struct topology *topology,
     json_add_kinds(root, topology);
     json_add_memories(root, topology);
     json_add_gpus(root, topology);
+    if (hwloc_topology_is_thissystem(topology->hwloc))
+        json_add_opencl(root);
     cJSON *slots = cJSON_AddArrayToObject(root, "slots");
     for (size_t i = 0; i < plan->slot_count; i++)
         json_add_slot(slots, topology, &plan->slots[i]);
@@ -307,6 +326,16 @@ static void text_gpus(struct buf *buf, const struct topology *topology)
     }
 }
 
+static void text_opencl(struct buf *buf)
+{
+    struct opencl_about about;
+    for (size_t i = 0; opencl_describe(OPENCL_ANY, i, &about, NULL) == 0; i++) {
+        text_label(buf, i == 0 ? "opencl" : "");
+        buf_printf(buf, "%s of %s, %.3g GB%s\n", about.name, about.platform,
+                   (double)about.memory_bytes * 1e-9, about.gpu ? "" : ", no GPU");
+    }
+}
+
 static void text_slot(struct buf *buf, const struct topology *topology, const struct slot *slot)
 {
     text_label(buf, "");
@@ -368,6 +397,8 @@ int doctor_print_text(struct buf *buf, const struct topology *topology,
     text_kinds(buf, topology);
     text_memories(buf, topology);
     text_gpus(buf, topology);
+    if (hwloc_topology_is_thissystem(topology->hwloc)) /* not a recorded one */
+        text_opencl(buf);
     text_slots(buf, topology, plan);
     if (measured)
         text_bandwidth(buf, measured);

@@ -56,6 +56,12 @@ static cl_device_id device_find(const struct opencl_library *cl, enum opencl_kin
     return NULL;
 }
 
+/* As much of a text as there is room for: OpenCL gives all of it or nothing. */
+static void take_text(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%.*s", (int)size - 1, from);
+}
+
 static void describe(const struct opencl_library *cl, cl_device_id id, cl_platform_id platform,
                      struct opencl_about *about)
 {
@@ -63,10 +69,13 @@ static void describe(const struct opencl_library *cl, cl_device_id id, cl_platfo
     cl_ulong memory = 0;
     cl_uint units = 0;
     *about = (struct opencl_about){0};
-    cl->GetDeviceInfo(id, CL_DEVICE_NAME, sizeof(about->name) - 1, about->name, NULL);
-    cl->GetDeviceInfo(id, CL_DEVICE_VERSION, sizeof(about->version) - 1, about->version, NULL);
-    cl->GetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(about->platform) - 1,
-                        about->platform, NULL);
+    char text[1024] = "";
+    if (cl->GetDeviceInfo(id, CL_DEVICE_NAME, sizeof(text), text, NULL) == CL_SUCCESS)
+        take_text(about->name, sizeof(about->name), text);
+    if (cl->GetDeviceInfo(id, CL_DEVICE_VERSION, sizeof(text), text, NULL) == CL_SUCCESS)
+        take_text(about->version, sizeof(about->version), text);
+    if (cl->GetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(text), text, NULL) == CL_SUCCESS)
+        take_text(about->platform, sizeof(about->platform), text);
     cl->GetDeviceInfo(id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
     cl->GetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(memory), &memory, NULL);
     cl->GetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL);

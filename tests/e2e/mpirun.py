@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Tasks of several nodes, and `beofarm mpirun`: real ranks of Open MPI, on this machine and on the
 nodes of an emulated Azure Batch, which share no files and know no ssh."""
+import csv
+import math
 import os
 import shutil
 import signal
@@ -109,6 +111,25 @@ def a_sweep_of_mpi_runs_on_nodes_of_batch(case):
     assert len(hosts) == 2, hosts
     cloud.wait_nothing()
     cloud.search()
+
+
+@test
+def the_example_computes_what_is_known(case):
+    farms.need_mpi(case)
+    program = os.path.join(harness.BUILD, "examples/nodes/integral")
+    if not os.path.exists(program):
+        raise harness.Skip("examples/nodes is not built")
+    shutil.copy(program, case.folder)
+    shutil.copy(os.path.join(harness.SOURCE, "examples/nodes/farm.json"), case.folder)
+    case.beofarm("run", "farm.json", expect=0, limit_s=120)
+    done = case.beofarm("results", expect=0)
+    with open(case.path("runs/integral-001/results.csv"), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3, done
+    for row in rows:
+        # The sum of 4e6 rounded terms of one sign: 4e6 * 2^-53 * 2.5 at the very most.
+        assert abs(float(row["integral"]) - math.sqrt(math.pi / float(row["a"]))) < 1.2e-9, row
+        assert int(row["ranks"]) == 4, row
 
 
 def lines(text, word):

@@ -26,6 +26,9 @@ enum skew {
 /* The cache that a pass over several steps may fill: most of what today's machines have per socket. */
 #define PASS_BYTES ((size_t)12 << 20)
 
+/* What rows that are needed again a plane later may fill of a core's second-level cache. */
+#define TILE_BYTES ((size_t)448 << 10)
+
 static double velocity_max(const struct wave_medium *medium)
 {
     float most = 0;
@@ -103,12 +106,15 @@ static void passes_init(struct acoustic *a)
 {
     const struct layout *l = &a->layout;
     size_t plane = l->stride[GRID_X] * sizeof(wave_real), reach = (size_t)l->radius;
-    a->tile = 16;
+    size_t row = l->stride[GRID_Y] * sizeof(wave_real);
+    size_t rows = TILE_BYTES / (row * (2 * reach + 2)); /* u's, with those around the tile */
+    a->tile = rows > 2 * reach + 16 ? rows - 2 * reach : 16;
     size_t threads = (size_t)a->wave.options.threads;
     a->block = l->flat ? 8 * threads > 16 ? 8 * threads : 16 : reach;
     if (a->block < reach)
         a->block = reach;
-    size_t per_step = 3 * plane * STAGES_FORWARD * a->block;
+    bool alone = !a->half_rho && a->wave.options.absorb == 0;
+    size_t per_step = 3 * plane * (alone ? 1 : STAGES_FORWARD) * a->block;
     size_t total = 3 * plane * l->n[GRID_X];
     int *steps = &a->wave.options.time_block;
     if (*steps == 0)

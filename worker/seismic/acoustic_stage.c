@@ -278,6 +278,7 @@ static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_
         .across = (ptrdiff_t)a->layout.stride[flat ? GRID_X : GRID_Y],
         .deep = (ptrdiff_t)a->layout.stride[GRID_X],
         .rows = flat ? planes : y1 - y0,
+        .planes = planes,
         .length = a->layout.row,
         .centre = a->centre,
         .down = a->second[GRID_Z],
@@ -300,14 +301,14 @@ void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct ro
     }
 }
 
-/* In 2-D, rows are taken a few at a time, so that their slabs are added while they are near; in 3-D,
- * some rows of a plane, so that those of the planes around it stay near until they are needed again. */
+/* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some rows
+ * of them, so that those of the planes around them stay near until they are needed again. */
 #define FEW 4
 
 static void field_stage(struct acoustic *a, enum wave_mode mode, const struct rows *rows)
 {
     bool flat = a->layout.flat, slabs = a->wave.options.absorb > 0 && mode != WAVE_BACKWARD;
-    size_t few = flat ? FEW : 1, tile = flat ? 1 : a->tile;
+    size_t few = FEW, tile = flat ? 1 : a->tile;
     for (size_t y0 = rows->y0; y0 < rows->y1; y0 += tile) {
         size_t y1 = rows->y1 - y0 < tile ? rows->y1 : y0 + tile;
         for (size_t ix = rows->x0; ix < rows->x1; ix += few) {

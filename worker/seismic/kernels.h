@@ -19,13 +19,14 @@
 
 /*
  * out = 2 u - out + v (D2 u) for `rows` rows of `length` numbers, side by side along axis `across`
- * (x in 2-D, y in 3-D); `deep` is the stride along x in 3-D. out, u, v are at the first row's start.
+ * (x in 2-D, y in 3-D), in 3-D in each of `planes` planes, side by side along x, `deep` apart. out, u, v
+ * are at the first row's start.
  */
 struct kernel_step {
     wave_real *out;
     const wave_real *u, *v;
     ptrdiff_t across, deep;
-    size_t rows, length;
+    size_t rows, planes, length;
     wave_real centre;                          /* the weight of the point itself, all axes */
     const wave_real *down, *aside, *deepwards; /* weights [1..radius] along z, across, deep */
 };

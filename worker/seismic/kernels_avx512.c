@@ -4,6 +4,7 @@
 #include "worker/seismic/kernels_private.h"
 
 #ifdef __x86_64__
+#include <immintrin.h>
 #ifdef __clang__
 #pragma clang attribute push(                                                                  \
     __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma"))),                    \

@@ -48,9 +48,23 @@ typedef wave_real loose
 #endif
 
 #if CAN_SHUFFLE && defined SPAN
+#if KERNELS_BYTES == 64 && defined __x86_64__
+/* What __builtin_shufflevector becomes needs a register for every shift. */
+#ifdef WAVE_DOUBLE
+#define SHIFT(left, right, k)                                                                  \
+    (vec)(k == LANES ? (__m512i)right                                                          \
+                     : _mm512_alignr_epi64((__m512i)right, (__m512i)left, k % 8))
+#else
+#define SHIFT(left, right, k)                                                                  \
+    (vec)(k == LANES ? (__m512i)right                                                          \
+                     : _mm512_alignr_epi32((__m512i)right, (__m512i)left, k % 16))
+#endif
+#else
+#define SHIFT(left, right, k) __builtin_shufflevector(left, right, SPAN(k))
+#endif
 #define SHIFT_CASE(k)                                                                          \
     case k:                                                                                    \
-        *shifted = __builtin_shufflevector(left, right, SPAN(k));                              \
+        *shifted = SHIFT(left, right, (k));                                                    \
         break
 
 /* Lanes k, k+1, ... of left and right side by side; k a constant. */
@@ -100,75 +114,7 @@ FORCE_INLINE void sum_along(const wave_real *p, const vec *weight, const int rad
 }
 #endif
 
-/* How far ahead, in numbers along the row, what comes from memory is asked for in 3-D: so many streams
- * go on at once that the processor does not see them coming. 512 bytes were fastest of 256 to 1024. */
-#define PREFETCH (512 / sizeof(wave_real))
-
-struct weights {
-    vec centre, down[KERNELS_RADIUS_MAX + 1], aside[KERNELS_RADIUS_MAX + 1],
-        deep[KERNELS_RADIUS_MAX + 1];
-};
-
-/* One vector in each of `count` neighbouring rows, the first at offset `at`. */
-FORCE_INLINE void step_vectors(const struct kernel_step *job, const struct weights *w,
-                               size_t at, const int radius, const bool flat, const int count)
-{
-    const wave_real *p = job->u + at;
-    const ptrdiff_t across = job->across, deep = job->deep;
-    vec rows[24], sum[4];
-#pragma GCC unroll 24
-    for (int i = 0; i < count + 2 * radius; i++)
-        rows[i] = AT(p + (i - radius) * across);
-#pragma GCC unroll 4
-    for (int j = 0; j < count; j++) {
-        sum[j] = w->centre * rows[j + radius];
-#pragma GCC unroll 8
-        for (int k = 1; k <= radius; k++)
-            sum[j] += w->aside[k] * (rows[j + radius - k] + rows[j + radius + k]);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < count; j++) {
-        const wave_real *q = p + j * across;
-        size_t o = at + (size_t)(j * across);
-        sum_along(q, w->down, radius, &sum[j]);
-        if (!flat) {
-#pragma GCC unroll 8
-            for (int k = 1; k <= radius; k++)
-                sum[j] += w->deep[k] * (AT(q - k * deep) + AT(q + k * deep));
-            size_t next = o + PREFETCH;
-            __builtin_prefetch(job->out + next, 1, 3);
-            __builtin_prefetch(job->v + next, 0, 3);
-            __builtin_prefetch(job->u + next + radius * deep, 0, 3);
-        }
-        vec *out = (vec *)(job->out + o);
-        *out = AT(job->v + o) * sum[j] + (2 * AT(q) - *out);
-    }
-}
-
-FORCE_INLINE void step_rows(const struct kernel_step *job, const int radius, const bool flat)
-{
-    const vec zero = {0};
-    struct weights w = {.centre = zero + job->centre};
-#pragma GCC unroll 8
-    for (int k = 1; k <= radius; k++) {
-        w.down[k] = zero + job->down[k];
-        w.aside[k] = zero + job->aside[k];
-        if (!flat)
-            w.deep[k] = zero + job->deepwards[k];
-    }
-    const int together = flat ? 4 : 1;
-    size_t i = 0;
-    for (; i + (size_t)together <= job->rows; i += (size_t)together) {
-        size_t row = i * (size_t)job->across;
-        for (size_t q = 0; q < job->length; q += (size_t)LANES)
-            step_vectors(job, &w, row + q, radius, flat, together);
-    }
-    for (; i < job->rows; i++) {
-        size_t row = i * (size_t)job->across;
-        for (size_t q = 0; q < job->length; q += (size_t)LANES)
-            step_vectors(job, &w, row + q, radius, flat, 1);
-    }
-}
+#include "worker/seismic/kernels_step.h"
 
 FORCE_INLINE void sum_weighted(const wave_real *const *rows, const wave_real *weights, size_t q,
                                const int count, vec *sum)
@@ -354,11 +300,11 @@ FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int 
 #define TEMPLATES(radius)                                                                      \
     static void step_flat_##radius(const struct kernel_step *job)                              \
     {                                                                                          \
-        step_rows(job, radius, true);                                                          \
+        step_flat_rows(job, radius);                                                           \
     }                                                                                          \
     static void step_cube_##radius(const struct kernel_step *job)                              \
     {                                                                                          \
-        step_rows(job, radius, false);                                                         \
+        step_cube_rows(job, radius);                                                           \
     }                                                                                          \
     static void memory_##radius(const struct kernel_slab *job)                                 \
     {                                                                                          \

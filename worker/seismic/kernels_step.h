@@ -1,0 +1,146 @@
+/*
+ * kernels_step.h - the step of the acoustic wave equation; a part of kernels_body.h.
+ *
+ * What a step costs is loading: in 3-D order 8, 25 numbers of u for each one of out. So several rows
+ * go together, and a vector that is loaded as one row's own point serves its neighbours as well: 4 rows
+ * in 2-D, 2 x 2 in 3-D, which halves what comes from the second-level cache. All that a loop
+ * reads over and over is in local variables, for the compiler cannot know that storing a field does not
+ * change the job; and strides are added up beforehand, so that every load is one instruction.
+ */
+#ifndef BEOFARM_WORKER_SEISMIC_KERNELS_STEP_H
+#define BEOFARM_WORKER_SEISMIC_KERNELS_STEP_H
+
+#define STEP_FLAT_ROWS 4
+#define STEP_CUBE_ROWS 2
+
+struct weights {
+    vec centre, down[KERNELS_RADIUS_MAX + 1], aside[KERNELS_RADIUS_MAX + 1],
+        deep[KERNELS_RADIUS_MAX + 1];
+};
+
+FORCE_INLINE struct weights step_weights(const struct kernel_step *job, const int radius,
+                                         const bool flat)
+{
+    const vec zero = {0};
+    struct weights w = {.centre = zero + job->centre};
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++) {
+        w.down[k] = zero + job->down[k];
+        w.aside[k] = zero + job->aside[k];
+        if (!flat)
+            w.deep[k] = zero + job->deepwards[k];
+    }
+    return w;
+}
+
+/* sums[i] += the weighted neighbours of point i of `count`, a stride apart from p on; own[i]: points. */
+FORCE_INLINE void sum_across(const wave_real *p, ptrdiff_t stride, const vec *weight,
+                             const int radius, const int count, vec *sums,
+                             const ptrdiff_t apart, vec *own)
+{
+    vec line[STEP_FLAT_ROWS + 2 * KERNELS_RADIUS_MAX];
+    const wave_real *q = p - radius * stride;
+#pragma GCC unroll 24
+    for (int i = 0; i < count + 2 * radius; i++, q += stride)
+        line[i] = AT(q);
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) {
+        own[i] = line[i + radius];
+#pragma GCC unroll 8
+        for (int k = 1; k <= radius; k++)
+            sums[i * apart] += weight[k] * (line[i + radius - k] + line[i + radius + k]);
+    }
+}
+
+FORCE_INLINE void step_flat(const struct kernel_step *job, size_t first, const int radius,
+                            const int count)
+{
+    const struct weights w = step_weights(job, radius, true);
+    const ptrdiff_t across = job->across;
+    const wave_real *u = job->u + first, *v = job->v + first;
+    wave_real *out = job->out + first;
+    for (const wave_real *end = u + job->length; u < end;
+         u += LANES, v += LANES, out += LANES) {
+        vec sums[STEP_FLAT_ROWS], own[STEP_FLAT_ROWS];
+#pragma GCC unroll 4
+        for (int j = 0; j < count; j++)
+            sums[j] = w.centre * AT(u + j * across);
+        sum_across(u, across, w.aside, radius, count, sums, 1, own);
+#pragma GCC unroll 4
+        for (int j = 0; j < count; j++) {
+            sum_along(u + j * across, w.down, radius, &sums[j]);
+            vec *at = (vec *)(out + j * across);
+            *at = AT(v + j * across) * sums[j] + (2 * own[j] - *at);
+        }
+    }
+}
+
+/* What comes from memory is asked for when the rows before are worked on: the processor does not see so
+ * many streams coming. To the second level, for rows may be long. */
+FORCE_INLINE void step_prefetch(const wave_real *u, const wave_real *v, const wave_real *out,
+                                ptrdiff_t ahead)
+{
+    __builtin_prefetch(out + ahead, 1, 2);
+    __builtin_prefetch(v + ahead, 0, 2);
+    __builtin_prefetch(u + ahead, 0, 2);
+}
+
+/* `planes` x `rows` rows, the first at `first`. */
+FORCE_INLINE void step_cube(const struct kernel_step *job, size_t first, const int radius,
+                            const int planes, const int rows)
+{
+    const struct weights w = step_weights(job, radius, false);
+    const ptrdiff_t across = job->across, deep = job->deep, ahead = rows * across;
+    const wave_real *u = job->u + first, *v = job->v + first;
+    wave_real *out = job->out + first;
+    for (const wave_real *end = u + job->length; u < end;
+         u += LANES, v += LANES, out += LANES) {
+        vec sums[STEP_CUBE_ROWS * STEP_CUBE_ROWS], own[STEP_CUBE_ROWS];
+#pragma GCC unroll 2
+        for (int x = 0; x < planes; x++)
+#pragma GCC unroll 2
+            for (int y = 0; y < rows; y++)
+                sums[x * rows + y] = w.centre * AT(u + x * deep + y * across);
+#pragma GCC unroll 2
+        for (int x = 0; x < planes; x++)
+            sum_across(u + x * deep, across, w.aside, radius, rows, sums + x * rows, 1, own);
+#pragma GCC unroll 2
+        for (int y = 0; y < rows; y++) {
+            sum_across(u + y * across, deep, w.deep, radius, planes, sums + y, rows, own);
+#pragma GCC unroll 2
+            for (int x = 0; x < planes; x++) {
+                const ptrdiff_t o = x * deep + y * across;
+                sum_along(u + o, w.down, radius, &sums[x * rows + y]);
+                vec *at = (vec *)(out + o);
+                *at = AT(v + o) * sums[x * rows + y] + (2 * own[x] - *at);
+                step_prefetch(u + o + radius * deep, v + o, out + o, ahead);
+            }
+        }
+    }
+}
+
+FORCE_INLINE void step_flat_rows(const struct kernel_step *job, const int radius)
+{
+    size_t i = 0, across = (size_t)job->across;
+    for (; i + STEP_FLAT_ROWS <= job->rows; i += STEP_FLAT_ROWS)
+        step_flat(job, i * across, radius, STEP_FLAT_ROWS);
+    for (; i < job->rows; i++)
+        step_flat(job, i * across, radius, 1);
+}
+
+FORCE_INLINE void step_cube_rows(const struct kernel_step *job, const int radius)
+{
+    size_t across = (size_t)job->across, deep = (size_t)job->deep, x = 0;
+    for (; x + STEP_CUBE_ROWS <= job->planes; x += STEP_CUBE_ROWS) {
+        size_t y = 0;
+        for (; y + STEP_CUBE_ROWS <= job->rows; y += STEP_CUBE_ROWS)
+            step_cube(job, x * deep + y * across, radius, STEP_CUBE_ROWS, STEP_CUBE_ROWS);
+        for (; y < job->rows; y++)
+            step_cube(job, x * deep + y * across, radius, STEP_CUBE_ROWS, 1);
+    }
+    for (; x < job->planes; x++)
+        for (size_t y = 0; y < job->rows; y++)
+            step_cube(job, x * deep + y * across, radius, 1, 1);
+}
+
+#endif

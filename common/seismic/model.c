@@ -82,7 +82,7 @@ int model_array_open(struct model *model, const char *path, struct error *ret_er
     struct model_array *array = &model->array;
     struct stat status;
     uint64_t size = grid_size(&model->grid) * segy_format_bytes(array->code);
-    array->fd = open(path, O_RDONLY | O_CLOEXEC);
+    array->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait */
     if (array->fd < 0 || fstat(array->fd, &status) < 0)
         return error_errno(ret_error, errno, "%s: its values in %s cannot be read", model->path,
                            path);

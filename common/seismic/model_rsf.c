@@ -5,11 +5,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/json.h"
 #include "common/seismic/model_private.h"
@@ -199,11 +201,21 @@ static int format_read(struct model *model, const struct header *header, bool *r
     return 0;
 }
 
+/* Without waiting for whoever writes to a FIFO: what is read of it is nothing. */
+static FILE *file_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    if (fd >= 0 && !file)
+        close(fd);
+    return file;
+}
+
 /* All numbers of a text. */
 static int text_read(struct model *model, const char *path, struct error *ret_error)
 {
     size_t count = grid_size(&model->grid);
-    FILE *file = fopen(path, "re");
+    FILE *file = file_open(path);
     if (!file)
         return error_errno(ret_error, errno, "%s: its values in %s cannot be read", model->path,
                            path);
@@ -262,7 +274,7 @@ static int data_open(struct model *model, const struct header *header, bool asci
 static int header_open(const char *path, struct header *header, struct error *ret_error)
 {
     static const char mark[] = "\014\014\004";
-    FILE *file = fopen(path, "re");
+    FILE *file = file_open(path);
     if (!file) {
         error_errno(ret_error, errno, "%s: cannot be read", path);
         return -1;

@@ -320,7 +320,7 @@ int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_
 static int file_open(struct segy *segy, const char *path, struct error *ret_error)
 {
     struct stat status;
-    segy->fd = open(path, O_RDONLY | O_CLOEXEC);
+    segy->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait */
     if (segy->fd < 0 || fstat(segy->fd, &status) < 0)
         return error_errno(ret_error, errno, "%s: cannot be read", path);
     if (!S_ISREG(status.st_mode))

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -275,6 +276,20 @@ static void values_that_are_none_are_named(void **state)
     model_close(model);
 }
 
+static void nobody_is_waited_for_at_a_fifo(void **state)
+{
+    (void)state;
+    alarm(30); /* it hung */
+    assert_int_equal(mkfifo("fifo.bin", 0600), 0);
+    put_text("fifo.json", "{\"data\":\"fifo.bin\",\"points\":[2,2],\"spacing_m\":[1,1]}");
+    expect("fifo.json", &plain, "is not a regular file");
+    assert_int_equal(mkfifo("fifo.segy", 0600), 0);
+    expect("fifo.segy", &plain, "is not a regular file");
+    assert_int_equal(mkfifo("fifo.rsf", 0600), 0);
+    expect("fifo.rsf", &plain, "fifo.rsf");
+    alarm(0);
+}
+
 static void columns_of_segy_must_make_a_grid(void **state)
 {
     (void)state;
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(raw_files_are_read_in_any_order),
         cmocka_unit_test(rsf_headers_are_histories),
         cmocka_unit_test(values_that_are_none_are_named),
+        cmocka_unit_test(nobody_is_waited_for_at_a_fifo),
         cmocka_unit_test(columns_of_segy_must_make_a_grid),
         cmocka_unit_test(a_public_model_is_read),
     };

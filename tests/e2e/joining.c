@@ -285,13 +285,14 @@ void joining_sleep(struct link *link)
 
 int joining_exercise(struct link *link, unsigned count, struct error *error)
 {
+    enum { WINDOW = 10 };
     struct buf out, in;
     unsigned sent = 0, got = 0;
     buf_init(&out, MESSAGE_MAX);
     buf_init(&in, MESSAGE_MAX);
     int result = 0;
     while (got < count && result == 0) {
-        for (; sent < count && sent - got < 10 && result == 0; sent++) {
+        for (; sent < count && sent - got < WINDOW && result == 0; sent++) {
             message_fill(&out, sent);
             result = link_send(link, &out, error);
         }
@@ -305,7 +306,8 @@ int joining_exercise(struct link *link, unsigned count, struct error *error)
         }
         if (more < 0)
             result = -1;
-        if (result == 0 && got < count)
+        bool may_send = sent < count && sent - got < WINDOW;
+        if (result == 0 && got < count && !may_send)
             joining_sleep(link);
     }
     buf_fini(&out);

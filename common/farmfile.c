@@ -114,7 +114,7 @@ int farmfile_read_worker(const cJSON *worker, struct farmfile_worker *ret_worker
         json_get_real(worker, path, "rejoin_s", 60, &read.rejoin_s, ret_error) < 0 ||
         json_get_text(worker, path, "dir", NULL, &read.dir, ret_error) < 0)
         return -1;
-    read.gpus = !strcmp(gpus, "auto");
+    read.gpus = strcmp(gpus, "none") != 0;
     *ret_worker = read;
     return 0;
 }

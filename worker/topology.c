@@ -155,14 +155,18 @@ static int flag_read(const cJSON *worker, const char *key, bool preset, bool *re
     return 0;
 }
 
-static int gpus_read(const cJSON *worker, bool *ret_gpus, struct error *ret_error)
+static int gpus_read(const cJSON *worker, struct topology_request *request,
+                     struct error *ret_error)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(worker, "gpus");
     bool none = cJSON_IsString(item) && strcmp(item->valuestring, "none") == 0;
     bool automatic = cJSON_IsString(item) && strcmp(item->valuestring, "auto") == 0;
-    if (item && !none && !automatic)
-        return error_set(ret_error, ERROR_CONFIG, "worker.gpus: must be \"auto\" or \"none\"");
-    *ret_gpus = !none;
+    bool each = cJSON_IsString(item) && strcmp(item->valuestring, "each") == 0;
+    if (item && !none && !automatic && !each)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "worker.gpus: must be \"auto\", \"each\" or \"none\"");
+    request->gpus = !none;
+    request->slot_per_gpu = each;
     return 0;
 }
 
@@ -177,7 +181,7 @@ int topology_request_read(struct topology_request *ret_request, const cJSON *wor
                    ret_error) < 0 ||
         flag_read(worker, "pin", true, &request.pin, ret_error) < 0 ||
         flag_read(worker, "smt", false, &request.smt, ret_error) < 0 ||
-        gpus_read(worker, &request.gpus, ret_error) < 0)
+        gpus_read(worker, &request, ret_error) < 0)
         return -1;
     *ret_request = request;
     return 0;

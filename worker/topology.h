@@ -25,7 +25,8 @@
  *    cores as the quota allows, rounded to the nearest whole number, at least 1.
  *  - Slots are numbered along the machine: kinds, then packages, NUMA nodes, caches, cores.
  *
- * GPUs do not change how many slots there are; they are dealt to them. Each goes to a slot near
+ * GPUs do not change how many slots there are (but with gpus "each", where there are some and slots is
+ * auto: then there is one for each); they are dealt to them. Each goes to a slot near
  * it (same NUMA node, else same package) such that the slots' counts differ by 1 at most. Where
  * there are more slots than GPUs, the others see none (CUDA_VISIBLE_DEVICES is empty): set
  * `slots` to the number of GPUs if every task needs one. With gpus none the children's
@@ -69,6 +70,7 @@ struct topology_request {
     bool pin;                  /* bind children (default true) */
     bool smt;                  /* count hardware threads instead of cores (default false) */
     bool gpus;                 /* deal GPUs to slots ("auto", the default; "none": false) */
+    bool slot_per_gpu;         /* "each": as many slots as there are GPUs, where slots is auto */
 };
 
 /* Slots, and sentences about them that a user should see once (cores left idle or shared, a

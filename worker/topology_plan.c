@@ -335,6 +335,14 @@ static int request_check(const struct maker *maker, struct error *ret_error)
                      threads, count, unit_name(maker, count));
 }
 
+/* How many slots; 0: as the cores allow. */
+static size_t slots_wanted(const struct maker *maker)
+{
+    const struct topology_request *request = maker->request;
+    bool each = request->slots == 0 && request->slot_per_gpu;
+    return each ? maker->topology->gpus.count : request->slots;
+}
+
 /* Fill maker->plan, an empty one. */
 static int plan_fill(struct maker *maker)
 {
@@ -370,7 +378,7 @@ struct topology_plan *topology_plan_create(const struct topology *topology,
             maker_fini(&maker);
             return NULL;
         }
-        status = division_make(&maker.division, &maker.places, request->slots,
+        status = division_make(&maker.division, &maker.places, slots_wanted(&maker),
                                request->threads_per_slot, topology->quota);
     }
     if (status == 0) {

@@ -29,6 +29,26 @@ static void tells_cuda_and_rocm_which_devices_to_see(void **state)
     assert_int_equal(made->slots[0].gpu_count, 0);
 }
 
+static void makes_a_slot_for_each_gpu_near_it(void **state)
+{
+    (void)state;
+    struct topology_request wanted = request(0, 0);
+    wanted.slot_per_gpu = true;
+    const struct topology_plan *made = plan("gpus-nvidia.xml", wanted);
+    assert_int_equal(made->slot_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(made->slots[i].gpu_count, 1);
+    assert_string_equal(variable(made, 0, "CUDA_VISIBLE_DEVICES"), "0");
+    assert_string_not_equal(variable(made, 1, "CUDA_VISIBLE_DEVICES"),
+                            variable(made, 2, "CUDA_VISIBLE_DEVICES"));
+    wanted.slots = 2; /* a number is a number */
+    made = plan("gpus-nvidia.xml", wanted);
+    assert_int_equal(made->slot_count, 2);
+    wanted.slots = 0;
+    made = plan("core:4 pu:1", wanted); /* no GPU */
+    assert_int_equal(made->slot_count, 4);
+}
+
 static void deals_only_the_devices_it_was_given(void **state)
 {
     (void)state;
@@ -90,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_plan(tells_cuda_and_rocm_which_devices_to_see),
+        with_plan(makes_a_slot_for_each_gpu_near_it),
         with_plan(deals_only_the_devices_it_was_given),
         with_root(finds_nvidia_gpus_through_the_driver),
         with_root(finds_nvidia_gpus_by_their_devices_alone),

@@ -214,9 +214,9 @@ static void field_stage(struct runner *r, size_t k)
 static void inject(struct runner *r, size_t k)
 {
     struct opencl_wave *w = r->w;
-    const struct opencl_cells *cells = &r->inject->inject;
-    if (!r->rows[ROWS_INJECTED].array || cells->count == 0)
+    if (!r->rows[ROWS_INJECTED].array || r->inject->inject.count == 0)
         return;
+    const struct opencl_cells *cells = &r->inject->inject;
     int extras = r->mode == TRANSPOSED ? 0 : extras_of(r, k) & SNAPSHOT;
     struct call call = call_begin(w, OPENCL_INJECT);
     put_int(&call, (cl_int)cells->count);
@@ -235,9 +235,9 @@ static void inject(struct runner *r, size_t k)
 static void sample(struct runner *r, size_t k)
 {
     struct opencl_wave *w = r->w;
-    const struct opencl_cells *cells = &r->sample->sample;
-    if (!r->rows[ROWS_SAMPLED].array || cells->count == 0)
+    if (!r->rows[ROWS_SAMPLED].array || r->sample->sample.count == 0)
         return;
+    const struct opencl_cells *cells = &r->sample->sample;
     struct call call = call_begin(w, OPENCL_SAMPLE);
     put_int(&call, (cl_int)cells->count);
     put_buffer(&call, cells->first);

@@ -37,6 +37,11 @@ static double velocity_max(const struct wave_medium *medium)
     return most;
 }
 
+static double fastest(const struct wave_medium *medium)
+{
+    return medium->epsilon || medium->delta ? pair_velocity_max(medium) : velocity_max(medium);
+}
+
 static double acoustic_limit(const struct wave_medium *medium,
                              const struct wave_options *options)
 {
@@ -58,9 +63,9 @@ static double density_limit(const struct wave_medium *medium,
  * at Nyquist are 4 and 5.44 for orders 2 and 4 staggered; 5.33, 6.5, 7.1 and 7.5 for second derivatives
  * of orders 4, 8, 12 and 16.) Reflections stay below -90 dB.
  */
-static int half_of(int radius, bool density)
+static int half_of(int radius, enum kind kind)
 {
-    return density ? radius : KERNELS_HALF(radius);
+    return kind == KIND_DENSITY || kind == KIND_TTI ? radius : KERNELS_HALF(radius);
 }
 
 static void weights_init(struct acoustic *a)
@@ -87,7 +92,7 @@ static void weights_init(struct acoustic *a)
     a->centre = (wave_real)centre;
 }
 
-static void memory_sizes(struct acoustic *a)
+static void memory_sizes(struct acoustic *a, enum kind kind)
 {
     const struct layout *l = &a->layout;
     size_t width[GRID_AXES][2], reach = (size_t)l->radius;
@@ -99,10 +104,12 @@ static void memory_sizes(struct acoustic *a)
     a->memory_size[GRID_Y] = 2 * width[GRID_Y][0] * l->n[GRID_X] * l->row;
     size_t ends = (width[GRID_Z][0] > 0) + (width[GRID_Z][1] > 0);
     a->memory_size[GRID_Z] = ends * l->n[GRID_X] * l->n[GRID_Y] * a->window;
+    for (int axis = GRID_X; axis < GRID_AXES && kind == KIND_TTI; axis++)
+        a->memory_size[axis] *= PAIR_FIELDS;
 }
 
 /* Block and tile, and how many steps share a pass: as many as keep their planes in cache. */
-static void passes_init(struct acoustic *a)
+static void passes_init(struct acoustic *a, size_t fields)
 {
     const struct layout *l = &a->layout;
     size_t plane = l->stride[GRID_X] * sizeof(wave_real), reach = (size_t)l->radius;
@@ -113,9 +120,9 @@ static void passes_init(struct acoustic *a)
     a->block = l->flat ? 8 * threads > 16 ? 8 * threads : 16 : reach;
     if (a->block < reach)
         a->block = reach;
-    bool alone = !a->half_rho && a->wave.options.absorb == 0;
-    size_t per_step = 3 * plane * (alone ? 1 : STAGES_FORWARD) * a->block;
-    size_t total = 3 * plane * l->n[GRID_X];
+    bool alone = a->kind == KIND_ACOUSTIC && a->wave.options.absorb == 0;
+    size_t per_step = fields * plane * (alone ? 1 : STAGES_FORWARD) * a->block;
+    size_t total = fields * plane * l->n[GRID_X];
     int *steps = &a->wave.options.time_block;
     if (*steps == 0)
         *steps = total <= PASS_BYTES ? 1 : (int)(PASS_BYTES / per_step);
@@ -125,8 +132,15 @@ static void passes_init(struct acoustic *a)
         *steps = 8;
 }
 
+static size_t fields_of(enum kind kind, bool flat)
+{
+    if (acoustic_parts(kind) > 1)
+        return pair_fields(kind, flat);
+    return kind == KIND_ACOUSTIC ? 3 : flat ? 5 : 6;
+}
+
 static struct acoustic *shape(const struct grid *grid, const struct wave_options *options,
-                              bool density)
+                              enum kind kind)
 {
     struct acoustic *a = calloc(1, sizeof *a);
     if (!a)
@@ -134,45 +148,41 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     a->wave.grid = *grid;
     a->wave.options = *options;
     layout_init(&a->layout, grid, options->order / 2, options->absorb, options->free_surface);
-    a->layout.half = half_of(a->layout.radius, density);
-    memory_sizes(a);
+    a->layout.half = half_of(a->layout.radius, kind);
+    memory_sizes(a, kind);
+    a->kind = kind;
+    size_t parts = acoustic_parts(kind);
     a->wave.points = grid_size(grid);
     a->wave.padded = a->layout.n[GRID_X] * a->layout.n[GRID_Y] * a->layout.n[GRID_Z];
-    a->wave.snapshot_size = a->wave.points;
+    a->wave.snapshot_size = parts * a->wave.points;
+    a->reach = kind == KIND_TTI ? 2 * a->layout.radius : a->layout.radius;
     a->wave.shell_size = acoustic_shell_size(a);
     size_t memories = 0;
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         memories += 2 * a->memory_size[axis];
-    a->wave.state_bytes = (2 * a->wave.padded + memories) * sizeof(wave_real);
-    size_t fields = !density ? 3 : a->layout.flat ? 5 : 6;
+    a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
+    size_t fields = fields_of(kind, a->layout.flat);
     a->wave.memory_bytes = (fields * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
     return a;
 }
 
-static size_t memory_of(const struct grid *grid, const struct wave_options *options,
-                        bool density)
+size_t acoustic_memory(enum kind kind, const struct grid *grid,
+                       const struct wave_options *options)
 {
-    struct acoustic *a = shape(grid, options, density);
+    struct acoustic *a = shape(grid, options, kind);
     size_t bytes = a ? a->wave.memory_bytes : SIZE_MAX;
     free(a);
     return bytes;
 }
 
-static size_t acoustic_memory(const struct grid *grid, const struct wave_options *options)
+static size_t constant_memory(const struct grid *grid, const struct wave_options *options)
 {
-    return memory_of(grid, options, false);
+    return acoustic_memory(KIND_ACOUSTIC, grid, options);
 }
 
 static size_t density_memory(const struct grid *grid, const struct wave_options *options)
 {
-    return memory_of(grid, options, true);
-}
-
-/* The medium's point that padded point i is, or continues. */
-static size_t clamp(const struct acoustic *a, enum grid_axis axis, size_t i)
-{
-    size_t pad = (size_t)a->layout.pad[axis][0], n = a->wave.grid.n[axis];
-    return i < pad ? 0 : i - pad < n ? i - pad : n - 1;
+    return acoustic_memory(KIND_DENSITY, grid, options);
 }
 
 static void v_fill(struct acoustic *a, const struct wave_medium *medium,
@@ -183,12 +193,12 @@ static void v_fill(struct acoustic *a, const struct wave_medium *medium,
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         for (size_t iy = rows->y0; iy < rows->y1; iy++) {
             size_t at = layout_at(&a->layout, ix, iy);
-            const float *vp =
-                medium->vp +
-                (clamp(a, GRID_X, ix) * n[GRID_Y] + clamp(a, GRID_Y, iy)) * n[GRID_Z];
+            const float *vp = medium->vp + (acoustic_clamp(a, GRID_X, ix) * n[GRID_Y] +
+                                            acoustic_clamp(a, GRID_Y, iy)) *
+                                               n[GRID_Z];
             const float *rho = medium->rho ? medium->rho + (vp - medium->vp) : NULL;
             for (size_t iz = 0; iz < a->layout.n[GRID_Z]; iz++) {
-                size_t i = clamp(a, GRID_Z, iz);
+                size_t i = acoustic_clamp(a, GRID_Z, iz);
                 double c = vp[i], density = rho ? rho[i] : 1;
                 a->v[at + iz] = (wave_real)(dt * dt * density * c * c);
                 if (rho)
@@ -208,9 +218,12 @@ static void rows_clear(struct acoustic *a, const struct rows *rows)
 {
     for (size_t ix = rows->x0; ix < rows->x1; ix++)
         for (size_t iy = rows->y0; iy < rows->y1; iy++)
-            for (int i = 0; i < 2; i++)
-                row_clear(a->field[i] + layout_at(&a->layout, ix, iy) - LAYOUT_MARGIN,
-                          a->layout.n[GRID_Z] + 2 * LAYOUT_MARGIN);
+            for (int i = 0; i < 2; i++) {
+                size_t at = layout_at(&a->layout, ix, iy) - LAYOUT_MARGIN;
+                row_clear(a->field[i] + at, a->layout.n[GRID_Z] + 2 * LAYOUT_MARGIN);
+                if (a->pair)
+                    row_clear(a->pair->p[i] + at, a->layout.n[GRID_Z] + 2 * LAYOUT_MARGIN);
+            }
 }
 
 /* Let every thread do something to its rows. */
@@ -235,7 +248,7 @@ static void rows_each(struct acoustic *a, const struct wave_medium *medium)
 #endif
         }
         if (medium)
-            v_fill(a, medium, &rows);
+            a->pair ? pair_fill(a, medium, &rows) : v_fill(a, medium, &rows);
         rows_clear(a, &rows);
         for (int axis = GRID_X; axis < GRID_AXES; axis++) {
             size_t n = a->memory_size[axis], of = (size_t)threads, i = (size_t)id;
@@ -245,12 +258,12 @@ static void rows_each(struct acoustic *a, const struct wave_medium *medium)
     }
 }
 
-static void clear(struct wave *wave)
+void acoustic_clear(struct wave *wave)
 {
     rows_each((struct acoustic *)wave, NULL);
 }
 
-static void destroy(struct wave *wave)
+void acoustic_destroy(struct wave *wave)
 {
     struct acoustic *a = (struct acoustic *)wave;
     if (!a)
@@ -265,6 +278,7 @@ static void destroy(struct wave *wave)
     layout_free(a->half_rho, a->layout.size, SKEW_RHO);
     layout_free(a->flux[GRID_X], a->layout.size, SKEW_FLUX + GRID_X);
     layout_free(a->flux[GRID_Y], a->layout.flat ? 1 : a->layout.size, SKEW_FLUX + GRID_Y);
+    pair_destroy(a);
     free(a->scratch);
     free(a->cpml);
     free(a->zeros);
@@ -296,38 +310,59 @@ static int allocate(struct acoustic *a, bool density)
     return good ? 0 : -1;
 }
 
-static struct wave *create(const struct wave_medium *medium, const struct wave_options *options,
-                           struct error *ret_error)
+struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
+                             const struct wave_options *options, struct error *ret_error)
 {
-    struct acoustic *a = shape(&medium->grid, options, medium->rho != NULL);
-    if (!a || allocate(a, medium->rho != NULL) < 0) {
+    struct acoustic *a = shape(&medium->grid, options, kind);
+    if (!a || allocate(a, kind == KIND_DENSITY) < 0 || pair_create(a, kind) < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for a wave of %zu points",
                   grid_size(&medium->grid));
         if (a)
-            destroy(&a->wave);
+            acoustic_destroy(&a->wave);
         return NULL;
     }
     a->kernels = kernels_choose(a->layout.radius, a->layout.flat);
     weights_init(a);
-    passes_init(a);
+    passes_init(a, fields_of(kind, a->layout.flat));
     struct cpml_tuning tuning = {
         .dt = options->dt,
-        .velocity_max = velocity_max(medium),
+        .velocity_max = fastest(medium),
         .frequency = options->frequency,
     };
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         cpml_init(&a->cpml[axis], &a->layout, (enum grid_axis)axis, medium->grid.spacing[axis],
                   &tuning);
+    if (a->pair)
+        pair_layers(a, options->dt);
     rows_each(a, medium);
     return &a->wave;
+}
+
+static struct wave *constant_create(const struct wave_medium *medium,
+                                    const struct wave_options *options, struct error *ret_error)
+{
+    return acoustic_create(KIND_ACOUSTIC, medium, options, ret_error);
+}
+
+static struct wave *density_create(const struct wave_medium *medium,
+                                   const struct wave_options *options, struct error *ret_error)
+{
+    return acoustic_create(KIND_DENSITY, medium, options, ret_error);
+}
+
+/* Field i of those that make a state: the newest ones first. */
+static wave_real *state_field(const struct acoustic *a, int i)
+{
+    int which = i % 2 ? !a->newest : a->newest;
+    return i < 2 ? a->field[which] : a->pair->p[which];
 }
 
 /* Rows and memory variables to or from a state, in one order. */
 static void state_move(const struct acoustic *a, char *to, const char *from)
 {
     size_t bytes = a->layout.n[GRID_Z] * sizeof(wave_real), done = 0;
-    for (int which = 0; which < 2; which++) {
-        wave_real *field = a->field[which ? !a->newest : a->newest];
+    for (int i = 0; i < (a->pair ? 2 * PAIR_FIELDS : 2); i++) {
+        wave_real *field = state_field(a, i);
         for (size_t ix = 0; ix < a->layout.n[GRID_X]; ix++) {
             for (size_t iy = 0; iy < a->layout.n[GRID_Y]; iy++, done += bytes) {
                 wave_real *row = field + layout_at(&a->layout, ix, iy);
@@ -349,37 +384,43 @@ static void state_move(const struct acoustic *a, char *to, const char *from)
     }
 }
 
-static void save(const struct wave *wave, void *state)
+void acoustic_save(const struct wave *wave, void *state)
 {
     state_move((const struct acoustic *)wave, state, NULL);
 }
 
-static void load(struct wave *wave, const void *state)
+void acoustic_load(struct wave *wave, const void *state)
 {
     struct acoustic *a = (struct acoustic *)wave;
     struct rows all = {0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
     state_move(a, NULL, state);
-    acoustic_mirror(a, a->field[0], &all);
-    acoustic_mirror(a, a->field[1], &all);
+    for (int i = 0; i < (a->pair ? 2 * PAIR_FIELDS : 2); i++)
+        acoustic_mirror(a, state_field(a, i), &all);
 }
 
-static void field(const struct wave *wave, wave_real *ret_field)
+static void field_copy(const struct acoustic *a, const wave_real *field, wave_real *ret_field)
 {
-    const struct acoustic *a = (const struct acoustic *)wave;
-    const size_t *n = wave->grid.n;
+    const size_t *n = a->wave.grid.n;
     for (size_t ix = 0; ix < n[GRID_X]; ix++)
         for (size_t iy = 0; iy < n[GRID_Y]; iy++, ret_field += n[GRID_Z])
-            memcpy(ret_field, a->field[a->newest] + layout_inner(&a->layout, ix, iy),
+            memcpy(ret_field, field + layout_inner(&a->layout, ix, iy),
                    n[GRID_Z] * sizeof *ret_field);
 }
 
-static double energy(const struct wave *wave)
+void acoustic_field(const struct wave *wave, wave_real *ret_field)
 {
     const struct acoustic *a = (const struct acoustic *)wave;
+    field_copy(a, a->field[a->newest], ret_field);
+    if (a->pair)
+        field_copy(a, a->pair->p[a->newest], ret_field + wave->points);
+}
+
+static double squares(const struct acoustic *a, const wave_real *field)
+{
     double sum = 0;
     for (size_t ix = 0; ix < a->layout.n[GRID_X]; ix++) {
         for (size_t iy = 0; iy < a->layout.n[GRID_Y]; iy++) {
-            const wave_real *row = a->field[a->newest] + layout_at(&a->layout, ix, iy);
+            const wave_real *row = field + layout_at(&a->layout, ix, iy);
             for (size_t iz = 0; iz < a->layout.n[GRID_Z]; iz++)
                 sum += (double)row[iz] * (double)row[iz];
         }
@@ -387,20 +428,27 @@ static double energy(const struct wave *wave)
     return sum;
 }
 
+double acoustic_energy(const struct wave *wave)
+{
+    const struct acoustic *a = (const struct acoustic *)wave;
+    double sum = squares(a, a->field[a->newest]);
+    return a->pair ? sum + squares(a, a->pair->p[a->newest]) : sum;
+}
+
 const struct wave_physics acoustic_physics = {
     .name = "acoustic",
     .about = "acoustic waves, constant density",
     .needs = WAVE_VP,
     .dt_limit = acoustic_limit,
-    .create = create,
-    .destroy = destroy,
-    .clear = clear,
+    .create = constant_create,
+    .destroy = acoustic_destroy,
+    .clear = acoustic_clear,
     .run = acoustic_run,
-    .save = save,
-    .load = load,
-    .field = field,
-    .energy = energy,
-    .memory = acoustic_memory,
+    .save = acoustic_save,
+    .load = acoustic_load,
+    .field = acoustic_field,
+    .energy = acoustic_energy,
+    .memory = constant_memory,
 };
 
 const struct wave_physics density_physics = {
@@ -408,13 +456,13 @@ const struct wave_physics density_physics = {
     .about = "acoustic waves, variable density",
     .needs = WAVE_VP | WAVE_RHO,
     .dt_limit = density_limit,
-    .create = create,
-    .destroy = destroy,
-    .clear = clear,
+    .create = density_create,
+    .destroy = acoustic_destroy,
+    .clear = acoustic_clear,
     .run = acoustic_run,
-    .save = save,
-    .load = load,
-    .field = field,
-    .energy = energy,
+    .save = acoustic_save,
+    .load = acoustic_load,
+    .field = acoustic_field,
+    .energy = acoustic_energy,
     .memory = density_memory,
 };

@@ -20,7 +20,8 @@ static size_t every_of(const struct wave_run *run)
 /* One row of the medium's grid that lies among `rows`: its place in padded and in unpadded fields. */
 struct inner {
     const wave_real *old, *v, *half_rho; /* half_rho is NULL without density */
-    wave_real *field;
+    wave_real *field, *p;                /* p and M's are NULL without anisotropy */
+    const wave_real *cross, *vp;
     size_t at; /* in snapshots, images, dm */
     size_t n;
 };
@@ -66,6 +67,9 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         .field = a->field[a->newest] + at,
         .v = a->v + at,
         .half_rho = a->half_rho ? a->half_rho + at : NULL,
+        .p = a->pair ? a->pair->p[a->newest] + at : NULL,
+        .cross = a->pair ? a->pair->cross + at : NULL,
+        .vp = a->pair ? a->pair->vp + at : NULL,
         .at = (walk->x * a->wave.grid.n[GRID_Y] + walk->y) * nz,
         .n = nz,
     };
@@ -77,7 +81,7 @@ void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_
                      const struct rows *rows)
 {
     size_t every = every_of(run);
-    if (!run->snapshots || run->mode == WAVE_TRANSPOSED || k % every)
+    if (!run->snapshots || run->mode == WAVE_TRANSPOSED || k % every || a->pair)
         return;
     wave_real *snapshot = run->snapshots + k / every * a->wave.snapshot_size;
     struct inner_walk walk = inner_begin(a, rows);
@@ -85,12 +89,34 @@ void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_
         memcpy(snapshot + row.at, row.old, row.n * sizeof *snapshot);
 }
 
+wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k)
+{
+    size_t every = every_of(run);
+    if (!a->pair || !run->snapshots || run->mode == WAVE_TRANSPOSED || k % every)
+        return NULL;
+    return run->snapshots + k / every * a->wave.snapshot_size;
+}
+
+/* What is injected at a cell of the medium's grid is a part of a pair's snapshot. */
+static void keep_inject(const struct acoustic *a, wave_real *keep,
+                        const struct point_cell *cell, wave_real value)
+{
+    size_t index = 0;
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        size_t at = cell->at[axis] - (size_t)a->layout.pad[axis][0];
+        if (at >= a->wave.grid.n[axis]) /* before the grid, it has wrapped around */
+            return;
+        index = index * a->wave.grid.n[axis] + at;
+    }
+    keep[index] += value;
+}
+
 static void weights_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                            const struct rows *rows)
 {
     const struct wave_points *points = run->inject;
     const wave_real *values = run->injected + k * points->count;
-    wave_real *field = a->field[a->newest];
+    wave_real *field = a->field[a->newest], *keep = acoustic_keep(a, run, k);
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         if (points->plane[ix] == points->plane[ix + 1])
             continue;
@@ -98,15 +124,110 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
         for (size_t i = points_find_row(points, ix, rows->y0); i < end; i++) {
             const struct point_cell *cell = &points->rows[i];
             size_t at = layout_at(&a->layout, ix, cell->at[GRID_Y]) + cell->at[GRID_Z];
-            field[at] += a->v[at] * (cell->weight * values[cell->place]);
+            wave_real value = cell->weight * values[cell->place];
+            field[at] += a->v[at] * value;
+            if (a->pair)
+                a->pair->p[a->newest][at] += a->pair->cross[at] * value;
+            if (keep)
+                keep_inject(a, keep, cell, value);
         }
     }
 }
 
-/* -1/dt^2, with density -1/(dt^2 rho). */
-static wave_real scale_at(const struct inner *row, wave_real scale, size_t i)
+/*
+ * Rows of what is done at every point, compiled for several kinds of processors: these loops go over as
+ * much memory as a step does.
+ */
+#if defined __x86_64__ && defined __has_attribute
+#if __has_attribute(target_clones)
+#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+#endif
+#ifndef WIDE
+#define WIDE
+#endif
+
+/* sum += scale a b */
+WIDE static void row_add(wave_real *restrict sum, const wave_real *a, const wave_real *b,
+                         wave_real scale, size_t n)
 {
-    return row->half_rho ? scale / (2 * row->half_rho[i]) : scale;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        sum[i] += scale * a[i] * b[i];
+}
+
+/* sum += scale a b / (2 half_rho) */
+WIDE static void row_add_divided(wave_real *restrict sum, const wave_real *a,
+                                 const wave_real *b, const wave_real *half_rho, wave_real scale,
+                                 size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        sum[i] += scale / (2 * half_rho[i]) * a[i] * b[i];
+}
+
+/* field += scale v dm s */
+WIDE static void row_scatter(wave_real *restrict field, const wave_real *v, const wave_real *dm,
+                             const wave_real *s, wave_real scale, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        field[i] += scale * v[i] * dm[i] * s[i];
+}
+
+/* field += scale v dm s / (2 half_rho) */
+WIDE static void row_scatter_divided(wave_real *restrict field, const wave_real *v,
+                                     const wave_real *dm, const wave_real *s,
+                                     const wave_real *half_rho, wave_real scale, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        field[i] += scale / (2 * half_rho[i]) * v[i] * dm[i] * s[i];
+}
+
+/* Second difference in time of field, old and s, to s. Differences of neighbours in time first: they are
+ * small, and nearly exact. */
+WIDE static void row_difference(wave_real *restrict s, const wave_real *field,
+                                const wave_real *old, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        s[i] = (field[i] - old[i]) - (old[i] - s[i]);
+}
+
+/* Scattering of a pair: a snapshot changes by -(1/m) dm of itself, and the fields by M times that. */
+static void pair_scatter(const struct acoustic *a, const struct wave_run *run,
+                         const wave_real *snapshot, wave_real *keep, const struct rows *rows)
+{
+    double dt = a->wave.options.dt;
+    wave_real scale = (wave_real)(-1 / (dt * dt));
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);) {
+        const wave_real *dm = run->dm + row.at, *q = snapshot + row.at, *p = q + a->wave.points;
+        for (size_t i = 0; i < row.n; i++) {
+            wave_real part = scale * row.v[i] * dm[i], of_q = part * q[i], of_p = part * p[i];
+            row.field[i] += row.v[i] * of_q + row.cross[i] * of_p;
+            row.p[i] += row.cross[i] * of_q + row.vp[i] * of_p;
+            if (keep) {
+                keep[row.at + i] += of_q;
+                keep[a->wave.points + row.at + i] += of_p;
+            }
+        }
+    }
+}
+
+static void pair_image(const struct acoustic *a, const struct wave_run *run,
+                       const wave_real *snapshot, const struct rows *rows)
+{
+    double dt = a->wave.options.dt;
+    wave_real scale = (wave_real)(-1 / (dt * dt));
+    struct inner_walk walk = inner_begin(a, rows);
+    for (struct inner row; inner_next(&walk, &row);) {
+        wave_real *sum = run->image + row.at;
+        const wave_real *q = snapshot + row.at, *p = q + a->wave.points;
+        for (size_t i = 0; i < row.n; i++)
+            sum[i] += scale * row.v[i] * (q[i] * row.field[i] + p[i] * row.p[i]);
+    }
 }
 
 static void scatter(const struct acoustic *a, const struct wave_run *run,
@@ -117,8 +238,10 @@ static void scatter(const struct acoustic *a, const struct wave_run *run,
     struct inner_walk walk = inner_begin(a, rows);
     for (struct inner row; inner_next(&walk, &row);) {
         const wave_real *dm = run->dm + row.at, *s = snapshot + row.at;
-        for (size_t i = 0; i < row.n; i++)
-            row.field[i] += scale_at(&row, scale, i) * row.v[i] * dm[i] * s[i];
+        if (row.half_rho)
+            row_scatter_divided(row.field, row.v, dm, s, row.half_rho, scale, row.n);
+        else
+            row_scatter(row.field, row.v, dm, s, scale, row.n);
     }
 }
 
@@ -131,8 +254,10 @@ static void image(const struct acoustic *a, const struct wave_run *run,
     for (struct inner row; inner_next(&walk, &row);) {
         wave_real *sum = run->image + row.at;
         const wave_real *s = snapshot + row.at;
-        for (size_t i = 0; i < row.n; i++)
-            sum[i] += scale_at(&row, scale, i) * s[i] * row.field[i];
+        if (row.half_rho)
+            row_add_divided(sum, s, row.field, row.half_rho, scale, row.n);
+        else
+            row_add(sum, s, row.field, scale, row.n);
     }
 }
 
@@ -140,22 +265,15 @@ static void illuminate(const struct acoustic *a, const struct wave_run *run,
                        const struct rows *rows)
 {
     struct inner_walk walk = inner_begin(a, rows);
-    for (struct inner row; inner_next(&walk, &row);) {
-        wave_real *sum = run->illumination + row.at;
-        for (size_t i = 0; i < row.n; i++)
-            sum[i] += row.field[i] * row.field[i];
-    }
+    for (struct inner row; inner_next(&walk, &row);)
+        row_add(run->illumination + row.at, row.field, row.field, 1, row.n);
 }
 
-/* Differences of neighbours in time first: they are small, and nearly exact. */
 static void snapshot_end(const struct acoustic *a, wave_real *snapshot, const struct rows *rows)
 {
     struct inner_walk walk = inner_begin(a, rows);
-    for (struct inner row; inner_next(&walk, &row);) {
-        wave_real *s = snapshot + row.at;
-        for (size_t i = 0; i < row.n; i++)
-            s[i] = (row.field[i] - row.old[i]) - (row.old[i] - s[i]);
-    }
+    for (struct inner row; inner_next(&walk, &row);)
+        row_difference(snapshot + row.at, row.field, row.old, row.n);
 }
 
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
@@ -166,11 +284,15 @@ void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_
     if (run->inject && run->injected)
         weights_inject(a, run, k, rows);
     if (turn && run->scattered && run->dm && run->mode == WAVE_FORWARD)
-        scatter(a, run, run->scattered + index, rows);
+        a->pair ? pair_scatter(a, run, run->scattered + index, acoustic_keep(a, run, k), rows)
+                : scatter(a, run, run->scattered + index, rows);
     acoustic_mirror(a, a->field[a->newest], rows);
+    if (a->pair)
+        acoustic_mirror(a, a->pair->p[a->newest], rows);
     if (turn && run->scattered && run->image && run->mode == WAVE_TRANSPOSED)
-        image(a, run, run->scattered + index, rows);
-    if (turn && run->snapshots && run->mode != WAVE_TRANSPOSED)
+        a->pair ? pair_image(a, run, run->scattered + index, rows)
+                : image(a, run, run->scattered + index, rows);
+    if (turn && run->snapshots && run->mode != WAVE_TRANSPOSED && !a->pair)
         snapshot_end(a, run->snapshots + index, rows);
     if (turn && run->illumination)
         illuminate(a, run, rows);

@@ -9,8 +9,32 @@
 
 #define TAPS (2 * KERNELS_RADIUS_MAX + 1)
 
+/* The kinds of waves that are made here. */
+enum kind { KIND_ACOUSTIC, KIND_DENSITY, KIND_VTI, KIND_TTI };
+
+/* What anisotropic waves have besides (anisotropic.h): field and v below are q's. */
+enum { PAIR_Q, PAIR_P, PAIR_FIELDS };
+struct pair {
+    bool tilted;
+    wave_real *p[2];               /* as field */
+    wave_real *cross, *vp;         /* of M: between q and p, and p's own; 0 at a free surface */
+    wave_real *axis[GRID_AXES];    /* tilted: n, zero around the padded grid */
+    wave_real *along[PAIR_FIELDS]; /* tilted: G */
+    wave_real first[GRID_AXES][TAPS]; /* first difference: 2 radius + 1 weights */
+    wave_real *eta[GRID_AXES];        /* eta dt by the padded grid's points of each axis */
+    wave_real *rows;                  /* PAIR_ROWS rows of scratch for each thread */
+    wave_real *ones;                  /* a row of them */
+};
+
+/* How many fields have sources, snapshots and shells. */
+static inline size_t acoustic_parts(enum kind kind)
+{
+    return kind == KIND_VTI || kind == KIND_TTI ? PAIR_FIELDS : 1;
+}
+
 struct acoustic {
     struct wave wave; /* first: callers hold this */
+    enum kind kind;
     struct layout layout;
     struct kernels kernels;
     wave_real *field[2];
@@ -32,9 +56,12 @@ struct acoustic {
     /* With density: half of it on the padded grid (1 around), fluxes along x and y at half points, and
      * a row of scratch for each thread. All NULL without. */
     wave_real *half_rho, *flux[2], *scratch;
-    int id; /* of the thread that holds this copy */
+    struct pair *pair; /* NULL without anisotropy */
+    wave_real *keep;   /* pair: the snapshot of the step that this thread is in, or NULL */
+    int id;            /* of the thread that holds this copy */
 
     wave_real *zeros; /* a row of them */
+    int reach;        /* points around the medium's grid that a step of it reads */
     size_t tile;      /* rows of a plane that are taken through the planes together, in 3-D */
     size_t block;     /* planes of a block, where several steps share a pass */
 };
@@ -57,6 +84,62 @@ size_t density_scratch(const struct layout *layout);
 /* The same with density. */
 void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                        const struct rows *rows);
+
+/* The same with anisotropy. */
+void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
+                    const struct rows *rows);
+
+struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
+                             const struct wave_options *options, struct error *ret_error);
+size_t acoustic_memory(enum kind kind, const struct grid *grid,
+                       const struct wave_options *options);
+void acoustic_destroy(struct wave *wave);
+void acoustic_clear(struct wave *wave);
+void acoustic_save(const struct wave *wave, void *state);
+void acoustic_load(struct wave *wave, const void *state);
+void acoustic_field(const struct wave *wave, wave_real *ret_field);
+double acoustic_energy(const struct wave *wave);
+
+/* A wave's pair: -1 where memory is short; fields of the medium for some rows; how many fields. */
+int pair_create(struct acoustic *a, enum kind kind);
+void pair_destroy(struct acoustic *a);
+void pair_layers(struct acoustic *a, double dt);
+void pair_fill(struct acoustic *a, const struct wave_medium *medium, const struct rows *rows);
+size_t pair_fields(enum kind kind, bool flat);
+double pair_velocity_max(const struct wave_medium *medium);
+
+/* The medium's point that padded point i is, or continues. */
+static inline size_t acoustic_clamp(const struct acoustic *a, enum grid_axis axis, size_t i)
+{
+    size_t pad = (size_t)a->layout.pad[axis][0], n = a->wave.grid.n[axis];
+    return i < pad ? 0 : i - pad < n ? i - pad : n - 1;
+}
+
+/* What one axis differentiates, and where the layers' terms of one row go, times what. */
+#define PAIR_ROWS 4
+static inline wave_real *pair_row(const struct acoustic *a, int row)
+{
+    return a->pair->rows +
+           ((size_t)a->id * PAIR_ROWS + (size_t)row) * a->layout.stride[GRID_Y] + LAYOUT_MARGIN;
+}
+
+static inline const wave_real *acoustic_source(const struct acoustic *a, enum grid_axis axis)
+{
+    return a->pair && axis != GRID_Z ? a->pair->p[a->newest] : a->field[a->newest];
+}
+
+struct sink {
+    wave_real *out;
+    const wave_real *v;
+};
+
+static inline struct sink acoustic_sink(const struct acoustic *a, enum grid_axis axis,
+                                        size_t at)
+{
+    if (!a->pair)
+        return (struct sink){a->field[!a->newest] + at, a->v + at};
+    return (struct sink){pair_row(a, axis == GRID_Z ? PAIR_Q : PAIR_P), a->pair->ones};
+}
 
 /* One row: its place, and the axis across it (x or y) in whose slab it may lie. */
 struct place {
@@ -82,6 +165,12 @@ void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
                ptrdiff_t from, int count, const wave_real *weights, const wave_real **ret_rows,
                wave_real *ret_weights);
 
+/* Whether a slab, or what reaches out of it, is at i. */
+bool slab_touched(const struct cpml *cpml, size_t i, int reach);
+
+/* The layers' terms of the rows [y0, y1) of a plane, after the bare step. */
+void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1);
+
 /* z of one row, transposed. */
 void slab_zeta(struct acoustic *a, const struct place *p);
 
@@ -97,6 +186,8 @@ struct rows acoustic_rows(const struct acoustic *a, size_t x0, size_t x1, int id
 /* Around the field stage of step k, in some rows. Before: keep what snapshots need of the old field. */
 void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);
+/* Where a pair's stage keeps its snapshot of step k, or NULL. */
+wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k);
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);

@@ -4,10 +4,10 @@
  * Planes are taken in blocks of at least the stencil's radius. A wavefront goes through the blocks,
  * and behind it, in the same pass over memory, the next step's wavefront, and the one of the step
  * after (time skewing; Wellein et al. 2009, doi:10.1109/COMPSAC.2009.82). Stage s of step t works on
- * block i - S t - s in turn i, S the number of stages: each stage finds what it reads done, in blocks
- * up to one further, and overwrites only what nobody reads any more. With one step per pass, and one
- * block for all planes, this is the plain order. All threads share each block and wait for each other
- * after it.
+ * block i - S t - s in turn i, S the number of stages that do anything: each stage finds what it reads
+ * done, in blocks up to one further, and overwrites only what nobody reads any more. With one step per
+ * pass, and one block for all planes, this is the plain order. All threads share each block and wait for
+ * each other after it.
  */
 #include "config.h"
 
@@ -34,12 +34,18 @@ struct share {
     const struct wave_run *run;
     int id, threads;
     int newest;   /* at the first step of the pass */
+    int first;    /* stage that is not always empty */
     size_t block; /* planes of a block */
 };
 
 static size_t step_of(const struct wave_run *run, size_t done)
 {
     return run->mode == WAVE_FORWARD ? done : run->steps - 1 - done;
+}
+
+static int stages_of(const struct wave_run *run)
+{
+    return run->mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD;
 }
 
 static void wait_for_all(void)
@@ -55,6 +61,7 @@ static void field_stage_run(struct share *s, int stage, size_t done, const struc
     const struct wave_run *run = s->run;
     size_t k = step_of(run, done);
     acoustic_before(&s->a, run, k, rows);
+    s->a.keep = acoustic_keep(&s->a, run, k);
     acoustic_stage_run(&s->a, run->mode, stage, rows);
     s->a.newest = !s->a.newest;
     if (run->mode != WAVE_TRANSPOSED)
@@ -63,6 +70,8 @@ static void field_stage_run(struct share *s, int stage, size_t done, const struc
         acoustic_inject(&s->a, run, k - 1, rows);
     else
         acoustic_mirror(&s->a, s->a.field[s->a.newest], rows);
+    if (run->mode == WAVE_TRANSPOSED && k == 0 && s->a.pair)
+        acoustic_mirror(&s->a, s->a.pair->p[s->a.newest], rows);
 }
 
 static void samples_take(struct share *s, size_t done, size_t x0, size_t x1)
@@ -75,12 +84,11 @@ static void samples_take(struct share *s, size_t done, size_t x0, size_t x1)
 }
 
 /* One stage of one step in one block. */
-static void block_run(struct share *s, int stages, int stage, size_t t, size_t done,
-                      size_t block)
+static void block_run(struct share *s, int stage, size_t t, size_t done, size_t block)
 {
     size_t nx = s->a.layout.n[GRID_X], x0 = block * s->block;
     size_t x1 = nx - x0 < s->block ? nx : x0 + s->block;
-    bool last = stage == stages - 1;
+    bool last = stage == stages_of(s->run) - 1;
     if (!last && !acoustic_stage_needed(&s->a, s->run->mode, x0, x1))
         return;
     struct rows rows = acoustic_rows(&s->a, x0, x1, s->id, s->threads);
@@ -97,14 +105,14 @@ static void block_run(struct share *s, int stages, int stage, size_t t, size_t d
 /* `count` steps in one pass; `done` steps came before. */
 static void pass_run(struct share *s, size_t count, size_t done)
 {
-    size_t stages = s->run->mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD;
+    size_t stages = (size_t)(stages_of(s->run) - s->first);
     size_t blocks = (s->a.layout.n[GRID_X] + s->block - 1) / s->block;
     for (size_t turn = 0; turn < blocks + stages * count - 1; turn++) {
         for (size_t t = 0; t < count && stages * t <= turn; t++) {
             for (size_t stage = 0; stage < stages; stage++) {
                 if (turn < stages * t + stage || turn - stages * t - stage >= blocks)
                     continue;
-                block_run(s, (int)stages, (int)stage, t, done + t, turn - stages * t - stage);
+                block_run(s, s->first + (int)stage, t, done + t, turn - stages * t - stage);
             }
         }
     }
@@ -152,8 +160,13 @@ static void share_run(struct share *s)
     size_t pass = (size_t)s->a.wave.options.time_block;
     if (run->shells)
         pass = 1;
-    /* With density, fluxes stay in cache between the stages. */
-    s->block = pass > 1 || s->a.half_rho ? s->a.block : s->a.layout.n[GRID_X];
+    /* With density or a tilt, fluxes stay in cache between the stages. */
+    bool fluxes = s->a.half_rho || (s->a.pair && s->a.pair->tilted);
+    s->block = pass > 1 || fluxes ? s->a.block : s->a.layout.n[GRID_X];
+    /* Without layers, or such fluxes, a step is its last stage alone. */
+    s->first = acoustic_stage_needed(&s->a, run->mode, 0, s->a.layout.n[GRID_X])
+                   ? 0
+                   : stages_of(run) - 1;
     s->newest = s->a.newest;
     samples_clear(s);
     if (run->mode == WAVE_TRANSPOSED)

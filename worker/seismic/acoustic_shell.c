@@ -13,22 +13,32 @@ struct box {
 
 #define BOXES 6
 
-/* The faces' boxes; empty where there is no layer. */
+/* The points of one axis that a step of the medium's grid reads beyond it. */
+static size_t reach_of(const struct acoustic *a, int axis, int side)
+{
+    int pad = a->layout.pad[axis][side];
+    return (size_t)(pad < a->reach ? pad : a->reach);
+}
+
+/* The faces' boxes, which share no point; empty where there is no layer. With a tilt, stencils reach
+ * edges and corners as well: those of x have them all, those of y what is left. */
 static void boxes_find(const struct acoustic *a, struct box boxes[BOXES])
 {
+    bool tilted = a->kind == KIND_TTI;
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         for (int side = 0; side < 2; side++) {
             struct box *box = &boxes[2 * axis + side];
-            int pad = a->layout.pad[axis][side];
             for (int other = GRID_X; other < GRID_AXES; other++) {
-                box->first[other] = (size_t)a->layout.pad[other][0];
-                box->n[other] = a->wave.grid.n[other];
+                bool wide = tilted && other > axis;
+                size_t before = wide ? reach_of(a, other, 0) : 0;
+                box->first[other] = (size_t)a->layout.pad[other][0] - before;
+                box->n[other] =
+                    a->wave.grid.n[other] + before + (wide ? reach_of(a, other, 1) : 0);
             }
-            box->n[axis] = (size_t)(pad < a->layout.radius ? pad : a->layout.radius);
-            if (side)
-                box->first[axis] += a->wave.grid.n[axis];
-            else
-                box->first[axis] -= box->n[axis];
+            size_t reach = reach_of(a, axis, side);
+            box->first[axis] = (size_t)a->layout.pad[axis][0];
+            box->first[axis] += side ? a->wave.grid.n[axis] : 0 - reach;
+            box->n[axis] = reach;
         }
     }
 }
@@ -45,17 +55,17 @@ size_t acoustic_shell_size(const struct acoustic *a)
     size_t size = 0;
     for (int i = 0; i < BOXES; i++)
         size += box_size(&boxes[i]);
-    return size;
+    return acoustic_parts(a->kind) * size;
 }
 
-/* Copy the thread's share of a box's rows, out of or into the newest field. */
-static void box_copy(const struct acoustic *a, const struct box *box, wave_real *to,
-                     const wave_real *from, int id, int threads)
+/* Copy the thread's share of a box's rows, out of or into a field. */
+static void box_copy(const struct acoustic *a, wave_real *field, const struct box *box,
+                     wave_real *to, const wave_real *from, int id, int threads)
 {
     size_t rows = box->n[GRID_X] * box->n[GRID_Y], n = box->n[GRID_Z];
     size_t end = rows * ((size_t)id + 1) / (size_t)threads;
     for (size_t i = rows * (size_t)id / (size_t)threads; n && i < end; i++) {
-        wave_real *row = a->field[a->newest] +
+        wave_real *row = field +
                          layout_at(&a->layout, box->first[GRID_X] + i / box->n[GRID_Y],
                                    box->first[GRID_Y] + i % box->n[GRID_Y]) +
                          box->first[GRID_Z];
@@ -66,18 +76,30 @@ static void box_copy(const struct acoustic *a, const struct box *box, wave_real 
     }
 }
 
-void acoustic_shell_save(const struct acoustic *a, wave_real *shell, int id, int threads)
+/* The newest fields, one after another. */
+static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real *from, int id,
+                       int threads)
 {
     struct box boxes[BOXES];
     boxes_find(a, boxes);
-    for (int i = 0; i < BOXES; shell += box_size(&boxes[i]), i++)
-        box_copy(a, &boxes[i], shell, NULL, id, threads);
+    for (int f = 0; f < (int)acoustic_parts(a->kind); f++) {
+        wave_real *field = f ? a->pair->p[a->newest] : a->field[a->newest];
+        for (int i = 0; i < BOXES; i++) {
+            box_copy(a, field, &boxes[i], to, from, id, threads);
+            if (to)
+                to += box_size(&boxes[i]);
+            else
+                from += box_size(&boxes[i]);
+        }
+    }
+}
+
+void acoustic_shell_save(const struct acoustic *a, wave_real *shell, int id, int threads)
+{
+    shell_copy(a, shell, NULL, id, threads);
 }
 
 void acoustic_shell_load(const struct acoustic *a, const wave_real *shell, int id, int threads)
 {
-    struct box boxes[BOXES];
-    boxes_find(a, boxes);
-    for (int i = 0; i < BOXES; shell += box_size(&boxes[i]), i++)
-        box_copy(a, &boxes[i], NULL, shell, id, threads);
+    shell_copy(a, NULL, shell, id, threads);
 }

@@ -91,8 +91,8 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
     job.has_b = transposed;
     job.along = false;
     ptrdiff_t from = (ptrdiff_t)i - half + 1;
-    rows_of_field(a, a->field[a->newest], p, from, 2 * half, a->halves[p->axis], job.row_a,
-                  job.weight_a);
+    rows_of_field(a, acoustic_source(a, p->axis), p, from, 2 * half, a->halves[p->axis],
+                  job.row_a, job.weight_a);
     if (transposed)
         slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half, a->halves[p->axis],
                   job.row_b, job.weight_b);
@@ -107,13 +107,12 @@ void slab_zeta(struct acoustic *a, const struct place *p)
     if (side < 0)
         return;
     wave_real *zeta = slab_row(a, a->zeta, p, side, j), b = cpml->zeta_b[side][j];
-    const wave_real *w = a->field[a->newest] + layout_at(&a->layout, p->ix, p->iy);
+    const wave_real *w = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy);
     for (size_t iz = 0; iz < a->layout.row; iz++)
         zeta[iz] = b * zeta[iz] + w[iz];
 }
 
-/* Whether a slab, or what reaches out of it, is at i. */
-static bool touched(const struct cpml *cpml, size_t i, int reach)
+bool slab_touched(const struct cpml *cpml, size_t i, int reach)
 {
     size_t r = (size_t)reach;
     return (cpml->width[0] && i < cpml->first[0] + (size_t)cpml->width[0] + r) ||
@@ -122,10 +121,10 @@ static bool touched(const struct cpml *cpml, size_t i, int reach)
 
 static void add_begin(const struct acoustic *a, const struct place *p, struct kernel_slab *job)
 {
-    size_t at = layout_at(&a->layout, p->ix, p->iy);
+    struct sink sink = acoustic_sink(a, p->axis, layout_at(&a->layout, p->ix, p->iy));
     job->length = a->layout.row;
-    job->out = a->field[!a->newest] + at;
-    job->v = a->v + at;
+    job->out = sink.out;
+    job->v = sink.v;
     job->memory = NULL;
     job->u = NULL;
     job->has_b = job->along = false;
@@ -146,7 +145,7 @@ static void add_forward(struct acoustic *a, const struct place *p)
         job.memory = slab_row(a, a->zeta, p, side, j);
         job.a = &cpml->zeta_a[side][j];
         job.b = &cpml->zeta_b[side][j];
-        job.u = a->field[a->newest] + layout_at(&a->layout, p->ix, p->iy);
+        job.u = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy);
         job.stride = (ptrdiff_t)a->layout.stride[p->axis];
         job.taps = a->taps[p->axis];
     }
@@ -190,13 +189,14 @@ static void along_rows(const wave_real *base, int count, const wave_real *weight
 static void along_forward(struct acoustic *a, struct along *s, int side, size_t ix, size_t iy)
 {
     struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t lo = cpml->lo[side], at = layout_at(&a->layout, ix, iy) + lo;
+    size_t lo = cpml->lo[side], at = layout_at(&a->layout, ix, iy);
+    struct sink sink = acoustic_sink(a, GRID_Z, at);
     a->kernels.end(&(struct kernel_end){
         .length = a->window,
         .shift = (ptrdiff_t)(cpml->first_half[side] - lo),
-        .u = a->field[a->newest] + at,
-        .v = a->v + at,
-        .out = a->field[!a->newest] + at,
+        .u = a->field[a->newest] + at + lo,
+        .v = sink.v + lo,
+        .out = sink.out + lo,
         .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
         .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
         .scratch = s->psi + AROUND,
@@ -241,20 +241,21 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
     along_rows(s->zeta + AROUND - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b,
                job.weight_b);
     job.memory = NULL;
-    job.out = a->field[!a->newest] + at + lo;
-    job.v = a->v + at + lo;
+    struct sink sink = acoustic_sink(a, GRID_Z, at);
+    job.out = sink.out + lo;
+    job.v = sink.v + lo;
     a->kernels.add(&job);
 }
 
-static void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1)
+void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1)
 {
     struct along s = {0};
     int reach = transposed ? a->layout.radius : a->layout.half;
-    bool in_x = touched(&a->cpml[GRID_X], ix, reach);
+    bool in_x = slab_touched(&a->cpml[GRID_X], ix, reach);
     for (size_t iy = y0; iy < y1; iy++) {
         for (int axis = GRID_X; axis <= GRID_Y; axis++) {
             struct place p = {(enum grid_axis)axis, ix, iy};
-            if (axis == GRID_X ? !in_x : !touched(&a->cpml[GRID_Y], iy, reach))
+            if (axis == GRID_X ? !in_x : !slab_touched(&a->cpml[GRID_Y], iy, reach))
                 continue;
             transposed ? add_transposed(a, &p) : add_forward(a, &p);
         }
@@ -323,7 +324,7 @@ static void field_stage(struct acoustic *a, enum wave_mode mode, const struct ro
 bool acoustic_stage_needed(const struct acoustic *a, enum wave_mode mode, size_t x0, size_t x1)
 {
     const struct cpml *x = &a->cpml[GRID_X];
-    if (a->half_rho)
+    if (a->half_rho || (a->pair && a->pair->tilted))
         return true;
     if (a->wave.options.absorb == 0 || mode == WAVE_BACKWARD)
         return false;
@@ -338,7 +339,12 @@ void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
         density_stage_run(a, mode, stage, rows);
         return;
     }
-    if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1) {
+    bool last = stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1;
+    if (a->pair && (last || a->pair->tilted)) {
+        pair_stage_run(a, mode, stage, rows);
+        return;
+    }
+    if (last) {
         field_stage(a, mode, rows);
         return;
     }

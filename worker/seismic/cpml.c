@@ -8,13 +8,15 @@
 #define REFLECTION 1e-6
 
 static void coefficients(double depth, double width, double spacing,
-                         const struct cpml_tuning *tuning, wave_real *ret_a, wave_real *ret_b)
+                         const struct cpml_tuning *tuning, wave_real *ret_a, wave_real *ret_b,
+                         wave_real *ret_damping)
 {
     double part = depth / width;
     double d0 = -3 * tuning->velocity_max * log(REFLECTION) / (2 * width * spacing);
     double d = d0 * part * part, alpha = M_PI * tuning->frequency * (1 - part);
     double b = exp(-(d + alpha) * tuning->dt);
     *ret_b = (wave_real)b;
+    *ret_damping = (wave_real)d;
     *ret_a = (wave_real)(d * (b - 1) / (d + alpha));
 }
 
@@ -41,10 +43,11 @@ void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis ax
         cpml->hi[side] = side ? n : touched;
         for (size_t j = 0; j < width; j++) {
             double whole = side ? (double)(j + 1) : (double)(width - j);
+            wave_real *damping = &cpml->damping[side][j];
             coefficients(whole - 0.5, (double)width, spacing, tuning, &cpml->psi_a[side][j],
-                         &cpml->psi_b[side][j]);
+                         &cpml->psi_b[side][j], damping);
             coefficients(whole, (double)width, spacing, tuning, &cpml->zeta_a[side][j],
-                         &cpml->zeta_b[side][j]);
+                         &cpml->zeta_b[side][j], damping);
             cpml->window_a[side][cpml->first[side] - cpml->lo[side] + j] =
                 cpml->zeta_a[side][j];
             cpml->window_b[side][cpml->first[side] - cpml->lo[side] + j] =

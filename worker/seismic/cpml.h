@@ -21,6 +21,7 @@ struct cpml {
     wave_real zeta_a[2][CPML_WIDTH_MAX], zeta_b[2][CPML_WIDTH_MAX];
     /* The same as those of zeta and psi, but from lo[side] on: zero where there is none. */
     wave_real window_a[2][CPML_WIDTH_MAX], window_b[2][CPML_WIDTH_MAX];
+    wave_real damping[2][CPML_WIDTH_MAX]; /* d at the points of zeta, 1/s */
     wave_real half_a[2][CPML_WIDTH_MAX], half_b[2][CPML_WIDTH_MAX];
 };
 

@@ -100,6 +100,53 @@ struct kernel_divergence {
     bool along;
 };
 
+/* Of anisotropic waves (anisotropic.h): out = the sum over `axes` of second differences of u, weights
+ * [1..radius] and that of the point itself. u, out and rows along the other axes are aligned. */
+struct kernel_second {
+    size_t length;
+    int axes;
+    const wave_real *u, *weights[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
+    wave_real centre;
+    wave_real *out;
+};
+
+/* The sum over `axes` of axis[i] D_i u (tilt) or of D_i (axis[i] u) (spread; taken from `out` with
+ * `subtract`), D centred first differences, weights [1..radius]. Rows need no alignment. */
+struct kernel_tilt {
+    size_t length;
+    int axes;
+    const wave_real *u, *weights[GRID_AXES], *axis[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
+    bool subtract;
+    wave_real *out;
+};
+
+/* out [+]= sum of weights[j] rows[j]; rows need no alignment. */
+struct kernel_rows {
+    size_t length;
+    int count;
+    const wave_real *rows[2 * KERNELS_RADIUS_MAX + 1];
+    wave_real weights[2 * KERNELS_RADIUS_MAX + 1];
+    bool add;
+    wave_real *out;
+};
+
+/* out[i] = 2 u[i] - out[i] + (M y)[i], M = ((m[0], m[1]), (m[1], m[2])). All aligned. */
+struct kernel_pair {
+    size_t length;
+    wave_real *out[2];
+    const wave_real *u[2], *y[2], *m[3];
+};
+
+struct kernels_pair {
+    void (*second)(const struct kernel_second *job);
+    void (*tilt)(const struct kernel_tilt *job);
+    void (*spread)(const struct kernel_tilt *job);
+    void (*rows)(const struct kernel_rows *job);
+    void (*step)(const struct kernel_pair *job);
+};
+
 struct kernels {
     const char *name; /* of the instructions: "avx512", "avx2", "plain" */
     void (*step)(const struct kernel_step *job);
@@ -110,6 +157,7 @@ struct kernels {
     void (*end)(const struct kernel_end *job);
     void (*flux)(const struct kernel_flux *job);
     void (*divergence)(const struct kernel_divergence *job);
+    struct kernels_pair pair;
 };
 
 /* The best that this processor runs, for a stencil radius of 2, 4, 6 or 8. Environment variable

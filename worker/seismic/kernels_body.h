@@ -297,6 +297,8 @@ FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int 
         divergence_axes(job, radius, 3);
 }
 
+#include "worker/seismic/kernels_pair.h"
+
 #define TEMPLATES(radius)                                                                      \
     static void step_flat_##radius(const struct kernel_step *job)                              \
     {                                                                                          \
@@ -336,7 +338,8 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, end_##radius, flux_##radius, divergence_##radius                     \
+            add_##radius, end_##radius, flux_##radius, divergence_##radius,                    \
+            PAIR_MEMBER(radius)                                                                \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};
     return all[radius / 2 - 1];

@@ -30,12 +30,25 @@ static float *random_field(size_t n, double lo, double hi, uint64_t seed)
     return values;
 }
 
-struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi, bool density)
+struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi,
+                                const char *physics)
 {
+    size_t n = grid_size(&grid);
+    const struct wave_physics *found = wave_physics_find(physics);
+    assert_non_null(found);
+    unsigned takes = found->needs | found->may_have;
     struct wave_medium medium = {.grid = grid};
-    medium.vp = random_field(grid_size(&grid), vp_lo, vp_hi, 42);
-    if (density)
-        medium.rho = random_field(grid_size(&grid), 1, 3, 43);
+    medium.vp = random_field(n, vp_lo, vp_hi, 42);
+    if (takes & WAVE_RHO)
+        medium.rho = random_field(n, 1, 3, 43);
+    if (takes & WAVE_EPSILON)
+        medium.epsilon = random_field(n, -0.05, 0.3, 44);
+    if (takes & WAVE_DELTA)
+        medium.delta = random_field(n, -0.1, 0.25, 45);
+    if (takes & WAVE_THETA)
+        medium.theta = random_field(n, -2, 2, 46);
+    if ((takes & WAVE_PHI) && grid.dims == 3)
+        medium.phi = random_field(n, -3, 3, 47);
     return medium;
 }
 
@@ -52,10 +65,41 @@ struct wave_medium bench_constant(struct grid grid, float vp, float rho)
     return (struct wave_medium){.grid = grid, .vp = vps, .rho = rhos};
 }
 
+static float *constant_field(size_t n, float value, unsigned wanted)
+{
+    float *values = wanted ? malloc(n * sizeof *values) : NULL;
+    assert_true(values || !wanted);
+    for (size_t i = 0; i < n && wanted; i++)
+        values[i] = value;
+    return values;
+}
+
+struct wave_medium bench_anisotropic(struct grid grid, const char *physics,
+                                     const struct bench_ellipse *constant)
+{
+    size_t n = grid_size(&grid);
+    const struct wave_physics *found = wave_physics_find(physics);
+    assert_non_null(found);
+    unsigned takes = found->needs | found->may_have;
+    return (struct wave_medium){
+        .grid = grid,
+        .vp = constant_field(n, constant->vp, WAVE_VP),
+        .rho = constant_field(n, 1, takes & WAVE_RHO),
+        .epsilon = constant_field(n, constant->epsilon, takes & WAVE_EPSILON),
+        .delta = constant_field(n, constant->delta, takes & WAVE_DELTA),
+        .theta = constant_field(n, constant->theta, takes & WAVE_THETA),
+        .phi = constant_field(n, constant->phi, grid.dims == 3 ? takes & WAVE_PHI : 0),
+    };
+}
+
 void bench_medium_free(struct wave_medium *medium)
 {
     free((void *)medium->vp);
     free((void *)medium->rho);
+    free((void *)medium->epsilon);
+    free((void *)medium->delta);
+    free((void *)medium->theta);
+    free((void *)medium->phi);
 }
 
 struct wave *bench_wave(const char *physics, const struct wave_medium *medium,

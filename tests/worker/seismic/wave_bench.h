@@ -7,9 +7,11 @@
 /* Numbers that differ from call to call and are the same in every run, between -0.5 and 0.5. */
 double bench_random(uint64_t *seed);
 
-/* vp (and rho, where the physics takes it) between lo and hi, at random from point to point. The
- * result is for bench_medium_free. */
-struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi, bool density);
+/* vp between lo and hi, and what else the physics takes, at random from point to point: rho, any tilt,
+ * epsilon and delta to 0.3 and 0.25, in some places delta above epsilon. The result is for
+ * bench_medium_free. */
+struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi,
+                                const char *physics);
 void bench_medium_free(struct wave_medium *medium);
 
 struct grid bench_grid(size_t nx, size_t ny, size_t nz, double h);
@@ -26,6 +28,13 @@ struct wave_points *bench_everywhere(const struct wave *wave);
 
 /* A constant medium. */
 struct wave_medium bench_constant(struct grid grid, float vp, float rho);
+
+/* Constant anisotropy; only what the physics takes. */
+struct bench_ellipse {
+    float vp, epsilon, delta, theta, phi;
+};
+struct wave_medium bench_anisotropic(struct grid grid, const char *physics,
+                                     const struct bench_ellipse *constant);
 
 /* A Ricker wavelet of peak frequency f (Hz), centred at t = 0. */
 double bench_ricker(double f, double t);

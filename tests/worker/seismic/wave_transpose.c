@@ -41,6 +41,13 @@ static const struct setting settings[] = {
     {"density", 23, 1, 31, 8, 8, true, 2, 1},   {"density", 40, 1, 21, 12, 9, true, 1, 3},
     {"density", 9, 11, 13, 4, 5, true, 2, 1},   {"density", 11, 9, 14, 8, 6, false, 3, 3},
     {"density", 5, 1, 5, 8, 7, false, 1, 1},    {"density", 20, 1, 20, 8, 0, true, 1, 1},
+    {"vti", 23, 1, 31, 4, 8, false, 1, 1},      {"vti", 23, 1, 31, 8, 8, true, 2, 1},
+    {"vti", 40, 1, 21, 12, 9, true, 1, 3},      {"vti", 9, 11, 13, 4, 5, true, 2, 1},
+    {"vti", 12, 9, 10, 16, 9, false, 2, 2},     {"vti", 20, 1, 20, 8, 0, true, 1, 1},
+    {"tti", 23, 1, 31, 4, 8, false, 1, 1},      {"tti", 23, 1, 31, 8, 8, true, 2, 1},
+    {"tti", 40, 1, 21, 12, 9, true, 1, 3},      {"tti", 23, 1, 37, 16, 20, false, 2, 1},
+    {"tti", 9, 11, 13, 4, 5, true, 2, 1},       {"tti", 11, 9, 14, 8, 6, false, 3, 3},
+    {"tti", 5, 1, 5, 8, 7, false, 1, 1},        {"tti", 20, 1, 20, 8, 0, true, 1, 1},
 };
 
 static struct wave *setting_wave(const struct setting *s)
@@ -48,7 +55,7 @@ static struct wave *setting_wave(const struct setting *s)
     struct grid grid = bench_grid(s->nx, s->ny, s->nz, 10);
     grid.spacing[GRID_X] = 12; /* every axis its own */
     grid.spacing[GRID_Y] = 9;
-    struct wave_medium medium = bench_medium(grid, 1500, 3500, s->physics[0] == 'd');
+    struct wave_medium medium = bench_medium(grid, 1500, 3500, s->physics);
     struct wave *wave = bench_wave(s->physics, &medium,
                                    (struct wave_options){.order = s->order,
                                                          .absorb = s->absorb,

@@ -1,0 +1,473 @@
+/*
+ * anisotropic_stage.c - one time step of some rows of an anisotropic wave: y = (Z q, H p) of a row into
+ * scratch, the layers' terms with it, then M y into both fields.
+ *
+ * VTI: the layers' stages are those of acoustic_stage.c, on p across and on q along z, their terms going
+ * to y. TTI (anisotropic.h; all sums over the axes i, f = q and p; D = -D^T, D2 = D2^T, K = K^T as every
+ * run's memory variables follow its own order of steps; in slabs only, what has a K):
+ *
+ *   forward     stage 0   psi_i = K D_i f;   G = n_i (D_i f + psi_i)
+ *               stage 1   y_q = D_i n_i G + K D_i n_i G
+ *                         y_p = D2_i p + t_i + K (D2_i p + t_i),   t_i = D_i psi_i - D_i n_i G
+ *   transposed  stage 0   z_i = K w
+ *               stage 1   G = n_i D_i (w + z_i)
+ *                         h_i = K n_i G (of q), K (D_i (w + z_i) - n_i G) (of p)
+ *               stage 2   y_q = D_i n_i G + D_i h_i
+ *                         y_p = D2_i (p + z_i) - D_i n_i G + D_i h_i
+ *
+ * psi and z are in a->psi, K D_i n_i G and h in a->zeta, each for q, then for p.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "worker/seismic/acoustic_private.h"
+
+#define AROUND 32
+#define NEAR   (AROUND + CPML_WIDTH_MAX + AROUND)
+
+enum { ROW_SUM = PAIR_FIELDS, ROW_MORE }; /* scratch rows after y's */
+
+static const wave_real *newest(const struct acoustic *a, int f)
+{
+    return f == PAIR_Q ? a->field[a->newest] : a->pair->p[a->newest];
+}
+
+/* The memory variables of one field, by axes. */
+struct memories {
+    wave_real *of[GRID_AXES];
+};
+
+static struct memories memories(const struct acoustic *a, wave_real *const all[GRID_AXES],
+                                int f)
+{
+    struct memories part;
+    for (int axis = GRID_X; axis < GRID_AXES; axis++)
+        part.of[axis] = all[axis] + (size_t)f * (a->memory_size[axis] / PAIR_FIELDS);
+    return part;
+}
+
+/* memory = b memory + a t: K t. `along`: a and b are numbers along the row, else one for it. */
+struct recursion {
+    wave_real *memory;
+    const wave_real *a, *b;
+    size_t length;
+    bool along;
+};
+
+static void recur(const struct recursion *r, const wave_real *t)
+{
+    if (r->along) {
+        for (size_t i = 0; i < r->length; i++)
+            r->memory[i] = r->b[i] * r->memory[i] + r->a[i] * t[i];
+        return;
+    }
+    wave_real a = *r->a, b = *r->b;
+    for (size_t i = 0; i < r->length; i++)
+        r->memory[i] = b * r->memory[i] + a * t[i];
+}
+
+static void product_add(wave_real *out, const wave_real *a, const wave_real *b, wave_real sign,
+                        size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] += sign * a[i] * b[i];
+}
+
+static void row_add(wave_real *out, const wave_real *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] += a[i];
+}
+
+/* A piece of a row in which one axis' layer has something to do: `slab` numbers in the slab, from
+ * `start` on, with what drives their memory variables; `reach` numbers from `lo` on that differences of
+ * these variables reach. Across, both are the row, slab or not. */
+struct piece {
+    enum grid_axis axis;
+    size_t ix, iy, at; /* of the row */
+    int side;          /* -1: outside the slab */
+    size_t j, start, slab, lo, reach;
+    bool along;
+};
+
+static bool piece_across(const struct acoustic *a, enum grid_axis axis, size_t ix, size_t iy,
+                         struct piece *ret_piece)
+{
+    const struct cpml *cpml = &a->cpml[axis];
+    size_t i = axis == GRID_X ? ix : iy, row = a->layout.row;
+    struct piece piece = {.axis = axis, .ix = ix, .iy = iy, .reach = row};
+    if (!slab_touched(cpml, i, a->layout.radius))
+        return false;
+    piece.at = layout_at(&a->layout, ix, iy);
+    piece.side = cpml_side(cpml, cpml->first, i, &piece.j);
+    piece.slab = piece.side < 0 ? 0 : row;
+    *ret_piece = piece;
+    return true;
+}
+
+static bool piece_along(const struct acoustic *a, int side, size_t ix, size_t iy,
+                        struct piece *ret_piece)
+{
+    const struct cpml *cpml = &a->cpml[GRID_Z];
+    if (cpml->width[side] == 0)
+        return false;
+    *ret_piece = (struct piece){
+        .axis = GRID_Z,
+        .ix = ix,
+        .iy = iy,
+        .at = layout_at(&a->layout, ix, iy),
+        .side = side,
+        .start = cpml->first[side],
+        .slab = (size_t)cpml->width[side],
+        .lo = cpml->lo[side],
+        .reach = cpml->hi[side] - cpml->lo[side],
+        .along = true,
+    };
+    return true;
+}
+
+/* Call DO for each piece of row (ix, iy). */
+typedef void (*piece_do)(struct acoustic *a, const struct piece *piece);
+
+static void pieces_each(struct acoustic *a, size_t ix, size_t iy, piece_do act)
+{
+    struct piece piece;
+    for (int axis = GRID_X; axis <= (a->layout.flat ? GRID_X : GRID_Y); axis++)
+        if (piece_across(a, (enum grid_axis)axis, ix, iy, &piece))
+            act(a, &piece);
+    for (int side = 0; side < 2; side++)
+        if (piece_along(a, side, ix, iy, &piece))
+            act(a, &piece);
+}
+
+static struct recursion recursion(const struct acoustic *a, const struct piece *piece,
+                                  wave_real *const all[GRID_AXES], int f)
+{
+    const struct cpml *cpml = &a->cpml[piece->axis];
+    struct memories part = memories(a, all, f);
+    struct place place = {piece->axis, piece->ix, piece->iy};
+    return (struct recursion){
+        .memory = piece->along
+                      ? slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy)
+                      : slab_row(a, part.of, &place, piece->side, piece->j),
+        .a = &cpml->zeta_a[piece->side][piece->j],
+        .b = &cpml->zeta_b[piece->side][piece->j],
+        .length = piece->slab,
+        .along = piece->along,
+    };
+}
+
+/* out [+]= a difference, by its taps, of a field along the piece's axis, in its slab. */
+static void difference_field(const struct acoustic *a, const struct piece *piece,
+                             const wave_real *field, const wave_real *taps, bool add,
+                             wave_real *out)
+{
+    int radius = a->layout.radius;
+    ptrdiff_t stride = (ptrdiff_t)a->layout.stride[piece->axis];
+    struct kernel_rows job = {
+        .length = piece->slab, .count = 2 * radius + 1, .add = add, .out = out};
+    for (int m = 0; m <= 2 * radius; m++) {
+        job.rows[m] = field + piece->at + piece->start + (m - radius) * stride;
+        job.weights[m] = taps[m];
+    }
+    a->kernels.pair.rows(&job);
+}
+
+/* out = a difference of a memory variable, where it reaches: from `lo` on. */
+static void difference_memory(const struct acoustic *a, const struct piece *piece,
+                              wave_real *const all[GRID_AXES], int f, const wave_real *taps,
+                              wave_real *out)
+{
+    const struct cpml *cpml = &a->cpml[piece->axis];
+    int radius = a->layout.radius;
+    struct memories part = memories(a, all, f);
+    struct kernel_rows job = {.length = piece->reach, .count = 2 * radius + 1, .out = out};
+    wave_real near[NEAR];
+    if (piece->along) {
+        memset(near, 0, sizeof near);
+        memcpy(near + AROUND,
+               slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy),
+               piece->slab * sizeof *near);
+        for (int m = 0; m <= 2 * radius; m++) {
+            job.rows[m] = near + AROUND + piece->lo - piece->start + m - radius;
+            job.weights[m] = taps[m];
+        }
+    } else {
+        struct place place = {piece->axis, piece->ix, piece->iy};
+        slab_rows(a, part.of, cpml->first, NULL, &place,
+                  (ptrdiff_t)place_along(&place) - radius, 2 * radius + 1, taps, job.rows,
+                  job.weights);
+    }
+    a->kernels.pair.rows(&job);
+}
+
+/* The tilt of `count` axes from `axis` on, into or out of rows at `from`. */
+static struct kernel_tilt tilt_job(const struct acoustic *a, const wave_real *u, size_t from,
+                                   size_t length)
+{
+    struct kernel_tilt job = {.length = length, .u = u + from};
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        if (!a->pair->axis[axis])
+            continue;
+        job.axis[job.axes] = a->pair->axis[axis] + from;
+        job.weights[job.axes] = a->pair->first[axis] + a->layout.radius;
+        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
+    }
+    return job;
+}
+
+/* out = D_i n_i G along the piece's axis, in its slab. */
+static void spread_axis(const struct acoustic *a, const struct piece *piece, int f,
+                        bool subtract, wave_real *out)
+{
+    size_t from = piece->at + piece->start;
+    struct kernel_tilt job = {
+        .length = piece->slab,
+        .axes = 1,
+        .u = a->pair->along[f] + from,
+        .axis = {a->pair->axis[piece->axis] + from},
+        .weights = {a->pair->first[piece->axis] + a->layout.radius},
+        .stride = {(ptrdiff_t)a->layout.stride[piece->axis]},
+        .subtract = subtract,
+        .out = out,
+    };
+    a->kernels.pair.spread(&job);
+}
+
+/* Forward, stage 0: psi, and what of G it is. */
+static void slope_forward(struct acoustic *a, const struct piece *piece)
+{
+    size_t from = piece->at + piece->start;
+    wave_real *t = pair_row(a, ROW_SUM);
+    for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
+        struct recursion psi = recursion(a, piece, a->psi, f);
+        difference_field(a, piece, newest(a, f), a->pair->first[piece->axis], false, t);
+        recur(&psi, t);
+        product_add(a->pair->along[f] + from, a->pair->axis[piece->axis] + from, psi.memory, 1,
+                    piece->slab);
+    }
+}
+
+/* Transposed, stage 0: z across. */
+static void drive_across(struct acoustic *a, const struct piece *piece)
+{
+    for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0 && !piece->along; f++) {
+        struct recursion z = recursion(a, piece, a->psi, f);
+        recur(&z, newest(a, f) + piece->at);
+    }
+}
+
+/* Transposed, stage 1: z along, and what of G z is. */
+static void slope_transposed(struct acoustic *a, const struct piece *piece)
+{
+    size_t from = piece->at + piece->lo;
+    wave_real *t = pair_row(a, ROW_SUM);
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+        if (piece->along) {
+            struct recursion z = recursion(a, piece, a->psi, f);
+            recur(&z, newest(a, f) + piece->at + piece->start);
+        }
+        difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
+        product_add(a->pair->along[f] + from, a->pair->axis[piece->axis] + from, t, 1,
+                    piece->reach);
+    }
+}
+
+/* Transposed, stage 1, once G is whole: h. */
+static void bend_transposed(struct acoustic *a, const struct piece *piece)
+{
+    const wave_real *taps = a->pair->first[piece->axis];
+    size_t from = piece->at + piece->start;
+    wave_real *t = pair_row(a, ROW_SUM), *more = pair_row(a, ROW_MORE);
+    for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
+        struct recursion h = recursion(a, piece, a->zeta, f);
+        memset(t, 0, piece->slab * sizeof *t);
+        if (f == PAIR_P) {
+            difference_field(a, piece, newest(a, f), taps, false, t);
+            difference_memory(a, piece, a->psi, f, taps, more);
+            row_add(t, more + (piece->start - piece->lo), piece->slab);
+        }
+        product_add(t, a->pair->axis[piece->axis] + from, a->pair->along[f] + from,
+                    f == PAIR_P ? -1 : 1, piece->slab);
+        recur(&h, t);
+    }
+}
+
+/* Forward, stage 1. */
+static void field_forward(struct acoustic *a, const struct piece *piece)
+{
+    wave_real *t = pair_row(a, ROW_SUM), *q = pair_row(a, PAIR_Q), *p = pair_row(a, PAIR_P);
+    difference_memory(a, piece, a->psi, PAIR_P, a->pair->first[piece->axis], t);
+    row_add(p + piece->lo, t, piece->reach);
+    if (piece->side < 0)
+        return;
+    struct recursion of_p = recursion(a, piece, a->zeta, PAIR_P);
+    wave_real *inside = t + (piece->start - piece->lo);
+    difference_field(a, piece, newest(a, PAIR_P), a->taps[piece->axis], true, inside);
+    spread_axis(a, piece, PAIR_P, true, inside);
+    recur(&of_p, inside);
+    row_add(p + piece->start, of_p.memory, piece->slab);
+    struct recursion of_q = recursion(a, piece, a->zeta, PAIR_Q);
+    spread_axis(a, piece, PAIR_Q, false, t);
+    recur(&of_q, t);
+    row_add(q + piece->start, of_q.memory, piece->slab);
+}
+
+/* Transposed, stage 2. */
+static void field_transposed(struct acoustic *a, const struct piece *piece)
+{
+    const wave_real *taps = a->pair->first[piece->axis];
+    wave_real *t = pair_row(a, ROW_SUM);
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+        difference_memory(a, piece, a->zeta, f, taps, t);
+        row_add(pair_row(a, f) + piece->lo, t, piece->reach);
+    }
+    difference_memory(a, piece, a->psi, PAIR_P, a->taps[piece->axis], t);
+    row_add(pair_row(a, PAIR_P) + piece->lo, t, piece->reach);
+}
+
+/* G of one row. */
+static void slope_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    size_t at = layout_at(&a->layout, ix, iy);
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+        struct kernel_tilt job = tilt_job(a, newest(a, f), at, a->layout.row);
+        job.out = a->pair->along[f] + at;
+        a->kernels.pair.tilt(&job);
+    }
+    if (mode == WAVE_FORWARD) {
+        pieces_each(a, ix, iy, slope_forward);
+    } else if (mode == WAVE_TRANSPOSED) {
+        pieces_each(a, ix, iy, slope_transposed);
+        pieces_each(a, ix, iy, bend_transposed);
+    }
+    for (int f = PAIR_Q; f < PAIR_FIELDS && a->wave.options.free_surface; f++)
+        for (int k = 1; k <= a->layout.radius; k++)
+            a->pair->along[f][at - (size_t)k] = a->pair->along[f][at + (size_t)k];
+}
+
+/* y of one row: the sum over axes of second differences. */
+static void second_row(const struct acoustic *a, const wave_real *field, size_t at,
+                       unsigned axes, wave_real *out)
+{
+    struct kernel_second job = {.length = a->layout.row, .u = field + at, .out = out};
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        if (!(axes & 1u << axis) || (axis == GRID_Y && a->layout.flat))
+            continue;
+        job.centre += a->taps[axis][a->layout.radius];
+        job.weights[job.axes] = a->second[axis];
+        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
+    }
+    a->kernels.pair.second(&job);
+}
+
+#define ACROSS  (1u << GRID_X | 1u << GRID_Y)
+#define UPRIGHT (1u << GRID_Z)
+
+static void y_vti(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    size_t at = layout_at(&a->layout, ix, iy);
+    second_row(a, newest(a, PAIR_Q), at, UPRIGHT, pair_row(a, PAIR_Q));
+    second_row(a, newest(a, PAIR_P), at, ACROSS, pair_row(a, PAIR_P));
+    if (mode != WAVE_BACKWARD && a->wave.options.absorb > 0)
+        slabs_add(a, mode == WAVE_TRANSPOSED, ix, iy, iy + 1);
+}
+
+static void y_tti(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    size_t at = layout_at(&a->layout, ix, iy);
+    second_row(a, newest(a, PAIR_P), at, ACROSS | UPRIGHT, pair_row(a, PAIR_P));
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+        struct kernel_tilt job = tilt_job(a, a->pair->along[f], at, a->layout.row);
+        job.subtract = f == PAIR_P;
+        job.out = pair_row(a, f);
+        a->kernels.pair.spread(&job);
+    }
+    if (mode != WAVE_BACKWARD)
+        pieces_each(a, ix, iy, mode == WAVE_TRANSPOSED ? field_transposed : field_forward);
+}
+
+/*
+ * In tilted layers p relaxes towards s q: u_tt + 2 eta N u_t = ... with u = (q, p), N = ((0, 0), (-s, 1)).
+ * With h = eta dt and A = (1 + h N)^-1 that is u[k+1] = 2 u - old' + A M y, old' = u + B (old - u),
+ * B = A (1 - h N) = 1 - 2 h / (1 + h) N, for N^2 = N. A M is symmetric, and is what v, cross and vp hold.
+ */
+static void relax(struct acoustic *a, size_t ix, size_t iy, size_t from, size_t to)
+{
+    const struct pair *pair = a->pair;
+    size_t at = layout_at(&a->layout, ix, iy);
+    wave_real across = pair->eta[GRID_X][ix] + pair->eta[GRID_Y][iy];
+    const wave_real *q = newest(a, PAIR_Q) + at, *p = newest(a, PAIR_P) + at;
+    const wave_real *v = a->v + at, *cross = pair->cross + at, *along = pair->eta[GRID_Z];
+    const wave_real *old_q = a->field[!a->newest] + at;
+    wave_real *old_p = pair->p[!a->newest] + at;
+    for (size_t i = from; i < to; i++) {
+        wave_real eta = across + along[i];
+        old_p[i] -=
+            2 * eta / (1 + eta) * ((old_p[i] - p[i]) - cross[i] / v[i] * (old_q[i] - q[i]));
+    }
+}
+
+static void relax_row(struct acoustic *a, size_t ix, size_t iy)
+{
+    size_t n = a->layout.n[GRID_Z], surface = a->wave.options.free_surface ? 1 : 0;
+    size_t first = (size_t)a->layout.pad[GRID_Z][0];
+    if (a->pair->eta[GRID_X][ix] + a->pair->eta[GRID_Y][iy] > 0) {
+        relax(a, ix, iy, surface, n);
+        return;
+    }
+    relax(a, ix, iy, 0, first);
+    relax(a, ix, iy, first + a->wave.grid.n[GRID_Z], n);
+}
+
+/* Keep y of one row, if it is of the medium's grid. */
+static void keep_row(const struct acoustic *a, size_t ix, size_t iy)
+{
+    const size_t *n = a->wave.grid.n;
+    size_t x = ix - (size_t)a->layout.pad[GRID_X][0], y = iy - (size_t)a->layout.pad[GRID_Y][0];
+    if (x >= n[GRID_X] || y >= n[GRID_Y])
+        return;
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++)
+        memcpy(a->keep + (size_t)f * a->wave.points + (x * n[GRID_Y] + y) * n[GRID_Z],
+               pair_row(a, f) + a->layout.pad[GRID_Z][0], n[GRID_Z] * sizeof *a->keep);
+}
+
+static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    struct pair *pair = a->pair;
+    size_t at = layout_at(&a->layout, ix, iy);
+    pair->tilted ? y_tti(a, mode, ix, iy) : y_vti(a, mode, ix, iy);
+    if (a->keep)
+        keep_row(a, ix, iy);
+    if (pair->tilted && mode != WAVE_BACKWARD)
+        relax_row(a, ix, iy);
+    struct kernel_pair job = {
+        .length = a->layout.row,
+        .out = {a->field[!a->newest] + at, pair->p[!a->newest] + at},
+        .u = {newest(a, PAIR_Q) + at, newest(a, PAIR_P) + at},
+        .y = {pair_row(a, PAIR_Q), pair_row(a, PAIR_P)},
+        .m = {a->v + at, pair->cross + at, pair->vp + at},
+    };
+    a->kernels.pair.step(&job);
+}
+
+void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage, const struct rows *rows)
+{
+    bool transposed = mode == WAVE_TRANSPOSED;
+    bool last = stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1;
+    size_t tile = a->layout.flat ? 1 : a->tile;
+    for (size_t y0 = rows->y0; y0 < rows->y1; y0 += tile) {
+        size_t y1 = rows->y1 - y0 < tile ? rows->y1 : y0 + tile;
+        for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+            for (size_t iy = y0; iy < y1; iy++) {
+                if (last)
+                    field_row(a, mode, ix, iy);
+                else if (transposed && stage == 0)
+                    pieces_each(a, ix, iy, drive_across);
+                else
+                    slope_row(a, mode, ix, iy);
+            }
+        }
+    }
+}

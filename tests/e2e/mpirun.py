@@ -87,30 +87,16 @@ def check_rows(farm, ranks, words=(1, 2)):
 @test
 def a_sweep_of_mpi_runs_on_this_machine(case):
     build(case)
-    farm = farms.Farm(case, {"name": "toy", "work": sweep(3, 3), "files": ["."],
+    work = sweep(3, 3, shell=True,
+                 command="cat $BEOFARM_HOSTFILE; echo $BEOFARM_HOSTFILE >ranks/file.txt; "
+                         "echo $AZ_BATCH_HOST_LIST >ranks/list.txt; mpirun ./program {word}")
+    farm = farms.Farm(case, {"name": "toy", "work": work, "files": ["."],
                              "backend": {"kind": "local", "workers": 1}})
     case.beofarm("run", farm.file, expect=0, limit_s=120)
     check_rows(farm, 3)
-    assert not [f for f in os.listdir("/tmp") if f.startswith("beofarm-") and
-                os.path.exists(f"/tmp/{f}/hosts")], "a folder of nodes is left"
-
-
-@test
-def a_sweep_of_mpi_runs_on_nodes_of_batch(case):
-    build(case)
-    cloud = azure_farm.Cloud(case)
-    farm = cloud.write(work=sweep(2, 3, words=(1, 2, 3)), backend={
-        "kind": "azure", "workers": 2, "container": "farm", "bundle": azure_farm.bundle(case),
-        "pool": {"vm_size": "Standard_D2s_v3", "start": {"kind": "none"}},
-        "waits": {"poll_s": 0.1, "nodes_s": 0.2}}, files=["program", "deep", "ranks"],
-        worker={"slots": 1, "pin": False})
-    cloud.start()
-    cloud.end()
-    check_rows(farm, 3, (1, 2, 3))
-    hosts = {farm.output(1, f"ranks/{rank}.txt").split()[0] for rank in range(3)}
-    assert len(hosts) == 2, hosts
-    cloud.wait_nothing()
-    cloud.search()
+    assert farm.output(1, "stdout.txt").startswith("localhost slots=3\n")
+    assert farm.output(1, "ranks/list.txt") == "localhost,localhost,localhost\n"
+    assert not os.path.exists(farm.output(1, "ranks/file.txt").strip()), "it is left behind"
 
 
 @test
@@ -237,24 +223,28 @@ def programs(case):
 
 
 @test
-def a_task_that_takes_too_long_ends_on_all_its_nodes(case):
+def a_sweep_of_mpi_runs_on_nodes_of_batch_and_ends_on_all_of_them(case):
     build(case)
     cloud = azure_farm.Cloud(case)
-    farm = cloud.write(work=sweep(2, 4, command=["mpirun", "./program", "{word}", "{more}"],
-                                  env={"LAB": case.folder},
-                                  params={"list": [{"word": 1, "more": "sleep"},
-                                                   {"word": 2, "more": "0"}]}),
-                       limits={"task_timeout_s": 6, "attempts": 1},
-                       backend={"workers": 1}, files=["program", "deep", "ranks"],
+    rows = [{"word": 1, "more": "sleep"}, {"word": 2, "more": "0"}, {"word": 3, "more": "0"}]
+    farm = cloud.write(work=sweep(2, 3, command=["mpirun", "./program", "{word}", "{more}"],
+                                  env={"LAB": case.folder}, params={"list": rows}),
+                       limits={"task_timeout_s": 6, "attempts": 1}, backend={"workers": 2},
+                       files=["program", {"path": "deep", "copy": True}, "ranks"],
                        worker={"slots": 1}, transport="tcp")
     cloud.start()
-    wait_until(lambda: len(programs(case)) == 4, "ranks run", azure_farm.LIMIT_S)
-    cloud.end(expect=None)
-    rows = farm.rows(expect=2)
-    assert [row["status"] for row in rows] == ["timeout", "ok"], rows
-    assert "task_timeout_s" in rows[0]["error"], rows
+    wait_until(lambda: len(programs(case)) >= 3, "ranks run", azure_farm.LIMIT_S)
+    cloud.end(expect=1)
+    found = farm.rows(expect=3)
+    assert [row["status"] for row in found] == ["timeout", "ok", "ok"], found
+    assert "task_timeout_s" in found[0]["error"], found
+    for row in found[1:]:
+        assert (row["size"], row["sum"]) == ("3", "15"), row
+        hosts = {farm.output(int(row["task"]), f"ranks/{rank}.txt").split()[0] for rank in range(3)}
+        assert len(hosts) == 2, hosts
     assert not programs(case)
     cloud.wait_nothing()
+    cloud.search()
 
 
 @test

@@ -61,6 +61,7 @@ static void field_stage_run(struct share *s, int stage, size_t done, const struc
     const struct wave_run *run = s->run;
     size_t k = step_of(run, done);
     acoustic_before(&s->a, run, k, rows);
+    s->a.keep = acoustic_keep(&s->a, run, k);
     acoustic_stage_run(&s->a, run->mode, stage, rows);
     s->a.newest = !s->a.newest;
     if (run->mode != WAVE_TRANSPOSED)
@@ -69,6 +70,8 @@ static void field_stage_run(struct share *s, int stage, size_t done, const struc
         acoustic_inject(&s->a, run, k - 1, rows);
     else
         acoustic_mirror(&s->a, s->a.field[s->a.newest], rows);
+    if (run->mode == WAVE_TRANSPOSED && k == 0 && s->a.pair)
+        acoustic_mirror(&s->a, s->a.pair->p[s->a.newest], rows);
 }
 
 static void samples_take(struct share *s, size_t done, size_t x0, size_t x1)
@@ -157,8 +160,9 @@ static void share_run(struct share *s)
     size_t pass = (size_t)s->a.wave.options.time_block;
     if (run->shells)
         pass = 1;
-    /* With density, fluxes stay in cache between the stages. */
-    s->block = pass > 1 || s->a.half_rho ? s->a.block : s->a.layout.n[GRID_X];
+    /* With density or a tilt, fluxes stay in cache between the stages. */
+    bool fluxes = s->a.half_rho || (s->a.pair && s->a.pair->tilted);
+    s->block = pass > 1 || fluxes ? s->a.block : s->a.layout.n[GRID_X];
     /* Without layers, or such fluxes, a step is its last stage alone. */
     s->first = acoustic_stage_needed(&s->a, run->mode, 0, s->a.layout.n[GRID_X])
                    ? 0

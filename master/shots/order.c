@@ -107,27 +107,58 @@ static size_t fill(const struct item *items, size_t count, const struct order_wi
     return tasks;
 }
 
+/* The shots as they come, in pieces; the costliest piece first. */
+static size_t order_fixed(const struct order_costs *costs, const size_t *shots, size_t count,
+                          const struct order_wish *wish, struct item *pieces, size_t *order,
+                          size_t *sizes)
+{
+    size_t piece = wish->together ? wish->together : 1, tasks = 0, at = 0;
+    if (wish->most && piece > wish->most)
+        piece = wish->most;
+    for (size_t i = 0; i < count; i++) {
+        if (i % piece == 0)
+            pieces[tasks++] = (struct item){.shot = i};
+        pieces[tasks - 1].cost += order_estimate(costs, shots[i]);
+    }
+    qsort(pieces, tasks, sizeof(*pieces), by_cost);
+    for (size_t t = 0; t < tasks; t++) {
+        size_t first = pieces[t].shot;
+        sizes[t] = count - first < piece ? count - first : piece;
+        memcpy(order + at, shots + first, sizes[t] * sizeof(*order));
+        at += sizes[t];
+    }
+    return tasks;
+}
+
+static size_t order_free(const struct order_costs *costs, const size_t *shots, size_t count,
+                         const struct order_wish *wish, struct item *items, size_t *order,
+                         size_t *sizes)
+{
+    double all_seconds = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (struct item){.shot = shots[i], .cost = order_estimate(costs, shots[i])};
+        all_seconds += items[i].cost;
+    }
+    qsort(items, count, sizeof(*items), by_cost);
+    for (size_t i = 0; i < count; i++)
+        order[i] = items[i].shot;
+    return fill(items, count, wish, all_seconds, sizes);
+}
+
 size_t order_make(const struct order_costs *costs, const size_t *shots, size_t count,
                   const struct order_wish *wish, size_t **ret_shots, size_t **ret_sizes)
 {
     struct item *items = calloc(count + 1, sizeof(*items));
     size_t *order = calloc(count + 1, sizeof(*order));
     size_t *sizes = calloc(count + 1, sizeof(*sizes));
-    double all_seconds = 0;
     if (!items || !order || !sizes) {
         free(items);
         free(order);
         free(sizes);
         return 0;
     }
-    for (size_t i = 0; i < count; i++) {
-        items[i] = (struct item){.shot = shots[i], .cost = order_estimate(costs, shots[i])};
-        all_seconds += items[i].cost;
-    }
-    qsort(items, count, sizeof(*items), by_cost);
-    size_t tasks = fill(items, count, wish, all_seconds, sizes);
-    for (size_t i = 0; i < count; i++)
-        order[i] = items[i].shot;
+    size_t tasks = (wish->fixed ? order_fixed : order_free)(costs, shots, count, wish, items,
+                                                            order, sizes);
     free(items);
     *ret_shots = order;
     *ret_sizes = sizes;

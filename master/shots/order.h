@@ -12,6 +12,7 @@
 #ifndef BEOFARM_MASTER_SHOTS_ORDER_H
 #define BEOFARM_MASTER_SHOTS_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,9 @@ struct order_wish {
     size_t together; /* shots of one task at most; 0: chosen, so that tasks are not too short */
     size_t most;     /* shots of one task whatever `together` says; 0: no limit */
     size_t slots;    /* that there are; 0: not known */
+    /* Which shots share a task depends on nothing but the list of them: `together` (0: 1) that follow each
+     * other. For sums that are the same to the bit, as a task's arrays are rounded before they count. */
+    bool fixed;
 };
 
 /* Share `count` shots out among tasks: *ret_shots has them, task by task, the longest task first, and

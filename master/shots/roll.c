@@ -117,15 +117,19 @@ static bool has_shot(const struct roll_task *task, size_t shot)
     return false;
 }
 
+const struct roll_task *roll_last_of(const struct roll *roll, size_t shot)
+{
+    for (size_t t = roll->task_count; t > roll_wave(roll)->first; t--)
+        if (has_shot(&roll->tasks[t - 1], shot))
+            return &roll->tasks[t - 1];
+    return NULL;
+}
+
 bool roll_wants_again(const struct roll *roll, size_t shot, bool encoded)
 {
-    for (size_t t = roll->task_count; t > roll_wave(roll)->first; t--) {
-        const struct roll_task *task = &roll->tasks[t - 1];
-        if (has_shot(task, shot))
-            return task->status == RESULT_OK ||
-                   (task->status != RESULT_CANCELLED && task->shot_count > 1 && !encoded);
-    }
-    return false;
+    const struct roll_task *task = roll_last_of(roll, shot);
+    return task && (task->status == RESULT_OK ||
+                    (task->status != RESULT_CANCELLED && task->shot_count > 1 && !encoded));
 }
 
 /* ---- results ---- */

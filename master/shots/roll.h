@@ -112,6 +112,9 @@ uint64_t roll_sequence(const struct roll *roll);
  * if none has. Caller frees. NULL without memory. */
 size_t *roll_holders(const struct roll *roll, bool need_arrays);
 
+/* The last task of the present wave that has this shot; NULL: none. */
+const struct roll_task *roll_last_of(const struct roll *roll, size_t shot);
+
 /* Whether a shot of the present wave that no task has (roll_holders) is to be farmed again, by itself: it
  * was computed and its arrays are lost, or the last task that had it failed with others in it, and it
  * is not known whose fault that was (not of shots `encoded` as one, which stay together). */

@@ -84,7 +84,8 @@ static int ordered_note(struct driver *driver, const size_t *shots, size_t count
 {
     const struct order_wish wish = {.together = driver->rounds ? 1 : driver->survey.batch.shots,
                                     .most = driver->extract ? SHOT_FILES_MAX / 2 : 0,
-                                    .slots = slots};
+                                    .slots = slots,
+                                    .fixed = driver->exact};
     size_t *order, *sizes;
     size_t tasks = order_make(&driver->costs, shots, count, &wish, &order, &sizes);
     if (tasks == 0)
@@ -95,13 +96,38 @@ static int ordered_note(struct driver *driver, const size_t *shots, size_t count
     return rc;
 }
 
+/* Tasks whose arrays were lost as they were, so that they round the same; shots that failed with others
+ * one by one. */
+static int again_note(struct driver *driver, const size_t *shots, size_t count)
+{
+    size_t *list = calloc(count + 1, sizeof(*list)), *sizes = calloc(count + 1, sizeof(*sizes));
+    size_t tasks = 0, at = 0;
+    for (size_t i = 0; list && sizes && i < count; i++) {
+        const struct roll_task *last = roll_last_of(&driver->roll, shots[i]);
+        bool whole = last && last->status == RESULT_OK;
+        if (whole && last->shots[0] != shots[i])
+            continue; /* comes with the first one of that task */
+        sizes[tasks] = whole ? last->shot_count : 1;
+        if (at + sizes[tasks] > count)
+            break; /* cannot be: all shots of a lost task are lost */
+        memcpy(list + at, whole ? last->shots : &shots[i], sizes[tasks] * sizeof(*list));
+        at += sizes[tasks++];
+    }
+    int rc = tasks ? tasks_note(driver, list, sizes, tasks) : -1;
+    free(list);
+    free(sizes);
+    return rc;
+}
+
 /* A round of these shots. */
 static bool round_begin(struct driver *driver, const size_t *shots, size_t count,
                         uint32_t slots)
 {
     struct error error;
-    int rc = driver->survey.batch.encoded > 1 ? encoded_note(driver, shots, count)
-                                              : ordered_note(driver, shots, count, slots);
+    bool encoded = driver->survey.batch.encoded > 1;
+    int rc = driver->rounds && (encoded || driver->exact) ? again_note(driver, shots, count)
+             : encoded                                    ? encoded_note(driver, shots, count)
+                       : ordered_note(driver, shots, count, slots);
     driver->skip_due_ns = INT64_MAX;
     if (rc < 0 && driver->phase == SHOTS_WORK) {
         error_set(&error, ERROR_SYSTEM, "no memory for a round of %zu shots", count);

@@ -164,6 +164,22 @@ def killed_workers_change_nothing_in_the_gradient(case):
 
 
 @test
+def shots_that_share_tasks_are_summed_the_same_whoever_is_killed(case):
+    """A task's shots are rounded together: the same ones have to be, however many slots there are."""
+    for batch in ({}, {"encoded": 3}):
+        hold = case.write("hold", "20\n")  # of eight tasks of three, at most three wait
+        farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"}, batch=batch)
+        case.write("shots.log", "")
+        farm.start()
+        wait_until(lambda: len(lines(log)) >= 12, "some shots are there")
+        kill(farm.pid("worker-1"))
+        farm.wait_workers("lost", 1)
+        os.remove(hold)
+        farm.end()
+        assert floats(case, "survey.gradient.bin") == straight(case, batch=batch), batch
+
+
+@test
 def one_bad_shot_does_not_end_the_run(case):
     farm, _ = lay(case, "gradient", env={"SHOT_BAD": "7"})
     done = farm.run(expect=1)

@@ -46,6 +46,42 @@ static void misuse_is_harmless(void **state)
     order_costs_fini(&costs);
 }
 
+/* Where a task's sum is to be the same to the bit, times that were measured must not matter. */
+static void tasks_may_depend_on_the_list_alone(void **state)
+{
+    (void)state;
+    struct order_costs costs;
+    const struct order_wish wish = {.together = 3, .slots = 7, .fixed = true};
+    size_t shots[SHOTS], *order, *sizes;
+    all_shots(shots, SHOTS);
+    assert_int_equal(order_costs_init(&costs, SHOTS), 0);
+    for (size_t i = 0; i < SHOTS; i++)
+        order_learn(&costs, &i, 1, trace_s[i]);
+    size_t tasks = order_make(&costs, shots, SHOTS, &wish, &order, &sizes), at = 0;
+    double before = INFINITY;
+    assert_int_equal(tasks, 34);
+    for (size_t t = 0; t < tasks; t++) {
+        double cost = 0;
+        assert_int_equal(order[at] % 3, 0);
+        assert_int_equal(sizes[t], order[at] == 99 ? 1 : 3);
+        for (size_t i = 0; i < sizes[t]; i++) {
+            assert_int_equal(order[at + i], order[at] + i);
+            cost += trace_s[order[at + i]];
+        }
+        assert_true(cost <= before); /* the longest first, all the same */
+        before = cost;
+        at += sizes[t];
+    }
+    assert_int_equal(at, SHOTS);
+    free(order);
+    free(sizes);
+    const struct order_wish alone = {.slots = 7, .fixed = true};
+    assert_int_equal(order_make(&costs, shots, SHOTS, &alone, &order, &sizes), SHOTS);
+    free(order);
+    free(sizes);
+    order_costs_fini(&costs);
+}
+
 /* What is needed at least: the longest shot, or all of them shared out evenly. */
 static double lower_bound(const double *seconds)
 {
@@ -204,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(misuse_is_harmless),
+        cmocka_unit_test(tasks_may_depend_on_the_list_alone),
         cmocka_unit_test(longest_first_takes_little_longer_than_it_must),
         cmocka_unit_test(what_was_measured_counts_and_the_others_go_by_its_rate),
         cmocka_unit_test(every_shot_is_in_one_task),

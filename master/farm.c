@@ -283,10 +283,27 @@ static uint64_t count_steps(const struct farm *farm)
     return counts.tasks + counts.done + counts.failed + farm->steps;
 }
 
+/* Where the farm file sets no limit: whether it is that nobody is there which must not last for ever. */
+static bool only_loneliness_counts(const struct farm *farm)
+{
+    return farm->file.limits.idle_stop_s <= 0;
+}
+
+static double idle_limit_s(const struct farm *farm)
+{
+    return only_loneliness_counts(farm) ? farm->options->alone_s
+                                        : farm->file.limits.idle_stop_s;
+}
+
+static bool has_company(const struct farm *farm)
+{
+    return only_loneliness_counts(farm) && scheduler_counts(farm->scheduler).workers > 0;
+}
+
 static void look_at_idleness(struct farm *farm)
 {
     uint64_t got_on = count_steps(farm);
-    if (got_on == farm->got_on || farm->file.limits.idle_stop_s <= 0)
+    if (idle_limit_s(farm) <= 0 || (got_on == farm->got_on && !has_company(farm)))
         return;
     farm->got_on = got_on;
     farm->got_on_ns = clock_monotonic_ns();
@@ -295,17 +312,20 @@ static void look_at_idleness(struct farm *farm)
 void farm_idle_expired(void *context)
 {
     struct farm *farm = context;
-    int64_t limit_ns = (int64_t)(farm->file.limits.idle_stop_s * 1e9);
+    int64_t limit_ns = (int64_t)(idle_limit_s(farm) * 1e9);
     int64_t now = clock_monotonic_ns();
+    if (limit_ns <= 0)
+        return;
+    look_at_idleness(farm);
     if (now - farm->got_on_ns < limit_ns) {
         loop_timer_arm(farm->idle, farm->got_on_ns + limit_ns);
         return;
     }
     uint32_t workers = scheduler_counts(farm->scheduler).workers;
     farm_end(farm, ERROR_INTERRUPTED,
-             "nothing has got on for %.0f s ($.limits.idle_stop_s): %s; what is done is safe, "
-             "and the run can be resumed",
-             farm->file.limits.idle_stop_s,
+             "nothing has got on for %.0f s%s: %s; what is done is safe, and the run can be "
+             "resumed",
+             idle_limit_s(farm), only_loneliness_counts(farm) ? "" : " ($.limits.idle_stop_s)",
              workers ? "no task has ended" : "no worker is there");
 }
 

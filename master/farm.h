@@ -20,7 +20,10 @@ struct farm_options {
     const char *secret;        /* 64 hex digits */
     const char *network;       /* interface or CIDR; NULL: farm.json's, or all */
     const char *driver_socket; /* --driver-socket: parameter sets come from there; NULL: no */
-    int port;                  /* to try first; -1: farm.json's */
+    double
+        alone_s; /* end a farm without any worker after so long, if farm.json's limits.idle_stop_s
+                       says nothing; 0: never */
+    int port;    /* to try first; -1: farm.json's */
 };
 
 /* Run the farm to its end. Returns the exit code (enum error_code): 0, ERROR_TASKS where tasks

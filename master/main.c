@@ -107,6 +107,15 @@ static int read_port(const char *text, int *ret_port, struct error *ret_error)
     return 0;
 }
 
+/* BEOFARM_ALONE_S; 0 where it says nothing that makes sense. */
+static double alone_s(void)
+{
+    const char *text = getenv("BEOFARM_ALONE_S");
+    char *end = NULL;
+    double seconds = text ? strtod(text, &end) : 0;
+    return text && end != text && !*end && seconds > 0 && seconds < 1e9 ? seconds : 0;
+}
+
 /* A matrix goes back to the system when it is freed, whichever thread it was for. By itself glibc
  * keeps blocks of up to 32 MiB, once one has been freed, in an arena for each thread. */
 static void memory_give_back(void)
@@ -126,6 +135,7 @@ static int run(const struct arguments *arguments)
                                 .run = container_target_get().run,
                                 .secret = getenv("BEOFARM_SECRET"),
                                 .network = getenv("BEOFARM_NETWORK"),
+                                .alone_s = alone_s(),
                                 .driver_socket = arguments->driver_socket};
     if (!farm.run_dir || !*farm.run_dir)
         farm.run_dir = ".";

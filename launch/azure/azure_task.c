@@ -21,6 +21,7 @@
 #define VARIABLES_MAX 24
 #define RESOURCES_MAX 8
 #define URL_MAX_BYTES 8192
+#define ALONE_S       "3600" /* a master that no worker comes to in an hour costs in vain */
 
 /* What a batch_task_spec points to. URLs in it are secret. */
 struct draft {
@@ -105,6 +106,7 @@ static int variables_fill(struct azure *azure, struct draft *draft,
                           const struct backend_task *task, struct error *ret_error)
 {
     struct batch_command *command = &draft->spec.command;
+    int number, generation;
     if (task->variables_count + 3 > VARIABLES_MAX)
         return error_set(ret_error, ERROR_BUG, "a task has too many variables");
     if (azure_access_put_store(azure, &draft->store, ret_error) != 0)
@@ -117,6 +119,9 @@ static int variables_fill(struct azure *azure, struct draft *draft,
         (struct batch_variable){"BEOFARM_STORE", buf_text(&draft->store)};
     draft->variables[command->variables_count++] =
         (struct batch_variable){"BEOFARM_RUN", azure->note.run};
+    if (roster_id_parse(task->id, &number, &generation) == 0 && number == 0)
+        draft->variables[command->variables_count++] =
+            (struct batch_variable){"BEOFARM_ALONE_S", ALONE_S};
     if (may_leave(azure, task->id)) {
         snprintf(draft->idle, sizeof draft->idle, "%g", azure->settings.pool.idle_s);
         draft->variables[command->variables_count++] =

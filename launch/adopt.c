@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -96,9 +97,17 @@ static int here_make(const struct request *request, struct rundir *ret_rundir,
     struct rundir rundir = {.lock = -1};
     if (rundir_create(NULL, request->farm.name, request->path, &none, &rundir, ret_error) != 0)
         return -1;
-    struct backend *backend = backend_on(rundir.path, request, ret_error);
-    int rc = backend ? backend->ops->adopt(backend, ret_error) : -1;
+    char *path = rundir_path(&rundir, "farm.json", ret_error);
+    struct backend *backend = NULL;
+    int rc = path
+                 ? disk_write(path, request->text, strlen(request->text), 0644, true, ret_error)
+                 : -1;
+    if (rc == 0)
+        rc = (backend = backend_on(rundir.path, request, ret_error)) ? 0 : -1;
+    if (rc == 0)
+        rc = backend->ops->adopt(backend, ret_error);
     backend_close(backend);
+    free(path);
     if (rc == 0) {
         *ret_rundir = rundir;
         return 0;

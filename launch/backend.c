@@ -121,6 +121,8 @@ const char *backend_status_describe(const struct backend_status *status, char *t
 {
     if (status->state != BACKEND_ENDED)
         snprintf(text, size, "it is %s", backend_state_name(status->state));
+    else if (status->lost && status->why[0])
+        snprintf(text, size, "%s", status->why);
     else if (status->lost)
         snprintf(text, size, "it was lost together with what watched it");
     else if (status->signal)

@@ -84,14 +84,17 @@ enum backend_state {
 /* "waiting", "running", "ended". */
 const char *backend_state_name(enum backend_state state);
 
+#define BACKEND_WHY_MAX 255
+
 struct backend_status {
     enum backend_state state;
     /* once ended: */
     bool lost;     /* nobody saw how it ended: the node, or what watched the task, is gone */
     int exit_code; /* where neither lost nor killed by a signal */
     int signal;    /* the signal that ended it, else 0 */
-    int64_t started_ns, ended_ns; /* wall clock; 0 if not known */
-    int64_t pid;                  /* of the program, where the backend knows one; else 0 */
+    int64_t started_ns, ended_ns;  /* wall clock; 0 if not known */
+    int64_t pid;                   /* of the program, where the backend knows one; else 0 */
+    char why[BACKEND_WHY_MAX + 1]; /* of a lost one: what the backend says of it; "": nothing */
 };
 
 struct backend_ops {
@@ -211,6 +214,11 @@ struct backend_ops {
     int (*results_bring)(struct backend *backend, const struct backend_listener *listener,
                          struct error *ret_error);
 
+    /* Append the store (with its right: secret) and the name under which the farm's journal has a copy
+     * there, for BEOFARM_STORE and BEOFARM_RUN. NULL: the journal lies in the run directory. */
+    int (*journal_put)(struct backend *backend, struct buf *ret_store, struct buf *ret_run,
+                       struct error *ret_error);
+
     /* Say what was used so far, and what it costs by the user's own prices. NULL: nothing. */
     int (*usage_say)(struct backend *backend, const struct backend_listener *listener,
                      struct error *ret_error);
@@ -222,8 +230,8 @@ struct backend_ops {
     /* Remove what the backend keeps of this farm; nothing may be running in it. */
     int (*clean)(struct backend *backend, struct error *ret_error);
 
-    /* Fill an empty run directory (context->run_dir) with what is needed to look after the farm's
-     * newest run, which was started elsewhere. The backend was opened on it. NULL: there is no
+    /* Fill a run directory (context->run_dir) that has the farm file alone with what is needed to look
+     * after the farm's newest run, which was started elsewhere, its farm file as run among it. The backend was opened on it. NULL: there is no
      * elsewhere. */
     int (*adopt)(struct backend *backend, struct error *ret_error);
 
@@ -261,7 +269,9 @@ __attribute__((format(printf, 2, 3))) void backend_say(const struct backend_list
 int backend_tail(struct backend *backend, const char *id, const char *file, int lines,
                  struct buf *ret_text, struct error *ret_error);
 
-/* A sentence's end for how a task ended: "exit code 3", "signal 9 (Killed)", "it was lost". */
+/* A sentence's end for how a task ended: "exit code 3", "signal 9 (Killed)", "it was lost", or what the
+ * backend says of it; BACKEND_HOW_SIZE is room enough. */
+#define BACKEND_HOW_SIZE (BACKEND_WHY_MAX + 65)
 const char *backend_status_describe(const struct backend_status *status, char *text,
                                     size_t size);
 

@@ -71,15 +71,35 @@ static void sentence_print(void *context, const char *sentence)
     printf("\n");
 }
 
+/* Whichever of the two fails, the other is done. */
+static int rest_end(struct backend *backend, struct error *ret_error)
+{
+    struct backend_listener listener = {.say = sentence_print};
+    int rc = backend->ops->job_terminate(backend, ret_error);
+    if (backend->ops->detach &&
+        backend->ops->pool_delete(backend, &listener, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
+    return rc == 0 ? 0 : -1;
+}
+
 static int farm_end(struct view *view, bool now, struct error *ret_error)
 {
     struct backend *backend = view->backend;
     if (master_stop(view, now, ret_error) != 0 || (!now && workers_await(view, ret_error) != 0))
         return -1;
-    struct backend_listener listener = {.say = sentence_print};
-    if (backend->ops->job_terminate(backend, ret_error) != 0)
+    return rest_end(backend, ret_error);
+}
+
+/* Of a farm without a running master, what may still cost: one whose `beofarm` was killed early has a
+ * pool, or workers that look for a master. */
+static int remains_end(struct view *view, struct error *ret_error)
+{
+    bool may_be = view->backend->ops->detach;
+    if (may_be && rest_end(view->backend, ret_error) != 0)
         return -1;
-    return backend->ops->detach ? backend->ops->pool_delete(backend, &listener, ret_error) : 0;
+    printf("%s does not run (%s): nothing %sto cancel\n", view->name, view_state(view),
+           may_be ? "else " : "");
+    return 0;
 }
 
 static int cancel_do(const void *values, char **arguments, size_t count,
@@ -90,7 +110,7 @@ static int cancel_do(const void *values, char **arguments, size_t count,
     struct view view = {0};
     int code = view_open(count > 0 ? arguments[0] : NULL, &view, ret_error);
     if (code == 0 && !view_running(&view) && view_workers_running(&view) == 0) {
-        printf("%s does not run (%s): nothing to cancel\n", view.name, view_state(&view));
+        code = remains_end(&view, ret_error);
     } else if (code == 0) {
         interrupt_open();
         code = farm_end(&view, given->now, ret_error);

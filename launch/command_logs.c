@@ -177,7 +177,7 @@ static int all_print(struct view *view, const struct logs_options *given,
         return error_set(ret_error, ERROR_USAGE,
                          "this farm has no logs (they may have been cleaned)");
     for (size_t i = 0; i < view->roster.count; i++) {
-        char how[128];
+        char how[BACKEND_HOW_SIZE];
         const struct roster_task *task = &view->roster.tasks[i];
         backend_status_describe(&task->status, how, sizeof how);
         printf("%s==> %s (%s) <==\n", i ? "\n" : "", task->id, how);

@@ -92,7 +92,7 @@ static bool ended_for_good(const struct backend_status *status)
 static void member_restart_later(struct crew *crew, struct member *member,
                                  const struct backend_status *status)
 {
-    char how[128];
+    char how[BACKEND_HOW_SIZE];
     backend_status_describe(status, how, sizeof how);
     crew->last_dead = member;
     crew->last_status = *status;
@@ -284,7 +284,7 @@ int crew_alive(const struct crew *crew)
 
 bool crew_hopeless(struct crew *crew, char *text, size_t size)
 {
-    char how[128];
+    char how[BACKEND_HOW_SIZE];
     struct buf tail;
     if (!crew->last_dead || crew_alive(crew) > 0)
         return false;

@@ -96,7 +96,7 @@ int follow_outcome(struct follow *follow, char *text, size_t size)
 {
     const struct backend_status *status = &follow->status;
     const struct progress *progress = &follow->progress;
-    char how[128], said[ERROR_TEXT_MAX];
+    char how[BACKEND_HOW_SIZE], said[ERROR_TEXT_MAX];
     text[0] = '\0';
     if (!status->lost && !status->signal) {
         if (progress->sentence && progress->sentence[0])

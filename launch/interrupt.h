@@ -6,11 +6,11 @@
 
 #include <stdint.h>
 
-/* From now on SIGINT and SIGTERM are counted instead of ending the process. They arrive only
- * inside interrupt_sleep, so that nothing is cut in two. */
+/* From now on SIGINT and SIGTERM are counted instead of ending the process. They interrupt nothing but
+ * interrupt_sleep, so that nothing is cut in two. */
 void interrupt_open(void);
 
-/* How many came so far. */
+/* How many came so far, up to now. */
 int interrupt_count(void);
 
 /* Sleep for `ns`; less if a signal comes, or came since the last sleep. */

@@ -142,12 +142,14 @@ int view_settle(struct view *view, const struct backend_listener *listener,
     struct backend *backend = view->backend;
     if (!backend->ops->detach || view_running(view) || view->cleaned)
         return 0;
-    if (backend->ops->job_terminate(backend, ret_error) != 0 ||
-        backend->ops->pool_delete(backend, listener, ret_error) != 0)
-        return -1;
-    return backend->ops->results_bring
-               ? backend->ops->results_bring(backend, listener, ret_error)
-               : 0;
+    /* Whichever of them fails, the others are done. */
+    int rc = backend->ops->job_terminate(backend, ret_error);
+    if (backend->ops->pool_delete(backend, listener, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
+    if (backend->ops->results_bring &&
+        backend->ops->results_bring(backend, listener, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
+    return rc == 0 ? 0 : -1;
 }
 
 int view_workers_running(const struct view *view)

@@ -79,20 +79,25 @@ static struct backend *azure_open(const struct backend_context *context,
     return NULL;
 }
 
-/* The second Ctrl-C ends what is being waited for; the first one lets it finish. */
+/* The second Ctrl-C ends what is being waited for at that moment, as does every further one; the first
+ * one lets it finish. What is asked for afterwards, to give nodes back, is waited for again. */
 static bool hurried(void *context)
 {
-    (void)context;
-    return interrupt_count() > 1;
+    struct azure *azure = context;
+    int count = interrupt_count();
+    bool now = count > 1 && count > azure->heeded;
+    azure->heeded = now ? count : azure->heeded;
+    return now;
 }
 
 struct account *azure_account(struct azure *azure, struct error *ret_error)
 {
+    azure->heeded = interrupt_count();
     if (azure->account)
         return azure->account;
     struct account_options options = {
         .wishes = azure->settings.wishes,
-        .http = {.stop = hurried},
+        .http = {.stop = hurried, .stop_context = azure},
         .batch_version = azure->settings.api_version,
         .plain = azure->settings.plain,
     };
@@ -163,9 +168,11 @@ static int run_begin(struct azure *azure, struct error *ret_error)
         return -1;
     if (!azure->note.run[0] && azure_note_begin(&azure->note, azure->farm, ret_error) != 0)
         return -1;
-    if (azure_note_write(azure->run_dir, &azure->note, ret_error) != 0)
+    if (azure_note_write(azure->run_dir, &azure->note, ret_error) != 0 ||
+        blob_container_create(account_blobs(account), azure->container, ret_error) != 0)
         return -1;
-    return blob_container_create(account_blobs(account), azure->container, ret_error);
+    /* At once, before anything long: whoever cleans another run sees that this one needs the files. */
+    return azure_note_keep(azure, ret_error);
 }
 
 static int azure_inputs_put(struct backend *backend, struct inputs *inputs, const bool *known,
@@ -210,6 +217,7 @@ const struct backend_ops azure_backend_ops = {
     .task_terminate = azure_task_terminate,
     .task_list = azure_task_list,
     .results_bring = azure_results_bring,
+    .journal_put = azure_journal_put,
     .usage_say = azure_usage_say,
     .belongings_say = azure_belongings_say,
     .clean = azure_clean,

@@ -105,6 +105,7 @@ static int note_fetch(struct azure *azure, const char *run, struct error *ret_er
     return rc;
 }
 
+/* BLOB_MISSING: there is none. */
 static int file_fetch(struct azure *azure, const char *file, struct error *ret_error)
 {
     char name[AZURE_NAME_MAX];
@@ -115,7 +116,7 @@ static int file_fetch(struct azure *azure, const char *file, struct error *ret_e
         path ? blob_download(account_blobs(azure->account), &place, path, NULL, NULL, ret_error)
              : -1;
     free(path);
-    return rc == 0 ? 0 : -1;
+    return rc;
 }
 
 /* Write RUN_DIR/secret. A job that is gone needs none. */
@@ -152,9 +153,15 @@ int azure_adopt(struct backend *backend, struct error *ret_error)
         return error_set(ret_error, ERROR_USAGE,
                          "container \"%s\" holds no run of a farm \"%s\"", azure->container,
                          azure->farm);
-    if (note_fetch(azure, newest.run, ret_error) != 0 ||
-        file_fetch(azure, "farm.json", ret_error) != 0 ||
-        file_fetch(azure, "files.json", ret_error) != 0 || secret_fetch(azure, ret_error) != 0)
+    if (note_fetch(azure, newest.run, ret_error) != 0)
+        return -1;
+    /* A run that was killed before it had a master has no files; it can be cleaned all the same. */
+    int rc = file_fetch(azure, "farm.json", ret_error);
+    if (rc == 0)
+        rc = file_fetch(azure, "files.json", ret_error);
+    if (rc == 0)
+        rc = secret_fetch(azure, ret_error);
+    if (rc != 0 && rc != BLOB_MISSING)
         return -1;
     return azure_note_write(azure->run_dir, &azure->note, ret_error);
 }

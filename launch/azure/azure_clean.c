@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/store.h"
 #include "common/store_blob.h"
 #include "launch/azure/azure_private.h"
 #include "launch/azure/batch_job.h"
@@ -21,6 +22,24 @@ struct contents {
     int others;    /* folders that are other runs' */
     int strangers; /* what is nobody's whom we know */
 };
+
+/* Contents bear their hash as a name; what else lies among them is not ours. */
+static bool is_content(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const char *hash = slash ? slash + 1 : name;
+    bool shared = strncmp(name, STORE_BLOB_PREFIX, strlen(STORE_BLOB_PREFIX)) == 0 ||
+                  strncmp(name, AZURE_BUNDLE_PREFIX, strlen(AZURE_BUNDLE_PREFIX)) == 0;
+    return !shared || (strchr(name, '/') == slash && strlen(hash) == STORE_HASH_TEXT - 1 &&
+                       strspn(hash, "0123456789abcdef") == STORE_HASH_TEXT - 1);
+}
+
+static int shared_look(void *context, const struct blob_item *item)
+{
+    struct contents *contents = context;
+    contents->strangers += !is_content(item->name);
+    return 0;
+}
 
 static int blob_count(void *context, const struct blob_item *item)
 {
@@ -56,6 +75,12 @@ static int contents_look(struct azure *azure, struct contents *contents,
     if (rc == 0)
         rc = blob_list(blobs, azure->container, prefix, NULL, 0, blob_count, contents,
                        ret_error);
+    if (rc == 0)
+        rc = blob_list(blobs, azure->container, STORE_BLOB_PREFIX, NULL, 0, shared_look,
+                       contents, ret_error);
+    if (rc == 0)
+        rc = blob_list(blobs, azure->container, AZURE_BUNDLE_PREFIX, NULL, 0, shared_look,
+                       contents, ret_error);
     return rc == BLOB_MISSING ? 1 : rc;
 }
 
@@ -64,12 +89,13 @@ static bool container_ours(const struct azure *azure, const struct contents *con
     return contents->others == 0 && contents->strangers == 0 && !azure->settings.container;
 }
 
-/* Whether a pool or a job is still there; -1 with a sentence. */
+/* Whether the pool, this run's or one that it used, is still there; -1 with a sentence. */
 static int pool_there(struct azure *azure, int *ret_nodes, struct error *ret_error)
 {
     struct batch_pool pool = {0};
     int rc = batch_pool_get(azure->account, azure_pool_id(azure), &pool, ret_error);
-    bool there = rc == 0 && pool.state != BATCH_POOL_DELETING;
+    bool there = rc == 0 && pool.state != BATCH_POOL_DELETING &&
+                 (!azure->note.pool_made || azure_pool_ours(azure, &pool));
     *ret_nodes = pool.dedicated + pool.spot;
     batch_pool_fini(&pool);
     return rc < 0 ? -1 : there;
@@ -150,6 +176,8 @@ struct names {
 static int name_take(void *context, const struct blob_item *item)
 {
     struct names *names = context;
+    if (!is_content(item->name))
+        return 0;
     snprintf(names->items[names->count++], AZURE_NAME_MAX, "%s", item->name);
     return names->count == NAMES_MAX;
 }
@@ -214,7 +242,7 @@ int azure_clean(struct backend *backend, struct error *ret_error)
     if (rc == 0 && azure->note.run[0]) {
         rc = azure_account(azure, ret_error) ? jobs_delete(azure, ret_error) : -1;
         if (rc == 0 && azure->note.pool[0] && azure->note.pool_made)
-            rc = batch_pool_delete(azure->account, azure_pool_id(azure), ret_error);
+            rc = azure_pool_remove(azure, ret_error);
         if (rc >= 0)
             rc = contents_delete(azure, ret_error);
     }

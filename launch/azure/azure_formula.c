@@ -26,9 +26,12 @@ int azure_formula_put(struct buf *buf, const struct azure_nodes_wanted *wanted)
     return buf_failed(buf) ? -1 : 0;
 }
 
-int azure_formula_zero_put(struct buf *buf)
+int azure_formula_zero_put(struct buf *buf, bool ours)
 {
-    return buf_append_text(buf, "$TargetDedicatedNodes = 0;\n"
-                                "$TargetLowPriorityNodes = 0;\n"
-                                "$NodeDeallocationOption = terminate;\n");
+    buf_printf(buf,
+               "$TargetDedicatedNodes = 0;\n"
+               "$TargetLowPriorityNodes = 0;\n"
+               "$NodeDeallocationOption = %s;\n",
+               ours ? "terminate" : "taskcompletion");
+    return buf_failed(buf) ? -1 : 0;
 }

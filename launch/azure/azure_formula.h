@@ -22,7 +22,8 @@ struct azure_nodes_wanted {
 /* Append the formula. 0, or -1 (buf failed). */
 int azure_formula_put(struct buf *buf, const struct azure_nodes_wanted *wanted);
 
-/* Append one that gives back everything at once. */
-int azure_formula_zero_put(struct buf *buf);
+/* Append one that gives back everything at once; of a pool that is not ours, what somebody's task runs
+ * on when that has ended. */
+int azure_formula_zero_put(struct buf *buf, bool ours);
 
 #endif

@@ -144,6 +144,20 @@ static int files_fetch(struct gathering *gathering, struct error *ret_error)
     return rc;
 }
 
+int azure_journal_put(struct backend *backend, struct buf *ret_store, struct buf *ret_run,
+                      struct error *ret_error)
+{
+    struct azure *azure = azure_of(backend);
+    if (!azure->note.run[0])
+        return error_set(ret_error, ERROR_USAGE, "this run was never begun on Azure");
+    if (azure_access_open(azure, ret_error) != 0 ||
+        azure_access_put_store(azure, ret_store, ret_error) != 0)
+        return -1;
+    return buf_append_text(ret_run, azure->note.run) == 0
+               ? 0
+               : error_set(ret_error, ERROR_SYSTEM, "no memory for a run's name");
+}
+
 int azure_results_bring(struct backend *backend, const struct backend_listener *listener,
                         struct error *ret_error)
 {

@@ -11,8 +11,7 @@
 #include "launch/azure/azure_private.h"
 #include "launch/azure/batch_job.h"
 
-/* The note, in the run directory and in the container, for whoever comes without the former. */
-static int note_keep(struct azure *azure, struct error *ret_error)
+int azure_note_keep(struct azure *azure, struct error *ret_error)
 {
     char name[AZURE_NAME_MAX], *text = azure_note_print(&azure->note);
     struct blob_place place = {.container = azure->container, .name = name};
@@ -45,7 +44,9 @@ static int job_make(struct azure *azure, struct error *ret_error)
     struct batch_label labels[] = {{"beofarm-run", azure->note.run},
                                    {"beofarm-farm", azure->farm}};
     azure->note.job++;
-    if (note_keep(azure, ret_error) != 0)
+    azure->job_over = false;
+    azure->job_looked = azure->note.job;
+    if (azure_note_keep(azure, ret_error) != 0)
         return -1;
     struct batch_job_spec spec = {.id = azure_note_job(&azure->note, id),
                                   .display_name = azure->farm,
@@ -79,10 +80,12 @@ int azure_job_terminate(struct backend *backend, struct error *ret_error)
     if (!azure_account(azure, ret_error))
         return -1;
     azure->seen.asked_ns = 0;
-    return batch_job_terminate(azure->account, azure_note_job(&azure->note, id), "beofarm",
-                               ret_error) < 0
-               ? -1
-               : 0;
+    if (batch_job_terminate(azure->account, azure_note_job(&azure->note, id), "beofarm",
+                            ret_error) < 0)
+        return -1;
+    azure->job_over = true;
+    azure->job_looked = azure->note.job;
+    return 0;
 }
 
 int azure_detach(struct backend *backend, struct error *ret_error)

@@ -16,6 +16,7 @@
 #include "launch/azure/azure_formula.h"
 #include "launch/azure/azure_private.h"
 #include "launch/azure/azure_script.h"
+#include "launch/azure/batch_node.h"
 #include "launch/azure/batch_pool.h"
 
 #define LABEL_RUN   "beofarm-run"
@@ -145,16 +146,20 @@ static void draft_fini(struct draft *draft)
     buf_fini(&draft->start_line);
 }
 
-/* What bears our run's name is what we made. */
+bool azure_pool_ours(const struct azure *azure, const struct batch_pool *pool)
+{
+    const char *run = batch_label_find(pool->metadata, LABEL_RUN);
+    return run && strcmp(run, azure->note.run) == 0;
+}
+
 static int pool_recognize(struct azure *azure, const struct batch_pool *pool,
                           struct error *ret_error)
 {
-    const char *run = batch_label_find(pool->metadata, LABEL_RUN);
     if (pool->state == BATCH_POOL_DELETING)
         return error_set(ret_error, ERROR_BACKEND,
                          "pool \"%s\" is just being deleted; try again in a few minutes",
                          pool->id);
-    if (run && strcmp(run, azure->note.run) == 0)
+    if (azure_pool_ours(azure, pool))
         return 0;
     return error_set(
         ret_error, ERROR_CONFIG,
@@ -186,7 +191,32 @@ static int pool_make(struct azure *azure, struct error *ret_error)
     return rc == BATCH_ALREADY ? pool_known(azure, ret_error) : rc;
 }
 
-static int pool_reuse(struct azure *azure, struct error *ret_error)
+static int busy_count(void *context, const struct batch_node *node)
+{
+    *(int *)context += node->state == BATCH_NODE_RUNNING;
+    return 0;
+}
+
+/* The pool gets the size that the farm wants: whoever else is at work in it would lose nodes, or the
+ * master would wait for theirs. A resumed farm may find workers of its own. */
+static int pool_free(struct azure *azure, struct error *ret_error)
+{
+    int busy = 0;
+    if (azure->note.job > 0)
+        return 0;
+    int rc = batch_node_list(azure->account, azure_pool_id(azure), NULL, busy_count, &busy,
+                             ret_error);
+    if (rc != 0 || busy == 0)
+        return rc == 0 ? 0 : -1;
+    return error_set(
+        ret_error, ERROR_BACKEND,
+        "pool \"%s\" is at work: %d of its nodes run%s tasks; a farm sets its pool's "
+        "size, so it takes one that is idle, or one of its own",
+        azure_pool_id(azure), busy, busy == 1 ? "s" : "");
+}
+
+/* Whether the pool that the farm file names can be used. */
+static int pool_fits(struct azure *azure, struct error *ret_error)
 {
     struct batch_pool pool = {0};
     int rc = batch_pool_get(azure->account, azure_pool_id(azure), &pool, ret_error);
@@ -196,9 +226,7 @@ static int pool_reuse(struct azure *azure, struct error *ret_error)
                        "runs one",
                        pool.id, pool.slots_per_node);
     batch_pool_fini(&pool);
-    if (rc == 0)
-        rc = azure_pool_scale(azure, ret_error);
-    return rc == 0 ? 0 : -1;
+    return rc == 0 ? pool_free(azure, ret_error) : -1;
 }
 
 int azure_pool_create(struct backend *backend, const struct backend_listener *listener,
@@ -214,13 +242,17 @@ int azure_pool_create(struct backend *backend, const struct backend_listener *li
                            settings->pool.start.kind == AZURE_START_CONTAINER, &azure->image,
                            ret_error) != 0)
         return -1;
+    if (settings->pool.reuse && pool_fits(azure, ret_error) != 0)
+        return -1; /* not noted: nobody is to empty it */
     /* Noted before it is made: whoever comes next knows what may be there. */
     azure->workers = 0;
-    snprintf(azure->note.pool, sizeof azure->note.pool, "%s", azure_pool_id(azure));
+    if (!azure->note.pool[0]) /* else a resumed farm's */
+        snprintf(azure->note.pool, sizeof azure->note.pool, "%s", azure_pool_id(azure));
     azure->note.pool_made = !settings->pool.reuse;
-    if (azure_note_write(azure->run_dir, &azure->note, ret_error) != 0)
+    if (azure_note_keep(azure, ret_error) != 0)
         return -1;
-    int rc = settings->pool.reuse ? pool_reuse(azure, ret_error) : pool_make(azure, ret_error);
+    int rc =
+        settings->pool.reuse ? azure_pool_scale(azure, ret_error) : pool_make(azure, ret_error);
     if (rc == 0)
         backend_say(listener, "pool %s: %s; one node for the master first",
                     azure_pool_id(azure), settings->pool.reuse ? "found" : "being made");
@@ -250,13 +282,33 @@ int azure_pool_resize(struct backend *backend, int nodes, struct error *ret_erro
     return azure->workers > 0 ? azure_pool_scale(azure, ret_error) : 0;
 }
 
+/* 0: the pool that this run made is there; BATCH_MISSING; -1 with a sentence. */
+static int pool_find(struct azure *azure, struct error *ret_error)
+{
+    struct batch_pool pool = {0};
+    int rc = batch_pool_get(azure->account, azure_pool_id(azure), &pool, ret_error);
+    if (rc == 0 && (pool.state == BATCH_POOL_DELETING || !azure_pool_ours(azure, &pool)))
+        rc = BATCH_MISSING;
+    batch_pool_fini(&pool);
+    return rc;
+}
+
+int azure_pool_remove(struct azure *azure, struct error *ret_error)
+{
+    int rc = pool_find(azure, ret_error);
+    return rc == 0 ? batch_pool_delete(azure->account, azure_pool_id(azure), ret_error) : rc;
+}
+
 static int pool_zero(struct azure *azure, struct error *ret_error)
 {
     struct buf formula;
+    int rc = azure->note.pool_made ? pool_find(azure, ret_error) : 0;
+    if (rc != 0)
+        return rc;
     buf_init(&formula, FORMULA_MAX);
-    azure_formula_zero_put(&formula);
-    int rc = batch_pool_autoscale(azure->account, azure_pool_id(azure), buf_text(&formula),
-                                  azure->settings.pool.interval_s, ret_error);
+    azure_formula_zero_put(&formula, azure->note.pool_made);
+    rc = batch_pool_autoscale(azure->account, azure_pool_id(azure), buf_text(&formula),
+                              azure->settings.pool.interval_s, ret_error);
     buf_fini(&formula);
     return rc;
 }
@@ -277,8 +329,7 @@ int azure_pool_delete(struct backend *backend, const struct backend_listener *li
         return 0;
     }
     bool zero = cleanup == AZURE_ZERO || !azure->note.pool_made;
-    int rc =
-        zero ? pool_zero(azure, ret_error) : batch_pool_delete(azure->account, id, ret_error);
+    int rc = zero ? pool_zero(azure, ret_error) : azure_pool_remove(azure, ret_error);
     if (rc == 0)
         backend_say(listener,
                     zero ? "pool %s is being emptied: it has no nodes in some minutes"

@@ -13,6 +13,7 @@
 #include "launch/azure/azure_note.h"
 #include "launch/azure/azure_settings.h"
 #include "launch/azure/batch.h"
+#include "launch/azure/batch_pool.h"
 #include "launch/backend.h"
 
 #define AZURE_BUNDLE_PREFIX "bundle/" /* of bundles in the container */
@@ -41,6 +42,8 @@ struct azure {
     char *store_uri;         /* fit to be shown */
     struct azure_image_choice image;
     struct azure_watch watch;
+    int job_looked;       /* the job of which job_over tells; 0: none */
+    bool job_over;        /* it takes no more tasks, and begins none */
     int workers;          /* nodes for them that are wanted, as of pool_resize */
     bool nodes_checked;   /* the pool can run tasks of several nodes */
     int64_t asked_ns;     /* when Batch was last asked how things go */
@@ -73,8 +76,16 @@ int azure_pool_resize(struct backend *backend, int nodes, struct error *ret_erro
 int azure_pool_delete(struct backend *backend, const struct backend_listener *listener,
                       struct error *ret_error);
 const char *azure_pool_id(const struct azure *azure);
+/* Whether it bears our run's name: a later run may have made one of the same id. */
+bool azure_pool_ours(const struct azure *azure, const struct batch_pool *pool);
+/* Delete it, if it is there and this run's. 0, BATCH_MISSING, or as batch_pool_delete. */
+int azure_pool_remove(struct azure *azure, struct error *ret_error);
 /* Say the formula once more, with the nodes that are wanted now. */
 int azure_pool_scale(struct azure *azure, struct error *ret_error);
+
+/* Keep the run's note in the run directory, and in the container for whoever comes without that
+ * (azure_job.c). */
+int azure_note_keep(struct azure *azure, struct error *ret_error);
 
 /* Nodes (azure_nodes.c). */
 int azure_look_after(struct backend *backend, bool alone,
@@ -132,6 +143,8 @@ int azure_belongings_say(struct backend *backend, const struct backend_listener 
                          struct error *ret_error);
 int azure_clean(struct backend *backend, struct error *ret_error);
 int azure_adopt(struct backend *backend, struct error *ret_error);
+int azure_journal_put(struct backend *backend, struct buf *ret_store, struct buf *ret_run,
+                      struct error *ret_error);
 int azure_run_put(struct backend *backend, struct buf *ret_name, struct error *ret_error);
 int azure_newest_put(struct backend *backend, struct buf *ret_name, struct error *ret_error);
 

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "launch/azure/azure_private.h"
 #include "launch/azure/batch_file.h"
+#include "launch/azure/batch_job.h"
 #include "launch/azure/batch_task.h"
 
 #define BELIEVED_POLLS 4
@@ -20,13 +21,47 @@
 #define TASK_MEMBERS                                                                           \
     "id,state,executionInfo,nodeInfo" /* fewer bytes; all that status_fill reads */
 
+/* What Batch says of a task that never came to run: TaskEnded, ResourceAccessDenied, ... */
+static void why_fill(const struct batch_task *task, struct backend_status *status)
+{
+    struct buf why;
+    if (!task->failure.json)
+        return;
+    buf_init(&why, 65536);
+    batch_fault_put(&why, &task->failure);
+    snprintf(status->why, sizeof status->why, "%s", buf_text(&why) ? buf_text(&why) : "");
+    buf_fini(&why);
+}
+
+/* Batch leaves tasks that wait as they are when their job ends: no node will ever take them. Whether
+ * ours has ended is asked once; that it ends meanwhile we see by its master. */
+static int job_look(struct azure *azure, struct error *ret_error)
+{
+    struct batch_job job = {0};
+    char id[BATCH_ID_MAX + 1];
+    if (azure->job_looked == azure->note.job)
+        return 0;
+    int rc = batch_job_get(azure->account, azure_note_job(&azure->note, id), &job, ret_error);
+    azure->job_over = rc != 0 || job.state == BATCH_JOB_TERMINATING ||
+                      job.state == BATCH_JOB_COMPLETED || job.state == BATCH_JOB_DELETING;
+    azure->job_looked = rc >= 0 ? azure->note.job : 0;
+    batch_job_fini(&job);
+    return rc < 0 ? -1 : 0;
+}
+
 /* COMPLETED without an exit code: it was terminated before it ran, its files did not come, or its node
  * died for good. */
-static void status_fill(const struct batch_task *task, struct backend_status *status)
+static void status_fill(const struct azure *azure, const struct batch_task *task,
+                        struct backend_status *status)
 {
     memset(status, 0, sizeof *status);
     status->started_ns = task->started_ns;
     status->ended_ns = task->ended_ns;
+    if (task->state == BATCH_TASK_ACTIVE && azure->job_over) {
+        *status = (struct backend_status){
+            .state = BACKEND_ENDED, .lost = true, .why = "its job ended before a node took it"};
+        return;
+    }
     if (task->state != BATCH_TASK_COMPLETED) {
         status->state = task->state == BATCH_TASK_RUNNING ? BACKEND_RUNNING : BACKEND_WAITING;
         return;
@@ -34,6 +69,8 @@ static void status_fill(const struct batch_task *task, struct backend_status *st
     status->state = BACKEND_ENDED;
     status->lost = !task->exited;
     status->exit_code = task->exit_code;
+    if (!task->exited)
+        why_fill(task, status);
     if (task->exited && task->exit_code > 128 && task->exit_code <= 128 + 64)
         status->signal = task->exit_code - 128;
 }
@@ -80,11 +117,13 @@ int azure_task_status(struct backend *backend, const char *id,
         *ret_status = azure->seen.status;
         return 0;
     }
+    if (job_look(azure, ret_error) != 0)
+        return -1;
     azure_pace(azure);
     int rc = batch_task_get(azure->account, azure_note_job(&azure->note, job), id, TASK_MEMBERS,
                             &task, ret_error);
     if (rc == 0)
-        status_fill(&task, ret_status);
+        status_fill(azure, &task, ret_status);
     else if (rc == BATCH_MISSING)
         rc = status_guess(azure, id, ret_status, ret_error);
     if (rc == 0)
@@ -109,7 +148,7 @@ static int task_visit(void *context, const struct batch_task *task)
         return 0;
     if (listing->azure->note.job > 1)
         buf_printf(&listing->seen, "%s|", task->id);
-    status_fill(task, &status);
+    status_fill(listing->azure, task, &status);
     return listing->visit(listing->context, task->id, &status);
 }
 
@@ -158,7 +197,7 @@ int azure_task_list(struct backend *backend,
     char job[BATCH_ID_MAX + 1];
     if (azure->note.job == 0)
         return 0; /* nothing was ever submitted */
-    if (!azure_account(azure, ret_error))
+    if (!azure_account(azure, ret_error) || job_look(azure, ret_error) != 0)
         return -1;
     buf_init(&listing.seen, SEEN_MAX);
     buf_append_text(&listing.seen, "|");

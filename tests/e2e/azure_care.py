@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""What `beofarm` owes to whoever pays: nothing stays rented wherever it is cut off, nothing that is
+somebody else's goes, and what was done is found again from another machine."""
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import batch_emulator_tools as tools  # noqa: E402
+import farms  # noqa: E402
+import harness  # noqa: E402
+from azure_mock import Mock  # noqa: E402
+from azure_run import LIMIT_S, MODEL, Lab  # noqa: E402
+from container import Container  # noqa: E402
+from harness import test, wait_until  # noqa: E402
+
+
+@test
+def two_ctrl_c_while_nodes_are_made_give_them_back(case):
+    lab = Lab(case, "--node-start", "600")
+    run = lab.start("run", lab.farm.file)
+    wait_until(lambda: any(lab.batch.ask("GET", f"/jobs/{job}/tasks/master")[0] == 200
+                           for job in lab.ids("jobs")), "the master waits for its node", 30)
+    # The service answers late: both are there before it does.
+    lab.batch.fault("slow", seconds=2, times=1)
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.2)  # they count as two if the first was taken before the second came
+    run.send_signal(signal.SIGINT)
+    done = case.finish(run, LIMIT_S)
+    assert done.code == 130 and "is being deleted" in done.out + done.err, done
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    # Its master's task waits for ever, as Batch has it; the run is over all the same.
+    assert lab.run("status", "--json", expect=0).json()["state"] == "broken"
+
+
+@test
+def pools_of_others_are_left_alone(case):
+    lab = Lab(case, pool={"id": "p1"})
+    lab.batch.pool()
+    said = lab.run("run", lab.farm.file, expect=3).err
+    assert "which this farm did not make" in said, said
+    assert lab.batch.need("GET", "/pools/p1")["state"] == "active"
+
+    lab.batch.job("theirs")
+    lab.batch.task("t", "sleep 600", job="theirs")
+    lab.batch.wait_task("t", "running", "theirs")
+    farm = json.loads(case.read("farm.json"))
+    farm["backend"]["pool"]["reuse"] = True
+    case.write("farm.json", farm)
+    said = lab.run("run", lab.farm.file, expect=7).err
+    assert '"p1" is at work: 1 of its nodes runs tasks' in said, said
+    pool = lab.batch.need("GET", "/pools/p1")
+    assert (pool["targetDedicatedNodes"], pool["enableAutoScale"]) == (1, False), pool
+    assert lab.batch.need("GET", "/jobs/theirs/tasks/t")["state"] == "running"
+
+
+@test
+def a_run_that_was_killed_before_its_job_is_given_back_and_a_later_pool_stays(case):
+    lab = Lab(case, "--node-start", "600", pool={"id": "mine"})
+    lab.batch.fault("slow", path="/jobs", method="POST", seconds=5)
+    run = lab.start("run", lab.farm.file)
+    wait_until(lambda: lab.batch.look()["nodes"], "the pool is being made", 30)
+    run.kill()
+    case.finish(run, LIMIT_S)
+    os.makedirs(case.path("elsewhere"))
+    there = {"cwd": case.path("elsewhere")}
+    assert lab.run("status", "--json", lab.farm.file, expect=0, **there).json()["state"] == "new"
+    said = lab.run("cancel", lab.farm.file, expect=0, **there).out
+    assert "pool mine is being deleted" in said, said
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    lab.batch.need("POST", "/pools", {**tools.POOL, "id": "mine", "targetDedicatedNodes": 0})
+    said = lab.run("clean", "--yes", lab.farm.file, expect=0, **there).out
+    assert "container beofarm-toy itself" in said and "pool mine" not in said, said
+    lab.run("cancel", expect=0)
+    assert lab.batch.need("GET", "/pools/mine")["state"] == "active"
+
+
+@test
+def what_failed_is_run_again_from_another_machine(case):
+    lab = Lab(case)
+    case.write("model", MODEL + '[ -e "$LAB/mended" ] || [ "$k" != 3 ]\n', 0o755)
+    lab.run("run", lab.farm.file, expect=1)
+    case.write("mended", "")
+    os.makedirs(case.path("elsewhere"))
+    there = {"cwd": case.path("elsewhere")}
+    # Another pool of that name may just be going.
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    said = lab.run("run", "--resume", "--retry-failed", lab.farm.file, expect=0, **there).out
+    assert "1 failed task will be run again" in said and "7 before: 8 done, 0 failed" in said, said
+    assert "is being deleted" in said, said
+    wait_until(lambda: not lab.ids("pools"), "the second pool is gone, too", 30)
+    rows = lab.run("results", lab.farm.file, "--json", expect=0, **there).json()
+    assert [row["status"] for row in rows] == ["ok"] * 8, rows
+
+    # When half of the nodes' right to the container has passed, whoever asks renews it.
+    note = os.path.join(lab.run_dir("elsewhere"), "backend/azure.json")
+    with open(note, encoding="utf-8") as file:
+        known = json.load(file)
+    right = f"beofarm-toy/{known['run']}/sas"
+    assert lab.storage.ask("GET", right)[0] == 404
+    case.write(note, {**known, "begun_s": known["begun_s"] - 100 * 3600})
+    lab.run("results", lab.farm.file, expect=0, **there)
+    status, text = lab.storage.ask("GET", right)
+    days = set(re.findall(r"se=([0-9-]+)T", text.decode()))
+    assert status == 200 and days <= {time.strftime("%Y-%m-%d", time.gmtime(time.time() + 7 * 86400 - s))
+                                      for s in (0, 600)}, "the new right lasts for a week"
+
+    # What somebody else laid among the contents stays, and so does the container.
+    lab.storage.put("beofarm-toy/store/notes.txt", b"mine")
+    lab.run("clean", "--yes", lab.farm.file, expect=0, **there)
+    listed = lab.storage.ask("GET", "beofarm-toy?restype=container&comp=list")[1]
+    assert re.findall(rb"<Name>([^<]*)</Name>", listed) == [b"store/notes.txt"], listed
+
+
+@test
+def a_master_to_whom_nobody_comes_ends(case):
+    with Mock() as mock:
+        farm = Container(case, mock, farms.shell("echo $x"))
+        master = farm.master(BEOFARM_ALONE_S="1")
+        farm.ends(master, 130)
+        end = farm.said(master)[-1]
+        assert end["event"] == "end" and "no worker is there" in end["sentence"], end
+        assert "can be resumed" in end["sentence"], end
+
+
+if __name__ == "__main__":
+    harness.main(globals())

@@ -14,7 +14,7 @@
 #include "worker/seismic/wave.h"
 
 static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics,
-                                                &vti_physics, &tti_physics};
+                                                 &vti_physics, &tti_physics};
 
 const struct wave_physics *wave_physics_at(size_t i)
 {
@@ -95,7 +95,8 @@ struct field_rule {
     unsigned bit;
     const char *name, *unit;
     const float *values;
-    bool positive;
+    float above; /* and finite */
+    const char *must;
 };
 
 static int field_check(const struct grid *grid, const struct field_rule *rule,
@@ -104,13 +105,12 @@ static int field_check(const struct grid *grid, const struct field_rule *rule,
     size_t n = grid_size(grid), ny = grid->n[GRID_Y], nz = grid->n[GRID_Z];
     for (size_t i = 0; i < n; i++) {
         float value = rule->values[i];
-        if (isfinite(value) && (value > 0 || !rule->positive))
+        if (isfinite(value) && value > rule->above)
             continue;
         return error_set(
             ret_error, ERROR_CONFIG,
             "%s is %g%s at point (x %zu, y %zu, z %zu) of the model; it must be %s", rule->name,
-            (double)value, rule->unit, i / nz / ny, i / nz % ny, i % nz,
-            rule->positive ? "above 0" : "finite");
+            (double)value, rule->unit, i / nz / ny, i / nz % ny, i % nz, rule->must);
     }
     return 0;
 }
@@ -119,12 +119,12 @@ int wave_medium_check(const struct wave_physics *physics, const struct wave_medi
                       struct error *ret_error)
 {
     const struct field_rule rules[] = {
-        {WAVE_VP, "vp", " m/s", medium->vp, true},
-        {WAVE_RHO, "rho", "", medium->rho, true},
-        {WAVE_EPSILON, "epsilon", "", medium->epsilon, false},
-        {WAVE_DELTA, "delta", "", medium->delta, false},
-        {WAVE_THETA, "theta", "", medium->theta, false},
-        {WAVE_PHI, "phi", "", medium->phi, false},
+        {WAVE_VP, "vp", " m/s", medium->vp, 0, "above 0"},
+        {WAVE_RHO, "rho", "", medium->rho, 0, "above 0"},
+        {WAVE_EPSILON, "epsilon", "", medium->epsilon, -0.5F, "above -0.5 and finite"},
+        {WAVE_DELTA, "delta", "", medium->delta, -0.5F, "above -0.5 and finite"},
+        {WAVE_THETA, "theta", "", medium->theta, -INFINITY, "finite"},
+        {WAVE_PHI, "phi", "", medium->phi, -INFINITY, "finite"},
     };
     if (grid_check(&medium->grid, ret_error) < 0)
         return -1;

@@ -5,7 +5,7 @@
  * A physics is a table of functions, found by name in one array (wave_physics_find). A wave is one
  * simulation: a medium, padded by absorbing layers, and a state that wave_run advances by steps.
  *
- * Discretisation (acoustic; density adds the buoyancy 1/rho inside the derivatives)
+ * Discretisation (acoustic; vti and tti, of two fields, are anisotropic.h's; density adds the buoyancy 1/rho inside the derivatives)
  *
  *   The equation is m u_tt = L u + q (with density (m/rho) u_tt = div(1/rho grad u) + q) with m = 1/vp^2 [s^2/m^2], L = the Laplacian. Leap-frog, second
  *   order in time (Virieux 1986 in its second-order form; Dablain 1986, Geophysics 51(1), 54-66):
@@ -82,10 +82,12 @@ struct wave_medium {
     struct grid grid;
     const float *vp; /* P velocity along the symmetry axis, m/s, > 0 and finite; always there */
     const float *rho;     /* density, any unit (g/cm^3), > 0; for "density" and up */
-    const float *epsilon; /* Thomsen's parameters, without unit; NULL is zero */
-    const float *delta;
-    const float *theta; /* tilt of the symmetry axis from the vertical, radians; NULL is zero */
-    const float *phi;   /* azimuth of the tilt from x towards y, radians; NULL is zero */
+    const float *epsilon; /* Thomsen's parameters, without unit, > -0.5; NULL is zero; for */
+    const float *delta;   /* "vti" and "tti" (where epsilon < delta: see anisotropic.h) */
+    const float
+        *theta; /* "tti": tilt of the symmetry axis from the vertical, radians, positive from
+                           down towards x; NULL is zero */
+    const float *phi; /* in 3-D: azimuth of the tilt from x towards y, radians; NULL is zero */
 };
 
 struct wave_options {

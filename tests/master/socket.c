@@ -108,6 +108,27 @@ static void settle(struct bench *bench)
     loop_timer_remove(timer);
 }
 
+/* What `next` says once what was written has been made durable, which a busy disk may delay. */
+static enum driver_next next_at_last(struct bench *bench, uint32_t slots)
+{
+    enum driver_next said = ops->next(bench->driver, slots);
+    for (int i = 0; i < 500 && said == DRIVER_WAIT; i++) {
+        settle(bench);
+        said = ops->next(bench->driver, slots);
+    }
+    return said;
+}
+
+static enum driver_next limited_at_last(struct bench *bench, uint64_t tasks)
+{
+    enum driver_next said = ops->limited(bench->driver, tasks);
+    for (int i = 0; i < 500 && said == DRIVER_WAIT; i++) {
+        settle(bench);
+        said = ops->limited(bench->driver, tasks);
+    }
+    return said;
+}
+
 static int connect_to(struct bench *bench)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -193,8 +214,8 @@ static void only_as_many_are_handed_out_as_slots_want(void **state)
     int fd = connect_to(bench);
     say(bench, fd, SETS);
     assert_int_equal(ops->next(bench->driver, 0), DRIVER_WAIT); /* nobody is there */
-    assert_int_equal(ops->next(bench->driver, 2), DRIVER_TASK);
-    assert_int_equal(ops->next(bench->driver, 2), DRIVER_TASK);
+    assert_int_equal(next_at_last(bench, 2), DRIVER_TASK);
+    assert_int_equal(next_at_last(bench, 2), DRIVER_TASK);
     assert_int_equal(ops->next(bench->driver, 2), DRIVER_WAIT);
     assert_int_equal(first_integer(bench, 1), 13); /* of higher priority */
     assert_int_equal(first_integer(bench, 2), 11);
@@ -202,7 +223,7 @@ static void only_as_many_are_handed_out_as_slots_want(void **state)
     buf_init(&none, 100);
     assert_int_equal(ops->payload(bench->driver, 3, &none), -1);
     end_task(bench, 1, RESULT_OK);
-    assert_int_equal(ops->next(bench->driver, 2), DRIVER_TASK);
+    assert_int_equal(next_at_last(bench, 2), DRIVER_TASK);
     assert_int_equal(first_integer(bench, 3), 12);
     assert_int_equal(ops->next(bench->driver, 2), DRIVER_WAIT);
     settle(bench);
@@ -217,8 +238,8 @@ static void another_master_hands_out_the_same_tasks(void **state)
     struct bench *bench = *state;
     int fd = connect_to(bench);
     say(bench, fd, SETS);
-    assert_int_equal(ops->next(bench->driver, 2), DRIVER_TASK);
-    assert_int_equal(ops->next(bench->driver, 2), DRIVER_TASK);
+    assert_int_equal(next_at_last(bench, 2), DRIVER_TASK);
+    assert_int_equal(next_at_last(bench, 2), DRIVER_TASK);
     end_task(bench, 1, RESULT_OK);
     say(bench, fd, "{\"do\":\"cancel\",\"id\":1}\n"); /* task 2 */
     assert_int_equal(bench->cancelled_count, 1);
@@ -227,7 +248,7 @@ static void another_master_hands_out_the_same_tasks(void **state)
 
     open_it(bench); /* the journal has heard of neither end */
     for (int i = 0; i < 3; i++)
-        assert_int_equal(ops->next(bench->driver, 5), DRIVER_TASK);
+        assert_int_equal(next_at_last(bench, 5), DRIVER_TASK);
     assert_int_equal(ops->next(bench->driver, 5), DRIVER_WAIT);
     assert_int_equal(bench->cancelled_count, 1); /* so that it is not run again */
     assert_int_equal(bench->cancelled[0], 2);
@@ -256,7 +277,7 @@ static void a_lost_ledger_costs_numbers_and_nothing_else(void **state)
     int fd = connect_to(bench);
     say(bench, fd, SETS);
     for (int i = 0; i < 8; i++)
-        assert_int_equal(ops->next(bench->driver, 5), DRIVER_TASK);
+        assert_int_equal(next_at_last(bench, 5), DRIVER_TASK);
     assert_int_equal(ops->next(bench->driver, 5), DRIVER_WAIT);
     assert_int_equal(bench->cancelled_count, 5); /* 1 to 5 stand for nothing */
     assert_int_equal(first_integer(bench, 6), 13);
@@ -271,15 +292,15 @@ static void it_ends_when_all_have_finished_and_heard(void **state)
     say(bench, two, "{\"do\":\"attach\",\"client\":\"two\"}\n");
     say(bench, one, SETS "{\"do\":\"finish\"}\n");
     for (int i = 0; i < 3; i++)
-        assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+        assert_int_equal(next_at_last(bench, 3), DRIVER_TASK);
     for (uint64_t task = 1; task <= 3; task++)
         end_task(bench, task, task == 2 ? RESULT_EXIT : RESULT_OK);
     settle(bench);
     assert_int_equal(ops->next(bench->driver, 3), DRIVER_WAIT); /* `two` has not finished */
     assert_false(ops->over(bench->driver));
     say(bench, two, "{\"do\":\"finish\"}\n");
-    assert_int_equal(ops->next(bench->driver, 3), DRIVER_FINISHED);
-    assert_int_equal(ops->next(bench->driver, 3), DRIVER_FINISHED);
+    assert_int_equal(next_at_last(bench, 3), DRIVER_FINISHED);
+    assert_int_equal(next_at_last(bench, 3), DRIVER_FINISHED);
     assert_true(ops->over(bench->driver));
     assert_non_null(strstr(hear(two), "\"event\":\"end\",\"finished\":true"));
     const char *heard = hear(one);
@@ -295,7 +316,7 @@ static void sets_that_the_limit_leaves_are_told_and_kept(void **state)
     int one = connect_to(bench), two = connect_to(bench);
     say(bench, two, "{\"do\":\"attach\",\"client\":\"two\"}\n");
     say(bench, one, SETS);
-    assert_int_equal(ops->next(bench->driver, 1), DRIVER_TASK); /* id 3 */
+    assert_int_equal(next_at_last(bench, 1), DRIVER_TASK); /* id 3 */
     hear(one);
     assert_int_equal(ops->limited(bench->driver, 1), DRIVER_WAIT); /* it runs */
     const char *heard = hear(one);
@@ -308,7 +329,7 @@ static void sets_that_the_limit_leaves_are_told_and_kept(void **state)
     assert_non_null(strstr(heard, "$.limits.tasks"));
     end_task(bench, 1, RESULT_OK);
     settle(bench);
-    assert_int_equal(ops->limited(bench->driver, 1), DRIVER_FINISHED);
+    assert_int_equal(limited_at_last(bench, 1), DRIVER_FINISHED);
     assert_non_null(strstr(hear(one), "\"id\":3,\"status\":\"ok\""));
     assert_false(ops->over(bench->driver)); /* it can be resumed */
     ops->close(bench->driver);
@@ -318,7 +339,7 @@ static void sets_that_the_limit_leaves_are_told_and_kept(void **state)
 
     open_it(bench); /* with a higher limit */
     for (int i = 0; i < 3; i++)
-        assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+        assert_int_equal(next_at_last(bench, 3), DRIVER_TASK);
     assert_int_equal(first_integer(bench, 2), 11);
     assert_int_equal(first_integer(bench, 3), 12);
 }
@@ -329,14 +350,14 @@ static void tasks_taken_beyond_a_lowered_limit_are_not_waited_for(void **state)
     int fd = connect_to(bench);
     say(bench, fd, SETS);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+        assert_int_equal(next_at_last(bench, 3), DRIVER_TASK);
     ops->close(bench->driver);
     close(fd);
     open_it(bench);
-    assert_int_equal(ops->next(bench->driver, 3), DRIVER_TASK);
+    assert_int_equal(next_at_last(bench, 3), DRIVER_TASK);
     end_task(bench, 1, RESULT_OK);
     fd = connect_to(bench);
-    assert_int_equal(ops->limited(bench->driver, 1), DRIVER_FINISHED);
+    assert_int_equal(limited_at_last(bench, 1), DRIVER_FINISHED);
     assert_non_null(strstr(hear(fd), "\"left\",\"ids\":[1,2]"));
     close(fd);
 }

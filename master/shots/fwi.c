@@ -14,6 +14,7 @@
 #include "common/json.h"
 #include "common/whole.h"
 #include "master/shots/fwi.h"
+#include "master/shots/fwi_weight.h"
 #include "master/shots/lbfgs.h"
 #include "master/shots/source_filter.h"
 
@@ -24,9 +25,6 @@
 #define SMOOTH_REACH    4 /* standard deviations */
 #define HISTORY_DEFAULT 5
 #define TRIALS_DEFAULT  10
-/* Of the mean illumination: what is darker is not made up for any further. On Marmousi between 0.01 and
- * 1 it hardly matters; it bounds what a point without light can get. */
-#define DARKEST 0.1
 
 enum stage { ESTIMATING, EVALUATING, SEARCHING };
 
@@ -45,7 +43,8 @@ struct fwi {
     const struct survey *survey;
     struct state state;
     struct lbfgs *lbfgs;
-    double lower, upper;
+    double *lower, *upper;      /* n: of what may not change, what it is */
+    size_t moved;               /* points that began outside the bounds */
     double *mask;               /* n */
     double *weight;             /* n: W of fwi.h */
     double *line;               /* the longest axis, and what the kernel reaches beyond */
@@ -103,43 +102,13 @@ static void precondition(void *context, double *v)
 
 /* --- what makes up for depth --- */
 
-static void weight_by_depth(struct fwi *fwi)
-{
-    const struct grid *grid = &fwi->survey->grid;
-    double frozen = fwi->survey->inversion.frozen_depth_m - grid->origin[GRID_Z];
-    double top = frozen > 0 ? frozen : 0, step = grid->spacing[GRID_Z];
-    for (size_t i = 0; i < fwi->state.n; i++) {
-        double below = (double)(i % grid->n[GRID_Z]) * step - top;
-        fwi->weight[i] = below > 0 ? sqrt(1 + below / step) : 1;
-    }
-}
-
-/* Over what may change: much light in water says nothing. */
-static double mean_light(const struct fwi *fwi, const float *illumination)
-{
-    double sum = 0;
-    size_t count = 0;
-    for (size_t i = 0; i < fwi->state.n; i++) {
-        sum += fwi->mask[i] > 0 ? illumination[i] : 0;
-        count += fwi->mask[i] > 0;
-    }
-    return count ? sum / (double)count : 0;
-}
-
-static void weight_by_light(struct fwi *fwi, const float *illumination)
-{
-    double mean = illumination ? mean_light(fwi, illumination) : 0;
-    bool lit = mean > 0 && isfinite(mean);
-    for (size_t i = 0; lit && i < fwi->state.n; i++)
-        fwi->weight[i] = 1 / ((illumination[i] > 0 ? illumination[i] / mean : 0) + DARKEST);
-}
-
 static void weight_begin(struct fwi *fwi)
 {
     for (size_t i = 0; i < fwi->state.n; i++)
         fwi->weight[i] = 1;
     if (fwi->survey->inversion.precondition == SURVEY_BY_DEPTH)
-        weight_by_depth(fwi);
+        fwi_weight_by_depth(fwi->weight, &fwi->survey->grid,
+                            fwi->survey->inversion.frozen_depth_m);
 }
 
 static int kernels_make(struct fwi *fwi)
@@ -191,18 +160,21 @@ static struct lbfgs *minimiser_create(struct fwi *fwi, const float *velocity,
         fwi->velocity[i] = velocity[i];
         most = velocity[i] > most ? velocity[i] : most;
     }
-    fwi->lower = inversion->min_m_s > 0 ? inversion->min_m_s : 0;
-    fwi->upper = inversion->max_m_s > 0 ? inversion->max_m_s : INFINITY;
     /* Without a bound, at least nothing that is no velocity. */
-    if (fwi->lower == 0)
-        fwi->lower = 0.1 * most;
+    double lower = inversion->min_m_s > 0 ? inversion->min_m_s : 0.1 * most;
+    double upper = inversion->max_m_s > 0 ? inversion->max_m_s : INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        bool fixed = fwi->mask[i] == 0;
+        fwi->lower[i] = fixed ? velocity[i] : lower;
+        fwi->upper[i] = fixed ? velocity[i] : upper;
+        fwi->moved += velocity[i] < fwi->lower[i] || velocity[i] > fwi->upper[i];
+    }
     const struct lbfgs_options options = {
         .history = inversion->history ? inversion->history : HISTORY_DEFAULT,
         .trials = inversion->line_search ? inversion->line_search : TRIALS_DEFAULT,
         .first_change = FIRST_CHANGE * most,
-        .lower = &fwi->lower,
-        .upper = &fwi->upper,
-        .one_for_all = true,
+        .lower = fwi->lower,
+        .upper = fwi->upper,
         .precondition = precondition,
         .context = fwi};
     return lbfgs_create(n, fwi->velocity, &options, ret_error);
@@ -219,12 +191,14 @@ struct fwi *fwi_create(const struct survey *survey, const float *velocity, const
             .magic = STATE_MAGIC, .n = n, .survey_shots = shots, .begins_band = 1};
         fwi->mask = calloc(n + 1, sizeof(double));
         fwi->weight = calloc(n + 1, sizeof(double));
+        fwi->lower = calloc(n + 1, sizeof(double));
+        fwi->upper = calloc(n + 1, sizeof(double));
         fwi->velocity = calloc(n + 1, sizeof(double));
         fwi->shots = calloc(shots + 1, sizeof(size_t));
         fwi->misfits = calloc(shots + 1, sizeof(double));
     }
-    if (!fwi || !fwi->mask || !fwi->weight || !fwi->velocity || !fwi->shots || !fwi->misfits ||
-        kernels_make(fwi) < 0) {
+    if (!fwi || !fwi->mask || !fwi->weight || !fwi->lower || !fwi->upper || !fwi->velocity ||
+        !fwi->shots || !fwi->misfits || kernels_make(fwi) < 0) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for an inversion of %zu points", n);
         fwi_destroy(fwi);
         return NULL;
@@ -247,6 +221,8 @@ void fwi_destroy(struct fwi *fwi)
         free(fwi->kernels[axis]);
     free(fwi->mask);
     free(fwi->weight);
+    free(fwi->lower);
+    free(fwi->upper);
     free(fwi->line);
     free(fwi->shots);
     free(fwi->misfits);
@@ -435,7 +411,7 @@ static int take_first(struct fwi *fwi, const struct fwi_answer *answer, struct e
         fwi->state.first_misfit = value;
     fwi->state.begins_band = 0;
     if (wants_light(fwi))
-        weight_by_light(fwi, answer->illumination);
+        fwi_weight_by_light(fwi->weight, (size_t)fwi->state.n, fwi->mask, answer->illumination);
     return told(fwi, lbfgs_tell(fwi->lbfgs, value, gradient_of(fwi, answer)));
 }
 
@@ -502,6 +478,11 @@ bool fwi_iterated(const struct fwi *fwi)
 const double *fwi_velocity(const struct fwi *fwi)
 {
     return lbfgs_best(fwi->lbfgs);
+}
+
+size_t fwi_moved(const struct fwi *fwi)
+{
+    return fwi->moved;
 }
 
 int fwi_iteration(const struct fwi *fwi)

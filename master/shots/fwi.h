@@ -77,6 +77,8 @@ bool fwi_iterated(const struct fwi *fwi);
 /* The best model so far; iterations done; its misfit, and the first one of its band: others are other
  * functions; which band that is; the last step. */
 const double *fwi_velocity(const struct fwi *fwi);
+size_t
+fwi_moved(const struct fwi *fwi); /* points that began outside the bounds, where they are now */
 int fwi_iteration(const struct fwi *fwi);
 double fwi_misfit(const struct fwi *fwi);
 double fwi_misfit_first(const struct fwi *fwi);

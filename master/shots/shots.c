@@ -315,6 +315,23 @@ static int operation_read(struct driver *driver, struct error *ret_error)
     return 0;
 }
 
+/* A step that the first model allows, but not the fastest that an inversion may come to. */
+static int step_check(const struct driver *driver, struct error *ret_error)
+{
+    const struct survey *survey = &driver->survey;
+    double most = survey->inversion.max_m_s, limit = survey_dt_limit(survey);
+    if (driver->operation != SURVEY_FWI || !(most > survey->velocity_max_m_s) || isinf(most))
+        return 0;
+    limit *= survey->velocity_max_m_s / most;
+    /* Tasks are told the step in milliseconds: rounding. */
+    if (!(survey->numerics.dt_s > limit * (1 + 1e-9)))
+        return 0;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "%s: $.numerics.dt_ms: %g ms is above the stability limit of %.6g ms at "
+                     "$.inversion.max_velocity_m_s, %g m/s; leave it out to have it chosen",
+                     driver->survey_path, survey->numerics.dt_s * 1e3, limit * 1e3, most);
+}
+
 static int cost_read(struct driver *driver, size_t shot, double dt_s, struct error *ret_error)
 {
     struct survey *survey = &driver->survey;
@@ -358,8 +375,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
     const struct driver_context *context = &driver->context;
     if (paths_make(driver, ret_error) < 0 ||
         survey_open(driver->survey_path, SURVEY_CHECK, NULL, &driver->survey, ret_error) < 0 ||
-        operation_read(driver, ret_error) < 0 || shots_extract_choose(driver, ret_error) < 0 ||
-        costs_read(driver, ret_error) < 0)
+        operation_read(driver, ret_error) < 0 || step_check(driver, ret_error) < 0 ||
+        shots_extract_choose(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
     driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};

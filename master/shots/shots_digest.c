@@ -367,7 +367,7 @@ static size_t bands_of(const struct driver *driver)
 
 static double share_of_first(const struct fwi *fwi)
 {
-    return 100 * fwi_misfit(fwi) / fwi_misfit_first(fwi);
+    return fwi_misfit_first(fwi) > 0 ? 100 * fwi_misfit(fwi) / fwi_misfit_first(fwi) : 100;
 }
 
 static int iteration_report(struct driver *driver, struct error *ret_error)
@@ -435,37 +435,6 @@ static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
     return rc;
 }
 
-/* --- models of waves that are done with --- */
-
-static bool is_wanted(const struct roll *roll, size_t from, const uint8_t *hash)
-{
-    for (size_t w = from; w < roll->wave_count; w++) {
-        const struct roll_wave *wave = &roll->waves[w];
-        if (wave->has_state && memcmp(wave->state, hash, sizeof(wave->state)) == 0)
-            return true;
-        for (size_t i = 0; i < wave->file_count; i++)
-            if (memcmp(wave->files[i].hash, hash, sizeof(wave->files[i].hash)) == 0)
-                return true;
-    }
-    return false;
-}
-
-static void drop(const struct driver *driver, size_t wave, const uint8_t *hash)
-{
-    if (!is_wanted(&driver->roll, wave + 1, hash))
-        driver->context.drop_file(driver->context.wake_context, hash);
-}
-
-/* In the thread, for it may speak to a container; a later master does not miss them. */
-static void models_drop(const struct driver *driver, size_t wave)
-{
-    const struct roll_wave *old = &driver->roll.waves[wave];
-    for (size_t i = 0; i < old->file_count; i++)
-        drop(driver, wave, old->files[i].hash);
-    if (old->has_state)
-        drop(driver, wave, old->state);
-}
-
 /* --- an inversion's wave --- */
 
 static int finish_inversion(struct driver *driver, const struct sums *sums,
@@ -479,7 +448,7 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
         history_write(driver, ret_error) < 0)
         return -1;
     if (driver->roll.wave_count > 1)
-        models_drop(driver, driver->roll.wave_count - 2);
+        shots_models_drop(driver, driver->roll.wave_count - 2);
     if (rc > 0)
         return request_take(driver, &request, ret_error);
     snprintf(driver->digest.text, sizeof(driver->digest.text),
@@ -564,17 +533,31 @@ static int single_wave(struct driver *driver, struct roll_wave *wave, struct err
     return driver->extract ? shots_files_carry(driver, NULL, wave, ret_error) : 0;
 }
 
+static void bounds_tell(struct driver *driver)
+{
+    struct shots_digest *digest = &driver->digest;
+    size_t moved = fwi_moved(driver->fwi);
+    digest->told = moved > 0;
+    if (moved)
+        snprintf(digest->notice, sizeof(digest->notice),
+                 "%zu of %zu points of the starting model are outside min_velocity_m_s and "
+                 "max_velocity_m_s: they begin at the bound",
+                 moved, grid_size(&driver->survey.grid));
+}
+
 /* The wave that the work begins with. */
 static int first_wave(struct driver *driver, struct error *ret_error)
 {
     struct fwi_request request;
     driver->digest.verdict = SHOTS_NEXT_WAVE;
-    if (driver->operation == SURVEY_FWI)
-        return fwi_begin(driver, ret_error) < 0 ||
-                       fwi_step(driver->fwi, NULL, &request, ret_error) < 0
-                   ? -1
-                   : request_take(driver, &request, ret_error);
-    return single_wave(driver, &driver->digest.next, ret_error);
+    if (driver->operation != SURVEY_FWI)
+        return single_wave(driver, &driver->digest.next, ret_error);
+    if (fwi_begin(driver, ret_error) < 0)
+        return -1;
+    bounds_tell(driver);
+    return fwi_step(driver->fwi, NULL, &request, ret_error) < 0
+               ? -1
+               : request_take(driver, &request, ret_error);
 }
 
 void shots_digest_work(void *context)

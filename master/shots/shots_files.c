@@ -309,3 +309,33 @@ int shots_survey_make(struct driver *driver, const float *velocity, struct roll_
     free(folder);
     return rc;
 }
+
+/* --- models of waves that are done with --- */
+
+static bool is_wanted(const struct roll *roll, size_t from, const uint8_t *hash)
+{
+    for (size_t w = from; w < roll->wave_count; w++) {
+        const struct roll_wave *wave = &roll->waves[w];
+        if (wave->has_state && memcmp(wave->state, hash, sizeof(wave->state)) == 0)
+            return true;
+        for (size_t i = 0; i < wave->file_count; i++)
+            if (memcmp(wave->files[i].hash, hash, sizeof(wave->files[i].hash)) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void drop(const struct driver *driver, size_t wave, const uint8_t *hash)
+{
+    if (!is_wanted(&driver->roll, wave + 1, hash))
+        driver->context.drop_file(driver->context.wake_context, hash);
+}
+
+void shots_models_drop(const struct driver *driver, size_t wave)
+{
+    const struct roll_wave *old = &driver->roll.waves[wave];
+    for (size_t i = 0; i < old->file_count; i++)
+        drop(driver, wave, old->files[i].hash);
+    if (old->has_state)
+        drop(driver, wave, old->state);
+}

@@ -130,6 +130,10 @@ int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
 int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
                       struct error *ret_error);
 
+/* Remove the model and the state of a wave (index) from the store, unless a later one wants them. In the
+ * thread, for it may speak to a container; a later master does not miss them. */
+void shots_models_drop(const struct driver *driver, size_t wave);
+
 /* shots_extract.c: whether tasks are to get data of their own; 0 or -1. */
 int shots_extract_choose(struct driver *driver, struct error *ret_error);
 /* The files of a task (index) with its own data, made when they are first asked for. Borrowed. NULL with

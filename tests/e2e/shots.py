@@ -103,6 +103,11 @@ def bad_surveys_are_told_before_anything_is_farmed(case):
                                    "receivers": {"points": [[200, 10]]}}})
     done = farm.run(expect=None)
     assert done.code == 3 and "data" in done.err, done
+    # 2000 m/s allow it, but not the velocities that the inversion may come to.
+    case.write("survey.json", {**survey("fwi"), "numerics": {"dt_ms": 4},
+                               "inversion": {"max_velocity_m_s": 5000}})
+    done = farm.run(expect=None)
+    assert done.code == 3 and "dt_ms" in done.err and "5000" in done.err, done
     assert not lines(log)
 
 

@@ -183,6 +183,23 @@ static void bounds_and_frozen_points_hold(void **state)
     fwi_destroy(fwi);
 }
 
+static void what_may_not_change_may_be_outside_the_bounds(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    bench.survey.inversion.frozen_depth_m = 15;
+    for (int i = 0; i < N; i++)
+        bench.start[i] = i % NZ < 2 ? 1000 : 2000; /* water, slower than the bound */
+    bench.start[N - 1] = 1300;                     /* not water */
+    struct fwi *fwi = begin(&bench);
+    assert_int_equal(fwi_moved(fwi), 1);
+    run(&bench, fwi);
+    for (int i = 0; i < N; i++)
+        assert_true(i % NZ < 2 ? fwi_velocity(fwi)[i] == 1000 : fwi_velocity(fwi)[i] >= 1400);
+    fwi_destroy(fwi);
+}
+
 static void a_shot_that_fails_is_left_out_of_both_sides(void **state)
 {
     (void)state;
@@ -439,6 +456,7 @@ int main(void)
         cmocka_unit_test(bad_estimates_of_the_source_are_refused),
         cmocka_unit_test(the_model_is_found),
         cmocka_unit_test(bounds_and_frozen_points_hold),
+        cmocka_unit_test(what_may_not_change_may_be_outside_the_bounds),
         cmocka_unit_test(a_shot_that_fails_is_left_out_of_both_sides),
         cmocka_unit_test(bands_follow_each_other),
         cmocka_unit_test(a_band_is_measured_by_its_own_first_misfit),

@@ -37,9 +37,13 @@ static double velocity_max(const struct wave_medium *medium)
     return most;
 }
 
-static double fastest(const struct wave_medium *medium)
+/* The velocity that tunes the layers. Those of anisotropic waves act on what they let pass, if only a
+ * little, and must not follow each small change of a model, of which J knows nothing. */
+static double fastest(const struct wave_medium *medium, enum kind kind)
 {
-    return medium->epsilon || medium->delta ? pair_velocity_max(medium) : velocity_max(medium);
+    if (acoustic_parts(kind) == 1)
+        return velocity_max(medium);
+    return 250 * ceil(pair_velocity_max(medium) / 250);
 }
 
 static double acoustic_limit(const struct wave_medium *medium,
@@ -326,7 +330,7 @@ struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
     passes_init(a, fields_of(kind, a->layout.flat));
     struct cpml_tuning tuning = {
         .dt = options->dt,
-        .velocity_max = fastest(medium),
+        .velocity_max = fastest(medium, kind),
         .frequency = options->frequency,
     };
     for (int axis = GRID_X; axis < GRID_AXES; axis++)

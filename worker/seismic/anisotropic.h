@@ -59,6 +59,8 @@
  *   act point by point and their product is symmetric. The layers' terms are transposed as
  *   anisotropic_stage.c says.
  *
+ * vmax of the layers is the largest vp sqrt(1 + 2 max(epsilon, delta, 0)), made a multiple of 250 m/s.
+ *
  * Time step: cfl_limit (CFL_CENTRED) of the largest vp sqrt(1 + 2 max(epsilon, delta, 0)).
  *
  * Snapshots are y = (Z q + f, H p), in this order, in place of wave.h's s (for M may be singular), and so

@@ -219,11 +219,15 @@ static void along_transposed(struct acoustic *a, struct along *s, int side, size
     const wave_real *w = a->field[a->newest] + at;
     int radius = a->layout.radius, half = a->layout.half, width = cpml->width[side];
     wave_real *psi = slab_window(a, a->psi[GRID_Z], side, ix, iy);
-    wave_real *zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy);
-    for (size_t i = 0; i < a->window; i++) {
-        zeta[i] = cpml->window_b[side][i] * zeta[i] + w[lo + i];
-        s->zeta[AROUND + i] = cpml->window_a[side][i] * zeta[i];
-    }
+    a->kernels.decay(&(struct kernel_decay){
+        .length = a->window,
+        .along = true,
+        .u = w + lo,
+        .a = cpml->window_a[side],
+        .b = cpml->window_b[side],
+        .memory = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
+        .scaled = s->zeta + AROUND,
+    });
     struct kernel_slab job = {.length = a->window,
                               .along = true,
                               .has_b = true,

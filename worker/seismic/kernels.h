@@ -34,7 +34,7 @@ struct kernel_step {
 /*
  * One row of a slab. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius); sum B likewise, j <
  * 2 radius + 1 (in kernels->memory: as A). Rows need no alignment. `a` and `b` are one number for the
- * row, or, with `along`, numbers along it.
+ * row, or, in kernels->memory with B and `along`, numbers along it.
  */
 struct kernel_slab {
     size_t length;
@@ -147,6 +147,15 @@ struct kernels_pair {
     void (*step)(const struct kernel_pair *job);
 };
 
+/* memory = b memory + u, and, if not NULL, scaled = a memory; a and b are numbers along the row, or, without
+ * `along`, b is one number. */
+struct kernel_decay {
+    size_t length;
+    bool along;
+    const wave_real *u, *a, *b;
+    wave_real *memory, *scaled;
+};
+
 struct kernels {
     const char *name; /* of the instructions: "avx512", "avx2", "plain" */
     void (*step)(const struct kernel_step *job);
@@ -155,6 +164,7 @@ struct kernels {
     /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v (A [+ B]) */
     void (*add)(const struct kernel_slab *job);
     void (*end)(const struct kernel_end *job);
+    void (*decay)(const struct kernel_decay *job);
     void (*flux)(const struct kernel_flux *job);
     void (*divergence)(const struct kernel_divergence *job);
     struct kernels_pair pair;

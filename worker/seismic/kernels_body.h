@@ -116,6 +116,32 @@ FORCE_INLINE void sum_along(const wave_real *p, const vec *weight, const int rad
 
 #include "worker/seismic/kernels_step.h"
 
+/* Rows and their weights in local variables: for the compiler, storing a row could change a job. */
+struct lines {
+    const wave_real *row[2 * KERNELS_RADIUS_MAX + 1];
+    vec weight[2 * KERNELS_RADIUS_MAX + 1];
+};
+
+FORCE_INLINE struct lines lines_load(const wave_real *const *rows, const wave_real *weights,
+                                     const int count)
+{
+    const vec zero = {0};
+    struct lines lines;
+#pragma GCC unroll 17
+    for (int j = 0; j < count; j++) {
+        lines.row[j] = rows[j];
+        lines.weight[j] = zero + weights[j];
+    }
+    return lines;
+}
+
+FORCE_INLINE void lines_sum(const struct lines *lines, size_t q, const int count, vec *sum)
+{
+#pragma GCC unroll 17
+    for (int j = 0; j < count; j++)
+        *sum += lines->weight[j] * AT_LOOSE(lines->row[j] + q);
+}
+
 FORCE_INLINE void sum_weighted(const wave_real *const *rows, const wave_real *weights, size_t q,
                                const int count, vec *sum)
 {
@@ -133,18 +159,47 @@ FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value
         *value = zero + *from;
 }
 
+/* Memory variables of the next row, which follow those of this one, are asked for meanwhile. */
+FORCE_INLINE void memory_prefetch(const wave_real *memory, size_t ahead)
+{
+    __builtin_prefetch(memory + ahead, 1, 2);
+}
+
+FORCE_INLINE void memory_lines(const struct kernel_slab *job, const int radius,
+                               const bool has_b, const bool along)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const size_t length = job->length;
+    const struct lines of_a = lines_load(job->row_a, job->weight_a, count);
+    const struct lines of_b = lines_load(job->row_b, job->weight_b, has_b ? count : 0);
+    const wave_real *from_a = job->a, *from_b = job->b;
+    wave_real *memory = job->memory;
+    vec a, b;
+    factor(from_a, along, 0, &a);
+    factor(from_b, along, 0, &b);
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        vec sum = {0};
+        lines_sum(&of_a, q, count, &sum);
+        if (has_b)
+            lines_sum(&of_b, q, count, &sum);
+        if (along) {
+            factor(from_a, along, q, &a);
+            factor(from_b, along, q, &b);
+        }
+        loose *at = (loose *)(memory + q);
+        *at = b * *at + a * sum;
+        memory_prefetch(memory + q, length);
+    }
+}
+
 FORCE_INLINE void memory_row(const struct kernel_slab *job, const int radius)
 {
-    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
-        vec sum = {0}, a, b;
-        sum_weighted(job->row_a, job->weight_a, q, 2 * KERNELS_HALF(radius), &sum);
-        if (job->has_b)
-            sum_weighted(job->row_b, job->weight_b, q, 2 * KERNELS_HALF(radius), &sum);
-        factor(job->a, job->along, q, &a);
-        factor(job->b, job->along, q, &b);
-        loose *memory = (loose *)(job->memory + q);
-        *memory = b * *memory + a * sum;
-    }
+    if (job->along)
+        memory_lines(job, radius, true, true);
+    else if (job->has_b)
+        memory_lines(job, radius, true, false);
+    else
+        memory_lines(job, radius, false, false);
 }
 
 /* sum += the second difference at p; weights of the point itself and its neighbours. */
@@ -157,60 +212,143 @@ FORCE_INLINE void second_sum(const wave_real *p, ptrdiff_t stride, const vec *we
         *sum += weights[k] * (AT_LOOSE(p - k * stride) + AT_LOOSE(p + k * stride));
 }
 
-FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
+FORCE_INLINE void taps_load(const wave_real *from, const int radius, vec *taps)
 {
     const vec zero = {0};
-    vec taps[KERNELS_RADIUS_MAX + 1];
 #pragma GCC unroll 9
     for (int k = 0; k <= radius; k++)
-        taps[k] = zero + (job->u ? job->taps[radius + k] : 0);
-    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
-        vec sum = {0}, more = {0}, a, b;
-        sum_weighted(job->row_a, job->weight_a, q, 2 * KERNELS_HALF(radius), &sum);
-        if (job->u)
-            second_sum(job->u + q, job->stride, taps, radius, &more);
-        else if (job->has_b)
-            sum_weighted(job->row_b, job->weight_b, q, 2 * radius + 1, &more);
-        if (job->memory) {
-            factor(job->a, job->along, q, &a);
-            factor(job->b, job->along, q, &b);
-            loose *memory = (loose *)(job->memory + q);
-            more = b * *memory + a * (sum + more);
-            *memory = more;
+        taps[k] = zero + from[radius + k];
+}
+
+/* Forward: with zeta, or psi alone. */
+FORCE_INLINE void add_forward(const struct kernel_slab *job, const int radius, const bool zeta)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const size_t length = job->length;
+    const ptrdiff_t stride = job->stride;
+    const struct lines lines = lines_load(job->row_a, job->weight_a, count);
+    const wave_real *u = job->u, *v = job->v;
+    wave_real *memory = job->memory, *out = job->out;
+    vec taps[KERNELS_RADIUS_MAX + 1], a = {0}, b = {0};
+    if (zeta) {
+        taps_load(job->taps, radius, taps);
+        factor(job->a, false, 0, &a);
+        factor(job->b, false, 0, &b);
+    }
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        vec sum = {0};
+        lines_sum(&lines, q, count, &sum);
+        if (zeta) {
+            vec more = sum;
+            second_sum(u + q, stride, taps, radius, &more);
+            loose *at = (loose *)(memory + q);
+            more = b * *at + a * more;
+            *at = more;
+            sum += more;
+            memory_prefetch(memory + q, length);
         }
-        loose *out = (loose *)(job->out + q);
-        *out += AT_LOOSE(job->v + q) * (sum + more);
+        loose *at = (loose *)(out + q);
+        *at += AT_LOOSE(v + q) * sum;
+    }
+}
+
+FORCE_INLINE void add_transposed(const struct kernel_slab *job, const int radius)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const size_t length = job->length;
+    const struct lines of_a = lines_load(job->row_a, job->weight_a, count);
+    const struct lines of_b = lines_load(job->row_b, job->weight_b, 2 * radius + 1);
+    const wave_real *v = job->v;
+    wave_real *out = job->out;
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        vec sum = {0};
+        lines_sum(&of_a, q, count, &sum);
+        lines_sum(&of_b, q, 2 * radius + 1, &sum);
+        loose *at = (loose *)(out + q);
+        *at += AT_LOOSE(v + q) * sum;
+    }
+}
+
+FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
+{
+    if (job->has_b)
+        add_transposed(job, radius);
+    else if (job->memory)
+        add_forward(job, radius, true);
+    else
+        add_forward(job, radius, false);
+}
+
+FORCE_INLINE void end_psi(const struct kernel_end *job, const int radius)
+{
+    const int half = KERNELS_HALF(radius);
+    const vec zero = {0};
+    const size_t length = job->length;
+    const wave_real *u = job->u + job->shift - half + 1, *a = job->psi_a, *b = job->psi_b;
+    wave_real *psi = job->psi, *scratch = job->scratch;
+    vec halves[4];
+#pragma GCC unroll 4
+    for (int m = 0; m < 2 * half; m++)
+        halves[m] = zero + job->halves[m];
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        vec sum = {0};
+#pragma GCC unroll 4
+        for (int m = 0; m < 2 * half; m++)
+            sum += halves[m] * AT_LOOSE(u + q + m);
+        loose *at = (loose *)(psi + q);
+        sum = AT_LOOSE(b + q) * *at + AT_LOOSE(a + q) * sum;
+        *at = sum;
+        *(loose *)(scratch + q) = sum;
+        memory_prefetch(psi + q, 8 * length);
     }
 }
 
 FORCE_INLINE void end_row(const struct kernel_end *job, const int radius)
 {
     const int half = KERNELS_HALF(radius);
-    const wave_real *u = job->u + job->shift - half + 1;
-    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
+    const vec zero = {0};
+    const size_t length = job->length;
+    const wave_real *u = job->u, *v = job->v, *a = job->zeta_a, *b = job->zeta_b;
+    const wave_real *psi = job->scratch - job->shift - half;
+    wave_real *zeta = job->zeta, *out = job->out;
+    vec halves[4], taps[KERNELS_RADIUS_MAX + 1];
+    end_psi(job, radius);
+    taps_load(job->taps, radius, taps);
+#pragma GCC unroll 4
+    for (int m = 0; m < 2 * half; m++)
+        halves[m] = zero + job->halves[m];
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
         vec sum = {0};
 #pragma GCC unroll 4
         for (int m = 0; m < 2 * half; m++)
-            sum += job->halves[m] * AT_LOOSE(u + q + m);
-        loose *psi = (loose *)(job->psi + q);
-        sum = AT_LOOSE(job->psi_b + q) * *psi + AT_LOOSE(job->psi_a + q) * sum;
-        *psi = sum;
-        *(loose *)(job->scratch + q) = sum;
+            sum += halves[m] * AT_LOOSE(psi + q + m);
+        vec more = sum;
+        second_sum(u + q, 1, taps, radius, &more);
+        loose *memory = (loose *)(zeta + q), *at = (loose *)(out + q);
+        more = AT_LOOSE(b + q) * *memory + AT_LOOSE(a + q) * more;
+        *memory = more;
+        *at += AT_LOOSE(v + q) * (sum + more);
+        memory_prefetch(zeta + q, 8 * length);
     }
-    const wave_real *psi = job->scratch - job->shift - half;
-    u = job->u - radius;
-    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
-        vec sum = {0}, more = {0};
-#pragma GCC unroll 4
-        for (int m = 0; m < 2 * half; m++)
-            sum += job->halves[m] * AT_LOOSE(psi + q + m);
-#pragma GCC unroll 17
-        for (int m = 0; m < 2 * radius + 1; m++)
-            more += job->taps[m] * AT_LOOSE(u + q + m);
-        loose *zeta = (loose *)(job->zeta + q), *out = (loose *)(job->out + q);
-        more = AT_LOOSE(job->zeta_b + q) * *zeta + AT_LOOSE(job->zeta_a + q) * (sum + more);
-        *zeta = more;
-        *out += AT_LOOSE(job->v + q) * (sum + more);
+}
+
+static void decay_row(const struct kernel_decay *job)
+{
+    const size_t length = job->length;
+    const wave_real *u = job->u, *a = job->a, *b = job->b;
+    wave_real *memory = job->memory, *scaled = job->scaled;
+    const bool along = job->along;
+    vec by;
+    factor(b, false, 0, &by);
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        if (along)
+            by = AT_LOOSE(b + q);
+        loose *at = (loose *)(memory + q);
+        vec next = by * *at + AT_LOOSE(u + q);
+        *at = next;
+        if (scaled)
+            *(loose *)(scaled + q) = AT_LOOSE(a + q) * next;
+        memory_prefetch(memory + q, length);
     }
 }
 
@@ -338,7 +476,7 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, end_##radius, flux_##radius, divergence_##radius,                    \
+            add_##radius, end_##radius, decay_row, flux_##radius, divergence_##radius,         \
             PAIR_MEMBER(radius)                                                                \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};

@@ -33,6 +33,7 @@ static const struct ground_case cases[] = {
     {.physics = "vti", .dims = 2, .order = 8, .absorb = 8},
     {.physics = "vti", .dims = 2, .order = 4, .absorb = 8, .free_surface = true},
     {.physics = "tti", .dims = 2, .order = 8, .absorb = 8},
+    {.physics = "tti", .dims = 2, .order = 4, .absorb = 8, .free_surface = true},
     {.physics = "tti", .dims = 3, .order = 4, .absorb = 6},
 };
 

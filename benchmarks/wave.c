@@ -50,6 +50,17 @@ static void *allocate(size_t count)
     return memory;
 }
 
+/* A field of the medium; NULL where the physics takes none. */
+static const float *constant(size_t n, float value, bool taken)
+{
+    float *values = taken ? malloc(n * sizeof *values) : NULL;
+    if (taken && !values)
+        exit(1);
+    for (size_t i = 0; i < n && taken; i++)
+        values[i] = value;
+    return values;
+}
+
 static struct wave *create(const char *physics, struct grid grid, struct wave_options options)
 {
     const struct wave_physics *found = wave_physics_find(physics);
@@ -61,14 +72,16 @@ static struct wave *create(const char *physics, struct grid grid, struct wave_op
         if (axis != GRID_Y || grid.dims == 3)
             grid.n[axis] -= 2 * (size_t)options.absorb;
     size_t n = grid_size(&grid);
-    float *vp = malloc(n * sizeof *vp), *rho = malloc(n * sizeof *rho);
-    for (size_t i = 0; i < n; i++) {
-        vp[i] = 2000;
-        rho[i] = 1.5F;
-    }
-    struct wave_medium medium = {.grid = grid, .vp = vp};
-    if ((found->needs | found->may_have) & WAVE_RHO)
-        medium.rho = rho;
+    unsigned takes = found->needs | found->may_have;
+    const struct wave_medium medium = {
+        .grid = grid,
+        .vp = constant(n, 2000, true),
+        .rho = constant(n, 1.5F, takes & WAVE_RHO),
+        .epsilon = constant(n, 0.2F, takes & WAVE_EPSILON),
+        .delta = constant(n, 0.1F, takes & WAVE_DELTA),
+        .theta = constant(n, 0.5F, takes & WAVE_THETA),
+        .phi = constant(n, 0.3F, (takes & WAVE_PHI) && grid.dims == 3),
+    };
     options.dt = 0.9 * wave_dt_limit(found, &medium, &options);
     struct error error = {0};
     struct wave *wave = wave_create(found, &medium, &options, &error);
@@ -76,8 +89,10 @@ static struct wave *create(const char *physics, struct grid grid, struct wave_op
         fprintf(stderr, "%s\n", error.text);
         exit(1);
     }
-    free(vp);
-    free(rho);
+    const float *fields[] = {medium.vp,    medium.rho,   medium.epsilon,
+                             medium.delta, medium.theta, medium.phi};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        free((void *)fields[i]);
     return wave;
 }
 
@@ -99,15 +114,16 @@ static struct wave_points *points(const struct wave *wave, size_t count, int dep
     return made;
 }
 
+/* In vectors: a stream of single numbers is slower than memory. */
 static void stream_run(struct bench *b, int threads)
 {
-    const wave_real *v = b->stream[2];
+    const wave_real *restrict v = b->stream[2];
     for (size_t step = 0; step < b->steps; step++) {
-        wave_real *out = b->stream[step % 2];
-        const wave_real *u = b->stream[!(step % 2)];
+        wave_real *restrict out = b->stream[step % 2];
+        const wave_real *restrict u = b->stream[!(step % 2)];
         (void)threads;
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for simd num_threads(threads) schedule(static)
 #endif
         for (size_t i = 0; i < b->points; i++)
             out[i] = 2 * u[i] - out[i] + v[i] * u[i];

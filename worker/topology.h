@@ -70,7 +70,7 @@ struct topology_request {
     bool pin;                  /* bind children (default true) */
     bool smt;                  /* count hardware threads instead of cores (default false) */
     bool gpus;                 /* deal GPUs to slots ("auto", the default; "none": false) */
-    bool slot_per_gpu;         /* "each": as many slots as there are GPUs, where slots is auto */
+    bool slot_per_gpu; /* "each": as many slots as there are GPUs, where slots is auto */
 };
 
 /* Slots, and sentences about them that a user should see once (cores left idle or shared, a

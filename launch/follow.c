@@ -59,6 +59,8 @@ int follow_step(struct follow *follow,
         follow->offset += (uint64_t)count;
         news = 1;
         rc = progress_feed(&follow->progress, bytes.data, bytes.size, each, context, ret_error);
+        if ((size_t)count < READ_MAX)
+            break; /* there is no more at present */
     }
     buf_fini(&bytes);
     return rc == 0 ? news : rc;

@@ -286,7 +286,10 @@ static int hostname_await(struct session *session, struct error *ret_error)
     int64_t named_ns = 0;
     session->poll_started_ns = clock_monotonic_ns();
     for (;;) {
-        if (session_poll(session, ret_error) != 0 ||
+        if (session_poll(session, ret_error) != 0)
+            return -1;
+        /* Once the master listens nothing stands before its workers. */
+        if (!progress->listening &&
             nodes_check(session, session->running_ns == 0, ret_error) != 0)
             return -1;
         int64_t now = clock_monotonic_ns();

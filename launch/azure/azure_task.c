@@ -328,7 +328,7 @@ int azure_task_address(struct backend *backend, const char *id, struct buf *ret_
     char job[BATCH_ID_MAX + 1];
     if (!azure_account(azure, ret_error))
         return -1;
-    azure_pace(azure);
+    /* Not paced: asked once, and workers wait for it. */
     int rc = batch_task_get(azure->account, azure_note_job(&azure->note, job), id, NULL, &task,
                             ret_error);
     if (rc == 0 && task.pool && task.node) {

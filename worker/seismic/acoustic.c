@@ -25,6 +25,8 @@ enum skew {
 
 /* The cache that a pass over several steps may fill: most of what today's machines have per socket. */
 #define PASS_BYTES ((size_t)12 << 20)
+/* Fewer steps in a pass do not make up for reading the planes around each block again. */
+#define STEPS_LEAST 4
 
 /* What rows that are needed again a plane later may fill of a core's second-level cache. */
 #define TILE_BYTES ((size_t)448 << 10)
@@ -127,10 +129,10 @@ static void passes_init(struct acoustic *a, size_t fields)
     bool alone = a->kind == KIND_ACOUSTIC && a->wave.options.absorb == 0;
     size_t per_step = fields * plane * (alone ? 1 : STAGES_FORWARD) * a->block;
     size_t total = fields * plane * l->n[GRID_X];
-    int *steps = &a->wave.options.time_block;
+    int *steps = &a->wave.options.time_block, asked = *steps;
     if (*steps == 0)
         *steps = total <= PASS_BYTES ? 1 : (int)(PASS_BYTES / per_step);
-    if (*steps < 1)
+    if (*steps < 1 || (asked == 0 && *steps < STEPS_LEAST))
         *steps = 1;
     if (*steps > 8)
         *steps = 8;

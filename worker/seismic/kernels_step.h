@@ -3,15 +3,16 @@
  *
  * What a step costs is loading: in 3-D order 8, 25 numbers of u for each one of out. So several rows
  * go together, and a vector that is loaded as one row's own point serves its neighbours as well: 4 rows
- * in 2-D, 2 x 2 in 3-D, which halves what comes from the second-level cache. All that a loop
- * reads over and over is in local variables, for the compiler cannot know that storing a field does not
- * change the job; and strides are added up beforehand, so that every load is one instruction.
+ * in 2-D, 2 rows of each of 4 planes in 3-D, which halves what comes from the second-level cache. All
+ * that a loop reads over and over is in local variables, for the compiler cannot know that storing a
+ * field does not change the job.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_STEP_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_STEP_H
 
-#define STEP_FLAT_ROWS 4
-#define STEP_CUBE_ROWS 2
+#define STEP_FLAT_ROWS   4
+#define STEP_CUBE_PLANES (KERNELS_BYTES == 64 ? 4 : 2) /* with 32 registers, or 16 */
+#define STEP_CUBE_ROWS   2
 
 struct weights {
     vec centre, down[KERNELS_RADIUS_MAX + 1], aside[KERNELS_RADIUS_MAX + 1],
@@ -95,19 +96,19 @@ FORCE_INLINE void step_cube(const struct kernel_step *job, size_t first, const i
     wave_real *out = job->out + first;
     for (const wave_real *end = u + job->length; u < end;
          u += LANES, v += LANES, out += LANES) {
-        vec sums[STEP_CUBE_ROWS * STEP_CUBE_ROWS], own[STEP_CUBE_ROWS];
-#pragma GCC unroll 2
+        vec sums[STEP_CUBE_PLANES * STEP_CUBE_ROWS], own[STEP_CUBE_PLANES];
+#pragma GCC unroll 4
         for (int x = 0; x < planes; x++)
 #pragma GCC unroll 2
             for (int y = 0; y < rows; y++)
                 sums[x * rows + y] = w.centre * AT(u + x * deep + y * across);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int x = 0; x < planes; x++)
             sum_across(u + x * deep, across, w.aside, radius, rows, sums + x * rows, 1, own);
 #pragma GCC unroll 2
         for (int y = 0; y < rows; y++) {
             sum_across(u + y * across, deep, w.deep, radius, planes, sums + y, rows, own);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int x = 0; x < planes; x++) {
                 const ptrdiff_t o = x * deep + y * across;
                 sum_along(u + o, w.down, radius, &sums[x * rows + y]);
@@ -131,12 +132,12 @@ FORCE_INLINE void step_flat_rows(const struct kernel_step *job, const int radius
 FORCE_INLINE void step_cube_rows(const struct kernel_step *job, const int radius)
 {
     size_t across = (size_t)job->across, deep = (size_t)job->deep, x = 0;
-    for (; x + STEP_CUBE_ROWS <= job->planes; x += STEP_CUBE_ROWS) {
+    for (; x + STEP_CUBE_PLANES <= job->planes; x += STEP_CUBE_PLANES) {
         size_t y = 0;
         for (; y + STEP_CUBE_ROWS <= job->rows; y += STEP_CUBE_ROWS)
-            step_cube(job, x * deep + y * across, radius, STEP_CUBE_ROWS, STEP_CUBE_ROWS);
+            step_cube(job, x * deep + y * across, radius, STEP_CUBE_PLANES, STEP_CUBE_ROWS);
         for (; y < job->rows; y++)
-            step_cube(job, x * deep + y * across, radius, STEP_CUBE_ROWS, 1);
+            step_cube(job, x * deep + y * across, radius, STEP_CUBE_PLANES, 1);
     }
     for (; x < job->planes; x++)
         for (size_t y = 0; y < job->rows; y++)

@@ -34,9 +34,11 @@ def say(line):
 
 def dump():
     """Leave in wd/ what we were started with."""
-    with open("seen.json", "w", encoding="utf-8") as file:
+    files = sorted(os.listdir("."))
+    with open("seen.json.new", "w", encoding="utf-8") as file:
         json.dump({"environment": dict(ENV), "args": sys.argv[1:], "pid": os.getpid(),
-                   "files": sorted(os.listdir("."))}, file)
+                   "files": files}, file)
+    os.replace("seen.json.new", "seen.json")  # others read it as soon as it is there
 
 
 def rendezvous(run_dir):
@@ -132,8 +134,9 @@ def worker():
     masters = os.path.join(run_dir, "backend", "tasks")
     pids = []
     for task in os.listdir(masters):
-        if task.startswith("master"):
-            with open(os.path.join(masters, task, "wd", "seen.json"), encoding="utf-8") as file:
+        said = os.path.join(masters, task, "wd", "seen.json")
+        if task.startswith("master") and os.path.exists(said):
+            with open(said, encoding="utf-8") as file:
                 pids.append(json.load(file)["pid"])
     while mode in ("stay", "stubborn") or any(master_lives(p) for p in pids):
         time.sleep(0.01)

@@ -36,7 +36,9 @@ def events(lines, name):
 
 
 def seen(case, task, run="runs/toy-001"):
-    return json.loads(case.read(run, "backend", "tasks", task, "wd", "seen.json"))
+    path = case.path(run, "backend", "tasks", task, "wd", "seen.json")
+    wait_until(lambda: os.path.exists(path), f"{task} says what it sees")
+    return json.loads(case.read(path))
 
 
 def record(case, task, run="runs/toy-001"):

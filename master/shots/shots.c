@@ -409,11 +409,12 @@ static void shots_close(struct driver *driver)
 {
     if (!driver)
         return;
-    if (driver->digest.errand && !errand_wait(driver->digest.errand, CLOCK_SECOND_NS)) {
-        errand_abandon(driver->digest.errand);
+    struct errand *errand = driver->digest.errand;
+    if (errand && errand_is_busy(errand) && !errand_wait(errand, CLOCK_SECOND_NS)) {
+        errand_abandon(errand);
         return; /* it has all this until the process ends */
     }
-    errand_destroy(driver->digest.errand);
+    errand_destroy(errand);
     loop_timer_remove(driver->timer);
     shots_wave_fini(&driver->digest.next);
     fwi_destroy(driver->fwi);

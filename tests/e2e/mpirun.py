@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import azure_farm  # noqa: E402
+import external  # noqa: E402
 import farms  # noqa: E402
 import harness  # noqa: E402
 from harness import test, wait_until  # noqa: E402
@@ -106,7 +107,10 @@ def the_example_computes_what_is_known(case):
     if not os.path.exists(program):
         raise harness.Skip("examples/nodes is not built")
     shutil.copy(program, case.folder)
-    shutil.copy(os.path.join(harness.SOURCE, "examples/nodes/farm.json"), case.folder)
+    farm = external.without_comments(os.path.join(harness.SOURCE, "examples/nodes/farm.json"))
+    # In a sanitized build the program is sanitized too, and Open MPI's plugins leak.
+    farm["work"].setdefault("env", {})["ASAN_OPTIONS"] = "detect_leaks=0"
+    case.write("farm.json", farm)
     case.beofarm("run", "farm.json", expect=0, limit_s=120)
     done = case.beofarm("results", expect=0)
     with open(case.path("runs/integral-001/results.csv"), newline="", encoding="utf-8") as file:

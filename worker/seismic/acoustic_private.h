@@ -16,14 +16,14 @@ enum kind { KIND_ACOUSTIC, KIND_DENSITY, KIND_VTI, KIND_TTI };
 enum { PAIR_Q, PAIR_P, PAIR_FIELDS };
 struct pair {
     bool tilted;
-    wave_real *p[2];               /* as field */
-    wave_real *cross, *vp;         /* of M: between q and p, and p's own; 0 at a free surface */
-    wave_real *axis[GRID_AXES];    /* tilted: n, zero around the padded grid */
-    wave_real *along[PAIR_FIELDS]; /* tilted: G */
-    wave_real first[GRID_AXES][TAPS]; /* first difference: 2 radius + 1 weights */
-    wave_real *eta[GRID_AXES];        /* eta dt by the padded grid's points of each axis */
-    wave_real *rows;                  /* PAIR_ROWS rows of scratch for each thread */
-    wave_real *ones;                  /* a row of them */
+    wave_real *p[2];            /* as field */
+    wave_real *cross, *vp;      /* of M: between q and p, and p's own; 0 at a free surface */
+    wave_real *axis[GRID_AXES]; /* tilted: n, zero around the padded grid */
+    wave_real *flux[PAIR_FIELDS][GRID_AXES]; /* tilted: n G */
+    wave_real first[GRID_AXES][TAPS];        /* first difference: 2 radius + 1 weights */
+    wave_real *eta[GRID_AXES]; /* eta dt by the padded grid's points of each axis */
+    wave_real *rows;           /* PAIR_ROWS rows of scratch for each thread */
+    wave_real *ones;           /* a row of them */
 };
 
 /* How many fields have sources, snapshots and shells. */
@@ -116,7 +116,7 @@ static inline size_t acoustic_clamp(const struct acoustic *a, enum grid_axis axi
 }
 
 /* What one axis differentiates, and where the layers' terms of one row go, times what. */
-#define PAIR_ROWS 4
+#define PAIR_ROWS 6
 static inline wave_real *pair_row(const struct acoustic *a, int row)
 {
     return a->pair->rows +

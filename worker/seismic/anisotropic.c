@@ -45,7 +45,7 @@ static double limit(const struct wave_medium *medium, const struct wave_options 
 size_t pair_fields(enum kind kind, bool flat)
 {
     size_t fields = 4 + 3; /* two times q and p; M */
-    return kind == KIND_VTI ? fields : fields + PAIR_FIELDS + (flat ? 2 : 3);
+    return kind == KIND_VTI ? fields : fields + (1 + PAIR_FIELDS) * (flat ? 2 : 3);
 }
 
 /*
@@ -77,14 +77,14 @@ static int allocate(struct acoustic *a)
     pair->cross = layout_alloc(size, skew++);
     pair->vp = layout_alloc(size, skew++);
     bool good = pair->p[0] && pair->p[1] && pair->cross && pair->vp;
-    for (int i = 0; i < PAIR_FIELDS && pair->tilted; i++) {
-        pair->along[i] = layout_alloc(size, skew++);
-        good = good && pair->along[i];
-    }
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         if (pair->tilted && !(axis == GRID_Y && a->layout.flat)) {
-            pair->axis[axis] = layout_alloc(size, skew + axis);
+            pair->axis[axis] = layout_alloc(size, skew++);
             good = good && pair->axis[axis];
+            for (int f = 0; f < PAIR_FIELDS; f++) {
+                pair->flux[f][axis] = layout_alloc(size, skew++);
+                good = good && pair->flux[f][axis];
+            }
         }
         pair->eta[axis] = calloc(a->layout.n[axis] + LAYOUT_MARGIN, sizeof *pair->eta[axis]);
         good = good && pair->eta[axis];
@@ -123,11 +123,13 @@ void pair_destroy(struct acoustic *a)
     layout_free(pair->p[1], size, skew++);
     layout_free(pair->cross, size, skew++);
     layout_free(pair->vp, size, skew++);
-    for (int i = 0; i < PAIR_FIELDS && pair->tilted; i++)
-        layout_free(pair->along[i], size, skew++);
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        layout_free(pair->axis[axis], size, skew + axis);
         free(pair->eta[axis]);
+        if (!pair->tilted || (axis == GRID_Y && a->layout.flat))
+            continue;
+        layout_free(pair->axis[axis], size, skew++);
+        for (int f = 0; f < PAIR_FIELDS; f++)
+            layout_free(pair->flux[f][axis], size, skew++);
     }
     layout_free(pair->rows, rows, skew);
     free(pair->ones);
@@ -162,28 +164,15 @@ void pair_layers(struct acoustic *a, double dt)
     }
 }
 
-/* The axis at point i of the medium; n_x and n_y vanish at a free surface, where they are odd. */
-static void axis_fill(struct acoustic *a, const struct wave_medium *medium, size_t i, size_t at,
-                      bool surface)
+/* The axis at point i of the medium. */
+static void axis_fill(struct acoustic *a, const struct wave_medium *medium, size_t i, size_t at)
 {
     double theta = value_at(medium->theta, i), phi = value_at(medium->phi, i);
     wave_real **axis = a->pair->axis;
     axis[GRID_Z][at] = (wave_real)cos(theta);
-    axis[GRID_X][at] = surface ? 0 : (wave_real)(sin(theta) * cos(phi));
+    axis[GRID_X][at] = (wave_real)(sin(theta) * cos(phi));
     if (axis[GRID_Y])
-        axis[GRID_Y][at] = surface ? 0 : (wave_real)(sin(theta) * sin(phi));
-}
-
-/* The axis above a free surface. */
-static void axis_mirror(struct acoustic *a, size_t at)
-{
-    if (!a->wave.options.free_surface)
-        return;
-    for (size_t k = 1; k <= (size_t)a->layout.radius; k++)
-        for (int axis = GRID_X; axis < GRID_AXES; axis++)
-            if (a->pair->axis[axis])
-                a->pair->axis[axis][at - k] =
-                    axis == GRID_Z ? a->pair->axis[axis][at + k] : -a->pair->axis[axis][at + k];
+        axis[GRID_Y][at] = (wave_real)(sin(theta) * sin(phi));
 }
 
 /* How far delta has come to epsilon in the layers, 0 to 1. */
@@ -219,10 +208,8 @@ static void row_fill(struct acoustic *a, const struct wave_medium *medium, size_
         pair->cross[at + iz] = (wave_real)(m * sqrt(1 + 2 * delta));
         pair->vp[at + iz] = (wave_real)(ROUNDED_UP * m * own);
         if (pair->tilted)
-            axis_fill(a, medium, i, at + iz, surface);
+            axis_fill(a, medium, i, at + iz);
     }
-    if (pair->tilted)
-        axis_mirror(a, at);
 }
 
 void pair_fill(struct acoustic *a, const struct wave_medium *medium, const struct rows *rows)

@@ -26,7 +26,11 @@
 #define AROUND 32
 #define NEAR   (AROUND + CPML_WIDTH_MAX + AROUND)
 
-enum { ROW_SUM = PAIR_FIELDS, ROW_MORE }; /* scratch rows after y's */
+enum {
+    ROW_SUM = PAIR_FIELDS,
+    ROW_MORE,
+    ROW_SLOPE
+}; /* scratch rows after y's; G of q, then p */
 
 static const wave_real *newest(const struct acoustic *a, int f)
 {
@@ -67,11 +71,10 @@ static void recur(const struct recursion *r, const wave_real *t)
         r->memory[i] = b * r->memory[i] + a * t[i];
 }
 
-static void product_add(wave_real *out, const wave_real *a, const wave_real *b, wave_real sign,
-                        size_t n)
+static void product_add(wave_real *out, const wave_real *a, const wave_real *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        out[i] += sign * a[i] * b[i];
+        out[i] += a[i] * b[i];
 }
 
 static void row_add(wave_real *out, const wave_real *a, size_t n)
@@ -165,8 +168,7 @@ static void difference_field(const struct acoustic *a, const struct piece *piece
 {
     int radius = a->layout.radius;
     ptrdiff_t stride = (ptrdiff_t)a->layout.stride[piece->axis];
-    struct kernel_rows job = {
-        .length = piece->slab, .count = 2 * radius + 1, .add = add, .out = out};
+    struct kernel_rows job = {.length = piece->slab, .add = add, .out = out};
     for (int m = 0; m <= 2 * radius; m++) {
         job.rows[m] = field + piece->at + piece->start + (m - radius) * stride;
         job.weights[m] = taps[m];
@@ -182,7 +184,7 @@ static void difference_memory(const struct acoustic *a, const struct piece *piec
     const struct cpml *cpml = &a->cpml[piece->axis];
     int radius = a->layout.radius;
     struct memories part = memories(a, all, f);
-    struct kernel_rows job = {.length = piece->reach, .count = 2 * radius + 1, .out = out};
+    struct kernel_rows job = {.length = piece->reach, .out = out};
     wave_real near[NEAR];
     if (piece->along) {
         memset(near, 0, sizeof near);
@@ -202,39 +204,6 @@ static void difference_memory(const struct acoustic *a, const struct piece *piec
     a->kernels.pair.rows(&job);
 }
 
-/* The tilt of `count` axes from `axis` on, into or out of rows at `from`. */
-static struct kernel_tilt tilt_job(const struct acoustic *a, const wave_real *u, size_t from,
-                                   size_t length)
-{
-    struct kernel_tilt job = {.length = length, .u = u + from};
-    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        if (!a->pair->axis[axis])
-            continue;
-        job.axis[job.axes] = a->pair->axis[axis] + from;
-        job.weights[job.axes] = a->pair->first[axis] + a->layout.radius;
-        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
-    }
-    return job;
-}
-
-/* out = D_i n_i G along the piece's axis, in its slab. */
-static void spread_axis(const struct acoustic *a, const struct piece *piece, int f,
-                        bool subtract, wave_real *out)
-{
-    size_t from = piece->at + piece->start;
-    struct kernel_tilt job = {
-        .length = piece->slab,
-        .axes = 1,
-        .u = a->pair->along[f] + from,
-        .axis = {a->pair->axis[piece->axis] + from},
-        .weights = {a->pair->first[piece->axis] + a->layout.radius},
-        .stride = {(ptrdiff_t)a->layout.stride[piece->axis]},
-        .subtract = subtract,
-        .out = out,
-    };
-    a->kernels.pair.spread(&job);
-}
-
 /* Forward, stage 0: psi, and what of G it is. */
 static void slope_forward(struct acoustic *a, const struct piece *piece)
 {
@@ -244,8 +213,8 @@ static void slope_forward(struct acoustic *a, const struct piece *piece)
         struct recursion psi = recursion(a, piece, a->psi, f);
         difference_field(a, piece, newest(a, f), a->pair->first[piece->axis], false, t);
         recur(&psi, t);
-        product_add(a->pair->along[f] + from, a->pair->axis[piece->axis] + from, psi.memory, 1,
-                    piece->slab);
+        product_add(pair_row(a, ROW_SLOPE + f) + piece->start,
+                    a->pair->axis[piece->axis] + from, psi.memory, piece->slab);
     }
 }
 
@@ -269,12 +238,12 @@ static void slope_transposed(struct acoustic *a, const struct piece *piece)
             recur(&z, newest(a, f) + piece->at + piece->start);
         }
         difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
-        product_add(a->pair->along[f] + from, a->pair->axis[piece->axis] + from, t, 1,
-                    piece->reach);
+        product_add(pair_row(a, ROW_SLOPE + f) + piece->lo, a->pair->axis[piece->axis] + from,
+                    t, piece->reach);
     }
 }
 
-/* Transposed, stage 1, once G is whole: h. */
+/* Transposed, stage 1, once n G is there: h. */
 static void bend_transposed(struct acoustic *a, const struct piece *piece)
 {
     const wave_real *taps = a->pair->first[piece->axis];
@@ -282,22 +251,23 @@ static void bend_transposed(struct acoustic *a, const struct piece *piece)
     wave_real *t = pair_row(a, ROW_SUM), *more = pair_row(a, ROW_MORE);
     for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
         struct recursion h = recursion(a, piece, a->zeta, f);
-        memset(t, 0, piece->slab * sizeof *t);
+        const wave_real *flux = a->pair->flux[f][piece->axis] + from;
         if (f == PAIR_P) {
             difference_field(a, piece, newest(a, f), taps, false, t);
             difference_memory(a, piece, a->psi, f, taps, more);
             row_add(t, more + (piece->start - piece->lo), piece->slab);
+            for (size_t i = 0; i < piece->slab; i++)
+                t[i] -= flux[i];
         }
-        product_add(t, a->pair->axis[piece->axis] + from, a->pair->along[f] + from,
-                    f == PAIR_P ? -1 : 1, piece->slab);
-        recur(&h, t);
+        recur(&h, f == PAIR_P ? t : flux);
     }
 }
 
 /* Forward, stage 1. */
 static void field_forward(struct acoustic *a, const struct piece *piece)
 {
-    wave_real *t = pair_row(a, ROW_SUM), *q = pair_row(a, PAIR_Q), *p = pair_row(a, PAIR_P);
+    wave_real *t = pair_row(a, ROW_SUM), *more = pair_row(a, ROW_MORE);
+    wave_real *q = pair_row(a, PAIR_Q), *p = pair_row(a, PAIR_P);
     difference_memory(a, piece, a->psi, PAIR_P, a->pair->first[piece->axis], t);
     row_add(p + piece->lo, t, piece->reach);
     if (piece->side < 0)
@@ -305,11 +275,14 @@ static void field_forward(struct acoustic *a, const struct piece *piece)
     struct recursion of_p = recursion(a, piece, a->zeta, PAIR_P);
     wave_real *inside = t + (piece->start - piece->lo);
     difference_field(a, piece, newest(a, PAIR_P), a->taps[piece->axis], true, inside);
-    spread_axis(a, piece, PAIR_P, true, inside);
+    const wave_real *taps = a->pair->first[piece->axis];
+    difference_field(a, piece, a->pair->flux[PAIR_P][piece->axis], taps, false, more);
+    for (size_t i = 0; i < piece->slab; i++)
+        inside[i] -= more[i];
     recur(&of_p, inside);
     row_add(p + piece->start, of_p.memory, piece->slab);
     struct recursion of_q = recursion(a, piece, a->zeta, PAIR_Q);
-    spread_axis(a, piece, PAIR_Q, false, t);
+    difference_field(a, piece, a->pair->flux[PAIR_Q][piece->axis], taps, false, t);
     recur(&of_q, t);
     row_add(q + piece->start, of_q.memory, piece->slab);
 }
@@ -328,23 +301,53 @@ static void field_transposed(struct acoustic *a, const struct piece *piece)
 }
 
 /* G of one row. */
-static void slope_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+static void slope_row(struct acoustic *a, size_t at)
 {
-    size_t at = layout_at(&a->layout, ix, iy);
+    struct kernel_tilt job = {.length = a->layout.row};
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        if (!a->pair->axis[axis])
+            continue;
+        job.axis[job.axes] = a->pair->axis[axis] + at;
+        job.weights[job.axes] = a->pair->first[axis] + a->layout.radius;
+        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
+    }
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
-        struct kernel_tilt job = tilt_job(a, newest(a, f), at, a->layout.row);
-        job.out = a->pair->along[f] + at;
+        job.u = newest(a, f) + at;
+        job.out = pair_row(a, ROW_SLOPE + f);
         a->kernels.pair.tilt(&job);
     }
-    if (mode == WAVE_FORWARD) {
-        pieces_each(a, ix, iy, slope_forward);
-    } else if (mode == WAVE_TRANSPOSED) {
-        pieces_each(a, ix, iy, slope_transposed);
-        pieces_each(a, ix, iy, bend_transposed);
+}
+
+/* n G of one row. Above a free surface n_z G is what it is below; the others are not needed there. */
+static void flux_row(struct acoustic *a, size_t at)
+{
+    struct pair *pair = a->pair;
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+        struct kernel_turn job = {.length = a->layout.row, .slope = pair_row(a, ROW_SLOPE + f)};
+        for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+            if (!pair->axis[axis])
+                continue;
+            job.axis[job.axes] = pair->axis[axis] + at;
+            job.flux[job.axes++] = pair->flux[f][axis] + at;
+        }
+        a->kernels.pair.turn(&job);
+        wave_real *down = pair->flux[f][GRID_Z] + at;
+        for (size_t k = 1; k <= (size_t)a->layout.radius && a->wave.options.free_surface; k++)
+            *(down - k) = down[k];
     }
-    for (int f = PAIR_Q; f < PAIR_FIELDS && a->wave.options.free_surface; f++)
-        for (int k = 1; k <= a->layout.radius; k++)
-            a->pair->along[f][at - (size_t)k] = a->pair->along[f][at + (size_t)k];
+}
+
+static void tilt_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    size_t at = layout_at(&a->layout, ix, iy);
+    slope_row(a, at);
+    if (mode == WAVE_FORWARD)
+        pieces_each(a, ix, iy, slope_forward);
+    else if (mode == WAVE_TRANSPOSED)
+        pieces_each(a, ix, iy, slope_transposed);
+    flux_row(a, at);
+    if (mode == WAVE_TRANSPOSED)
+        pieces_each(a, ix, iy, bend_transposed);
 }
 
 /* y of one row: the sum over axes of second differences. */
@@ -374,16 +377,27 @@ static void y_vti(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
         slabs_add(a, mode == WAVE_TRANSPOSED, ix, iy, iy + 1);
 }
 
+/* D_i n_i G of one row to y, or from it. */
+static void spread_row(struct acoustic *a, int f, size_t at)
+{
+    struct kernel_spread job = {
+        .length = a->layout.row, .subtract = f == PAIR_P, .out = pair_row(a, f)};
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        if (!a->pair->axis[axis])
+            continue;
+        job.flux[job.axes] = a->pair->flux[f][axis] + at;
+        job.weights[job.axes] = a->pair->first[axis] + a->layout.radius;
+        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
+    }
+    a->kernels.pair.spread(&job);
+}
+
 static void y_tti(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
 {
     size_t at = layout_at(&a->layout, ix, iy);
     second_row(a, newest(a, PAIR_P), at, ACROSS | UPRIGHT, pair_row(a, PAIR_P));
-    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
-        struct kernel_tilt job = tilt_job(a, a->pair->along[f], at, a->layout.row);
-        job.subtract = f == PAIR_P;
-        job.out = pair_row(a, f);
-        a->kernels.pair.spread(&job);
-    }
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++)
+        spread_row(a, f, at);
     if (mode != WAVE_BACKWARD)
         pieces_each(a, ix, iy, mode == WAVE_TRANSPOSED ? field_transposed : field_forward);
 }
@@ -466,7 +480,7 @@ void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage, const st
                 else if (transposed && stage == 0)
                     pieces_each(a, ix, iy, drive_across);
                 else
-                    slope_row(a, mode, ix, iy);
+                    tilt_row(a, mode, ix, iy);
             }
         }
     }

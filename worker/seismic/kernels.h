@@ -111,21 +111,37 @@ struct kernel_second {
     wave_real *out;
 };
 
-/* The sum over `axes` of axis[i] D_i u (tilt) or of D_i (axis[i] u) (spread; taken from `out` with
- * `subtract`), D centred first differences, weights [1..radius]. Rows need no alignment. */
+/* out = the sum over `axes` of axis[i] D_i u, D centred first differences, weights [1..radius]; z
+ * comes last. All aligned, here and below. */
 struct kernel_tilt {
     size_t length;
     int axes;
     const wave_real *u, *weights[GRID_AXES], *axis[GRID_AXES];
     ptrdiff_t stride[GRID_AXES];
+    wave_real *out;
+};
+
+/* flux[i] = axis[i] slope, for 2 or 3 axes. */
+struct kernel_turn {
+    size_t length;
+    int axes;
+    const wave_real *slope, *axis[GRID_AXES];
+    wave_real *flux[GRID_AXES];
+};
+
+/* out = the sum over `axes` of D_i flux[i], or what was there less that (subtract). */
+struct kernel_spread {
+    size_t length;
+    int axes;
+    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
     bool subtract;
     wave_real *out;
 };
 
-/* out [+]= sum of weights[j] rows[j]; rows need no alignment. */
+/* out [+]= sum of weights[j] rows[j], j < 2 radius + 1; rows need no alignment. */
 struct kernel_rows {
     size_t length;
-    int count;
     const wave_real *rows[2 * KERNELS_RADIUS_MAX + 1];
     wave_real weights[2 * KERNELS_RADIUS_MAX + 1];
     bool add;
@@ -142,8 +158,9 @@ struct kernel_pair {
 struct kernels_pair {
     void (*second)(const struct kernel_second *job);
     void (*tilt)(const struct kernel_tilt *job);
-    void (*spread)(const struct kernel_tilt *job);
+    void (*spread)(const struct kernel_spread *job);
     void (*rows)(const struct kernel_rows *job);
+    void (*turn)(const struct kernel_turn *job);
     void (*step)(const struct kernel_pair *job);
 };
 

@@ -19,17 +19,22 @@
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
 
-/* Fields of a physics: of the medium, of one time level, recorded for imaging; and the weight. */
+/* Fields of a physics: of the model as read; of a wave's medium and what else it keeps, in 3-D; of one time
+ * level; recorded for imaging. How far a step reaches, in half orders; and the weight. */
 struct physics {
-    unsigned medium, level, record;
+    unsigned model, medium, level, record, reach;
     double weight;
 };
 
 static const struct physics physics_table[] = {
-    [SURVEY_ACOUSTIC] = {.medium = 2, .level = 1, .record = 1, .weight = 1},
-    [SURVEY_DENSITY] = {.medium = 3, .level = 1, .record = 1, .weight = 1.7},
-    [SURVEY_VTI] = {.medium = 4, .level = 2, .record = 2, .weight = 2.2},
-    [SURVEY_TTI] = {.medium = 6, .level = 2, .record = 2, .weight = 6},
+    [SURVEY_ACOUSTIC] =
+        {.model = 1, .medium = 1, .level = 1, .record = 1, .reach = 1, .weight = 1},
+    [SURVEY_DENSITY] =
+        {.model = 2, .medium = 4, .level = 1, .record = 1, .reach = 1, .weight = 1.7},
+    [SURVEY_VTI] =
+        {.model = 3, .medium = 3, .level = 2, .record = 2, .reach = 1, .weight = 2.2},
+    [SURVEY_TTI] =
+        {.model = 5, .medium = 12, .level = 2, .record = 2, .reach = 2, .weight = 10},
 };
 
 /* Sizes in bytes that the methods choose among. */
@@ -91,10 +96,10 @@ static uint64_t layer_bytes(const struct shot_shape *shape)
     return points * REAL_BYTES;
 }
 
-/* Half an order's width around the model, on all sides but a free surface, of each level. */
-static uint64_t shell_bytes(const struct shot_shape *shape)
+/* What a step reaches around the model, on all sides but a free surface, of each level. */
+static uint64_t shell_bytes(const struct shot_shape *shape, unsigned reach)
 {
-    uint64_t outer = 1, width = (uint64_t)shape->space_order / 2;
+    uint64_t outer = 1, width = (uint64_t)shape->space_order / 2 * reach;
     for (int axis = 0; axis < GRID_AXES; axis++) {
         uint64_t sides = axis == GRID_Y && shape->dims == 2 ? 0 : 2;
         if (axis == GRID_Z && shape->free_surface)
@@ -113,11 +118,11 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     uint64_t waves = operation == SURVEY_MODEL ? 1 : 2;
     sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
     sizes.record = physics->record * inner / (wish->compress ? 2 : 1);
-    sizes.boundary = physics->level * shell_bytes(shape);
+    sizes.boundary = physics->level * shell_bytes(shape, physics->reach);
     sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
-    sizes.fixed = physics->medium * sizes.field + waves * sizes.state;
-    sizes.fixed += 2 * inner; /* the model as read; an image or perturbation */
+    sizes.fixed = waves * (physics->medium * sizes.field + sizes.state);
+    sizes.fixed += (physics->model + 1) * inner; /* and an image or perturbation */
     if (waves == 2)
         sizes.fixed +=
             7 * inner; /* image, twice, and illumination; the task's sums in double */

@@ -378,16 +378,8 @@ double survey_dt_limit(const struct survey *survey)
     const struct grid *grid = &survey->grid;
     double fastest = survey->velocity_max_m_s * sqrt(1 + 2 * survey->state->anisotropy_max);
     int order = survey->numerics.space_order;
-    double centred = cfl_limit(CFL_CENTRED, order, grid, fastest);
-    double staggered = cfl_limit(CFL_STAGGERED, order, grid, fastest);
-    switch (survey->physics) {
-    case SURVEY_DENSITY:
-        return staggered;
-    case SURVEY_TTI:
-        return fmin(centred, staggered);
-    default:
-        return centred;
-    }
+    bool staggered = survey->physics == SURVEY_DENSITY;
+    return cfl_limit(staggered ? CFL_STAGGERED : CFL_CENTRED, order, grid, fastest);
 }
 
 double survey_dt(const struct survey *survey)

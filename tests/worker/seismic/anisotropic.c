@@ -74,7 +74,7 @@ static wave_real *shoot(const struct setting *s, size_t steps)
         s->physics, &medium,
         (struct wave_options){.order = s->order,
                               .dt = s->dt,
-                              .absorb = (int)lround((s->dims == 3 ? 160 : 300) / s->h),
+                              .absorb = (int)lround((s->dims == 3 ? 140 : 240) / s->h),
                               .free_surface = s->depth > 0,
                               .frequency = FREQUENCY,
                               .threads = 1});
@@ -120,7 +120,7 @@ static double distance(const struct setting *s, bool mirrored)
 
 static double error_of(const struct setting *s)
 {
-    size_t steps = (size_t)lround(0.5 / s->dt);
+    size_t steps = (size_t)lround(0.4 / s->dt);
     wave_real *trace = shoot(s, steps), *exact = malloc(steps * sizeof *exact);
     double r = distance(s, false), image = distance(s, true);
     double scale = s->dims == 3 ? 1 / s->stretch : 1 / sqrt(s->stretch);
@@ -144,7 +144,6 @@ static void agrees_with_closed_forms_of_elliptical_media(void **state)
     (void)state;
     /* 1e-3 of it is the second order in time; the rest space, and what the layers reflect. */
     static const struct setting settings[] = {
-        {"vti", 2, 8, 10, 0.0005, 1.3, 0, 0, {30, 0, 0}, 0},
         {"vti", 2, 8, 10, 0.0005, 1.3, 0, 0, {0, 0, 30}, 0},
         {"vti", 2, 8, 10, 0.0005, 1.3, 0, 0, {21, 0, 21}, 0},
         {"vti", 2, 8, 10, 0.0005, 1.3, 0, 0, {30, 0, 5}, 20},
@@ -181,7 +180,7 @@ static void converges_with_its_order(void **state)
         double theta;
         int order;
     } ways[] = {{"vti", 0, 4}, {"vti", 0, 8}, {"tti", 30, 4}, {"tti", 30, 8}};
-    enum { STEPS = 400 };
+    enum { STEPS = 350 };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct setting way = {.physics = ways[i].physics,
                               .dims = 2,

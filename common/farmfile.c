@@ -1,7 +1,6 @@
 /*
- * A farm file goes through four steps: JSON with comments, the schema, the rules between keys,
- * and the schema's defaults. What is read into the struct after that can only fail for want of
- * memory; the types are read with the checked getters all the same.
+ * A farm file is a document (document.h). What is read into the struct once it has been checked can
+ * only fail for want of memory; the types are read with the checked getters all the same.
  */
 #include "config.h"
 
@@ -10,56 +9,16 @@
 
 #include "common/farmfile_private.h"
 #include "common/json.h"
-#include "common/schema.h"
+
+static const struct document_kind kind = {.schema = farm_schema_bytes,
+                                          .schema_size = &farm_schema_size,
+                                          .schema_name = "farm.schema.json",
+                                          .check = farmfile_check_rules,
+                                          .remedy = "; `beofarm check` lists them"};
 
 struct schema *farmfile_schema_create(struct error *ret_error)
 {
-    return schema_create((const char *)farm_schema_bytes, farm_schema_size, "farm.schema.json",
-                         ret_error);
-}
-
-/* Turns the mistakes of a document into full sentences. */
-struct collector {
-    const char *name;
-    void (*report)(void *context, const char *sentence);
-    void *context;
-};
-
-static void collect(void *context, const char *path, const char *sentence)
-{
-    struct collector *collector = context;
-    struct error full;
-    error_set(&full, ERROR_CONFIG, "%s: %s: %s", collector->name, path, sentence);
-    collector->report(collector->context, full.text);
-}
-
-/* Parse and check. The number of mistakes reported, or -1; *ret_root is there if it is 0, with
- * its defaults filled in. */
-static int load(const char *text, size_t size, const char *name,
-                void (*report)(void *context, const char *sentence), void *context,
-                cJSON **ret_root, struct error *ret_error)
-{
-    cJSON *root;
-    if (json_parse(text, size, name, JSON_COMMENTS, &root, ret_error) < 0)
-        return -1;
-    struct schema *schema = farmfile_schema_create(ret_error);
-    if (!schema) {
-        cJSON_Delete(root);
-        return -1;
-    }
-    struct collector collector = {.name = name, .report = report, .context = context};
-    size_t count = schema_check(schema, root, collect, &collector);
-    if (!count)
-        count = farmfile_check_rules(root, collect, &collector);
-    int status = count > INT32_MAX ? INT32_MAX : (int)count;
-    if (!count)
-        status = schema_fill(schema, root, ret_error);
-    schema_destroy(schema);
-    if (status)
-        cJSON_Delete(root);
-    else
-        *ret_root = root;
-    return status;
+    return document_schema_create(&kind, ret_error);
 }
 
 int farmfile_check_text(const char *text, size_t size, const char *name,
@@ -67,7 +26,7 @@ int farmfile_check_text(const char *text, size_t size, const char *name,
                         struct error *ret_error)
 {
     cJSON *root = NULL;
-    int count = load(text, size, name, report, context, &root, ret_error);
+    int count = document_check(&kind, text, size, name, report, context, &root, ret_error);
     cJSON_Delete(root);
     return count;
 }
@@ -208,27 +167,12 @@ static int read_farm(struct farmfile *farm, struct error *ret_error)
     return read_network(farm, ret_error);
 }
 
-/* Keeps the first mistake. */
-static void keep_first(void *context, const char *sentence)
-{
-    struct error *first = context;
-    if (!first->code)
-        error_set(first, ERROR_CONFIG, "%s", sentence);
-}
-
 int farmfile_parse(const char *text, size_t size, const char *name, struct farmfile *ret_farm,
                    struct error *ret_error)
 {
     struct farmfile farm = {0};
-    struct error first = {0};
-    int count = load(text, size, name, keep_first, &first, &farm.root, ret_error);
-    if (count < 0)
+    if (document_parse(&kind, text, size, name, &farm.root, ret_error) < 0)
         return -1;
-    if (count > 1)
-        return error_set(ret_error, ERROR_CONFIG,
-                         "%s (and %d more; `beofarm check` lists them)", first.text, count - 1);
-    if (count)
-        return error_set(ret_error, ERROR_CONFIG, "%s", first.text);
     if (read_farm(&farm, ret_error) < 0) {
         farmfile_close(&farm);
         return error_prefix(ret_error, "%s", name);

@@ -14,7 +14,7 @@ static bool text_is(const cJSON *item, const char *text)
     return cJSON_IsString(item) && strcmp(item->valuestring, text) == 0;
 }
 
-static void check_image(struct farmfile_rules *rules, const cJSON *image)
+static void check_image(struct document_rules *rules, const cJSON *image)
 {
     bool own = json_member(image, "id");
     bool named = json_member(image, "publisher") && json_member(image, "offer") &&
@@ -24,29 +24,29 @@ static void check_image(struct farmfile_rules *rules, const cJSON *image)
     if (!cJSON_IsObject(image))
         return;
     if (own ? any : !named)
-        farmfile_note(
+        document_note(
             rules, "$.backend.pool.image",
             "needs \"publisher\", \"offer\" and \"sku\"; or \"id\" alone, an image of "
             "your own");
     if (own && !json_member(image, "agent"))
-        farmfile_note(
+        document_note(
             rules, "$.backend.pool.image",
             "an image of your own needs \"agent\": which node agent goes with it, such "
             "as \"batch.node.ubuntu 24.04\"");
 }
 
-static void check_registry(struct farmfile_rules *rules, const cJSON *registry)
+static void check_registry(struct document_rules *rules, const cJSON *registry)
 {
     if (registry && !json_member(registry, "user") != !json_member(registry, "password_env"))
-        farmfile_note(rules, "$.backend.pool.start.registry",
+        document_note(rules, "$.backend.pool.start.registry",
                       "\"user\" and \"password_env\" belong together");
     if (registry && !json_member(registry, "user") && !json_member(registry, "identity"))
-        farmfile_note(rules, "$.backend.pool.start.registry",
+        document_note(rules, "$.backend.pool.start.registry",
                       "needs \"user\" and \"password_env\", or \"identity\"");
 }
 
 /* Keys that go with one kind of start alone. */
-static void check_start(struct farmfile_rules *rules, const cJSON *start)
+static void check_start(struct document_rules *rules, const cJSON *start)
 {
     static const struct {
         const char *kind, *key, *path;
@@ -64,33 +64,33 @@ static void check_start(struct farmfile_rules *rules, const cJSON *start)
         bool meant = text_is(kind, table[i].kind), there = json_member(start, table[i].key);
         snprintf(sentence, sizeof sentence, "is for \"kind\": \"%s\"", table[i].kind);
         if (there && !meant)
-            farmfile_note(rules, table[i].path, sentence);
+            document_note(rules, table[i].path, sentence);
         snprintf(sentence, sizeof sentence, "\"kind\": \"%s\" needs \"%s\"", table[i].kind,
                  table[i].key);
         if (meant && table[i].required && !there)
-            farmfile_note(rules, "$.backend.pool.start", sentence);
+            document_note(rules, "$.backend.pool.start", sentence);
     }
     if (!text_is(kind, "packages") && cJSON_GetArraySize(json_member(start, "packages")) > 0)
-        farmfile_note(rules, "$.backend.pool.start.packages", "is for \"kind\": \"packages\"");
+        document_note(rules, "$.backend.pool.start.packages", "is for \"kind\": \"packages\"");
     check_registry(rules, json_member(start, "registry"));
 }
 
-void farmfile_check_azure(struct farmfile_rules *rules, const cJSON *backend)
+void farmfile_check_azure(struct document_rules *rules, const cJSON *backend)
 {
     const cJSON *pool = json_member(backend, "pool");
     bool reuse = cJSON_IsTrue(json_member(pool, "reuse"));
     if (reuse && !json_member(pool, "id"))
-        farmfile_note(rules, "$.backend.pool", "\"reuse\" needs \"id\": which pool?");
+        document_note(rules, "$.backend.pool", "\"reuse\" needs \"id\": which pool?");
     if (!reuse && !json_member(pool, "vm_size"))
-        farmfile_note(
+        document_note(
             rules, "$.backend.pool",
             "needs \"vm_size\", such as \"Standard_D4s_v5\"; or \"id\" and \"reuse\": "
             "true, for a pool that is there");
     if (json_member(pool, "min") && json_member(pool, "formula"))
-        farmfile_note(rules, "$.backend.pool.formula",
+        document_note(rules, "$.backend.pool.formula",
                       "takes the place of \"min\": name one of them");
     if (cJSON_IsFalse(json_member(pool, "public_ip")) && !json_member(pool, "subnet"))
-        farmfile_note(rules, "$.backend.pool.public_ip",
+        document_note(rules, "$.backend.pool.public_ip",
                       "nodes without public addresses need \"subnet\", with a way out");
     check_image(rules, json_member(pool, "image"));
     check_start(rules, json_member(pool, "start"));
@@ -99,7 +99,7 @@ void farmfile_check_azure(struct farmfile_rules *rules, const cJSON *backend)
 /* With inter-node communication a pool has at most so many nodes. */
 #define TALKING_NODES_MAX 100
 
-void farmfile_check_azure_nodes(struct farmfile_rules *rules, const cJSON *backend,
+void farmfile_check_azure_nodes(struct document_rules *rules, const cJSON *backend,
                                 double nodes)
 {
     const cJSON *pool = json_member(backend, "pool"),
@@ -114,18 +114,18 @@ void farmfile_check_azure_nodes(struct farmfile_rules *rules, const cJSON *backe
             "%g workers of %g nodes and the master are %g nodes, but a pool whose nodes talk "
             "to each other has %d at most",
             workers ? workers->valuedouble : 1, nodes, wanted, TALKING_NODES_MAX);
-        farmfile_note(rules, "$.work.nodes", sentence);
+        document_note(rules, "$.work.nodes", sentence);
     }
     if (cJSON_IsFalse(json_member(pool, "inter_node")))
-        farmfile_note(rules, "$.backend.pool.inter_node",
+        document_note(rules, "$.backend.pool.inter_node",
                       "tasks of several nodes (work.nodes) need it");
     if (json_member(pool, "min"))
-        farmfile_note(
+        document_note(
             rules, "$.backend.pool.min",
             "does not go with tasks of several nodes (work.nodes): Batch counts such a "
             "task as one");
     if (text_is(json_member(json_member(pool, "start"), "kind"), "container"))
-        farmfile_note(
+        document_note(
             rules, "$.backend.pool.start.kind",
             "\"container\" does not go with tasks of several nodes (work.nodes): what "
             "these start on the others would end with a container");

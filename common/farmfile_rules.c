@@ -9,13 +9,6 @@
 #include "common/farmfile_private.h"
 #include "common/json.h"
 
-void farmfile_note(struct farmfile_rules *rules, const char *path, const char *sentence)
-{
-    rules->count++;
-    if (rules->report)
-        rules->report(rules->context, path, sentence);
-}
-
 static bool is_kind(const cJSON *work, const char *kind)
 {
     const cJSON *item = json_member(work, "kind");
@@ -24,23 +17,23 @@ static bool is_kind(const cJSON *work, const char *kind)
 
 /* No shell unless asked, and then one text, because arguments glued together by us would be
  * quoted wrongly. */
-static void check_command(struct farmfile_rules *rules, const cJSON *holder, const char *path)
+static void check_command(struct document_rules *rules, const cJSON *holder, const char *path)
 {
     const cJSON *command = json_member(holder, "command");
     bool shell = cJSON_IsTrue(json_member(holder, "shell"));
     if (cJSON_IsString(command) && !shell)
-        farmfile_note(
+        document_note(
             rules, path,
             "a command of one text needs \"shell\": true; or write an array, one text for each "
             "argument");
     else if (cJSON_IsArray(command) && shell)
-        farmfile_note(rules, path,
+        document_note(rules, path,
                       "with \"shell\": true the command is one text, not an array");
     else if (cJSON_IsArray(command) && !*command->child->valuestring)
-        farmfile_note(rules, path, "the first text, the program, is empty");
+        document_note(rules, path, "the first text, the program, is empty");
 }
 
-static void check_value(struct farmfile_rules *rules, const cJSON *value, bool persistent,
+static void check_value(struct document_rules *rules, const cJSON *value, bool persistent,
                         size_t index)
 {
     struct buf path;
@@ -52,28 +45,28 @@ static void check_value(struct farmfile_rules *rules, const cJSON *value, bool p
     const cJSON *from = json_member(value, "from");
     bool from_file = from && strcmp(from->valuestring, "stdout") != 0;
     if (persistent && (regex || json || from_file))
-        farmfile_note(
+        document_note(
             rules, buf_text(&path),
             "a persistent runner sends its values by name; \"from\", \"regex\" and \"path\" do "
             "not apply");
     else if (!persistent && regex == json)
-        farmfile_note(rules, buf_text(&path),
+        document_note(rules, buf_text(&path),
                       regex ? "may have \"regex\" or \"path\", not both"
                             : "needs \"regex\" or \"path\", to say where the number stands");
     buf_fini(&path);
 }
 
-static void check_sweep(struct farmfile_rules *rules, const cJSON *work)
+static void check_sweep(struct document_rules *rules, const cJSON *work)
 {
     const cJSON *runner = json_member(work, "runner"), *value;
     bool persistent = runner && !strcmp(runner->valuestring, "persistent");
     check_command(rules, work, "$.work.command");
     if (persistent && json_member(work, "stdin"))
-        farmfile_note(
+        document_note(
             rules, "$.work.stdin",
             "a persistent runner reads its tasks from standard input; remove \"stdin\"");
     if (!persistent && json_member(work, "stall_s"))
-        farmfile_note(
+        document_note(
             rules, "$.work.stall_s",
             "is for \"runner\": \"persistent\"; limits.task_timeout_s bounds a process");
     size_t index = 0;
@@ -82,21 +75,21 @@ static void check_sweep(struct farmfile_rules *rules, const cJSON *work)
 }
 
 /* A task of several nodes has a worker to itself, and a process of its own. */
-static void check_nodes(struct farmfile_rules *rules, const cJSON *root, const cJSON *work)
+static void check_nodes(struct document_rules *rules, const cJSON *root, const cJSON *work)
 {
     const cJSON *nodes = json_member(work, "nodes"), *ranks = json_member(work, "ranks");
     const cJSON *runner = json_member(work, "runner"), *backend = json_member(root, "backend");
     const cJSON *slots = json_member(json_member(root, "worker"), "slots");
     if (ranks && !nodes)
-        farmfile_note(rules, "$.work.ranks", "needs \"nodes\", over which ranks are spread");
+        document_note(rules, "$.work.ranks", "needs \"nodes\", over which ranks are spread");
     if (!nodes)
         return;
     if (ranks && ranks->valuedouble < nodes->valuedouble)
-        farmfile_note(rules, "$.work.ranks", "is less than \"nodes\": some would have none");
+        document_note(rules, "$.work.ranks", "is less than \"nodes\": some would have none");
     if (runner && strcmp(runner->valuestring, "persistent") == 0)
-        farmfile_note(rules, "$.work.nodes", "is for \"runner\": \"process\"");
+        document_note(rules, "$.work.nodes", "is for \"runner\": \"process\"");
     if (cJSON_IsNumber(slots) && slots->valuedouble != 1)
-        farmfile_note(rules, "$.worker.slots",
+        document_note(rules, "$.worker.slots",
                       "is 1 where tasks have nodes of their own (work.nodes)");
     if (is_kind(backend, "azure"))
         farmfile_check_azure_nodes(rules, backend, nodes->valuedouble);
@@ -117,7 +110,7 @@ static bool says_something(const cJSON *item)
 }
 
 /* A command, or a PEST case, and the keys of the one do not go with the other. */
-static void check_socket(struct farmfile_rules *rules, const cJSON *work)
+static void check_socket(struct document_rules *rules, const cJSON *work)
 {
     static const char *const of_command[] = {"command", "shell",     "runner",  "params",
                                              "stdin",   "templates", "inputs",  "outputs",
@@ -129,7 +122,7 @@ static void check_socket(struct farmfile_rules *rules, const cJSON *work)
         if (!says_something(json_member(work, *key)))
             continue;
         snprintf(path, sizeof path, "$.work.%s", *key);
-        farmfile_note(
+        document_note(
             rules, path,
             is_case
                 ? "does not go with \"control\": the control file says what is run, and for "
@@ -139,7 +132,7 @@ static void check_socket(struct farmfile_rules *rules, const cJSON *work)
     if (is_case)
         return;
     if (!json_member(work, "command") || !json_member(work, "params"))
-        farmfile_note(
+        document_note(
             rules, "$.work",
             "needs \"command\" and \"params\"; or \"control\", the control file of a PEST "
             "case");
@@ -152,33 +145,28 @@ static double external_port(const cJSON *work)
     return port ? port->valuedouble : FARMFILE_PORT;
 }
 
-static void check_external(struct farmfile_rules *rules, const cJSON *root, const cJSON *work)
+static void check_external(struct document_rules *rules, const cJSON *root, const cJSON *work)
 {
     check_command(rules, json_member(work, "master"), "$.work.master.command");
     check_command(rules, json_member(work, "worker"), "$.work.worker.command");
     const cJSON *port = json_member(root, "port");
     if (port && port->valuedouble == external_port(work))
-        farmfile_note(
+        document_note(
             rules, "$.port",
             "the foreign master wants this port (work.port); choose another, or leave it out");
 }
 
-size_t farmfile_check_rules(const cJSON *root,
-                            void (*report)(void *context, const char *path,
-                                           const char *sentence),
-                            void *context)
+void farmfile_check_rules(struct document_rules *rules, const cJSON *root)
 {
-    struct farmfile_rules rules = {.report = report, .context = context};
     const cJSON *work = json_member(root, "work");
     if (is_kind(work, "sweep")) {
-        check_sweep(&rules, work);
-        check_nodes(&rules, root, work);
+        check_sweep(rules, work);
+        check_nodes(rules, root, work);
     } else if (is_kind(work, "socket")) {
-        check_socket(&rules, work);
+        check_socket(rules, work);
     } else if (is_kind(work, "external")) {
-        check_external(&rules, root, work);
+        check_external(rules, root, work);
     }
     if (is_kind(json_member(root, "backend"), "azure"))
-        farmfile_check_azure(&rules, json_member(root, "backend"));
-    return rules.count;
+        farmfile_check_azure(rules, json_member(root, "backend"));
 }

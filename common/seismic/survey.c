@@ -1,7 +1,6 @@
 /*
- * A survey is opened in steps: JSON with comments, the schema, the rules between keys, the schema's
- * defaults, the settings, the model's files (which say the grid), then data and geometry. With
- * SURVEY_CHECK everything is looked at, too.
+ * A survey is opened in steps: the document with its defaults (document.h), the settings, the model's
+ * files (which say the grid), then data and geometry. With SURVEY_CHECK everything is looked at, too.
  */
 #include "config.h"
 
@@ -10,84 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/schema.h"
 #include "common/seismic/survey_private.h"
 
-static struct schema *schema_open(struct error *ret_error)
-{
-    return schema_create((const char *)survey_schema_bytes, survey_schema_size,
-                         "survey.schema.json", ret_error);
-}
-
-/* Turns the mistakes of a document into full sentences. */
-struct collector {
-    const char *name;
-    void (*report)(void *context, const char *sentence);
-    void *context;
-};
-
-static void collect(void *context, const char *path, const char *sentence)
-{
-    struct collector *collector = context;
-    struct error full;
-    error_set(&full, ERROR_CONFIG, "%s: %s: %s", collector->name, path, sentence);
-    if (collector->report)
-        collector->report(collector->context, full.text);
-}
-
-/* The number of mistakes reported, or -1; *ret_root is there if it is 0, with its defaults. */
-static int load(const char *text, size_t size, const char *name,
-                void (*report)(void *context, const char *sentence), void *context,
-                cJSON **ret_root, struct error *ret_error)
-{
-    cJSON *root;
-    if (json_parse(text, size, name, JSON_COMMENTS, &root, ret_error) < 0)
-        return -1;
-    struct schema *schema = schema_open(ret_error);
-    if (!schema) {
-        cJSON_Delete(root);
-        return -1;
-    }
-    struct collector collector = {.name = name, .report = report, .context = context};
-    size_t count = schema_check(schema, root, collect, &collector);
-    if (!count)
-        count = survey_check_rules(root, collect, &collector);
-    int status = count > INT32_MAX ? INT32_MAX : (int)count;
-    if (!count)
-        status = schema_fill(schema, root, ret_error);
-    schema_destroy(schema);
-    if (status)
-        cJSON_Delete(root);
-    else
-        *ret_root = root;
-    return status;
-}
-
-/* Keeps the first mistake. */
-static void keep_first(void *context, const char *sentence)
-{
-    struct error *first = context;
-    if (!first->code)
-        error_set(first, ERROR_CONFIG, "%s", sentence);
-}
-
-static int read_root(const char *path, cJSON **ret_root, struct error *ret_error)
-{
-    char *text;
-    size_t size;
-    struct error first = {0};
-    if (json_read_text(path, JSON_SIZE_MAX, &text, &size, ret_error) < 0)
-        return -1;
-    int count = load(text, size, path, keep_first, &first, ret_root, ret_error);
-    free(text);
-    if (count > 1)
-        return error_set(ret_error, ERROR_CONFIG, "%.900s (and %d more)", first.text,
-                         count - 1);
-    if (count == 1)
-        return error_set(ret_error, ERROR_CONFIG, "%s", first.text);
-    return count;
-}
+static const struct document_kind kind = {.schema = survey_schema_bytes,
+                                          .schema_size = &survey_schema_size,
+                                          .schema_name = "survey.schema.json",
+                                          .check = survey_check_rules,
+                                          .remedy = ""};
 
 static int state_create(struct survey *survey, const char *path, const char *cache,
                         struct error *ret_error)
@@ -119,7 +47,7 @@ int survey_open(const char *path, unsigned flags, const char *cache, struct surv
                 struct error *ret_error)
 {
     struct survey survey = {0};
-    if (read_root(path, &survey.root, ret_error) < 0)
+    if (document_read(&kind, path, &survey.root, ret_error) < 0)
         return -1;
     const char *slash = strrchr(path, '/');
     if (state_create(&survey, path, cache, ret_error) < 0 ||

@@ -4,6 +4,7 @@
 #ifndef BEOFARM_COMMON_SEISMIC_SURVEY_PRIVATE_H
 #define BEOFARM_COMMON_SEISMIC_SURVEY_PRIVATE_H
 
+#include "common/document.h"
 #include "common/seismic/model.h"
 #include "common/seismic/places.h"
 #include "common/seismic/segy_index.h"
@@ -66,10 +67,8 @@ const struct survey_segy *survey_geometry_segy(const struct survey *survey);
 /* survey_read.c: settings out of survey->root, whose defaults are filled in. */
 int survey_settings_read(struct survey *survey, struct error *ret_error);
 
-/* survey_rules.c: what the schema cannot say; returns how many mistakes. */
-size_t survey_check_rules(const cJSON *root,
-                          void (*report)(void *context, const char *path, const char *sentence),
-                          void *context);
+/* survey_rules.c: note what the schema cannot say (struct document_kind). */
+void survey_check_rules(struct document_rules *rules, const cJSON *root);
 
 /* survey_model.c: model files opened, the grid found. */
 int survey_model_open(struct survey *survey, struct error *ret_error);

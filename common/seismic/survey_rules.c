@@ -10,46 +10,36 @@
 #include "common/json.h"
 #include "common/seismic/survey_private.h"
 
-struct rules {
-    void (*report)(void *context, const char *path, const char *sentence);
-    void *context;
-    size_t count;
-};
-
-static void note(struct rules *rules, const char *path, const char *sentence)
-{
-    rules->count++;
-    if (rules->report)
-        rules->report(rules->context, path, sentence);
-}
-
 static bool says(const cJSON *object, const char *key, const char *text)
 {
     const cJSON *item = json_member(object, key);
     return cJSON_IsString(item) && !strcmp(item->valuestring, text);
 }
 
-static void check_operation(struct rules *rules, const cJSON *root)
+static void check_operation(struct document_rules *rules, const cJSON *root)
 {
     static const char *const need_data[] = {"rtm", "gradient", "fwi"};
     const cJSON *model = json_member(root, "model");
     for (size_t i = 0; i < sizeof(need_data) / sizeof(*need_data); i++) {
         if (says(root, "operation", need_data[i]) && !json_member(root, "data"))
-            note(rules, "$.data", "is missing; this operation needs observed data");
+            document_note(rules, "$.data", "is missing; this operation needs observed data");
     }
     bool born = says(root, "operation", "born");
     if (born && !json_member(model, "perturbation"))
-        note(rules, "$.model.perturbation", "is missing; \"born\" needs what it linearises");
+        document_note(rules, "$.model.perturbation",
+                      "is missing; \"born\" needs what it linearises");
     if (!born && json_member(model, "perturbation"))
-        note(rules, "$.model.perturbation", "has no effect but for the operation \"born\"");
+        document_note(rules, "$.model.perturbation",
+                      "has no effect but for the operation \"born\"");
     if (!json_member(root, "data") && !json_member(root, "geometry"))
-        note(rules, "$.geometry",
-             "is missing, and there are no data whose headers say where sources and receivers "
-             "are");
+        document_note(
+            rules, "$.geometry",
+            "is missing, and there are no data whose headers say where sources and receivers "
+            "are");
 }
 
 /* Fields that the physics has not. */
-static void check_physics(struct rules *rules, const cJSON *root)
+static void check_physics(struct document_rules *rules, const cJSON *root)
 {
     static const struct {
         const char *field, *physics[2];
@@ -64,39 +54,41 @@ static void check_physics(struct rules *rules, const cJSON *root)
     bool anisotropic = json_member(model, "epsilon") || json_member(model, "delta") ||
                        json_member(model, "theta") || json_member(model, "phi");
     if (!chosen && anisotropic && json_member(model, "density"))
-        note(rules, "$.model.density",
-             "the anisotropic equations here have a constant density; leave it out");
+        document_note(rules, "$.model.density",
+                      "the anisotropic equations here have a constant density; leave it out");
     if (chosen && says(root, "physics", "density") && !json_member(model, "density"))
-        note(rules, "$.model.density", "is missing; this physics needs it");
+        document_note(rules, "$.model.density", "is missing; this physics needs it");
     for (size_t i = 0; chosen && i < sizeof(table) / sizeof(*table); i++) {
         char path[64];
         snprintf(path, sizeof(path), "$.model.%s", table[i].field);
         if (json_member(model, table[i].field) && !says(root, "physics", table[i].physics[0]) &&
             !says(root, "physics", table[i].physics[1]))
-            note(rules, path, "has no effect in this physics; leave out one of them");
+            document_note(rules, path, "has no effect in this physics; leave out one of them");
     }
 }
 
-static void check_wavelet(struct rules *rules, const cJSON *wavelet)
+static void check_wavelet(struct document_rules *rules, const cJSON *wavelet)
 {
     if (!says(wavelet, "kind", "sampled"))
         return;
     bool path = json_member(wavelet, "path"), values = json_member(wavelet, "values");
     if (path == values)
-        note(rules, "$.wavelet",
-             path ? "give \"path\" or \"values\", not both" : "give \"path\" or \"values\"");
+        document_note(rules, "$.wavelet",
+                      path ? "give \"path\" or \"values\", not both"
+                           : "give \"path\" or \"values\"");
     if (values && !json_member(wavelet, "interval_ms"))
-        note(rules, "$.wavelet.interval_ms", "is missing");
+        document_note(rules, "$.wavelet.interval_ms", "is missing");
 }
 
-static void check_memory(struct rules *rules, const cJSON *memory)
+static void check_memory(struct document_rules *rules, const cJSON *memory)
 {
     bool fourier = says(memory, "method", "fourier");
     bool frequencies = json_member(memory, "frequencies_hz");
     if (fourier && !frequencies)
-        note(rules, "$.memory.frequencies_hz", "is missing; \"fourier\" needs it");
+        document_note(rules, "$.memory.frequencies_hz", "is missing; \"fourier\" needs it");
     if (!fourier && frequencies)
-        note(rules, "$.memory.frequencies_hz", "has no effect without \"method\": \"fourier\"");
+        document_note(rules, "$.memory.frequencies_hz",
+                      "has no effect without \"method\": \"fourier\"");
 }
 
 static double number(const cJSON *object, const char *key, double fallback)
@@ -105,57 +97,53 @@ static double number(const cJSON *object, const char *key, double fallback)
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
-static void check_inversion(struct rules *rules, const cJSON *inversion)
+static void check_inversion(struct document_rules *rules, const cJSON *inversion)
 {
     int index = 0;
     const cJSON *band;
     if (number(inversion, "min_velocity_m_s", 0) >=
         number(inversion, "max_velocity_m_s", 1e300))
-        note(rules, "$.inversion.min_velocity_m_s", "is not below max_velocity_m_s");
+        document_note(rules, "$.inversion.min_velocity_m_s", "is not below max_velocity_m_s");
     cJSON_ArrayForEach(band, json_member(inversion, "bands"))
     {
         char path[64];
         snprintf(path, sizeof(path), "$.inversion.bands[%d]", index++);
         if (number(band, "min_hz", 0) >= number(band, "max_hz", 1e300))
-            note(rules, path, "min_hz is not below max_hz");
+            document_note(rules, path, "min_hz is not below max_hz");
     }
 }
 
-static void check_geometry(struct rules *rules, const cJSON *geometry)
+static void check_geometry(struct document_rules *rules, const cJSON *geometry)
 {
     const cJSON *sources = json_member(geometry, "sources");
     bool receivers = json_member(geometry, "receivers"), segy = json_member(geometry, "segy");
     if (geometry && segy && (sources || receivers))
-        note(rules, "$.geometry.segy",
-             "stands in place of sources and receivers; leave it or them");
+        document_note(rules, "$.geometry.segy",
+                      "stands in place of sources and receivers; leave it or them");
     if (geometry && !segy && !sources)
-        note(rules, "$.geometry.sources", "is missing");
+        document_note(rules, "$.geometry.sources", "is missing");
     if (geometry && !segy && !receivers)
-        note(rules, "$.geometry.receivers", "is missing");
+        document_note(rules, "$.geometry.receivers", "is missing");
     if (json_member(sources, "streamer"))
-        note(rules, "$.geometry.sources.streamer", "only receivers are towed");
+        document_note(rules, "$.geometry.sources.streamer", "only receivers are towed");
 }
 
-static void check_record(struct rules *rules, const cJSON *root)
+static void check_record(struct document_rules *rules, const cJSON *root)
 {
     const cJSON *geometry = json_member(root, "geometry");
     bool files = json_member(root, "data") || json_member(geometry, "segy");
     if (!files && !json_member(json_member(root, "record"), "length_s"))
-        note(rules, "$.record.length_s",
-             "is missing, and there are no data from which to take it");
+        document_note(rules, "$.record.length_s",
+                      "is missing, and there are no data from which to take it");
 }
 
-size_t survey_check_rules(const cJSON *root,
-                          void (*report)(void *context, const char *path, const char *sentence),
-                          void *context)
+void survey_check_rules(struct document_rules *rules, const cJSON *root)
 {
-    struct rules rules = {.report = report, .context = context};
-    check_operation(&rules, root);
-    check_physics(&rules, root);
-    check_wavelet(&rules, json_member(root, "wavelet"));
-    check_memory(&rules, json_member(root, "memory"));
-    check_inversion(&rules, json_member(root, "inversion"));
-    check_geometry(&rules, json_member(root, "geometry"));
-    check_record(&rules, root);
-    return rules.count;
+    check_operation(rules, root);
+    check_physics(rules, root);
+    check_wavelet(rules, json_member(root, "wavelet"));
+    check_memory(rules, json_member(root, "memory"));
+    check_inversion(rules, json_member(root, "inversion"));
+    check_geometry(rules, json_member(root, "geometry"));
+    check_record(rules, root);
 }

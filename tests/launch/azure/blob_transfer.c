@@ -72,8 +72,7 @@ static int bench_close(void **state)
     return 0;
 }
 
-static int upload_by(struct bench *bench, unsigned parallel,
-                     struct blob_upload_report *ret_report)
+static int upload_by(struct bench *bench, int parallel, struct blob_upload_report *ret_report)
 {
     struct blob_upload_options options = {.block = BLOCK, .parallel = parallel};
     return blob_upload(account_blobs(bench->account), &place, bench->from, &options, ret_report,

@@ -107,6 +107,16 @@ int azure_script_mate_put(struct buf *buf, const struct azure_start *start, cons
     return line_put(buf, &script);
 }
 
+int azure_script_options_put(struct buf *buf, const struct azure_start *start)
+{
+    const char *given = start->run_options ? start->run_options : "";
+    if (!strstr(given, "--net=") && !strstr(given, "--net ") && !strstr(given, "--network"))
+        buf_append_text(buf, "--network host");
+    if (*given)
+        buf_printf(buf, "%s%s", buf->size ? " " : "", given);
+    return buf_failed(buf) ? -1 : 0;
+}
+
 /* Another package manager may hold dpkg's lock for some time after a node has started. */
 static void packages_put(struct buf *buf, const struct azure_start *start)
 {

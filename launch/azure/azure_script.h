@@ -29,6 +29,11 @@ int azure_script_gang_put(struct buf *buf, const struct azure_start *start, cons
                           const char *program, const char *const *args);
 int azure_script_mate_put(struct buf *buf, const struct azure_start *start, const char *bundle);
 
+/* Append the options with which Batch makes a task's container: those of the farm file, and, where
+ * they name no network, the node's own. For a container's is hidden behind the node: nobody would
+ * find a master that listens in it. 0, or -1 (buf failed). */
+int azure_script_options_put(struct buf *buf, const struct azure_start *start);
+
 /* Append a start task's command line; nothing where the nodes need none. */
 int azure_script_start_put(struct buf *buf, const struct azure_start *start);
 

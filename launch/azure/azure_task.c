@@ -25,7 +25,7 @@
 
 /* What a batch_task_spec points to. URLs in it are secret. */
 struct draft {
-    struct buf line, coordination, store, outputs_url;
+    struct buf line, coordination, options, store, outputs_url;
     struct buf urls[RESOURCES_MAX];
     struct batch_variable variables[VARIABLES_MAX];
     struct batch_resource resources[RESOURCES_MAX];
@@ -42,6 +42,7 @@ static void draft_init(struct draft *draft)
     memset(draft, 0, sizeof *draft);
     buf_init(&draft->line, 65536);
     buf_init(&draft->coordination, 65536);
+    buf_init(&draft->options, 65536);
     buf_init(&draft->store, URL_MAX_BYTES);
     buf_init(&draft->outputs_url, URL_MAX_BYTES);
     for (size_t i = 0; i < RESOURCES_MAX; i++)
@@ -52,6 +53,7 @@ static void draft_fini(struct draft *draft)
 {
     buf_fini(&draft->line);
     buf_fini(&draft->coordination);
+    buf_fini(&draft->options);
     secret_buf_fini(&draft->store);
     secret_buf_fini(&draft->outputs_url);
     for (size_t i = 0; i < RESOURCES_MAX; i++)
@@ -207,8 +209,10 @@ static int draft_fill(struct azure *azure, struct draft *draft, const struct bac
     command->resources = draft->resources;
     command->resources_count = task->nodes > 1 ? draft->own_count : draft->resources_count;
     if (start->kind == AZURE_START_CONTAINER) {
+        if (azure_script_options_put(&draft->options, start) != 0)
+            return error_set(ret_error, ERROR_SYSTEM, "no memory for a container's options");
         command->image = start->image;
-        command->run_options = start->run_options;
+        command->run_options = buf_text(&draft->options);
     }
     draft->spec.id = task->id;
     draft->spec.retention_s = (int64_t)(azure->settings.retention_h * 3600.0);

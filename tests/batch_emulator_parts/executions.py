@@ -64,7 +64,7 @@ class Execution:
         packages = packages_deploy(node, body.get("applicationPackageReferences"), {})
         run = Run(node, self.task.relative, line, variables, {
             **packages, "AZ_BATCH_JOB_ID": self.task.job.id, "AZ_BATCH_TASK_ID": self.task.id,
-            **(more or {})})
+            **(more or {})}, body.get("containerSettings"))
         self.runs.append(run)
         if self.over:
             run.kill("abandoned")

@@ -47,6 +47,15 @@ def is_supported(machine):
                    for n in ("publisher", "offer", "sku")) for item in supported())
 
 
+def takes_containers(machine):
+    """Of one's own images everything is believed."""
+    wanted = machine["imageReference"]
+    return "virtualMachineImageId" in wanted or any(
+        "DockerCompatible" in item["capabilities"] for item in supported()
+        if all(wanted.get(n, "").lower() == item["imageReference"][n]
+               for n in ("publisher", "offer", "sku")))
+
+
 @route("GET", "/supportedimages")
 def images_list(service, request):
     return page(service, request, list(supported()), kind="supportedimages")

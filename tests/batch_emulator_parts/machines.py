@@ -205,9 +205,9 @@ class NamespaceMachine:
             file.write(text)
             file.truncate()
 
-    def command(self, args, folder):
-        return ["nsenter", "--target", str(self.space.pid), "--all", "--", "env", "-C", folder,
-                *args]
+    def command(self, args, folder, container=None):
+        inside = container.command(args, folder) if container else ["env", "-C", folder, *args]
+        return ["nsenter", "--target", str(self.space.pid), "--all", "--", *inside]
 
     def pids(self):
         """What runs on it, but for its first process."""
@@ -252,7 +252,7 @@ class LoopbackMachine:
     def tell_hosts(self, table):
         """Names are this machine's own."""
 
-    def command(self, args, folder):
+    def command(self, args, folder, _container=None):
         # Who starts it waits for it: when the emulator is killed, so is what it had started.
         end = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         return [*end, "env", "-C", folder, *args]

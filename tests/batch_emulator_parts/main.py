@@ -47,6 +47,20 @@ def package(text):
     return (name.lower(), version), os.path.abspath(path)
 
 
+def image(text):
+    name, equals, folder = text.partition("=")
+    if equals and not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError(f"{folder!r} is no folder")
+    return name, os.path.abspath(folder) if equals else None
+
+
+def registry(text):
+    server, _, who = text.partition("=")
+    if ":" not in who:
+        raise argparse.ArgumentTypeError("a registry is SERVER=USER:PASSWORD")
+    return server, who
+
+
 def principal(text):
     parts = text.split(":", 2)
     if len(parts) != 3:
@@ -96,6 +110,10 @@ def parser():
                                                   "an account SAS")
     add("--package", dest="packages", type=package, action="append", default=[],
         metavar="NAME:VERSION=FILE.zip", help="an application package")
+    add("--image", dest="images", type=image, action="append", default=[],
+        metavar="NAME[=FOLDER]", help="a container image, and what is in it")
+    add("--registry", dest="registries", type=registry, action="append", default=[],
+        metavar="SERVER=USER:PASSWORD", help="a container registry that asks who one is")
     add("--no-dns", action="store_true", help="nodes do not know each other's names")
     add("--metadata-variable", default="BEOFARM_METADATA", metavar="NAME",
         help="the variable that tells commands the URL of the metadata service (%(default)s)")
@@ -114,6 +132,7 @@ def wait_for_end():
 
 def run(options):
     options.packages, options.principals = dict(options.packages), dict(options.principals)
+    options.images, options.registries = dict(options.images), dict(options.registries)
     options.versions = tuple(options.versions or VERSIONS)
     root = options.root or tempfile.mkdtemp(prefix="batch-emulator-")
     os.makedirs(root, exist_ok=True)

@@ -4,7 +4,7 @@ import secrets
 import shutil
 import threading
 
-from . import imds, transfer
+from . import containers, imds, transfer
 from .runs import Run, packages_deploy
 from .transfer import Failure
 from .wire import time_text
@@ -116,6 +116,7 @@ class Node:
                 return
             self.booted = self.service.now()
             self.pool.tell_hosts()
+        containers.prefetch(self.pool)
         packages = packages_deploy(self, self.pool.body.get("applicationPackageReferences"), {})
         with self.service.lock:
             self.packages = packages
@@ -199,7 +200,7 @@ class Node:
     def _start_once(self, task):
         """(exit code or None, failureInfo or None)"""
         run = Run(self, "startup", task["commandLine"], task.get("environmentSettings", ()),
-                  {"AZ_BATCH_TASK_ID": "startup"})
+                  {"AZ_BATCH_TASK_ID": "startup"}, task.get("containerSettings"))
         self.start_run = run
         try:
             run.prepare()

@@ -294,8 +294,24 @@ def check_body(service, body):
                           image.get(n, "") for n in ("publisher", "offer", "sku")),
                       Reason="The specified imageReference with the specified nodeAgentSKUId is "
                              "not supported. List supported images first.")
+    if "containerConfiguration" in machine and not images.takes_containers(machine):
+        raise Refusal(400, "InvalidPropertyValue", "The value provided for one of the properties "
+                      "in the request body is invalid.", PropertyName="containerConfiguration",
+                      Reason="The image is not compatible with containers.")
+    check_packages(service, body.get("applicationPackageReferences"))
     if body.get("enableAutoScale"):
         check_formula(body["autoScaleFormula"])
+
+
+def check_packages(service, references):
+    """A pool names applications by their whole resource ids."""
+    for item in references or []:
+        name = item["applicationId"].rpartition("/")[2].lower()
+        if not item["applicationId"].lower().startswith("/subscriptions/") or \
+                (name, item.get("version", "")) not in service.options.packages:
+            raise Refusal(409, "InvalidApplicationPackageReferences", "One or more application "
+                          "package references could not be satisfied.",
+                          ApplicationId=item["applicationId"], Version=item.get("version", ""))
 
 
 def check_formula(text):

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import zipfile
 
+from .containers import Container
 from .transfer import Failure
 from .wire import new_id
 
@@ -49,13 +50,14 @@ def kill_marked(mark):
 class Run:
     """One command. `relative` is its folder below the node's root."""
 
-    def __init__(self, node, relative, line, variables=(), more=None):
+    def __init__(self, node, relative, line, variables=(), more=None, container=None):
         self.node, self.relative, self.line = node, relative, line
         self.folder = os.path.join(node.tasks_folder, relative)
         self.wd = os.path.join(self.folder, "wd")
         self.inner = os.path.join(node.machine.tasks, relative)
         self.mark = new_id()
         self.process, self.killed, self.lock = None, None, threading.Lock()
+        self.settings, self.container = container, None
         self.environment = self._environment(variables, more or {})
 
     def _environment(self, variables, more):
@@ -91,6 +93,10 @@ class Run:
             raise Failure("CommandLineInvalid", f"The command line cannot be split: "
                           f"{problem}.") from None
         program = words[0] if words else ""
+        if self.settings:  # what is in the image is looked for inside
+            self.container = Container(self.node, self.settings)
+            self.environment.update(self.container.environment)
+            return words
         root = self.node.machine.tasks
         path = os.path.join(f"{self.inner}/wd", program) if "/" in program else None
         if path and os.path.normpath(path).startswith(root + "/"):
@@ -111,7 +117,7 @@ class Run:
             with open(os.path.join(self.folder, "stdout.txt"), "ab") as out, \
                     open(os.path.join(self.folder, "stderr.txt"), "ab") as err:
                 self.process = subprocess.Popen(
-                    self.node.machine.command(words, f"{self.inner}/wd"), env=self.environment,
+                    self.node.machine.command(words, f"{self.inner}/wd", self.container), env=self.environment,
                     stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
                     cwd="/")
         try:

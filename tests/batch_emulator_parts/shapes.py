@@ -162,9 +162,11 @@ METADATA = many(Object(name_=word(256), value_=text))
 CONSTRAINTS = Object(maxWallClockTime=duration(0), retentionTime=duration(0),
                      maxTaskRetryCount=integer(-1))
 PACKAGES = many(Object(applicationId_=word(1000), version=word(64)), 10)
-CONTAINER = Object(imageName_=word(1000), containerRunOptions=text, registry=anything,
+REGISTRY = Object(registryServer=word(1000), username=word(1000), password=text,
+                  identityReference=absent_here)
+CONTAINER = Object(imageName_=word(1000), containerRunOptions=text, registry=REGISTRY,
                    workingDirectory=one_of("taskWorkingDirectory", "containerImageDefault"),
-                   containerHostBatchBindMounts=anything)
+                   containerHostBatchBindMounts=absent_here)
 
 # A command: what start tasks, tasks and job managers have in common.
 COMMAND = {"commandLine_": word(32768), "resourceFiles": RESOURCES,
@@ -232,7 +234,7 @@ POOL = {
         securityProfile=anything, serviceArtifactReference=absent_here,
         containerConfiguration=Object(type_=one_of("dockerCompatible", "criCompatible"),
                                       containerImageNames=many(word(1000)),
-                                      containerRegistries=anything)),
+                                      containerRegistries=many(REGISTRY))),
     "resizeTimeout": duration(300, 168 * 3600), "targetDedicatedNodes": integer(0, 10000),
     "targetLowPriorityNodes": integer(0, 10000), "enableAutoScale": boolean,
     "autoScaleFormula": text, "autoScaleEvaluationInterval": duration(300, 168 * 3600),

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import tarfile
+import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import batch_emulator_tools as tools  # noqa: E402
@@ -137,6 +138,84 @@ class Cloud:
             if path.endswith(("record-batch", "record-launch", ".txt", ".out", ".log")):
                 assert not re.search(r"sig=(?!\.\.\.)[\w%]", text), f"a signature in {path}"
         tools.hold_against_swagger(self.record, self.environment["BEOFARM_HTTP_RECORD"])
+
+
+def programs_copy(case, folder):
+    """beofarm's programs, as an image or a package has them."""
+    os.makedirs(case.path(folder))
+    for name in ("beofarm-master", "beofarm-worker"):
+        shutil.copy2(harness.program(name), case.path(folder, name))
+
+
+@test
+def a_farm_in_containers(case):
+    programs_copy(case, "image/usr/local/bin")
+    case.write("image/usr/local/bin/only-in-the-image", "#!/bin/sh\n", 0o755)
+    cloud = Cloud(case, "--image", f"farms.example.org/beofarm:1={case.path('image')}",
+                  "--registry", "farms.example.org=puller:TOPSECRET-registry")
+    start = {"kind": "container", "image": "farms.example.org/beofarm:1",
+             "run_options": "--shm-size=1g -e COLOUR=blue", "command": "touch /mnt/started",
+             "registry": {"server": "farms.example.org", "user": "puller",
+                          "password_env": "REGISTRY_PASSWORD"}}
+    backend = {"bundle": "none", "workers": 2, "pool": {"vm_size": "Standard_D2s_v3", "start": start}}
+    cloud.write(tasks=10, transport="tcp", backend=backend)
+    case.write("model", "#!/bin/sh\nonly-in-the-image && [ $COLOUR = blue ] && "
+                        "[ -e /mnt/started ] || exit 9\n" + MODEL, 0o755)
+    assert "REGISTRY_PASSWORD" in cloud.run("run", cloud.farm.file).err, "it is missed"
+    cloud.wait_nothing()
+    shutil.rmtree(case.path("runs"))
+    cloud.environment["REGISTRY_PASSWORD"] = "TOPSECRET-registry"
+    cloud.start()
+    cloud.end()
+    cloud.check(10)
+
+
+@test_plainly
+def container_images_that_cannot_be_had_are_told(case):
+    cloud = Cloud(case, "--image", "beofarm:1", "--registry", "farms.example.org=puller:pass")
+    for image, wanted in (("farms.example.org/beofarm:1", "ContainerInvalidRegistryCredentials"),
+                          ("beofarm:2", "ContainerInvalidImage")):
+        start = {"kind": "container", "image": image}
+        cloud.write(transport="tcp", backend={"failures": {"nodes": 1}, "pool": {
+            "vm_size": "Standard_D2s_v3", "start": start}})
+        cloud.start()
+        done = cloud.end(expect=7)
+        assert wanted in done.out + done.err, done
+        cloud.wait_nothing()
+    cloud.write(backend={"pool": {"vm_size": "Standard_D2s_v3", "image": "debian 12",
+                                  "start": {"kind": "container", "image": "beofarm:1"}}})
+    assert "run no containers" in cloud.run("run", cloud.farm.file, expect=3).err
+
+
+APPLICATION = ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/henry/"
+               "applications/Beo-Farm")
+
+
+@test
+def a_farm_of_an_application_package(case):
+    programs_copy(case, "bin")
+    with zipfile.ZipFile(case.path("farm.zip"), "w", compresslevel=1) as archive:
+        for name in ("beofarm-master", "beofarm-worker"):
+            archive.write(case.path("bin", name), f"bin/{name}")
+    cloud = Cloud(case, "--package", f"Beo-Farm:1.2={case.path('farm.zip')}")
+    pool = {"vm_size": "Standard_D2s_v3",
+            "start": {"kind": "application", "application": APPLICATION, "version": "1.2"}}
+    farm = {"tasks": 10, "transport": "tcp", "backend": {"workers": 2, "pool": pool}}
+    cloud.write(**farm)
+    written = json.loads(case.read("farm.json"))
+    del written["backend"]["bundle"]  # none travels
+    case.write("farm.json", written)
+    cloud.start()
+    cloud.end()
+    cloud.check(10)
+    status, listed = cloud.storage.ask("GET", "farm?restype=container&comp=list&prefix=bundle/")
+    assert status == 200 and b"<Name>" not in listed, listed
+    pool["start"]["version"] = "1.3"
+    cloud.write(**farm)
+    cloud.start()
+    done = cloud.end(expect=7)
+    assert "InvalidApplicationPackageReferences" in done.out + done.err, done
+    cloud.wait_nothing()
 
 
 @test

@@ -187,6 +187,26 @@ static void programs_come_from_the_bundle_the_package_or_the_path(void **state)
     buf_fini(&buf);
 }
 
+static void containers_have_their_nodes_network_unless_told_otherwise(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {NULL, "--network host"},
+        {"--shm-size=2g", "--network host --shm-size=2g"},
+        {"--rm --network=farm", "--rm --network=farm"},
+        {"--net host", "--net host"},
+    };
+    struct buf buf;
+    buf_init(&buf, 1024);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct azure_start start = {.kind = AZURE_START_CONTAINER, .run_options = table[i][0]};
+        buf_clear(&buf);
+        assert_int_equal(azure_script_options_put(&buf, &start), 0);
+        assert_string_equal(buf_text(&buf), table[i][1]);
+    }
+    buf_fini(&buf);
+}
+
 static void a_start_task_installs_what_is_missing(void **state)
 {
     (void)state;
@@ -292,6 +312,7 @@ int main(void)
         cmocka_unit_test(formulas_reach_zero_and_keep_to_their_counts),
         cmocka_unit_test(a_task_unpacks_the_bundle_once_and_becomes_the_program),
         cmocka_unit_test(programs_come_from_the_bundle_the_package_or_the_path),
+        cmocka_unit_test(containers_have_their_nodes_network_unless_told_otherwise),
         cmocka_unit_test(a_start_task_installs_what_is_missing),
         cmocka_unit_test(cores_are_read_off_names_that_tell_them),
         cmocka_unit_test(settings_have_their_defaults),

@@ -58,6 +58,15 @@ size_t acoustic_shell_size(const struct acoustic *a)
     return acoustic_parts(a->kind) * size;
 }
 
+/* Above a free surface a row that was told is mirrored; tilted stencils read it there. */
+static void row_mirror(const struct acoustic *a, const struct box *box, wave_real *row)
+{
+    if (!a->wave.options.free_surface || box->first[GRID_Z] > 0)
+        return;
+    for (int k = 1; k <= a->layout.radius && (size_t)k < box->n[GRID_Z]; k++)
+        *(row - k) = -row[k];
+}
+
 /* Copy the thread's share of a box's rows, out of or into a field. */
 static void box_copy(const struct acoustic *a, wave_real *field, const struct box *box,
                      wave_real *to, const wave_real *from, int id, int threads)
@@ -69,10 +78,12 @@ static void box_copy(const struct acoustic *a, wave_real *field, const struct bo
                          layout_at(&a->layout, box->first[GRID_X] + i / box->n[GRID_Y],
                                    box->first[GRID_Y] + i % box->n[GRID_Y]) +
                          box->first[GRID_Z];
-        if (to)
+        if (to) {
             memcpy(to + i * n, row, n * sizeof *row);
-        else
-            memcpy(row, from + i * n, n * sizeof *row);
+            continue;
+        }
+        memcpy(row, from + i * n, n * sizeof *row);
+        row_mirror(a, box, row);
     }
 }
 

@@ -42,6 +42,15 @@ static void fail(const struct error *error)
     exit(1);
 }
 
+/* NULL where it is not wanted. */
+static const float *constant(size_t n, float value, bool wanted)
+{
+    float *values = wanted ? malloc(n * sizeof *values) : NULL;
+    for (size_t i = 0; values && i < n; i++)
+        values[i] = value;
+    return values;
+}
+
 static struct wave *create(const char *physics, struct grid grid, struct wave_options options)
 {
     struct error error = {0};
@@ -54,20 +63,24 @@ static struct wave *create(const char *physics, struct grid grid, struct wave_op
         if (axis != GRID_Y || grid.dims == 3)
             grid.n[axis] -= 2 * (size_t)options.absorb;
     size_t n = grid_size(&grid);
-    float *vp = malloc(n * sizeof *vp), *rho = malloc(n * sizeof *rho);
-    for (size_t i = 0; vp && rho && i < n; i++) {
-        vp[i] = 2000;
-        rho[i] = 1.5F;
-    }
-    struct wave_medium medium = {.grid = grid, .vp = vp};
-    if (found->needs & WAVE_RHO)
-        medium.rho = rho;
+    unsigned takes = found->needs | found->may_have;
+    struct wave_medium medium = {
+        .grid = grid,
+        .vp = constant(n, 2000, true),
+        .rho = constant(n, 1.5F, takes & WAVE_RHO),
+        .epsilon = constant(n, 0.15F, takes & WAVE_EPSILON),
+        .delta = constant(n, 0.1F, takes & WAVE_DELTA),
+        .theta = constant(n, 0.5F, takes & WAVE_THETA),
+        .phi = constant(n, 0.7F, grid.dims == 3 && takes & WAVE_PHI),
+    };
     options.dt = 0.9 * wave_dt_limit(found, &medium, &options);
     struct wave *wave = wave_create(found, &medium, &options, &error);
     if (!wave)
         fail(&error);
-    free(vp);
-    free(rho);
+    const float *fields[] = {medium.vp,    medium.rho,   medium.epsilon,
+                             medium.delta, medium.theta, medium.phi};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        free((float *)fields[i]);
     return wave;
 }
 
@@ -99,9 +112,9 @@ static void bench_open(struct bench *b, const char *physics, int order,
     b->receivers = points(b->full, RECEIVERS, 3);
     b->values = calloc(b->steps * RECEIVERS, sizeof *b->values);
     b->sampled = calloc(b->steps * RECEIVERS, sizeof *b->sampled);
-    size_t bytes = b->full->points * sizeof(wave_real);
-    b->snapshots = wave_room_create(b->full, b->steps, bytes);
-    b->image = wave_room_create(b->full, 1, bytes);
+    size_t number = sizeof(wave_real);
+    b->snapshots = wave_room_create(b->full, b->steps, b->full->snapshot_size * number);
+    b->image = wave_room_create(b->full, 1, b->full->points * number);
     if (!b->values || !b->sampled || !b->snapshots || !b->image)
         exit(1);
     for (size_t i = 0; i < b->steps * RECEIVERS; i++)

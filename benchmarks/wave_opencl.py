@@ -11,9 +11,11 @@ import subprocess
 import lib
 
 # physics, order, points along x, y and z
-SMALL = [("acoustic", 8, (301, 1, 301)), ("acoustic", 8, (80, 80, 80))]
+SMALL = [("acoustic", 8, (301, 1, 301)), ("acoustic", 8, (80, 80, 80)), ("vti", 8, (80, 80, 80)),
+         ("tti", 8, (80, 80, 80))]
 LARGE = [("acoustic", 8, (1201, 1, 1201)), ("acoustic", 8, (8001, 1, 8001)), ("acoustic", 8, (264, 264, 264)),
-         ("acoustic", 16, (264, 264, 264)), ("density", 8, (264, 264, 264))]
+         ("acoustic", 16, (264, 264, 264)), ("density", 8, (264, 264, 264)), ("vti", 8, (264, 264, 264)),
+         ("tti", 8, (264, 264, 264))]
 
 
 def measure(physics, order, shape, steps, rounds):

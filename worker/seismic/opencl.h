@@ -12,7 +12,9 @@
  * disk as well.
  *
  * Results are the same bits on one device in every run, however steps are grouped; they differ from
- * the processor's by rounding (sums are in another order, and devices fuse multiplications).
+ * the processor's by rounding (sums are in another order, and devices fuse multiplications): after some
+ * twenty steps by less than 1e-5 of the norm in single precision and 1e-12 in double, whatever the
+ * physics. Operators and their transposes agree to the same (dot-product tests).
  */
 #ifndef BEOFARM_WORKER_SEISMIC_OPENCL_H
 #define BEOFARM_WORKER_SEISMIC_OPENCL_H
@@ -53,7 +55,7 @@ const struct opencl_about *opencl_about(const struct opencl_device *device);
 /* Bytes of the device's memory that waves and rooms may still take. */
 uint64_t opencl_memory_left(const struct opencl_device *device);
 
-/* The physics of that name as computed on devices; NULL with a sentence if only the processor can. */
+/* A physics as computed on devices; NULL with a sentence if only the processor can. */
 const struct wave_physics *opencl_physics(const struct wave_physics *physics,
                                           struct error *ret_error);
 

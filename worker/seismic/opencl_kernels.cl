@@ -5,11 +5,13 @@
  *   RADIUS   half the space order                HALF     radius of first derivatives
  *   FLAT     1: 2-D                              SURFACE  1: the plane iz = 0 is a free surface
  *   DENSITY  1: variable density                 MARCH    planes that a work item goes through in 3-D
+ *   PAIR     1: anisotropic                      TILTED   1: with a tilted axis
  *   REAL     float or double
  *
- * The formulas are those of wave.h and acoustic_stage.c (density.c); names are too. Work items go
- * along z, then y, then x, so that neighbours read neighbours. Nothing is added to by two items, and
- * sums have one order: results are the same bits in every run.
+ * The formulas are those of wave.h and acoustic_stage.c (density.c); names are too. What anisotropic
+ * waves have besides is in opencl_pair.cl, which follows. Work items go along z, then y, then x, so
+ * that neighbours read neighbours. Nothing is added to by two items, and sums have one order: results
+ * are the same bits in every run.
  */
 #ifdef FP64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -194,9 +196,18 @@ struct spot spot_of(shape s, int id, bool halves)
     return spot;
 }
 
+#if !TILTED
+
+/* The field whose differences along an axis count: u, but of a pair (u, p) across the vertical p. */
+#if PAIR
+#define DRIVEN(axis, u, p) ((axis) == 2 ? (u) : (p))
+#else
+#define DRIVEN(axis, u, p) (u)
+#endif
+
 /* Forward, first stage: psi = b psi + a D+ u. */
-__kernel void psi_forward(shape s, __global const real *u, __global real *psi,
-                          __global const real *coefficients)
+__kernel void psi_forward(shape s, __global const real *u, __global const real *p_field,
+                          __global real *psi, __global const real *coefficients)
 {
     int id = get_global_id(0);
     if (id >= s->memory[3])
@@ -204,24 +215,27 @@ __kernel void psi_forward(shape s, __global const real *u, __global real *psi,
     struct spot p = spot_of(s, id, true);
     int at = at_of(s, p.at[0], p.at[1], p.at[2]);
     psi[id] = coefficient(s, coefficients, PSI_B, p.axis, p.place) * psi[id] +
-              coefficient(s, coefficients, PSI_A, p.axis, p.place) * plus(s, p.axis, u, at);
+              coefficient(s, coefficients, PSI_A, p.axis, p.place) *
+                  plus(s, p.axis, DRIVEN(p.axis, u, p_field), at);
 }
 
 /* Transposed, first stage: zeta = b zeta + w. */
-__kernel void zeta_transposed(shape s, __global const real *w, __global real *zeta,
-                              __global const real *coefficients)
+__kernel void zeta_transposed(shape s, __global const real *w, __global const real *p_field,
+                              __global real *zeta, __global const real *coefficients)
 {
     int id = get_global_id(0);
     if (id >= s->memory[3])
         return;
     struct spot p = spot_of(s, id, false);
     int at = at_of(s, p.at[0], p.at[1], p.at[2]);
-    zeta[id] = coefficient(s, coefficients, ZETA_B, p.axis, p.place) * zeta[id] + w[at];
+    zeta[id] = coefficient(s, coefficients, ZETA_B, p.axis, p.place) * zeta[id] +
+               DRIVEN(p.axis, w, p_field)[at];
 }
 
 /* Transposed, second stage: psi = b psi - D+ (w + a zeta). */
-__kernel void psi_transposed(shape s, __global const real *w, __global real *psi,
-                             __global const real *zeta, __global const real *coefficients)
+__kernel void psi_transposed(shape s, __global const real *w, __global const real *p_field,
+                             __global real *psi, __global const real *zeta,
+                             __global const real *coefficients)
 {
     int id = get_global_id(0);
     if (id >= s->memory[3])
@@ -229,10 +243,12 @@ __kernel void psi_transposed(shape s, __global const real *w, __global real *psi
     struct spot p = spot_of(s, id, true);
     int at = at_of(s, p.at[0], p.at[1], p.at[2]);
     int first = line_first(s, p.axis, p.at[0], p.at[1], p.at[2]);
-    real sum = plus(s, p.axis, w, at) +
+    real sum = plus(s, p.axis, DRIVEN(p.axis, w, p_field), at) +
                plus_zeta(s, p.axis, zeta, coefficients, first, p.at[p.axis]);
     psi[id] = coefficient(s, coefficients, PSI_B, p.axis, p.place) * psi[id] - sum;
 }
+
+#endif
 
 #define FORWARD    0
 #define TRANSPOSED 1
@@ -308,7 +324,7 @@ real divergence(shape s, int mode, int axis, int ix, int iy, int iz, __global co
     return sum;
 }
 
-#else
+#elif !TILTED
 
 /* What the layers of an axis add to L u at a point whose second difference along it is `second`. */
 real layer_forward(shape s, int axis, int ix, int iy, int iz, real second,
@@ -358,6 +374,10 @@ real layer(shape s, int mode, int axis, int ix, int iy, int iz, real second,
     return 0;
 }
 
+#endif
+
+#if !DENSITY
+
 real second_along(shape s, int axis, __global const real *u, int at)
 {
     int stride = s->stride[axis];
@@ -379,6 +399,8 @@ real second_along(shape s, int axis, __global const real *u, int at)
 #define SNAPSHOT 1
 #define SCATTER  2
 #define IMAGE    4
+
+#if !PAIR
 
 __kernel void field_step(shape s, int mode, int extras, __global const real *u,
                          __global real *out, __global const real *v,
@@ -452,13 +474,17 @@ __kernel void field_step(shape s, int mode, int extras, __global const real *u,
     }
 }
 
+#endif
+
 /* Cells of points: cell j of item i is from first[i] on to below first[i + 1]. */
 
-/* field += V weight value, at `count` grid points of several cells each; so does the snapshot. */
+/* field += V weight value, at `count` grid points of several cells each; so does the snapshot. Of a pair,
+ * p += cross weight value, and the snapshot is without V. */
 __kernel void inject(shape s, int count, __global const int *first, __global const int4 *where,
                      __global const int *place, __global const real *weight,
                      __global const real *values, ulong values_at, __global const real *v,
-                     __global real *field, int extras, __global real *snapshot,
+                     __global real *field, __global const real *cross,
+                     __global real *p_field, int extras, __global real *snapshot,
                      ulong snapshot_at)
 {
     int i = get_global_id(0);
@@ -467,9 +493,16 @@ __kernel void inject(shape s, int count, __global const int *first, __global con
     int4 p = where[i];
     int at = at_of(s, p.x, p.y, p.z), inner = inner_of(s, p.x, p.y, p.z);
     real sum = 0;
+#if PAIR
+    for (int j = first[i]; j < first[i + 1]; j++)
+        sum += weight[j] * values[values_at + place[j]];
+    put(field, at, p.z, field[at] + v[at] * sum);
+    put(p_field, at, p.z, p_field[at] + cross[at] * sum);
+#else
     for (int j = first[i]; j < first[i + 1]; j++)
         sum += v[at] * (weight[j] * values[values_at + place[j]]);
     put(field, at, p.z, field[at] + sum);
+#endif
     if ((extras & SNAPSHOT) && inner >= 0)
         snapshot[snapshot_at + inner] += sum;
 }

@@ -75,14 +75,14 @@ static void put_row(struct call *call, const struct runner *r, enum rows which, 
 {
     const struct opencl_rows *rows = &r->rows[which];
     cl_ulong at = 0;
-    put_buffer(call, rows->array ? opencl_rows_at(rows, row, &at) : call->w->coefficients);
+    put_buffer(call, rows->array ? opencl_rows_at(rows, row, &at) : call->w->on.coefficients);
     put(call, &at, sizeof(at));
 }
 
 static struct call call_begin(struct opencl_wave *w, enum opencl_kernel kernel)
 {
     struct call call = {.w = w, .kernel = w->kernels[kernel]};
-    put_buffer(&call, w->constants);
+    put_buffer(&call, w->on.constants);
     return call;
 }
 
@@ -119,54 +119,94 @@ static void call_grid(struct call *call, const int n[3])
     call_end(call, global, local);
 }
 
-static cl_mem newest(const struct opencl_wave *w)
+static cl_mem newest(const struct opencl_wave *w, int part)
 {
-    return w->field[w->newest];
+    return w->on.field[part][w->newest];
+}
+
+static cl_mem oldest(const struct opencl_wave *w, int part)
+{
+    return w->on.field[part][!w->newest];
+}
+
+/* A buffer, or something in its place that a kernel takes and does not touch. */
+static void put_any(struct call *call, cl_mem buffer)
+{
+    put_buffer(call, buffer ? buffer : call->w->on.coefficients);
+}
+
+/* A stage of memory variables: `other` is zeta where psi is made of it. */
+static void memory_stage(struct opencl_wave *w, enum opencl_kernel kernel, cl_mem memory,
+                         cl_mem other)
+{
+    struct call call = call_begin(w, kernel);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_any(&call, newest(w, OPENCL_P));
+    put_buffer(&call, memory);
+    if (other)
+        put_buffer(&call, other);
+    put_buffer(&call, w->on.coefficients);
+    call_list(&call, w->memory);
 }
 
 static void memory_stages(struct runner *r)
 {
     struct opencl_wave *w = r->w;
+    bool transposed = r->mode == TRANSPOSED;
     if (r->mode == BACKWARD || w->memory == 0)
         return;
-    if (r->mode == TRANSPOSED) {
-        struct call call = call_begin(w, OPENCL_ZETA_TRANSPOSED);
-        put_buffer(&call, newest(w));
-        put_buffer(&call, w->zeta);
-        put_buffer(&call, w->coefficients);
-        call_list(&call, w->memory);
-    }
-    if (w->density)
+    if (w->tilted) {
+        if (transposed)
+            memory_stage(w, OPENCL_TILT_DRIVE, w->on.psi, NULL);
         return;
-    struct call call =
-        call_begin(w, r->mode == TRANSPOSED ? OPENCL_PSI_TRANSPOSED : OPENCL_PSI_FORWARD);
-    put_buffer(&call, newest(w));
-    put_buffer(&call, w->psi);
-    if (r->mode == TRANSPOSED)
-        put_buffer(&call, w->zeta);
-    put_buffer(&call, w->coefficients);
-    call_list(&call, w->memory);
+    }
+    if (transposed)
+        memory_stage(w, OPENCL_ZETA_TRANSPOSED, w->on.zeta, NULL);
+    if (w->law == OPENCL_DENSITY)
+        return;
+    if (transposed)
+        memory_stage(w, OPENCL_PSI_TRANSPOSED, w->on.psi, w->on.zeta);
+    else
+        memory_stage(w, OPENCL_PSI_FORWARD, w->on.psi, NULL);
 }
 
-static void put_fluxes(struct call *call)
+static void put_axes(struct call *call, const cl_mem buffers[GRID_AXES])
 {
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
-        put_buffer(call, call->w->flux[axis] ? call->w->flux[axis] : call->w->coefficients);
+        put_any(call, buffers[axis]);
 }
 
 static void flux_stage(struct runner *r)
 {
     struct opencl_wave *w = r->w;
-    if (!w->density)
+    if (w->law != OPENCL_DENSITY)
         return;
     struct call call = call_begin(w, OPENCL_FLUXES);
     put_int(&call, r->mode);
-    put_buffer(&call, newest(w));
-    put_buffer(&call, w->half_rho);
-    put_buffer(&call, w->psi);
-    put_buffer(&call, w->zeta);
-    put_buffer(&call, w->coefficients);
-    put_fluxes(&call);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_buffer(&call, w->on.half_rho);
+    put_buffer(&call, w->on.psi);
+    put_buffer(&call, w->on.zeta);
+    put_buffer(&call, w->on.coefficients);
+    put_axes(&call, w->on.flux);
+    call_grid(&call, w->shape.n);
+}
+
+static void slope_stage(struct runner *r)
+{
+    struct opencl_wave *w = r->w;
+    if (!w->tilted)
+        return;
+    struct call call = call_begin(w, OPENCL_SLOPES);
+    put_int(&call, r->mode);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_buffer(&call, newest(w, OPENCL_P));
+    put_axes(&call, w->on.axis);
+    put_buffer(&call, w->on.psi);
+    put_buffer(&call, w->on.zeta);
+    put_buffer(&call, w->on.coefficients);
+    put_buffer(&call, w->on.slope[OPENCL_Q]);
+    put_buffer(&call, w->on.slope[OPENCL_P]);
     call_grid(&call, w->shape.n);
 }
 
@@ -184,31 +224,60 @@ static int extras_of(const struct runner *r, size_t k)
     return extras;
 }
 
+/* The arrays that the last stage of step k reads and writes. */
+static void put_extras(struct call *call, const struct runner *r, size_t k, int extras)
+{
+    size_t turn = k / r->every;
+    put_row(call, r, ROWS_SNAPSHOTS, extras ? turn : r->rows[ROWS_SNAPSHOTS].first);
+    put_row(call, r, ROWS_SCATTERED, extras ? turn : r->rows[ROWS_SCATTERED].first);
+    put_row(call, r, ROWS_DM, 0);
+    put_row(call, r, ROWS_IMAGE, 0);
+}
+
 static void field_stage(struct runner *r, size_t k)
 {
     struct opencl_wave *w = r->w;
     struct call call = call_begin(w, OPENCL_FIELD_STEP);
     int extras = extras_of(r, k);
-    size_t snapshot = extras ? k / r->every : r->rows[ROWS_SNAPSHOTS].first;
-    size_t scattered = extras ? k / r->every : r->rows[ROWS_SCATTERED].first;
     put_int(&call, r->mode);
     put_int(&call, extras);
-    put_buffer(&call, newest(w));
-    put_buffer(&call, w->field[!w->newest]);
-    put_buffer(&call, w->v);
-    put_buffer(&call, w->psi);
-    put_buffer(&call, w->zeta);
-    put_buffer(&call, w->coefficients);
-    put_buffer(&call, w->half_rho ? w->half_rho : w->coefficients);
-    put_fluxes(&call);
-    put_row(&call, r, ROWS_SNAPSHOTS, snapshot);
-    put_row(&call, r, ROWS_SCATTERED, scattered);
-    put_row(&call, r, ROWS_DM, 0);
-    put_row(&call, r, ROWS_IMAGE, 0);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_buffer(&call, oldest(w, OPENCL_Q));
+    put_buffer(&call, w->on.v);
+    put_buffer(&call, w->on.psi);
+    put_buffer(&call, w->on.zeta);
+    put_buffer(&call, w->on.coefficients);
+    put_any(&call, w->on.half_rho);
+    put_axes(&call, w->on.flux);
+    put_extras(&call, r, k, extras);
     int march = w->march;
     const int n[3] = {(w->shape.n[0] + march - 1) / march, w->shape.n[1], w->shape.n[2]};
     call_grid(&call, n);
-    w->newest = !w->newest;
+}
+
+static void pair_stage(struct runner *r, size_t k)
+{
+    struct opencl_wave *w = r->w;
+    struct call call = call_begin(w, OPENCL_PAIR_STEP);
+    int extras = extras_of(r, k);
+    put_int(&call, r->mode);
+    put_int(&call, extras);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_buffer(&call, newest(w, OPENCL_P));
+    put_buffer(&call, oldest(w, OPENCL_Q));
+    put_buffer(&call, oldest(w, OPENCL_P));
+    put_buffer(&call, w->on.v);
+    put_buffer(&call, w->on.cross);
+    put_buffer(&call, w->on.own);
+    put_buffer(&call, w->on.psi);
+    put_buffer(&call, w->on.zeta);
+    put_buffer(&call, w->on.coefficients);
+    put_axes(&call, w->on.axis);
+    put_any(&call, w->on.slope[OPENCL_Q]);
+    put_any(&call, w->on.slope[OPENCL_P]);
+    put_any(&call, w->on.eta);
+    put_extras(&call, r, k, extras);
+    call_grid(&call, w->shape.n);
 }
 
 static void inject(struct runner *r, size_t k)
@@ -225,8 +294,10 @@ static void inject(struct runner *r, size_t k)
     put_buffer(&call, cells->place);
     put_buffer(&call, cells->weight);
     put_row(&call, r, ROWS_INJECTED, k);
-    put_buffer(&call, w->v);
-    put_buffer(&call, newest(w));
+    put_buffer(&call, w->on.v);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_any(&call, w->on.cross);
+    put_any(&call, newest(w, OPENCL_P));
     put_int(&call, extras);
     put_row(&call, r, ROWS_SNAPSHOTS, extras ? k / r->every : r->rows[ROWS_SNAPSHOTS].first);
     call_list(&call, cells->count);
@@ -243,7 +314,7 @@ static void sample(struct runner *r, size_t k)
     put_buffer(&call, cells->first);
     put_buffer(&call, cells->where);
     put_buffer(&call, cells->weight);
-    put_buffer(&call, newest(w));
+    put_buffer(&call, newest(w, OPENCL_Q));
     put_row(&call, r, ROWS_SAMPLED, k);
     const size_t local[3] = {LANES, 1, 1}, global[3] = {LANES * cells->count, 1, 1};
     call_end(&call, global, local);
@@ -255,7 +326,7 @@ static void illuminate(struct runner *r, size_t k)
     if (!r->rows[ROWS_ILLUMINATION].array || k % r->every)
         return;
     struct call call = call_begin(w, OPENCL_ILLUMINATE);
-    put_buffer(&call, newest(w));
+    put_buffer(&call, newest(w, OPENCL_Q));
     put_row(&call, r, ROWS_ILLUMINATION, 0);
     call_grid(&call, w->shape.inner);
 }
@@ -263,21 +334,33 @@ static void illuminate(struct runner *r, size_t k)
 static void shell(struct runner *r, size_t k)
 {
     struct opencl_wave *w = r->w;
-    if (!r->rows[ROWS_SHELLS].array || w->shape.shell == 0)
+    const struct opencl_rows *rows = &r->rows[ROWS_SHELLS];
+    if (!rows->array || w->shape.shell == 0)
         return;
-    struct call call = call_begin(w, OPENCL_SHELL_MOVE);
-    put_buffer(&call, newest(w));
-    put_row(&call, r, ROWS_SHELLS, k);
-    put_int(&call, r->mode == BACKWARD);
-    call_list(&call, (size_t)w->shape.shell);
+    for (int part = 0; part < w->parts; part++) {
+        cl_ulong at = 0;
+        struct call call = call_begin(w, OPENCL_SHELL_MOVE);
+        put_buffer(&call, newest(w, part));
+        put_buffer(&call, opencl_rows_at(rows, k, &at));
+        at += (cl_ulong)part * (cl_ulong)w->shape.shell;
+        put(&call, &at, sizeof(at));
+        put_int(&call, r->mode == BACKWARD);
+        call_list(&call, (size_t)w->shape.shell);
+    }
 }
 
 static void step(struct runner *r, size_t k)
 {
+    struct opencl_wave *w = r->w;
     shell(r, k);
     memory_stages(r);
     flux_stage(r);
-    field_stage(r, k);
+    slope_stage(r);
+    if (w->pair)
+        pair_stage(r, k);
+    else
+        field_stage(r, k);
+    w->newest = !w->newest;
 }
 
 static void events(struct runner *r, size_t k)

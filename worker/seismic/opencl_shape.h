@@ -5,7 +5,8 @@
  * Point (ix, iy, iz) of the padded grid is at base + ix stride[0] + iy stride[1] + iz; around the grid
  * are zeros, as far as stencils reach. Memory variables psi and zeta of an axis lie, from memory[axis]
  * on, as [q][iy][iz] (x), [ix][q][iz] (y), [ix][iy][q] (z), where q counts the places of both slabs of
- * that axis, lo[axis] + hi[axis] of them. REAL is the type of numbers: float or double.
+ * that axis, lo[axis] + hi[axis] of them; with a tilted axis all of q's, then all of p's. REAL is the
+ * type of numbers: float or double.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_OPENCL_SHAPE_H
 #define BEOFARM_WORKER_SEISMIC_OPENCL_SHAPE_H
@@ -21,11 +22,12 @@ struct opencl_shape {
     int memory[4];      /* where an axis' memory variables begin; [3]: how many there are */
     int coefficient[4]; /* where an axis' coefficients begin; [3]: how many places there are */
     int base;
-    int shell;                                              /* numbers of a shell */
+    int shell;                                              /* numbers of a field's shell */
     int box_first[OPENCL_BOXES][4], box_n[OPENCL_BOXES][4]; /* the boxes of a shell */
     int box_at[OPENCL_BOXES];                               /* where they begin in it */
     REAL second[3][10]; /* second derivatives: [axis][distance] */
     REAL halves[3][8];  /* first derivatives, half-way: [axis][distance - 1/2] */
+    REAL first[3][8];   /* first derivatives, centred: [axis][distance - 1] */
     REAL scale;         /* -1 / dt^2 */
     REAL spare;
 };

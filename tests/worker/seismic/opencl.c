@@ -36,12 +36,15 @@ struct setting {
 static const struct setting settings[] = {
     {"acoustic", 23, 1, 31, 8, 12, true}, {"acoustic", 9, 11, 13, 4, 9, false},
     {"density", 23, 1, 31, 8, 12, true},  {"density", 9, 11, 13, 4, 9, false},
+    {"vti", 23, 1, 31, 8, 12, true},      {"vti", 9, 11, 13, 4, 9, false},
+    {"tti", 23, 1, 31, 8, 12, true},      {"tti", 9, 11, 13, 4, 9, false},
 #ifndef WAVE_DOUBLE
     {"acoustic", 40, 1, 21, 12, 9, true}, {"acoustic", 33, 31, 36, 16, 0, true},
-    {"acoustic", 3, 1, 20, 8, 5, true},
+    {"acoustic", 3, 1, 20, 8, 5, true},   {"tti", 12, 13, 14, 4, 9, true},
 #endif
 };
-#define SETTINGS (sizeof(settings) / sizeof(*settings))
+#define TRANSPOSED 8 /* of which one of each physics in 2-D and 3-D */
+#define SETTINGS   (sizeof(settings) / sizeof(*settings))
 
 static struct opencl_device *device;
 
@@ -164,7 +167,7 @@ static void outcome_make(const struct setting *s, struct opencl_device *where,
     o->shells = random_reals(STEPS * wave->shell_size, 4);
     o->image = random_reals(wave->points, 5);
     o->light = random_reals(wave->points, 6);
-    o->field = random_reals(wave->points, 4);
+    o->field = random_reals(wave->snapshot_size, 4); /* all fields */
     struct wave_run run = {.steps = STEPS,
                            .inject = sources,
                            .injected = q,
@@ -215,14 +218,15 @@ static void everything_agrees_with_the_processor(void **state)
         outcome_make(s, NULL, &here);
         outcome_make(s, device, &there);
         size_t points = here.wave->points, data = STEPS * PLACES;
+        size_t fields = here.wave->snapshot_size;
         assert_int_equal(here.wave->shell_size, there.wave->shell_size);
-        assert_near(s, "the field", there.field, here.field, points);
+        assert_near(s, "the field", there.field, here.field, fields);
         assert_near(s, "F", there.sampled, here.sampled, data);
-        assert_near(s, "a snapshot", there.snapshots, here.snapshots, here.turns * points);
+        assert_near(s, "a snapshot", there.snapshots, here.snapshots, here.turns * fields);
         if (s->absorb > 0)
             assert_near(s, "a shell", there.shells, here.shells, STEPS * here.wave->shell_size);
         if (s->absorb > 0)
-            assert_near(s, "the way back", there.back, here.back, here.turns * points);
+            assert_near(s, "the way back", there.back, here.back, here.turns * fields);
         assert_near(s, "J", there.born, here.born, data);
         assert_near(s, "F^T", there.adjoint, here.adjoint, data);
         assert_near(s, "J^T", there.image, here.image, points);
@@ -240,57 +244,107 @@ static double dot(const wave_real *a, const wave_real *b, size_t n)
     return sum;
 }
 
+#define DOT_STEPS 12
+
+static void assert_transposed(const struct setting *s, const char *what, double one,
+                              double other, double scale)
+{
+    double error = fabs(one - other) / scale;
+    if (!(error < TOLERANCE))
+        fail_msg("%s order %d %zux%zux%zu: the two sides of %s differ by %g", s->physics,
+                 s->order, s->nx, s->ny, s->nz, what, error);
+}
+
+/* <F q, d> and <q, F^T d>. */
+static void modelling_dot(const struct setting *s, struct wave *wave,
+                          const struct wave_points *points, const wave_real *d)
+{
+    size_t n = DOT_STEPS * wave->padded;
+    wave_real *q = random_reals(n, 1), *fq = random_reals(n, 3), *ftd = random_reals(n, 4);
+    struct wave_run run = {
+        .steps = DOT_STEPS, .inject = points, .injected = q, .sample = points, .sampled = fq};
+    wave_run(wave, &run);
+    wave_clear(wave);
+    run.mode = WAVE_TRANSPOSED;
+    run.injected = d;
+    run.sampled = ftd;
+    wave_run(wave, &run);
+    assert_good(wave);
+    assert_transposed(s, "F", dot(fq, d, n), dot(q, ftd, n),
+                      sqrt(dot(fq, fq, n) * dot(d, d, n)));
+    free(q);
+    free(fq);
+    free(ftd);
+}
+
+/* <J dm, d> and <dm, J^T d>, of snapshots at random. */
+static void scattering_dot(const struct setting *s, struct wave *wave,
+                           const struct wave_points *points, const wave_real *d)
+{
+    size_t n = DOT_STEPS * wave->padded;
+    wave_real *snapshots = random_reals(DOT_STEPS * wave->snapshot_size, 5);
+    wave_real *dm = random_reals(wave->points, 6), *jdm = random_reals(n, 7);
+    wave_real *image = calloc(wave->points, sizeof(*image));
+    assert_non_null(image);
+    for (size_t i = 0; s->free_surface && i < DOT_STEPS * wave->snapshot_size; i += s->nz)
+        snapshots[i] = 0; /* as it is on the surface */
+    wave_clear(wave);
+    wave_run(wave, &(struct wave_run){.steps = DOT_STEPS,
+                                      .sample = points,
+                                      .sampled = jdm,
+                                      .scattered = snapshots,
+                                      .dm = dm});
+    wave_clear(wave);
+    wave_run(wave, &(struct wave_run){.mode = WAVE_TRANSPOSED,
+                                      .steps = DOT_STEPS,
+                                      .inject = points,
+                                      .injected = d,
+                                      .scattered = snapshots,
+                                      .image = image});
+    assert_good(wave);
+    assert_transposed(s, "J", dot(jdm, d, n), dot(dm, image, wave->points),
+                      sqrt(dot(jdm, jdm, n) * dot(d, d, n)));
+    free(snapshots);
+    free(dm);
+    free(jdm);
+    free(image);
+}
+
 /* Sources and receivers everywhere: the dot test of a step with all its memory variables. */
-static void modelling_is_transposed_on_the_device(void **state)
+static void operators_are_transposed_on_the_device(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < TRANSPOSED; i++) {
         struct wave *wave = wave_on(&settings[i], device);
         struct wave_points *points = bench_everywhere(wave);
-        size_t n = 12 * wave->padded;
-        wave_real *q = random_reals(n, 1), *d = random_reals(n, 2);
-        wave_real *fq = random_reals(n, 3), *ftd = random_reals(n, 4);
-        struct wave_run run = {
-            .steps = 12, .inject = points, .injected = q, .sample = points, .sampled = fq};
-        wave_run(wave, &run);
-        wave_clear(wave);
-        run.mode = WAVE_TRANSPOSED;
-        run.injected = d;
-        run.sampled = ftd;
-        wave_run(wave, &run);
-        assert_good(wave);
-        double scale = sqrt(dot(fq, fq, n) * dot(d, d, n));
-        double error = fabs(dot(fq, d, n) - dot(q, ftd, n)) / scale;
-        if (!(error < TOLERANCE))
-            fail_msg("%s %zu: <F q, d> and <q, F^T d> differ by %g", settings[i].physics, i,
-                     error);
-        free(q);
+        wave_real *d = random_reals(DOT_STEPS * wave->padded, 2);
+        modelling_dot(&settings[i], wave, points, d);
+        scattering_dot(&settings[i], wave, points, d);
         free(d);
-        free(fq);
-        free(ftd);
         wave_points_destroy(points);
         wave_destroy(wave);
     }
 }
 
 /* The snapshots of a source, the image of noise; from memory or from rooms, in one run or in parts. */
-static void grouped(bool rooms, size_t part, wave_real *ret_image, wave_real *ret_sampled)
+static void grouped(const struct setting *s, bool rooms, size_t part, wave_real *ret_image,
+                    wave_real *ret_sampled)
 {
-    const struct setting *s = &settings[0];
     struct wave *wave = wave_on(s, device);
     struct wave_points *places = places_on(wave, 7);
-    size_t row = wave->points * sizeof(wave_real);
+    size_t size = wave->snapshot_size, row = size * sizeof(wave_real);
+    size_t image_bytes = wave->points * sizeof(wave_real);
     wave_real *q = random_reals(STEPS * PLACES, 1);
     wave_real *memory = malloc(STEPS * row), *zeros = calloc(wave->points, sizeof(*zeros));
     assert_true(memory && zeros);
     void *room = wave_room_create(wave, STEPS, row);
-    void *image = wave_room_create(wave, 1, row);
+    void *image = wave_room_create(wave, 1, image_bytes);
     void *states = wave_room_create(wave, 2, wave->state_bytes);
     assert_true(room && image && states);
     unsigned char *saved = malloc(wave->state_bytes);
     void *kept = rooms ? (unsigned char *)states + wave->state_bytes : saved;
-    memset(ret_image, 0, row);
-    wave_room_write(wave, image, zeros, row);
+    memset(ret_image, 0, image_bytes);
+    wave_room_write(wave, image, zeros, image_bytes);
     wave_real *to = rooms ? room : memory;
     for (size_t k = 0; k < STEPS; k += part) {
         struct wave_run run = {.steps = part,
@@ -298,7 +352,7 @@ static void grouped(bool rooms, size_t part, wave_real *ret_image, wave_real *re
                                .injected = q + k * PLACES,
                                .sample = places,
                                .sampled = ret_sampled + k * PLACES,
-                               .snapshots = to + k * wave->points};
+                               .snapshots = to + k * size};
         wave_save(wave, kept);
         wave_run(wave, &run);
         wave_load(wave, kept); /* and once more, from the state that was kept */
@@ -310,10 +364,10 @@ static void grouped(bool rooms, size_t part, wave_real *ret_image, wave_real *re
                                           .steps = part,
                                           .inject = places,
                                           .injected = q + (k - part) * PLACES,
-                                          .scattered = to + (k - part) * wave->points,
+                                          .scattered = to + (k - part) * size,
                                           .image = rooms ? image : ret_image});
     if (rooms)
-        wave_room_read(wave, image, ret_image, row);
+        wave_room_read(wave, image, ret_image, image_bytes);
     assert_good(wave);
     wave_room_destroy(wave, room);
     wave_room_destroy(wave, image);
@@ -326,22 +380,28 @@ static void grouped(bool rooms, size_t part, wave_real *ret_image, wave_real *re
     free(q);
 }
 
-static void checkpoints_parts_and_rooms_do_not_change_a_bit(void **state)
+static void grouping_changes_nothing(const struct setting *s)
 {
-    (void)state;
-    size_t points = settings[0].nx * settings[0].nz;
+    size_t points = s->nx * s->nz;
     wave_real *one = random_reals(points, 1), *other = random_reals(points, 2);
     wave_real sampled[STEPS * PLACES], again[STEPS * PLACES];
-    grouped(false, STEPS, one, sampled);
+    grouped(s, false, STEPS, one, sampled);
     assert_true(dot(one, one, points) > 0);
-    grouped(true, STEPS, other, again);
+    grouped(s, true, STEPS, other, again);
     assert_memory_equal(one, other, points * sizeof(*one));
     assert_memory_equal(sampled, again, sizeof(sampled));
-    grouped(true, 4, other, again);
+    grouped(s, true, 4, other, again);
     assert_memory_equal(one, other, points * sizeof(*one));
     assert_memory_equal(sampled, again, sizeof(sampled));
     free(one);
     free(other);
+}
+
+static void checkpoints_parts_and_rooms_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    grouping_changes_nothing(&settings[0]); /* 2-D: acoustic, */
+    grouping_changes_nothing(&settings[6]); /* tti */
 }
 
 static void two_devices_compute_two_shots(void **state)
@@ -397,7 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_there_is_said),
         cmocka_unit_test(everything_agrees_with_the_processor),
-        cmocka_unit_test(modelling_is_transposed_on_the_device),
+        cmocka_unit_test(operators_are_transposed_on_the_device),
         cmocka_unit_test(checkpoints_parts_and_rooms_do_not_change_a_bit),
         cmocka_unit_test(two_devices_compute_two_shots),
         cmocka_unit_test(a_wave_too_large_for_the_device_is_refused),

@@ -1,0 +1,250 @@
+/*
+ * opencl_pair.cl - the steps of anisotropic waves, behind opencl_kernels.cl; the formulas are those of
+ * anisotropic.h and anisotropic_stage.c.
+ *
+ * Two fields, q and p. With a tilted axis, slopes G of both are stored between the stages, and n G is
+ * made of them where it is read: less memory, and less to move, than n G itself. Memory variables psi (z)
+ * and zeta (h) are for q first, then, memory[3] on, for p.
+ */
+#if PAIR
+
+#if TILTED
+
+#define OF_Q 0
+#define OF_P 1
+
+/* The components of n, everywhere. */
+struct tilt {
+    __global const real *of[3];
+};
+
+/* D u along an axis. */
+real first_along(shape s, int axis, __global const real *u, int at)
+{
+    int stride = s->stride[axis];
+    real sum = 0;
+#pragma unroll
+    for (int k = 1; k <= RADIUS; k++)
+        sum += s->first[axis][k - 1] * (u[at + k * stride] - u[at - k * stride]);
+    return sum;
+}
+
+/* D n G along an axis. */
+real first_flux(shape s, int axis, __global const real *n, __global const real *slope, int at)
+{
+    int stride = s->stride[axis];
+    real sum = 0;
+#pragma unroll
+    for (int k = 1; k <= RADIUS; k++)
+        sum += s->first[axis][k - 1] * (n[at + k * stride] * slope[at + k * stride] -
+                                        n[at - k * stride] * slope[at - k * stride]);
+    return sum;
+}
+
+/* A memory variable at point i of a line; 0 outside the slabs. */
+real memory_at(shape s, int axis, __global const real *memory, int first, int i)
+{
+    int place = point_place(s, axis, i);
+    return place < 0 ? 0 : memory[first + place * line_step(s, axis)];
+}
+
+/* D of a memory variable at point i of a line. */
+real first_memory(shape s, int axis, __global const real *memory, int first, int i)
+{
+    real sum = 0;
+    for (int k = 1; k <= RADIUS; k++)
+        sum += s->first[axis][k - 1] * (memory_at(s, axis, memory, first, i + k) -
+                                        memory_at(s, axis, memory, first, i - k));
+    return sum;
+}
+
+/* D2 of it. */
+real second_memory(shape s, int axis, __global const real *memory, int first, int i)
+{
+    real sum = s->second[axis][0] * memory_at(s, axis, memory, first, i);
+    for (int k = 1; k <= RADIUS; k++)
+        sum += s->second[axis][k] * (memory_at(s, axis, memory, first, i - k) +
+                                     memory_at(s, axis, memory, first, i + k));
+    return sum;
+}
+
+/* memory = b memory + a t: K t at a place of an axis. */
+real recur(shape s, int axis, int place, __global real *memory, int first,
+           __global const real *coefficients, real t)
+{
+    int id = first + place * line_step(s, axis);
+    real next = coefficient(s, coefficients, ZETA_B, axis, place) * memory[id] +
+                coefficient(s, coefficients, ZETA_A, axis, place) * t;
+    memory[id] = next;
+    return next;
+}
+
+/* Transposed, first stage: z = K w, of q and of p. */
+__kernel void tilt_drive(shape s, __global const real *q, __global const real *p,
+                         __global real *psi, __global const real *coefficients)
+{
+    int id = get_global_id(0);
+    if (id >= 2 * s->memory[3])
+        return;
+    int part = id >= s->memory[3] ? OF_P : OF_Q;
+    struct spot spot = spot_of(s, id - part * s->memory[3], false);
+    int at = at_of(s, spot.at[0], spot.at[1], spot.at[2]);
+    psi[id] = coefficient(s, coefficients, ZETA_B, spot.axis, spot.place) * psi[id] +
+              coefficient(s, coefficients, ZETA_A, spot.axis, spot.place) *
+                  (part == OF_P ? p[at] : q[at]);
+}
+
+/* G of one field, and what is remembered of it: psi (forward) or h (transposed). */
+void slope_make(shape s, int mode, int part, int ix, int iy, int iz, __global const real *u,
+                const struct tilt *n, __global real *psi, __global real *zeta,
+                __global const real *coefficients, __global real *slope)
+{
+    const int points[3] = {ix, iy, iz};
+    int at = at_of(s, ix, iy, iz);
+    real along[3], sum = 0;
+    for (int axis = 0; axis < 3; axis += 1 + FLAT) {
+        int first = part * s->memory[3] + line_first(s, axis, ix, iy, iz);
+        int place = mode == FORWARD ? point_place(s, axis, points[axis]) : -1;
+        along[axis] = first_along(s, axis, u, at);
+        if (place >= 0)
+            along[axis] += recur(s, axis, place, psi, first, coefficients, along[axis]);
+        if (mode == TRANSPOSED && slab_near(s, axis, points[axis], RADIUS))
+            along[axis] += first_memory(s, axis, psi, first, points[axis]);
+        sum += n->of[axis][at] * along[axis];
+    }
+    slope[at] = sum;
+#if SURFACE
+    if (iz >= 1 && iz <= RADIUS)
+        slope[at - 2 * iz] = sum;
+#endif
+    for (int axis = 0; axis < 3; axis += 1 + FLAT) {
+        int first = part * s->memory[3] + line_first(s, axis, ix, iy, iz);
+        int place = mode == TRANSPOSED ? point_place(s, axis, points[axis]) : -1;
+        real flux = n->of[axis][at] * sum;
+        if (place >= 0)
+            recur(s, axis, place, zeta, first, coefficients,
+                  part == OF_P ? along[axis] - flux : flux);
+    }
+}
+
+__kernel void slopes(shape s, int mode, __global const real *q, __global const real *p,
+                     __global const real *n_x, __global const real *n_y,
+                     __global const real *n_z, __global real *psi, __global real *zeta,
+                     __global const real *coefficients, __global real *slope_q,
+                     __global real *slope_p)
+{
+    const struct tilt n = {{n_x, n_y, n_z}};
+    int iz = get_global_id(0), iy = get_global_id(1), ix = get_global_id(2);
+    if (iz >= s->n[2] || iy >= s->n[1] || ix >= s->n[0])
+        return;
+    slope_make(s, mode, OF_Q, ix, iy, iz, q, &n, psi, zeta, coefficients, slope_q);
+    slope_make(s, mode, OF_P, ix, iy, iz, p, &n, psi, zeta, coefficients, slope_p);
+}
+
+/* What an axis gives to y_q. */
+real axis_q(shape s, int mode, int axis, int ix, int iy, int iz, __global const real *n,
+            __global const real *slope, __global real *zeta, __global const real *coefficients)
+{
+    int i = axis == 0 ? ix : axis == 1 ? iy : iz;
+    int first = line_first(s, axis, ix, iy, iz), place = point_place(s, axis, i);
+    real sum = first_flux(s, axis, n, slope, at_of(s, ix, iy, iz));
+    if (mode == FORWARD && place >= 0)
+        sum += recur(s, axis, place, zeta, first, coefficients, sum);
+    if (mode == TRANSPOSED && slab_near(s, axis, i, RADIUS))
+        sum += first_memory(s, axis, zeta, first, i);
+    return sum;
+}
+
+/* What it gives to y_p. */
+real axis_p(shape s, int mode, int axis, int ix, int iy, int iz, __global const real *p,
+            __global const real *n, __global const real *slope, __global const real *psi,
+            __global real *zeta, __global const real *coefficients)
+{
+    int i = axis == 0 ? ix : axis == 1 ? iy : iz, at = at_of(s, ix, iy, iz);
+    int first = s->memory[3] + line_first(s, axis, ix, iy, iz);
+    int place = point_place(s, axis, i);
+    bool near = slab_near(s, axis, i, RADIUS);
+    real sum = second_along(s, axis, p, at) - first_flux(s, axis, n, slope, at);
+    if (mode == FORWARD && near)
+        sum += first_memory(s, axis, psi, first, i);
+    if (mode == FORWARD && place >= 0)
+        sum += recur(s, axis, place, zeta, first, coefficients, sum);
+    if (mode == TRANSPOSED && near)
+        sum += first_memory(s, axis, zeta, first, i) + second_memory(s, axis, psi, first, i);
+    return sum;
+}
+
+/* In the layers p relaxes towards s q: what its old value becomes before the step. */
+real relaxed(shape s, __global const real *eta, int ix, int iy, int iz, real old_q, real old_p,
+             real q, real p, real v, real cross)
+{
+    real h = eta[ix] + eta[s->n[0] + iy] + eta[s->n[0] + s->n[1] + iz];
+    if (!(h > 0) || !(v > 0))
+        return old_p;
+    return old_p - 2 * h / (1 + h) * ((old_p - p) - cross / v * (old_q - q));
+}
+
+#endif
+
+/* The last stage: y, which is the snapshot, and with it both fields; extras as in field_step. */
+__kernel void pair_step(shape s, int mode, int extras, __global const real *q,
+                        __global const real *p, __global real *out_q, __global real *out_p,
+                        __global const real *v, __global const real *cross,
+                        __global const real *own, __global real *psi, __global real *zeta,
+                        __global const real *coefficients, __global const real *n_x,
+                        __global const real *n_y, __global const real *n_z,
+                        __global const real *slope_q, __global const real *slope_p,
+                        __global const real *eta, __global real *snapshot, ulong snapshot_at,
+                        __global const real *scattered, ulong scattered_at,
+                        __global const real *dm, ulong dm_at, __global real *image,
+                        ulong image_at)
+{
+    int iz = get_global_id(0), iy = get_global_id(1), ix = get_global_id(2);
+    if (iz >= s->n[2] || iy >= s->n[1] || ix >= s->n[0])
+        return;
+    int at = at_of(s, ix, iy, iz);
+    real here_q = q[at], here_p = p[at], old_q = out_q[at], old_p = out_p[at];
+    real here_v = v[at], here_cross = cross[at], y_q, y_p;
+#if TILTED
+    y_q = axis_q(s, mode, 0, ix, iy, iz, n_x, slope_q, zeta, coefficients) +
+          axis_q(s, mode, 2, ix, iy, iz, n_z, slope_q, zeta, coefficients);
+    y_p = axis_p(s, mode, 0, ix, iy, iz, p, n_x, slope_p, psi, zeta, coefficients) +
+          axis_p(s, mode, 2, ix, iy, iz, p, n_z, slope_p, psi, zeta, coefficients);
+#if !FLAT
+    y_q += axis_q(s, mode, 1, ix, iy, iz, n_y, slope_q, zeta, coefficients);
+    y_p += axis_p(s, mode, 1, ix, iy, iz, p, n_y, slope_p, psi, zeta, coefficients);
+#endif
+    if (mode != BACKWARD)
+        old_p = relaxed(s, eta, ix, iy, iz, old_q, old_p, here_q, here_p, here_v, here_cross);
+#else
+    real along = second_along(s, 2, q, at);
+    y_q = along + layer(s, mode, 2, ix, iy, iz, along, psi, zeta, coefficients);
+    along = second_along(s, 0, p, at);
+    y_p = along + layer(s, mode, 0, ix, iy, iz, along, psi, zeta, coefficients);
+#if !FLAT
+    along = second_along(s, 1, p, at);
+    y_p += along + layer(s, mode, 1, ix, iy, iz, along, psi, zeta, coefficients);
+#endif
+#endif
+    int inner = extras ? inner_of(s, ix, iy, iz) : -1;
+    if (inner >= 0) {
+        ulong points = (ulong)s->inner[0] * s->inner[1] * s->inner[2];
+        __global const real *of_q = scattered + scattered_at + inner, *of_p = of_q + points;
+        real scale = s->scale * here_v;
+        if (extras & IMAGE)
+            image[image_at + inner] += scale * (of_q[0] * here_q + of_p[0] * here_p);
+        if (extras & SCATTER) {
+            scale *= dm[dm_at + inner];
+            y_q += scale * of_q[0];
+            y_p += scale * of_p[0];
+        }
+        if (extras & SNAPSHOT) {
+            snapshot[snapshot_at + inner] = y_q;
+            snapshot[snapshot_at + points + inner] = y_p;
+        }
+    }
+    put(out_q, at, iz, here_v * y_q + here_cross * y_p + (2 * here_q - old_q));
+    put(out_p, at, iz, here_cross * y_q + own[at] * y_p + (2 * here_p - old_p));
+}
+
+#endif

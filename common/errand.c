@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include "common/clock.h"
 #include "common/errand.h"
 #include "common/loop.h"
+#include "common/thread.h"
 
 struct errand {
     int fd; /* eventfd: the work is done */
@@ -101,15 +101,11 @@ void errand_destroy(struct errand *errand)
 void errand_start(struct errand *errand, void (*work)(void *context),
                   void (*done)(void *context), void *context)
 {
-    sigset_t all, before;
     errand->work = work;
     errand->done = done;
     errand->context = context;
     errand->busy = true;
-    sigfillset(&all); /* signals are the loop's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    errand->threaded = pthread_create(&errand->thread, NULL, go, errand) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errand->threaded = thread_start(&errand->thread, go, errand) == 0;
     if (!errand->threaded)
         go(errand);
 }

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -29,6 +28,7 @@
 #include "common/link_mpi.h"
 #include "common/mpi_join.h"
 #include "common/mpi_private.h"
+#include "common/thread.h"
 
 #define READ_LIMIT_S   10 /* for one read or write of MPI_Comm_join on the socket */
 #define GREET_LIMIT_NS (10 * CLOCK_SECOND_NS)
@@ -132,20 +132,13 @@ static void fd_prepare(int fd)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-static int thread_start(struct mpi_join *join, struct error *ret_error)
+static int join_begin(struct mpi_join *join, struct error *ret_error)
 {
-    pthread_attr_t attributes;
     pthread_t thread;
-    sigset_t all, before;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the owner's thread */
-    int code = pthread_create(&thread, &attributes, thread_main, join);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    int code = thread_start(&thread, thread_main, join);
     if (code != 0)
         return error_errno(ret_error, code, "cannot start a thread for an MPI join");
+    pthread_detach(thread);
     return 0;
 }
 
@@ -162,7 +155,7 @@ struct mpi_join *mpi_join_start(int fd, enum mpi_join_side side, struct error *r
         join->done_fd = done_fd;
         join->side = side;
         error_set(&join->why, ERROR_NETWORK, "MPI_Comm_join gave no communicator");
-        if (thread_start(join, ret_error) == 0)
+        if (join_begin(join, ret_error) == 0)
             return join;
         mpi_world_join_end();
     }

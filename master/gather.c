@@ -3,13 +3,13 @@
 #include "master/gather.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "common/store.h"
+#include "common/thread.h"
 #include "common/tree.h"
 
 #define THREADS 8 /* most files are small: what takes time is to ask for them */
@@ -66,14 +66,10 @@ static void *gather(void *context)
 static void gather_all(struct gathering *gathering, size_t wanted)
 {
     pthread_t threads[THREADS];
-    sigset_t all, before;
     size_t count = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the event loop's */
     while (count < THREADS && count + 1 < wanted &&
-           pthread_create(&threads[count], NULL, gather, gathering) == 0)
+           thread_start(&threads[count], gather, gathering) == 0)
         count++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     gather(gathering);
     while (count > 0)
         pthread_join(threads[--count], NULL);

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 
 #include "common/clock.h"
 #include "common/hex.h"
+#include "common/thread.h"
 #include "master/journal.h"
 #include "master/journal_db.h"
 #include "master/lock_file.h"
@@ -106,26 +106,16 @@ static int group_commit(struct journal *journal, struct error *ret_error)
 /* Sleep until it is time to try again, or the journal is being closed. */
 static void retry_wait(struct journal *journal)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += JOURNAL_RETRY_S;
-    while (!journal->closing &&
-           pthread_cond_timedwait(&journal->queue_changed, &journal->queue_lock, &until) == 0)
-        ;
+    thread_wait(&journal->queue_changed, &journal->queue_lock, &journal->closing,
+                thread_deadline(JOURNAL_RETRY_S * CLOCK_SECOND_NS));
 }
 
 /* A commit costs some 0.3 ms of CPU, whatever it holds. On a busy farm the next one waits until
  * JOURNAL_PACE_NS have passed since the last began, so that more share it; after a quiet moment
  * a commit begins at once. */
-static void pace(struct journal *journal, struct timespec until)
+static void pace(struct journal *journal, struct timespec next)
 {
-    until.tv_nsec += JOURNAL_PACE_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!journal->closing &&
-           pthread_cond_timedwait(&journal->queue_changed, &journal->queue_lock, &until) == 0)
-        ;
+    thread_wait(&journal->queue_changed, &journal->queue_lock, &journal->closing, next);
 }
 
 /* A commit failed: keep the sentence, and wait a moment unless this was the last try. */
@@ -146,7 +136,7 @@ static void *journal_write(void *context)
 {
     struct journal *journal = context;
     struct error error;
-    struct timespec began;
+    struct timespec next;
     bool go_on = true;
 
     pthread_mutex_lock(&journal->queue_lock);
@@ -166,13 +156,13 @@ static void *journal_write(void *context)
         }
         last_try = journal->closing;
         pthread_mutex_unlock(&journal->queue_lock);
-        clock_gettime(CLOCK_MONOTONIC, &began);
+        next = thread_deadline(JOURNAL_PACE_NS);
         row_group_resolve(&journal->writing);
         rc = group_commit(journal, &error);
         pthread_mutex_lock(&journal->queue_lock);
         if (rc == 0) {
             row_group_clear(&journal->writing);
-            pace(journal, began);
+            pace(journal, next);
         } else {
             commit_settle_failed(journal, last_try, &error);
         }
@@ -274,15 +264,9 @@ static int journal_check(struct journal *journal, const struct journal_meta *met
     return 0;
 }
 
-static int thread_start(struct journal *journal, struct error *ret_error)
+static int writer_start(struct journal *journal, struct error *ret_error)
 {
-    sigset_t all, before;
-    int rc;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the event loop's */
-    rc = pthread_create(&journal->thread, NULL, journal_write, journal);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&journal->thread, journal_write, journal);
     if (rc)
         return error_errno(ret_error, rc, "cannot start the journal's thread");
     journal->thread_runs = true;
@@ -292,7 +276,6 @@ static int thread_start(struct journal *journal, struct error *ret_error)
 static struct journal *journal_create(struct error *ret_error)
 {
     struct journal *journal = calloc(1, sizeof *journal);
-    pthread_condattr_t monotonic;
 
     if (!journal) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for the journal");
@@ -303,10 +286,7 @@ static struct journal *journal_create(struct error *ret_error)
     row_group_init(&journal->writing);
     pthread_mutex_init(&journal->db_lock, NULL);
     pthread_mutex_init(&journal->queue_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&journal->queue_changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_condition_init(&journal->queue_changed);
     journal->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (journal->event_fd < 0) {
         error_errno(ret_error, errno, "cannot make an eventfd");
@@ -348,7 +328,7 @@ struct journal *journal_open(const char *path, enum journal_mode mode,
         error_prefix(ret_error, "%s", path);
         goto fail;
     }
-    if (write && thread_start(journal, ret_error) < 0)
+    if (write && writer_start(journal, ret_error) < 0)
         goto fail;
     return journal;
 fail:

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "common/azure/blob_append.h"
 #include "common/azure/secret.h"
 #include "common/clock.h"
+#include "common/thread.h"
 #include "master/replica_frame.h"
 #include "master/replica_private.h"
 
@@ -111,16 +111,12 @@ static void *keep(void *context)
         container_open(replica->options.store, replica->options.run, &patience, &error);
     pthread_mutex_lock(&replica->lock);
     while (container && !replica->closing && !replica->lost) {
-        struct timespec until;
         int part = replica->kept_part;
         pthread_mutex_unlock(&replica->lock);
         lease_keep(replica, container, part);
         pthread_mutex_lock(&replica->lock);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += REPLICA_LEASE_S / 3;
-        while (!replica->closing &&
-               pthread_cond_timedwait(&replica->changed, &replica->lock, &until) == 0)
-            ;
+        thread_wait(&replica->changed, &replica->lock, &replica->closing,
+                    thread_deadline(REPLICA_LEASE_S * CLOCK_SECOND_NS / 3));
     }
     pthread_mutex_unlock(&replica->lock);
     container_close(container);
@@ -129,11 +125,7 @@ static void *keep(void *context)
 
 static int keeper_start(struct replica *replica, struct error *ret_error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the event loop's */
-    int rc = pthread_create(&replica->keeper, NULL, keep, replica);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&replica->keeper, keep, replica);
     replica->keeper_runs = rc == 0;
     return rc == 0 ? 0
                    : error_errno(ret_error, rc, "cannot start a thread for the journal's copy");
@@ -144,16 +136,12 @@ static int keeper_start(struct replica *replica, struct error *ret_error)
 struct replica *replica_open(const struct replica_options *options, struct error *ret_error)
 {
     struct replica *replica = calloc(1, sizeof(*replica));
-    pthread_condattr_t monotonic;
     if (!replica) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for the journal's copy");
         return NULL;
     }
     pthread_mutex_init(&replica->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&replica->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_condition_init(&replica->changed);
     buf_init(&replica->pending, PENDING_MAX);
     replica->options = *options;
     replica->options.store = strdup(options->store);

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/thread.h"
 
 #define SERVICE   "http://169.254.169.254"
 #define EVENTS    "/metadata/scheduledevents?api-version=2020-07-01"
@@ -132,13 +133,9 @@ static bool stop(void *context)
 
 static void pause_s(struct eviction *eviction, int seconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += seconds;
     pthread_mutex_lock(&eviction->lock);
-    while (!eviction->closing &&
-           pthread_cond_timedwait(&eviction->changed, &eviction->lock, &until) == 0)
-        ;
+    thread_wait(&eviction->changed, &eviction->lock, &eviction->closing,
+                thread_deadline(seconds * CLOCK_SECOND_NS));
     pthread_mutex_unlock(&eviction->lock);
 }
 
@@ -199,15 +196,10 @@ static void noticed(unsigned events, void *context)
     eviction->noticed(eviction->context, eviction->left_s);
 }
 
-static int thread_start(struct eviction *eviction)
+static int watch_start(struct eviction *eviction)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the event loop's */
-    int rc = pthread_create(&eviction->thread, NULL, watch, eviction);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    eviction->runs = rc == 0;
-    return rc == 0 ? 0 : -1;
+    eviction->runs = thread_start(&eviction->thread, watch, eviction) == 0;
+    return eviction->runs ? 0 : -1;
 }
 
 static const char *service(void)
@@ -222,15 +214,11 @@ struct eviction *eviction_watch(struct loop *loop,
                                 void (*is_noticed)(void *context, double left_s), void *context)
 {
     struct error error;
-    pthread_condattr_t monotonic;
     struct eviction *eviction = service() ? calloc(1, sizeof(*eviction)) : NULL;
     if (!eviction)
         return NULL;
     pthread_mutex_init(&eviction->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&eviction->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_condition_init(&eviction->changed);
     eviction->noticed = is_noticed;
     eviction->context = context;
     eviction->url = strdup(service());
@@ -238,7 +226,7 @@ struct eviction *eviction_watch(struct loop *loop,
     if (eviction->noticed_fd >= 0)
         eviction->watch =
             loop_watch_add(loop, eviction->noticed_fd, LOOP_READ, noticed, eviction, &error);
-    if (eviction->url && eviction->watch && thread_start(eviction) == 0)
+    if (eviction->url && eviction->watch && watch_start(eviction) == 0)
         return eviction;
     eviction_close(eviction);
     return NULL;

@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/thread.h"
 #include "worker/resolve.h"
 
 struct query {
@@ -62,11 +62,7 @@ static void *query_main(void *context)
 static int query_thread(struct query *query)
 {
     pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&thread, NULL, query_main, query);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int code = thread_start(&thread, query_main, query);
     if (code == 0)
         pthread_detach(thread);
     return code;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/thread.h"
 #include "common/tree.h"
 #include "worker/sweeper.h"
 
@@ -54,14 +54,9 @@ static void *sweep(void *context)
     return NULL;
 }
 
-/* The thread must not be the one that a signal interrupts. */
 static bool start_thread(struct sweeper *sweeper)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    sweeper->running = pthread_create(&sweeper->thread, NULL, sweep, sweeper) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sweeper->running = thread_start(&sweeper->thread, sweep, sweeper) == 0;
     return sweeper->running;
 }
 

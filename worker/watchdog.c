@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/loop.h"
+#include "common/thread.h"
 
 struct watchdog {
     struct loop_timer *timer;
@@ -34,15 +34,8 @@ static void mark(void *context)
 /* Whether a period passed without the end. */
 static bool period_wait(struct watchdog *watchdog)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t when_ns = until.tv_nsec + watchdog->period_ns;
-    until.tv_sec += when_ns / CLOCK_SECOND_NS;
-    until.tv_nsec = when_ns % CLOCK_SECOND_NS;
-    int rc = 0;
-    while (!watchdog->ended && rc == 0)
-        rc = pthread_cond_timedwait(&watchdog->ended_changed, &watchdog->mutex, &until);
-    return !watchdog->ended;
+    return !thread_wait(&watchdog->ended_changed, &watchdog->mutex, &watchdog->ended,
+                        thread_deadline(watchdog->period_ns));
 }
 
 static void *watch(void *context)
@@ -66,7 +59,6 @@ struct watchdog *watchdog_create(struct loop *loop, int64_t period_ns,
                                  void (*hung)(void *context), void *context,
                                  struct error *ret_error)
 {
-    pthread_condattr_t attributes;
     struct watchdog *watchdog = calloc(1, sizeof *watchdog);
     int rc;
     if (watchdog)
@@ -80,10 +72,7 @@ struct watchdog *watchdog_create(struct loop *loop, int64_t period_ns,
     watchdog->hung = hung;
     watchdog->context = context;
     pthread_mutex_init(&watchdog->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watchdog->ended_changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&watchdog->ended_changed);
     mark(watchdog);
     rc = pthread_create(&watchdog->thread, NULL, watch, watchdog);
     if (rc == 0)

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/thread.h"
 #include "common/wire.h"
 #include "master/lock_file.h"
 
@@ -64,9 +66,7 @@ static void sync_once(struct ledger *ledger)
 
 static void wait_to_retry(struct ledger *ledger)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RETRY_S;
+    struct timespec until = thread_deadline(RETRY_S * CLOCK_SECOND_NS);
     pthread_cond_timedwait(&ledger->wanted_more, &ledger->mutex, &until);
 }
 
@@ -225,7 +225,7 @@ struct ledger *ledger_open(const char *path, struct loop *loop,
     ledger->events = *events;
     buf_init(&ledger->scratch, LEDGER_RECORD_MAX + HEAD_SIZE);
     pthread_mutex_init(&ledger->mutex, NULL);
-    pthread_cond_init(&ledger->wanted_more, NULL);
+    thread_condition_init(&ledger->wanted_more);
     pthread_cond_init(&ledger->synced_more, NULL);
     ledger->lock_fd = lock_file_take(path, ret_error);
     if (ledger->lock_fd < 0)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/azure/blob_download.h"
 #include "common/azure/secret.h"
 #include "common/json.h"
 #include "launch/azure/azure_private.h"
@@ -105,20 +104,6 @@ static int note_fetch(struct azure *azure, const char *run, struct error *ret_er
     return rc;
 }
 
-/* BLOB_MISSING: there is none. */
-static int file_fetch(struct azure *azure, const char *file, struct error *ret_error)
-{
-    char name[AZURE_NAME_MAX];
-    struct blob_place place = {.container = azure->container, .name = name};
-    char *path = disk_join(azure->run_dir, file, ret_error);
-    snprintf(name, sizeof name, "%s/tasks/master/%s", azure->note.run, file);
-    int rc =
-        path ? blob_download(account_blobs(azure->account), &place, path, NULL, NULL, ret_error)
-             : -1;
-    free(path);
-    return rc;
-}
-
 /* Write RUN_DIR/secret. A job that is gone needs none. */
 static int secret_fetch(struct azure *azure, struct error *ret_error)
 {
@@ -156,9 +141,9 @@ int azure_adopt(struct backend *backend, struct error *ret_error)
     if (note_fetch(azure, newest.run, ret_error) != 0)
         return -1;
     /* A run that was killed before it had a master has no files; it can be cleaned all the same. */
-    int rc = file_fetch(azure, "farm.json", ret_error);
+    int rc = azure_file_fetch(azure, "tasks/master/", "farm.json", ret_error);
     if (rc == 0)
-        rc = file_fetch(azure, "files.json", ret_error);
+        rc = azure_file_fetch(azure, "tasks/master/", "files.json", ret_error);
     if (rc == 0)
         rc = secret_fetch(azure, ret_error);
     if (rc != 0 && rc != BLOB_MISSING)

@@ -38,18 +38,18 @@ static int folder_compare(const void *a, const void *b)
     return strcmp(((const struct folder *)a)->name, ((const struct folder *)b)->name);
 }
 
-/* Fetch RUN/NAME to RUN_DIR/NAME; 1 if the container has none. */
-static int table_fetch(struct azure *azure, const char *name, struct error *ret_error)
+int azure_file_fetch(struct azure *azure, const char *folder, const char *file,
+                     struct error *ret_error)
 {
-    char blob[AZURE_NAME_MAX];
-    struct blob_place place = {.container = azure->container, .name = blob};
-    char *path = disk_join(azure->run_dir, name, ret_error);
-    snprintf(blob, sizeof blob, "%s/%s", azure->note.run, name);
+    char name[AZURE_NAME_MAX];
+    struct blob_place place = {.container = azure->container, .name = name};
+    char *path = disk_join(azure->run_dir, file, ret_error);
+    snprintf(name, sizeof name, "%s/%s%s", azure->note.run, folder, file);
     int rc =
         path ? blob_download(account_blobs(azure->account), &place, path, NULL, NULL, ret_error)
              : -1;
     free(path);
-    return rc == BLOB_MISSING ? 1 : rc;
+    return rc;
 }
 
 static int folders_read(struct gathering *gathering, struct error *ret_error)
@@ -171,8 +171,9 @@ int azure_results_bring(struct backend *backend, const struct backend_listener *
     if (azure_access_renew(azure, ret_error) != 0)
         return -1;
     gathering.out = disk_join(azure->run_dir, "out", ret_error);
-    int rc = gathering.out && table_fetch(azure, "results.csv", ret_error) >= 0 ? 0 : -1;
-    int folders = rc == 0 ? table_fetch(azure, "outputs.csv", ret_error) : -1;
+    int rc =
+        gathering.out && azure_file_fetch(azure, "", "results.csv", ret_error) >= 0 ? 0 : -1;
+    int folders = rc == 0 ? azure_file_fetch(azure, "", "outputs.csv", ret_error) : -1;
     rc = folders < 0 ? -1 : 0;
     if (folders == 0 && (folders_read(&gathering, ret_error) != 0 ||
                          outputs_list(&gathering, "outputs", output_visit, ret_error) != 0))

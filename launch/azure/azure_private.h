@@ -141,6 +141,10 @@ int azure_results_bring(struct backend *backend, const struct backend_listener *
                         struct error *ret_error);
 int azure_belongings_say(struct backend *backend, const struct backend_listener *listener,
                          struct error *ret_error);
+/* Fetch the run's blob FOLDER + FILE (FOLDER is empty or ends in a slash) to RUN_DIR/FILE. 0;
+ * BLOB_MISSING: the container has none; or -1. */
+int azure_file_fetch(struct azure *azure, const char *folder, const char *file,
+                     struct error *ret_error);
 int azure_clean(struct backend *backend, struct error *ret_error);
 int azure_adopt(struct backend *backend, struct error *ret_error);
 int azure_journal_put(struct backend *backend, struct buf *ret_store, struct buf *ret_run,

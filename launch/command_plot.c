@@ -4,13 +4,14 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "launch/command.h"
-#include "launch/picture.h"
+#include "launch/drawing.h"
 
 struct plot_options {
     const char *output, *as, *at, *clip, *colours, *title;
@@ -51,43 +52,46 @@ static char *output_default(const char *file, struct error *ret_error)
 }
 
 /* "x=100,z=20" as an option for each. */
-static int at_add(struct picture_request *request, char *text, struct error *ret_error)
+static int at_add(struct drawing *drawing, char *text, struct error *ret_error)
 {
     for (char *part; (part = strsep(&text, ","));)
-        if (picture_option(request, "--at", part, ret_error) < 0)
+        if (drawing_option(drawing, "--at", part, ret_error) < 0)
             return -1;
     return 0;
 }
 
-static int request_fill(struct picture_request *request, const struct plot_options *given,
-                        char *at, char shot[24], struct error *ret_error)
+static int drawing_fill(struct drawing *drawing, const struct plot_options *given, char *at,
+                        char shot[24], struct error *ret_error)
 {
-    if ((given->as && picture_option(request, "--as", given->as, ret_error) < 0) ||
-        (given->clip && picture_option(request, "--clip", given->clip, ret_error) < 0) ||
-        (given->colours &&
-         picture_option(request, "--colours", given->colours, ret_error) < 0) ||
-        (given->title && picture_option(request, "--title", given->title, ret_error) < 0))
-        return -1;
+    const bool has_shot = given->shot != OPTION_NOT_GIVEN;
+    const struct {
+        const char *option, *value; /* NULL: not given */
+    } table[] = {{"--as", given->as},
+                 {"--clip", given->clip},
+                 {"--colours", given->colours},
+                 {"--title", given->title},
+                 {"--shot", has_shot ? shot : NULL}};
     snprintf(shot, 24, "%" PRId64, given->shot);
-    if (given->shot != OPTION_NOT_GIVEN &&
-        picture_option(request, "--shot", shot, ret_error) < 0)
-        return -1;
-    return at ? at_add(request, at, ret_error) : 0;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].value &&
+            drawing_option(drawing, table[i].option, table[i].value, ret_error) < 0)
+            return -1;
+    return at ? at_add(drawing, at, ret_error) : 0;
 }
 
 static int plot_do(const void *values, char **arguments, size_t count, struct error *ret_error)
 {
     const struct plot_options *given = values;
-    struct picture_request request = {0};
+    struct drawing drawing = {0};
     char shot[24];
     if (count != 1)
         return error_set(ret_error, ERROR_USAGE, "beofarm plot needs one file");
     char *at = given->at ? strdup(given->at) : NULL;
     char *output =
         given->output ? strdup(given->output) : output_default(arguments[0], ret_error);
-    int rc = output ? request_fill(&request, given, at, shot, ret_error) : -1;
+    int rc = output ? drawing_fill(&drawing, given, at, shot, ret_error) : -1;
     if (rc == 0)
-        rc = picture_draw(&request, arguments[0], output, ret_error);
+        rc = drawing_make(&drawing, arguments[0], output, ret_error);
     if (rc == 0)
         puts(output);
     free(output);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
-#include "launch/picture.h"
+#include "launch/drawing.h"
 #include "launch/report_private.h"
 
 #define DEEP       8 /* folders inside each other that are looked into */
@@ -107,13 +107,13 @@ static int compare(const void *a, const void *b)
 static int show(const struct found *found, size_t number, const char *name, const char *folder,
                 const char *shown, FILE *html, struct error *ret_error)
 {
-    const struct picture_request plain = {0};
+    const struct drawing plain = {0};
     struct error error;
     char *png;
     if (asprintf(&png, "%s/%zu.png", folder, number) < 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a report");
     fputs("<figure>", html);
-    if (picture_draw(&plain, found->path, png, &error) == 0) {
+    if (drawing_make(&plain, found->path, png, &error) == 0) {
         fprintf(html, "<img src=\"%s/%zu.png\" alt=\"\">", shown, number);
     } else {
         fputs("<p>It cannot be drawn: ", html);

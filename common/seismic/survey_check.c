@@ -86,8 +86,7 @@ static void trace_print(const struct survey *survey, const struct shot *shot, si
     if (!segy)
         return;
     const struct survey_segy_shot *at = &segy->shots[shot->index];
-    const struct segy_index_trace *traces =
-        segy_index_traces(segy->indices[at->file], at->shot, NULL);
+    const struct segy_index_trace *traces = survey_segy_traces(segy, shot->index, NULL);
     if (traces)
         snprintf(text, size, "receiver %zu (trace %llu of %s)", shot->rows[receiver] + 1,
                  (unsigned long long)traces[shot->rows[receiver]].number + 1,
@@ -135,8 +134,7 @@ static int line_check(const struct survey *survey, struct error *ret_error)
         return 0;
     for (size_t i = 0; i < segy->shot_count; i++) {
         const struct survey_segy_shot *at = &segy->shots[i];
-        const struct segy_index_trace *traces =
-            segy_index_traces(segy->indices[at->file], at->shot, ret_error);
+        const struct segy_index_trace *traces = survey_segy_traces(segy, i, ret_error);
         if (!traces)
             return -1;
         extent_add(&extent, &at->shot->source, 1);

@@ -36,8 +36,7 @@ static int traces_read(const struct survey *survey, const struct shot *shot, str
                        const struct survey_segy *data, float *samples, struct error *ret_error)
 {
     const struct survey_segy_shot *at = &data->shots[shot->index];
-    const struct segy_index_trace *indexed =
-        segy_index_traces(data->indices[at->file], at->shot, ret_error);
+    const struct segy_index_trace *indexed = survey_segy_traces(data, shot->index, ret_error);
     size_t wanted = survey->record.samples;
     if (!indexed)
         return -1;

@@ -145,8 +145,7 @@ static int samples_mistake(const struct survey_segy *segy, uint32_t wanted,
 {
     for (size_t i = 0; i < segy->shot_count; i++) {
         const struct survey_segy_shot *at = &segy->shots[i];
-        const struct segy_index_trace *traces =
-            segy_index_traces(segy->indices[at->file], at->shot, ret_error);
+        const struct segy_index_trace *traces = survey_segy_traces(segy, i, ret_error);
         if (!traces)
             return -1;
         for (uint64_t k = 0; k < at->shot->count; k++) {
@@ -271,8 +270,7 @@ static int shot_from_segy(const struct survey *survey, const struct survey_segy 
                           struct shot *shot, struct error *ret_error)
 {
     const struct survey_segy_shot *at = &segy->shots[shot->index];
-    const struct segy_index_trace *traces =
-        segy_index_traces(segy->indices[at->file], at->shot, ret_error);
+    const struct segy_index_trace *traces = survey_segy_traces(segy, shot->index, ret_error);
     if (!traces || shot_alloc(shot, 1, (size_t)at->shot->count, ret_error) < 0)
         return -1;
     shot->sources[0] = at->shot->source;

@@ -77,6 +77,9 @@ int survey_model_open(struct survey *survey, struct error *ret_error);
 int survey_segy_open(struct survey *survey, const cJSON *said, const char *path,
                      struct survey_segy **ret_segy, struct error *ret_error);
 void survey_segy_close(struct survey_segy *segy);
+/* The traces of shot `index`, segy->shots[index].shot->count of them (segy_index_traces). */
+const struct segy_index_trace *survey_segy_traces(const struct survey_segy *segy, size_t index,
+                                                  struct error *ret_error);
 /* "headers" of `object` into words. */
 int survey_headers_read(const cJSON *object, struct segy_options *options,
                         struct error *ret_error);

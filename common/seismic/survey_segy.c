@@ -340,3 +340,10 @@ void survey_segy_close(struct survey_segy *segy)
     free(segy->shots);
     free(segy);
 }
+
+const struct segy_index_trace *survey_segy_traces(const struct survey_segy *segy, size_t index,
+                                                  struct error *ret_error)
+{
+    const struct survey_segy_shot *at = &segy->shots[index];
+    return segy_index_traces(segy->indices[at->file], at->shot, ret_error);
+}

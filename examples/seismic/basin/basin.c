@@ -20,6 +20,7 @@
 #define BED     45.0
 #define REACH   15 /* points on each side that the smoothing takes */
 
+static const struct field_grid grid = {.dims = 2, .points = {NX, NZ}, .spacing = SPACING};
 static float vp[NX][NZ], vp0[NX][NZ];
 static double bed_velocity[BEDS];
 
@@ -82,17 +83,6 @@ static double smooth_at(int ix, int iz)
     return weights / sum;
 }
 
-static int save(const char *name, const char *units, const float *values)
-{
-    const struct field field = {.name = name,
-                                .units = units,
-                                .dims = 2,
-                                .points = {NX, NZ},
-                                .spacing = SPACING,
-                                .values = values};
-    return field_write(&field);
-}
-
 int main(void)
 {
     beds_choose(20);
@@ -102,7 +92,8 @@ int main(void)
     for (int i = 0; i < NX; i++)
         for (int k = 0; k < NZ; k++)
             vp0[i][k] = (float)smooth_at(i, k);
-    if (save("vp", "m/s", vp[0]) != 0 || save("vp0", "m/s", vp0[0]) != 0) {
+    if (field_write(&grid, "vp", "m/s", vp[0]) != 0 ||
+        field_write(&grid, "vp0", "m/s", vp0[0]) != 0) {
         fprintf(stderr, "basin: the model cannot be written here\n");
         return 1;
     }

@@ -12,6 +12,7 @@
 #define NZ      51
 #define SPACING 20.0 /* metres */
 
+static const struct field_grid grid = {.dims = 3, .points = {N, N, NZ}, .spacing = SPACING};
 static float vp[N][N][NZ], dm[N][N][NZ];
 
 /* The relative change of velocity at a place. */
@@ -24,17 +25,6 @@ static double change_at(double x, double y, double z)
     return radius < 110 ? 0.12 : 0;
 }
 
-static int save(const char *name, const char *units, const float *values)
-{
-    const struct field field = {.name = name,
-                                .units = units,
-                                .dims = 3,
-                                .points = {N, N, NZ},
-                                .spacing = SPACING,
-                                .values = values};
-    return field_write(&field);
-}
-
 int main(void)
 {
     for (int i = 0; i < N; i++)
@@ -45,7 +35,8 @@ int main(void)
                 vp[i][j][k] = (float)v;
                 dm[i][j][k] = (float)(1 / (w * w) - 1 / (v * v));
             }
-    if (save("vp", "m/s", vp[0][0]) != 0 || save("dm", "s2/m2", dm[0][0]) != 0) {
+    if (field_write(&grid, "vp", "m/s", vp[0][0]) != 0 ||
+        field_write(&grid, "dm", "s2/m2", dm[0][0]) != 0) {
         fprintf(stderr, "cube: the model cannot be written here\n");
         return 1;
     }

@@ -15,6 +15,7 @@
 #define REACH   12   /* points on each side that the smoothing takes */
 #define LAYERS  6
 
+static const struct field_grid grid = {.dims = 2, .points = {NX, NZ}, .spacing = SPACING};
 static float vp[NX][NZ], vp0[NX][NZ], dm[NX][NZ];
 
 /* How deep the top of a layer is at x: undulating, and the deeper the steeper. */
@@ -51,17 +52,6 @@ static double smooth_at(int ix, int iz)
     return count / sum;
 }
 
-static int save(const char *name, const char *units, const float *values)
-{
-    const struct field field = {.name = name,
-                                .units = units,
-                                .dims = 2,
-                                .points = {NX, NZ},
-                                .spacing = SPACING,
-                                .values = values};
-    return field_write(&field);
-}
-
 int main(void)
 {
     for (int i = 0; i < NX; i++)
@@ -73,8 +63,9 @@ int main(void)
             vp0[i][k] = (float)(1 / smooth);
             dm[i][k] = (float)(slow * slow - smooth * smooth);
         }
-    if (save("vp", "m/s", vp[0]) != 0 || save("vp0", "m/s", vp0[0]) != 0 ||
-        save("dm", "s2/m2", dm[0]) != 0) {
+    if (field_write(&grid, "vp", "m/s", vp[0]) != 0 ||
+        field_write(&grid, "vp0", "m/s", vp0[0]) != 0 ||
+        field_write(&grid, "dm", "s2/m2", dm[0]) != 0) {
         fprintf(stderr, "layers: the model cannot be written here\n");
         return 1;
     }

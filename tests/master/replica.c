@@ -214,6 +214,13 @@ static void add(struct master *master, uint64_t task)
         usleep(200);
 }
 
+/* Tasks from 1. */
+static void add_all(struct master *master, uint64_t count)
+{
+    for (uint64_t task = 1; task <= count; task++)
+        add(master, task);
+}
+
 /* What it had on its disk is of no use to the next one, which has another. */
 static void master_die(struct bench *bench, struct master *master)
 {
@@ -241,6 +248,15 @@ static void expect_rows(struct master *master, uint64_t count)
     assert_int_equal(sum[2], (count + 1) / 2);
 }
 
+/* It dies, and the next one has so many rows. */
+static void master_succeed(struct bench *bench, int appends, struct master *master,
+                           uint64_t count)
+{
+    master_die(bench, master);
+    master_open(bench, appends, master);
+    expect_rows(master, count);
+}
+
 static struct mock_item *part(struct bench *bench, int number)
 {
     char name[64];
@@ -256,8 +272,7 @@ static void another_master_has_what_was_committed(void **state)
     master_open(bench, 0, &first);
     assert_false(journal_resumed(first.journal));
     snprintf(run, sizeof(run), "%s", journal_meta_get(first.journal, "run"));
-    for (uint64_t task = 1; task <= 20; task++)
-        add(&first, task);
+    add_all(&first, 20);
     master_die(bench, &first);
     master_open(bench, 0, &second);
     assert_true(journal_resumed(second.journal));
@@ -275,16 +290,11 @@ static void a_full_blob_is_followed_by_another(void **state)
     struct bench *bench = *state;
     struct master master;
     master_open(bench, 3, &master);
-    for (uint64_t task = 1; task <= 20; task++)
-        add(&master, task);
+    add_all(&master, 20);
     assert_non_null(part(bench, 6));
-    master_die(bench, &master);
-    master_open(bench, 3, &master);
-    expect_rows(&master, 20);
+    master_succeed(bench, 3, &master, 20);
     add(&master, 21);
-    master_die(bench, &master);
-    master_open(bench, 3, &master);
-    expect_rows(&master, 21);
+    master_succeed(bench, 3, &master, 21);
     master_die(bench, &master);
 }
 
@@ -296,8 +306,7 @@ static void tasks_that_failed_are_forgotten(void **state)
     const struct replica_options options = {.store = bench->store, .run = "run-1"};
     char path[128];
     master_open(bench, 0, &master);
-    for (uint64_t task = 1; task <= 5; task++)
-        add(&master, task);
+    add_all(&master, 5);
     failed.result.status = RESULT_EXIT;
     assert_int_equal(journal_add(master.journal, &failed, NULL, &bench->error), 0);
     master_die(bench, &master);
@@ -309,9 +318,7 @@ static void tasks_that_failed_are_forgotten(void **state)
     master_open(bench, 0, &master);
     expect_rows(&master, 5);
     add(&master, 6);
-    master_die(bench, &master);
-    master_open(bench, 0, &master);
-    expect_rows(&master, 6);
+    master_succeed(bench, 0, &master, 6);
     master_die(bench, &master);
 }
 
@@ -320,17 +327,14 @@ static void a_torn_end_is_left_behind(void **state)
     struct bench *bench = *state;
     struct master master;
     master_open(bench, 0, &master);
-    for (uint64_t task = 1; task <= 5; task++)
-        add(&master, task);
+    add_all(&master, 5);
     master_die(bench, &master);
     part(bench, 1)->size -= 7; /* the last frame was not all there when the master died */
     master_open(bench, 0, &master);
     expect_rows(&master, 4);
     add(&master, 5);
     assert_non_null(part(bench, 2));
-    master_die(bench, &master);
-    master_open(bench, 0, &master);
-    expect_rows(&master, 5);
+    master_succeed(bench, 0, &master, 5);
     master_die(bench, &master);
 }
 
@@ -345,9 +349,7 @@ static void a_beginning_that_was_torn_begins_again(void **state)
         master_open(bench, 0, &master);
         assert_false(journal_resumed(master.journal));
         add(&master, 1);
-        master_die(bench, &master);
-        master_open(bench, 0, &master);
-        expect_rows(&master, 1);
+        master_succeed(bench, 0, &master, 1);
         master_die(bench, &master);
         while (bench->mock.count) /* all over again */
             mock_blob_remove(&bench->mock, &bench->mock.items[0]);
@@ -359,8 +361,7 @@ static void damage_is_told_and_not_passed_over(void **state)
     struct bench *bench = *state;
     struct master master;
     master_open(bench, 0, &master);
-    for (uint64_t task = 1; task <= 5; task++)
-        add(&master, task);
+    add_all(&master, 5);
     master_die(bench, &master);
     part(bench, 1)->bytes[part(bench, 1)->size / 2] ^= 1;
     assert_false(master_try(bench, 0, &master));
@@ -375,12 +376,9 @@ static void lost_answers_do_not_make_rows_twice(void **state)
     master_open(bench, 0, &master);
     bench->mock.faults = (struct mock_faults){
         .method = "PUT", .part = "appendblock", .skip = 1, .count = 3, .fault = MOCK_DROP};
-    for (uint64_t task = 1; task <= 5; task++)
-        add(&master, task);
+    add_all(&master, 5);
     assert_int_equal(journal_backlog(master.journal, NULL), 0);
-    master_die(bench, &master);
-    master_open(bench, 0, &master);
-    expect_rows(&master, 5);
+    master_succeed(bench, 0, &master, 5);
     master_die(bench, &master);
 }
 
@@ -399,9 +397,7 @@ static void what_cannot_be_copied_is_not_committed(void **state)
     /* It is tried again by itself, once a second. */
     while (journal_backlog(master.journal, NULL) > 0)
         usleep(1000);
-    master_die(bench, &master);
-    master_open(bench, 0, &master);
-    expect_rows(&master, 2);
+    master_succeed(bench, 0, &master, 2);
     master_die(bench, &master);
 }
 

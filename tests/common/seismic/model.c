@@ -3,7 +3,6 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,31 +17,9 @@
 #include <cmocka.h>
 
 #include "common/seismic/model.h"
-#include "common/tree.h"
-
-static char folder[] = "/tmp/beofarm-model-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? tree_remove(AT_FDCWD, folder) : -1;
-}
+#include "tests/scratch.h"
 
 static const struct model_options plain;
-
-static void put_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void put_floats(const char *path, size_t count)
 {
@@ -105,9 +82,9 @@ static void wrong_headers_are_named(void **state)
         {"a.dat", "", "its ending says no format"},
     };
     put_floats("a.bin", 7);
-    put_text("a.txt", "1 2 x 4 5 6");
+    scratch_text("a.txt", "1 2 x 4 5 6");
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-        put_text(table[i].path, table[i].text);
+        scratch_text(table[i].path, table[i].text);
         expect(table[i].path, &plain, table[i].sentence);
     }
 }
@@ -216,7 +193,7 @@ static void raw_files_are_read_in_any_order(void **state)
             "[1000, 2000.5, 0], \"order\": \"%s\", \"dtype\": \"float64\", \"byte_order\": "
             "\"%s\"}",
             orders[i], i % 2 ? "little" : "big");
-        put_text("c.json", text);
+        scratch_text("c.json", text);
         check_model("c.json", &cube);
     }
 }
@@ -225,11 +202,12 @@ static void rsf_headers_are_histories(void **state)
 {
     (void)state;
     struct error error = {0};
-    put_text("d.txt", "0 1, 2\n3\t4 5\n");
-    put_text("d.rsf",
-             "n1=9 d1=7\nsfmath: user@host\n"
-             "n1=2 n2=3 d1=0.005 d2=10 o2=-20 unit1=\"km\" label1='Depth' label2=\"X axis\"\n"
-             "data_format=\"ascii_float\" in=\"./d.txt\" unit=\"km/s\"\n");
+    scratch_text("d.txt", "0 1, 2\n3\t4 5\n");
+    scratch_text(
+        "d.rsf",
+        "n1=9 d1=7\nsfmath: user@host\n"
+        "n1=2 n2=3 d1=0.005 d2=10 o2=-20 unit1=\"km\" label1='Depth' label2=\"X axis\"\n"
+        "data_format=\"ascii_float\" in=\"./d.txt\" unit=\"km/s\"\n");
     struct model *model = model_open("d.rsf", &plain, &error);
     if (!model)
         fail_msg("%s", error.text);
@@ -264,7 +242,7 @@ static void values_that_are_none_are_named(void **state)
     FILE *file = fopen("f.bin", "w");
     assert_int_equal(fwrite(values, sizeof(values), 1, file), 1);
     assert_int_equal(fclose(file), 0);
-    put_text("f.json", "{\"points\": [3, 2], \"spacing_m\": [1, 1], \"order\": \"zx\"}");
+    scratch_text("f.json", "{\"points\": [3, 2], \"spacing_m\": [1, 1], \"order\": \"zx\"}");
     struct model *model = model_open("f.json", &plain, &error);
     assert_non_null(model);
     struct grid_box box = grid_whole(model_grid(model));
@@ -281,7 +259,7 @@ static void nobody_is_waited_for_at_a_fifo(void **state)
     (void)state;
     alarm(30); /* it hung */
     assert_int_equal(mkfifo("fifo.bin", 0600), 0);
-    put_text("fifo.json", "{\"data\":\"fifo.bin\",\"points\":[2,2],\"spacing_m\":[1,1]}");
+    scratch_text("fifo.json", "{\"data\":\"fifo.bin\",\"points\":[2,2],\"spacing_m\":[1,1]}");
     expect("fifo.json", &plain, "is not a regular file");
     assert_int_equal(mkfifo("fifo.segy", 0600), 0);
     expect("fifo.segy", &plain, "is not a regular file");
@@ -333,7 +311,7 @@ static void a_public_model_is_read(void **state)
     }
     snprintf(text, sizeof(text),
              "{\"data\": \"%s\", \"points\": [851, 176], \"spacing_m\": [20, 20]}", data);
-    put_text("marmousi.json", text);
+    scratch_text("marmousi.json", text);
     struct model *model = model_open("marmousi.json", &plain, &error);
     if (!model)
         fail_msg("%s", error.text);
@@ -363,5 +341,5 @@ int main(void)
         cmocka_unit_test(columns_of_segy_must_make_a_grid),
         cmocka_unit_test(a_public_model_is_read),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

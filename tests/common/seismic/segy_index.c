@@ -18,26 +18,10 @@
 #include <cmocka.h>
 
 #include "common/seismic/segy_index.h"
-#include "common/tree.h"
 #include "tests/common/seismic/segy_bench.h"
+#include "tests/scratch.h"
 
-static char folder[] = "/tmp/beofarm-index-XXXXXX";
-static char path[100];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof(path), "%s/a.segy", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return tree_remove(AT_FDCWD, folder);
-}
+static const char path[] = "a.segy";
 
 /* Traces of shots at x = 100, 200, 300, of which each has `receivers`, shot by shot or all mixed. */
 static void write_file(struct segy_bench *bench, int receivers, bool mixed)
@@ -251,5 +235,5 @@ int main(void)
         cmocka_unit_test(what_contradicts_itself_is_named),
         cmocka_unit_test(coordinates_are_turned_and_depths_counted_down),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -3,7 +3,6 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,29 +19,7 @@
 #include "common/seismic/cfl.h"
 #include "common/seismic/segy_write.h"
 #include "common/seismic/survey.h"
-#include "common/tree.h"
-
-static char folder[] = "/tmp/beofarm-survey-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? tree_remove(AT_FDCWD, folder) : -1;
-}
-
-static void put_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
+#include "tests/scratch.h"
 
 /* A 101 x 51 model at 10 m, 1500 m/s but for one value. */
 static void put_model(size_t at, float odd)
@@ -54,7 +31,8 @@ static void put_model(size_t at, float odd)
         assert_int_equal(fwrite(&value, sizeof(value), 1, file), 1);
     }
     assert_int_equal(fclose(file), 0);
-    put_text("vp.json", "{\"points\": [101, 51], \"spacing_m\": [10, 10], \"units\": \"m/s\"}");
+    scratch_text("vp.json",
+                 "{\"points\": [101, 51], \"spacing_m\": [10, 10], \"units\": \"m/s\"}");
 }
 
 /* SEG-Y: `shots` shots at x = 100 + 50 i, of 4 receivers at 20 k, 25 samples every 4 ms. Sample j of
@@ -94,7 +72,7 @@ static void expect(const char *text, const char *part)
 {
     struct error error = {0};
     struct survey survey = {0};
-    put_text("survey.json", text);
+    scratch_text("survey.json", text);
     if (survey_open("survey.json", SURVEY_CHECK, NULL, &survey, &error) == 0)
         fail_msg("\"%s\" was expected of %s", part, text);
     if (!strstr(error.text, part) || strncmp(error.text, "survey.json: ", 13) != 0)
@@ -107,7 +85,7 @@ static void expect(const char *text, const char *part)
 static void open_survey(const char *text, struct survey *survey)
 {
     struct error error = {0};
-    put_text("survey.json", text);
+    scratch_text("survey.json", text);
     if (survey_open("survey.json", SURVEY_CHECK, NULL, survey, &error) < 0)
         fail_msg("%s: %s", error.text, text);
 }
@@ -386,8 +364,8 @@ static void units_and_numbers_become_fields(void **state)
     static const float slow[] = {0.25f, 0.25f, 0.0625f, 0.25f}; /* s2/km2 */
     fwrite(slow, sizeof(slow), 1, file);
     assert_int_equal(fclose(file), 0);
-    put_text("slow.json",
-             "{\"points\": [2, 2], \"spacing_m\": [1000, 1000], \"units\": \"s2/km2\"}");
+    scratch_text("slow.json",
+                 "{\"points\": [2, 2], \"spacing_m\": [1000, 1000], \"units\": \"s2/km2\"}");
     open_survey("{\"model\": {\"velocity\": \"slow.json\", \"density\": 2100}, " WAVELET
                 ", " LINES ", " RECORD "}",
                 &survey);
@@ -410,8 +388,8 @@ static void tables_and_wavelets_are_read_from_files(void **state)
     struct shot shot;
     struct error error = {0};
     put_model(0, 1500);
-    put_text("r.csv", "shot,x,z\n7,10,20\n7,30,20\n8,50,20\n");
-    put_text("w.txt", "# three\n0, 1.5\n-2e-1\n");
+    scratch_text("r.csv", "shot,x,z\n7,10,20\n7,30,20\n8,50,20\n");
+    scratch_text("w.txt", "# three\n0, 1.5\n-2e-1\n");
     open_survey(
         "{" MODEL ", " RECORD
         ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"w.txt\", \"interval_ms\": 2}, "
@@ -426,7 +404,7 @@ static void tables_and_wavelets_are_read_from_files(void **state)
     assert_true(shot.receivers[0].x == 50);
     survey_shot_close(&shot);
     survey_close(&survey);
-    put_text("w.txt", "1 x 2");
+    scratch_text("w.txt", "1 x 2");
     expect("{" MODEL ", " RECORD ", " LINES
            ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"w.txt\", \"interval_ms\": 2}}",
            "w.txt:1: \"x\" is no number");
@@ -447,9 +425,9 @@ static void files_are_listed_as_the_survey_names_them(void **state)
     snprintf(text, sizeof(text),
              "{" MODEL ", " WAVELET ", \"data\": {\"paths\": [\"a*.segy\", "
              "\"%s/b.segy\"]}}",
-             folder);
-    put_text("survey.json", text);
-    snprintf(path, sizeof(path), "%s/survey.json", folder);
+             scratch_folder());
+    scratch_text("survey.json", text);
+    snprintf(path, sizeof(path), "%s/survey.json", scratch_folder());
     if (survey_open(path, SURVEY_CHECK, NULL, &survey, &error) < 0)
         fail_msg("%s", error.text);
     const struct survey_file *files = survey_files(&survey, &count);
@@ -458,7 +436,7 @@ static void files_are_listed_as_the_survey_names_them(void **state)
     assert_string_equal(files[2].path, "vp.bin");
     assert_string_equal(files[3].path, "a.segy");
     assert_true(!strncmp(files[4].path, "a.segy.", 7) && strstr(files[4].path, ".index"));
-    snprintf(cut, sizeof(cut), "%s/b.segy", folder);
+    snprintf(cut, sizeof(cut), "%s/b.segy", scratch_folder());
     assert_string_equal(files[5].path, cut);
     assert_true(files[6].path[0] == '/');
     survey_close(&survey);
@@ -485,8 +463,8 @@ static void files_of_judi_are_read(void **state)
         ", \"data\": {\"paths\": [\"%s/unit_test_shot_records_2.segy\"], \"elevations\": "
         "\"down\"}}",
         data);
-    put_text("survey.json", text);
-    if (survey_open("survey.json", SURVEY_CHECK, folder, &survey, &error) < 0)
+    scratch_text("survey.json", text);
+    if (survey_open("survey.json", SURVEY_CHECK, scratch_folder(), &survey, &error) < 0)
         fail_msg("%s", error.text);
     assert_int_equal(survey.shot_count, 2);
     assert_int_equal(survey.record.samples, 501);
@@ -517,5 +495,5 @@ int main(void)
         cmocka_unit_test(files_are_listed_as_the_survey_names_them),
         cmocka_unit_test(files_of_judi_are_read),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

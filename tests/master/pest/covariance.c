@@ -13,7 +13,7 @@
 #include "master/pest/fosm.h"
 #include "master/pest/localizer.h"
 #include "master/pest/matrix.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 static void refuse(const char *name, const char *text, const char *says)
 {

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "master/pest/ensemble.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 static const char *const names[] = {"k", "s", "f"};
 

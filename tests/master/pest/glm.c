@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/master/pest/glm_problems.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 static const uint32_t slot_counts[] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16};
 #define SLOT_COUNTS (sizeof slot_counts / sizeof *slot_counts)

@@ -17,7 +17,7 @@
 
 #include "master/pest/ensemble.h"
 #include "tests/master/pest/glm_rig.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 static struct glm_rig_result result;
 static double first[8]; /* what the first run saw */

@@ -16,7 +16,7 @@
 
 #include "tests/master/pest/ies_cases.h"
 #include "tests/master/pest/ies_rig.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 static struct ies_rig_result result, other;
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/master/pest/ies_cases.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 const double design[6][3] = {{1, 0, 0}, {0, 1, 0}, {1, 1, 1}, {1, 2, 0}, {0, 1, -1}, {5, 5, 5}};
 const double measured[5] = {4, -3, 7, 1, 2}, weights[5] = {0.5, 1, 2, 0.5, 1};

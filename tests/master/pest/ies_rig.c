@@ -11,7 +11,7 @@
 
 #include "master/pest/ies_private.h"
 #include "tests/master/pest/ies_rig.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 #define WAVES_MAX 200
 

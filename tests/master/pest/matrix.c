@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "master/pest/matrix.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 #define FEW ((size_t)1 << 20)
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "common/tree.h"
-#include "tests/master/pest/scratch.h"
+#include "tests/scratch.h"
 
 static char folder[] = "/tmp/beofarm-test-XXXXXX";
 
@@ -29,6 +29,11 @@ int scratch_teardown(void **state)
     if (chdir("/") != 0)
         return -1;
     return tree_remove(AT_FDCWD, folder);
+}
+
+const char *scratch_folder(void)
+{
+    return folder;
 }
 
 void scratch_write(const char *name, const void *bytes, size_t size)

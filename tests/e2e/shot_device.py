@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""beofarm-shot on OpenCL devices: PoCL's processor stands in for a GPU. Skipped without one."""
+"""beofarm-shot on OpenCL devices. PoCL's processor stands in for a GPU where something is to be computed
+(skipped without one); where GPUs are to be many, or to fail, those of opencl_fake.c do, which compute nothing."""
 import array
 import atexit
 import json
@@ -18,6 +19,9 @@ SURVEY = {"operation": "model", "model": {"velocity": "v.json"}, "wavelet": {"ki
           "record": {"length_s": 0.5, "interval_ms": 8},
           "geometry": {"sources": {"line": {"start": [300, 50], "step": [200, 0], "count": 2}},
                        "receivers": {"line": {"start": [103, 45], "end": [998, 45], "count": 20}}}}
+
+GRADIENT = {"operation": "gradient", "model": {"velocity": "smooth.json"}, "data": {"paths": ["observed-*.sgy"]},
+            "record": None, "geometry": None}  # those are in the data
 
 # PoCL compiles kernels for seconds, and its compiler keeps what LeakSanitizer takes for leaks; kernels are
 # compiled once for all of these tests.
@@ -43,7 +47,9 @@ def write_model(case, name, velocity):
 
 
 def survey(case, name, device, **changes):
-    return case.write(name, {**SURVEY, **changes, "numerics": {**SURVEY["numerics"], "device": device}})
+    """A survey file; a change to None leaves a key out."""
+    text = {**SURVEY, **changes, "numerics": {**SURVEY["numerics"], "device": device}}
+    return case.write(name, {key: value for key, value in text.items() if value is not None})
 
 
 def prepare(case):
@@ -81,13 +87,8 @@ def apart(one, other):
 
 
 def gradient(case, device, memory=None):
-    changes = {"operation": "gradient", "model": {"velocity": "smooth.json"},
-               "data": {"paths": ["observed-*.sgy"]}}
-    changes = {**changes, **({"memory": memory} if memory else {})}
-    path = survey(case, "gradient.json", device, **changes)
-    text = json.loads(open(path).read())
-    del text["geometry"], text["record"]
-    done = shot(case, case.write("gradient.json", text), "gradient", "--output", f"{device}.f32")
+    path = survey(case, "gradient.json", device, **GRADIENT, memory=memory)
+    done = shot(case, path, "gradient", "--output", f"{device}.f32")
     assert done.returncode == 0, done
     return json.loads(done.stdout), floats(case, f"{device}.f32")
 
@@ -146,8 +147,105 @@ def without_a_gpu_there_is_a_sentence(case):
     assert not os.path.exists(case.path("d.sgy"))
     done = shot(case, survey(case, "auto.json", "auto"), "model", "--output", "d.sgy", **nothing)
     assert done.returncode == 0 and os.path.exists(case.path("d.sgy")), done
-    said = json.loads(done.stdout)["extra"]["device"]
-    assert said.startswith("processors (") and "OpenCL" in said, said
+    said = json.loads(done.stdout)["extra"]
+    assert said["device"] == "processors" and "OpenCL" in said["device_why"], said
+
+
+# -- GPUs of opencl_fake.c
+
+def fake(**more):
+    """The environment in which they are seen."""
+    library = program("tests/e2e/opencl/libOpenCL.so.1")
+    return {"LD_LIBRARY_PATH": os.path.dirname(library), **more}
+
+
+def fake_shot(case, device, operation, output, **more):
+    """Its answer's extra, and the misfit."""
+    changes = GRADIENT if operation == "gradient" else {}
+    done = shot(case, survey(case, "fake.json", device, **changes), operation, "--output", output, **fake(**more))
+    assert done.returncode == 0, done
+    answer = json.loads(done.stdout)
+    return answer["extra"], answer.get("misfit")
+
+
+@test
+def what_a_device_leaves_undone_the_processors_do(case):
+    prepare(case)
+    fake_shot(case, "cpu", "model", "observed-2.sgy")
+    wanted = list(samples(case, "observed-2.sgy"))
+    for fail, words in (("EnqueueNDRangeKernel:100:-5", "failed at a step: out of resources (-5)"),
+                        ("Finish:2:-36", "invalid command queue (-36)"),
+                        ("EnqueueReadBuffer:1:-14", "failed at giving back its arrays"),
+                        ("EnqueueNDRangeKernel:50:-9999", "error (-9999)"),
+                        ("SetKernelArg:2000:-38:1", "failed at an argument"),
+                        ("CreateBuffer:18:-4", "memory cannot be allocated"),
+                        ("CreateBuffer:4:-4", "memory cannot be allocated"),
+                        ("BuildProgram:1:-11", "kernels cannot be built (-11): it is said so"),
+                        ("CreateContext:1:-6", "out of host memory")):
+        extra, _ = fake_shot(case, "auto", "model", "d.sgy", FAKE_OPENCL_FAIL=fail)
+        assert extra["device"] == "processors" and words in extra["device_why"], (fail, extra)
+        assert list(samples(case, "d.sgy")) == wanted, fail
+        os.remove(case.path("d.sgy"))
+
+
+@test
+def a_gradient_begun_on_a_device_counts_once(case):
+    prepare(case)
+    fake_shot(case, "cpu", "model", "observed-2.sgy")
+    _, misfit = fake_shot(case, "cpu", "gradient", "here.f32")
+    for fail in ("EnqueueNDRangeKernel:900:-5", "EnqueueReadBuffer:3:-5"):
+        extra, again = fake_shot(case, "auto", "gradient", "there.f32", FAKE_OPENCL_FAIL=fail)
+        assert "failed at" in extra["device_why"], (fail, extra)
+        assert again == misfit and floats(case, "there.f32") == floats(case, "here.f32"), fail
+
+
+@test
+def a_device_that_is_wanted_and_fails_is_an_error(case):
+    prepare(case)
+    path = survey(case, "gpu.json", "gpu")
+    done = shot(case, path, "model", "--output", "d.sgy", **fake(FAKE_OPENCL_FAIL="Finish:2:-5"))
+    assert done.returncode > 0 and len(done.stderr.splitlines()) == 1, done
+    assert "shot 2: the OpenCL device Fake GPU 0 failed at" in done.stderr, done
+    assert not os.path.exists(case.path("d.sgy"))
+
+
+def serve(case, count, **more):
+    """The extras of so many tasks of one process."""
+    lines = [json.dumps({"task": i + 1, "attempt": 1, "dir": case.folder, "params": {
+        "operation": "model", "survey": case.path("auto.json"), "shots": [0], "files": {}, "band_hz": [0, None],
+        "memory_bytes": 0, "threads": 1}}) + "\n" for i in range(count)]
+    done = subprocess.run([program("beofarm-shot"), "--serve"], input="".join(lines), text=True, capture_output=True,
+                          env={**os.environ, **fake(**more)}, timeout=120, check=False)
+    assert done.returncode == 0, done
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(answer["ok"] for answer in answers) and len(answers) == count, answers
+    return [json.loads(answer["values"]["extra"]) for answer in answers]
+
+
+@test
+def a_device_that_failed_is_opened_anew_but_not_for_ever(case):
+    prepare(case)
+    survey(case, "auto.json", "auto")
+    first, second = serve(case, 2, FAKE_OPENCL_FAIL="EnqueueNDRangeKernel:20:-5:1")
+    assert first["device"] == "processors" and second["device"] == "Fake GPU 0 (Fake)", (first, second)
+    extras = serve(case, 4, FAKE_OPENCL_FAIL="EnqueueNDRangeKernel:20:-5")
+    assert [extra["device"] for extra in extras] == ["processors"] * 4, extras
+    assert "after 3 failures in a row" in extras[3]["device_why"], extras
+    assert "in a row" not in extras[2]["device_why"], extras
+
+
+@test
+def slots_take_devices_of_their_own(case):
+    prepare(case)
+    for wanted, more in ((0, {}), (1, {"BEOFARM_SLOT": "1"}), (2, {"BEOFARM_SLOT": "5"}),
+                         (1, {"BEOFARM_SLOT": "0", "BEOFARM_SHARE": "2/2"}),
+                         (2, {"BEOFARM_SLOT": "1", "BEOFARM_SHARE": "1/2"}),
+                         (2, {"BEOFARM_SLOT": "1", "CUDA_VISIBLE_DEVICES": "2"}),
+                         (0, {"BEOFARM_SLOT": "1", "CUDA_VISIBLE_DEVICES": "2,0"})):
+        extra, _ = fake_shot(case, "gpu", "model", "d.sgy", FAKE_OPENCL_DEVICES="3", **more)
+        assert extra["device"] == f"Fake GPU {wanted} (Fake)", (more, extra)
+    extra, _ = fake_shot(case, "auto", "model", "d.sgy", CUDA_VISIBLE_DEVICES="")
+    assert extra["device"] == "processors" and "no GPU" in extra["device_why"], extra
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@
 #include "common/error.h"
 #include "worker/seismic/wave.h"
 
-/* A device. Those that were opened stay so until the process ends. */
+/* A device. It stays open until it is closed. */
 struct opencl_device;
 
 enum opencl_kind {
@@ -51,6 +51,13 @@ int opencl_describe(enum opencl_kind kind, size_t i, struct opencl_about *ret_ab
 /* Open the i-th device of a kind, or find it open. NULL and a sentence where that fails. */
 struct opencl_device *opencl_open(enum opencl_kind kind, size_t i, struct error *ret_error);
 const struct opencl_about *opencl_about(const struct opencl_device *device);
+
+/* Whether it has worked so far. -1 and the sentence of its first failure if not, other than that memory
+ * was short: what it computed since is worth nothing. Closed and opened again, it may work. */
+int opencl_check(const struct opencl_device *device, struct error *ret_error);
+
+/* Give a device back, and forget it. It has no waves and no rooms any more. */
+void opencl_close(struct opencl_device *device);
 
 /* Bytes of the device's memory that waves and rooms may still take. */
 uint64_t opencl_memory_left(const struct opencl_device *device);

@@ -153,6 +153,8 @@ static struct opencl_device *device_make(const struct opencl_library *cl, cl_dev
 fail:
     error_set(ret_error, ERROR_SYSTEM, "the OpenCL device %s cannot be used: %s",
               device ? device->about.name : "", opencl_error_print(rc, text, sizeof(text)));
+    if (device && device->context)
+        cl->ReleaseContext(device->context);
     free(device);
     return NULL;
 }
@@ -173,6 +175,41 @@ struct opencl_device *opencl_open(enum opencl_kind kind, size_t i, struct error 
         opened = device;
     }
     return device;
+}
+
+bool opencl_good(struct opencl_device *device, cl_int code, const char *what)
+{
+    char text[64];
+    if (code == CL_SUCCESS)
+        return true;
+    if (!device->failed)
+        error_set(&device->failure, ERROR_SYSTEM, "the OpenCL device %s failed at %s: %s",
+                  device->about.name, what, opencl_error_print(code, text, sizeof(text)));
+    device->failed = true;
+    return false;
+}
+
+int opencl_check(const struct opencl_device *device, struct error *ret_error)
+{
+    if (device->failed && ret_error)
+        *ret_error = device->failure;
+    return device->failed ? -1 : 0;
+}
+
+void opencl_close(struct opencl_device *device)
+{
+    struct opencl_device **link = &opened;
+    while (*link != device)
+        link = &(*link)->next;
+    *link = device->next;
+    for (struct opencl_program *next, *p = device->programs; p; p = next) {
+        next = p->next;
+        device->cl->ReleaseProgram(p->program);
+        free(p);
+    }
+    device->cl->ReleaseCommandQueue(device->queue);
+    device->cl->ReleaseContext(device->context);
+    free(device);
 }
 
 cl_mem opencl_buffer_create(struct opencl_device *device, size_t bytes)

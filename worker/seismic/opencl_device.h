@@ -13,9 +13,14 @@ struct opencl_device {
     cl_command_queue queue; /* in order: what is asked for later happens later */
     uint64_t used_bytes, limit_bytes, buffer_bytes_max;
     bool fp64;
+    bool failed; /* at something else than making room */
+    struct error failure;
     struct opencl_program *programs; /* those that were built */
     struct opencl_device *next;
 };
+
+/* Whether code is CL_SUCCESS; if not, the device has failed at `what`, which is remembered. */
+bool opencl_good(struct opencl_device *device, cl_int code, const char *what);
 
 /* A buffer, counted; NULL where that is more than is left. It is not cleared. */
 cl_mem opencl_buffer_create(struct opencl_device *device, size_t bytes);

@@ -62,6 +62,9 @@ char *opencl_error_print(cl_int code, char *text, size_t size)
         {CL_OUT_OF_RESOURCES, "out of resources"},
         {CL_OUT_OF_HOST_MEMORY, "out of host memory"},
         {CL_BUILD_PROGRAM_FAILURE, "kernels cannot be built"},
+        {CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "a step before failed"},
+        {CL_INVALID_COMMAND_QUEUE, "invalid command queue"},
+        {CL_INVALID_CONTEXT, "invalid context"},
         {CL_INVALID_BUFFER_SIZE, "invalid buffer size"},
     };
     const char *name = "error";

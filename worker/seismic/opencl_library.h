@@ -14,7 +14,9 @@
     X(GetDeviceIDs)                                                                            \
     X(GetDeviceInfo)                                                                           \
     X(CreateContext)                                                                           \
+    X(ReleaseContext)                                                                          \
     X(CreateCommandQueue)                                                                      \
+    X(ReleaseCommandQueue)                                                                     \
     X(CreateProgramWithSource)                                                                 \
     X(BuildProgram)                                                                            \
     X(GetProgramBuildInfo)                                                                     \

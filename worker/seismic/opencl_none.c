@@ -32,6 +32,17 @@ const struct opencl_about *opencl_about(const struct opencl_device *device)
     return NULL;
 }
 
+int opencl_check(const struct opencl_device *device, struct error *ret_error)
+{
+    (void)device;
+    return none(ret_error);
+}
+
+void opencl_close(struct opencl_device *device)
+{
+    (void)device;
+}
+
 uint64_t opencl_memory_left(const struct opencl_device *device)
 {
     (void)device;

@@ -58,8 +58,10 @@ static cl_mem upload(struct opencl_device *device, const void *from, size_t byte
 {
     cl_mem buffer = opencl_buffer_create(device, bytes);
     if (buffer && bytes > 0 &&
-        device->cl->EnqueueWriteBuffer(device->queue, buffer, CL_TRUE, 0, bytes, from, 0, NULL,
-                                       NULL) != CL_SUCCESS) {
+        !opencl_good(device,
+                     device->cl->EnqueueWriteBuffer(device->queue, buffer, CL_TRUE, 0, bytes,
+                                                    from, 0, NULL, NULL),
+                     "taking lists of points")) {
         opencl_buffer_release(device, buffer, bytes);
         return NULL;
     }

@@ -129,7 +129,6 @@ struct opencl_span opencl_span_find(const void *pointer)
     };
 }
 
-/* What fails here fails again in the next run, which says so. */
 void opencl_room_read(const void *pointer, void *ret_bytes, size_t size)
 {
     struct opencl_span span = opencl_span_find(pointer);
@@ -137,9 +136,10 @@ void opencl_room_read(const void *pointer, void *ret_bytes, size_t size)
         memcpy(ret_bytes, span.memory, size);
         return;
     }
-    const struct opencl_device *device = room_of(pointer)->device;
-    if (device->cl->EnqueueReadBuffer(device->queue, span.buffer, CL_TRUE, span.offset, size,
-                                      ret_bytes, 0, NULL, NULL) != CL_SUCCESS)
+    struct opencl_device *device = room_of(pointer)->device;
+    cl_int rc = device->cl->EnqueueReadBuffer(device->queue, span.buffer, CL_TRUE, span.offset,
+                                              size, ret_bytes, 0, NULL, NULL);
+    if (!opencl_good(device, rc, "reading what it keeps"))
         memset(ret_bytes, 0xff, size); /* NANs */
 }
 
@@ -150,9 +150,11 @@ void opencl_room_write(void *pointer, const void *bytes, size_t size)
         memcpy(span.memory, bytes, size);
         return;
     }
-    const struct opencl_device *device = room_of(pointer)->device;
-    device->cl->EnqueueWriteBuffer(device->queue, span.buffer, CL_TRUE, span.offset, size,
-                                   bytes, 0, NULL, NULL);
+    struct opencl_device *device = room_of(pointer)->device;
+    opencl_good(device,
+                device->cl->EnqueueWriteBuffer(device->queue, span.buffer, CL_TRUE, span.offset,
+                                               size, bytes, 0, NULL, NULL),
+                "keeping something");
 }
 
 static unsigned char *row_of(const struct opencl_rows *rows, size_t row)

@@ -15,11 +15,18 @@
 #include "worker/seismic/opencl_private.h"
 #include "worker/seismic/opencl_room.h"
 
+static bool is_shortage(cl_int code)
+{
+    return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY;
+}
+
 bool opencl_wave_good(struct opencl_wave *w, cl_int code, const char *what)
 {
     char text[64];
     if (code == CL_SUCCESS)
         return true;
+    if (!is_shortage(code))
+        opencl_good(w->device, code, what);
     if (!w->failed)
         error_set(&w->failure, ERROR_SYSTEM, "the OpenCL device %s failed at %s: %s",
                   w->device->about.name, what, opencl_error_print(code, text, sizeof(text)));
@@ -340,9 +347,11 @@ static void *room_create(const struct wave *wave, size_t count, size_t bytes)
 static int check(const struct wave *wave, struct error *ret_error)
 {
     const struct opencl_wave *w = (const struct opencl_wave *)wave;
-    if (w->failed && ret_error)
+    if (!w->failed)
+        return opencl_check(w->device, ret_error);
+    if (ret_error)
         *ret_error = w->failure;
-    return w->failed ? -1 : 0;
+    return -1;
 }
 
 #define MEMBERS(name, law)                                                                     \

@@ -134,9 +134,9 @@ int operators_image(const struct operators *operators, const wave_real *source,
     wave_clear(operators->second);
     int rc = history_walk(operators->wave, &run, &operators->history, image_turn, &imaging,
                           ret_error);
+    wave_room_read(operators->wave, imaging.image, sum, bytes);
     if (rc == 0)
         rc = operators_check(operators, ret_error);
-    wave_room_read(operators->wave, imaging.image, sum, bytes);
     for (size_t i = 0; rc == 0 && i < points; i++)
         image[i] += (wave_real)every * sum[i];
     wave_room_destroy(operators->wave, imaging.image);

@@ -157,8 +157,11 @@ static int make_waves_somewhere(struct scene *scene, const struct wave_physics *
         wave_destroy(scene->wave);
         wave_destroy(scene->second);
         scene->wave = scene->second = NULL;
-        if (shot_device_fall_back(&scene->device, scene->survey->numerics.device, &why))
+        struct shot_device tried = scene->device;
+        if (shot_device_fall_back(&scene->device, scene->survey->numerics.device, &why)) {
+            shot_device_end(&tried);
             continue;
+        }
         if (ret_error)
             *ret_error = why;
         return -1;
@@ -209,9 +212,12 @@ static int make(struct scene *scene, const struct scene_options *options,
         return error_set(ret_error, ERROR_CONFIG,
                          "physics \"%s\" is not in this build of beofarm-shot",
                          physics_name(scene->survey->physics));
-    if (shot_device_choose(&scene->device, scene->survey->numerics.device, physics, ret_error) <
-            0 ||
-        read_ground(scene, physics, options->operation, ret_error) < 0 ||
+    if (options->device)
+        scene->device = *options->device;
+    else if (shot_device_choose(&scene->device, scene->survey->numerics.device, physics,
+                                ret_error) < 0)
+        return -1;
+    if (read_ground(scene, physics, options->operation, ret_error) < 0 ||
         make_waves_somewhere(scene, physics, options, ret_error) < 0 ||
         make_places(scene, ret_error) < 0 ||
         resample_init(&scene->record, &scene->steps, &scene->samples, ret_error) < 0 ||
@@ -242,9 +248,17 @@ void scene_close(struct scene *scene)
     wave_points_destroy(scene->receivers);
     wave_destroy(scene->wave);
     wave_destroy(scene->second);
+    shot_device_end(&scene->device);
     resample_fini(&scene->record);
     free(scene->source);
     *scene = (struct scene){0};
+}
+
+bool scene_device_failed(const struct scene *scene, struct error *ret_error)
+{
+    if (!scene->device.opencl || !scene->wave)
+        return false;
+    return operators_check(&scene->operators, ret_error) < 0;
 }
 
 static bool same_receivers(const struct shot *a, const struct shot *b)

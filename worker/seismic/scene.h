@@ -27,11 +27,12 @@ struct ground {
 };
 
 struct scene_options {
-    enum shot_operation operation; /* not SHOT_COLLECT */
-    int threads;                   /* 0: what OpenMP takes */
-    uint64_t limit_bytes;          /* memory that the shot may use; 0: not limited */
-    const char *spill_dir;         /* for survey->memory.spill */
-    const struct spectrum *filter; /* of the wavelet; NULL: none */
+    enum shot_operation operation;    /* not SHOT_COLLECT */
+    int threads;                      /* 0: what OpenMP takes */
+    uint64_t limit_bytes;             /* memory that the shot may use; 0: not limited */
+    const char *spill_dir;            /* for survey->memory.spill */
+    const struct spectrum *filter;    /* of the wavelet; NULL: none */
+    const struct shot_device *device; /* that computes; NULL: as the survey wants */
 };
 
 struct scene {
@@ -57,6 +58,9 @@ struct scene {
 int scene_open(struct scene *scene, const struct survey *survey, const struct shot *shot,
                const struct scene_options *options, struct error *ret_error);
 void scene_close(struct scene *scene); /* a zeroed one is allowed */
+
+/* Something failed in the scene: whether it was the device that computes its waves, as *ret_error says. */
+bool scene_device_failed(const struct scene *scene, struct error *ret_error);
 
 /* The shot that several make when they are fired at once, shot i times weights[i]: all sources, and
  * the receivers, which must be the same for all. Its name is the first one's. Caller closes it with

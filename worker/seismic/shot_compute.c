@@ -26,9 +26,9 @@ struct task {
     const struct shot_request *request;
     struct shot_answer *answer;
     struct misfit misfit;
-    struct spectrum_sums sums;     /* SHOT_SOURCE */
-    char memory[200];              /* how the first shot used it, in words */
-    char device[SHOT_DEVICE_TEXT]; /* what computed it */
+    struct spectrum_sums sums; /* SHOT_SOURCE */
+    char memory[200];          /* how the first shot used it, in words */
+    struct shot_device device; /* what computed it; where one was not what was wanted, that */
     double dt_s;
     size_t steps;
 };
@@ -277,22 +277,36 @@ static int run_operation(struct work *work, struct error *ret_error)
     }
 }
 
+/* A shot is through. */
 static void note(struct task *task, const struct scene *scene)
 {
-    if (!*task->memory) {
+    bool first = !*task->memory;
+    if (first) {
         shot_cost_print(&scene->cost, &scene->shape, task->memory, sizeof(task->memory));
-        memcpy(task->device, scene->device.text, sizeof(task->device));
         task->dt_s = scene->dt_s;
         task->steps = scene->steps.count;
     }
+    if (first || (*scene->device.why && !*task->device.why))
+        task->device = scene->device;
     task->answer->points += scene->cost.updates;
 }
 
-static int run_shot(struct task *task, const struct shot *shot, const struct shot *members,
-                    const double *weights, size_t count, struct error *ret_error)
+/* The shots that are fired as one; or the shot itself. */
+struct party {
+    const struct shot *members;
+    const double *weights;
+    size_t count;
+};
+
+/* Compute a shot on `device` (NULL: as the survey wants). If the device fails, and the survey lets others
+ * take its place, 1 is returned, the answer is as before, and *ret_device what is to compute instead. */
+static int try_shot(struct task *task, const struct shot *shot, const struct party *party,
+                    const struct shot_device *device, struct shot_device *ret_device,
+                    struct error *ret_error)
 {
     const struct shot_request *request = task->request;
     const struct scene_options options = {
+        .device = device,
         .operation = request->operation,
         .threads = request->threads,
         .limit_bytes = request->memory_bytes,
@@ -300,21 +314,47 @@ static int run_shot(struct task *task, const struct shot *shot, const struct sho
         .filter = request->filter,
     };
     struct scene scene;
+    struct shot_answer *answer = task->answer;
+    double misfit = answer->misfit, norm = answer->norm;
+    struct error failure = {0};
     struct work work = {.task = task,
                         .scene = &scene,
-                        .members = members,
-                        .weights = weights,
-                        .member_count = count};
+                        .members = party->members,
+                        .weights = party->weights,
+                        .member_count = party->count};
     if (scene_open(&scene, task->survey, shot, &options, ret_error) < 0)
         return -1;
-    note(task, &scene);
     int rc = work_open(&work, ret_error);
     if (rc == 0)
         rc = run_operation(&work, ret_error);
+    if (rc == 0) {
+        note(task, &scene);
+    } else if (scene_device_failed(&scene, &failure)) {
+        answer->misfit = misfit;
+        answer->norm = norm;
+        *ret_error = failure;
+        *ret_device = scene.device;
+        if (shot_device_fall_back(ret_device, task->survey->numerics.device, &failure))
+            rc = 1;
+    }
     if (rc < 0)
         error_prefix(ret_error, "shot %s", shot->name);
     work_close(&work);
     scene_close(&scene);
+    return rc;
+}
+
+/* What a device leaves undone the processors do from the start, where the survey lets. */
+static int run_shot(struct task *task, const struct shot *shot, const struct party *party,
+                    struct error *ret_error)
+{
+    struct error why = {0};
+    struct shot_device device;
+    int rc = try_shot(task, shot, party, NULL, &device, &why);
+    if (rc > 0)
+        rc = try_shot(task, shot, party, &device, &device, &why);
+    if (rc < 0 && ret_error)
+        *ret_error = why;
     return rc;
 }
 
@@ -324,7 +364,8 @@ static int run_encoded(struct task *task, const struct shot *shots, const double
     struct shot encoded = {0};
     if (scene_encode(shots, weights, count, &encoded, ret_error) < 0)
         return -1;
-    int rc = run_shot(task, &encoded, shots, weights, count, ret_error);
+    const struct party party = {shots, weights, count};
+    int rc = run_shot(task, &encoded, &party, ret_error);
     survey_shot_close(&encoded);
     return rc;
 }
@@ -345,9 +386,11 @@ static int run_shots(struct task *task, const struct shot *shots, const double *
     }
     if (task->request->encoded)
         return run_encoded(task, shots, weights, count, ret_error);
-    for (size_t i = 0; i < count; i++)
-        if (run_shot(task, &shots[i], &shots[i], &one, 1, ret_error) < 0)
+    for (size_t i = 0; i < count; i++) {
+        const struct party party = {&shots[i], &one, 1};
+        if (run_shot(task, &shots[i], &party, ret_error) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -385,7 +428,11 @@ static void put_extra(const struct task *task, struct buf *extra)
     buf_append_text(extra, "{\"memory\":");
     json_put_text(extra, task->memory, strlen(task->memory));
     buf_append_text(extra, ",\"device\":");
-    json_put_text(extra, task->device, strlen(task->device));
+    json_put_text(extra, task->device.text, strlen(task->device.text));
+    if (*task->device.why) {
+        buf_append_text(extra, ",\"device_why\":");
+        json_put_text(extra, task->device.why, strlen(task->device.why));
+    }
     buf_append_text(extra, ",\"dt_s\":");
     json_put_real(extra, task->dt_s);
     buf_printf(extra, ",\"steps\":%zu", task->steps);

@@ -1,31 +1,65 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "worker/seismic/shot_device.h"
+
+/* So many shots in a row in which the device failed, and it is left alone: each of them was begun in
+ * vain. */
+#define FAILURES_MAX 3
+
+static struct {
+    unsigned in_a_row;
+    struct error last;
+} failures;
 
 static void take_processors(struct shot_device *device, const struct error *why)
 {
     device->opencl = NULL;
-    if (why)
-        snprintf(device->text, sizeof(device->text), "processors (%.380s)", why->text);
-    else
-        snprintf(device->text, sizeof(device->text), "processors");
+    snprintf(device->text, sizeof(device->text), "processors");
+    snprintf(device->why, sizeof(device->why), "%s", why ? why->text : "");
+}
+
+size_t shot_device_turn(const char *slot, const char *share, size_t count)
+{
+    unsigned long at = slot ? strtoul(slot, NULL, 10) : 0, index = 1, workers = 1;
+    char *end = NULL;
+    if (share) {
+        index = strtoul(share, &end, 10);
+        workers = *end == '/' ? strtoul(end + 1, NULL, 10) : 0;
+    }
+    if (index == 0 || workers == 0 || index > workers)
+        index = workers = 1;
+    return count ? (at * workers + index - 1) % count : 0;
+}
+
+static struct opencl_device *open_own(enum opencl_kind kind, struct error *ret_error)
+{
+    struct opencl_about about;
+    size_t count = 0;
+    while (opencl_describe(kind, count, &about, NULL) == 0)
+        count++;
+    size_t turn = shot_device_turn(getenv("BEOFARM_SLOT"), getenv("BEOFARM_SHARE"), count);
+    return opencl_open(kind, turn, ret_error);
 }
 
 int shot_device_choose(struct shot_device *device, enum survey_device wanted,
                        const struct wave_physics *physics, struct error *ret_error)
 {
-    struct error why = {0};
+    struct error why = failures.last;
+    bool tried = wanted == SURVEY_AUTO && failures.in_a_row >= FAILURES_MAX;
     take_processors(device, NULL);
     if (wanted == SURVEY_CPU)
         return 0;
-    if (opencl_physics(physics, &why))
-        device->opencl =
-            opencl_open(wanted == SURVEY_OPENCL ? OPENCL_ANY : OPENCL_GPU, 0, &why);
+    if (tried)
+        error_prefix(&why, "after %u failures in a row", failures.in_a_row);
+    else if (opencl_physics(physics, &why))
+        device->opencl = open_own(wanted == SURVEY_OPENCL ? OPENCL_ANY : OPENCL_GPU, &why);
     if (device->opencl) {
         const struct opencl_about *about = opencl_about(device->opencl);
-        snprintf(device->text, sizeof(device->text), "%s (%s)", about->name, about->platform);
+        snprintf(device->text, sizeof(device->text), "%.100s (%.90s)", about->name,
+                 about->platform);
         return 0;
     }
     if (wanted == SURVEY_AUTO) {
@@ -36,6 +70,19 @@ int shot_device_choose(struct shot_device *device, enum survey_device wanted,
         *ret_error = why;
     return error_prefix(ret_error, "$.numerics.device: %s is wanted",
                         wanted == SURVEY_OPENCL ? "an OpenCL device" : "a GPU");
+}
+
+void shot_device_end(struct shot_device *device)
+{
+    if (!device->opencl)
+        return;
+    if (opencl_check(device->opencl, &failures.last) == 0) {
+        failures.in_a_row = 0;
+        return;
+    }
+    failures.in_a_row++;
+    opencl_close(device->opencl);
+    device->opencl = NULL;
 }
 
 bool shot_device_fall_back(struct shot_device *device, enum survey_device wanted,

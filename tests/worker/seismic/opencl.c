@@ -64,20 +64,14 @@ const char *__lsan_default_suppressions(void)
 
 static struct wave *wave_on(const struct setting *s, struct opencl_device *where)
 {
-    struct grid grid = bench_grid(s->nx, s->ny, s->nz, 10);
-    grid.spacing[GRID_X] = 12; /* every axis its own */
-    grid.spacing[GRID_Y] = 9;
-    struct wave_medium medium = bench_medium(grid, 1500, 3500, s->physics);
-    struct wave *wave = bench_wave(s->physics, &medium,
-                                   (struct wave_options){.order = s->order,
-                                                         .absorb = s->absorb,
-                                                         .free_surface = s->free_surface,
-                                                         .threads = 1,
-                                                         .time_block = 1,
-                                                         .frequency = 25,
-                                                         .device = where});
-    bench_medium_free(&medium);
-    return wave;
+    return bench_uneven(s->physics, s->nx, s->ny, s->nz,
+                        (struct wave_options){.order = s->order,
+                                              .absorb = s->absorb,
+                                              .free_surface = s->free_surface,
+                                              .threads = 1,
+                                              .time_block = 1,
+                                              .frequency = 25,
+                                              .device = where});
 }
 
 /* Places of several weights each, some of which share grid points, lie in layers or above the surface,
@@ -103,15 +97,6 @@ static struct wave_points *places_on(const struct wave *wave, uint64_t seed)
     if (!points)
         fail_msg("%s", error.text);
     return points;
-}
-
-static wave_real *random_reals(size_t n, uint64_t seed)
-{
-    wave_real *values = malloc((n + 1) * sizeof(*values));
-    assert_non_null(values);
-    for (size_t i = 0; i < n; i++)
-        values[i] = (wave_real)bench_random(&seed);
-    return values;
 }
 
 static void assert_near(const struct setting *s, const char *what, const wave_real *a,
@@ -156,18 +141,18 @@ static void outcome_make(const struct setting *s, struct opencl_device *where,
 {
     struct wave *wave = o->wave = wave_on(s, where);
     struct wave_points *sources = places_on(wave, 7), *receivers = places_on(wave, 9);
-    wave_real *q = random_reals(STEPS * PLACES, 1), *d = random_reals(STEPS * PLACES, 2);
-    wave_real *dm = random_reals(wave->points, 3);
+    wave_real *q = bench_reals(STEPS * PLACES, 1), *d = bench_reals(STEPS * PLACES, 2);
+    wave_real *dm = bench_reals(wave->points, 3);
     o->turns = STEPS / 2;
-    o->sampled = random_reals(STEPS * PLACES, 4);
-    o->born = random_reals(STEPS * PLACES, 4);
-    o->adjoint = random_reals(STEPS * PLACES, 4);
-    o->snapshots = random_reals(o->turns * wave->snapshot_size, 4);
-    o->back = random_reals(o->turns * wave->snapshot_size, 4);
-    o->shells = random_reals(STEPS * wave->shell_size, 4);
-    o->image = random_reals(wave->points, 5);
-    o->light = random_reals(wave->points, 6);
-    o->field = random_reals(wave->snapshot_size, 4); /* all fields */
+    o->sampled = bench_reals(STEPS * PLACES, 4);
+    o->born = bench_reals(STEPS * PLACES, 4);
+    o->adjoint = bench_reals(STEPS * PLACES, 4);
+    o->snapshots = bench_reals(o->turns * wave->snapshot_size, 4);
+    o->back = bench_reals(o->turns * wave->snapshot_size, 4);
+    o->shells = bench_reals(STEPS * wave->shell_size, 4);
+    o->image = bench_reals(wave->points, 5);
+    o->light = bench_reals(wave->points, 6);
+    o->field = bench_reals(wave->snapshot_size, 4); /* all fields */
     struct wave_run run = {.steps = STEPS,
                            .inject = sources,
                            .injected = q,
@@ -236,14 +221,6 @@ static void everything_agrees_with_the_processor(void **state)
     }
 }
 
-static double dot(const wave_real *a, const wave_real *b, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
 #define DOT_STEPS 12
 
 static void assert_transposed(const struct setting *s, const char *what, double one,
@@ -260,7 +237,7 @@ static void modelling_dot(const struct setting *s, struct wave *wave,
                           const struct wave_points *points, const wave_real *d)
 {
     size_t n = DOT_STEPS * wave->padded;
-    wave_real *q = random_reals(n, 1), *fq = random_reals(n, 3), *ftd = random_reals(n, 4);
+    wave_real *q = bench_reals(n, 1), *fq = bench_reals(n, 3), *ftd = bench_reals(n, 4);
     struct wave_run run = {
         .steps = DOT_STEPS, .inject = points, .injected = q, .sample = points, .sampled = fq};
     wave_run(wave, &run);
@@ -270,8 +247,8 @@ static void modelling_dot(const struct setting *s, struct wave *wave,
     run.sampled = ftd;
     wave_run(wave, &run);
     assert_good(wave);
-    assert_transposed(s, "F", dot(fq, d, n), dot(q, ftd, n),
-                      sqrt(dot(fq, fq, n) * dot(d, d, n)));
+    assert_transposed(s, "F", bench_product(fq, d, n), bench_product(q, ftd, n),
+                      sqrt(bench_product(fq, fq, n) * bench_product(d, d, n)));
     free(q);
     free(fq);
     free(ftd);
@@ -282,8 +259,8 @@ static void scattering_dot(const struct setting *s, struct wave *wave,
                            const struct wave_points *points, const wave_real *d)
 {
     size_t n = DOT_STEPS * wave->padded;
-    wave_real *snapshots = random_reals(DOT_STEPS * wave->snapshot_size, 5);
-    wave_real *dm = random_reals(wave->points, 6), *jdm = random_reals(n, 7);
+    wave_real *snapshots = bench_reals(DOT_STEPS * wave->snapshot_size, 5);
+    wave_real *dm = bench_reals(wave->points, 6), *jdm = bench_reals(n, 7);
     wave_real *image = calloc(wave->points, sizeof(*image));
     assert_non_null(image);
     for (size_t i = 0; s->free_surface && i < DOT_STEPS * wave->snapshot_size; i += s->nz)
@@ -302,8 +279,8 @@ static void scattering_dot(const struct setting *s, struct wave *wave,
                                       .scattered = snapshots,
                                       .image = image});
     assert_good(wave);
-    assert_transposed(s, "J", dot(jdm, d, n), dot(dm, image, wave->points),
-                      sqrt(dot(jdm, jdm, n) * dot(d, d, n)));
+    assert_transposed(s, "J", bench_product(jdm, d, n), bench_product(dm, image, wave->points),
+                      sqrt(bench_product(jdm, jdm, n) * bench_product(d, d, n)));
     free(snapshots);
     free(dm);
     free(jdm);
@@ -317,7 +294,7 @@ static void operators_are_transposed_on_the_device(void **state)
     for (size_t i = 0; i < TRANSPOSED; i++) {
         struct wave *wave = wave_on(&settings[i], device);
         struct wave_points *points = bench_everywhere(wave);
-        wave_real *d = random_reals(DOT_STEPS * wave->padded, 2);
+        wave_real *d = bench_reals(DOT_STEPS * wave->padded, 2);
         modelling_dot(&settings[i], wave, points, d);
         scattering_dot(&settings[i], wave, points, d);
         free(d);
@@ -334,7 +311,7 @@ static void grouped(const struct setting *s, bool rooms, size_t part, wave_real 
     struct wave_points *places = places_on(wave, 7);
     size_t size = wave->snapshot_size, row = size * sizeof(wave_real);
     size_t image_bytes = wave->points * sizeof(wave_real);
-    wave_real *q = random_reals(STEPS * PLACES, 1);
+    wave_real *q = bench_reals(STEPS * PLACES, 1);
     wave_real *memory = malloc(STEPS * row), *zeros = calloc(wave->points, sizeof(*zeros));
     assert_true(memory && zeros);
     void *room = wave_room_create(wave, STEPS, row);
@@ -383,10 +360,10 @@ static void grouped(const struct setting *s, bool rooms, size_t part, wave_real 
 static void grouping_changes_nothing(const struct setting *s)
 {
     size_t points = s->nx * s->nz;
-    wave_real *one = random_reals(points, 1), *other = random_reals(points, 2);
+    wave_real *one = bench_reals(points, 1), *other = bench_reals(points, 2);
     wave_real sampled[STEPS * PLACES], again[STEPS * PLACES];
     grouped(s, false, STEPS, one, sampled);
-    assert_true(dot(one, one, points) > 0);
+    assert_true(bench_product(one, one, points) > 0);
     grouped(s, true, STEPS, other, again);
     assert_memory_equal(one, other, points * sizeof(*one));
     assert_memory_equal(sampled, again, sizeof(sampled));

@@ -133,6 +133,35 @@ static struct wave_points *points_of(const struct wave *wave, size_t count,
     return points;
 }
 
+struct wave *bench_uneven(const char *physics, size_t nx, size_t ny, size_t nz,
+                          struct wave_options options)
+{
+    struct grid grid = bench_grid(nx, ny, nz, 10);
+    grid.spacing[GRID_X] = 12;
+    grid.spacing[GRID_Y] = 9;
+    struct wave_medium medium = bench_medium(grid, 1500, 3500, physics);
+    struct wave *wave = bench_wave(physics, &medium, options);
+    bench_medium_free(&medium);
+    return wave;
+}
+
+wave_real *bench_reals(size_t n, uint64_t seed)
+{
+    wave_real *values = malloc((n + 1) * sizeof(*values));
+    assert_non_null(values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (wave_real)bench_random(&seed);
+    return values;
+}
+
+double bench_product(const wave_real *a, const wave_real *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
 struct wave_points *bench_point(const struct wave *wave, int ix, int iy, int iz, double weight)
 {
     struct wave_weight one = {.at = {ix, iy, iz}, .weight = weight};

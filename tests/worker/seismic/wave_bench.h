@@ -20,6 +20,17 @@ struct grid bench_grid(size_t nx, size_t ny, size_t nz, double h);
 struct wave *bench_wave(const char *physics, const struct wave_medium *medium,
                         struct wave_options options);
 
+/* The same in a medium between 1500 and 3500 m/s, on a grid of nx x ny x nz whose axes have other
+ * spacings each. */
+struct wave *bench_uneven(const char *physics, size_t nx, size_t ny, size_t nz,
+                          struct wave_options options);
+
+/* n numbers of bench_random; free them. */
+wave_real *bench_reals(size_t n, uint64_t seed);
+
+/* sum a b, in double. */
+double bench_product(const wave_real *a, const wave_real *b, size_t n);
+
 /* One place of one grid point. */
 struct wave_points *bench_point(const struct wave *wave, int ix, int iy, int iz, double weight);
 

@@ -52,36 +52,13 @@ static const struct setting settings[] = {
 
 static struct wave *setting_wave(const struct setting *s)
 {
-    struct grid grid = bench_grid(s->nx, s->ny, s->nz, 10);
-    grid.spacing[GRID_X] = 12; /* every axis its own */
-    grid.spacing[GRID_Y] = 9;
-    struct wave_medium medium = bench_medium(grid, 1500, 3500, s->physics);
-    struct wave *wave = bench_wave(s->physics, &medium,
-                                   (struct wave_options){.order = s->order,
-                                                         .absorb = s->absorb,
-                                                         .free_surface = s->free_surface,
-                                                         .threads = s->threads,
-                                                         .time_block = s->time_block,
-                                                         .frequency = 25});
-    bench_medium_free(&medium);
-    return wave;
-}
-
-static wave_real *random_reals(size_t n, uint64_t seed)
-{
-    wave_real *values = malloc(n * sizeof *values);
-    assert_non_null(values);
-    for (size_t i = 0; i < n; i++)
-        values[i] = (wave_real)bench_random(&seed);
-    return values;
-}
-
-static double dot(const wave_real *a, const wave_real *b, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
+    return bench_uneven(s->physics, s->nx, s->ny, s->nz,
+                        (struct wave_options){.order = s->order,
+                                              .absorb = s->absorb,
+                                              .free_surface = s->free_surface,
+                                              .threads = s->threads,
+                                              .time_block = s->time_block,
+                                              .frequency = 25});
 }
 
 static void assert_transposed(const struct setting *s, const char *what, double left,
@@ -100,8 +77,8 @@ static void modelling_transposed(const struct setting *s)
     struct wave *wave = setting_wave(s);
     struct wave_points *points = bench_everywhere(wave);
     size_t n = STEPS * wave->padded;
-    wave_real *q = random_reals(n, 1), *d = random_reals(n, 2);
-    wave_real *fq = random_reals(n, 3), *ftd = random_reals(n, 4);
+    wave_real *q = bench_reals(n, 1), *d = bench_reals(n, 2);
+    wave_real *fq = bench_reals(n, 3), *ftd = bench_reals(n, 4);
     struct wave_run run = {.steps = STEPS, .inject = points, .sample = points};
     run.injected = q;
     run.sampled = fq;
@@ -111,8 +88,8 @@ static void modelling_transposed(const struct setting *s)
     run.injected = d;
     run.sampled = ftd;
     wave_run(wave, &run);
-    assert_transposed(s, "F", dot(fq, d, n), dot(q, ftd, n),
-                      sqrt(dot(fq, fq, n) * dot(d, d, n)));
+    assert_transposed(s, "F", bench_product(fq, d, n), bench_product(q, ftd, n),
+                      sqrt(bench_product(fq, fq, n) * bench_product(d, d, n)));
     free(q);
     free(d);
     free(fq);
@@ -134,10 +111,10 @@ static void scattering_transposed(const struct setting *s, size_t every)
     struct wave *wave = setting_wave(s);
     struct wave_points *points = bench_everywhere(wave);
     size_t n = STEPS * wave->padded, turns = (STEPS + every - 1) / every;
-    wave_real *q = random_reals(n, 1), *d = random_reals(n, 2), *jdm = random_reals(n, 3);
-    wave_real *dm = random_reals(wave->points, 5);
+    wave_real *q = bench_reals(n, 1), *d = bench_reals(n, 2), *jdm = bench_reals(n, 3);
+    wave_real *dm = bench_reals(wave->points, 5);
     wave_real *image = calloc(wave->points, sizeof *image);
-    wave_real *snapshots = random_reals(turns * wave->snapshot_size, 6);
+    wave_real *snapshots = bench_reals(turns * wave->snapshot_size, 6);
     wave_run(wave, &(struct wave_run){.steps = STEPS,
                                       .inject = points,
                                       .injected = q,
@@ -158,8 +135,8 @@ static void scattering_transposed(const struct setting *s, size_t every)
                                       .every = every,
                                       .scattered = snapshots,
                                       .image = image});
-    assert_transposed(s, "J", dot(jdm, d, n), dot(dm, image, wave->points),
-                      sqrt(dot(jdm, jdm, n) * dot(d, d, n)));
+    assert_transposed(s, "J", bench_product(jdm, d, n), bench_product(dm, image, wave->points),
+                      sqrt(bench_product(jdm, jdm, n) * bench_product(d, d, n)));
     free(q);
     free(d);
     free(jdm);

@@ -313,6 +313,31 @@ static void a_directory_is_laid_and_shared_files_are_sent_once(void **state)
     }
 }
 
+/* A directory is laid for a task without variables of its own. */
+static void lay(struct bench *bench)
+{
+    char *const variables[] = {NULL};
+    mates_lay(bench->mates, bench->paths[1], bench->dir_fd, variables, told_done, bench);
+}
+
+/* The mate has come and been told; what it answers is the test's. */
+static void lay_begun(struct bench *bench, struct wire_reader *reader)
+{
+    assert_true(mate_come(bench, &bench->secret));
+    lay(bench);
+    assert_int_equal(hear(bench, reader), MATE_LAY);
+}
+
+/* The mate has taken all of it. */
+static void lay_wholly(struct bench *bench)
+{
+    char names[256], contents[256];
+    bool known;
+    lay(bench);
+    take_directory(bench, 1, names, contents, &known);
+    wait_done(bench);
+}
+
 static void changed(struct bench *bench, uint64_t number, const char *path, const char *text)
 {
     mate_begin(&bench->message, MATE_CHANGED);
@@ -330,15 +355,11 @@ static void changed(struct bench *bench, uint64_t number, const char *path, cons
 static void what_nodes_have_left_comes_but_never_over_our_own(void **state)
 {
     struct bench *bench = *state;
-    char *const variables[] = {NULL};
-    char names[256], contents[256], text[256];
+    char text[256];
     struct wire_reader reader;
-    bool known;
     assert_true(mate_come(bench, &bench->secret));
     file_put(bench, "input", "old");
-    mates_lay(bench->mates, bench->paths[1], bench->dir_fd, variables, told_done, bench);
-    take_directory(bench, 1, names, contents, &known);
-    wait_done(bench);
+    lay_wholly(bench);
     file_put(bench, "both", "ours");
     mates_gather(bench->mates, told_done, bench);
     assert_int_equal(hear(bench, &reader), MATE_GATHER);
@@ -358,14 +379,9 @@ static void what_nodes_have_left_comes_but_never_over_our_own(void **state)
 static void paths_that_lead_outside_end_the_connection(void **state)
 {
     struct bench *bench = *state;
-    char *const variables[] = {NULL};
-    char names[256], contents[256];
     struct wire_reader reader;
-    bool known;
     assert_true(mate_come(bench, &bench->secret));
-    mates_lay(bench->mates, bench->paths[1], bench->dir_fd, variables, told_done, bench);
-    take_directory(bench, 1, names, contents, &known);
-    wait_done(bench);
+    lay_wholly(bench);
     mates_gather(bench->mates, told_done, bench);
     assert_int_equal(hear(bench, &reader), MATE_GATHER);
     mate_begin(&bench->message, MATE_CHANGED);
@@ -384,11 +400,8 @@ static void paths_that_lead_outside_end_the_connection(void **state)
 static void a_failure_on_a_node_is_told_with_its_name(void **state)
 {
     struct bench *bench = *state;
-    char *const variables[] = {NULL};
     struct wire_reader reader;
-    assert_true(mate_come(bench, &bench->secret));
-    mates_lay(bench->mates, bench->paths[1], bench->dir_fd, variables, told_done, bench);
-    assert_int_equal(hear(bench, &reader), MATE_LAY);
+    lay_begun(bench, &reader);
     mate_begin(&bench->message, MATE_FAILED);
     wire_put_varint(&bench->message, 1);
     wire_put_text(&bench->message, "the disk is full");
@@ -401,18 +414,15 @@ static void a_failure_on_a_node_is_told_with_its_name(void **state)
 static void a_node_that_is_gone_fails_what_was_begun_and_all_that_follows(void **state)
 {
     struct bench *bench = *state;
-    char *const variables[] = {NULL};
     struct wire_reader reader;
-    assert_true(mate_come(bench, &bench->secret));
-    mates_lay(bench->mates, bench->paths[1], bench->dir_fd, variables, told_done, bench);
-    assert_int_equal(hear(bench, &reader), MATE_LAY);
+    lay_begun(bench, &reader);
     link_close(bench->link);
     bench->link = NULL;
     wait_done(bench);
     assert_true(bench->lost);
     assert_non_null(strstr(bench->sentence, "node 127.0.0.1 is lost"));
     mates_clear(bench->mates);
-    mates_lay(bench->mates, bench->paths[1], bench->dir_fd, variables, told_done, bench);
+    lay(bench);
     wait_done(bench);
     mates_gather(bench->mates, told_done, bench);
     wait_done(bench);

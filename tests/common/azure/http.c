@@ -582,35 +582,33 @@ static bool silent_answer(void *context, const struct server_request *request,
     return true;
 }
 
+/* Ask a server that does not say what it promised: how the call fails. */
+static enum error_code silence_code(const struct http_options *options)
+{
+    struct server *server = server_start(silent_answer, NULL);
+    struct error error = {0};
+    struct http *http = http_create(options, &error);
+    struct http_request request = {.method = "GET", .url = server_url(server)};
+    struct http_response response = {0};
+    assert_int_equal(http_perform(http, &request, &response, &error), -1);
+    http_destroy(http);
+    server_stop(server);
+    return error.code;
+}
+
 static void an_interrupt_ends_what_waits(void **state)
 {
     (void)state;
     int asked = 0;
-    struct http_options options = {.stop = stop_at_once, .stop_context = &asked};
-    struct server *server = server_start(silent_answer, NULL);
-    struct error error = {0};
-    struct http *http = http_create(&options, &error);
-    struct http_request request = {.method = "GET", .url = server_url(server)};
-    struct http_response response = {0};
-    assert_int_equal(http_perform(http, &request, &response, &error), -1);
-    assert_int_equal(error.code, ERROR_INTERRUPTED);
-    http_destroy(http);
-    server_stop(server);
+    const struct http_options options = {.stop = stop_at_once, .stop_context = &asked};
+    assert_int_equal(silence_code(&options), ERROR_INTERRUPTED);
 }
 
 static void a_server_that_stalls_is_given_up(void **state)
 {
     (void)state;
-    struct http_options options = {.stall_timeout_s = 1, .tries = 1};
-    struct server *server = server_start(silent_answer, NULL);
-    struct error error = {0};
-    struct http *http = http_create(&options, &error);
-    struct http_request request = {.method = "GET", .url = server_url(server)};
-    struct http_response response = {0};
-    assert_int_equal(http_perform(http, &request, &response, &error), -1);
-    assert_int_equal(error.code, ERROR_NETWORK);
-    http_destroy(http);
-    server_stop(server);
+    const struct http_options options = {.stall_timeout_s = 1, .tries = 1};
+    assert_int_equal(silence_code(&options), ERROR_NETWORK);
 }
 
 static void urls_that_cannot_be_are_refused(void **state)

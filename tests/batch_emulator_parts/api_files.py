@@ -8,6 +8,7 @@ from .api_nodes import need_node
 from .api_tasks import need_task
 from .odata import page
 from .routes import route
+from .service import missed_date
 from .wire import Answer, Refusal, time_text
 
 READ_MOST = 256 << 20
@@ -92,16 +93,9 @@ def _head(service, path, url, name):
 
 
 def _conditions(request, path):
-    for header, late in (("if-modified-since", False), ("if-unmodified-since", True)):
-        text = request.header(header)
-        if text:
-            try:
-                when = email.utils.parsedate_to_datetime(text).timestamp()
-            except (TypeError, ValueError):
-                raise Refusal(400, "InvalidHeaderValue", HeaderName=header,
-                              HeaderValue=text) from None
-            if (int(os.stat(path).st_mtime) > when) == late:
-                raise Refusal(412 if late else 304, "ConditionNotMet")
+    missed = missed_date(request, os.stat(path).st_mtime)
+    if missed:
+        raise Refusal(304 if missed == "if-modified-since" else 412, "ConditionNotMet")
 
 
 def _measure(service, request, owner, name):
@@ -145,41 +139,25 @@ def _delete(request, owner, name):
     return Answer(200)
 
 
-@route("GET", "/jobs/{job}/tasks/{task}/files")
-def task_files(service, request, job, task):
-    return _list(service, request, *_task_folder(service, job, task))
+def _serve(prefix, folder_of):
+    """The files of what stands at `prefix`, in the folder of its names."""
+
+    @route("GET", prefix + "/files")
+    def _(service, request, **owner):
+        return _list(service, request, *folder_of(service, **owner))
+
+    @route("GET", prefix + "/files/{name*}")
+    def _(service, request, name, **owner):
+        return _read(service, request, folder_of(service, **owner), name)
+
+    @route("HEAD", prefix + "/files/{name*}")
+    def _(service, request, name, **owner):
+        return _measure(service, request, folder_of(service, **owner), name)
+
+    @route("DELETE", prefix + "/files/{name*}")
+    def _(service, request, name, **owner):
+        return _delete(request, folder_of(service, **owner), name)
 
 
-@route("GET", "/jobs/{job}/tasks/{task}/files/{name*}")
-def task_file_read(service, request, job, task, name):
-    return _read(service, request, _task_folder(service, job, task), name)
-
-
-@route("HEAD", "/jobs/{job}/tasks/{task}/files/{name*}")
-def task_file_measure(service, request, job, task, name):
-    return _measure(service, request, _task_folder(service, job, task), name)
-
-
-@route("DELETE", "/jobs/{job}/tasks/{task}/files/{name*}")
-def task_file_delete(service, request, job, task, name):
-    return _delete(request, _task_folder(service, job, task), name)
-
-
-@route("GET", "/pools/{pool}/nodes/{node}/files")
-def node_files(service, request, pool, node):
-    return _list(service, request, *_node_folder(service, pool, node))
-
-
-@route("GET", "/pools/{pool}/nodes/{node}/files/{name*}")
-def node_file_read(service, request, pool, node, name):
-    return _read(service, request, _node_folder(service, pool, node), name)
-
-
-@route("HEAD", "/pools/{pool}/nodes/{node}/files/{name*}")
-def node_file_measure(service, request, pool, node, name):
-    return _measure(service, request, _node_folder(service, pool, node), name)
-
-
-@route("DELETE", "/pools/{pool}/nodes/{node}/files/{name*}")
-def node_file_delete(service, request, pool, node, name):
-    return _delete(request, _node_folder(service, pool, node), name)
+_serve("/jobs/{job}/tasks/{task}", _task_folder)
+_serve("/pools/{pool}/nodes/{node}", _node_folder)

@@ -1,10 +1,10 @@
 """Operations on jobs."""
 from . import shapes
 from .jobs import OVER, Job
-from .odata import check_expand, page, select
+from .odata import check_expand, element, page
 from .pools import check_body
 from .routes import route
-from .service import check_conditions
+from .service import check_conditions, touched
 from .wire import Answer, Refusal
 
 
@@ -49,15 +49,12 @@ def job_list(service, request):
 @route("GET", "/jobs/{job}")
 def job_get(service, request, job):
     check_expand(request)
-    found = service.job(job)
-    check_conditions(request, found)
-    return Answer(200, {"odata.metadata": f"{service.base(request)}/$metadata#jobs/@Element",
-                        **select(request, found.describe())}, found.headers())
+    found = check_conditions(request, service.job(job))
+    return element(service, request, "jobs", found.describe(), found.headers())
 
 
 def _change(service, request, job, shape, defaults):
-    found = need_open(service.job(job))
-    check_conditions(request, found)
+    found = check_conditions(request, need_open(service.job(job)))
     body = request.json()
     shape(body)
     if "poolInfo" in body and body["poolInfo"] != found.body["poolInfo"]:
@@ -66,8 +63,7 @@ def _change(service, request, job, shape, defaults):
                           "be changed only while the job is disabled.")
         found.pool_id = body["poolInfo"]["poolId"]
     found.body.update({**defaults, **body})
-    found.touch()
-    return Answer(200, headers=found.headers())
+    return touched(found, 200)
 
 
 @route("PATCH", "/jobs/{job}")
@@ -83,13 +79,11 @@ def job_update(service, request, job):
 
 @route("POST", "/jobs/{job}/terminate")
 def job_terminate(service, request, job):
-    found = need_open(service.job(job))
-    check_conditions(request, found)
+    found = check_conditions(request, need_open(service.job(job)))
     body = request.json() if request.body else {}
     shapes.JOB_TERMINATE(body)
     found.terminate(body.get("terminateReason", "UserTerminate"))
-    found.touch()
-    return Answer(202, headers=found.headers())
+    return touched(found, 202)
 
 
 @route("DELETE", "/jobs/{job}")
@@ -104,27 +98,23 @@ def job_delete(service, request, job):
 
 @route("POST", "/jobs/{job}/disable")
 def job_disable(service, request, job):
-    found = need_open(service.job(job))
-    check_conditions(request, found)
+    found = check_conditions(request, need_open(service.job(job)))
     body = request.json()
     shapes.JOB_DISABLE(body)
     if found.state != "active":
         raise Refusal(409, "JobDisabled" if found.state == "disabled" else
                       "OperationInvalidForCurrentState", Reason=f"The job is {found.state}.")
     found.disable(body["disableTasks"].lower())
-    found.touch()
-    return Answer(202, headers=found.headers())
+    return touched(found, 202)
 
 
 @route("POST", "/jobs/{job}/enable")
 def job_enable(service, request, job):
-    found = need_open(service.job(job))
-    check_conditions(request, found)
+    found = check_conditions(request, need_open(service.job(job)))
     if found.state not in ("disabled", "disabling"):
         raise Refusal(409, "OperationInvalidForCurrentState", Reason=f"The job is {found.state}.")
     found.become("enabling")
-    found.touch()
-    return Answer(202, headers=found.headers())
+    return touched(found, 202)
 
 
 @route("GET", "/jobs/{job}/taskcounts")

@@ -1,6 +1,6 @@
 """Operations on nodes."""
 from .nodes import Node
-from .odata import page, select
+from .odata import element, page
 from .routes import route
 from .shapes import Object, one_of
 from .wire import Answer, Refusal
@@ -24,8 +24,7 @@ def node_list(service, request, pool):
 @route("GET", "/pools/{pool}/nodes/{node}")
 def node_get(service, request, pool, node):
     found = need_node(service, pool, node).describe()
-    return Answer(200, {"odata.metadata": f"{service.base(request)}/$metadata#nodes/@Element",
-                        **select(request, found)})
+    return element(service, request, "nodes", found)
 
 
 def _restart(service, request, node, name, state, wipe):

@@ -1,9 +1,9 @@
 """Operations on pools."""
 from . import shapes
-from .odata import check_expand, page, select
+from .odata import check_expand, element, page
 from .pools import RESIZE_S, Pool, check_body, check_formula
 from .routes import route
-from .service import check_conditions
+from .service import check_conditions, touched
 from .wire import Answer, Refusal
 
 AUTOSCALE_PAUSE_S = 30
@@ -52,28 +52,23 @@ def pool_list(service, request):
 @route("GET", "/pools/{pool}")
 def pool_get(service, request, pool):
     check_expand(request)
-    found = service.pool(pool)
-    check_conditions(request, found)
-    return Answer(200, {"odata.metadata": f"{service.base(request)}/$metadata#pools/@Element",
-                        **select(request, found.describe())}, found.headers())
+    found = check_conditions(request, service.pool(pool))
+    return element(service, request, "pools", found.describe(), found.headers())
 
 
 @route("HEAD", "/pools/{pool}")
 def pool_exists(service, request, pool):
-    found = service.pool(pool)
-    check_conditions(request, found)
+    found = check_conditions(request, service.pool(pool))
     return Answer(200, headers=found.headers())
 
 
 @route("PATCH", "/pools/{pool}")
 def pool_patch(service, request, pool):
-    found = need_active(service.pool(pool))
-    check_conditions(request, found)
+    found = check_conditions(request, need_active(service.pool(pool)))
     body = request.json()
     shapes.POOL_PATCH(body)
     found.body.update(body)
-    found.touch()
-    return Answer(200, headers=found.headers())
+    return touched(found, 200)
 
 
 @route("POST", "/pools/{pool}/updateproperties")
@@ -84,22 +79,19 @@ def pool_update(service, request, pool):
     for name in ("startTask", "metadata", "applicationPackageReferences"):
         found.body.pop(name, None)
     found.body.update(body)
-    found.touch()
-    return Answer(204, headers=found.headers())
+    return touched(found, 204)
 
 
 @route("DELETE", "/pools/{pool}")
 def pool_delete(service, request, pool):
-    found = need_active(service.pool(pool))
-    check_conditions(request, found)
+    found = check_conditions(request, need_active(service.pool(pool)))
     found.delete()
     return Answer(202)
 
 
 @route("POST", "/pools/{pool}/resize")
 def pool_resize(service, request, pool):
-    found = service.pool(pool)
-    check_conditions(request, found)
+    found = check_conditions(request, service.pool(pool))
     body = request.json()
     shapes.RESIZE(body)
     need_steady(need_manual(need_active(found)))
@@ -109,27 +101,23 @@ def pool_resize(service, request, pool):
     found.spot = body.get("targetLowPriorityNodes", found.spot)
     found.resize_begin(body.get("resizeTimeout", RESIZE_S),
                        body.get("nodeDeallocationOption", "requeue").lower())
-    found.touch()
-    return Answer(202, headers=found.headers())
+    return touched(found, 202)
 
 
 @route("POST", "/pools/{pool}/stopresize")
 def pool_stop_resize(service, request, pool):
-    found = need_active(service.pool(pool))
-    check_conditions(request, found)
+    found = check_conditions(request, need_active(service.pool(pool)))
     if found.allocation != "resizing":
         raise Refusal(409, "OperationInvalidForCurrentState",
                       Reason="The pool is not being resized.")
     found.allocation_become("stopping")
     found.dedicated, found.spot = len(found.counts(True)), len(found.counts(False))
-    found.touch()
-    return Answer(202, headers=found.headers())
+    return touched(found, 202)
 
 
 @route("POST", "/pools/{pool}/enableautoscale")
 def autoscale_enable(service, request, pool):
-    found = need_active(service.pool(pool))
-    check_conditions(request, found)
+    found = check_conditions(request, need_active(service.pool(pool)))
     body = request.json()
     shapes.ENABLE_AUTOSCALE(body)
     if not found.autoscaled and "autoScaleFormula" not in body:
@@ -147,20 +135,17 @@ def autoscale_enable(service, request, pool):
     found.body.update(body, enableAutoScale=True)
     found.body.pop("resizeTimeout", None)
     found.enabled_at, found.evaluated_at = service.now(), None
-    found.touch()
-    return Answer(200, headers=found.headers())
+    return touched(found, 200)
 
 
 @route("POST", "/pools/{pool}/disableautoscale")
 def autoscale_disable(service, request, pool):
-    found = need_active(service.pool(pool))
-    check_conditions(request, found)
+    found = check_conditions(request, need_active(service.pool(pool)))
     found.body["enableAutoScale"] = False
     for name in ("autoScaleFormula", "autoScaleEvaluationInterval"):
         found.body.pop(name, None)
     found.run = None
-    found.touch()
-    return Answer(200, headers=found.headers())
+    return touched(found, 200)
 
 
 @route("POST", "/pools/{pool}/evaluateautoscale")
@@ -179,8 +164,7 @@ def autoscale_evaluate(service, request, pool):
 
 @route("POST", "/pools/{pool}/removenodes")
 def nodes_remove(service, request, pool):
-    found = service.pool(pool)
-    check_conditions(request, found)
+    found = check_conditions(request, service.pool(pool))
     body = request.json()
     shapes.REMOVE_NODES(body)
     need_steady(found)
@@ -195,8 +179,7 @@ def nodes_remove(service, request, pool):
     for node in nodes:
         node.leave(option)
     found.resize_begin(body.get("resizeTimeout", RESIZE_S), option)
-    found.touch()
-    return Answer(202, headers=found.headers())
+    return touched(found, 202)
 
 
 @route("GET", "/nodecounts")

@@ -1,9 +1,9 @@
 """Operations on tasks."""
 from . import shapes
 from .api_jobs import need_open
-from .odata import check_expand, page, select
+from .odata import check_expand, element, page, select
 from .routes import route
-from .service import check_conditions
+from .service import check_conditions, touched
 from .tasks import Task
 from .wire import Answer, Refusal
 
@@ -95,55 +95,46 @@ def task_list(service, request, job):
 @route("GET", "/jobs/{job}/tasks/{task}")
 def task_get(service, request, job, task):
     check_expand(request)
-    found = need_task(service, job, task)
-    check_conditions(request, found)
-    return Answer(200, {"odata.metadata": f"{service.base(request)}/$metadata#tasks/@Element",
-                        **select(request, found.describe())}, found.headers())
+    found = check_conditions(request, need_task(service, job, task))
+    return element(service, request, "tasks", found.describe(), found.headers())
 
 
 @route("PUT", "/jobs/{job}/tasks/{task}")
 def task_update(service, request, job, task):
-    found = need_task(service, job, task)
-    check_conditions(request, found)
+    found = check_conditions(request, need_task(service, job, task))
     body = request.json()
     shapes.TASK_UPDATE(body)
     if found.state == "completed":
         raise Refusal(409, "TaskCompleted", "The specified task is already in a completed state.")
     found.body["constraints"] = body.get("constraints", {})
-    found.touch()
-    return Answer(200, headers=found.headers())
+    return touched(found, 200)
 
 
 @route("DELETE", "/jobs/{job}/tasks/{task}")
 def task_delete(service, request, job, task):
-    found = need_task(service, job, task)
-    check_conditions(request, found)
+    found = check_conditions(request, need_task(service, job, task))
     found.job.task_delete(found)
     return Answer(200)
 
 
 @route("POST", "/jobs/{job}/tasks/{task}/terminate")
 def task_terminate(service, request, job, task):
-    found = need_task(service, job, task)
-    check_conditions(request, found)
+    found = check_conditions(request, need_task(service, job, task))
     if found.state == "completed":
         raise Refusal(409, "TaskCompleted", "The specified task is already in a completed state.")
     found.end()
-    found.touch()
-    return Answer(204, headers=found.headers())
+    return touched(found, 204)
 
 
 @route("POST", "/jobs/{job}/tasks/{task}/reactivate")
 def task_reactivate(service, request, job, task):
-    found = need_task(service, job, task)
-    check_conditions(request, found)
+    found = check_conditions(request, need_task(service, job, task))
     need_open(found.job)
     if found.state != "completed" or found.info["result"] == "success":
         raise Refusal(409, "TaskNotCompleted" if found.state != "completed" else "TaskCompleted",
                       Reason="Only tasks that have failed can be reactivated.")
     found.reactivate()
-    found.touch()
-    return Answer(204, headers=found.headers())
+    return touched(found, 204)
 
 
 @route("GET", "/jobs/{job}/tasks/{task}/subtasksinfo")

@@ -133,6 +133,12 @@ def select(request, item):
     return {k: v for k, v in item.items() if k.lower() in names}
 
 
+def element(service, request, kind, item, headers=None):
+    """One object of a list of that kind."""
+    return Answer(200, {"odata.metadata": f"{service.base(request)}/$metadata#{kind}/@Element",
+                        **select(request, item)}, headers)
+
+
 def check_expand(request):
     """$expand=stats may be asked for; Batch has none of resources that are young, as ours are."""
     wanted = request.get("$expand", "stats")

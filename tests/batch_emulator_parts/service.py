@@ -9,7 +9,7 @@ import time
 
 from .faults import Faults
 from .record import Record
-from .wire import Refusal, time_text
+from .wire import Answer, Refusal, time_text
 
 # Versions of the REST API that are answered, unless --api-version names others.
 VERSIONS = ("2025-06-01", "2024-07-01.20.0", "2024-02-01.19.0", "2023-11-01.18.0",
@@ -117,7 +117,8 @@ class Service:
 
 
 def check_conditions(request, resource):
-    """If-Match and its like against a resource's ETag and time of change."""
+    """If-Match and its like against a resource's ETag and time of change; the resource, if they
+    hold."""
     match, none = request.header("if-match"), request.header("if-none-match")
     tags = [resource.etag, f'"{resource.etag}"']
     refused = Refusal(412, "ConditionNotMet")
@@ -127,6 +128,17 @@ def check_conditions(request, resource):
         if request.method in ("GET", "HEAD"):
             raise Refusal(304, "ConditionNotMet")
         raise refused
+    missed = missed_date(request, resource.modified)
+    if missed == "if-modified-since" and request.method in ("GET", "HEAD"):
+        raise Refusal(304, "ConditionNotMet")
+    if missed:
+        raise refused
+    return resource
+
+
+def missed_date(request, modified):
+    """Of If-Modified-Since and If-Unmodified-Since the first that does not hold of what changed at
+    that time; None if both do."""
     for name, late in (("if-modified-since", False), ("if-unmodified-since", True)):
         text = request.header(name)
         if not text:
@@ -136,9 +148,15 @@ def check_conditions(request, resource):
         except (TypeError, ValueError):
             raise Refusal(400, "InvalidHeaderValue", HeaderName=name,
                           HeaderValue=text) from None
-        if (int(resource.modified) > when) == late:
-            raise Refusal(304, "ConditionNotMet") if not late and request.method in (
-                "GET", "HEAD") else refused
+        if (int(modified) > when) == late:
+            return name
+    return None
+
+
+def touched(resource, status):
+    """It was changed."""
+    resource.touch()
+    return Answer(status, headers=resource.headers())
 
 
 class Resource:

@@ -250,7 +250,8 @@ def clean_removes_what_the_farm_made_and_nothing_else(case):
     lab.run("run", lab.farm.file, expect=0)
     said = lab.run("clean", "--yes", expect=0).out
     assert "job toy-" in said and "container beofarm-toy itself" in said, said
-    assert lab.ids("jobs") == ["theirs"] and lab.ids("pools") == ["p1"]
+    assert lab.ids("jobs") == ["theirs"]
+    wait_until(lambda: lab.ids("pools") == ["p1"], "Batch has deleted the farm's pool", 30)
     assert lab.storage.ask("GET", "beofarm-toy?restype=container")[0] == 404
     assert lab.storage.ask("GET", "theirs?restype=container")[0] == 200
     assert len(lab.farm.rows(expect=8)) == 8

@@ -111,7 +111,9 @@ int beofarm_driver_submit(struct beofarm_driver *driver, const char *id, const d
                           size_t count);
 
 /* The same with texts among the parameters, or some of a PEST case's alone (`params` is an object of
- * names and values, or an array in order), a priority (higher runs first; 0 is usual) and a tag (may be NULL). */
+ * names and values, or an array in order), or an operation on a survey (an object, as docs/driver-socket.md
+ * says; files and shots are in `json` of its result), a priority (higher runs first; 0 is usual) and a tag
+ * (may be NULL). */
 int beofarm_driver_submit_json(struct beofarm_driver *driver, const char *id,
                                const cJSON *params, double priority, const char *tag);
 

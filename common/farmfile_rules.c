@@ -109,33 +109,52 @@ static bool says_something(const cJSON *item)
            (cJSON_IsString(item) && strcmp(item->valuestring, "process") != 0);
 }
 
-/* A command, or a PEST case, and the keys of the one do not go with the other. */
+/* Keys of `keys` that are given although another one says what is run. */
+static void check_strangers(struct document_rules *rules, const cJSON *work,
+                            const char *const *keys, const char *sentence)
+{
+    char path[64];
+    for (; *keys; keys++) {
+        if (!says_something(json_member(work, *keys)))
+            continue;
+        snprintf(path, sizeof path, "$.work.%s", *keys);
+        document_note(rules, path, sentence);
+    }
+}
+
+/* A command, a PEST case or a survey, and the keys of the one do not go with the others. */
 static void check_socket(struct document_rules *rules, const cJSON *work)
 {
-    static const char *const of_command[] = {"command", "shell",     "runner",  "params",
-                                             "stdin",   "templates", "inputs",  "outputs",
-                                             "values",  "rlimits",   "stall_s", NULL};
+    static const char *const of_command[] = {"command", "shell",     "runner", "params",
+                                             "stdin",   "templates", "inputs", "outputs",
+                                             "values",  "rlimits",   NULL};
+    static const char *const of_runner[] = {"stall_s", NULL};
     static const char *const of_case[] = {"options", "fresh", "ignore_exit", NULL};
-    bool is_case = json_member(work, "control");
-    char path[64];
-    for (const char *const *key = is_case ? of_command : of_case; *key; key++) {
-        if (!says_something(json_member(work, *key)))
-            continue;
-        snprintf(path, sizeof path, "$.work.%s", *key);
-        document_note(
-            rules, path,
-            is_case
-                ? "does not go with \"control\": the control file says what is run, and for "
-                  "which parameters"
-                : "is for a PEST case, which \"control\" names");
-    }
+    static const char *const of_survey[] = {"sum", "skip_ratio", "data", NULL};
+    bool is_case = json_member(work, "control"), is_survey = json_member(work, "survey");
+    if (is_case && is_survey)
+        document_note(rules, "$.work.survey",
+                      "does not go with \"control\": a socket is for one of them");
+    if (!is_case)
+        check_strangers(rules, work, of_case, "is for a PEST case, which \"control\" names");
+    if (!is_survey)
+        check_strangers(rules, work, of_survey, "is for a survey, which \"survey\" names");
     if (is_case)
+        check_strangers(rules, work, of_runner,
+                        "does not go with \"control\": the control file says what is run, and "
+                        "for which parameters");
+    if (is_case || is_survey) {
+        check_strangers(rules, work, of_command,
+                        is_case ? "does not go with \"control\": the control file says what is "
+                                  "run, and for which parameters"
+                                : "does not go with \"survey\": the survey says what is run");
         return;
+    }
     if (!json_member(work, "command") || !json_member(work, "params"))
         document_note(
             rules, "$.work",
             "needs \"command\" and \"params\"; or \"control\", the control file of a PEST "
-            "case");
+            "case; or \"survey\", a seismic survey");
     check_sweep(rules, work);
 }
 

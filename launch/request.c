@@ -72,15 +72,19 @@ static int socket_set(cJSON *root, const char *socket, struct error *ret_error)
     const char *kind = cJSON_GetStringValue(json_member(work, "kind"));
     if (!*socket || !kind)
         return 0;
-    if (strcmp(kind, "pest") != 0 && strcmp(kind, "socket") != 0)
-        return error_set(ret_error, ERROR_USAGE,
-                         "--driver-socket is for a PEST case, or work of kind \"socket\"; this "
-                         "is \"%s\" (for a sweep's command write a farm file with \"kind\": "
-                         "\"socket\" and \"params\": [names])",
-                         kind);
+    if (strcmp(kind, "pest") != 0 && strcmp(kind, "shots") != 0 && strcmp(kind, "socket") != 0)
+        return error_set(
+            ret_error, ERROR_USAGE,
+            "--driver-socket is for a PEST case, a survey, or work of kind \"socket\"; "
+            "this "
+            "is \"%s\" (for a sweep's command write a farm file with \"kind\": "
+            "\"socket\" and \"params\": [names])",
+            kind);
     cJSON_ReplaceItemInObjectCaseSensitive(work, "kind", cJSON_CreateString("socket"));
     cJSON_DeleteItemFromObjectCaseSensitive(work, "mode"); /* an estimation's */
     cJSON_DeleteItemFromObjectCaseSensitive(work, "noptmax");
+    cJSON_DeleteItemFromObjectCaseSensitive(work, "operation"); /* a survey's */
+    cJSON_DeleteItemFromObjectCaseSensitive(work, "gathers");
     cJSON_DeleteItemFromObjectCaseSensitive(work, "path");
     cJSON_AddStringToObject(work, "path", socket);
     return 0;

@@ -13,10 +13,11 @@
  *
  *     {"wave":{"operation":"gradient","purpose":"gradient","iteration":2,"band_hz":[0,5],
  *              "shots":[0,1,5],"files":{"velocity.json":"64 hex"},"state":"64 hex",
- *              "illumination":true,"settings":{…}}}
+ *              "illumination":true,"asked":7,"settings":{…}}}
  *     {"tasks":[[5],[0,1]]}                              shots of the present wave, task by task
  *     {"collect":[["16 hex",[[17,1],[18,2]]]]}           holders; tasks and attempts wanted of them
  *     {"finished":"…"}                                    the work is over: what was said of it
+ *     {"finished":"…","failed":true}                      the same, and it did not end well
  */
 #ifndef BEOFARM_MASTER_SHOTS_ROLL_H
 #define BEOFARM_MASTER_SHOTS_ROLL_H
@@ -44,7 +45,8 @@ struct roll_wave {
     char *settings; /* JSON text; NULL: none */
     bool has_state; /* of an inversion that goes on from this wave, in the farm's store: */
     uint8_t state[MESSAGE_HASH_SIZE];
-    bool illumination; /* of an inversion: its sources' is summed, too */
+    bool illumination; /* of an inversion, or asked for: the sources' is summed, too */
+    uint64_t asked;    /* the operation that somebody asked for (asked.h); 0: none */
     size_t first;      /* index of its first task in `tasks` */
     bool collecting;   /* its present round is one that collects */
 };
@@ -77,6 +79,7 @@ struct roll {
     size_t task_count, task_capacity;
     size_t round;   /* index of the first task of the present round */
     char *finished; /* what was said at the end; NULL: it is not over */
+    bool failed;    /* that was no good end */
     size_t shots;   /* of the survey: greater indices are refused */
 };
 
@@ -124,7 +127,7 @@ bool roll_wants_again(const struct roll *roll, size_t shot, bool encoded);
 int roll_note_wave(const struct roll_wave *wave, struct buf *note);
 /* `sizes` are the shots of each task, which follow each other in `shots`. */
 int roll_note_tasks(const size_t *shots, const size_t *sizes, size_t count, struct buf *note);
-int roll_note_finished(const char *sentence, struct buf *note);
+int roll_note_finished(const char *sentence, bool failed, struct buf *note);
 
 /* The note of a round that collects everything of the present wave that is held somewhere and not
  * taken: a task for each holder. *ret_count: how many. */

@@ -54,6 +54,8 @@ int roll_note_wave(const struct roll_wave *wave, struct buf *note)
     }
     if (wave->illumination)
         buf_append_text(note, ",\"illumination\":true");
+    if (wave->asked)
+        buf_printf(note, ",\"asked\":%" PRIu64, wave->asked);
     if (wave->settings)
         buf_printf(note, ",\"settings\":%s", wave->settings);
     buf_append_text(note, "}}");
@@ -71,11 +73,11 @@ int roll_note_tasks(const size_t *shots, const size_t *sizes, size_t count, stru
     return buf_failed(note) ? -1 : 0;
 }
 
-int roll_note_finished(const char *sentence, struct buf *note)
+int roll_note_finished(const char *sentence, bool failed, struct buf *note)
 {
     buf_append_text(note, "{\"finished\":");
     json_put_text(note, sentence, strlen(sentence));
-    buf_append_text(note, "}");
+    buf_append_text(note, failed ? ",\"failed\":true}" : "}");
     return buf_failed(note) ? -1 : 0;
 }
 
@@ -202,8 +204,9 @@ static int read_wave(const cJSON *object, size_t limit, struct roll_wave *wave)
     const cJSON *purpose = json_member(object, "purpose");
     const cJSON *iteration = json_member(object, "iteration");
     const cJSON *settings = json_member(object, "settings");
-    const cJSON *state = json_member(object, "state");
-    if ((state &&
+    const cJSON *state = json_member(object, "state"), *asked = json_member(object, "asked");
+    if ((asked && (!json_is_integer(asked) || asked->valuedouble < 1)) ||
+        (state &&
          (!cJSON_IsString(state) || store_hash_parse(state->valuestring, wave->state) < 0)) ||
         read_operation(cJSON_GetStringValue(json_member(object, "operation")),
                        &wave->operation) < 0 ||
@@ -217,6 +220,7 @@ static int read_wave(const cJSON *object, size_t limit, struct roll_wave *wave)
     wave->max_hz = cJSON_IsNumber(high) ? high->valuedouble : INFINITY;
     wave->purpose = strdup(purpose->valuestring);
     wave->has_state = state != NULL;
+    wave->asked = asked ? (uint64_t)asked->valuedouble : 0;
     wave->illumination = cJSON_IsTrue(json_member(object, "illumination"));
     struct buf text;
     buf_init(&text, JSON_SIZE_MAX);
@@ -342,6 +346,7 @@ static int take(struct roll *roll, const cJSON *note, struct error *ret_error)
         return refuse(ret_error, "one of an unknown kind");
     free(roll->finished);
     roll->finished = strdup(finished);
+    roll->failed = cJSON_IsTrue(json_member(note, "failed"));
     return roll->finished ? 0 : no_memory(ret_error);
 }
 

@@ -67,7 +67,8 @@ static void restored(void *context)
 /* Of a resumed master: its wave may be of another machine. False: not yet. */
 static bool restore(struct driver *driver)
 {
-    bool nothing = !roll_wave(&driver->roll) || driver->roll.finished;
+    bool nothing = !roll_wave(&driver->roll) || driver->roll.finished ||
+                   (driver->asked.served && !asked_is_under_way(driver));
     if (driver->restored == SHOTS_UNKNOWN && !driver->running && !nothing &&
         roll_wave(&driver->roll)->file_count)
         errand_start(driver->digest.errand, shots_restore_work, restored, driver);
@@ -92,6 +93,9 @@ static enum driver_next shots_next(struct driver *driver, uint32_t slots)
         if (task) {
             if (task->holder && !task->ended && !shots_holders_ready(driver))
                 return DRIVER_WAIT;
+            /* An earlier master was killed as somebody cancelled this. */
+            if (!task->ended && driver->asked.served && !asked_is_under_way(driver))
+                driver->context.cancel(driver->context.wake_context, driver->handed_out + 1);
             driver->handed_out++;
             return DRIVER_TASK;
         }
@@ -178,10 +182,14 @@ static int shots_outcome(const struct driver *driver, struct error *ret_error)
         *ret_error = driver->error;
         return -1;
     }
+    if (driver->asked.served)
+        return 0; /* those who asked were told */
     if (driver->phase != SHOTS_FINISHED)
         return error_set(ret_error, ERROR_TASKS,
                          "the work is not finished: $.limits.tasks allows %llu tasks",
                          (unsigned long long)driver->handed_out);
+    if (driver->roll.failed)
+        return error_set(ret_error, ERROR_TASKS, "%s", driver->roll.finished);
     size_t bad = bad_shots(driver);
     if (driver->operation == SURVEY_FWI ||
         (double)bad <= driver->skip_ratio * (double)driver->survey.shot_count)
@@ -290,6 +298,8 @@ static int operation_read(struct driver *driver, struct error *ret_error)
     const struct survey *survey = &driver->survey;
     const char *said, *sum, *gathers;
     driver->operation = survey->operation;
+    if (driver->asked.served) /* what it costs at most; what it is, a wave says */
+        driver->operation = survey->observed ? SURVEY_GRADIENT : SURVEY_MODEL;
     if (json_get_text(work, "$.work", "operation", names[driver->operation], &said, ret_error) <
             0 ||
         json_get_text(work, "$.work", "sum", survey->sum.exact ? "exact" : "double", &sum,
@@ -358,7 +368,7 @@ static int cost_read(struct driver *driver, size_t shot, double dt_s, struct err
 static int costs_read(struct driver *driver, struct error *ret_error)
 {
     size_t count = driver->survey.shot_count;
-    double dt_s = survey_dt(&driver->survey);
+    double dt_s = shots_step(driver) > 0 ? shots_step(driver) : survey_dt(&driver->survey);
     driver->bytes = calloc(count + 1, sizeof(*driver->bytes));
     driver->bytes_less = calloc(count + 1, sizeof(*driver->bytes_less));
     if (!driver->bytes || !driver->bytes_less || order_costs_init(&driver->costs, count) < 0)
@@ -389,7 +399,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
     return folders_make(driver, ret_error);
 }
 
-static struct driver *shots_open(const struct driver_context *context, struct error *ret_error)
+struct driver *shots_create(const struct driver_context *context, bool served,
+                            struct error *ret_error)
 {
     struct driver *driver = calloc(1, sizeof(*driver));
     if (!driver) {
@@ -397,12 +408,20 @@ static struct driver *shots_open(const struct driver_context *context, struct er
         return NULL;
     }
     driver->context = *context;
+    driver->asked.served = served;
+    buf_init(&driver->digest.answer.members, JSON_SIZE_MAX / 2);
+    buf_init(&driver->asked.description, JSON_SIZE_MAX / 2);
     driver->skip_due_ns = INT64_MAX;
     driver->opened_ns = clock_monotonic_ns();
     if (shots_fill(driver, ret_error) == 0)
         return driver;
     shots_close(driver);
     return NULL;
+}
+
+static struct driver *shots_open(const struct driver_context *context, struct error *ret_error)
+{
+    return shots_create(context, false, ret_error);
 }
 
 static void shots_close(struct driver *driver)
@@ -418,6 +437,9 @@ static void shots_close(struct driver *driver)
     loop_timer_remove(driver->timer);
     shots_wave_fini(&driver->digest.next);
     fwi_destroy(driver->fwi);
+    cJSON_Delete(driver->asked.said);
+    buf_fini(&driver->digest.answer.members);
+    buf_fini(&driver->asked.description);
     shots_extracts_fini(driver);
     roll_fini(&driver->roll);
     order_costs_fini(&driver->costs);

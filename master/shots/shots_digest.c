@@ -282,7 +282,7 @@ static int model_hand_on(struct driver *driver, const double *velocity, struct r
                          points);
     for (size_t i = 0; i < points; i++)
         values[i] = (float)velocity[i];
-    int rc = shots_survey_make(driver, values, wave, ret_error);
+    int rc = shots_survey_make(driver, values, NULL, wave, ret_error);
     free(values);
     return rc;
 }
@@ -459,6 +459,31 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
     return model_write(driver, "velocity", ret_error);
 }
 
+/* --- what was asked for --- */
+
+static int finish_asked(struct driver *driver, const struct sums *sums, const size_t *holders,
+                        struct error *ret_error)
+{
+    const struct roll_wave *wave = roll_wave(&driver->roll);
+    bool any = left_out(driver, holders) < wave->shot_count;
+    bool traces = wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
+    double *misfits = calloc(wave->shot_count + 1, sizeof(*misfits));
+    int rc = misfits ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for misfits");
+    if (rc == 0) {
+        misfit_of(driver, holders, misfits);
+        if (any && traces)
+            rc = shots_gathers_write(driver, ret_error);
+        else if (any)
+            rc = arrays_write(driver, sums, wave, ret_error);
+    }
+    if (rc == 0)
+        rc = asked_finish(driver, holders, misfits, ret_error);
+    free(misfits);
+    if (rc == 0 && driver->roll.wave_count > 1)
+        shots_models_drop(driver, driver->roll.wave_count - 2);
+    return rc;
+}
+
 /* --- all together --- */
 
 static int digest_make(struct driver *driver, struct error *ret_error)
@@ -474,7 +499,8 @@ static int digest_make(struct driver *driver, struct error *ret_error)
     if (rc == 0 && has_missing(driver, holders))
         driver->digest.verdict = SHOTS_MISSING;
     else if (rc == 0)
-        rc = driver->operation == SURVEY_FWI
+        rc = driver->asked.served ? finish_asked(driver, &sums, holders, ret_error)
+             : driver->operation == SURVEY_FWI
                  ? finish_inversion(driver, &sums, holders, ret_error)
                  : finish_single(driver, &sums, holders, ret_error);
     /* Until the next wave is noted, or the end, they may be wanted once more. */
@@ -530,7 +556,8 @@ static int single_wave(struct driver *driver, struct roll_wave *wave, struct err
         wave->settings = strdup("{\"" SHOT_SETTING_EXTRACT "\":true}");
     if (!wave->purpose || !wave->shots || (driver->extract && !wave->settings))
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots");
-    return driver->extract ? shots_files_carry(driver, NULL, wave, ret_error) : 0;
+    return driver->extract ? shots_files_carry(driver, (struct shots_own){0}, wave, ret_error)
+                           : 0;
 }
 
 static void bounds_tell(struct driver *driver)

@@ -93,9 +93,8 @@ static int folder_fill(struct driver *driver, const struct roll_task *task, cons
     if (rc == 0 && asprintf(&path, "%s/" SHOT_SURVEY_FILE, folder) < 0)
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     if (rc == 0)
-        rc =
-            shots_survey_write(driver, driver->operation == SURVEY_FWI ? "velocity.json" : NULL,
-                               data, task->shot_count, path, ret_error);
+        rc = shots_survey_write(driver, shots_own_of(&driver->roll.waves[task->wave]), data,
+                                task->shot_count, path, ret_error);
     free(path);
     free(names);
     free(data);

@@ -23,8 +23,6 @@
 #include "common/whole.h"
 #include "master/shots/shots_private.h"
 
-#define VELOCITY_NAME "velocity"
-
 /* A path of the survey's, relative to the farm's folder; caller frees. */
 static char *farm_path(const struct driver *driver, const char *path)
 {
@@ -138,15 +136,63 @@ static int file_add(struct roll_wave *wave, const char *name, const uint8_t *has
     return 0;
 }
 
-int shots_files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
+/* The file that the survey names for a field of its model; NULL: none. */
+static const char *field_path(const struct driver *driver, const char *field)
+{
+    const cJSON *asked = json_member(json_member(driver->survey.root, "model"), field);
+    return cJSON_IsObject(asked) ? cJSON_GetStringValue(json_member(asked, "path"))
+                                 : cJSON_GetStringValue(asked);
+}
+
+/* Whether a file of the survey (its path) is that one, or beside it that with its values. */
+static bool is_of_field(const struct driver *driver, const char *header, const char *path)
+{
+    char *from = NULL, *to = NULL;
+    struct error ignored;
+    if (!header || strcmp(path, header) == 0)
+        return header != NULL;
+    const char *slash = strrchr(driver->survey_path, '/');
+    int folder = slash ? (int)(slash - driver->survey_path) + 1 : 0;
+    bool is = false;
+    if (asprintf(&from, "%.*s%s", folder, driver->survey_path, header) < 0)
+        from = NULL;
+    if (asprintf(&to, "%.*s%s", folder, driver->survey_path, path) < 0)
+        to = NULL;
+    struct model *model =
+        from && to ? model_open(from, &(struct model_options){0}, &ignored) : NULL;
+    if (model && model_data_path(model))
+        is = strcmp(model_data_path(model), to) == 0;
+    model_close(model);
+    free(from);
+    free(to);
+    return is;
+}
+
+struct shots_own shots_own_of(const struct roll_wave *wave)
+{
+    struct shots_own own = {false, false};
+    bool surveyed = false; /* else such a file is one of the survey's */
+    for (size_t i = 0; i < wave->file_count; i++) {
+        const char *name = wave->files[i].name;
+        surveyed = surveyed || !strcmp(name, SHOT_SURVEY_FILE);
+        own.velocity = own.velocity || !strcmp(name, SHOTS_VELOCITY ".json");
+        own.perturbation = own.perturbation || !strcmp(name, SHOTS_PERTURBATION ".json");
+    }
+    return surveyed ? own : (struct shots_own){false, false};
+}
+
+int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,
                       struct error *ret_error)
 {
     size_t count;
     const struct survey_file *files = survey_files(&driver->survey, &count);
+    const char *velocity = own.velocity ? field_path(driver, SHOTS_VELOCITY) : NULL;
+    const char *change = own.perturbation ? field_path(driver, SHOTS_PERTURBATION) : NULL;
     uint8_t hash[MESSAGE_HASH_SIZE];
     for (size_t i = 1; i < count; i++) {
         if (files[i].path[0] == '/' || is_data(driver, &files[i]) ||
-            (velocity && strcmp(files[i].path, velocity) == 0))
+            is_of_field(driver, velocity, files[i].path) ||
+            is_of_field(driver, change, files[i].path))
             continue;
         char *path = farm_path(driver, files[i].path);
         bool known =
@@ -175,17 +221,26 @@ static void paths_flatten(cJSON *item, const struct survey_file *files, size_t c
     }
 }
 
-/* With bounds, one time step serves all models of an inversion, so that misfits compare; and surveys of
- * single tasks need not look through the whole model for its highest velocity. */
+double shots_step(const struct driver *driver)
+{
+    const struct survey *survey = &driver->survey;
+    double most = survey->inversion.max_m_s, dt_s = survey_dt(survey);
+    bool bounded = most > 0 && !isinf(most);
+    bool models = driver->operation == SURVEY_FWI || driver->asked.served;
+    if (survey->numerics.dt_s > 0 || !models)
+        return dt_s;
+    if (!bounded)
+        return 0;
+    return most > survey->velocity_max_m_s ? dt_s * survey->velocity_max_m_s / most : dt_s;
+}
+
+/* So surveys of single tasks need not look through the whole model for its highest velocity, either. */
 static void step_fix(const struct driver *driver, cJSON *root)
 {
-    double most = driver->survey.inversion.max_m_s, dt_s = survey_dt(&driver->survey);
-    bool bounded = most > 0 && !isinf(most), inverts = driver->operation == SURVEY_FWI;
+    double dt_s = shots_step(driver);
     cJSON *numerics = cJSON_GetObjectItemCaseSensitive(root, "numerics");
-    if (!numerics || (inverts && !bounded) || driver->survey.numerics.dt_s > 0)
+    if (!numerics || dt_s == 0 || driver->survey.numerics.dt_s > 0)
         return;
-    if (inverts && most > driver->survey.velocity_max_m_s)
-        dt_s *= driver->survey.velocity_max_m_s / most;
     cJSON_DeleteItemFromObjectCaseSensitive(numerics, "dt_ms");
     cJSON_AddNumberToObject(numerics, "dt_ms", 1e3 * dt_s);
 }
@@ -203,7 +258,28 @@ static bool data_change(cJSON *root, const char *const *data, size_t count)
     return good;
 }
 
-static cJSON *survey_change(const struct driver *driver, const char *velocity,
+/* A field of its own; files say the grid. */
+static bool field_change(cJSON *model, const char *field)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "%s.json", field);
+    cJSON_DeleteItemFromObjectCaseSensitive(model, field);
+    cJSON_DeleteItemFromObjectCaseSensitive(model, "grid");
+    return cJSON_AddStringToObject(model, field, name) != NULL;
+}
+
+/* The schema's rules want an operation that has a use for a perturbation. */
+static bool operation_change(const struct driver *driver, cJSON *root, bool perturbed)
+{
+    const cJSON *said = json_member(root, "operation");
+    bool born = cJSON_IsString(said) && strcmp(said->valuestring, "born") == 0;
+    if (!driver->asked.served || born == perturbed)
+        return true;
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "operation");
+    return cJSON_AddStringToObject(root, "operation", perturbed ? "born" : "model") != NULL;
+}
+
+static cJSON *survey_change(const struct driver *driver, struct shots_own own,
                             const char *const *data, size_t data_count)
 {
     size_t count;
@@ -213,10 +289,11 @@ static cJSON *survey_change(const struct driver *driver, const char *velocity,
     bool good = model != NULL;
     cJSON_DeleteItemFromObjectCaseSensitive(root, "$schema");
     paths_flatten(root ? root->child : NULL, files, count);
-    if (good && velocity) {
-        cJSON_DeleteItemFromObjectCaseSensitive(model, "velocity");
-        good = cJSON_AddStringToObject(model, "velocity", velocity) != NULL;
-    }
+    if (good && own.velocity)
+        good = field_change(model, SHOTS_VELOCITY);
+    if (good && own.perturbation)
+        good = field_change(model, SHOTS_PERTURBATION);
+    good = good && operation_change(driver, root, json_member(model, SHOTS_PERTURBATION));
     if (good && data_count)
         good = data_change(root, data, data_count);
     step_fix(driver, root);
@@ -226,13 +303,13 @@ static cJSON *survey_change(const struct driver *driver, const char *velocity,
     return NULL;
 }
 
-int shots_survey_write(const struct driver *driver, const char *velocity,
+int shots_survey_write(const struct driver *driver, struct shots_own own,
                        const char *const *data, size_t data_count, const char *path,
                        struct error *ret_error)
 {
     struct whole whole;
     struct buf text;
-    cJSON *root = survey_change(driver, velocity, data, data_count);
+    cJSON *root = survey_change(driver, own, data, data_count);
     buf_init(&text, JSON_SIZE_MAX);
     int rc = root && json_put(&text, root, 2) == 0
                  ? whole_open(&whole, path, ret_error)
@@ -271,40 +348,48 @@ int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
     return rc;
 }
 
-static int survey_fill(struct driver *driver, const float *velocity, const char *folder,
-                       struct roll_wave *wave, struct error *ret_error)
+static int field_write(const struct driver *driver, const char *folder, const char *field,
+                       const char *units, const float *values, struct error *ret_error)
 {
-    static const char name[] = VELOCITY_NAME ".json";
-    char *path = NULL, *survey = NULL;
-    int rc = asprintf(&path, "%s/%s", folder, name) < 0 ||
-                     asprintf(&survey, "%s/" SHOT_SURVEY_FILE, folder) < 0
-                 ? error_set(ret_error, ERROR_SYSTEM, "no memory for a path")
-                 : 0;
-    if (rc == 0 && (tree_make(folder, ret_error) < 0 ||
-                    model_write(path, MODEL_RAW, &driver->survey.grid, velocity, VELOCITY_NAME,
-                                "m/s", ret_error) < 0 ||
-                    shots_survey_write(driver, name, NULL, 0, survey, ret_error) < 0 ||
-                    shots_folder_put(driver, folder, true, wave, ret_error) < 0))
-        rc = -1;
+    char *path = NULL;
+    if (!values)
+        return 0;
+    if (asprintf(&path, "%s/%s.json", folder, field) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc =
+        model_write(path, MODEL_RAW, &driver->survey.grid, values, field, units, ret_error);
     free(path);
-    free(survey);
-    if (rc < 0)
-        return -1;
-    const cJSON *model = json_member(driver->survey.root, "model");
-    const cJSON *asked = json_member(model, "velocity");
-    const char *old = cJSON_IsObject(asked) ? cJSON_GetStringValue(json_member(asked, "path"))
-                                            : cJSON_GetStringValue(asked);
-    return shots_files_carry(driver, old, wave, ret_error);
+    return rc;
 }
 
-int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
-                      struct error *ret_error)
+static int survey_fill(struct driver *driver, const char *folder, struct shots_own own,
+                       struct roll_wave *wave, struct error *ret_error)
 {
+    char *survey = NULL;
+    if (asprintf(&survey, "%s/" SHOT_SURVEY_FILE, folder) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = shots_survey_write(driver, own, NULL, 0, survey, ret_error);
+    free(survey);
+    if (rc < 0 || shots_folder_put(driver, folder, true, wave, ret_error) < 0)
+        return -1;
+    return shots_files_carry(driver, own, wave, ret_error);
+}
+
+int shots_survey_make(struct driver *driver, const float *velocity, const float *perturbation,
+                      struct roll_wave *wave, struct error *ret_error)
+{
+    const struct shots_own own = {.velocity = true, .perturbation = perturbation != NULL};
     char *folder = NULL;
     if (asprintf(&folder, "%s/wave", driver->scratch) < 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     tree_remove(AT_FDCWD, folder);
-    int rc = survey_fill(driver, velocity, folder, wave, ret_error);
+    int rc = tree_make(folder, ret_error);
+    if (rc == 0)
+        rc = field_write(driver, folder, SHOTS_VELOCITY, "m/s", velocity, ret_error);
+    if (rc == 0)
+        rc = field_write(driver, folder, SHOTS_PERTURBATION, "s2/m2", perturbation, ret_error);
+    if (rc == 0)
+        rc = survey_fill(driver, folder, own, wave, ret_error);
     tree_remove(AT_FDCWD, folder);
     free(folder);
     return rc;

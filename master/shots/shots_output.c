@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,26 +28,38 @@ char *shots_output_path(const struct driver *driver, uint64_t task, const char *
     return size < 0 ? NULL : path;
 }
 
+char *shots_base(const struct driver *driver)
+{
+    const struct roll_wave *wave = roll_wave(&driver->roll);
+    char *base = NULL;
+    if (!wave || !wave->asked)
+        return strdup(driver->output_base);
+    return asprintf(&base, "%s-%" PRIu64, driver->output_base, wave->asked) < 0 ? NULL : base;
+}
+
 int shots_array_write(const struct driver *driver, const char *what, const char *units,
                       const float *values, struct error *ret_error)
 {
     static const struct {
         const char *ending;
         enum model_format format;
-    } forms[] = {{"json", MODEL_RAW}, {"segy", MODEL_SEGY}, {"rsf", MODEL_RSF}};
-    /* RSF only for those who use it. */
-    size_t count = driver->survey.output.models == SURVEY_RSF ? 3 : 2;
-    for (size_t i = 0; i < count; i++) {
+    } forms[] = {{"json", MODEL_RAW}, {"rsf", MODEL_RSF}, {"segy", MODEL_SEGY}};
+    char *base = shots_base(driver);
+    int rc = base ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    for (size_t i = 0; rc == 0 && i < sizeof(forms) / sizeof(*forms); i++) {
         char *path = NULL;
-        if (asprintf(&path, "%s.%s.%s", driver->output_base, what, forms[i].ending) < 0)
-            return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-        int rc = model_write(path, forms[i].format, &driver->survey.grid, values, what, units,
-                             ret_error);
+        /* RSF only for those who use it; programs that ask read raw values. */
+        if ((forms[i].format == MODEL_RSF && driver->survey.output.models != SURVEY_RSF) ||
+            (forms[i].format == MODEL_SEGY && driver->asked.served))
+            continue;
+        rc = asprintf(&path, "%s.%s.%s", base, what, forms[i].ending) < 0
+                 ? error_set(ret_error, ERROR_SYSTEM, "no memory for a path")
+                 : model_write(path, forms[i].format, &driver->survey.grid, values, what, units,
+                               ret_error);
         free(path);
-        if (rc < 0)
-            return -1;
     }
-    return 0;
+    free(base);
+    return rc;
 }
 
 /* --- gathers --- */
@@ -106,10 +119,11 @@ static int by_name(const void *a, const void *b)
 static int gathers_join_all(const struct driver *driver, const struct paths *paths,
                             struct error *ret_error)
 {
-    char *path = NULL;
+    char *path = NULL, *base = shots_base(driver);
     uint64_t traces;
-    int rc = 0;
-    if (asprintf(&path, "%s.data.segy", driver->output_base) < 0)
+    int rc = !base || asprintf(&path, "%s.data.segy", base) < 0;
+    free(base);
+    if (rc)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     /* An earlier master may have come so far, and even taken the others away. */
     if (access(path, F_OK) != 0)
@@ -163,8 +177,9 @@ static void shot_put(const struct driver *driver, size_t shot, struct buf *text)
 }
 
 /* Why nothing came of a shot: the sentence of the last task that had it. */
-static const char *reason_of(const struct roll *roll, size_t shot)
+const char *shots_reason(const struct driver *driver, size_t shot)
 {
+    const struct roll *roll = &driver->roll;
     const char *reason = "it was not waited for";
     for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
         const struct roll_task *task = &roll->tasks[t];
@@ -192,7 +207,7 @@ static void list_print(const struct driver *driver, const size_t *holders, struc
     for (size_t i = 0; i < wave->shot_count; i++) {
         if (holders[i] != SIZE_MAX)
             continue;
-        const char *reason = reason_of(&driver->roll, wave->shots[i]);
+        const char *reason = shots_reason(driver, wave->shots[i]);
         buf_printf(text, "%s{\"shot\":", comma);
         shot_put(driver, wave->shots[i], text);
         buf_append_text(text, ",\"why\":");

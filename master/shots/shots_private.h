@@ -6,6 +6,8 @@
  *   shots_task.c   payloads
  *   shots_files.c  which files travel; the survey that a wave means
  *   shots_extract.c a task's own data
+ *   asked.c        operations that somebody asks for (asked.h)
+ *   asked_model.c  the models that they name
  *   shots_digest.c done in a thread when a wave is through: sums merged, results written, the
  *                  inversion's next step
  */
@@ -20,6 +22,7 @@
 #include "common/loop.h"
 #include "common/seismic/survey.h"
 #include "master/driver.h"
+#include "master/shots/asked.h"
 #include "master/shots/roll.h"
 #include "master/shots/fwi.h"
 #include "master/shots/order.h"
@@ -34,6 +37,7 @@ enum shots_verdict {
     SHOTS_MISSING,   /* shots that were computed are gone with their holders: farm them again */
     SHOTS_NEXT_WAVE, /* `next` is another one */
     SHOTS_OVER,      /* `text` says how it ended */
+    SHOTS_TOLD,      /* what was asked for has come to `answer` */
     SHOTS_BROKEN,    /* `error` does */
 };
 
@@ -43,6 +47,12 @@ struct shots_digest {
     enum shots_verdict verdict;
     struct roll_wave next; /* owned */
     char text[ERROR_TEXT_MAX];
+    bool failed; /* SHOTS_OVER: that is no good end */
+    struct {
+        enum result_status status;
+        char sentence[ERROR_TEXT_MAX];
+        struct buf members;
+    } answer;
     struct error error;
     struct driver_estimate estimate;
     bool told; /* `estimate` and `notice` are to be told */
@@ -81,6 +91,14 @@ struct driver {
 
     enum shots_restored restored;
     struct fwi *fwi; /* NULL: no inversion, or not begun */
+    struct {
+        bool served; /* operations are asked for, rather than one said by the survey */
+        const struct asker *from; /* NULL in plan_only */
+        uint64_t number;          /* of the operation that is being made a wave */
+        cJSON *said;              /* the same; owned */
+        uint64_t done;            /* number of the last one that was told */
+        struct buf description;   /* asked_describe */
+    } asked;
     struct shots_digest digest;
     enum shots_phase phase;
     struct error error; /* of SHOTS_FAILED */
@@ -113,22 +131,36 @@ bool shots_sums(const struct driver *driver);
 int shots_files(const struct driver *driver,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
-/* Write the survey as tasks are to see it: with this velocity file (NULL: as it is), and these SEG-Y files
- * (0: as they are), all by their names. */
-int shots_survey_write(const struct driver *driver, const char *velocity,
+/* Fields of a wave's own, in files of its own. */
+#define SHOTS_VELOCITY     "velocity"
+#define SHOTS_PERTURBATION "perturbation"
+struct shots_own {
+    bool velocity, perturbation;
+};
+
+/* Write the survey as tasks are to see it: with these fields of its own, and these SEG-Y files (0: as they
+ * are), all by their names. */
+int shots_survey_write(const struct driver *driver, struct shots_own own,
                        const char *const *data, size_t data_count, const char *path,
                        struct error *ret_error);
 /* List in wave->files what of the farm's files a task with a survey of its own needs beside it, but for
- * the file `velocity` (NULL: none). */
-int shots_files_carry(struct driver *driver, const char *velocity, struct roll_wave *wave,
+ * those of the fields that it has of its own. */
+int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,
                       struct error *ret_error);
+/* Which fields of its own a wave has. */
+struct shots_own shots_own_of(const struct roll_wave *wave);
 /* Put all files of a folder into the store (`lasting`: driver.h), and list them in wave->files. */
 int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
                      struct roll_wave *wave, struct error *ret_error);
-/* Write the survey whose velocity is `velocity` (floats on the grid) with all files that it names, put
- * them into the store, and list them in wave->files (wave->file_count of them, allocated). */
-int shots_survey_make(struct driver *driver, const float *velocity, struct roll_wave *wave,
-                      struct error *ret_error);
+/* Write the survey whose velocity is `velocity` (floats on the grid), and whose perturbation is the other
+ * (NULL: the survey's own), with all files that it names, put them into the store, and list them in
+ * wave->files (wave->file_count of them, allocated). */
+int shots_survey_make(struct driver *driver, const float *velocity, const float *perturbation,
+                      struct roll_wave *wave, struct error *ret_error);
+
+/* The time step that the survey, and all models that are put in its place, are to be computed with; 0:
+ * each has its own. With bounds, one serves all models, so that misfits compare. */
+double shots_step(const struct driver *driver);
 
 /* Remove the model and the state of a wave (index) from the store, unless a later one wants them. In the
  * thread, for it may speak to a container; a later master does not miss them. */
@@ -141,6 +173,26 @@ int shots_extract_choose(struct driver *driver, struct error *ret_error);
 const struct roll_wave *shots_extract(struct driver *driver, size_t task,
                                       struct error *ret_error);
 void shots_extracts_fini(struct driver *driver);
+
+/* asked.c: the next wave of what was asked, or what is to be told of it. In a thread. */
+void asked_make_work(void *context);
+/* asked.c: whether the present wave is still to be told. */
+bool asked_is_under_way(const struct driver *driver);
+/* asked.c: begin what is asked next. False: nothing is. */
+bool asked_begin(struct driver *driver);
+/* asked.c: tell what the digest has come to. */
+void asked_tell(struct driver *driver);
+/* asked.c: what the present wave comes to, which is through; `holders` as of roll_holders. */
+int asked_finish(struct driver *driver, const size_t *holders, const double *misfits,
+                 struct error *ret_error);
+/* asked_model.c: read the fields that were asked for (allocated; *ret_perturbation may be NULL). -1 with a
+ * sentence for who asked. */
+int asked_model_read(const struct driver *driver, const cJSON *asked, float **ret_velocity,
+                     float **ret_perturbation, struct error *ret_error);
+
+/* shots.c */
+struct driver *shots_create(const struct driver_context *context, bool served,
+                            struct error *ret_error);
 
 /* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning. In a
  * thread; `digest` has the verdict afterwards. */
@@ -156,7 +208,11 @@ void shots_wave_fini(struct roll_wave *wave);
 /* shots_output.c */
 /* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without memory. */
 char *shots_output_path(const struct driver *driver, uint64_t task, const char *name);
-/* Write array `values` as NAME.WHAT in raw and SEG-Y. `units` may be NULL. */
+/* NAME in RUN_DIR/out/master, without an ending, of the present wave's results; caller frees. */
+char *shots_base(const struct driver *driver);
+/* Why nothing came of a shot, in the present wave. Borrowed. */
+const char *shots_reason(const struct driver *driver, size_t shot);
+/* Write array `values` as NAME.WHAT in raw and, for people, SEG-Y. `units` may be NULL. */
 int shots_array_write(const struct driver *driver, const char *what, const char *units,
                       const float *values, struct error *ret_error);
 /* Gather the traces that the wave's tasks brought. */

@@ -13,13 +13,13 @@ size_t shots_arrays(const struct driver *driver, const struct roll_wave *wave,
                     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1])
 {
     enum shot_operation operation = wave->operation;
-    bool inverts = driver->operation == SURVEY_FWI;
+    bool told = driver->operation == SURVEY_FWI || driver->asked.served;
     size_t count = 0;
     if (operation != SHOT_RTM && operation != SHOT_GRADIENT)
         return 0;
     snprintf(arrays[count++], SHOT_NAME_MAX + 1, "%s",
              operation == SHOT_RTM ? SHOT_ARRAY_IMAGE : SHOT_ARRAY_GRADIENT);
-    if (inverts ? wave->illumination : driver->survey.imaging.illumination)
+    if (told ? wave->illumination : driver->survey.imaging.illumination)
         snprintf(arrays[count++], SHOT_NAME_MAX + 1, SHOT_ARRAY_ILLUMINATION);
     return count;
 }

@@ -82,7 +82,11 @@ static int encoded_note(struct driver *driver, const size_t *shots, size_t count
 static int ordered_note(struct driver *driver, const size_t *shots, size_t count,
                         uint32_t slots)
 {
-    const struct order_wish wish = {.together = driver->rounds ? 1 : driver->survey.batch.shots,
+    /* Who asked is told the misfit of each shot. */
+    size_t together = driver->survey.batch.shots;
+    if (driver->rounds || (driver->asked.served && !together))
+        together = 1;
+    const struct order_wish wish = {.together = together,
                                     .most = driver->extract ? SHOT_FILES_MAX / 2 : 0,
                                     .slots = slots,
                                     .fixed = driver->exact};
@@ -255,7 +259,7 @@ static bool finish(struct driver *driver)
 {
     struct buf note;
     buf_init(&note, NOTE_MAX);
-    roll_note_finished(driver->digest.text, &note);
+    roll_note_finished(driver->digest.text, driver->digest.failed, &note);
     int rc = shots_note(driver, &note);
     buf_fini(&note);
     if (rc < 0)
@@ -271,6 +275,11 @@ static bool conclude(struct driver *driver, uint32_t slots)
     if (digest->verdict == SHOTS_MISSING && slots == 0)
         return false; /* nobody to farm them now: again when there is */
     digest->done = false;
+    if (driver->asked.number &&
+        !driver->asked.from->wanted(driver->asked.from->context, driver->asked.number)) {
+        shots_wave_fini(&digest->next); /* cancelled meanwhile */
+        return true;
+    }
     if (digest->told && digest->notice[0])
         shots_say(driver, "%s", digest->notice);
     if (digest->verdict == SHOTS_MISSING)
@@ -279,6 +288,10 @@ static bool conclude(struct driver *driver, uint32_t slots)
         return wave_note(driver);
     if (digest->verdict == SHOTS_OVER)
         return finish(driver);
+    if (digest->verdict == SHOTS_TOLD) {
+        asked_tell(driver);
+        return true;
+    }
     shots_fail(driver, &digest->error);
     return true;
 }
@@ -300,6 +313,8 @@ bool shots_advance(struct driver *driver, uint32_t slots)
         driver->phase = SHOTS_FINISHED;
         return true;
     }
+    if (driver->asked.served && !asked_is_under_way(driver))
+        return asked_begin(driver);
     if (wave && roll->task_count == wave->first)
         return wave_begin(driver, slots);
     if (wave && shots_sums(driver) && !wave->collecting && is_held(driver))

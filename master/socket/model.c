@@ -3,7 +3,7 @@
 #include "master/socket/model.h"
 
 /* The last one takes what no other does. */
-static const struct model_ops *const members[] = {&model_case, &model_command};
+static const struct model_ops *const members[] = {&model_case, &model_survey, &model_command};
 
 const struct model_ops *model_find(const cJSON *work)
 {

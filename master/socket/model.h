@@ -2,8 +2,8 @@
  * model.h - what a farm with a driver socket evaluates: the seam between the socket, which knows
  * clients and their submissions, and what a submission means.
  *
- * Members stand in the array of model.c: a command with parameters in places (model_command.c), and
- * a PEST case (model_case.c). A member turns what a client says into bytes that are kept in
+ * Members stand in the array of model.c: a command with parameters in places (model_command.c),
+ * a PEST case (model_case.c), and a seismic survey (model_survey.c), of which a set is an operation. A member turns what a client says into bytes that are kept in
  * the ledger (`take`), those into the payload of a task (`payload`), and a result into what the
  * client is told (`digest`). It keeps nothing in between: a resumed master has the bytes alone.
  */
@@ -19,6 +19,7 @@
 #include "common/error.h"
 #include "common/message.h"
 #include "master/driver.h"
+#include "master/shots/asked.h"
 
 struct model;
 struct scheduler_policy;
@@ -61,11 +62,17 @@ struct model_ops {
     int (*take)(struct model *model, model_places places, struct buf *kept,
                 struct error *ret_error);
 
-    /* Append the payload of the task of what was kept (driver_ops.payload). 0 or -1. */
+    /* A set is many tasks, which this driver makes of it (of the functions `work_ops`); it asks for sets
+     * where asked_serve says (desk.c). Borrowed; NULL: a set is a task. */
+    struct driver *(*work)(const struct model *model);
+    const struct driver_ops *work_ops;
+
+    /* Append the payload of the task of what was kept (driver_ops.payload); of those that are many, none:
+     * whether it still means something. 0 or -1. */
     int (*payload)(struct model *model, const void *kept, size_t size, struct buf *payload);
 
-    /* Append the members of a good result: ,"values":{…}. -1 with a sentence: it is not as good as
-     * it looked. */
+    /* Append the members of a good result, or of whatever came of a set that is many tasks:
+     * ,"values":{…}. -1 with a sentence: it is not as good as it looked. */
     int (*digest)(struct model *model, const void *kept, size_t size,
                   const struct result *result, struct buf *text, struct error *ret_error);
 };
@@ -73,6 +80,6 @@ struct model_ops {
 /* The member for this work. */
 const struct model_ops *model_find(const cJSON *work);
 
-extern const struct model_ops model_command, model_case;
+extern const struct model_ops model_command, model_case, model_survey;
 
 #endif

@@ -239,6 +239,8 @@ static void cancel_entry(struct driver *driver, uint32_t entry)
     const struct book_entry *it = book_entry(driver->book, entry);
     if (it->state == BOOK_WAITING)
         result_cancel_waiting(driver, entry);
+    else if (it->state == BOOK_TAKEN && driver->work)
+        desk_cancel(driver, entry);
     else if (it->state == BOOK_TAKEN)
         driver->context.cancel(driver->context.wake_context, it->task);
 }
@@ -342,12 +344,13 @@ static int do_case(const struct request *request, struct error *ret_error)
     struct buf text;
     if (!driver->ops->describe)
         return error_set(ret_error, ERROR_CONFIG,
-                         "this farm runs a command; only a PEST case can be described");
+                         "this farm runs a command; only a PEST case or a survey can be "
+                         "described");
     buf_init(&text, SOCKET_OUT_MAX / 2);
     driver->ops->describe(driver->model, &text);
     int rc = buf_failed(&text) ? error_set(ret_error, ERROR_SYSTEM,
                                            "the case is too large to be told in one line (%zu "
-                                           "MiB); read its control file",
+                                           "MiB); read its files",
                                            text.max >> 20)
                                : 0;
     if (rc == 0) {

@@ -30,11 +30,10 @@ static int result_put(struct driver *driver, const struct book_entry *it,
         buf_append(text, submission->tag, submission->tag_size);
     }
     buf_printf(text, ",\"status\":\"%s\"", result_status_name(result->status));
-    if (result->status == RESULT_OK)
-        buf_append(text, driver->digest.data, driver->digest.size);
-    else
+    buf_append(text, driver->digest.data, driver->digest.size);
+    if (result->status != RESULT_OK)
         failure_put(text, result);
-    if (it->task) {
+    if (it->task && !driver->work) {
         buf_printf(text, ",\"task\":%u,\"attempts\":%u,\"elapsed_s\":", it->task,
                    driver->attempts);
         json_put_real(text, result->elapsed_s);
@@ -64,10 +63,12 @@ static int result_write(struct driver *driver, uint32_t entry, const struct resu
     if (records_read(driver, entry, &submission, ret_error) < 0)
         return -1;
     buf_clear(&driver->digest);
-    if (told.status == RESULT_OK &&
+    if ((told.status == RESULT_OK || driver->work) &&
         driver->ops->digest(driver->model, submission.set, submission.set_size, result,
-                            &driver->digest, &why) < 0)
+                            &driver->digest, &why) < 0) {
+        buf_clear(&driver->digest);
         told = spoiled(result, &why);
+    }
     if (!book_may_end(it, told.status))
         return 0;
     result_put(driver, it, &submission, &told);

@@ -147,6 +147,8 @@ static int set_up(struct driver *driver, struct error *ret_error)
     driver->model = driver->ops->open(context, ret_error);
     if (!driver->model || take_path(driver, ret_error) < 0)
         return -1;
+    if (driver->ops->work)
+        desk_open(driver);
     return context->plan_only ? 0 : listen_at(driver, ret_error);
 }
 
@@ -223,8 +225,7 @@ static enum driver_next next_again(struct driver *driver)
     return say_task(driver);
 }
 
-/* Whether the next task number may be used (records.c). */
-static bool number_is_ready(struct driver *driver)
+bool socket_number_is_ready(struct driver *driver)
 {
     struct error error;
     uint32_t tasks = book_tasks(driver->book);
@@ -243,7 +244,7 @@ static enum driver_next next_new(struct driver *driver)
     uint32_t entry = book_first(driver->book);
     if (!entry ||
         book_totals(driver->book).running >= (uint64_t)driver->slots + driver->ahead ||
-        !driver->slots || !number_is_ready(driver))
+        !driver->slots || !socket_number_is_ready(driver))
         return DRIVER_WAIT;
     if (records_take(driver, entry, &error) == 0)
         return say_task(driver);
@@ -275,8 +276,7 @@ static bool all_told(const struct driver *driver)
     return true;
 }
 
-/* All clients know how everything ended, or have had the time to hear it. */
-static bool told_or_lingered(struct driver *driver)
+bool socket_told_or_lingered(struct driver *driver)
 {
     if (all_told(driver) || driver->lingered)
         return true;
@@ -291,11 +291,12 @@ static bool told_or_lingered(struct driver *driver)
 static bool is_over(struct driver *driver)
 {
     struct book_totals totals = book_totals(driver->book);
-    return !totals.waiting && !totals.running && driver->ended_tasks >= driver->given &&
-           all_finished(driver) && told_or_lingered(driver);
+    return !totals.waiting && !totals.running &&
+           (driver->work || driver->ended_tasks >= driver->given) && all_finished(driver) &&
+           socket_told_or_lingered(driver);
 }
 
-static bool end_if_over(struct driver *driver)
+bool socket_end_if_over(struct driver *driver)
 {
     if (!driver->ended && is_over(driver)) {
         driver->ended = true;
@@ -308,9 +309,11 @@ static enum driver_next socket_next(struct driver *driver, uint32_t slots)
 {
     driver->slots = slots;
     guests_pump(driver);
+    if (driver->work)
+        return desk_next(driver);
     if (driver->given < book_tasks(driver->book))
         return next_again(driver);
-    return end_if_over(driver) ? DRIVER_FINISHED : next_new(driver);
+    return socket_end_if_over(driver) ? DRIVER_FINISHED : next_new(driver);
 }
 
 /* ---- the limit ---- */
@@ -319,7 +322,8 @@ bool socket_is_left(const struct driver *driver, uint32_t entry)
 {
     const struct book_entry *it = book_entry(driver->book, entry);
     return driver->limit &&
-           (it->state == BOOK_WAITING || (it->state == BOOK_TAKEN && it->task > driver->given));
+           (it->state == BOOK_WAITING ||
+            (it->state == BOOK_TAKEN && (driver->work || it->task > driver->given)));
 }
 
 int socket_limit_say(const struct driver *driver, struct error *ret_error)
@@ -348,14 +352,17 @@ static enum driver_next socket_limited(struct driver *driver, uint64_t tasks)
     if (!driver->limit)
         driver->limit = tasks;
     guests_pump(driver);
-    if (end_if_over(driver))
+    if (socket_end_if_over(driver))
         return DRIVER_FINISHED;
-    return !is_running(driver) && told_or_lingered(driver) ? DRIVER_FINISHED : DRIVER_WAIT;
+    bool running = !driver->work && is_running(driver);
+    return !running && socket_told_or_lingered(driver) ? DRIVER_FINISHED : DRIVER_WAIT;
 }
 
 static int socket_payload(struct driver *driver, uint64_t task, struct buf *payload)
 {
     struct submission it;
+    if (driver->work)
+        return driver->ops->work_ops->payload(driver->work, task, payload);
     uint32_t entry = book_task_entry(driver->book, task);
     if (!entry || records_read(driver, entry, &it, NULL) < 0)
         return -1;
@@ -398,6 +405,10 @@ static void give_up_until(struct driver *driver, uint64_t task)
 
 static void socket_ended(struct driver *driver, const struct result *result, bool resumed)
 {
+    if (driver->work) {
+        driver->ops->work_ops->ended(driver->work, result, resumed);
+        return;
+    }
     driver->ended_tasks++;
     if (resumed)
         give_up_until(driver, result->id.task);
@@ -414,6 +425,31 @@ static bool socket_over(const struct driver *driver)
     return driver->ended;
 }
 
+/* ---- what only sets of many tasks have ---- */
+
+static uint64_t socket_bound(const struct driver *driver, uint64_t task)
+{
+    return driver->work ? driver->ops->work_ops->bound(driver->work, task) : 0;
+}
+
+static int socket_noted(struct driver *driver, const void *bytes, size_t size,
+                        struct error *ret_error)
+{
+    return driver->work ? driver->ops->work_ops->noted(driver->work, bytes, size, ret_error)
+                        : 0;
+}
+
+static void socket_durable(struct driver *driver, uint64_t sequence)
+{
+    if (driver->work)
+        driver->ops->work_ops->durable(driver->work, sequence);
+}
+
+static int socket_outcome(const struct driver *driver, struct error *ret_error)
+{
+    return driver->work ? driver->ops->work_ops->outcome(driver->work, ret_error) : 0;
+}
+
 const struct driver_ops driver_socket = {
     .kind = "socket",
     .open = socket_open,
@@ -425,9 +461,13 @@ const struct driver_ops driver_socket = {
     .job = socket_job,
     .brief = socket_brief,
     .next = socket_next,
+    .bound = socket_bound,
     .limited = socket_limited,
     .payload = socket_payload,
+    .noted = socket_noted,
+    .durable = socket_durable,
     .ended = socket_ended,
     .ran = socket_ran,
     .over = socket_over,
+    .outcome = socket_outcome,
 };

@@ -3,7 +3,7 @@
  *
  * socket.c is the driver: which task is next, what has ended; what a task is, model.h. records.c writes what must outlive
  * the master into the ledger, and reads it back. guest.c is one connection: lines in, lines out,
- * neither without bound. requests.c does what a line asks for.
+ * neither without bound. requests.c does what a line asks for. desk.c is for sets that are many tasks.
  */
 #ifndef BEOFARM_MASTER_SOCKET_SOCKET_PRIVATE_H
 #define BEOFARM_MASTER_SOCKET_SOCKET_PRIVATE_H
@@ -58,6 +58,8 @@ struct driver {
     char *socket_path;
     const struct model_ops *ops;
     struct model *model;
+    struct driver *work; /* model_ops.work: another one's driver, never looked into; NULL */
+    struct asker asker;  /* of that: ourselves */
     struct ledger *ledger;
     struct book *book;
     struct door *door;
@@ -159,7 +161,22 @@ void result_end(struct driver *driver, uint32_t entry, const struct result *resu
 /* An entry that waits is ended as cancelled. */
 void result_cancel_waiting(struct driver *driver, uint32_t entry);
 
+/* ---- desk.c: where a set is many tasks, which driver->work makes of it ---- */
+
+/* Before it is asked for anything. */
+void desk_open(struct driver *driver);
+enum driver_next desk_next(struct driver *driver);
+/* An entry that was taken is ended as cancelled. */
+void desk_cancel(struct driver *driver, uint32_t entry);
+
 /* ---- socket.c ---- */
+
+/* The next task number may be used (records.c). */
+bool socket_number_is_ready(struct driver *driver);
+/* Everything has ended, and all clients have finished and were told: the end is said. */
+bool socket_end_if_over(struct driver *driver);
+/* All clients know how everything ended, or have had the time to hear it. */
+bool socket_told_or_lingered(struct driver *driver);
 
 /* Whether a client may submit. */
 bool socket_is_finished(const struct driver *driver, uint32_t client);

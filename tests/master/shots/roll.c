@@ -77,6 +77,8 @@ static void notes_that_do_not_fit_are_refused(void **state)
         "\"band_hz\":[0,null],\"shots\":[1],\"files\":{}}}",
         "{\"wave\":{\"operation\":\"gradient\",\"purpose\":\"x\",\"iteration\":0,"
         "\"band_hz\":[0,null],\"shots\":[1],\"files\":{\"a\":\"12\"}}}",
+        "{\"wave\":{\"operation\":\"gradient\",\"purpose\":\"x\",\"iteration\":0,"
+        "\"band_hz\":[0,null],\"shots\":[1],\"files\":{},\"asked\":0}}",
     };
     static const char *const worse[] = {
         "{\"tasks\":[[0],[]]}",
@@ -255,7 +257,7 @@ static void the_end_is_noted(void **state)
     struct buf note;
     roll_init(&roll, SHOTS);
     buf_init(&note, 1 << 16);
-    assert_int_equal(roll_note_finished("gradient of \"5\" shots", &note), 0);
+    assert_int_equal(roll_note_finished("gradient of \"5\" shots", false, &note), 0);
     take_well(&roll, buf_text(&note));
     assert_string_equal(roll.finished, "gradient of \"5\" shots");
     buf_fini(&note);

@@ -18,7 +18,7 @@
 #include "master/shots/lbfgs.h"
 #include "master/shots/source_filter.h"
 
-#define STATE_MAGIC UINT64_C(0x4246574931000002)
+#define STATE_MAGIC UINT64_C(0x4246574931000003)
 /* The first step, without any curvature: of the greatest velocity. Some 1 % changes arrival times by
  * less than half a period over fifty wavelengths. */
 #define FIRST_CHANGE    0.01
@@ -36,6 +36,7 @@ struct state {
     uint64_t band, band_iterations;
     int64_t iteration;
     uint64_t shot_count, filter_size;
+    uint64_t blind; /* no shot of the last trial had a misfit */
     double first_misfit;
 };
 
@@ -54,7 +55,7 @@ struct fwi {
     double *misfits;  /* of each of them, at the model; NaN: none */
     double *velocity; /* a scratch vector of n, for gradients */
     char *filter;
-    bool iterated;
+    bool iterated, failed;
     char sentence[ERROR_TEXT_MAX];
 };
 
@@ -361,11 +362,27 @@ static const double *gradient_of(struct fwi *fwi, const struct fwi_answer *answe
     return fwi->velocity;
 }
 
-static int no_shots(struct error *ret_error)
+/* At the starting model nothing is known; later there is a model to keep. */
+static int no_shots(struct fwi *fwi, struct error *ret_error)
 {
-    return error_set(
-        ret_error, ERROR_TASKS,
-        "no shot has a misfit, so the inversion cannot go on; results.csv says why");
+    static const char why[] =
+        "no shot has a misfit, so the inversion cannot go on; results.csv "
+        "says why";
+    if (fwi->state.iteration == 0)
+        return error_set(ret_error, ERROR_TASKS, "%s", why);
+    fwi->failed = true;
+    snprintf(fwi->sentence, sizeof(fwi->sentence), "%s; the model is the last good one", why);
+    return 0;
+}
+
+/* No step was short enough. */
+static int no_step(struct fwi *fwi)
+{
+    fwi->failed = true;
+    snprintf(fwi->sentence, sizeof(fwi->sentence),
+             "however short the step, no shot of the trial has a misfit; results.csv says why, "
+             "and the model is the last good one");
+    return 0;
 }
 
 /* 1: go on; 0: over. */
@@ -375,6 +392,8 @@ static int told(struct fwi *fwi, enum lbfgs_want want)
     fwi->state.stage = SEARCHING;
     if (want == LBFGS_VALUE || want == LBFGS_VALUE_AND_GRADIENT)
         return 1;
+    if (want == LBFGS_STUCK && fwi->state.blind)
+        return no_step(fwi);
     fwi->iterated = want == LBFGS_ITERATED;
     fwi->state.iteration++;
     fwi->state.band_iterations++;
@@ -390,6 +409,11 @@ static bool wants_light(const struct fwi *fwi)
 static int take_source(struct fwi *fwi, const struct fwi_answer *answer,
                        struct error *ret_error)
 {
+    size_t estimates = 0;
+    for (size_t i = 0; i < answer->extra_count; i++)
+        estimates += answer->extras[i] != NULL;
+    if (!estimates)
+        return no_shots(fwi, ret_error);
     char *filter = source_filter_make(answer->extras, answer->extra_count, ret_error);
     if (!filter)
         return -1;
@@ -404,7 +428,8 @@ static int take_first(struct fwi *fwi, const struct fwi_answer *answer, struct e
 {
     size_t count = (size_t)fwi->state.shot_count;
     if (!has_any(answer->misfits, NULL, count))
-        return no_shots(ret_error);
+        return no_shots(fwi, ret_error);
+    fwi->state.blind = 0;
     double value = misfit_sum(answer->misfits, NULL, count);
     memcpy(fwi->misfits, answer->misfits, count * sizeof(double));
     if (fwi->state.begins_band)
@@ -415,11 +440,12 @@ static int take_first(struct fwi *fwi, const struct fwi_answer *answer, struct e
     return told(fwi, lbfgs_tell(fwi->lbfgs, value, gradient_of(fwi, answer)));
 }
 
-static int take_trial(struct fwi *fwi, const struct fwi_answer *answer, struct error *ret_error)
+static int take_trial(struct fwi *fwi, const struct fwi_answer *answer)
 {
     size_t count = (size_t)fwi->state.shot_count;
-    if (!has_any(answer->misfits, fwi->misfits, count))
-        return no_shots(ret_error);
+    fwi->state.blind = !has_any(answer->misfits, fwi->misfits, count);
+    if (fwi->state.blind)
+        return told(fwi, lbfgs_tell(fwi->lbfgs, INFINITY, NULL));
     lbfgs_set_value(fwi->lbfgs, misfit_sum(fwi->misfits, answer->misfits, count));
     double value = misfit_sum(answer->misfits, fwi->misfits, count);
     enum lbfgs_want want = lbfgs_tell(fwi->lbfgs, value, gradient_of(fwi, answer));
@@ -459,7 +485,7 @@ int fwi_step(struct fwi *fwi, const struct fwi_answer *answer, struct fwi_reques
     else if (fwi->state.stage == EVALUATING)
         rc = take_first(fwi, answer, ret_error);
     else
-        rc = take_trial(fwi, answer, ret_error);
+        rc = take_trial(fwi, answer);
     /* A search that begins at a model where nothing can be gained. */
     while (rc > 0 && fwi->state.want == LBFGS_STUCK)
         rc = told(fwi, LBFGS_STUCK);
@@ -508,6 +534,11 @@ size_t fwi_band(const struct fwi *fwi)
 double fwi_step_length(const struct fwi *fwi)
 {
     return lbfgs_step(fwi->lbfgs);
+}
+
+bool fwi_failed(const struct fwi *fwi)
+{
+    return fwi->failed;
 }
 
 const char *fwi_sentence(const struct fwi *fwi)

@@ -20,7 +20,9 @@
  *   depth         W² = the depth below the top, or below frozen_depth_m (as JUDI's judiDepthScaling).
  * On Marmousi with a smooth start this turns the first direction from a cosine of 0.05 with the true
  * change to one of 0.13 (either way). A shot without a misfit (it failed, or was not waited for) is
- * left out of the comparison of two models, in both.
+ * left out of the comparison of two models, in both. A trial of which no shot has a misfit (an unstable
+ * model, say) is one with an infinite misfit: the step is shortened. Where even the shortest step has
+ * none, or a model that was good before, the inversion is over, and its model is the last good one.
  *
  * Pure but for fwi_save and fwi_load: the answers alone decide what is asked.
  */
@@ -85,6 +87,7 @@ double fwi_misfit_first(const struct fwi *fwi);
 size_t fwi_band(const struct fwi *fwi); /* index */
 double fwi_step_length(const struct fwi *fwi);
 const char *fwi_sentence(const struct fwi *fwi);
+bool fwi_failed(const struct fwi *fwi); /* it is over because shots failed */
 
 /* Write everything that it knows to a file (it appears whole), so that one created of the same survey
  * and read from it takes the answer to the request that fwi_step gave last, and goes on to the bit. */

@@ -289,6 +289,13 @@ static double step_next(const struct state *state, double value)
     return shorter < least ? least : shorter > most ? most : shorter;
 }
 
+static enum lbfgs_want refused(struct lbfgs *l, double value)
+{
+    if (l->state.trial >= l->options.trials)
+        return search_fail(l);
+    return try_step(l, step_next(&l->state, value));
+}
+
 static enum lbfgs_want tried(struct lbfgs *l, double value, const double *gradient)
 {
     struct state *state = &l->state;
@@ -299,9 +306,7 @@ static enum lbfgs_want tried(struct lbfgs *l, double value, const double *gradie
         state->phase = ACCEPTED;
         return LBFGS_VALUE_AND_GRADIENT;
     }
-    if (state->trial >= l->options.trials)
-        return search_fail(l);
-    return try_step(l, step_next(state, value));
+    return refused(l, value);
 }
 
 enum lbfgs_want lbfgs_tell(struct lbfgs *l, double value, const double *gradient)
@@ -310,7 +315,7 @@ enum lbfgs_want lbfgs_tell(struct lbfgs *l, double value, const double *gradient
     if (state->phase == TRYING)
         return tried(l, isfinite(value) ? value : INFINITY, gradient);
     if (state->phase == ACCEPTED)
-        return accept(l, value, gradient);
+        return isfinite(value) && gradient ? accept(l, value, gradient) : refused(l, INFINITY);
     memcpy(l->g, gradient, state->n * sizeof(*l->g));
     state->value = value;
     state->phase = KNOWN;

@@ -59,8 +59,9 @@ const double *lbfgs_best(const struct lbfgs *lbfgs);
 /* What it wants first, and after LBFGS_ITERATED: begins a search. */
 enum lbfgs_want lbfgs_next(struct lbfgs *lbfgs);
 
-/* f and, where it was wanted, its gradient (n values, copied) at lbfgs_point. A value that is not finite
- * counts as too large. */
+/* f and, where it was wanted, its gradient (n values, copied) at lbfgs_point. In a search a value that is
+ * not finite counts as too large, and needs no gradient: so does one that was taken to be good already,
+ * when it is not found again with its gradient. Where a search is yet to begin, both must be there. */
 enum lbfgs_want lbfgs_tell(struct lbfgs *lbfgs, double value, const double *gradient);
 
 /* Before lbfgs_next: f is another function from now on (other shots, another band), whose value and

@@ -128,9 +128,15 @@ static void shots_ended(struct driver *driver, const struct result *result, bool
     uint64_t sequence = resumed ? 0 : driver->context.sequence(driver->context.wake_context);
     if (!roll_end(&driver->roll, result, sequence))
         return;
-    learn(driver, roll_task(&driver->roll, result->id.task));
-    if (!resumed)
-        shots_look_at_skips(driver);
+    const struct roll_task *task = roll_task(&driver->roll, result->id.task);
+    char sentence[ERROR_TEXT_MAX];
+    learn(driver, task);
+    if (resumed)
+        return;
+    if (devices_look(&driver->devices, result->id.task, task->extra, sentence,
+                     sizeof(sentence)))
+        shots_say(driver, "%s", sentence);
+    shots_look_at_skips(driver);
 }
 
 static int shots_noted(struct driver *driver, const void *bytes, size_t size,
@@ -443,6 +449,7 @@ static void shots_close(struct driver *driver)
     shots_extracts_fini(driver);
     roll_fini(&driver->roll);
     order_costs_fini(&driver->costs);
+    devices_fini(&driver->devices);
     survey_close(&driver->survey);
     free(driver->bytes);
     free(driver->bytes_less);

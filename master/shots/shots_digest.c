@@ -455,6 +455,7 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
              "inversion: %d iterations, misfit %.6g, %.2f %% of the %sfirst: %s",
              fwi_iteration(driver->fwi), fwi_misfit(driver->fwi), share_of_first(driver->fwi),
              bands_of(driver) > 1 ? "last band's " : "", fwi_sentence(driver->fwi));
+    driver->digest.failed = fwi_failed(driver->fwi);
     driver->digest.verdict = SHOTS_OVER;
     return model_write(driver, "velocity", ret_error);
 }

@@ -23,6 +23,7 @@
 #include "common/seismic/survey.h"
 #include "master/driver.h"
 #include "master/shots/asked.h"
+#include "master/shots/devices.h"
 #include "master/shots/roll.h"
 #include "master/shots/fwi.h"
 #include "master/shots/order.h"
@@ -74,6 +75,7 @@ struct driver {
     size_t extract_count;
     double skip_ratio;
     struct order_costs costs;
+    struct devices devices; /* what was told of them */
     uint64_t *bytes;        /* of each shot, that its operation needs; 0: not known */
     uint64_t *bytes_less;   /* the same for its data alone */
     uint64_t working_bytes; /* what a time step of the largest shot streams; 0: not known */

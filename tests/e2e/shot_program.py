@@ -5,7 +5,7 @@ Arrays are made from the shots' numbers alone, with floats of very different siz
 depends on its order shows. With a model of its own (an inversion) the misfit is that of a quadratic
 whose minimum TRUTH has. Environment: SHOT_LOG, a line for each shot computed; SHOT_HOLD, a file: while
 it is there, shots above the number in it wait; SHOT_BAD, shots that fail, "all" or numbers; SHOT_S,
-seconds that a shot takes."""
+seconds that a shot takes; SHOT_UNSTABLE, a velocity: models with higher ones fail."""
 import array
 import json
 import os
@@ -89,6 +89,8 @@ def compute(line):
         points *= n
     arrays = {name: [0.0] * points for name in asked.get("arrays") or []}
     velocity, misfit, outputs = velocity_of(line), 0.0, []
+    if velocity and max(velocity) > float(os.environ.get("SHOT_UNSTABLE", "inf")):
+        raise ValueError(f"{max(velocity)} m/s are unstable")
     for shot in asked["shots"]:
         hold(shot)
         time.sleep(float(os.environ.get("SHOT_S", "0")))

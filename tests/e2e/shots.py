@@ -310,6 +310,27 @@ def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
         other.close()
 
 
+@test
+def a_trial_whose_every_shot_fails_is_tried_nearer(case):
+    """The first step goes to 2020 m/s."""
+    farm, _ = inversion(case, env={"SHOT_UNSTABLE": "2015"}, inversion={"iterations": 1})
+    farm.run()
+    rows = [row for row in history(case) if row["purpose"] == "line search"]
+    assert rows[0]["failed"] == "6" and rows[-1]["failed"] == "0", rows
+    assert 2000 < max(floats(case, "survey.velocity.bin")) <= 2015
+
+
+@test
+def an_inversion_that_can_go_nowhere_ends_with_its_last_good_model(case):
+    farm, _ = inversion(case, env={"SHOT_UNSTABLE": "2000"}, inversion={"line_search": 3})
+    done = farm.run(expect=1)
+    assert "however short the step" in done.out and "last good" in done.out, done
+    assert set(floats(case, "survey.velocity.bin")) == {2000}
+    # A second look at what is over says the same.
+    done = farm.resume(expect=1)
+    assert "however short the step" in done.out, done
+
+
 def put_files(farm):
     """What the store has beyond the files that the farm began with."""
     with open(farm.path("files.json"), encoding="utf-8") as file:

@@ -28,6 +28,10 @@ struct bench {
     float light[N];
     int bad_shot; /* -1: none */
     bool by_band; /* misfits grow with the band, as data have more in them */
+    /* Every shot of a model with a higher velocity fails (0: none), or only where a gradient is asked
+     * for. */
+    double unstable_m_s;
+    bool unstable_gradients_alone;
 };
 
 static void bench_init(struct bench *bench)
@@ -67,6 +71,14 @@ static double shot_misfit(const struct bench *bench, size_t shot, const double *
     return sum;
 }
 
+static bool is_unstable(const struct bench *bench, const struct fwi_request *request)
+{
+    for (int i = 0; bench->unstable_m_s > 0 && i < N; i++)
+        if (request->velocity[i] > bench->unstable_m_s)
+            return !bench->unstable_gradients_alone || request->operation == SHOT_GRADIENT;
+    return false;
+}
+
 struct answered {
     double misfits[SHOTS];
     float gradient[N];
@@ -80,18 +92,19 @@ static struct fwi_answer answer(const struct bench *bench, const struct fwi_requ
     memset(answered, 0, sizeof(*answered));
     for (size_t i = 0; i < request->shot_count; i++)
         answered->misfits[i] =
-            (int)request->shots[i] == bench->bad_shot
+            (int)request->shots[i] == bench->bad_shot || is_unstable(bench, request)
                 ? NAN
                 : shot_misfit(bench, request->shots[i], request->velocity, answered->gradient);
     for (size_t i = 0; bench->by_band && i < request->shot_count; i++)
         answered->misfits[i] *= request->max_hz;
     for (int i = 0; bench->by_band && i < N; i++)
         answered->gradient[i] *= (float)request->max_hz;
-    return (struct fwi_answer){.misfits = answered->misfits,
-                               .illumination = request->illumination ? bench->light : NULL,
-                               .gradient = answered->gradient,
-                               .extras = estimate,
-                               .extra_count = 1};
+    return (struct fwi_answer){
+        .misfits = answered->misfits,
+        .illumination = request->illumination ? bench->light : NULL,
+        .gradient = request->operation == SHOT_GRADIENT ? answered->gradient : NULL,
+        .extras = estimate,
+        .extra_count = 1};
 }
 
 static struct fwi *begin(const struct bench *bench)
@@ -218,6 +231,84 @@ static void a_shot_that_fails_is_left_out_of_both_sides(void **state)
     }
     assert_int_equal(rc, 0);
     assert_true(furthest(&bench, fwi) < 50);
+    fwi_destroy(fwi);
+}
+
+static void a_trial_whose_every_shot_fails_shortens_the_step(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    /* The first step changes velocities by up to 20 m/s, and the best ones are up to 2200. */
+    bench.unstable_m_s = 2003;
+    struct fwi *fwi = begin(&bench);
+    double before = 0;
+    for (size_t s = 0; s < SHOTS; s++) {
+        double v[N];
+        for (int i = 0; i < N; i++)
+            v[i] = bench.start[i];
+        before += shot_misfit(&bench, s, v, NULL);
+    }
+    run(&bench, fwi);
+    assert_true(fwi_misfit(fwi) < before);
+    for (int i = 0; i < N; i++)
+        assert_true(fwi_velocity(fwi)[i] <= 2003);
+    /* It ended at the edge of what can be computed. */
+    assert_true(fwi_failed(fwi));
+    fwi_destroy(fwi);
+}
+
+static void where_no_step_is_short_enough_the_last_good_model_is_kept(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    bench.unstable_m_s = 2000; /* the start itself is just computed */
+    struct fwi *fwi = begin(&bench);
+    /* One evaluation, and the trials of one search along the gradient. */
+    assert_int_equal(run(&bench, fwi), 1 + 10);
+    assert_true(fwi_failed(fwi));
+    assert_non_null(strstr(fwi_sentence(fwi), "however short the step"));
+    for (int i = 0; i < N; i++)
+        assert_true(fwi_velocity(fwi)[i] == 2000);
+    fwi_destroy(fwi);
+}
+
+static void a_trial_that_fails_when_its_gradient_is_taken_is_none(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    bench.unstable_m_s = 2003;
+    bench.unstable_gradients_alone = true;
+    struct fwi *fwi = begin(&bench);
+    run(&bench, fwi);
+    for (int i = 0; i < N; i++)
+        assert_true(fwi_velocity(fwi)[i] <= 2003);
+    fwi_destroy(fwi);
+}
+
+static void a_good_model_that_fails_later_is_kept(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fwi_request request;
+    struct answered answered;
+    struct error error;
+    bench_init(&bench);
+    bench.survey.inversion.shots_per_iteration = 3; /* a gradient begins each iteration */
+    struct fwi *fwi = begin(&bench);
+    int rc = fwi_step(fwi, NULL, &request, &error);
+    for (int step = 0; rc > 0 && step < 200; step++) {
+        struct fwi_answer given = answer(&bench, &request, &answered);
+        for (int i = 0; fwi_iteration(fwi) >= 2 && i < SHOTS; i++)
+            answered.misfits[i] = NAN;
+        rc = fwi_step(fwi, &given, &request, &error);
+    }
+    assert_int_equal(rc, 0);
+    assert_true(fwi_failed(fwi));
+    assert_int_equal(fwi_iteration(fwi), 2);
+    assert_non_null(strstr(fwi_sentence(fwi), "last good one"));
     fwi_destroy(fwi);
 }
 
@@ -458,6 +549,10 @@ int main(void)
         cmocka_unit_test(bounds_and_frozen_points_hold),
         cmocka_unit_test(what_may_not_change_may_be_outside_the_bounds),
         cmocka_unit_test(a_shot_that_fails_is_left_out_of_both_sides),
+        cmocka_unit_test(a_trial_whose_every_shot_fails_shortens_the_step),
+        cmocka_unit_test(where_no_step_is_short_enough_the_last_good_model_is_kept),
+        cmocka_unit_test(a_trial_that_fails_when_its_gradient_is_taken_is_none),
+        cmocka_unit_test(a_good_model_that_fails_later_is_kept),
         cmocka_unit_test(bands_follow_each_other),
         cmocka_unit_test(a_band_is_measured_by_its_own_first_misfit),
         cmocka_unit_test(what_is_dark_is_made_up_for),

@@ -100,11 +100,12 @@ static int content_place(const struct store_blob *store, const uint8_t *hash,
 static int file_hash(const char *path, uint8_t *ret_hash, uint64_t *ret_size,
                      struct error *ret_error)
 {
-    struct blob_reader *reader = blob_reader_open(path, BLOB_BLOCK_DEFAULT, 2, true, ret_error);
-    struct blob_reader_block *block;
+    struct blob_reader *reader =
+        blob_reader_open(path, BLOB_BLOCK_DEFAULT, 2, BLOB_CHECK_UNKNOWN, true, ret_error);
+    struct blob_reader_block block;
     int rc = reader ? 1 : -1;
-    while (rc > 0 && (rc = blob_reader_next(reader, true, &block, ret_error)) > 0)
-        blob_reader_release(reader, block);
+    while (rc > 0)
+        rc = blob_reader_next(reader, true, &block, ret_error);
     if (rc == 0)
         rc = blob_reader_check(reader, ret_hash, ret_error);
     if (rc == 0)

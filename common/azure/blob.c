@@ -108,6 +108,7 @@ int blob_ask(struct blob_service *service, const struct blob_call *call,
         request.body = call->body;
         request.body_size = call->body_size;
         request.response_max = call->answer_max;
+        request.retry = call->retry;
         rc = http_perform(service->http, &request, ret_response, ret_error);
         if (rc != 0)
             error_prefix(ret_error, "%s", call->doing);

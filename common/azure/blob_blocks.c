@@ -13,12 +13,19 @@
 
 #define LIST_BYTES_MAX ((size_t)32 << 20)
 
-void blob_block_name(uint32_t index, const uint8_t md5[16], char text[BLOB_BLOCK_NAME])
+void blob_block_name(uint32_t index, const uint8_t digest[BLOB_DIGEST_SIZE],
+                     char text[BLOB_BLOCK_NAME])
 {
-    uint8_t bytes[20] = {(uint8_t)(index >> 24), (uint8_t)(index >> 16), (uint8_t)(index >> 8),
-                         (uint8_t)index};
-    memcpy(bytes + 4, md5, 16);
+    uint8_t bytes[4 + BLOB_DIGEST_SIZE] = {(uint8_t)(index >> 24), (uint8_t)(index >> 16),
+                                           (uint8_t)(index >> 8), (uint8_t)index};
+    memcpy(bytes + 4, digest, BLOB_DIGEST_SIZE);
     EVP_EncodeBlock((unsigned char *)text, bytes, sizeof(bytes));
+}
+
+void blob_block_query(const char *name, struct buf *text)
+{
+    buf_append_text(text, "comp=block&blockid=");
+    http_encode(text, name, "");
 }
 
 static int block_compare(const void *a, const void *b)
@@ -130,19 +137,19 @@ bool blob_blocks_have(const struct blob_blocks *blocks, const char *name, uint64
     return found && found->size == size;
 }
 
-static int list_write(const uint8_t *md5s, uint32_t count, struct buf *text)
+static int list_write(const uint8_t *digests, uint32_t count, struct buf *text)
 {
     char name[BLOB_BLOCK_NAME];
     buf_append_text(text, "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
     for (uint32_t i = 0; i < count; i++) {
-        blob_block_name(i, md5s + 16 * (size_t)i, name);
+        blob_block_name(i, digests + BLOB_DIGEST_SIZE * (size_t)i, name);
         buf_printf(text, "<Latest>%s</Latest>", name);
     }
     return buf_append_text(text, "</BlockList>");
 }
 
 int blob_blocks_commit(struct blob_service *service, const struct blob_place *place,
-                       const uint8_t *md5s, uint32_t count, const char *content_type,
+                       const uint8_t *digests, uint32_t count, const char *content_type,
                        enum blob_unless unless, const char *doing, bool *ret_vanished,
                        struct error *ret_error)
 {
@@ -153,7 +160,7 @@ int blob_blocks_commit(struct blob_service *service, const struct blob_place *pl
     struct http_response response = {0};
     struct buf text;
     buf_init(&text, LIST_BYTES_MAX);
-    int rc = list_write(md5s, count, &text);
+    int rc = list_write(digests, count, &text);
     struct blob_call call = {.method = "PUT",
                              .place = place,
                              .query = "comp=blocklist",

@@ -1,7 +1,7 @@
 /*
- * A few ranges are on their way at once; what arrives is written straight to its place. When a range
- * is complete it is compared with the MD5 that the service sent for it (read back: from the page
- * cache that costs little, and not every service sends one), and marked as there.
+ * A few ranges are on their way at once; what arrives is hashed while it is in the processor's cache,
+ * and written straight to its place. When a range is complete, its digest is compared with the one
+ * that the service sent for it (not every service sends one), and the range marked as there.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/azure/blob_check.h"
 #include "common/azure/blob_part.h"
 #include "common/azure/blob_private.h"
 #include "common/azure/secret.h"
@@ -27,6 +28,7 @@ struct fetching {
     struct download *download;
     bool busy;
     uint64_t index, offset, size;
+    struct blob_digest digest;
 };
 
 struct download {
@@ -35,6 +37,7 @@ struct download {
     struct blob_download_options options;
     struct blob_download_report report;
     struct blob_properties properties;
+    enum blob_check check; /* which digest of ranges is asked for; unknown: none */
     char doing[BLOB_DOING_MAX];
     struct blob_part part;
     struct fetching *fetchings;
@@ -53,6 +56,10 @@ static int range_sink(void *context, uint64_t offset, const void *bytes, size_t 
     if (offset + size > fetching->size)
         return error_set(ret_error, ERROR_BACKEND,
                          "the server sends more than the range that was asked for");
+    if (offset == 0 &&
+        blob_digest_begin(&fetching->digest, fetching->download->check, ret_error) != 0)
+        return -1;
+    blob_digest_add(&fetching->digest, bytes, size);
     return blob_part_write(&fetching->download->part, fetching->offset + offset, bytes, size,
                            ret_error);
 }
@@ -78,27 +85,33 @@ static int range_repeat(struct fetching *fetching)
     return range_start(download, fetching);
 }
 
+/* Whether what came has the digest that the service tells, where it does. Content-MD5 is of the range
+ * if we asked for it in a partial answer, else of the blob. */
+static bool is_good(struct fetching *fetching, const struct http_response *response)
+{
+    enum blob_check check = fetching->download->check;
+    const char *told = http_response_header(response, blob_check_header(check));
+    uint8_t digest[BLOB_DIGEST_SIZE];
+    char text[BLOB_DIGEST_TEXT];
+    if (check == BLOB_CHECK_UNKNOWN || !told ||
+        (check == BLOB_CHECK_MD5 && response->status != 206))
+        return true;
+    blob_digest_end(&fetching->digest, digest);
+    blob_digest_format(check, digest, text);
+    return strcmp(text, told) == 0;
+}
+
 /* A good answer: is it what was asked for? */
 static int range_take(struct fetching *fetching, const struct http_response *response)
 {
     struct download *download = fetching->download;
-    const char *text = http_response_header(response, "content-md5");
-    uint8_t md5[16];
-    int good = 1;
     download->report.received += response->received;
     if (response->received != fetching->size)
         return error_set(&download->error, ERROR_BACKEND,
                          "%s: the server sent %llu bytes of the %llu that were asked for",
                          download->doing, (unsigned long long)response->received,
                          (unsigned long long)fetching->size);
-    /* Content-MD5 is of the range if we asked for it in a partial answer, else of the blob. */
-    if (text && response->status == 206 && fetching->size <= BLOB_RANGE_DEFAULT &&
-        blob_md5_parse(text, md5) == 0)
-        good = blob_part_verify(&download->part, fetching->offset, fetching->size, md5,
-                                &download->error);
-    if (good < 0)
-        return -1;
-    if (!good)
+    if (!is_good(fetching, response))
         return range_repeat(fetching);
     download->damaged = 0;
     download->done += fetching->size;
@@ -141,17 +154,20 @@ static int range_start(struct download *download, struct fetching *fetching)
     struct buf url;
     snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)fetching->offset,
              (unsigned long long)(fetching->offset + fetching->size - 1));
-    const struct http_header headers[] = {{"Range", range},
-                                          {"If-Match", download->properties.etag},
-                                          {"x-ms-range-get-content-md5", "true"}};
-    bool small = fetching->size <= BLOB_RANGE_DEFAULT;
+    struct http_header headers[3] = {{"Range", range}};
+    size_t count = 1;
+    if (*download->properties.etag)
+        headers[count++] = (struct http_header){"If-Match", download->properties.etag};
+    if (download->check != BLOB_CHECK_UNKNOWN)
+        headers[count++] =
+            (struct http_header){blob_check_header_asking(download->check), "true"};
     buf_init(&url, BLOB_URL_MAX);
     blob_request_fill(download->service, download->place, "GET", &request);
     int rc = blob_url_put(download->service, download->place, NULL, download->doing, &url,
                           &download->error);
     request.url = rc == 0 ? buf_text(&url) : "";
     request.headers = headers;
-    request.headers_count = !*download->properties.etag ? 1 : small ? 3 : 2;
+    request.headers_count = count;
     request.sink = range_sink;
     request.sink_context = fetching;
     request.done = range_done;
@@ -229,6 +245,18 @@ static void resumed_count(struct download *download)
         shown(download);
 }
 
+/* Which digest of ranges to ask for. A service that was not asked yet tells MD5s at least. */
+static void check_choose(struct download *download)
+{
+    const struct blob_part *part = &download->part;
+    if (part->range > BLOB_RANGE_DEFAULT)
+        download->check = BLOB_CHECK_UNKNOWN;
+    else if (part->count > 1 || download->service->get_check != BLOB_CHECK_UNKNOWN)
+        download->check = blob_check_find_get(download->service, download->place);
+    else
+        download->check = BLOB_CHECK_MD5;
+}
+
 static int download_run(struct download *download, const char *path)
 {
     struct blob_properties *properties = &download->properties;
@@ -243,6 +271,7 @@ static int download_run(struct download *download, const char *path)
                        download->options.range, &download->error) != 0)
         return -1;
     resumed_count(download);
+    check_choose(download);
     ranges_fetch(download);
     if (download->rc == 0)
         download->rc = whole_check(download);
@@ -272,6 +301,8 @@ int blob_download(struct blob_service *service, const struct blob_place *place,
     int rc = download.fetchings
                  ? download_run(&download, path)
                  : error_set(&download.error, ERROR_SYSTEM, "%s: no memory", download.doing);
+    for (int i = 0; download.fetchings && i < download.options.parallel; i++)
+        blob_digest_fini(&download.fetchings[i].digest);
     free(download.fetchings);
     if (ret_report)
         *ret_report = download.report;

@@ -4,8 +4,8 @@
  *
  * Ranges are written straight to their places in PATH.part; PATH.part.state says which are there,
  * and of which version (ETag) of the blob. When all are, PATH.part becomes PATH. Every range is
- * asked for under the condition that the blob has not changed, and checked by the MD5 that the
- * service computes for it, where it does; if the blob has an MD5 of its own, or the caller knows
+ * asked for under the condition that the blob has not changed, and checked by the CRC-64 or MD5 that
+ * the service computes for it (blob_check.h), where it does; if the blob has an MD5 of its own, or the caller knows
  * its SHA-256, the whole is checked too. A state of another version, or from before this machine's
  * latest boot (nobody knows then what had reached the disk), is dropped.
  *
@@ -19,7 +19,7 @@
 #include "common/azure/blob.h"
 
 #define BLOB_RANGE_DEFAULT                                                                     \
-    ((uint64_t)4 << 20) /* the most for which the service computes an MD5 */
+    ((uint64_t)4 << 20) /* the most of which the service tells a digest */
 
 struct blob_download_options {
     uint64_t range;        /* bytes; 0: BLOB_RANGE_DEFAULT */

@@ -126,10 +126,11 @@ int blob_part_write(struct blob_part *part, uint64_t offset, const void *bytes, 
     return error_errno(ret_error, errno, "\"%s\" cannot be written", part->part_path);
 }
 
-/* Digest `size` bytes at `offset`. */
-static int part_digest(struct blob_part *part, const EVP_MD *kind, uint64_t offset,
-                       uint64_t size, uint8_t *digest, struct error *ret_error)
+int blob_part_digest(struct blob_part *part, const char *name, uint8_t *digest,
+                     struct error *ret_error)
 {
+    const EVP_MD *kind = strcmp(name, "MD5") == 0 ? EVP_md5() : EVP_sha256();
+    uint64_t offset = 0, size = part->size;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     uint8_t *block = malloc(READ_BLOCK);
     int rc = context && block && EVP_DigestInit_ex(context, kind, NULL) == 1
@@ -154,22 +155,6 @@ static int part_digest(struct blob_part *part, const EVP_MD *kind, uint64_t offs
     EVP_MD_CTX_free(context);
     free(block);
     return rc;
-}
-
-int blob_part_verify(struct blob_part *part, uint64_t offset, uint64_t size,
-                     const uint8_t md5[16], struct error *ret_error)
-{
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    if (part_digest(part, EVP_md5(), offset, size, digest, ret_error) != 0)
-        return -1;
-    return memcmp(digest, md5, 16) == 0;
-}
-
-int blob_part_digest(struct blob_part *part, const char *name, uint8_t *digest,
-                     struct error *ret_error)
-{
-    const EVP_MD *kind = strcmp(name, "MD5") == 0 ? EVP_md5() : EVP_sha256();
-    return part_digest(part, kind, 0, part->size, digest, ret_error);
 }
 
 int blob_part_mark(struct blob_part *part, uint64_t index, struct error *ret_error)

@@ -34,10 +34,6 @@ int blob_part_open(struct blob_part *part, const char *path, const char *etag, u
 int blob_part_write(struct blob_part *part, uint64_t offset, const void *bytes, size_t size,
                     struct error *ret_error);
 
-/* Whether `size` bytes at `offset` have this MD5. -1 with a sentence if they cannot be read. */
-int blob_part_verify(struct blob_part *part, uint64_t offset, uint64_t size,
-                     const uint8_t md5[16], struct error *ret_error);
-
 /* The whole's digest: "MD5" or "SHA256" into `digest`. */
 int blob_part_digest(struct blob_part *part, const char *name, uint8_t *digest,
                      struct error *ret_error);

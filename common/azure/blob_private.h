@@ -20,6 +20,7 @@ struct blob_call {
     const void *body; /* NULL: none */
     uint64_t body_size;
     size_t answer_max; /* bytes of a good answer; 0: http's default */
+    enum http_retry retry;
     const char *doing;
 };
 

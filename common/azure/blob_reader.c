@@ -1,6 +1,7 @@
 /*
- * A ring of blocks: the thread fills the oldest empty one, the caller takes the oldest full one and
- * gives it back in any order. Everything shared stands behind one mutex.
+ * A queue of digests between the thread and the caller, behind one mutex. The thread begins when it is
+ * first asked for a block, and reads small pieces, which stay in the processor's cache while they are
+ * hashed.
  */
 #include "config.h"
 
@@ -15,99 +16,98 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/azure/blob_private.h"
+#include "common/thread.h"
 
-enum slot_state { SLOT_EMPTY = 0, SLOT_FULL, SLOT_TAKEN };
-
-struct slot {
-    struct blob_reader_block block; /* first: a block is its slot */
-    enum slot_state state;
-};
+#define PIECE     ((size_t)128 << 10)
+#define AHEAD_MAX 16
 
 struct blob_reader {
     char *path;
     int fd;
     struct stat status; /* when it was opened */
     uint64_t block, count;
+    enum blob_check check;
     EVP_MD_CTX *sha256; /* NULL: not asked for */
+    uint8_t *piece;
 
     pthread_t thread;
     bool started;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    struct slot *slots;
-    int slots_count;
-    uint64_t filled, taken; /* blocks read; handed out */
+    struct blob_reader_block blocks[AHEAD_MAX]; /* block i at i % ahead */
+    uint64_t ahead, filled, taken;              /* blocks hashed; handed out */
     bool failed, closing;
     struct error error;
 };
 
-/* Read all of a block; the file may not end before. */
-static int block_read(struct blob_reader *reader, struct blob_reader_block *block)
+int64_t blob_reader_read(struct blob_reader *reader, uint64_t offset, void *bytes, size_t size,
+                         struct error *ret_error)
 {
-    size_t got = 0;
-    while (got < block->size) {
-        ssize_t n = pread(reader->fd, block->bytes + got, block->size - got,
-                          (off_t)(block->index * reader->block + got));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_errno(&reader->error, errno, "\"%s\" cannot be read", reader->path);
-        if (n == 0)
-            return error_set(&reader->error, ERROR_CHANGED,
-                             "\"%s\" became shorter while it was read; run again",
-                             reader->path);
-        got += (size_t)n;
-    }
-    return 0;
+    ssize_t got;
+    do {
+        got = pread(reader->fd, bytes, size, (off_t)offset);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return error_errno(ret_error, errno, "\"%s\" cannot be read", reader->path);
+    if (got == 0)
+        return error_set(ret_error, ERROR_CHANGED,
+                         "\"%s\" became shorter while it was read; run again", reader->path);
+    return got;
 }
 
-static int block_fill(struct blob_reader *reader, struct blob_reader_block *block,
-                      uint64_t index)
+static bool is_closing(struct blob_reader *reader)
 {
-    uint64_t size = (uint64_t)reader->status.st_size, offset = index * reader->block;
-    block->index = index;
-    block->size = (size_t)(size - offset < reader->block ? size - offset : reader->block);
-    if (block_read(reader, block) != 0)
+    pthread_mutex_lock(&reader->mutex);
+    bool closing = reader->closing;
+    pthread_mutex_unlock(&reader->mutex);
+    return closing;
+}
+
+static int block_hash(struct blob_reader *reader, struct blob_digest *digest,
+                      struct blob_reader_block *block)
+{
+    if (blob_digest_begin(digest, reader->check, &reader->error) != 0)
         return -1;
-    if (blob_md5(block->bytes, block->size, block->md5) != 0)
-        return error_set(&reader->error, ERROR_SYSTEM, "OpenSSL offers no MD5");
-    if (reader->sha256)
-        EVP_DigestUpdate(reader->sha256, block->bytes, block->size);
-    return 0;
-}
-
-static struct slot *slot_find(struct blob_reader *reader, enum slot_state state, uint64_t index)
-{
-    for (int i = 0; i < reader->slots_count; i++) {
-        struct slot *slot = &reader->slots[i];
-        if (slot->state == state && (state == SLOT_EMPTY || slot->block.index == index))
-            return slot;
+    for (uint64_t done = 0; done < block->size && !is_closing(reader);) {
+        uint64_t left = block->size - done;
+        int64_t got = blob_reader_read(reader, block->offset + done, reader->piece,
+                                       left < PIECE ? (size_t)left : PIECE, &reader->error);
+        if (got < 0)
+            return -1;
+        blob_digest_add(digest, reader->piece, (size_t)got);
+        if (reader->sha256)
+            EVP_DigestUpdate(reader->sha256, reader->piece, (size_t)got);
+        done += (uint64_t)got;
     }
-    return NULL;
+    blob_digest_end(digest, block->digest);
+    return 0;
 }
 
 static void *reader_run(void *context)
 {
     struct blob_reader *reader = context;
+    struct blob_digest digest = {0};
+    uint64_t size = (uint64_t)reader->status.st_size;
     pthread_mutex_lock(&reader->mutex);
-    for (uint64_t index = 0; index < reader->count && !reader->closing; index++) {
-        struct slot *slot;
-        while (!(slot = slot_find(reader, SLOT_EMPTY, 0)) && !reader->closing)
+    while (reader->filled < reader->count && !reader->closing && !reader->failed) {
+        if (reader->filled - reader->taken == reader->ahead) {
             pthread_cond_wait(&reader->changed, &reader->mutex);
-        if (reader->closing)
-            break;
+            continue;
+        }
+        struct blob_reader_block block = {.index = reader->filled,
+                                          .offset = reader->filled * reader->block};
+        uint64_t left = size - block.offset;
+        block.size = left < reader->block ? left : reader->block;
         pthread_mutex_unlock(&reader->mutex);
-        int rc = block_fill(reader, &slot->block, index);
+        int rc = block_hash(reader, &digest, &block);
         pthread_mutex_lock(&reader->mutex);
-        slot->state = rc == 0 ? SLOT_FULL : SLOT_EMPTY;
-        reader->failed = rc != 0;
+        reader->blocks[reader->filled % reader->ahead] = block;
         reader->filled += rc == 0;
+        reader->failed = rc != 0;
         pthread_cond_broadcast(&reader->changed);
-        if (rc != 0)
-            break;
     }
     pthread_mutex_unlock(&reader->mutex);
+    blob_digest_fini(&digest);
     return NULL;
 }
 
@@ -124,23 +124,8 @@ static int file_open(struct blob_reader *reader, struct error *ret_error)
     return 0;
 }
 
-static int slots_make(struct blob_reader *reader, int ahead)
-{
-    uint64_t size = (uint64_t)reader->status.st_size;
-    size_t bytes = (size_t)(size < reader->block ? size : reader->block);
-    reader->slots_count = (uint64_t)ahead < reader->count ? ahead : (int)reader->count;
-    if (reader->slots_count < 1)
-        reader->slots_count = 1;
-    reader->slots = calloc((size_t)reader->slots_count, sizeof(*reader->slots));
-    for (int i = 0; reader->slots && i < reader->slots_count; i++) {
-        reader->slots[i].block.bytes = malloc(bytes ? bytes : 1);
-        if (!reader->slots[i].block.bytes)
-            return -1;
-    }
-    return reader->slots ? 0 : -1;
-}
-
-struct blob_reader *blob_reader_open(const char *path, uint64_t block, int ahead, bool sha256,
+struct blob_reader *blob_reader_open(const char *path, uint64_t block, int ahead,
+                                     enum blob_check check, bool sha256,
                                      struct error *ret_error)
 {
     struct blob_reader *reader = calloc(1, sizeof(*reader));
@@ -150,20 +135,20 @@ struct blob_reader *blob_reader_open(const char *path, uint64_t block, int ahead
     }
     reader->fd = -1;
     reader->block = block;
+    reader->ahead = ahead < 1 ? 1 : ahead > AHEAD_MAX ? AHEAD_MAX : (uint64_t)ahead;
+    reader->check = check;
     reader->path = strdup(path);
+    reader->piece = malloc(PIECE);
     pthread_mutex_init(&reader->mutex, NULL);
     pthread_cond_init(&reader->changed, NULL);
-    int rc = reader->path ? file_open(reader, ret_error) : -1;
+    int rc = reader->path && reader->piece
+                 ? file_open(reader, ret_error)
+                 : error_set(ret_error, ERROR_SYSTEM, "no memory to read \"%s\"", path);
     if (rc == 0 && sha256) {
         reader->sha256 = EVP_MD_CTX_new();
         if (!reader->sha256 || EVP_DigestInit_ex(reader->sha256, EVP_sha256(), NULL) != 1)
             rc = error_set(ret_error, ERROR_SYSTEM, "OpenSSL offers no SHA-256");
     }
-    if (rc == 0 && slots_make(reader, ahead) != 0)
-        rc = error_set(ret_error, ERROR_SYSTEM, "no memory to read \"%s\"", path);
-    if (rc == 0 && pthread_create(&reader->thread, NULL, reader_run, reader) != 0)
-        rc = error_set(ret_error, ERROR_SYSTEM, "no thread to read \"%s\"", path);
-    reader->started = rc == 0;
     if (rc == 0)
         return reader;
     blob_reader_close(reader);
@@ -181,31 +166,30 @@ void blob_reader_close(struct blob_reader *reader)
         pthread_mutex_unlock(&reader->mutex);
         pthread_join(reader->thread, NULL);
     }
-    for (int i = 0; reader->slots && i < reader->slots_count; i++)
-        free(reader->slots[i].block.bytes);
-    free(reader->slots);
     if (reader->fd >= 0)
         close(reader->fd);
     EVP_MD_CTX_free(reader->sha256);
     pthread_mutex_destroy(&reader->mutex);
     pthread_cond_destroy(&reader->changed);
+    free(reader->piece);
     free(reader->path);
     free(reader);
 }
 
-int blob_reader_next(struct blob_reader *reader, bool wait,
-                     struct blob_reader_block **ret_block, struct error *ret_error)
+int blob_reader_next(struct blob_reader *reader, bool wait, struct blob_reader_block *ret_block,
+                     struct error *ret_error)
 {
     int rc = 0;
+    if (!reader->started && thread_start(&reader->thread, reader_run, reader) != 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no thread to read \"%s\"", reader->path);
+    reader->started = true;
     pthread_mutex_lock(&reader->mutex);
     while (wait && !reader->failed && reader->taken < reader->count &&
-           reader->filled <= reader->taken)
+           reader->filled == reader->taken)
         pthread_cond_wait(&reader->changed, &reader->mutex);
     if (reader->filled > reader->taken) {
-        struct slot *slot = slot_find(reader, SLOT_FULL, reader->taken);
-        slot->state = SLOT_TAKEN;
-        reader->taken++;
-        *ret_block = &slot->block;
+        *ret_block = reader->blocks[reader->taken++ % reader->ahead];
+        pthread_cond_broadcast(&reader->changed);
         rc = 1;
     } else if (reader->failed) {
         if (ret_error)
@@ -214,14 +198,6 @@ int blob_reader_next(struct blob_reader *reader, bool wait,
     }
     pthread_mutex_unlock(&reader->mutex);
     return rc;
-}
-
-void blob_reader_release(struct blob_reader *reader, struct blob_reader_block *block)
-{
-    pthread_mutex_lock(&reader->mutex);
-    ((struct slot *)block)->state = SLOT_EMPTY;
-    pthread_cond_broadcast(&reader->changed);
-    pthread_mutex_unlock(&reader->mutex);
 }
 
 bool blob_reader_ended(struct blob_reader *reader)

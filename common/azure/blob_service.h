@@ -16,6 +16,9 @@
 
 #define BLOB_SERVICE_VERSION "2021-12-02" /* of the Storage REST interface */
 
+/* By what blocks and ranges are checked (blob_check.h). */
+enum blob_check { BLOB_CHECK_UNKNOWN = 0, BLOB_CHECK_MD5, BLOB_CHECK_CRC64 };
+
 /* All borrowed. */
 struct blob_service {
     struct http *http;
@@ -26,6 +29,7 @@ struct blob_service {
     /* Sign a try that brings no SAS, dated and named already. NULL: nobody signs. */
     int (*authorize)(void *context, struct http_try *try, struct error *ret_error);
     void *authorize_context;
+    enum blob_check put_check, get_check; /* found out when first needed */
 };
 
 /* Append URL / CONTAINER [/ BLOB] [? QUERY]: container and blob are names, encoded here ('/'

@@ -1,12 +1,14 @@
 /*
- * One thread reads and hashes (blob_reader.h); this one sends what the service lacks, a few blocks
- * at once, and commits their list at the end. A block that vanished in between (somebody else
- * committed the same blob) makes everything begin once more.
+ * One thread hashes (blob_reader.h); this one sends what the service lacks, a few blocks at once,
+ * each read from the page cache straight into curl's buffer, and commits their list at the end. A
+ * block that vanished in between (somebody else committed the same blob) makes everything begin once
+ * more.
  */
 #include "config.h"
 
 #include "common/azure/blob_upload.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +19,17 @@
 #include "common/azure/blob_reader.h"
 #include "common/azure/secret.h"
 
-#define PARALLEL    4
-#define AHEAD_BYTES ((uint64_t)40 << 20) /* in memory at most, but for very large blocks */
-#define NAP_MS      2 /* between looks for a block that has been read, while others are sent */
+#define PARALLEL 4
+#define AHEAD    2 /* blocks hashed before they can be sent: they shall still be in caches then */
+#define NAP_MS   2 /* between looks for a block that has been hashed, while others are sent */
 
 struct upload;
 
 /* A block on its way. */
 struct sending {
     struct upload *upload;
-    struct blob_reader_block *block; /* NULL: free */
+    bool busy;
+    struct blob_reader_block block;
 };
 
 struct upload {
@@ -38,7 +41,8 @@ struct upload {
     char doing[BLOB_DOING_MAX];
     struct blob_reader *reader;
     struct blob_blocks known; /* what the service holds from an earlier upload */
-    uint8_t *md5s;            /* 16 bytes per block */
+    uint8_t *digests;         /* of all blocks, one after another */
+    enum blob_check check;
     uint32_t count;
     struct sending *sendings;
     int under_way;
@@ -54,58 +58,69 @@ static void bytes_count(struct upload *upload, uint64_t bytes)
         upload->options.shown(upload->options.shown_context, upload->done, upload->report.size);
 }
 
+/* A block was refused: perhaps because the file is not what was hashed any more. */
+static int block_refused(struct upload *upload, const struct http_response *response,
+                         struct error *ret_error)
+{
+    if (response->status == 400 && blob_reader_check(upload->reader, NULL, ret_error) != 0)
+        return -1;
+    return blob_refuse(response, NULL, upload->doing, ret_error);
+}
+
 static void block_done(void *context, struct http_response *response, const struct error *error)
 {
     struct sending *sending = context;
     struct upload *upload = sending->upload;
     upload->under_way--;
+    sending->busy = false;
     if (!response && upload->rc == 0) {
         upload->error = *error;
         upload->rc = error_prefix(&upload->error, "%s", upload->doing);
     } else if (response && response->status / 100 != 2) {
         struct error said;
-        int rc = blob_refuse(response, NULL, upload->doing, &said);
+        int rc = block_refused(upload, response, &said);
         if (upload->rc == 0)
             upload->error = said;
         upload->rc = upload->rc ? upload->rc : rc;
     } else if (response) {
-        upload->report.sent += sending->block->size;
-        bytes_count(upload, sending->block->size);
+        upload->report.sent += sending->block.size;
+        bytes_count(upload, sending->block.size);
     }
-    blob_reader_release(upload->reader, sending->block);
-    sending->block = NULL;
 }
 
-/* The query that names a block, into text. */
-static void block_query(const char *name, struct buf *text)
+static int64_t block_read(void *context, uint64_t offset, void *bytes, size_t size,
+                          struct error *ret_error)
 {
-    buf_append_text(text, "comp=block&blockid=");
-    http_encode(text, name, "");
+    struct sending *sending = context;
+    return blob_reader_read(sending->upload->reader, sending->block.offset + offset, bytes,
+                            size, ret_error);
 }
 
 static int block_send(struct upload *upload, struct sending *sending, const char *name)
 {
-    struct blob_reader_block *block = sending->block;
-    char md5[BLOB_MD5_TEXT];
+    const struct blob_reader_block *block = &sending->block;
+    char text[BLOB_DIGEST_TEXT];
     struct buf url, query;
     struct http_request request;
-    blob_md5_format(block->md5, md5);
-    const struct http_header header = {"Content-MD5", md5};
+    blob_digest_format(upload->check, block->digest, text);
+    const struct http_header header = {blob_check_header(upload->check), text};
     buf_init(&url, BLOB_URL_MAX);
     buf_init(&query, 256);
-    block_query(name, &query);
+    blob_block_query(name, &query);
     blob_request_fill(upload->service, upload->place, "PUT", &request);
     int rc = blob_url_put(upload->service, upload->place, buf_text(&query), upload->doing, &url,
                           &upload->error);
     request.url = rc == 0 ? buf_text(&url) : "";
     request.headers = &header;
     request.headers_count = 1;
-    request.body = block->bytes;
+    request.source = block_read;
+    request.source_context = sending;
     request.body_size = block->size;
     request.done = block_done;
     request.done_context = sending;
     if (rc == 0)
         rc = http_start(upload->service->http, &request, &upload->error);
+    sending->busy = rc == 0;
     upload->under_way += rc == 0;
     upload->report.requests += rc == 0;
     secret_buf_fini(&url); /* it may hold a SAS */
@@ -113,31 +128,25 @@ static int block_send(struct upload *upload, struct sending *sending, const char
     return rc;
 }
 
-/* A block has been read: send it, unless the service has it. */
-static void block_take(struct upload *upload, struct sending *sending,
-                       struct blob_reader_block *block)
+/* A block has been hashed: send it, unless the service has it. */
+static void block_take(struct upload *upload, struct sending *sending)
 {
+    const struct blob_reader_block *block = &sending->block;
     char name[BLOB_BLOCK_NAME];
-    blob_block_name((uint32_t)block->index, block->md5, name);
-    memcpy(upload->md5s + 16 * block->index, block->md5, 16);
+    blob_block_name((uint32_t)block->index, block->digest, name);
+    memcpy(upload->digests + BLOB_DIGEST_SIZE * block->index, block->digest, BLOB_DIGEST_SIZE);
     if (blob_blocks_have(&upload->known, name, block->size)) {
         upload->report.resumed += block->size;
         bytes_count(upload, block->size);
-        blob_reader_release(upload->reader, block);
-        return;
-    }
-    sending->block = block;
-    if (block_send(upload, sending, name) != 0) {
+    } else if (block_send(upload, sending, name) != 0) {
         upload->rc = -1;
-        blob_reader_release(upload->reader, block);
-        sending->block = NULL;
     }
 }
 
 static struct sending *sending_find(struct upload *upload)
 {
     for (int i = 0; i < upload->options.parallel; i++)
-        if (!upload->sendings[i].block)
+        if (!upload->sendings[i].busy)
             return &upload->sendings[i];
     return NULL;
 }
@@ -149,65 +158,84 @@ static void blocks_send(struct upload *upload)
     while (upload->under_way > 0 || (upload->rc == 0 && !blob_reader_ended(upload->reader))) {
         struct sending *sending = upload->rc == 0 ? sending_find(upload) : NULL;
         bool more = sending && !blob_reader_ended(upload->reader);
-        struct blob_reader_block *block;
-        int got = more ? blob_reader_next(upload->reader, upload->under_way == 0, &block,
-                                          &upload->error)
+        int got = more ? blob_reader_next(upload->reader, upload->under_way == 0,
+                                          &sending->block, &upload->error)
                        : 0;
         if (got < 0)
             upload->rc = -1;
         else if (got > 0)
-            block_take(upload, sending, block);
+            block_take(upload, sending);
         else
             http_wait(http, more ? NAP_MS : -1);
     }
 }
 
-/* What was read must be what the caller means. */
-static int content_check(struct upload *upload)
+/* What was read, and has this SHA-256, must be what the caller means. */
+static int content_check(struct upload *upload, const uint8_t *sha256)
 {
-    uint8_t sha256[32];
-    if (blob_reader_check(upload->reader, sha256, &upload->error) != 0)
-        return -1;
-    if (upload->options.sha256 && memcmp(sha256, upload->options.sha256, 32) != 0)
+    const uint8_t *wanted = upload->options.sha256;
+    if (wanted && memcmp(sha256, wanted, 32) != 0)
         return error_set(&upload->error, ERROR_CHANGED,
                          "\"%s\" was changed after it had been hashed; run again",
                          upload->path);
     return 0;
 }
 
+/* All of a file of at most one block, into bytes. */
+static int small_read(struct upload *upload, uint8_t *bytes)
+{
+    uint8_t sha256[32] = {0};
+    uint64_t size = upload->report.size;
+    for (uint64_t done = 0; done < size;) {
+        int64_t got = blob_reader_read(upload->reader, done, bytes + done,
+                                       (size_t)(size - done), &upload->error);
+        if (got < 0)
+            return -1;
+        done += (uint64_t)got;
+    }
+    if (blob_reader_check(upload->reader, NULL, &upload->error) != 0)
+        return -1;
+    if (upload->options.sha256 &&
+        EVP_Digest(bytes, (size_t)size, sha256, NULL, EVP_sha256(), NULL) != 1)
+        return error_set(&upload->error, ERROR_SYSTEM, "OpenSSL offers no SHA-256");
+    return content_check(upload, sha256);
+}
+
 /* A file of one block, or none. */
 static int small_put(struct upload *upload)
 {
-    struct blob_reader_block none = {.bytes = (uint8_t *)""}, *block = &none;
-    if (upload->report.size > 0 &&
-        blob_reader_next(upload->reader, true, &block, &upload->error) != 1)
-        return -1;
-    int rc = content_check(upload);
+    size_t size = (size_t)upload->report.size;
+    uint8_t *bytes = malloc(size ? size : 1);
+    int rc = bytes ? small_read(upload, bytes)
+                   : error_set(&upload->error, ERROR_SYSTEM, "%s: no memory", upload->doing);
     if (rc == 0)
-        rc = blob_put(upload->service, upload->place, block->bytes, block->size,
-                      upload->options.unless, &upload->error);
-    upload->report.requests += rc == 0;
-    upload->report.sent += rc == 0 ? block->size : 0;
-    if (rc == 0)
-        bytes_count(upload, block->size);
-    if (block != &none)
-        blob_reader_release(upload->reader, block);
+        rc = blob_put(upload->service, upload->place, bytes, size, upload->options.unless,
+                      &upload->error);
+    if (rc == 0) {
+        upload->report.requests++;
+        upload->report.sent += size;
+        bytes_count(upload, size);
+    }
+    free(bytes);
     return rc;
 }
 
 /* *ret_again: a block has vanished. */
 static int large_put(struct upload *upload, bool *ret_again)
 {
+    uint8_t sha256[32] = {0};
     upload->rc = blob_blocks_get(upload->service, upload->place, upload->doing, &upload->known,
                                  &upload->error);
     upload->report.requests++;
     if (upload->rc == 0)
         blocks_send(upload);
     if (upload->rc == 0)
-        upload->rc = content_check(upload);
+        upload->rc = blob_reader_check(upload->reader, sha256, &upload->error);
+    if (upload->rc == 0)
+        upload->rc = content_check(upload, sha256);
     if (upload->rc == 0) {
         upload->rc =
-            blob_blocks_commit(upload->service, upload->place, upload->md5s, upload->count,
+            blob_blocks_commit(upload->service, upload->place, upload->digests, upload->count,
                                upload->options.content_type, upload->options.unless,
                                upload->doing, ret_again, &upload->error);
         upload->report.requests++;
@@ -225,18 +253,19 @@ static int upload_open(struct upload *upload)
     uint64_t least = ((uint64_t)status.st_size + BLOB_BLOCKS_MAX - 1) / BLOB_BLOCKS_MAX;
     if (options->block < least)
         options->block = (least + 0xfffff) & ~(uint64_t)0xfffff;
-    int ahead = options->parallel + 2;
-    if ((uint64_t)ahead * options->block > AHEAD_BYTES)
-        ahead = AHEAD_BYTES / options->block > 2 ? (int)(AHEAD_BYTES / options->block) : 2;
-    upload->reader = blob_reader_open(upload->path, options->block, ahead,
+    bool large = (uint64_t)status.st_size > options->block;
+    upload->report.requests += large && upload->service->put_check == BLOB_CHECK_UNKNOWN;
+    upload->check =
+        large ? blob_check_find_put(upload->service, upload->place) : BLOB_CHECK_MD5;
+    upload->reader = blob_reader_open(upload->path, options->block, AHEAD, upload->check,
                                       options->sha256 != NULL, &upload->error);
     if (!upload->reader)
         return -1;
     upload->report.size = blob_reader_size(upload->reader);
     upload->count = (uint32_t)((upload->report.size + options->block - 1) / options->block);
-    upload->md5s = calloc(upload->count ? upload->count : 1, 16);
+    upload->digests = calloc(upload->count ? upload->count : 1, BLOB_DIGEST_SIZE);
     upload->sendings = calloc((size_t)options->parallel, sizeof(*upload->sendings));
-    if (!upload->md5s || !upload->sendings)
+    if (!upload->digests || !upload->sendings)
         return error_set(&upload->error, ERROR_SYSTEM, "%s: no memory", upload->doing);
     for (int i = 0; i < options->parallel; i++)
         upload->sendings[i].upload = upload;
@@ -247,10 +276,10 @@ static void upload_close(struct upload *upload)
 {
     blob_reader_close(upload->reader);
     blob_blocks_fini(&upload->known);
-    free(upload->md5s);
+    free(upload->digests);
     free(upload->sendings);
     upload->reader = NULL;
-    upload->md5s = NULL;
+    upload->digests = NULL;
     upload->sendings = NULL;
     upload->done = 0;
 }

@@ -2,14 +2,13 @@
  * blob_upload.h - files become block blobs: in blocks, several at once, going on where a killed
  * upload stopped.
  *
- * A file of up to one block goes up by one request. A larger one is read once, block after block;
- * each block is named by its index and MD5 and sent with that MD5, which the service checks. Blocks
- * that the service already holds under their name (uncommitted ones stay for a week) are not sent
+ * A file of up to one block goes up by one request. Of a larger one, each block is named by its index
+ * and its digest (blob_check.h), and sent with that, which the service checks. Blocks that the service already holds under their name (uncommitted ones stay for a week) are not sent
  * again: so an upload that was killed goes on, and finds by itself which blocks of a file that has
  * changed meanwhile are still good. At last the list of blocks is committed; until then the
  * blob is as it was. A file that changes while it is read is an error (ERROR_CHANGED).
  *
- * Memory: `parallel` + 2 blocks, fewer where blocks are so large that these come to more than 40 MiB.
+ * Memory: curl's buffers, half a megabyte for each request; up to one block for a small file.
  */
 #ifndef BEOFARM_COMMON_AZURE_BLOB_UPLOAD_H
 #define BEOFARM_COMMON_AZURE_BLOB_UPLOAD_H

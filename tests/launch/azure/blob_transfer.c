@@ -44,7 +44,7 @@ static void file_write(const char *path, const void *bytes, size_t size)
     assert_int_equal(disk_write(path, bytes, size, 0644, false, &error), 0);
 }
 
-static int bench_open(void **state)
+static int bench_open(void **state, enum blob_check check)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
     mock_blob_start(&bench->mock);
@@ -57,8 +57,20 @@ static int bench_open(void **state)
     for (size_t i = 0; i < SIZE; i++)
         bench->bytes[i] = (uint8_t)(i * 31 + i / 257 + i / 65537);
     file_write(bench->from, bench->bytes, SIZE);
+    account_blobs(bench->account)->put_check = check;
+    account_blobs(bench->account)->get_check = check;
     *state = bench;
     return 0;
+}
+
+static int bench_open_crc64(void **state)
+{
+    return bench_open(state, BLOB_CHECK_CRC64);
+}
+
+static int bench_open_md5(void **state)
+{
+    return bench_open(state, BLOB_CHECK_MD5);
 }
 
 static int bench_close(void **state)
@@ -491,7 +503,12 @@ static void a_failed_put_of_many_says_which(void **state)
     inputs_close(&inputs);
 }
 
-#define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, bench_open, bench_close)
+/* Blocks and ranges checked by CRC-64, and by MD5. */
+#define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, bench_open_crc64, bench_close)
+#define WITH_MD5(test)                                                                         \
+    {                                                                                          \
+#test " (MD5)", test, bench_open_md5, bench_close, NULL                                \
+    }
 
 int main(void)
 {
@@ -511,12 +528,18 @@ int main(void)
         WITH_BENCH(a_state_from_another_boot_is_dropped),
         WITH_BENCH(downloads_bear_every_fault),
         WITH_BENCH(a_download_that_stays_damaged_ends),
-        WITH_BENCH(the_whole_is_checked_too),
+        WITH_MD5(the_whole_is_checked_too),
         WITH_BENCH(a_blob_that_changes_meanwhile_is_not_mixed),
         WITH_BENCH(a_missing_blob_leaves_nothing_behind),
         WITH_BENCH(the_second_run_uploads_nothing),
         WITH_BENCH(the_store_reads_what_was_put),
         WITH_BENCH(a_failed_put_of_many_says_which),
+        WITH_MD5(a_file_goes_up_in_blocks),
+        WITH_MD5(an_interrupted_upload_goes_on),
+        WITH_MD5(blocks_of_a_file_that_changed_are_not_taken_for_it),
+        WITH_MD5(a_blob_comes_down_in_ranges),
+        WITH_MD5(downloads_bear_every_fault),
+        WITH_MD5(a_download_that_stays_damaged_ends),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

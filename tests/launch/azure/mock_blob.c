@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/azure/blob_check.h"
 #include "common/azure/blob_private.h"
 
 static void *copied(const void *bytes, size_t size)
@@ -101,11 +102,39 @@ static bool md5_good(const struct mock_request *request)
     return !*text || (blob_md5_parse(text, told) == 0 && memcmp(told, is, 16) == 0);
 }
 
+static void crc64_make(const void *bytes, size_t size, char text[BLOB_DIGEST_TEXT])
+{
+    struct blob_digest digest = {0};
+    uint8_t made[BLOB_DIGEST_SIZE];
+    blob_digest_begin(&digest, BLOB_CHECK_CRC64, NULL);
+    blob_digest_add(&digest, bytes, size);
+    blob_digest_end(&digest, made);
+    blob_digest_format(BLOB_CHECK_CRC64, made, text);
+}
+
+static bool crc64_good(const struct mock_blob *mock, const struct mock_request *request)
+{
+    char told[64], is[BLOB_DIGEST_TEXT];
+    mock_header(request, "x-ms-content-crc64", told, sizeof(told));
+    crc64_make(request->raw->body, request->raw->body_size, is);
+    return !*told || mock->crc64 != MOCK_CRC64_KNOWN || strcmp(told, is) == 0;
+}
+
 static void created(struct buf *answer, const struct mock_item *item)
 {
     char headers[128];
     snprintf(headers, sizeof(headers), "ETag: \"v%d\"\r\n", item ? item->version : 0);
     server_put(answer, 201, headers, "");
+}
+
+/* A block that was put: Azure tells the checksum that it had. */
+static void block_created(const struct mock_blob *mock, const struct mock_request *request,
+                          struct buf *answer)
+{
+    char headers[128], told[64];
+    mock_header(request, "x-ms-content-crc64", told, sizeof(told));
+    snprintf(headers, sizeof(headers), "x-ms-content-crc64: %s\r\n", told);
+    server_put(answer, 201, *told && mock->crc64 == MOCK_CRC64_KNOWN ? headers : NULL, "");
 }
 
 /* Put Blob. */
@@ -137,8 +166,9 @@ static void block_answer_put(struct mock_blob *mock, const struct mock_request *
     char id[96];
     mock_query(request, "blockid", id, sizeof(id));
     mock->block_puts++;
-    if (!md5_good(request)) {
-        mock_blob_error(answer, 400, "Md5Mismatch", false);
+    if (!md5_good(request) || !crc64_good(mock, request)) {
+        mock_blob_error(answer, 400, md5_good(request) ? "Crc64Mismatch" : "Md5Mismatch",
+                        false);
         return;
     }
     struct mock_block *block = NULL;
@@ -154,7 +184,7 @@ static void block_answer_put(struct mock_blob *mock, const struct mock_request *
     free(block->bytes);
     block->bytes = copied(request->raw->body, request->raw->body_size);
     block->size = request->raw->body_size;
-    created(answer, NULL);
+    block_created(mock, request, answer);
 }
 
 static void blocks_answer_get(struct mock_item *item, struct buf *answer)
@@ -292,6 +322,11 @@ static void range_put(struct mock_blob *mock, const struct mock_request *request
         }
     } else {
         properties_put(mock, item, answer);
+    }
+    mock_header(request, "x-ms-range-get-content-crc64", want, sizeof(want));
+    if (strcmp(want, "true") == 0 && mock->crc64 == MOCK_CRC64_KNOWN) {
+        crc64_make(item->bytes + from, size, text);
+        buf_printf(answer, "x-ms-content-crc64: %s\r\n", text);
     }
     buf_append_text(answer, "\r\n");
     size_t body = answer->size;
@@ -449,6 +484,13 @@ static void blob_answer(struct mock_blob *mock, const struct mock_request *reque
         item_answer(mock, request, comp, item, damage, answer);
 }
 
+static bool has_crc64(const struct mock_request *request)
+{
+    char text[64];
+    return *mock_header(request, "x-ms-content-crc64", text, sizeof(text)) ||
+           *mock_header(request, "x-ms-range-get-content-crc64", text, sizeof(text));
+}
+
 static bool mock_answer(void *context, const struct server_request *raw, struct buf *answer)
 {
     struct mock_blob *mock = context;
@@ -465,6 +507,8 @@ static bool mock_answer(void *context, const struct server_request *raw, struct 
              (strncmp(authorization, "SharedKey henrydata:", 20) != 0 &&
               !strstr(raw->target, "sig=")))
         mock_blob_error(answer, 403, "AuthenticationFailed", head);
+    else if (mock->crc64 == MOCK_CRC64_REFUSED && has_crc64(&request))
+        mock_blob_error(answer, 500, "FeatureNotSupported", head);
     else if (request.parts_count == 1)
         container_answer(mock, &request, answer);
     else

@@ -1,6 +1,6 @@
 /*
  * mock_blob.h - Blob Storage as far as launch speaks to it, in memory: containers, block blobs with
- * their blocks, append blobs, ranges, lists in pages, conditions, leases, MD5s checked.
+ * their blocks, append blobs, ranges, lists in pages, conditions, leases, MD5s and CRC-64s checked.
  */
 #ifndef BEOFARM_TESTS_LAUNCH_AZURE_MOCK_BLOB_H
 #define BEOFARM_TESTS_LAUNCH_AZURE_MOCK_BLOB_H
@@ -25,6 +25,12 @@ struct mock_item {
     char lease[64];
 };
 
+enum mock_crc64 {
+    MOCK_CRC64_KNOWN = 0, /* as Azure */
+    MOCK_CRC64_IGNORED,
+    MOCK_CRC64_REFUSED, /* as Azurite 3.35 */
+};
+
 struct mock_blob {
     struct server *server;
     struct mock_faults faults;
@@ -33,7 +39,8 @@ struct mock_blob {
     size_t count;
     int version;
     bool whole_md5; /* say the MD5 of the whole, as other clients' uploads have one */
-    int page;       /* items per page of a list at most; 0: no limit of our own */
+    enum mock_crc64 crc64;
+    int page; /* items per page of a list at most; 0: no limit of our own */
     int puts, block_puts, gets, lists; /* requests that were acted on */
 };
 

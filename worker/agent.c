@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "worker/agent.h"
 #include "worker/agent_private.h"
+#include "worker/renewal.h"
 #include "worker/watchdog.h"
 
 #define TELL_STARTED_NS (INT64_C(100) * CLOCK_MS_NS)
@@ -450,6 +451,7 @@ static int open_agent(struct agent *agent, const struct agent_options *options,
         return -1;
     if (!agent->over)
         agent->eviction = eviction_watch(agent->loop, evict, agent);
+    agent->renewal = renewal_create(agent->loop);
     return 0;
 }
 
@@ -465,6 +467,7 @@ static void close_agent(struct agent *agent)
     if (agent->evicted && agent->eviction)
         eviction_accept(agent->eviction, EVICTED_STAY_S);
     eviction_close(agent->eviction);
+    renewal_destroy(agent->renewal);
     loop_destroy(agent->loop);
     cJSON_Delete(agent->job);
     buf_fini(&agent->scratch);

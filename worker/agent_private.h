@@ -38,6 +38,7 @@ struct agent {
     struct redial *redial;
     struct depot *depot;       /* NULL: output files go over the link */
     struct eviction *eviction; /* NULL: nobody takes machines away here */
+    struct renewal *renewal;   /* NULL: no container, or by a right that does not end */
     bool evicted;              /* this one is about to go */
     double evicted_left_s;     /* so long it stays at least; 0: not known */
     int64_t lost_ns;           /* since when */

@@ -1,6 +1,7 @@
 /*
- * A new SAS is looked for when a quarter of what is left of the old one's life has passed, but no
- * more often than once a minute: so there are many chances, and an asking costs little.
+ * A new SAS is looked for when a quarter of what is left of the old one's life has passed: so there are
+ * some forty chances in a week, and an asking costs little. What one container of this process has
+ * found all have.
  */
 #include "config.h"
 
@@ -11,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/azure/right.h"
 #include "common/azure/sas_time.h"
 #include "common/azure/secret.h"
 #include "common/clock.h"
 
-#define LOOK_MIN_S INT64_C(60)
+#define LOOK_MIN_S INT64_C(2)
+#define ENDED_S    INT64_C(60) /* between looks in vain */
 #define LOOK_MAX_S INT64_C(21600)
 #define SAS_MAX    4096
 
@@ -69,7 +72,8 @@ static void look_plan(struct container *container)
         container->look_s = INT64_MAX;
         return;
     }
-    int64_t wait = (container->expiry_s - now) / 4;
+    int64_t left = container->expiry_s - now;
+    int64_t wait = left > 0 ? left / 4 : ENDED_S;
     wait = wait < LOOK_MIN_S ? LOOK_MIN_S : wait > LOOK_MAX_S ? LOOK_MAX_S : wait;
     container->look_s = now + wait;
 }
@@ -81,6 +85,16 @@ static void sas_take(struct container *container, char *sas)
     container->sas = sas;
     container->service.sas = sas;
     container->expiry_s = expiry_read(sas);
+}
+
+/* One that somebody else in this process has found. */
+static void sas_share(struct container *container)
+{
+    char *sas = right_get(container->url, container->name, container->expiry_s);
+    if (!sas)
+        return;
+    sas_take(container, sas);
+    look_plan(container);
 }
 
 /* Look for a SAS that lasts longer; if there is none, the old one stays. */
@@ -100,6 +114,7 @@ static void sas_look(struct container *container)
         char *sas = strndup(buf_text(&text), strcspn(buf_text(&text), " \r\n"));
         if (sas && *sas && expiry_read(sas) > container->expiry_s) {
             sas_take(container, sas);
+            right_note(container->url, container->name, sas, container->expiry_s);
             look_plan(container);
         } else {
             secret_free(sas);
@@ -110,6 +125,7 @@ static void sas_look(struct container *container)
 
 struct blob_service *container_service(struct container *container)
 {
+    sas_share(container);
     sas_look(container);
     return &container->service;
 }
@@ -122,6 +138,11 @@ const char *container_name(const struct container *container)
 int64_t container_expiry_s(const struct container *container)
 {
     return container->expiry_s;
+}
+
+int64_t container_look_s(const struct container *container)
+{
+    return container->look_s;
 }
 
 /* "https://host/CONTAINER" or "http://host/ACCOUNT/CONTAINER", and what stands behind '?'. */

@@ -74,4 +74,7 @@ int container_place_shared(const struct container *container, char name[CONTAINE
 /* When its SAS ends, in seconds since 1970; INT64_MAX where it does not say. */
 int64_t container_expiry_s(const struct container *container);
 
+/* When container_service next looks for another one; INT64_MAX: never. */
+int64_t container_look_s(const struct container *container);
+
 #endif

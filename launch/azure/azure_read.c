@@ -21,13 +21,20 @@
 #define TASK_MEMBERS                                                                           \
     "id,state,executionInfo,nodeInfo" /* fewer bytes; all that status_fill reads */
 
-/* What Batch says of a task that never came to run: TaskEnded, ResourceAccessDenied, ... */
-static void why_fill(const struct batch_task *task, struct backend_status *status)
+/* What Batch says of a task that never came to run: TaskEnded, BlobAccessDenied, ... A task that Batch
+ * begins anew, days later, still has the right to the container that it was submitted with. */
+static void why_fill(const struct azure *azure, const struct batch_task *task,
+                     struct backend_status *status)
 {
     struct buf why;
     if (!task->failure.json)
         return;
     buf_init(&why, 65536);
+    if (task->failure.code && strstr(task->failure.code, "AccessDenied"))
+        buf_printf(&why,
+                   "its right to the container may have ended, after %g hours "
+                   "(backend.sas_h): submitted anew it gets a new one; ",
+                   azure->settings.sas_h);
     batch_fault_put(&why, &task->failure);
     snprintf(status->why, sizeof status->why, "%s", buf_text(&why) ? buf_text(&why) : "");
     buf_fini(&why);
@@ -70,7 +77,7 @@ static void status_fill(const struct azure *azure, const struct batch_task *task
     status->lost = !task->exited;
     status->exit_code = task->exit_code;
     if (!task->exited)
-        why_fill(task, status);
+        why_fill(azure, task, status);
     if (task->exited && task->exit_code > 128 && task->exit_code <= 128 + 64)
         status->signal = task->exit_code - 128;
 }

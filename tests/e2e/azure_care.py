@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
 """What `beofarm` owes to whoever pays: nothing stays rented wherever it is cut off, nothing that is
 somebody else's goes, and what was done is found again from another machine."""
+import calendar
 import json
 import os
 import re
 import signal
 import sys
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import azure_farm  # noqa: E402
 import batch_emulator_tools as tools  # noqa: E402
 import farms  # noqa: E402
 import harness  # noqa: E402
 from azure_mock import Mock  # noqa: E402
 from azure_run import LIMIT_S, MODEL, Lab  # noqa: E402
 from container import Container  # noqa: E402
-from harness import test, wait_until  # noqa: E402
+from harness import test, test_plainly, wait_until  # noqa: E402
 
 
 @test
@@ -113,6 +116,52 @@ def what_failed_is_run_again_from_another_machine(case):
     lab.run("clean", "--yes", lab.farm.file, expect=0, **there)
     listed = lab.storage.ask("GET", "beofarm-toy?restype=container&comp=list")[1]
     assert re.findall(rb"<Name>([^<]*)</Name>", listed) == [b"store/notes.txt"], listed
+
+
+def rights(cloud):
+    """When the nodes' rights to the container end: that of each task that was submitted."""
+    found = {}
+    for job in cloud.batch.need("GET", "/jobs")["value"]:
+        for task in cloud.batch.need("GET", f"/jobs/{job['id']}/tasks")["value"]:
+            store = next(item["value"] for item in task["environmentSettings"]
+                         if item["name"] == "BEOFARM_STORE")
+            end = urllib.parse.unquote(re.search(r"[?&]se=([^&]*)", store)[1])
+            found[task["id"]] = calendar.timegm(time.strptime(end, "%Y-%m-%dT%H:%M:%SZ"))
+    return found
+
+
+@test_plainly
+def a_farm_outlives_the_right_that_its_nodes_began_with(case):
+    cloud = azure_farm.Cloud(case)
+    # Tasks run longer than the right lasts: in all that time no worker has a reason to speak to the
+    # container.
+    cloud.write(tasks=24, transport="tcp", backend={"sas_h": 30 / 3600})
+    azure_farm.close_gate(cloud)
+    first = rights(cloud)
+    wait_until(lambda: time.time() > max(first.values()) + 1, "the first right has ended", 60)
+    azure_farm.open_gate(cloud)
+    cloud.end()
+    cloud.check(24)
+
+
+@test_plainly
+def a_master_begun_anew_after_its_right_is_told_and_the_farm_resumed(case):
+    cloud = azure_farm.Cloud(case)
+    cloud.write(tasks=14, transport="tcp", backend={"workers": 2})
+    azure_farm.close_gate(cloud, on=2)
+    cloud.batch.fault("expired-sas", kind="get", times=1)
+    master = next(node for node in cloud.batch.look()["nodes"]
+                  if any(task.endswith("/master") for task in node["tasks"]))
+    cloud.batch.own("POST", "/kill", {"node": master["id"]})
+    done = cloud.end(expect=7)
+    end = json.loads(done.out.splitlines()[-1])
+    assert end["resumable"] and "submitted anew it gets a new one" in end["sentence"], end
+    assert "BlobAccessDenied" in end["sentence"], end
+    cloud.wait_nothing()
+    azure_farm.open_gate(cloud)
+    cloud.run("run", "--resume", expect=0)
+    assert len(cloud.farm.rows(expect=14, status="ok")) == 14
+    cloud.wait_nothing()
 
 
 @test

@@ -99,9 +99,9 @@ class Cloud:
     def described(self):
         """For the report of a failure."""
         found = [json.dumps(self.batch.look(), indent=1)]
-        for where, _, files in os.walk(self.case.path("emulator-1")):
+        for where, _, files in os.walk(self.case.folder):
             for name in files:
-                if name in ("stdout.txt", "stderr.txt"):
+                if "/emulator-" in where and name in ("stdout.txt", "stderr.txt"):
                     with open(os.path.join(where, name), encoding="utf-8", errors="replace") as file:
                         found.append(f"--- {where}/{name}\n{file.read()[-3000:]}")
         return "\n".join(found)
@@ -347,6 +347,7 @@ def workers_whose_files_are_refused_are_started_again(case):
     cloud.batch.fault("expired-sas", kind="get", times=2)
     done = cloud.end()
     assert cloud.batch.look()["struck"] == {"expired-sas": 2}, done
+    assert "BlobAccessDenied" in done.out and "submitted anew it gets a new one" in done.out, done
     cloud.check()
 
 

@@ -126,7 +126,7 @@ static void a_sas_is_renewed_in_time(void **state)
     char store[256], ends[SAS_TIME_SIZE];
     int64_t now = clock_wall_ns() / CLOCK_SECOND_NS;
     (void)state;
-    /* It ends soon: so a new one is looked for after a minute. */
+    /* It ends soon: so a new one is looked for after a quarter of that. */
     snprintf(store, sizeof(store), "blob:%s/farm?sp=r&se=%s&sig=OLD", server_url(server),
              sas_time_format(now + 100, ends));
     struct container *container = container_open(store, "run-1", NULL, &error);
@@ -136,10 +136,18 @@ static void a_sas_is_renewed_in_time(void **state)
     assert_int_equal(whereabouts_get(container, &whereabouts, &error), 0);
     assert_non_null(strstr(service.last, "sig=OLD"));
     clock_replace(NULL, wall_ns);
-    ahead_s = 61;
+    assert_int_equal(container_look_s(container), now + 25);
+    ahead_s = 26;
     assert_int_equal(whereabouts_get(container, &whereabouts, &error), 0);
     assert_non_null(strstr(service.last, "sig=NEW"));
     assert_int_equal(container_expiry_s(container), now + 90000);
+    /* Whoever comes later has it at once, even when the old one has ended. */
+    ahead_s = 200;
+    struct container *late = container_open(store, "run-1", NULL, &error);
+    assert_int_equal(whereabouts_get(late, &whereabouts, &error), 0);
+    assert_non_null(strstr(service.last, "sig=NEW"));
+    assert_int_equal(container_expiry_s(late), now + 90000);
+    container_close(late);
     /* One that ends earlier, or is missing, is not taken. */
     snprintf(service.renewed, sizeof(service.renewed), "sp=r&se=%s&sig=WORSE",
              sas_time_format(now + 80000, ends));

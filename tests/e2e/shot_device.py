@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import harness
+from farms import Farm
 from harness import Skip, program, test, test_plainly
 
 N = (61, 41)  # x, z: 20 m apart
@@ -243,9 +244,66 @@ def slots_take_devices_of_their_own(case):
                          (2, {"BEOFARM_SLOT": "1", "CUDA_VISIBLE_DEVICES": "2"}),
                          (0, {"BEOFARM_SLOT": "1", "CUDA_VISIBLE_DEVICES": "2,0"})):
         extra, _ = fake_shot(case, "gpu", "model", "d.sgy", FAKE_OPENCL_DEVICES="3", **more)
-        assert extra["device"] == f"Fake GPU {wanted} (Fake)", (more, extra)
+        assert extra["device"].startswith(f"Fake GPU {wanted} (Fake)"), (more, extra)
+    assert extra["device"].endswith("(Fake), 2 of 2"), extra
     extra, _ = fake_shot(case, "auto", "model", "d.sgy", CUDA_VISIBLE_DEVICES="")
     assert extra["device"] == "processors" and "no GPU" in extra["device_why"], extra
+
+
+# -- on a farm
+
+def farm(case, name, device, shots, expect=0, work=None, env=None, **more):
+    """Runs the survey on a farm of one worker; returns it, what was said, and the rows' extras."""
+    geometry = {**SURVEY["geometry"], "sources": {"line": {"start": [300, 50], "step": [80, 0], "count": shots}}}
+    survey(case, name + ".json", device, **{"geometry": geometry, "batch": {"shots": 1}, **more})
+    made = Farm(case, {"name": name, "backend": {"kind": "local", "workers": 1}, "transport": "tcp", "port": 0,
+                       "worker": {"slots": 2, "pin": False, **(work or {})},
+                       "limits": {"task_timeout_s": 120, "attempts": 2},
+                       "work": {"kind": "shots", "survey": name + ".json"}}, name=name + "-farm.json")
+    done = made.run(expect=expect, env={"POCL_CACHE_DIR": CACHE, "OMP_NUM_THREADS": "1", **(env or {})})
+    extras = [json.loads(row["extra"]) for row in made.rows() if row["extra"]]
+    return made, done, extras
+
+
+@test_plainly
+def a_farm_computes_on_devices_what_it_does_on_processors(case):
+    prepare(case)
+    need_device(case)
+    farm(case, "here", "cpu", 4)
+    _, _, extras = farm(case, "there", "opencl", 4, env={"POCL_DEVICES": "pthread pthread"})
+    assert all(extra["device"].endswith(" of 2") for extra in extras), extras
+    assert apart(samples(case, "there.data.segy"), samples(case, "here.data.segy")) < TOLERANCE
+
+
+@test
+def each_slot_of_a_farm_has_a_gpu_of_its_own(case):
+    prepare(case)
+    # A slot's program begins when the slots have all begun theirs, so that each gets one shot.
+    case.write("together.sh", f"""echo >"{case.folder}/began-$BEOFARM_SLOT"
+until test $(ls "{case.folder}"/began-* | wc -l) = 3; do sleep 0.05; done
+exec "{program('beofarm-shot')}" --serve
+""")
+    machine = os.path.join(harness.SOURCE, "tests/worker/topologies/gpus-nvidia.xml")
+    env = fake(FAKE_OPENCL_DEVICES="3", HWLOC_XMLFILE=machine)
+    _, _, extras = farm(case, "gpus", "gpu", 3, work={"gpus": "each", "slots": "auto"}, env=env,
+                        program=["sh", "./together.sh"])
+    devices = sorted(extra["device"] for extra in extras)
+    assert devices == [f"Fake GPU {i} (Fake)" for i in range(3)], devices
+
+
+@test
+def a_farm_goes_on_where_gpus_fail_or_are_none(case):
+    prepare(case)
+    farm(case, "here", "cpu", 4)
+    for name, more, words in (("fails", {"FAKE_OPENCL_FAIL": "EnqueueNDRangeKernel:100:-5"}, "failed at a step"),
+                              ("none", {"FAKE_OPENCL_DEVICES": "0"}, "no GPU that OpenCL knows")):
+        made, _, extras = farm(case, name, "auto", 4, env=fake(**more))
+        assert [extra["device"] for extra in extras] == ["processors"] * 4, extras
+        assert list(samples(case, name + ".data.segy")) == list(samples(case, "here.data.segy")), name
+        notices = [event["sentence"] for event in made.events("notice")]
+        assert sum("by processors in place of a GPU" in text and words in text for text in notices) >= 1, notices
+    _, done, _ = farm(case, "wanted", "gpu", 2, expect=None, env=fake(FAKE_OPENCL_DEVICES="0"))
+    assert done.code != 0 and "a GPU is wanted" in done.out + done.err, done
 
 
 if __name__ == "__main__":

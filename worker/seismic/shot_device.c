@@ -34,14 +34,23 @@ size_t shot_device_turn(const char *slot, const char *share, size_t count)
     return count ? (at * workers + index - 1) % count : 0;
 }
 
-static struct opencl_device *open_own(enum opencl_kind kind, struct error *ret_error)
+/* The slot's own device of a kind, and its text. */
+static void open_own(struct shot_device *device, enum opencl_kind kind, struct error *ret_error)
 {
     struct opencl_about about;
     size_t count = 0;
+    char which[40] = "";
     while (opencl_describe(kind, count, &about, NULL) == 0)
         count++;
     size_t turn = shot_device_turn(getenv("BEOFARM_SLOT"), getenv("BEOFARM_SHARE"), count);
-    return opencl_open(kind, turn, ret_error);
+    device->opencl = opencl_open(kind, turn, ret_error);
+    if (!device->opencl)
+        return;
+    if (count > 1) /* they often have the same name */
+        snprintf(which, sizeof(which), ", %zu of %zu", turn + 1, count);
+    about = *opencl_about(device->opencl);
+    snprintf(device->text, sizeof(device->text), "%.80s (%.70s)%s", about.name, about.platform,
+             which);
 }
 
 int shot_device_choose(struct shot_device *device, enum survey_device wanted,
@@ -55,13 +64,9 @@ int shot_device_choose(struct shot_device *device, enum survey_device wanted,
     if (tried)
         error_prefix(&why, "after %u failures in a row", failures.in_a_row);
     else if (opencl_physics(physics, &why))
-        device->opencl = open_own(wanted == SURVEY_OPENCL ? OPENCL_ANY : OPENCL_GPU, &why);
-    if (device->opencl) {
-        const struct opencl_about *about = opencl_about(device->opencl);
-        snprintf(device->text, sizeof(device->text), "%.100s (%.90s)", about->name,
-                 about->platform);
+        open_own(device, wanted == SURVEY_OPENCL ? OPENCL_ANY : OPENCL_GPU, &why);
+    if (device->opencl)
         return 0;
-    }
     if (wanted == SURVEY_AUTO) {
         take_processors(device, &why);
         return 0;

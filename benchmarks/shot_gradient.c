@@ -2,12 +2,15 @@
  * What a gradient costs in forward runs, for every way to keep the wavefield: median seconds over
  * rounds in which all take their turn, and the ratio to the forward run of the same round.
  *
- *     shot_gradient 2d|3d POINTS_PER_AXIS STEPS ROUNDS [THREADS]
+ *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [WHICH]]
  *
- * prints a line per contestant: name, seconds, ratio, history's megabytes. The forward run records the
- * same receivers and has the same absorbing layers.
+ * prints a line per contestant (those whose name has WHICH in it): name, seconds, ratio, history's
+ * megabytes. POINTS are those of each axis, or those of x (and y) and of z: 400x300. The forward run
+ * records the same receivers and has the same absorbing layers. "automatic in 1/4" is what beofarm-shot
+ * chooses where the memory's budget is a quarter of full storage.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,16 +69,29 @@ static int residual(void *context, wave_real *data, struct error *ret_error)
     return 0;
 }
 
-static void make(struct operators *operators, int dims, size_t n, size_t steps, int threads,
-                 double *ret_dt)
+static struct grid grid_read(const char *dims, const char *points)
+{
+    char *end;
+    size_t nx = strtoul(points, &end, 10), nz = *end == 'x' ? strtoul(end + 1, NULL, 10) : nx;
+    bool cube = strcmp(dims, "3d") == 0;
+    if (nx < 20 || nz < 20) {
+        fputs("POINTS are at least 20\n", stderr);
+        exit(2);
+    }
+    return (struct grid){
+        .dims = cube ? 3 : 2, .n = {nx, cube ? nx : 1, nz}, .spacing = {10, 10, 10}};
+}
+
+static void make(struct operators *operators, const struct grid *grid, size_t steps,
+                 int threads, double *ret_dt)
 {
     struct error error;
-    struct wave_medium medium = {
-        .grid = {.dims = dims, .n = {n, dims == 3 ? n : 1, n}, .spacing = {10, 10, 10}}};
-    size_t points = medium.grid.n[0] * medium.grid.n[1] * medium.grid.n[2];
+    struct wave_medium medium = {.grid = *grid};
+    int dims = grid->dims;
+    size_t n = grid->n[0], nz = grid->n[2], points = grid_size(grid);
     float *vp = room(points * sizeof(*vp));
     for (size_t i = 0; i < points; i++)
-        vp[i] = 1500 + 2000 * (float)(i % n) / (float)n;
+        vp[i] = 1500 + 2000 * (float)(i % nz) / (float)nz;
     medium.vp = vp;
     const struct wave_physics *physics = wave_physics_find("acoustic");
     struct wave_options options = {
@@ -100,6 +116,33 @@ static void make(struct operators *operators, int dims, size_t n, size_t steps, 
     operators->steps = steps;
 }
 
+/* What beofarm-shot takes for that many bytes. */
+static struct contestant automatic(const struct operators *operators, uint64_t budget)
+{
+    const struct wave *wave = operators->wave;
+    const struct shot_shape shape = {.dims = wave->grid.dims,
+                                     .n = {wave->grid.n[0], wave->grid.n[1], wave->grid.n[2]},
+                                     .physics = SURVEY_ACOUSTIC,
+                                     .space_order = wave->options.order,
+                                     .absorbing_points = (unsigned)wave->options.absorb,
+                                     .steps = operators->steps,
+                                     .subsampling = 1};
+    const struct shot_wish wish = {.budget_bytes = budget};
+    struct contestant one = {.name = "gradient, automatic in 1/4"};
+    struct shot_cost cost;
+    struct error error;
+    if (shot_cost_make(&cost, &shape, SURVEY_GRADIENT, &wish, &error) < 0) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(1);
+    }
+    one.history = (struct history_options){.method = cost.method,
+                                           .plan = cost.plan,
+                                           .every = 1,
+                                           .memory_bytes = cost.history_bytes};
+    one.megabytes = (double)cost.history_bytes * 1e-6;
+    return one;
+}
+
 /* Full, half and so on of it, the boundary, and five frequencies. */
 static size_t list(const struct operators *operators, struct contestant *list)
 {
@@ -111,6 +154,7 @@ static size_t list(const struct operators *operators, struct contestant *list)
         .name = "gradient, full storage",
         .megabytes = (double)full * 1e-6,
         .history = {.method = SURVEY_MEMORY_FULL, .every = 1, .memory_bytes = UINT64_MAX}};
+    list[count++] = automatic(operators, full / 4);
     static const char *const names[] = {"gradient, checkpoints in 1/4",
                                         "gradient, checkpoints in 1/16",
                                         "gradient, checkpoints in 1/64"};
@@ -137,6 +181,16 @@ static size_t list(const struct operators *operators, struct contestant *list)
     return count;
 }
 
+/* The forward run, and those that have `which` in their name. */
+static size_t choose(struct contestant *list, size_t count, const char *which)
+{
+    size_t kept = 1;
+    for (size_t i = 1; i < count; i++)
+        if (strstr(list[i].name, which))
+            list[kept++] = list[i];
+    return kept;
+}
+
 static double run(struct operators *operators, const struct contestant *contestant,
                   const wave_real *source, wave_real *data, wave_real *image)
 {
@@ -156,24 +210,24 @@ static double run(struct operators *operators, const struct contestant *contesta
 
 int main(int argc, char **argv)
 {
-    static struct contestant contestants[8];
+    static struct contestant contestants[9];
     struct operators operators = {0};
     double dt;
     if (argc < 5) {
-        fputs("usage: shot_gradient 2d|3d POINTS_PER_AXIS STEPS ROUNDS [THREADS]\n", stderr);
+        fputs("usage: shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [WHICH]]\n", stderr);
         return 2;
     }
-    size_t n = strtoul(argv[2], NULL, 10), steps = strtoul(argv[3], NULL, 10);
+    struct grid grid = grid_read(argv[1], argv[2]);
+    size_t steps = strtoul(argv[3], NULL, 10);
     int rounds = (int)strtol(argv[4], NULL, 10);
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-    make(&operators, strcmp(argv[1], "3d") == 0 ? 3 : 2, n, steps,
-         argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, &dt);
+    make(&operators, &grid, steps, argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, &dt);
     wave_real *source = room(steps * sizeof(*source));
     wave_real *data = room(steps * RECEIVERS * sizeof(*data));
     wave_real *image = room(operators.wave->points * sizeof(*image));
     for (size_t k = 0; k < steps; k++)
         source[k] = (wave_real)wavelet_ricker(10, (double)k * dt - 0.12);
-    size_t count = list(&operators, contestants);
+    size_t count = choose(contestants, list(&operators, contestants), argc > 6 ? argv[6] : "");
     for (int round = 0; round < rounds; round++)
         for (size_t i = 0; i < count; i++) {
             /* Twice, as a process computes one shot after another and keeps memory for the next. */

@@ -55,6 +55,13 @@ int history_walk(struct wave *wave, const struct wave_run *forward,
                  const struct history_options *options, history_turn turn, void *context,
                  struct error *ret_error);
 
+/*
+ * Steps to run forwards (or backwards) before another wave reads their snapshots, where both go on side
+ * by side: at most SHOT_PIECE snapshots. Few enough that these are still in cache, and, where several
+ * steps share a pass over memory, whole passes.
+ */
+size_t history_piece_steps(const struct wave *wave, size_t every);
+
 /* Steps `first` to first + count - 1 of a run whose rows are for all steps: the run with its rows
  * moved. Snapshots, scattered and shells are left NULL. */
 struct wave_run history_part(const struct wave_run *run, size_t first, size_t count);

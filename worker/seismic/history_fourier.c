@@ -128,7 +128,7 @@ static void run_blocks(const struct walk *walk, struct spectrum *spectrum, size_
 
 int walk_fourier(struct walk *walk, struct error *ret_error)
 {
-    size_t steps = walk->forward.steps, most = walk_piece_steps(walk);
+    size_t steps = walk->forward.steps, most = SHOT_PIECE * walk->options->every;
     struct spectrum spectrum;
     int rc = 0;
     if (walk_piece_make(walk, false, ret_error) < 0 ||

@@ -57,7 +57,7 @@ int operators_born(const struct operators *operators, const wave_real *source,
     struct wave_run second = {
         .mode = WAVE_FORWARD, .sample = operators->receivers, .sampled = ret_data};
     struct wave *wave = operators->wave;
-    size_t points = wave->points * sizeof(*dm);
+    size_t points = wave->points * sizeof(*dm), most = history_piece_steps(wave, 1);
     wave_real *piece = wave_room_create(wave, SHOT_PIECE, wave->snapshot_size * sizeof(*piece));
     wave_real *near = wave_room_create(wave, 1, points);
     if (!piece || !near) {
@@ -69,8 +69,8 @@ int operators_born(const struct operators *operators, const wave_real *source,
     second.dm = near;
     wave_clear(operators->wave);
     wave_clear(operators->second);
-    for (size_t at = 0; at < operators->steps; at += SHOT_PIECE) {
-        size_t left = operators->steps - at, count = left < SHOT_PIECE ? left : SHOT_PIECE;
+    for (size_t at = 0; at < operators->steps; at += most) {
+        size_t left = operators->steps - at, count = left < most ? left : most;
         struct wave_run part = history_part(&first, at, count);
         part.snapshots = piece;
         wave_run(operators->wave, &part);

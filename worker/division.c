@@ -2,7 +2,7 @@
  * Slots are placed one by one. Each goes to the tightest level at which some domain still has room
  * for it, and there to the domain that leaves the machine most evenly loaded: where the package
  * has most free places, then the NUMA node, then the domain itself. Faster kinds come before
- * all of that. Inside a domain the first free places are taken, so slots stay contiguous.
+ * all of that, and where a slot is to be (near a GPU) before everything. Inside a domain the first free places are taken, so slots stay contiguous.
  */
 #include "config.h"
 
@@ -95,14 +95,14 @@ static bool domain_better(const struct board *board, enum level level, size_t a,
     return free_around(board, level, a) > free_around(board, level, b);
 }
 
-/* The first place of the best domain of a level; false if none has room. */
+/* The first place of the best domain of a level, of those that begin near; false if none has room. */
 static bool domain_choose(const struct board *board, enum level level, unsigned threads,
-                          size_t *ret_first)
+                          const bool *near, size_t *ret_first)
 {
     bool found = false;
     for (size_t domain = 0; domain < board->domain_count[level]; domain++) {
         size_t first = board->first[level][domain];
-        if (board->free[level][domain] < threads)
+        if (board->free[level][domain] < threads || (near && !near[first]))
             continue;
         if (!found || domain_better(board, level, first, *ret_first))
             *ret_first = first;
@@ -156,15 +156,32 @@ static int row_compare(const void *a, const void *b)
     return *left < *right ? -1 : *left > *right;
 }
 
+/* The first place of the domain for a slot, near if that can be, and its level: at least *level. */
+static size_t slot_domain(const struct board *board, unsigned threads, const bool *near,
+                          enum level *level)
+{
+    size_t first = 0;
+    for (enum level l = *level; near && l < LEVEL_COUNT; l++) {
+        if (domain_choose(board, l, threads, near, &first)) {
+            *level = l;
+            return first;
+        }
+    }
+    /* the machine as a whole has room, so this ends */
+    while (!domain_choose(board, *level, threads, NULL, &first))
+        ++*level;
+    return first;
+}
+
 /* Put all slots side by side; there are places enough. */
-static void slots_place(struct division *division, struct board *board)
+static void slots_place(struct division *division, struct board *board, const bool *near)
 {
     enum level level = division->level;
     for (size_t slot = 0; slot < division->slot_count; slot++) {
-        size_t first = 0;
-        /* the machine as a whole has room, so this ends */
-        while (!domain_choose(board, level, division->threads, &first))
-            level++;
+        if (near)
+            level = division->level;
+        size_t first = slot_domain(board, division->threads,
+                                   near ? near + slot * board->places->count : NULL, &level);
         division->straddling += level > division->level;
         size_t *row = &division->places[slot * division->threads];
         if (division->threads == 1)
@@ -190,9 +207,30 @@ static void slots_share(struct division *division, struct board *board)
     }
 }
 
+/* How many places each slot may have if all are to be where they shall be, each having its share of
+ * what it has in common with others. */
+static size_t near_share(const bool *near, size_t slots, size_t count)
+{
+    size_t least = count;
+    for (size_t slot = 0; slot < slots; slot++) {
+        size_t own = 0, together = 0;
+        for (size_t i = 0; i < count; i++)
+            own += near[slot * count + i];
+        for (size_t other = 0; other < slots; other++) {
+            bool meets = false;
+            for (size_t i = 0; i < count; i++)
+                meets = meets || (near[slot * count + i] && near[other * count + i]);
+            together += meets;
+        }
+        if (together > 0 && own / together < least)
+            least = own / together;
+    }
+    return least;
+}
+
 /* Turn auto into numbers. */
 static void counts_resolve(struct division *division, const struct board *board, size_t slots,
-                           unsigned threads, double quota)
+                           unsigned threads, double quota, const bool *near)
 {
     size_t count = board->places->count;
     size_t capacity = count;
@@ -202,6 +240,8 @@ static void counts_resolve(struct division *division, const struct board *board,
     if (threads == 0) {
         size_t share = slots == 0 ? 1 : capacity / slots;
         division->limited = slots != 0 && share < count / slots;
+        size_t most = near ? near_share(near, slots, count) : count;
+        share = share < most ? share : most;
         threads = share > 0 ? (unsigned)share : 1;
     }
     division->threads = threads;
@@ -217,13 +257,13 @@ static void counts_resolve(struct division *division, const struct board *board,
 }
 
 int division_make(struct division *ret_division, const struct place_list *places, size_t slots,
-                  unsigned threads, double quota)
+                  unsigned threads, double quota, const bool *near)
 {
     struct division division = {0};
     struct board board;
     if (board_init(&board, places) < 0)
         return -1;
-    counts_resolve(&division, &board, slots, threads, quota);
+    counts_resolve(&division, &board, slots, threads, quota, near);
     division.places = calloc(division.slot_count, division.threads * sizeof *division.places);
     if (!division.places) {
         board_fini(&board);
@@ -233,7 +273,7 @@ int division_make(struct division *ret_division, const struct place_list *places
     if (division.shared)
         slots_share(&division, &board);
     else
-        slots_place(&division, &board);
+        slots_place(&division, &board, near);
     for (size_t i = 0; i < places->count; i++)
         division.idle += !board.taken[i];
     board_fini(&board);

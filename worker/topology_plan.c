@@ -343,6 +343,34 @@ static size_t slots_wanted(const struct maker *maker)
     return each ? maker->topology->gpus.count : request->slots;
 }
 
+/* With a slot for each GPU: the places near each, [slots][places], for division_make. NULL if memory is
+ * short. */
+static bool *near_make(const struct maker *maker)
+{
+    const struct gpu_list *gpus = &maker->topology->gpus;
+    size_t count = maker->places.count;
+    bool *near = calloc(gpus->count * count, sizeof *near);
+    for (size_t i = 0; near && i < gpus->count; i++)
+        for (size_t j = 0; j < count; j++)
+            near[i * count + j] = hwloc_bitmap_intersects(maker->places.items[j].object->cpuset,
+                                                          gpus->items[i].local);
+    return near;
+}
+
+static int divide(struct maker *maker)
+{
+    const struct topology_request *request = maker->request;
+    size_t slots = slots_wanted(maker);
+    bool each = request->slots == 0 && slots > 0;
+    bool *near = each ? near_make(maker) : NULL;
+    if (each && !near)
+        return -1;
+    int status = division_make(&maker->division, &maker->places, slots,
+                               request->threads_per_slot, maker->topology->quota, near);
+    free(near);
+    return status;
+}
+
 /* Fill maker->plan, an empty one. */
 static int plan_fill(struct maker *maker)
 {
@@ -378,8 +406,7 @@ struct topology_plan *topology_plan_create(const struct topology *topology,
             maker_fini(&maker);
             return NULL;
         }
-        status = division_make(&maker.division, &maker.places, slots_wanted(&maker),
-                               request->threads_per_slot, topology->quota);
+        status = divide(&maker);
     }
     if (status == 0) {
         maker.plan = calloc(1, sizeof *maker.plan);

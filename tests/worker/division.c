@@ -97,7 +97,7 @@ static void division_check(const struct place_list *places, size_t slots, unsign
     size_t most = 0;
     size_t fewest = 0;
     struct division division;
-    assert_int_equal(division_make(&division, places, slots, threads, 0), 0);
+    assert_int_equal(division_make(&division, places, slots, threads, 0, NULL), 0);
     assert_true(slots == 0 || division.slot_count == slots);
     assert_true(threads == 0 || division.threads == threads);
     rows_check(&division, places);
@@ -148,7 +148,7 @@ static void spreads_slots_evenly(void **state)
         struct division division;
         size_t packages[2] = {0};
         size_t caches[6] = {0};
-        assert_int_equal(division_make(&division, &places, slots, 1, 0), 0);
+        assert_int_equal(division_make(&division, &places, slots, 1, 0, NULL), 0);
         for (size_t i = 0; i < slots; i++) {
             const struct place *place = &places.items[division.places[i]];
             packages[place->domain[LEVEL_PACKAGE]]++;
@@ -181,9 +181,9 @@ static void keeps_auto_within_a_quota(void **state)
     places_open("pack:2 [numa] l3:3 core:4 pu:1", false, &topology, &places);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct division division;
-        assert_int_equal(
-            division_make(&division, &places, cases[i].slots, cases[i].threads, cases[i].quota),
-            0);
+        assert_int_equal(division_make(&division, &places, cases[i].slots, cases[i].threads,
+                                       cases[i].quota, NULL),
+                         0);
         assert_int_equal(division.slot_count, cases[i].expected_slots);
         assert_int_equal(division.threads, cases[i].expected_threads);
         division_fini(&division);

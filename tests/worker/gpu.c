@@ -41,6 +41,20 @@ static void makes_a_slot_for_each_gpu_near_it(void **state)
     assert_string_equal(variable(made, 0, "CUDA_VISIBLE_DEVICES"), "0");
     assert_string_not_equal(variable(made, 1, "CUDA_VISIBLE_DEVICES"),
                             variable(made, 2, "CUDA_VISIBLE_DEVICES"));
+    /* one GPU is near the first package, and two are near the second */
+    assert_string_equal(made->slots[0].cpus, "0-1");
+    assert_string_equal(made->slots[1].cpus, "4-5");
+    assert_string_equal(made->slots[2].cpus, "6-7");
+    wanted.threads_per_slot = 4; /* do not all fit near: the first come first */
+    made = plan("gpus-nvidia.xml", wanted);
+    assert_string_equal(made->slots[0].cpus, "0-3");
+    assert_true(made->slots[0].shared);
+    wanted.threads_per_slot = 0;
+    made = plan("gpus-amd.xml", wanted); /* both near the second */
+    assert_int_equal(made->slot_count, 2);
+    assert_string_equal(made->slots[0].cpus, "4-5");
+    assert_string_equal(made->slots[1].cpus, "6-7");
+    assert_string_equal(made->slots[0].nodes, "1");
     wanted.slots = 2; /* a number is a number */
     made = plan("gpus-nvidia.xml", wanted);
     assert_int_equal(made->slot_count, 2);

@@ -84,6 +84,31 @@ static struct gpu *list_add(struct gpu_list *list, enum gpu_vendor vendor, const
     return &list->items[list->count++];
 }
 
+static hwloc_obj_t pci_parent(hwloc_obj_t osdev)
+{
+    hwloc_obj_t parent = osdev->parent;
+    while (parent && parent->type != HWLOC_OBJ_PCI_DEVICE)
+        parent = parent->parent;
+    return parent;
+}
+
+/* Whether an info of an osdev is there and begins with a word. */
+static bool info_begins(hwloc_obj_t osdev, const char *name, const char *word)
+{
+    const char *value = hwloc_obj_get_info_by_name(osdev, name);
+    return value && strncmp(value, word, strlen(word)) == 0;
+}
+
+/* Whether an OpenCL device is a GPU of AMD's: where hwloc has no RSMI, these alone tell of them. Those
+ * of NVIDIA the driver tells of. */
+static bool osdev_is_amd(hwloc_obj_t osdev)
+{
+    return strncmp(osdev->name, "opencl", 6) == 0 &&
+           info_begins(osdev, "OpenCLDeviceType", "GPU") && pci_parent(osdev) &&
+           (info_begins(osdev, "GPUVendor", "Advanced Micro Devices") ||
+            info_begins(osdev, "GPUVendor", "AMD"));
+}
+
 /* Whether an osdev is a GPU that a slot can be given, and whose. */
 static bool osdev_vendor(hwloc_obj_t osdev, enum gpu_vendor *ret_vendor)
 {
@@ -100,15 +125,8 @@ static bool osdev_vendor(hwloc_obj_t osdev, enum gpu_vendor *ret_vendor)
             *ret_vendor = names[i].vendor;
             return true;
         }
-    return false;
-}
-
-static hwloc_obj_t pci_parent(hwloc_obj_t osdev)
-{
-    hwloc_obj_t parent = osdev->parent;
-    while (parent && parent->type != HWLOC_OBJ_PCI_DEVICE)
-        parent = parent->parent;
-    return parent;
+    *ret_vendor = GPU_AMD;
+    return osdev_is_amd(osdev);
 }
 
 /* Take the UUID from an osdev that knows it, as CUDA writes it. */

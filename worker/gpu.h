@@ -3,8 +3,8 @@
  *
  * NVIDIA's are found through hwloc's CUDA and NVML plugins, and where those are not installed
  * through the driver's own /proc/driver/nvidia/gpus and /dev/nvidiaN; AMD's through hwloc's
- * RSMI plugin. Several objects of one PCI device (cuda0, nvml0, opencl0d0) are one GPU. Others,
- * such as a server's VGA chip or an OpenCL device on the CPU, are none.
+ * RSMI or OpenCL plugin. Several objects of one PCI device (cuda0, nvml0, opencl0d0) are one GPU.
+ * Others, such as a server's VGA chip or an OpenCL device on the CPU, are none.
  */
 #ifndef BEOFARM_WORKER_GPU_H
 #define BEOFARM_WORKER_GPU_H

@@ -76,6 +76,7 @@ static const struct row rows[] = {
     {"gpus-nvidia.xml", 3, 2, false, "0-1;2-3;4-5 |0;2;1"},
     {"gpus-amd.xml", 2, 0, false, "0-3;4-7 |1;0"},
     {"gpus-amd.xml", 4, 0, false, "0-1;2-3;4-5;6-7 |;;0;1"},
+    {"gpus-amd-opencl.xml", 4, 0, false, "0-1;2-3;4-5;6-7 |;;0;1"},
 };
 
 static void divides_as_the_table_says(void **state)

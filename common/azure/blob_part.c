@@ -68,10 +68,20 @@ static bool state_take(struct blob_part *part, const struct head *head)
     return true;
 }
 
+/* Cut a file to nothing. One that is empty is left alone: ext4 takes a cut for the beginning of a
+ * replacement, and writes all of it to the disk when it is closed. */
+static int file_empty(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -1;
+    return status.st_size == 0 ? 0 : ftruncate(fd, 0);
+}
+
 static int state_begin(struct blob_part *part, const struct head *head, struct error *ret_error)
 {
     memset(part->there, 0, (size_t)part->count);
-    if (ftruncate(part->state_fd, 0) != 0 || ftruncate(part->fd, 0) != 0 ||
+    if (file_empty(part->state_fd) != 0 || file_empty(part->fd) != 0 ||
         ftruncate(part->fd, (off_t)part->size) != 0 ||
         all_write(part->state_fd, 0, head, sizeof(*head)) != 0)
         return error_errno(ret_error, errno, "\"%s\" cannot be written", part->part_path);

@@ -129,12 +129,13 @@ def scattered_data_of_the_device_are_those_of_the_processors(case):
     prepare(case)
     need_device(case)
     write_model(case, "dm", lambda x, z: 1e-8 if 20 < z < 25 else 0)
-    for device in ("cpu", "opencl"):
-        path = survey(case, "born.json", device, operation="born",
-                      model={"velocity": "smooth.json", "perturbation": "dm.json"})
-        done = shot(case, path, "born", "--output", f"{device}.sgy")
-        assert done.returncode == 0, done
-    assert apart(samples(case, "opencl.sgy"), samples(case, "cpu.sgy")) < TOLERANCE
+    for more in ({}, {"epsilon": 0.2, "delta": 0.1, "theta": 0.4}):
+        for device in ("cpu", "opencl"):
+            path = survey(case, "born.json", device, operation="born",
+                          model={"velocity": "smooth.json", "perturbation": "dm.json", **more})
+            done = shot(case, path, "born", "--output", f"{device}.sgy")
+            assert done.returncode == 0, done
+        assert apart(samples(case, "opencl.sgy"), samples(case, "cpu.sgy")) < TOLERANCE, more
 
 
 @test

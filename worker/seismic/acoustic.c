@@ -23,14 +23,6 @@ enum skew {
     SKEW_FLUX,
 };
 
-/* The cache that a pass over several steps may fill: most of what today's machines have per socket. */
-#define PASS_BYTES ((size_t)12 << 20)
-/* Fewer steps in a pass do not make up for reading the planes around each block again. */
-#define STEPS_LEAST 4
-
-/* What rows that are needed again a plane later may fill of a core's second-level cache. */
-#define TILE_BYTES ((size_t)448 << 10)
-
 static double velocity_max(const struct wave_medium *medium)
 {
     float most = 0;
@@ -114,30 +106,6 @@ static void memory_sizes(struct acoustic *a, enum kind kind)
         a->memory_size[axis] *= PAIR_FIELDS;
 }
 
-/* Block and tile, and how many steps share a pass: as many as keep their planes in cache. */
-static void passes_init(struct acoustic *a, size_t fields)
-{
-    const struct layout *l = &a->layout;
-    size_t plane = l->stride[GRID_X] * sizeof(wave_real), reach = (size_t)l->radius;
-    size_t row = l->stride[GRID_Y] * sizeof(wave_real);
-    size_t rows = TILE_BYTES / (row * (2 * reach + 2)); /* u's, with those around the tile */
-    a->tile = rows > 2 * reach + 16 ? rows - 2 * reach : 16;
-    size_t threads = (size_t)a->wave.options.threads;
-    a->block = l->flat ? 8 * threads > 16 ? 8 * threads : 16 : reach;
-    if (a->block < reach)
-        a->block = reach;
-    bool alone = a->kind == KIND_ACOUSTIC && a->wave.options.absorb == 0;
-    size_t per_step = fields * plane * (alone ? 1 : STAGES_FORWARD) * a->block;
-    size_t total = fields * plane * l->n[GRID_X];
-    int *steps = &a->wave.options.time_block, asked = *steps;
-    if (*steps == 0)
-        *steps = total <= PASS_BYTES ? 1 : (int)(PASS_BYTES / per_step);
-    if (*steps < 1 || (asked == 0 && *steps < STEPS_LEAST))
-        *steps = 1;
-    if (*steps > 8)
-        *steps = 8;
-}
-
 static size_t fields_of(enum kind kind, bool flat)
 {
     if (acoustic_parts(kind) > 1)
@@ -167,8 +135,9 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
-    size_t fields = fields_of(kind, a->layout.flat);
-    a->wave.memory_bytes = (fields * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
+    a->fields = fields_of(kind, a->layout.flat);
+    a->wave.memory_bytes =
+        (a->fields * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
     return a;
 }
 
@@ -243,7 +212,7 @@ static void rows_each(struct acoustic *a, const struct wave_medium *medium)
     {
         int id = 0, threads = 1;
 #endif
-        struct rows rows = acoustic_rows(a, 0, a->layout.n[GRID_X], id, threads);
+        struct rows all = acoustic_rows_all(a), rows = acoustic_rows(a, &all, id, threads);
         if (medium && a->half_rho) { /* 1 around the grid, where fluxes are multiplied by 0 */
             size_t first = a->layout.size * (size_t)id / (size_t)threads;
             size_t end = a->layout.size * ((size_t)id + 1) / (size_t)threads;
@@ -329,7 +298,7 @@ struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
     }
     a->kernels = kernels_choose(a->layout.radius, a->layout.flat);
     weights_init(a);
-    passes_init(a, fields_of(kind, a->layout.flat));
+    acoustic_passes_init(a);
     struct cpml_tuning tuning = {
         .dt = options->dt,
         .velocity_max = fastest(medium, kind),
@@ -398,7 +367,7 @@ void acoustic_save(const struct wave *wave, void *state)
 void acoustic_load(struct wave *wave, const void *state)
 {
     struct acoustic *a = (struct acoustic *)wave;
-    struct rows all = {0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
+    struct rows all = acoustic_rows_all(a);
     state_move(a, NULL, state);
     for (int i = 0; i < (a->pair ? 2 * PAIR_FIELDS : 2); i++)
         acoustic_mirror(a, state_field(a, i), &all);

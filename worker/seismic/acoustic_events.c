@@ -298,25 +298,54 @@ void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_
         illuminate(a, run, rows);
 }
 
-void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k, size_t x0,
-                     size_t x1, int id, int threads)
+/* The places that thread `id` of `threads` sums. */
+static void places_share(const struct wave_points *points, int id, int threads,
+                         size_t *ret_first, size_t *ret_end)
+{
+    *ret_first = points->count * (size_t)id / (size_t)threads;
+    *ret_end = points->count * ((size_t)id + 1) / (size_t)threads;
+}
+
+void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k,
+                     const struct rows *rows, wave_real *caught, int id, int threads)
 {
     const struct wave_points *points = run->sample;
+    size_t first, end;
     if (!points || !run->sampled)
         return;
-    size_t first = points->count * (size_t)id / (size_t)threads;
-    size_t end = points->count * ((size_t)id + 1) / (size_t)threads;
+    places_share(points, id, threads, &first, &end);
     wave_real *values = run->sampled + k * points->count;
     const wave_real *field = a->field[a->newest];
-    for (size_t ix = x0; ix < x1; ix++) {
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         if (points->plane[ix] == points->plane[ix + 1])
             continue;
         size_t stop = points_find_place(points, ix, end);
         for (size_t i = points_find_place(points, ix, first); i < stop; i++) {
             const struct point_cell *cell = &points->places[i];
-            values[cell->place] +=
-                cell->weight *
-                field[layout_at(&a->layout, ix, cell->at[GRID_Y]) + cell->at[GRID_Z]];
+            size_t iy = cell->at[GRID_Y];
+            if (iy < rows->y0 || iy >= rows->y1)
+                continue;
+            wave_real value = field[layout_at(&a->layout, ix, iy) + cell->at[GRID_Z]];
+            if (caught)
+                caught[i] = value;
+            else
+                values[cell->place] += cell->weight * value;
         }
+    }
+}
+
+void acoustic_sample_caught(const struct wave_run *run, size_t k, const wave_real *caught,
+                            int id, int threads)
+{
+    const struct wave_points *points = run->sample;
+    wave_real *values = run->sampled + k * points->count;
+    size_t first, end;
+    places_share(points, id, threads, &first, &end);
+    for (size_t ix = 0; ix < points->planes; ix++) {
+        if (points->plane[ix] == points->plane[ix + 1])
+            continue;
+        size_t stop = points_find_place(points, ix, end);
+        for (size_t i = points_find_place(points, ix, first); i < stop; i++)
+            values[points->places[i].place] += points->places[i].weight * caught[i];
     }
 }

@@ -63,13 +63,29 @@ struct acoustic {
     wave_real *zeros; /* a row of them */
     int reach;        /* points around the medium's grid that a step of it reads */
     size_t tile;      /* rows of a plane that are taken through the planes together, in 3-D */
-    size_t block;     /* planes of a block, where several steps share a pass */
+    int asked;        /* steps of a pass, 0 to choose */
+    size_t fields;    /* that a step reads or writes */
 };
 
 /* Rows that one thread works on: planes [x0, x1), rows [y0, y1) of each. */
 struct rows {
     size_t x0, x1, y0, y1;
 };
+
+/* One pass over memory (acoustic_pass.c). */
+struct pass {
+    size_t steps;
+    size_t block; /* planes that are taken through a stage together */
+    size_t lag;   /* blocks from a step's wavefront to the next one's */
+    size_t rows;  /* of a tile: all of a plane, or fewer */
+    size_t skew;  /* rows by which a tile's border goes back from step to step */
+};
+struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
+/* Chooses a->tile and options.time_block. */
+void acoustic_passes_init(struct acoustic *a);
+
+/* Whether all stages of a step go through a block together; else each has a wavefront of its own. */
+bool acoustic_fused(const struct acoustic *a);
 
 /* The stages of a step, in order; between them, threads wait for each other. A stage of a plane needs
  * the stages before it in planes up to `radius` away. */
@@ -174,14 +190,31 @@ void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t
 /* z of one row, transposed. */
 void slab_zeta(struct acoustic *a, const struct place *p);
 
-/* Whether a stage before the last has anything to do in the planes [x0, x1). */
-bool acoustic_stage_needed(const struct acoustic *a, enum wave_mode mode, size_t x0, size_t x1);
+/*
+ * Memory variables of some rows, where stages are fused: those that the fields of these rows will read,
+ * and that the rows before did not read. `phase` 0 and, transposed, then 1.
+ */
+void acoustic_memory_run(struct acoustic *a, enum wave_mode mode, int phase,
+                         const struct rows *rows);
+static inline int acoustic_phases(enum wave_mode mode)
+{
+    return mode == WAVE_TRANSPOSED ? 2 : mode == WAVE_FORWARD ? 1 : 0;
+}
+/* Whether memory variables are read on both sides of a border between threads along an axis. */
+bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum grid_axis axis,
+                         size_t border);
+/* The fields of some rows, after their memory variables (`ready`), or with them. */
+void acoustic_field_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
+                        bool ready);
 
 /* The mirror above a free surface, of rows of the field `field`. */
 void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct rows *rows);
 
-/* Rows owned by thread `id` of `threads` in the planes [x0, x1): the same in every step. */
-struct rows acoustic_rows(const struct acoustic *a, size_t x0, size_t x1, int id, int threads);
+/* The part of some rows that thread `id` of `threads` works on. */
+struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id,
+                          int threads);
+/* All rows of the padded grid. */
+struct rows acoustic_rows_all(const struct acoustic *a);
 
 /* Around the field stage of step k, in some rows. Before: keep what snapshots need of the old field. */
 void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
@@ -191,9 +224,13 @@ wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, s
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);
-/* Add planes [x0, x1) to samples of step k, for thread `id` of `threads`. */
-void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k, size_t x0,
-                     size_t x1, int id, int threads);
+/* Add some rows to samples of step k, for thread `id` of `threads`. Or, where `caught` is not NULL, keep
+ * there the fields at the places' cells: tiles come in another order than places. */
+void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k,
+                     const struct rows *rows, wave_real *caught, int id, int threads);
+/* Add to samples of step k what has been kept of it. */
+void acoustic_sample_caught(const struct wave_run *run, size_t k, const wave_real *caught,
+                            int id, int threads);
 
 /* The newest field around the medium's grid, to or from `shell`; thread `id` of `threads`. */
 size_t acoustic_shell_size(const struct acoustic *a);

@@ -1,30 +1,60 @@
 /*
  * acoustic_run.c - steps in an order that uses each cache line several times.
  *
- * Planes are taken in blocks of at least the stencil's radius. A wavefront goes through the blocks,
- * and behind it, in the same pass over memory, the next step's wavefront, and the one of the step
- * after (time skewing; Wellein et al. 2009, doi:10.1109/COMPSAC.2009.82). Stage s of step t works on
- * block i - S t - s in turn i, S the number of stages that do anything: each stage finds what it reads
- * done, in blocks up to one further, and overwrites only what nobody reads any more. With one step per
- * pass, and one block for all planes, this is the plain order. All threads share each block and wait for
- * each other after it.
+ * Planes are taken in blocks. A wavefront goes through the blocks, and behind it, in the same pass over
+ * memory, the next step's wavefront, and the one of the step after (time skewing; Wellein et al. 2009,
+ * doi:10.1109/COMPSAC.2009.82): step t works on block i - L t in turn i, where L blocks are at least the
+ * stencil's reach. It finds what it reads done, and overwrites only what nobody reads any more. The same
+ * holds across the borders of tiles of rows (acoustic_pass.c). With one step per pass, and one block for
+ * all planes, this is the plain order. All threads share each block and wait for each other after it.
+ *
+ * Memory variables of a block's rows are advanced before its fields: those that these fields read and
+ * the block before did not, so that each is advanced once in a step. Where a border between threads
+ * cuts through what they read, all wait for each other in between.
+ *
+ * Density's stages, and those of a tilt, make fluxes that reach further; there each stage has a
+ * wavefront of its own.
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 #include "worker/seismic/acoustic_private.h"
+#include "worker/seismic/gate.h"
 #include "worker/seismic/points.h"
 
-struct rows acoustic_rows(const struct acoustic *a, size_t x0, size_t x1, int id, int threads)
+struct rows acoustic_rows_all(const struct acoustic *a)
 {
-    size_t ny = a->layout.n[GRID_Y], of = (size_t)threads, i = (size_t)id, planes = x1 - x0;
-    if (a->layout.flat || planes >= 8 * of)
-        return (struct rows){x0 + planes * i / of, x0 + planes * (i + 1) / of, 0, ny};
-    return (struct rows){x0, x1, ny * i / of, ny * (i + 1) / of};
+    return (struct rows){0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
+}
+
+/* Threads divide rows of planes in 3-D, so that what comes from the plane before is their own. */
+static enum grid_axis divided(const struct rows *all, int threads)
+{
+    return all->y1 - all->y0 >= (size_t)threads ? GRID_Y : GRID_X;
+}
+
+static size_t border(const struct rows *all, enum grid_axis axis, int id, int threads)
+{
+    size_t first = axis == GRID_X ? all->x0 : all->y0;
+    size_t n = axis == GRID_X ? all->x1 - all->x0 : all->y1 - all->y0;
+    return first + n * (size_t)id / (size_t)threads;
+}
+
+struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id, int threads)
+{
+    struct rows rows = *all;
+    enum grid_axis axis = a->layout.flat ? GRID_X : divided(all, threads);
+    size_t from = border(all, axis, id, threads), to = border(all, axis, id + 1, threads);
+    if (axis == GRID_X)
+        rows.x0 = from, rows.x1 = to;
+    else
+        rows.y0 = from, rows.y1 = to;
+    return rows;
 }
 
 /* A thread's share in a run. Its copy of the wave says which field is newest at the step that it is
@@ -32,10 +62,17 @@ struct rows acoustic_rows(const struct acoustic *a, size_t x0, size_t x1, int id
 struct share {
     struct acoustic a;
     const struct wave_run *run;
+    struct gate *gate;
+    struct pass pass;
+    wave_real *caught; /* samples of the pass' steps, by cells; NULL: they need not be kept */
     int id, threads;
-    int newest;   /* at the first step of the pass */
-    int first;    /* stage that is not always empty */
-    size_t block; /* planes of a block */
+    int newest; /* at the first step of the pass */
+};
+
+/* Some rows of a step: of a tile and a block; `t` steps of the pass and `done` in all came before. */
+struct piece {
+    struct rows rows;
+    size_t t, done;
 };
 
 static size_t step_of(const struct wave_run *run, size_t done)
@@ -48,21 +85,23 @@ static int stages_of(const struct wave_run *run)
     return run->mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD;
 }
 
-static void wait_for_all(void)
+static void wait_for_all(struct share *s)
 {
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
+    gate_wait(s->gate, s->threads);
 }
 
-/* The last stage, with what comes before and after it; `done` steps came before. */
-static void field_stage_run(struct share *s, int stage, size_t done, const struct rows *rows)
+/* What happens around the fields' update of a step. */
+static void field_begin(struct share *s, size_t done, const struct rows *rows)
+{
+    size_t k = step_of(s->run, done);
+    acoustic_before(&s->a, s->run, k, rows);
+    s->a.keep = acoustic_keep(&s->a, s->run, k);
+}
+
+static void field_end(struct share *s, size_t done, const struct rows *rows)
 {
     const struct wave_run *run = s->run;
     size_t k = step_of(run, done);
-    acoustic_before(&s->a, run, k, rows);
-    s->a.keep = acoustic_keep(&s->a, run, k);
-    acoustic_stage_run(&s->a, run->mode, stage, rows);
     s->a.newest = !s->a.newest;
     if (run->mode != WAVE_TRANSPOSED)
         acoustic_inject(&s->a, run, k, rows);
@@ -74,48 +113,157 @@ static void field_stage_run(struct share *s, int stage, size_t done, const struc
         acoustic_mirror(&s->a, s->a.pair->p[s->a.newest], rows);
 }
 
-static void samples_take(struct share *s, size_t done, size_t x0, size_t x1)
+/* The step whose samples a step of the run makes; false: none. */
+static bool sample_step(const struct share *s, size_t done, size_t *ret_k)
 {
     size_t k = step_of(s->run, done);
-    if (s->run->mode != WAVE_TRANSPOSED)
-        acoustic_sample(&s->a, s->run, k, x0, x1, s->id, s->threads);
-    else if (k > 0)
-        acoustic_sample(&s->a, s->run, k - 1, x0, x1, s->id, s->threads);
+    bool back = s->run->mode == WAVE_TRANSPOSED;
+    *ret_k = back ? k - 1 : k;
+    return !back || k > 0;
 }
 
-/* One stage of one step in one block. */
-static void block_run(struct share *s, int stage, size_t t, size_t done, size_t block)
+static size_t cells(const struct wave_points *points)
 {
-    size_t nx = s->a.layout.n[GRID_X], x0 = block * s->block;
-    size_t x1 = nx - x0 < s->block ? nx : x0 + s->block;
+    return points->plane[points->planes];
+}
+
+static void samples_take(struct share *s, const struct piece *piece)
+{
+    size_t k;
+    wave_real *caught = s->caught ? s->caught + piece->t * cells(s->run->sample) : NULL;
+    if (sample_step(s, piece->done, &k))
+        acoustic_sample(&s->a, s->run, k, &piece->rows, caught, s->id, s->threads);
+}
+
+/* One stage of density's, or of a tilt's. */
+static void stage_run(struct share *s, int stage, const struct piece *piece)
+{
     bool last = stage == stages_of(s->run) - 1;
-    if (!last && !acoustic_stage_needed(&s->a, s->run->mode, x0, x1))
-        return;
-    struct rows rows = acoustic_rows(&s->a, x0, x1, s->id, s->threads);
-    s->a.newest = s->newest ^ (int)(t & 1);
+    struct rows rows = acoustic_rows(&s->a, &piece->rows, s->id, s->threads);
+    s->a.newest = s->newest ^ (int)(piece->t & 1);
     if (last)
-        field_stage_run(s, stage, done, &rows);
-    else
-        acoustic_stage_run(&s->a, s->run->mode, stage, &rows);
-    wait_for_all();
+        field_begin(s, piece->done, &rows);
+    acoustic_stage_run(&s->a, s->run->mode, stage, &rows);
     if (last)
-        samples_take(s, done, x0, x1);
+        field_end(s, piece->done, &rows);
+    wait_for_all(s);
+    if (last)
+        samples_take(s, piece);
+}
+
+static bool memory_cut(const struct share *s, const struct rows *all)
+{
+    enum grid_axis axis = s->a.layout.flat ? GRID_X : divided(all, s->threads);
+    for (int id = 1; id < s->threads; id++)
+        if (acoustic_memory_cut(&s->a, s->run->mode, axis, border(all, axis, id, s->threads)))
+            return true;
+    return false;
+}
+
+/* One step of some rows, all its stages. */
+static void step_run(struct share *s, const struct piece *piece)
+{
+    struct rows rows = acoustic_rows(&s->a, &piece->rows, s->id, s->threads);
+    s->a.newest = s->newest ^ (int)(piece->t & 1);
+    bool cut = memory_cut(s, &piece->rows);
+    for (int phase = 0; cut && phase < acoustic_phases(s->run->mode); phase++) {
+        acoustic_memory_run(&s->a, s->run->mode, phase, &rows);
+        wait_for_all(s);
+    }
+    field_begin(s, piece->done, &rows);
+    acoustic_field_run(&s->a, s->run->mode, &rows, cut);
+    field_end(s, piece->done, &rows);
+    wait_for_all(s);
+    samples_take(s, piece);
+}
+
+/* Blocks of a pass, and which of them a step t, or its stage, is in at a turn. */
+struct blocks {
+    size_t planes, count;
+};
+
+static struct blocks blocks(const struct share *s)
+{
+    size_t nx = s->a.layout.n[GRID_X], planes = s->pass.block;
+    if (s->pass.steps == 1 && acoustic_fused(&s->a))
+        planes = nx;
+    return (struct blocks){planes, (nx + planes - 1) / planes};
+}
+
+static void block_place(const struct share *s, const struct blocks *b, size_t i,
+                        struct rows *rows)
+{
+    size_t nx = s->a.layout.n[GRID_X];
+    rows->x0 = i * b->planes;
+    rows->x1 = nx - rows->x0 < b->planes ? nx : rows->x0 + b->planes;
+}
+
+/* Rows of tile i of `tiles` at step t of a pass. */
+static void tile_place(const struct share *s, size_t i, size_t tiles, size_t t,
+                       struct rows *rows)
+{
+    size_t back = t * s->pass.skew;
+    rows->y0 = i == 0 ? 0 : i * s->pass.rows - back;
+    rows->y1 = i + 1 == tiles ? s->a.layout.n[GRID_Y] : (i + 1) * s->pass.rows - back;
 }
 
 /* `count` steps in one pass; `done` steps came before. */
-static void pass_run(struct share *s, size_t count, size_t done)
+static void pass_fused(struct share *s, size_t count, size_t done)
 {
-    size_t stages = (size_t)(stages_of(s->run) - s->first);
-    size_t blocks = (s->a.layout.n[GRID_X] + s->block - 1) / s->block;
-    for (size_t turn = 0; turn < blocks + stages * count - 1; turn++) {
-        for (size_t t = 0; t < count && stages * t <= turn; t++) {
-            for (size_t stage = 0; stage < stages; stage++) {
-                if (turn < stages * t + stage || turn - stages * t - stage >= blocks)
+    struct blocks b = blocks(s);
+    size_t tiles = (s->a.layout.n[GRID_Y] + s->pass.rows - 1) / s->pass.rows;
+    for (size_t tile = 0; tile < tiles; tile++) {
+        for (size_t turn = 0; turn < b.count + s->pass.lag * (count - 1); turn++) {
+            for (size_t t = 0; t < count && s->pass.lag * t <= turn; t++) {
+                size_t block = turn - s->pass.lag * t;
+                struct piece piece = {.t = t, .done = done + t};
+                if (block >= b.count)
                     continue;
-                block_run(s, s->first + (int)stage, t, done + t, turn - stages * t - stage);
+                block_place(s, &b, block, &piece.rows);
+                tile_place(s, tile, tiles, t, &piece.rows);
+                step_run(s, &piece);
             }
         }
     }
+}
+
+static void pass_staged(struct share *s, size_t count, size_t done)
+{
+    struct blocks b = blocks(s);
+    size_t stages = (size_t)stages_of(s->run);
+    for (size_t turn = 0; turn < b.count + stages * count - 1; turn++) {
+        for (size_t t = 0; t < count && stages * t <= turn; t++) {
+            for (size_t stage = 0; stage < stages; stage++) {
+                struct piece piece = {acoustic_rows_all(&s->a), t, done + t};
+                if (turn < stages * t + stage || turn - stages * t - stage >= b.count)
+                    continue;
+                block_place(s, &b, turn - stages * t - stage, &piece.rows);
+                stage_run(s, (int)stage, &piece);
+            }
+        }
+    }
+}
+
+/* Samples that were kept, in the order in which a plain step takes them. */
+static void samples_sum(struct share *s, size_t count, size_t done)
+{
+    size_t k;
+    if (!s->caught)
+        return;
+    wait_for_all(s);
+    for (size_t t = 0; t < count; t++)
+        if (sample_step(s, done + t, &k))
+            acoustic_sample_caught(s->run, k, s->caught + t * cells(s->run->sample), s->id,
+                                   s->threads);
+}
+
+static void pass_run(struct share *s, size_t count, size_t done)
+{
+    if (acoustic_fused(&s->a))
+        pass_fused(s, count, done);
+    else
+        pass_staged(s, count, done);
+    samples_sum(s, count, done);
     s->newest ^= (int)(count & 1);
     s->a.newest = s->newest;
 }
@@ -129,7 +277,7 @@ static void shells_handle(struct share *s, size_t done)
         acoustic_shell_save(&s->a, shell, s->id, s->threads);
     else
         acoustic_shell_load(&s->a, shell, s->id, s->threads);
-    wait_for_all();
+    wait_for_all(s);
 }
 
 static void samples_clear(const struct share *s)
@@ -147,36 +295,49 @@ static void samples_clear(const struct share *s)
 /* Transposed, injecting and sampling come before the step. */
 static void begin_transposed(struct share *s)
 {
-    size_t nx = s->a.layout.n[GRID_X], k = s->run->steps - 1;
-    struct rows rows = acoustic_rows(&s->a, 0, nx, s->id, s->threads);
-    acoustic_inject(&s->a, s->run, k, &rows);
-    wait_for_all();
-    acoustic_sample(&s->a, s->run, k, 0, nx, s->id, s->threads);
+    struct rows all = acoustic_rows_all(&s->a);
+    struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
+    acoustic_inject(&s->a, s->run, s->run->steps - 1, &rows);
+    wait_for_all(s);
+    acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, NULL, s->id, s->threads);
 }
 
 static void share_run(struct share *s)
 {
     const struct wave_run *run = s->run;
-    size_t pass = (size_t)s->a.wave.options.time_block;
-    if (run->shells)
-        pass = 1;
-    /* With density or a tilt, fluxes stay in cache between the stages. */
-    bool fluxes = s->a.half_rho || (s->a.pair && s->a.pair->tilted);
-    s->block = pass > 1 || fluxes ? s->a.block : s->a.layout.n[GRID_X];
-    /* Without layers, or such fluxes, a step is its last stage alone. */
-    s->first = acoustic_stage_needed(&s->a, run->mode, 0, s->a.layout.n[GRID_X])
-                   ? 0
-                   : stages_of(run) - 1;
     s->newest = s->a.newest;
     samples_clear(s);
     if (run->mode == WAVE_TRANSPOSED)
         begin_transposed(s);
     for (size_t done = 0; done < run->steps;) {
-        size_t count = run->steps - done < pass ? run->steps - done : pass;
+        size_t left = run->steps - done, count = left < s->pass.steps ? left : s->pass.steps;
         shells_handle(s, done);
         pass_run(s, count, done);
         done += count;
     }
+}
+
+/* One step a pass, and one tile. */
+static void pass_plain(const struct acoustic *a, struct pass *pass)
+{
+    pass->steps = 1;
+    pass->rows = a->layout.n[GRID_Y];
+}
+
+/* The pass of a run, and what it needs to keep samples in: where there is no memory for it, plain. */
+static struct pass pass_choose(const struct acoustic *a, const struct wave_run *run,
+                               wave_real **ret_caught)
+{
+    struct pass pass = acoustic_pass(a, run->mode);
+    *ret_caught = NULL;
+    if (run->shells)
+        pass_plain(a, &pass);
+    if (pass.rows >= a->layout.n[GRID_Y] || !run->sample || !run->sampled)
+        return pass;
+    *ret_caught = malloc((pass.steps * cells(run->sample) + 1) * sizeof **ret_caught);
+    if (!*ret_caught)
+        pass_plain(a, &pass);
+    return pass;
 }
 
 void acoustic_run(struct wave *wave, const struct wave_run *run)
@@ -186,6 +347,9 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
         return;
     if (run->mode == WAVE_BACKWARD) /* u[k] becomes the newest, u[k+1] is overwritten */
         a->newest = !a->newest;
+    struct gate gate = {0};
+    wave_real *caught;
+    struct pass pass = pass_choose(a, run, &caught);
 #ifdef _OPENMP
 #pragma omp parallel num_threads(a->wave.options.threads)
     {
@@ -195,11 +359,18 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
         int id = 0, threads = 1;
 #endif
         unsigned long before = flush_begin();
-        struct share share = {.a = *a, .run = run, .id = id, .threads = threads};
+        struct share share = {.a = *a,
+                              .run = run,
+                              .gate = &gate,
+                              .pass = pass,
+                              .caught = caught,
+                              .id = id,
+                              .threads = threads};
         share.a.id = id;
         share_run(&share);
         flush_restore(before);
     }
+    free(caught);
     a->newest ^= (int)(run->steps & 1);
     if (run->mode == WAVE_BACKWARD)
         a->newest = !a->newest;

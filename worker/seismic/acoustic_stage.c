@@ -306,65 +306,106 @@ void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct ro
     }
 }
 
-/* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some rows
- * of them, so that those of the planes around them stay near until they are needed again. */
-#define FEW 4
-
-static void field_stage(struct acoustic *a, enum wave_mode mode, const struct rows *rows)
+/* How far ahead of a step's own planes and rows memory variables are advanced: forward, psi by its first
+ * differences, transposed z by second ones. */
+static size_t phase_shift(const struct acoustic *a, enum wave_mode mode, int phase)
 {
-    bool flat = a->layout.flat, slabs = a->wave.options.absorb > 0 && mode != WAVE_BACKWARD;
-    size_t few = FEW, tile = flat ? 1 : a->tile;
-    for (size_t y0 = rows->y0; y0 < rows->y1; y0 += tile) {
-        size_t y1 = rows->y1 - y0 < tile ? rows->y1 : y0 + tile;
-        for (size_t ix = rows->x0; ix < rows->x1; ix += few) {
-            size_t planes = rows->x1 - ix < few ? rows->x1 - ix : few;
-            step_rows(a, ix, y0, y1, planes);
-            for (size_t i = ix; slabs && i < ix + planes; i++)
-                slabs_add(a, mode == WAVE_TRANSPOSED, i, y0, y1);
+    return (size_t)(mode == WAVE_TRANSPOSED && phase == 0 ? a->layout.radius : a->layout.half);
+}
+
+/* [from, to) of n, moved on by `shift`, but for the ends. */
+static void range_shift(size_t *from, size_t *to, size_t n, size_t shift)
+{
+    if (*from == *to)
+        return;
+    *from = *from == 0 ? 0 : *from + shift < n ? *from + shift : n;
+    *to = *to + shift < n ? *to + shift : n;
+}
+
+static void memory_axis(struct acoustic *a, bool zeta, bool transposed, enum grid_axis axis,
+                        const struct rows *rows)
+{
+    const struct cpml *cpml = &a->cpml[axis];
+    const size_t *first = zeta ? cpml->first : cpml->first_half;
+    size_t j;
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        if (axis == GRID_X && cpml_side(cpml, first, ix, &j) < 0)
+            continue;
+        for (size_t iy = rows->y0; iy < rows->y1; iy++) {
+            struct place p = {axis, ix, iy};
+            zeta ? slab_zeta(a, &p) : psi_row(a, transposed, &p);
         }
     }
 }
 
-bool acoustic_stage_needed(const struct acoustic *a, enum wave_mode mode, size_t x0, size_t x1)
+void acoustic_memory_run(struct acoustic *a, enum wave_mode mode, int phase,
+                         const struct rows *rows)
 {
-    const struct cpml *x = &a->cpml[GRID_X];
-    if (a->half_rho || (a->pair && a->pair->tilted))
-        return true;
-    if (a->wave.options.absorb == 0 || mode == WAVE_BACKWARD)
+    bool transposed = mode == WAVE_TRANSPOSED, zeta = transposed && phase == 0;
+    size_t shift = phase_shift(a, mode, phase);
+    struct rows along_x = *rows, along_y = *rows;
+    range_shift(&along_x.x0, &along_x.x1, a->layout.n[GRID_X], shift);
+    range_shift(&along_y.y0, &along_y.y1, a->layout.n[GRID_Y], shift);
+    if (a->cpml[GRID_X].width[0])
+        memory_axis(a, zeta, transposed, GRID_X, &along_x);
+    if (a->cpml[GRID_Y].width[0])
+        memory_axis(a, zeta, transposed, GRID_Y, &along_y);
+}
+
+bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum grid_axis axis,
+                         size_t border)
+{
+    const struct cpml *cpml = &a->cpml[axis];
+    size_t n = a->layout.n[axis], reach = 2 * (size_t)a->layout.radius;
+    if (mode == WAVE_BACKWARD || cpml->width[0] + cpml->width[1] == 0 || border == 0 ||
+        border >= n)
         return false;
-    return !a->layout.flat || x0 < x->hi[0] || x1 > x->lo[1];
+    return border < (size_t)cpml->width[0] + reach ||
+           border + reach + (size_t)cpml->width[1] > n;
+}
+
+/* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some rows
+ * of them: where all planes follow, so many that those of the planes around stay near until they are
+ * needed again, else few, so that a row stays near until its layers are added. */
+#define FEW      4
+#define FEW_ROWS 8
+
+static void few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
+                    bool ready)
+{
+    bool slabs = a->wave.options.absorb > 0 && mode != WAVE_BACKWARD;
+    for (int phase = 0; slabs && !ready && phase < acoustic_phases(mode); phase++)
+        acoustic_memory_run(a, mode, phase, rows);
+    step_rows(a, rows->x0, rows->y0, rows->y1, rows->x1 - rows->x0);
+    for (size_t ix = rows->x0; slabs && ix < rows->x1; ix++)
+        slabs_add(a, mode == WAVE_TRANSPOSED, ix, rows->y0, rows->y1);
+}
+
+void acoustic_field_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
+                        bool ready)
+{
+    if (a->pair) {
+        for (int phase = 0; !ready && phase < acoustic_phases(mode); phase++)
+            acoustic_memory_run(a, mode, phase, rows);
+        pair_stage_run(a, mode, mode == WAVE_TRANSPOSED ? 2 : 1, rows);
+        return;
+    }
+    size_t tile = rows->x1 - rows->x0 > 2 * FEW ? a->tile : FEW_ROWS;
+    struct rows few = *rows;
+    for (few.y0 = rows->y0; few.y0 < rows->y1; few.y0 = few.y1) {
+        few.y1 = rows->y1 - few.y0 < tile ? rows->y1 : few.y0 + tile;
+        for (few.x0 = rows->x0; few.x0 < rows->x1; few.x0 = few.x1) {
+            few.x1 = rows->x1 - few.x0 < FEW ? rows->x1 : few.x0 + FEW;
+            few_run(a, mode, &few, ready);
+        }
+    }
 }
 
 void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                         const struct rows *rows)
 {
-    bool transposed = mode == WAVE_TRANSPOSED;
-    if (a->half_rho) {
+    if (a->half_rho)
         density_stage_run(a, mode, stage, rows);
-        return;
-    }
-    bool last = stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1;
-    if (a->pair && (last || a->pair->tilted)) {
+    else
         pair_stage_run(a, mode, stage, rows);
-        return;
-    }
-    if (last) {
-        field_stage(a, mode, rows);
-        return;
-    }
-    if (mode == WAVE_BACKWARD)
-        return;
-    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
-        for (size_t iy = rows->y0; iy < rows->y1; iy++) {
-            for (int axis = GRID_X; axis <= GRID_Y; axis++) {
-                struct place p = {(enum grid_axis)axis, ix, iy};
-                if (a->cpml[axis].width[0] == 0)
-                    continue;
-                if (transposed && stage == 0)
-                    slab_zeta(a, &p);
-                else
-                    psi_row(a, transposed, &p);
-            }
-        }
-    }
 }

@@ -113,6 +113,39 @@ static void threads_and_passes_change_no_bit(void **state)
     }
 }
 
+/* A ground that a small cache takes in tiles of rows, several steps in each. */
+static void tiles_change_no_bit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cache;
+        int threads, time_block;
+    } ways[] = {{"100000000", 1, 1}, {"1", 2, 3}, {NULL, 2, 0}, {"1", 3, 2}};
+    /* and a cache that holds two steps of 24 rows or more, but not all of the fields */
+    static const char *const names[][2] = {{"acoustic", "1200000"}, {"vti", "2000000"}};
+    for (size_t p = 0; p < sizeof names / sizeof *names; p++) {
+        wave_real *first = NULL;
+        for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+            struct rig rig;
+            setenv("BEOFARM_CACHE", ways[i].cache ? ways[i].cache : names[p][1], 1);
+            rig_open(&rig, names[p][0], bench_grid(15, 43, 9, 10), ways[i].threads,
+                     ways[i].time_block, NULL);
+            assert_true(i == 0 || rig.wave->options.time_block > 1);
+            size_t n = STEPS * rig.wave->padded;
+            wave_real *sampled = zeros(n);
+            rig_run(&rig, 0, STEPS, STEPS, sampled);
+            if (first)
+                assert_memory_equal(first, sampled, n * sizeof *sampled);
+            else
+                first = memcpy(zeros(n), sampled, n * sizeof *sampled);
+            free(sampled);
+            rig_close(&rig);
+            unsetenv("BEOFARM_CACHE");
+        }
+        free(first);
+    }
+}
+
 static void a_restored_state_goes_on_to_the_same_bits(void **state)
 {
     (void)state;
@@ -287,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_cannot_be_computed),
         cmocka_unit_test(threads_and_passes_change_no_bit),
+        cmocka_unit_test(tiles_change_no_bit),
         cmocka_unit_test(a_restored_state_goes_on_to_the_same_bits),
         cmocka_unit_test(scattering_is_the_derivative),
         cmocka_unit_test(runs_backwards),

@@ -1,0 +1,130 @@
+/*
+ * acoustic_pass.c - how many steps share a pass over memory, and in which pieces.
+ *
+ * What a wavefront (acoustic_run.c) needs again a step later must still be in cache: planes that lie
+ * between its first step and its last, of all fields. In 3-D they seldom are as they are, so rows are
+ * cut into tiles, and a pass takes one tile through all planes and steps after another. A tile's border
+ * goes back by `skew` rows with each step: then the next step finds what it reads within the tile, or in
+ * the tile before.
+ */
+#include "config.h"
+
+#include "worker/seismic/acoustic_private.h"
+#include "worker/seismic/cache.h"
+
+/* Parts of the cache: what a field that stays there may fill, and what a wavefront may. Less than all
+ * of it, for others are there as well, and no cache keeps the very newest only. */
+#define STAYS(share) ((share) / 4 * 3)
+#define FRONT(share) ((share) / 8 * 3)
+
+/* More steps hardly gain, for what is in cache has a price too. */
+#define STEPS_MOST_FLAT 8
+#define STEPS_MOST_CUBE 5
+/* With stages in several wavefronts, fewer steps do not make up for reading the planes around again. */
+#define STEPS_LEAST_STAGED 4
+
+/* What rows that are needed again a plane later may fill of a core's second-level cache. */
+#define TILE_BYTES ((size_t)448 << 10)
+
+/* Points that all threads together should find between two waits. */
+#define BLOCK_POINTS ((size_t)1 << 15)
+
+/* Bytes of a row of all fields, its part of memory variables included. */
+static size_t row_bytes(const struct acoustic *a)
+{
+    const struct layout *l = &a->layout;
+    size_t numbers = a->fields * l->stride[GRID_Y], memories = 0;
+    for (int axis = GRID_X; axis < GRID_AXES; axis++)
+        memories += 2 * a->memory_size[axis];
+    return (numbers + memories / (l->n[GRID_X] * l->n[GRID_Y])) * sizeof(wave_real);
+}
+
+bool acoustic_fused(const struct acoustic *a)
+{
+    return !a->half_rho && !(a->pair && a->pair->tilted);
+}
+
+/* Planes of a block: enough for a wavefront's reach, and for threads to share. */
+static size_t block_planes(const struct acoustic *a)
+{
+    const struct layout *l = &a->layout;
+    size_t reach = (size_t)l->radius, threads = (size_t)a->wave.options.threads;
+    size_t planes = l->flat ? BLOCK_POINTS / l->row : reach;
+    if (l->flat && planes > l->n[GRID_X] / 8)
+        planes = l->n[GRID_X] / 8;
+    if (l->flat && planes < 8 * threads)
+        planes = 8 * threads;
+    return planes > reach ? planes : reach;
+}
+
+/* Planes that a pass of `steps` steps works on at once. */
+static size_t front_planes(const struct acoustic *a, const struct pass *pass, size_t steps)
+{
+    return steps * pass->lag * pass->block + 2 * (size_t)a->layout.radius;
+}
+
+/* Rows of a tile with which `steps` steps stay in cache; 0: too few for it to pay. */
+static size_t tile_rows(const struct acoustic *a, const struct pass *pass, size_t steps,
+                        size_t share)
+{
+    size_t ny = a->layout.n[GRID_Y], per_row = front_planes(a, pass, steps) * row_bytes(a);
+    size_t most = FRONT(share) / per_row, least = 6 * (size_t)a->layout.radius;
+    if (most >= ny)
+        return ny;
+    if (most < least || most < steps * pass->skew || a->layout.flat)
+        return 0;
+    size_t tiles = (ny + most - 1) / most;
+    return (ny + tiles - 1) / tiles;
+}
+
+/* The steps of a pass whose stages are not fused: density's, or those of a tilt. */
+static size_t staged_steps(const struct acoustic *a, const struct pass *pass, size_t share)
+{
+    size_t plane = a->layout.n[GRID_Y] * row_bytes(a);
+    size_t steps = FRONT(share) / (plane * STAGES_FORWARD * pass->block);
+    return steps < STEPS_LEAST_STAGED ? 1 : steps > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : steps;
+}
+
+static size_t steps_choose(const struct acoustic *a, const struct pass *pass, size_t share)
+{
+    size_t rows = a->layout.n[GRID_X] * a->layout.n[GRID_Y];
+    if (rows * row_bytes(a) <= STAYS(share))
+        return 1;
+    if (!acoustic_fused(a))
+        return staged_steps(a, pass, share);
+    size_t steps = a->layout.flat ? STEPS_MOST_FLAT : STEPS_MOST_CUBE;
+    while (steps > 1 && tile_rows(a, pass, steps, share) == 0)
+        steps--;
+    return steps;
+}
+
+struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode)
+{
+    size_t reach = (size_t)a->layout.radius, share = cache_share(a->wave.options.threads);
+    bool back = mode == WAVE_TRANSPOSED; /* memory variables reach as far as fields */
+    struct pass pass = {.block = block_planes(a),
+                        .skew = back && a->wave.options.absorb ? 2 * reach : reach,
+                        .rows = a->layout.n[GRID_Y]};
+    pass.lag = (pass.skew + pass.block - 1) / pass.block;
+    size_t asked = (size_t)a->asked;
+    pass.steps = asked > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : asked;
+    if (asked == 0)
+        pass.steps = steps_choose(a, &pass, share);
+    if (!acoustic_fused(a) || pass.steps == 1)
+        return pass;
+    size_t rows = tile_rows(a, &pass, pass.steps, share), least = pass.steps * pass.skew;
+    if (rows == 0 && !a->layout.flat) /* asked for */
+        rows = least < pass.rows ? least : pass.rows;
+    pass.rows = rows ? rows : pass.rows;
+    return pass;
+}
+
+void acoustic_passes_init(struct acoustic *a)
+{
+    const struct layout *l = &a->layout;
+    size_t row = l->stride[GRID_Y] * sizeof(wave_real), reach = (size_t)l->radius;
+    size_t rows = TILE_BYTES / (row * (2 * reach + 2)); /* u's, with those around the tile */
+    a->tile = rows > 2 * reach + 16 ? rows - 2 * reach : 16;
+    a->asked = a->wave.options.time_block;
+    a->wave.options.time_block = (int)acoustic_pass(a, WAVE_FORWARD).steps;
+}

@@ -8,9 +8,7 @@
 
 int blob_lease_id_make(char id[BLOB_LEASE_ID_SIZE], struct error *ret_error)
 {
-    return http_id_make(id) == 0 ? 0
-                                 : error_set(ret_error, ERROR_SYSTEM,
-                                             "OpenSSL has no random numbers for a lease");
+    return http_id_make(id, ret_error);
 }
 
 static int lease_ask(struct blob_service *service, const struct blob_place *place,

@@ -63,8 +63,8 @@ struct http_header {
 
 #define HTTP_ID_SIZE 37 /* a GUID as text, with its NUL */
 
-/* Make a random one. 0, or -1 if OpenSSL has no random numbers. */
-int http_id_make(char id[HTTP_ID_SIZE]);
+/* Make a random one. 0, or -1 with a sentence if OpenSSL has no random numbers. */
+int http_id_make(char id[HTTP_ID_SIZE], struct error *ret_error);
 
 /* One try of a request, shown to `prepare` to be dated and signed. Borrowed during that call. */
 struct http_try {

@@ -72,11 +72,12 @@ int http_state_headers_reset(struct http_request_state *state, struct error *ret
 }
 
 /* RFC 4122, version 4. */
-int http_id_make(char id[HTTP_ID_SIZE])
+int http_id_make(char id[HTTP_ID_SIZE], struct error *ret_error)
 {
     uint8_t b[16];
     if (RAND_bytes(b, sizeof(b)) != 1)
-        return -1;
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "OpenSSL has no random numbers for the name of a request");
     b[6] = (b[6] & 0x0f) | 0x40;
     b[8] = (b[8] & 0x3f) | 0x80;
     snprintf(id, HTTP_ID_SIZE,
@@ -171,7 +172,8 @@ struct http_request_state *http_state_create(struct http *http,
     state->request.headers_count = 0;
     state->request.method = state->request.url = NULL;
     buf_init(&state->response.body, HTTP_ERROR_BODY_MAX);
-    if (texts_copy(state, request, ret_error) != 0 || http_id_make(state->response.id) != 0) {
+    if (texts_copy(state, request, ret_error) != 0 ||
+        http_id_make(state->response.id, ret_error) != 0) {
         http_state_destroy(state);
         return NULL;
     }

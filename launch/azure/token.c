@@ -117,8 +117,9 @@ static int certificate_put(const struct token_principal *principal, const char *
 {
     struct buf assertion;
     char id[HTTP_ID_SIZE];
+    if (http_id_make(id, ret_error) != 0)
+        return -1;
     buf_init(&assertion, 64 << 10);
-    http_id_make(id);
     int rc = assertion_make(principal->certificate, principal->certificate_password, url,
                             principal->client_id, id, now_s(), &assertion, ret_error);
     if (rc == 0 && buf_text(&assertion))

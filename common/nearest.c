@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/nearest.h"
@@ -66,4 +67,12 @@ const char *nearest_find(const char *word, const char *const *known, size_t coun
         best = distance;
     }
     return nearest;
+}
+
+struct nearest_hint nearest_hint(const char *nearest)
+{
+    struct nearest_hint hint = {""};
+    if (nearest)
+        snprintf(hint.text, sizeof(hint.text), "; did you mean \"%.200s\"?", nearest);
+    return hint;
 }

@@ -16,4 +16,11 @@ unsigned nearest_distance(const char *a, const char *b);
  * the first. */
 const char *nearest_find(const char *word, const char *const *known, size_t count);
 
+/* What is left to say in a sentence of an unknown word: `; did you mean "NEAREST"?`, or "" where
+ * nearest is NULL. For use as nearest_hint(nearest).text in the same expression. */
+struct nearest_hint {
+    char text[240]; /* the longest known words are PEST's names, of 200 bytes */
+};
+struct nearest_hint nearest_hint(const char *nearest);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
 #include "common/pest/parfile.h"
 #include "common/tree.h"
 #include "common/values.h"
@@ -86,9 +87,8 @@ static int take_value(struct writing *writing, const char *text, size_t size)
     if (place < 0) {
         const char *nearest = pest_index_nearest(index, text, name_size);
         return error_set(writing->error, ERROR_USAGE,
-                         "--values: there is no parameter \"%.*s\"%s%s%s", (int)name_size, text,
-                         nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                         nearest ? "\"?" : "");
+                         "--values: there is no parameter \"%.*s\"%s", (int)name_size, text,
+                         nearest_hint(nearest).text);
     }
     const char *number = equals + 1;
     size_t number_size = size - name_size - 1;

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/nearest.h"
 #include "common/pest/case.h"
 #include "common/pest/instruction.h"
 #include "common/pest/template.h"
@@ -227,9 +228,8 @@ static void option_check(struct check *check, const struct pest_option *option)
 {
     const char *nearest = NULL;
     if (!pest_option_known(option->name, &nearest)) {
-        tell(check, PEST_FINDING_UNUSED, "%s:%d: option \"%s\" is not known%s%s%s",
-             check->control->path, option->line, option->name,
-             nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+        tell(check, PEST_FINDING_UNUSED, "%s:%d: option \"%s\" is not known%s",
+             check->control->path, option->line, option->name, nearest_hint(nearest).text);
         return;
     }
     for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)

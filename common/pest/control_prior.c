@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/nearest.h"
 #include "common/pest/control_private.h"
 #include "common/pest/number.h"
 
@@ -120,10 +121,9 @@ static int name_take(struct equation *equation, struct pest_prior_term *term)
         const char *nearest =
             pest_index_nearest(equation->reader->control->parameter_index, equation->at, size);
         return pest_mistake(equation->reader, equation->place,
-                            "prior information \"%s\": \"%.*s\" is no parameter%s%s%s",
+                            "prior information \"%s\": \"%.*s\" is no parameter%s",
                             equation->prior->pilbl, (int)(size < 80 ? size : 80), equation->at,
-                            nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                            nearest ? "\"?" : "");
+                            nearest_hint(nearest).text);
     }
     term->parnme = index;
     equation->at += size;

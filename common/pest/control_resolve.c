@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
 #include "common/pest/control_private.h"
 
 #define CHAIN_MAX 1000 /* links from a tied parameter to one that is not */
@@ -239,9 +240,8 @@ static void nearest_tell(struct pest_reader *reader, struct pest_place place,
 {
     const char *nearest =
         pest_index_nearest(reader->control->parameter_index, name, strlen(name));
-    pest_mistake(reader, place, "%s: \"%.80s\" is no parameter%s%s%s", column, name,
-                 nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                 nearest ? "\"?" : "");
+    pest_mistake(reader, place, "%s: \"%.80s\" is no parameter%s", column, name,
+                 nearest_hint(nearest).text);
 }
 
 /* The list of tied parameters: each line gives one its parent. */

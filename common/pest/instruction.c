@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "common/json.h"
+#include "common/nearest.h"
 #include "common/pest/control.h"
 #include "common/pest/head.h"
 #include "common/pest/instruction.h"
@@ -122,9 +123,8 @@ static int refuse_name(struct parser *parser, const char *name, size_t size)
         return fail(parser, "an observation's name of %zu characters (%d are allowed)", size,
                     PEST_NAME_MAX);
     const char *nearest = pest_index_nearest(parser->to->observations, name, size);
-    return fail(parser, "the control file has no observation \"%.*s\"%s%s%s", (int)size, name,
-                nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                nearest ? "\"?" : "");
+    return fail(parser, "the control file has no observation \"%.*s\"%s", (int)size, name,
+                nearest_hint(nearest).text);
 }
 
 /* Look up a name and see to it that it is read once. */

@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/nearest.h"
 #include "common/pest/control.h"
 #include "common/pest/head.h"
 #include "common/pest/template.h"
@@ -79,9 +80,8 @@ static int refuse_name(struct parser *parser, const char *name, size_t size)
         return fail(parser, "a name of %zu characters (%d are allowed); is a %c missing?", size,
                     PEST_NAME_MAX, parser->delimiter);
     const char *nearest = pest_index_nearest(parser->parameters, name, size);
-    return fail(parser, "the control file has no parameter \"%.*s\"%s%s%s", (int)size, name,
-                nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                nearest ? "\"?" : "");
+    return fail(parser, "the control file has no parameter \"%.*s\"%s", (int)size, name,
+                nearest_hint(nearest).text);
 }
 
 /* The field between two delimiters. */

@@ -24,9 +24,8 @@ static int keys_check(const cJSON *root, const char *path, struct error *ret_err
         if (i < count)
             continue;
         const char *meant = nearest_find(item->string, keys, count);
-        return error_set(ret_error, ERROR_CONFIG, "%s: $.%s: unknown key%s%s%s", path,
-                         item->string, meant ? "; did you mean \"" : "", meant ? meant : "",
-                         meant ? "\"?" : "");
+        return error_set(ret_error, ERROR_CONFIG, "%s: $.%s: unknown key%s", path, item->string,
+                         nearest_hint(meant).text);
     }
     return 0;
 }

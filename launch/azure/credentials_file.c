@@ -150,9 +150,8 @@ static int own_unknown(const char *name, const char *group, const char *key,
             known[count++] = own_keys[i].group;
     }
     near = nearest_find(key, known, count);
-    return error_set(ret_error, ERROR_CONFIG, "%s: $%s%s.%s: unknown key%s%s%s", name,
-                     *group ? "." : "", group, key, near ? "; did you mean \"" : "",
-                     near ? near : "", near ? "\"?" : "");
+    return error_set(ret_error, ERROR_CONFIG, "%s: $%s%s.%s: unknown key%s", name,
+                     *group ? "." : "", group, key, nearest_hint(near).text);
 }
 
 static int own_object_read(const cJSON *object, const char *group, const char *name,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
+#include "common/nearest.h"
 #include "common/pest/outputs.h"
 #include "common/values.h"
 #include "master/pest/problem.h"
@@ -45,9 +46,8 @@ static int option_check(const char *name, struct error *ret_error)
     const char *nearest = NULL;
     if (pest_option_known(name, &nearest))
         return 0;
-    return error_set(
-        ret_error, ERROR_CONFIG, "$.work.options.%s: there is no option ++%s%s%s%s", name, name,
-        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    return error_set(ret_error, ERROR_CONFIG, "$.work.options.%s: there is no option ++%s%s",
+                     name, name, nearest_hint(nearest).text);
 }
 
 /* The farm file's word counts more than the control file's. */

@@ -56,9 +56,8 @@ static int keys_check(const cJSON *asked, struct error *ret_error)
         if (i < KEYS)
             continue;
         const char *near = nearest_find(item->string, keys, KEYS);
-        return error_set(ret_error, ERROR_CONFIG, "params: there is no \"%.100s\"%s%s%s",
-                         item->string, near ? "; did you mean \"" : "", near ? near : "",
-                         near ? "\"?" : "");
+        return error_set(ret_error, ERROR_CONFIG, "params: there is no \"%.100s\"%s",
+                         item->string, nearest_hint(near).text);
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/nearest.h"
 #include "common/wire.h"
 #include "master/socket/model_case_private.h"
 
@@ -62,10 +63,9 @@ static int names_take(struct model *model, const cJSON *list, const char *what,
                              json_type_name(item));
         if (place < 0) {
             const char *near = pest_index_nearest(index, name, strlen(name));
-            return error_set(ret_error, ERROR_CONFIG, "there is no %s \"%.200s\"%s%s%s",
+            return error_set(ret_error, ERROR_CONFIG, "there is no %s \"%.200s\"%s",
                              strcmp(what, "group") == 0 ? "observation group" : what, name,
-                             near ? "; did you mean \"" : "", near ? near : "",
-                             near ? "\"?" : "");
+                             nearest_hint(near).text);
         }
         choose(model, place);
     }
@@ -136,9 +136,8 @@ static int values_by_name(struct model *model, const cJSON *params, struct error
         int p = pest_index_find(index, item->string, size);
         if (p < 0) {
             const char *near = pest_index_nearest(index, item->string, size);
-            return error_set(ret_error, ERROR_CONFIG, "there is no parameter \"%.200s\"%s%s%s",
-                             item->string, near ? "; did you mean \"" : "", near ? near : "",
-                             near ? "\"?" : "");
+            return error_set(ret_error, ERROR_CONFIG, "there is no parameter \"%.200s\"%s",
+                             item->string, nearest_hint(near).text);
         }
         if (value_read(model, (size_t)p, item, ret_error) < 0)
             return -1;

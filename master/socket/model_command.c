@@ -154,8 +154,8 @@ static size_t column_find(const struct model *model, const char *name, size_t gu
 static int unknown_param(const struct model *model, const char *name, struct error *ret_error)
 {
     const char *near = nearest_find(name, model->params->names, model->params->columns);
-    return error_set(ret_error, ERROR_CONFIG, "there is no parameter \"%.200s\"%s%s%s", name,
-                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return error_set(ret_error, ERROR_CONFIG, "there is no parameter \"%.200s\"%s", name,
+                     nearest_hint(near).text);
 }
 
 static int row_by_name(struct model *model, const cJSON *params, struct error *ret_error)

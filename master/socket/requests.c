@@ -439,9 +439,8 @@ static int dispatch(struct request *request, struct error *ret_error)
         }
     }
     const char *near = nearest_find(what->valuestring, names, REQUESTS);
-    return error_set(ret_error, ERROR_CONFIG, "there is no request \"%.100s\"%s%s%s",
-                     what->valuestring, near ? "; did you mean \"" : "", near ? near : "",
-                     near ? "\"?" : "");
+    return error_set(ret_error, ERROR_CONFIG, "there is no request \"%.100s\"%s",
+                     what->valuestring, nearest_hint(near).text);
 }
 
 void request_do(struct guest *guest, const char *line, size_t size)

@@ -51,6 +51,17 @@ static void long_words_compare_by_their_beginning(void **state)
     assert_int_equal(nearest_distance(a, b), 0);
 }
 
+static void a_sentence_ends_with_what_was_meant_or_with_nothing(void **state)
+{
+    (void)state;
+    char name[300];
+    assert_string_equal(nearest_hint(NULL).text, "");
+    assert_string_equal(nearest_hint("tasks").text, "; did you mean \"tasks\"?");
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    assert_non_null(strstr(nearest_hint(name).text, "nnn\"?")); /* cut, but ended */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -58,6 +69,7 @@ int main(void)
         cmocka_unit_test(a_slip_finds_the_word),
         cmocka_unit_test(distances_count_half_edits),
         cmocka_unit_test(long_words_compare_by_their_beginning),
+        cmocka_unit_test(a_sentence_ends_with_what_was_meant_or_with_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ struct crew;
 enum member_state {
     MEMBER_JOINED,  /* the link stands; READY has not come */
     MEMBER_READY,   /* known to the scheduler */
-    MEMBER_LEAVING, /* it said so: no more leases */
+    MEMBER_LEAVING, /* it said so: no more leases but of what it alone can do */
 };
 
 /* One worker. Owned by the crew; gone after crew_events.lost returned. */
@@ -34,6 +34,7 @@ struct member {
     uint64_t instance; /* of its process, as READY said it; 0 before */
     char *host;
     const char *transport;
+    bool seen_off;   /* it left, and STOP was sent, as nothing is wanted of it */
     bool ended_well; /* set by the farm when its going is no loss (STOP was sent, it left) */
 };
 

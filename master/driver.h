@@ -158,6 +158,12 @@ struct driver_ops {
      * cancelled before they are acknowledged. May be NULL. */
     uint64_t (*bound)(const struct driver *driver, uint64_t task);
 
+    /* A worker process (READY's instance) leaves; asked when it says so, and after each of its results
+     * since. Returns the number of a task, bound to it, that fetches what it holds, which then goes out
+     * before it is gone; 0: it holds nothing that is wanted, and may go; -1: workers hold nothing for
+     * this work. May be NULL: the same. */
+    int64_t (*fetch)(struct driver *driver, uint64_t instance);
+
     /* Asked in place of `next` when $.limits.tasks allows no more than the `tasks` tasks there are:
      * DRIVER_WAIT while there is something left to say (wake() when it is said), then
      * DRIVER_FINISHED. May be NULL: DRIVER_FINISHED. */

@@ -237,6 +237,11 @@ static void tell_trouble(struct farm *farm)
     }
 }
 
+static void see_off(void *context, struct member *member)
+{
+    farm_see_off(context, member);
+}
+
 void farm_journal_ready(unsigned events, void *context)
 {
     (void)events;
@@ -250,6 +255,7 @@ void farm_journal_ready(unsigned events, void *context)
     }
     if (farm->driver_ops->durable)
         farm->driver_ops->durable(farm->driver, committed);
+    crew_each(farm->crew, see_off, farm);
     tell_trouble(farm);
 }
 

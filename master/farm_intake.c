@@ -395,11 +395,26 @@ static int take_output(struct farm *farm, struct member *member, const struct bu
     return 1;
 }
 
+void farm_see_off(struct farm *farm, struct member *member)
+{
+    if (member->state != MEMBER_LEAVING || !farm->driver_ops->fetch || member->seen_off)
+        return;
+    int64_t task = farm->driver_ops->fetch(farm->driver, member->instance);
+    if (task > 0)
+        farm_feed_until(farm, (uint64_t)task);
+    if (task != 0 || scheduler_worker_view(farm->scheduler, member->id).leased ||
+        journal_committed(farm->journal) < farm->last_sequence)
+        return;
+    crew_say(farm->crew, member, MESSAGE_STOP);
+    member->seen_off = true;
+}
+
 static int take_leaving(struct farm *farm, struct member *member)
 {
     scheduler_worker_leaving(farm->scheduler, member->id);
     member->state = MEMBER_LEAVING;
     member->ended_well = true;
+    farm_see_off(farm, member);
     return 0;
 }
 

@@ -43,9 +43,9 @@
  * failure. So a task that hangs ends, by its attempts.
  *
  * Bound. A task may be bound to one worker, because only that one can run it (it holds what the task
- * asks for). It goes there before any other, to an idle slot, whether the worker is set aside or not;
- * it has no duplicate, and its duration does not count among those of others. When its worker is
- * lost, leaving, or was never there, or an attempt fails, the task fails at once.
+ * asks for). It goes there before any other, to an idle slot, whether the worker is set aside, or leaving,
+ * or not; it has no duplicate, and its duration does not count among those of others. When its worker is
+ * lost, or was never there, or hands it back as it leaves, or an attempt fails, the task fails at once.
  *
  * The end. When nothing waits and slots are idle, tasks that have not started are recalled from
  * the worker with most of them; when there are none, and `duplicates` is set, the attempt running
@@ -164,7 +164,7 @@ int scheduler_worker_joined(struct scheduler *scheduler, uint32_t worker, uint32
  * allowed. Fewer than it holds: it gets no more until it holds less. Unknown workers: no effect. */
 void scheduler_worker_credits(struct scheduler *scheduler, uint32_t worker, uint32_t credits);
 
-/* LEAVING: no more leases; it will finish or hand back what it has, then be lost. */
+/* LEAVING: no more leases but of what is bound to it; it will finish or hand back what it has, then be lost. */
 void scheduler_worker_leaving(struct scheduler *scheduler, uint32_t worker);
 
 /* The link is gone. Its attempts wait again (FAIL actions may follow, see losses); those of a

@@ -226,8 +226,7 @@ static bool action_bound(struct scheduler *s, struct scheduler_action *action)
         if (task_place(&s->tasks, bond.task) != TASK_BOUND)
             continue;
         uint32_t index = worker_find(&s->workers, bond.worker);
-        if (index == WORKER_NONE ||
-            worker_at(&s->workers, index)->state == SCHEDULER_WORKER_LEAVING) {
+        if (index == WORKER_NONE) {
             s->batch[0].task = bond.task;
             s->batch[0].attempt = scheduler_bound_fail(s, bond.task);
             *action = (struct scheduler_action){

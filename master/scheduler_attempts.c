@@ -317,6 +317,10 @@ void scheduler_handed_back(struct scheduler *s, uint32_t worker, struct attempt_
     if (!welcome)
         avoid(trouble, worker);
     worker_recall_answered(&s->workers, index);
+    /* One that leaves cannot do it any more, and nobody else can. */
+    size_t bond = bond_find(&s->bonds, trouble->task);
+    if (bond != BOND_NONE && worker_at(&s->workers, index)->state == SCHEDULER_WORKER_LEAVING)
+        s->bonds.bonds[bond].worker = 0;
     if (!lease_drop(s, lease))
         task_wait_again(s, trouble, welcome ? 0 : s->policy.retry_delay_ns, now_ns);
 }

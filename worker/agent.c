@@ -47,8 +47,8 @@ static void dispatch(struct agent *agent)
 {
     struct held *held;
     int slot;
-    if (!agent->site_ready || agent->leaving)
-        return;
+    if (!agent->site_ready)
+        return; /* what is queued while it leaves is what it owes */
     while ((held = hand_first(agent->hand, HAND_QUEUED)) &&
            (slot = site_free_slot(agent->site)) >= 0) {
         held->slot = (uint32_t)slot;
@@ -276,10 +276,23 @@ static struct held *first_wanted(const struct hand *hand)
     return held;
 }
 
+static bool has_nothing(const struct agent *agent)
+{
+    for (int state = 0; state < HAND_STATES; state++)
+        if (hand_count(agent->hand, (enum hand_state)state))
+            return false;
+    return true;
+}
+
 static void drain_expired(void *context)
 {
     struct agent *agent = context;
     struct held *held;
+    if (agent->last_words && has_nothing(agent)) {
+        log_warn("what this worker had summed was not asked for in time");
+        agent_end(agent, NULL);
+        return;
+    }
     if (agent->last_words) {
         struct error error;
         error_set(&error, ERROR_NETWORK, "the master did not acknowledge the last results");
@@ -312,7 +325,11 @@ static void leave(struct agent *agent)
              settings.drain_s);
     message_begin(&agent->scratch, MESSAGE_LEAVING);
     agent_send(agent, &agent->scratch);
-    while ((held = hand_first(agent->hand, HAND_QUEUED))) {
+    struct held *next;
+    for (held = hand_first(agent->hand, HAND_QUEUED); held; held = next) {
+        next = held->next;
+        if (agent->site_ready && site_owes(agent->site, held->payload, held->payload_size))
+            continue;
         agent_hand_back(agent, held->id);
         hand_remove(agent->hand, held);
     }
@@ -352,14 +369,6 @@ static double idle_limit_s(const struct agent *agent)
     return *end || !(limit_s > 0) ? 0 : limit_s;
 }
 
-static bool has_nothing(const struct agent *agent)
-{
-    for (int state = 0; state < HAND_STATES; state++)
-        if (hand_count(agent->hand, (enum hand_state)state))
-            return false;
-    return true;
-}
-
 static void idle_expired(void *context)
 {
     struct agent *agent = context;
@@ -390,6 +399,8 @@ static void look_whether_gone(struct agent *agent)
         return;
     if (!has_nothing(agent))
         return;
+    if (agent->link && agent->site_ready && site_holds(agent->site))
+        return; /* the master asks for it, or says STOP */
     if (!agent->link || link_unsent_bytes(agent->link) == 0)
         agent_end(agent, NULL);
 }

@@ -222,7 +222,7 @@ static int take_leases(struct agent *agent, const struct buf *message, struct er
     int rc;
     bool known;
     while ((rc = message_next_lease(&reader, &id, &payload, &size, ret_error)) > 0) {
-        if (agent->leaving)
+        if (agent->leaving && !(agent->site_ready && site_owes(agent->site, payload, size)))
             agent_hand_back(agent, id);
         else if (!hand_add(agent->hand, id, payload, size, &known) && !known)
             return error_set(ret_error, ERROR_SYSTEM, "no memory for more tasks");

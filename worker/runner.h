@@ -95,6 +95,13 @@ struct runner_ops {
      * interest. Ids that are not known are ignored. */
     void (*settled)(struct runner *runner, struct attempt_id id, bool counts);
 
+    /* Whether this worker has something that the master may yet ask for: one that leaves waits until
+     * it was asked, as long as it can. NULL: never. */
+    bool (*holds)(const struct runner *runner);
+
+    /* Whether a task asks for that, and so is done by a worker that leaves, too. NULL: never. */
+    bool (*owes)(const struct runner *runner, const void *payload, size_t size);
+
     /* Kill what runs and free; `done` is not called any more. NULL is allowed. */
     void (*close)(struct runner *runner);
 };

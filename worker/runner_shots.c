@@ -316,6 +316,23 @@ static void shots_settled(struct runner *runner, struct attempt_id id, bool coun
     shot_ledger_settle(runner->ledger, id, counts);
 }
 
+static bool shots_holds(const struct runner *runner)
+{
+    return shot_ledger_holds(runner->ledger);
+}
+
+static bool shots_owes(const struct runner *runner, const void *payload, size_t size)
+{
+    struct shot_task task;
+    struct error ignored;
+    (void)runner;
+    if (shot_task_decode(payload, size, &task, &ignored) < 0)
+        return false;
+    bool collects = task.operation == SHOT_COLLECT;
+    shot_task_fini(&task);
+    return collects;
+}
+
 const struct runner_ops runner_shots = {
     .name = "shots",
     .request = shot_threads_request,
@@ -325,5 +342,7 @@ const struct runner_ops runner_shots = {
     .flush = shots_flush,
     .cancel = shots_cancel,
     .settled = shots_settled,
+    .holds = shots_holds,
+    .owes = shots_owes,
     .close = shots_close,
 };

@@ -369,6 +369,12 @@ struct shot_room *shot_ledger_room(struct shot_ledger *ledger)
     return ledger->room;
 }
 
+bool shot_ledger_holds(const struct shot_ledger *ledger)
+{
+    return ledger->held || ledger->current || ledger->urgent.first || ledger->usual.first ||
+           ledger->sums_bytes > 0;
+}
+
 void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number)
 {
     struct chore *chore;

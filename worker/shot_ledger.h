@@ -36,6 +36,9 @@ void shot_ledger_unref(struct shot_ledger *ledger);
 
 struct shot_room *shot_ledger_room(struct shot_ledger *ledger);
 
+/* Whether there is a parcel or a sum that the master may yet want. */
+bool shot_ledger_holds(const struct shot_ledger *ledger);
+
 /* Forget all sums and parcels of waves below `number`. */
 void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number);
 

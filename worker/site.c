@@ -437,3 +437,17 @@ void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool c
     if (site->ops->settled && slot < site->seat_count && site->seats[slot].runner)
         site->ops->settled(site->seats[slot].runner, id, counts);
 }
+
+bool site_holds(const struct site *site)
+{
+    for (uint32_t i = 0; site->ops->holds && i < site->seat_count; i++)
+        if (site->seats[i].runner && site->ops->holds(site->seats[i].runner))
+            return true;
+    return false;
+}
+
+bool site_owes(const struct site *site, const void *payload, size_t size)
+{
+    const struct runner *runner = site->seat_count ? site->seats[0].runner : NULL;
+    return site->ops->owes && runner && site->ops->owes(runner, payload, size);
+}

@@ -63,4 +63,8 @@ void site_cancel(struct site *site, uint32_t slot, struct attempt_id id,
 /* As runner_ops.settled. */
 void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool counts);
 
+/* As runner_ops.holds and runner_ops.owes, of any slot. */
+bool site_holds(const struct site *site);
+bool site_owes(const struct site *site, const void *payload, size_t size);
+
 #endif

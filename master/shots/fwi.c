@@ -17,6 +17,7 @@
 #include "master/shots/fwi_weight.h"
 #include "master/shots/lbfgs.h"
 #include "master/shots/source_filter.h"
+#include "master/shots/subset.h"
 
 #define STATE_MAGIC UINT64_C(0x4246574931000003)
 /* The first step, without any curvature: of the greatest velocity. Some 1 % changes arrival times by
@@ -234,28 +235,6 @@ void fwi_destroy(struct fwi *fwi)
 
 /* --- which shots --- */
 
-/* splitmix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195). */
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-/* Selection sampling (Knuth, TAOCP 3.4.2, algorithm S): rising, each subset as likely as any. */
-static void subset_draw(struct fwi *fwi, size_t wanted)
-{
-    size_t all = (size_t)fwi->state.survey_shots, taken = 0;
-    uint64_t random = fwi->survey->inversion.seed ^
-                      ((uint64_t)fwi->state.iteration + 1) * UINT64_C(0xd1342543de82ef95);
-    for (size_t i = 0; taken < wanted; i++) {
-        double u = (double)(random_next(&random) >> 11) * 0x1p-53;
-        if ((double)(all - i) * u < (double)(wanted - taken))
-            fwi->shots[taken++] = i;
-    }
-}
-
 static bool has_subsets(const struct fwi *fwi)
 {
     size_t wanted = fwi->survey->inversion.shots_per_iteration;
@@ -267,7 +246,10 @@ static void shots_choose(struct fwi *fwi)
     size_t all = (size_t)fwi->state.survey_shots;
     fwi->state.shot_count = has_subsets(fwi) ? fwi->survey->inversion.shots_per_iteration : all;
     if (has_subsets(fwi))
-        subset_draw(fwi, (size_t)fwi->state.shot_count);
+        subset_draw(all, (size_t)fwi->state.shot_count,
+                    fwi->survey->inversion.seed ^
+                        ((uint64_t)fwi->state.iteration + 1) * UINT64_C(0xd1342543de82ef95),
+                    fwi->shots);
     for (size_t i = 0; !has_subsets(fwi) && i < all; i++)
         fwi->shots[i] = i;
 }

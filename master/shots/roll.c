@@ -68,6 +68,14 @@ size_t roll_open(const struct roll *roll)
     return open;
 }
 
+uint64_t roll_fetch(const struct roll *roll, uint64_t holder)
+{
+    for (size_t i = roll->round; i < roll->task_count; i++)
+        if (!roll->tasks[i].ended && roll->tasks[i].holder == holder)
+            return i + 1;
+    return 0;
+}
+
 uint64_t roll_sequence(const struct roll *roll)
 {
     const struct roll_wave *wave = roll_wave(roll);

@@ -16,6 +16,7 @@
  *              "illumination":true,"asked":7,"settings":{…}}}
  *     {"tasks":[[5],[0,1]]}                              shots of the present wave, task by task
  *     {"collect":[["16 hex",[[17,1],[18,2]]]]}           holders; tasks and attempts wanted of them
+ *     {"fetch":[["16 hex",[[17,1]]]]}                     the same, while others are computed
  *     {"finished":"…"}                                    the work is over: what was said of it
  *     {"finished":"…","failed":true}                      the same, and it did not end well
  */
@@ -132,5 +133,13 @@ int roll_note_finished(const char *sentence, bool failed, struct buf *note);
 /* The note of a round that collects everything of the present wave that is held somewhere and not
  * taken: a task for each holder. *ret_count: how many. */
 int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_count);
+
+/* The note of a task that collects what one process holds, in the present round. *ret_count: 1, or 0 if it
+ * holds nothing. */
+int roll_note_fetch(const struct roll *roll, uint64_t holder, struct buf *note,
+                    size_t *ret_count);
+
+/* The task that has not ended and collects from this process; 0: there is none. */
+uint64_t roll_fetch(const struct roll *roll, uint64_t holder);
 
 #endif

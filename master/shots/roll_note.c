@@ -125,6 +125,20 @@ int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_cou
     return buf_failed(note) ? -1 : 0;
 }
 
+int roll_note_fetch(const struct roll *roll, uint64_t holder, struct buf *note,
+                    size_t *ret_count)
+{
+    *ret_count = 0;
+    for (size_t t = roll_wave(roll)->first; t < roll->task_count && !*ret_count; t++)
+        *ret_count = roll->tasks[t].held_by == holder;
+    if (*ret_count == 0)
+        return 0;
+    buf_append_text(note, "{\"fetch\":[");
+    put_holder(roll, holder, note);
+    buf_append_text(note, "]}");
+    return buf_failed(note) ? -1 : 0;
+}
+
 /* ---- reading ---- */
 
 static int refuse(struct error *ret_error, const char *what)
@@ -311,7 +325,9 @@ static int read_attempts(const struct roll *roll, size_t tasks, const cJSON *lis
     return task->attempt_count ? 0 : -1;
 }
 
-static int take_collect(struct roll *roll, const cJSON *list, struct error *ret_error)
+/* As a round of its own, or (`aside`) beside the present one. */
+static int take_collect(struct roll *roll, const cJSON *list, bool aside,
+                        struct error *ret_error)
 {
     size_t first = roll->task_count;
     const cJSON *item;
@@ -326,6 +342,8 @@ static int take_collect(struct roll *roll, const cJSON *list, struct error *ret_
             return refuse(ret_error, "a round that collects");
         }
     }
+    if (aside)
+        return 0;
     roll->round = first;
     roll_wave(roll)->collecting = true;
     return 0;
@@ -334,14 +352,16 @@ static int take_collect(struct roll *roll, const cJSON *list, struct error *ret_
 static int take(struct roll *roll, const cJSON *note, struct error *ret_error)
 {
     const cJSON *wave = json_member(note, "wave"), *tasks = json_member(note, "tasks");
-    const cJSON *collect = json_member(note, "collect");
+    const cJSON *collect = json_member(note, "collect"), *fetch = json_member(note, "fetch");
     const char *finished = cJSON_GetStringValue(json_member(note, "finished"));
     if (wave)
         return take_wave(roll, wave, ret_error);
     if (tasks && roll->wave_count)
         return take_tasks(roll, tasks, ret_error);
     if (collect && roll->wave_count)
-        return take_collect(roll, collect, ret_error);
+        return take_collect(roll, collect, false, ret_error);
+    if (fetch && roll->wave_count)
+        return take_collect(roll, fetch, true, ret_error);
     if (!finished)
         return refuse(ret_error, "one of an unknown kind");
     free(roll->finished);

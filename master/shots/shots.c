@@ -472,6 +472,7 @@ const struct driver_ops driver_shots = {
     .job = shots_job,
     .next = shots_next,
     .bound = shots_bound,
+    .fetch = shots_fetch,
     .payload = shots_payload,
     .noted = shots_noted,
     .durable = shots_durable,

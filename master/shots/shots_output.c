@@ -237,3 +237,37 @@ int shots_list_write(const struct driver *driver, const size_t *holders,
     buf_fini(&text);
     return rc;
 }
+
+/* --- an inversion's history --- */
+
+int shots_history_write(const struct driver *driver, struct error *ret_error)
+{
+    const struct roll *roll = &driver->roll;
+    char *path = NULL;
+    struct whole whole;
+    if (asprintf(&path, "%s.fwi.csv", driver->output_base) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = whole_open(&whole, path, ret_error);
+    free(path);
+    if (rc < 0)
+        return -1;
+    fputs("wave,iteration,purpose,min_hz,max_hz,shots,failed,misfit\n", whole.stream);
+    for (size_t w = 0; w < roll->wave_count; w++) {
+        const struct roll_wave *wave = &roll->waves[w];
+        size_t end = w + 1 < roll->wave_count ? roll->waves[w + 1].first : roll->task_count;
+        double misfit = 0;
+        size_t good = 0;
+        for (size_t t = wave->first; t < end; t++) {
+            const struct roll_task *task = &roll->tasks[t];
+            bool counts = !task->holder && task->status == RESULT_OK &&
+                          (task->taken || wave->operation == SHOT_MISFIT ||
+                           wave->operation == SHOT_SOURCE);
+            good += counts ? task->shot_count : 0;
+            misfit += counts && !isnan(task->misfit) ? task->misfit : 0;
+        }
+        fprintf(whole.stream, "%zu,%d,%s,%g,%g,%zu,%zu,%.9g\n", w + 1, wave->iteration,
+                wave->purpose, wave->min_hz, wave->max_hz, wave->shot_count,
+                wave->shot_count > good ? wave->shot_count - good : 0, misfit);
+    }
+    return whole_commit(&whole, ret_error);
+}

@@ -121,6 +121,9 @@ void shots_look_at_skips(struct driver *driver);
  * come back. */
 bool shots_holders_ready(struct driver *driver);
 
+/* shots_wave.c: driver_ops.fetch. */
+int64_t shots_fetch(struct driver *driver, uint64_t instance);
+
 /* shots_task.c */
 int shots_payload(struct driver *driver, uint64_t task, struct buf *payload);
 /* What a wave sums: names of arrays, and how many; 0: nothing. */
@@ -219,6 +222,8 @@ int shots_array_write(const struct driver *driver, const char *what, const char 
                       const float *values, struct error *ret_error);
 /* Gather the traces that the wave's tasks brought. */
 int shots_gathers_write(const struct driver *driver, struct error *ret_error);
+/* NAME.fwi.csv: what every wave came to. Written anew each time, from the roll alone. */
+int shots_history_write(const struct driver *driver, struct error *ret_error);
 /* Which shots are in the result and which are not, and why: NAME.shots.json. */
 int shots_list_write(const struct driver *driver, const size_t *holders,
                      struct error *ret_error);

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "master/shots/shots_private.h"
+#include "master/shots/subset.h"
 
 #define NOTE_MAX ((size_t)64 << 20)
 /* So often are shots farmed again whose holders are gone: more, and workers die faster than one wave
@@ -50,14 +51,6 @@ static int tasks_note(struct driver *driver, const size_t *shots, const size_t *
     return rc;
 }
 
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 /* Shots that are fired as one: which ones is drawn anew in each wave. */
 static int encoded_note(struct driver *driver, const size_t *shots, size_t count)
 {
@@ -67,7 +60,7 @@ static int encoded_note(struct driver *driver, const size_t *shots, size_t count
     uint64_t random = driver->survey.batch.seed + roll_wave_number(&driver->roll);
     int rc = -1;
     for (size_t i = 0; order && sizes && i < count; i++) {
-        size_t at = (size_t)(random_next(&random) % (i + 1)); /* Fisher and Yates */
+        size_t at = (size_t)(subset_random(&random) % (i + 1)); /* Fisher and Yates */
         order[i] = order[at];
         order[at] = shots[i];
         sizes[i / together]++;
@@ -198,6 +191,29 @@ static bool collect_begin(struct driver *driver)
     }
     buf_fini(&note);
     return rc == 0;
+}
+
+int64_t shots_fetch(struct driver *driver, uint64_t instance)
+{
+    struct roll *roll = &driver->roll;
+    struct error error;
+    struct buf note;
+    size_t count = 0;
+    if (!instance || !driver->running || !roll_wave(roll) || !shots_sums(driver))
+        return 0;
+    uint64_t task = roll_fetch(roll, instance);
+    if (task || errand_is_busy(driver->digest.errand))
+        return (int64_t)task; /* what is being digested is here already */
+    buf_init(&note, NOTE_MAX);
+    int rc = roll_note_fetch(roll, instance, &note, &count);
+    if (rc < 0) {
+        error_set(&error, ERROR_SYSTEM, "no memory for collecting a sum");
+        shots_fail(driver, &error);
+    } else if (count) {
+        rc = shots_note(driver, &note);
+    }
+    buf_fini(&note);
+    return rc < 0 || !count ? 0 : (int64_t)roll->task_count;
 }
 
 /* Shots whose arrays are gone with those who held them, or that failed together: another round. */
@@ -364,13 +380,14 @@ bool shots_holders_ready(struct driver *driver)
 static void skip_all(struct driver *driver)
 {
     size_t count = 0, end = driver->roll.task_count;
+    const struct roll_task *tasks = driver->roll.tasks;
     for (size_t t = driver->roll.round; t < end; t++)
-        count += !driver->roll.tasks[t].ended;
+        count += !tasks[t].ended && !tasks[t].holder;
     shots_say(driver, "%zu %s not waited for any more (skip_ratio)", count,
               count == 1 ? "task is" : "tasks are");
     driver->skip_due_ns = INT64_MAX;
     for (size_t t = driver->roll.round; t < end; t++)
-        if (!driver->roll.tasks[t].ended)
+        if (!tasks[t].ended && !tasks[t].holder)
             driver->context.cancel(driver->context.wake_context, t + 1);
 }
 
@@ -380,7 +397,7 @@ static int64_t patience_ns(const struct driver *driver)
     double sum = 0;
     size_t count = 0;
     for (size_t t = roll_wave(&driver->roll)->first; t < driver->roll.task_count; t++) {
-        double seconds = driver->roll.tasks[t].seconds;
+        double seconds = driver->roll.tasks[t].holder ? NAN : driver->roll.tasks[t].seconds;
         sum += isnan(seconds) ? 0 : seconds;
         count += !isnan(seconds);
     }

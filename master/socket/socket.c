@@ -432,6 +432,11 @@ static uint64_t socket_bound(const struct driver *driver, uint64_t task)
     return driver->work ? driver->ops->work_ops->bound(driver->work, task) : 0;
 }
 
+static int64_t socket_fetch(struct driver *driver, uint64_t instance)
+{
+    return driver->work ? driver->ops->work_ops->fetch(driver->work, instance) : -1;
+}
+
 static int socket_noted(struct driver *driver, const void *bytes, size_t size,
                         struct error *ret_error)
 {
@@ -462,6 +467,7 @@ const struct driver_ops driver_socket = {
     .brief = socket_brief,
     .next = socket_next,
     .bound = socket_bound,
+    .fetch = socket_fetch,
     .limited = socket_limited,
     .payload = socket_payload,
     .noted = socket_noted,

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 
@@ -32,7 +33,7 @@ def survey(operation, **more):
             **more}
 
 
-def lay(case, operation, shots=SHOTS, env=None, work=None, **more):
+def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=None, **more):
     """A farm with its survey; returns it and the file in which the program leaves its lines."""
     log = case.path("shots.log")
     with open(case.path("observed.segy"), "wb") as file:
@@ -41,8 +42,8 @@ def lay(case, operation, shots=SHOTS, env=None, work=None, **more):
     shutil.copy(shot_program.__file__, case.path("shot_program.py"))
     case.write("survey.json", survey(operation, **more))
     farm = {"name": "toy", "backend": {"kind": "local", "workers": 2}, "transport": "tcp", "port": 0,
-            "worker": {"slots": 2, "pin": False, "rejoin_s": 20},
-            "limits": {"task_timeout_s": 120, "attempts": 2},
+            "worker": {"slots": 2, "pin": False, "rejoin_s": 20, **(worker or {})},
+            "limits": {"task_timeout_s": 120, "attempts": 2, **(limits or {})},
             "work": {"kind": "shots", "survey": "survey.json", **(work or {}),
                      "env": {"SHOT_LOG": log, **(env or {})}}}
     return Farm(case, farm), log
@@ -165,6 +166,42 @@ def killed_workers_change_nothing_in_the_gradient(case):
     farm.end()
     counts = [line.split()[1] for line in lines(log)]
     assert len(counts) > SHOTS  # what was summed there was computed once more
+    assert floats(case, "survey.gradient.bin") == straight(case)
+
+
+@test
+def a_worker_that_is_told_to_go_gives_what_it_has_summed(case):
+    """As machines that are about to be taken away are: no shot is computed twice."""
+    hold = case.write("hold", "13\n")
+    farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) >= 14, "half of the shots are there")
+    os.kill(farm.pid("worker-1"), signal.SIGTERM)
+    wait_until(lambda: "leaving" in farm.try_read("backend/tasks/worker-1/stderr.txt"), "it goes")
+    # What it was at is let go in its slots, and comes before it is gone.
+    os.remove(hold)
+    farm.end()
+    counts = [line.split()[1] for line in lines(log)]
+    assert sorted(counts, key=int) == [str(shot) for shot in range(SHOTS)], counts
+    assert floats(case, "survey.gradient.bin") == straight(case)
+    # It was asked at least once while others went on, and others at the end.
+    assert len([row for row in farm.rows() if row["operation"] == "collect"]) >= 2
+
+
+@test
+def a_worker_that_goes_while_its_slots_are_busy_gives_its_sum(case):
+    """Shots that do not end in time are computed elsewhere; those that were summed are not."""
+    hold = case.write("hold", "13\n")
+    farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"},
+                    worker={"slots": 2, "pin": False, "drain_s": 0.5})
+    farm.start()
+    wait_until(lambda: len(lines(log)) >= 14, "half of the shots are there")
+    os.kill(farm.pid("worker-1"), signal.SIGTERM)
+    farm.wait_workers("left", 1)
+    os.remove(hold)
+    farm.end()
+    counts = [line.split()[1] for line in lines(log)]
+    assert sorted(counts, key=int) == [str(shot) for shot in range(SHOTS)], counts
     assert floats(case, "survey.gradient.bin") == straight(case)
 
 

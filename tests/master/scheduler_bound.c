@@ -54,8 +54,9 @@ static void a_bound_task_fails_with_its_worker(void **state)
                  "ok 1 1.1 = duplicate\n"
                  "bound 2 = lease 2 3.1\n"
                  "bound 2\n"
-                 "leave 2 = fail-task failed 4.0\n"
-                 "back 2 3.1 = fail-task failed 3.1\n"
+                 "leave 2\n"
+                 "back 2 3.1 = fail-task failed 3.1; lease 2 4.1\n" /* that it may do yet */
+                 "lose 2 = fail-task failed 4.1\n"
                  "counts = waiting 0 leased 0 done 0 failed 4 live 0 running 0\n");
 }
 

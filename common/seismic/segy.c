@@ -290,6 +290,14 @@ int segy_trace_read(struct segy *segy, uint64_t offset, uint64_t number,
     return 0;
 }
 
+const uint8_t *segy_trace_bytes(struct segy *segy, const struct segy_trace *trace,
+                                struct error *ret_error)
+{
+    size_t size = (size_t)(trace_end(segy, trace) - trace->offset);
+    size_t ahead = size < LONG_TRACE ? WINDOW_BYTES : 0;
+    return segy_window_get(segy, &segy->window, trace->offset, size, ahead, ret_error);
+}
+
 int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_t first,
                       uint32_t count, float *samples, struct error *ret_error)
 {

@@ -133,6 +133,11 @@ int segy_next(struct segy *segy, struct segy_trace *ret_trace, struct error *ret
 int segy_trace_read(struct segy *segy, uint64_t offset, uint64_t number,
                     struct segy_trace *ret_trace, struct error *ret_error);
 
+/* All bytes of a trace as they are in the file, its headers and samples; NULL with a sentence where the
+ * file was cut short meanwhile. Borrowed until the next call. */
+const uint8_t *segy_trace_bytes(struct segy *segy, const struct segy_trace *trace,
+                                struct error *ret_error);
+
 /* Samples first to first + count - 1 of a trace, as floats. Values that no float holds (too large, or
  * not finite) are errors. */
 int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_t first,

@@ -1,4 +1,5 @@
-/* Traces are copied as bytes: whatever their headers say of themselves stays. */
+/* Traces are copied as bytes: whatever their headers say of themselves stays. They are written in large
+ * blocks: when this is done nothing else is left to do, and everybody waits for it. */
 #include "config.h"
 
 #include <errno.h>
@@ -15,13 +16,14 @@
 #define TRACES_BYTE 3512 /* of revision 2: how many traces the file has, 8 bytes; from 0 */
 #define INTERVAL    16   /* bytes 3217 to 3222 of the binary header, from its beginning */
 #define HEADERS_MAX (64 << 20)
+#define BLOCK_BYTES ((size_t)1 << 20) /* stays in cache between being read and written */
 
 struct join {
     FILE *stream;
     struct segy_format first; /* of the first file */
     uint8_t interval[2];      /* bytes 3217 and 3218 of it */
-    uint8_t *bytes;           /* of a trace */
-    size_t capacity;
+    uint8_t *block;           /* what is still to be written */
+    size_t held, capacity;
     uint64_t traces;
 };
 
@@ -36,16 +38,30 @@ static void put_number(uint8_t *bytes, size_t size, uint64_t value, enum segy_or
         bytes[order == SEGY_LITTLE ? i : size - 1 - i] = (uint8_t)(value >> (8 * i));
 }
 
-static int reserve(struct join *join, size_t size, struct error *ret_error)
+static void block_flush(struct join *join)
 {
-    if (size <= join->capacity)
-        return 0;
-    uint8_t *bytes = realloc(join->bytes, size);
-    if (!bytes)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a trace");
-    join->bytes = bytes;
-    join->capacity = size;
-    return 0;
+    if (join->held)
+        fwrite(join->block, join->held, 1, join->stream); /* commit tells whether it worked */
+    join->held = 0;
+}
+
+/* Room for the next `size` bytes of the file; NULL without memory. */
+static uint8_t *block_extend(struct join *join, size_t size, struct error *ret_error)
+{
+    if (join->held + size > BLOCK_BYTES)
+        block_flush(join);
+    if (join->held + size > join->capacity) {
+        size_t capacity = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+        uint8_t *block = realloc(join->block, capacity);
+        if (!block) {
+            error_set(ret_error, ERROR_SYSTEM, "no memory for a trace");
+            return NULL;
+        }
+        join->block = block;
+        join->capacity = capacity;
+    }
+    join->held += size;
+    return join->block + join->held - size;
 }
 
 static int headers_copy(struct join *join, int fd, struct error *ret_error)
@@ -53,12 +69,12 @@ static int headers_copy(struct join *join, int fd, struct error *ret_error)
     if (join->first.first > HEADERS_MAX)
         return error_set(ret_error, ERROR_CONFIG, "its headers are larger than %d bytes",
                          HEADERS_MAX);
-    if (reserve(join, (size_t)join->first.first, ret_error) < 0)
+    uint8_t *headers = block_extend(join, (size_t)join->first.first, ret_error);
+    if (!headers)
         return -1;
-    if (read_at(fd, 0, join->bytes, (size_t)join->first.first) < 0)
+    if (read_at(fd, 0, headers, (size_t)join->first.first) < 0)
         return error_set(ret_error, ERROR_SYSTEM, "its headers cannot be read");
-    memcpy(join->interval, join->bytes + SEGY_TEXT_SIZE + INTERVAL, sizeof(join->interval));
-    fwrite(join->bytes, (size_t)join->first.first, 1, join->stream);
+    memcpy(join->interval, headers + SEGY_TEXT_SIZE + INTERVAL, sizeof(join->interval));
     return 0;
 }
 
@@ -78,19 +94,18 @@ static int format_compare(const struct join *join, const struct segy_format *for
         "its traces are not of the same format, length and interval as those before");
 }
 
-static int trace_copy(struct join *join, const struct segy_trace *trace, int fd,
+static int trace_copy(struct join *join, struct segy *segy, const struct segy_trace *trace,
                       struct error *ret_error)
 {
     size_t size = trace->header_size + trace->samples * join->first.sample_bytes;
-    if (reserve(join, size, ret_error) < 0)
+    const uint8_t *bytes = segy_trace_bytes(segy, trace, ret_error);
+    uint8_t *copy = bytes ? block_extend(join, size, ret_error) : NULL;
+    if (!copy)
         return -1;
-    if (read_at(fd, trace->offset, join->bytes, size) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "trace %llu cannot be read",
-                         (unsigned long long)trace->number + 1);
+    memcpy(copy, bytes, size);
     join->traces++;
-    put_number(join->bytes, 4, join->traces, join->first.order);
-    put_number(join->bytes + 4, 4, join->traces, join->first.order);
-    fwrite(join->bytes, size, 1, join->stream);
+    put_number(copy, 4, join->traces, join->first.order);
+    put_number(copy + 4, 4, join->traces, join->first.order);
     return 0;
 }
 
@@ -106,7 +121,7 @@ static int file_copy(struct join *join, struct segy *segy, int fd, bool is_first
                   : format_compare(join, format, fd, ret_error);
     segy_rewind(segy);
     while (rc == 0 && (rc = segy_next(segy, &trace, ret_error)) > 0)
-        rc = trace_copy(join, &trace, fd, ret_error);
+        rc = trace_copy(join, segy, &trace, ret_error);
     return rc;
 }
 
@@ -148,9 +163,11 @@ int gathers_join(const char *const *files, size_t count, const char *path, uint6
     join.stream = whole.stream;
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = file_join(&join, files[i], i == 0, ret_error);
-    if (rc == 0)
+    if (rc == 0) {
+        block_flush(&join);
         count_correct(&join);
-    free(join.bytes);
+    }
+    free(join.block);
     *ret_traces = join.traces;
     if (rc == 0)
         return whole_commit(&whole, ret_error);

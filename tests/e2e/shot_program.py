@@ -5,7 +5,8 @@ Arrays are made from the shots' numbers alone, with floats of very different siz
 depends on its order shows. With a model of its own (an inversion) the misfit is that of a quadratic
 whose minimum TRUTH has. Environment: SHOT_LOG, a line for each shot computed; SHOT_HOLD, a file: while
 it is there, shots above the number in it wait; SHOT_BAD, shots that fail, "all" or numbers; SHOT_S,
-seconds that a shot takes; SHOT_UNSTABLE, a velocity: models with higher ones fail."""
+seconds that a shot takes; SHOT_UNSTABLE, a velocity: models with higher ones fail; SHOT_SLOW, a file: the
+program that makes it, after its first shot, ends no further one while it is there."""
 import array
 import json
 import os
@@ -76,6 +77,24 @@ def hold(shot):
         time.sleep(0.01)
 
 
+class Pace:
+    """Whether this process is the slow one."""
+    done, slow = 0, False
+
+
+def dawdle():
+    path = os.environ.get("SHOT_SLOW", "")
+    if path and Pace.done and not Pace.slow:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            Pace.slow = True
+        except FileExistsError:
+            pass
+    while Pace.slow and os.path.exists(path):
+        time.sleep(0.01)
+    Pace.done += 1
+
+
 def check(shot):
     bad = os.environ.get("SHOT_BAD", "").split()
     if "all" in bad or str(shot) in bad:
@@ -93,6 +112,7 @@ def compute(line):
         raise ValueError(f"{max(velocity)} m/s are unstable")
     for shot in asked["shots"]:
         hold(shot)
+        dawdle()
         time.sleep(float(os.environ.get("SHOT_S", "0")))
         check(shot)
         if os.environ.get("SHOT_LOG"):

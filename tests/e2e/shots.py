@@ -254,6 +254,49 @@ def with_a_skip_ratio_the_last_shots_are_not_waited_for(case):
 
 
 @test
+def bad_shots_within_the_skip_ratio_are_named_and_no_failure(case):
+    farm, _ = lay(case, "gradient", env={"SHOT_BAD": "7"}, skip_ratio=0.05)
+    farm.run(expect=0)
+    said = farm.read("backend/tasks/master/stdout.txt")
+    assert "1 is left out, which survey.shots.json names" in said, said
+    left = shot_list(case)["left_out"]
+    assert [shot["shot"] for shot in left] == ["8"] and "shot 7 is a bad one" in left[0]["why"], left
+    farm, _ = lay(case, "gradient", env={"SHOT_BAD": "7 9"}, skip_ratio=0.05)
+    farm.run("--run-dir", case.path("other"), expect=1)
+    assert [shot["shot"] for shot in shot_list(case)["left_out"]] == ["8", "10"]
+
+
+@test
+def a_straggler_is_started_again_elsewhere_and_counts_once(case):
+    """One worker's program comes to a stand; what it was at is computed by the other."""
+    farm, log = lay(case, "gradient", env={"SHOT_SLOW": case.path("slow"), "SHOT_S": "0.02"},
+                    worker={"slots": 1, "pin": False})
+    farm.run()
+    done = [line.split() for line in lines(log)]
+    assert sorted(int(line[1]) for line in done) == list(range(SHOTS)), done
+    again = [line for line in done if line[3] != "1"]
+    assert again and os.path.exists(case.path("slow")), done
+    assert floats(case, "survey.gradient.bin") == straight(case)
+    for line in again:
+        row = [row for row in farm.rows() if row["task"] == line[2]]
+        assert len(row) == 1 and row[0]["status"] == "ok", row
+
+
+@test
+def a_straggler_that_ends_after_all_counts_once(case):
+    """Both attempts may end: which one counts is chance, that one does is not."""
+    farm, log = lay(case, "gradient", env={"SHOT_SLOW": case.path("slow"), "SHOT_S": "0.1"},
+                    shots=12, worker={"slots": 1, "pin": False})
+    farm.start()
+    wait_until(lambda: len(lines(log)) >= 11, "all others are there", 60)
+    os.remove(case.path("slow"))
+    farm.end()
+    assert floats(case, "survey.gradient.bin") == straight(case, shots=12)
+    rows = [row for row in farm.rows() if row["operation"] == "gradient"]
+    assert sorted(int(row["shots"]) for row in rows) == list(range(12)), rows
+
+
+@test
 def no_good_shot_at_all_is_an_error(case):
     farm, _ = lay(case, "gradient", shots=4, env={"SHOT_BAD": "all"})
     done = farm.run(expect=1)

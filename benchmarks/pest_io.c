@@ -116,9 +116,9 @@ static struct pest_outputs *outputs_open(size_t count)
     char ins[64], out[64];
     snprintf(ins, sizeof(ins), "%s/ins", folder);
     snprintf(out, sizeof(out), "%s/out", folder);
-    const struct pest_output output = {ins, out};
+    const struct pest_file_pair output = {ins, out};
     struct pest_outputs *outputs =
-        pest_outputs_read(&output, 1, index_make(count), NULL, &failure);
+        pest_outputs_read(&output, 1, "", index_make(count), NULL, &failure);
     if (!outputs)
         die("the instructions cannot be read:");
     return outputs;
@@ -186,10 +186,10 @@ static void template_measure(size_t count)
     }
     fclose(stream);
     snprintf(in, sizeof(in), "%s/in", folder);
-    const struct pest_input input = {tpl, in};
+    const struct pest_file_pair input = {tpl, in};
     const struct pest_style style = {.point = true};
     struct pest_inputs *inputs =
-        pest_inputs_read(&input, 1, index_make(count), &style, &failure);
+        pest_inputs_read(&input, 1, "", index_make(count), &style, &failure);
     if (!inputs)
         die("the template cannot be read:");
     double start = now_s();

@@ -18,14 +18,10 @@
 #define LARGE_TEMPLATES  (1 << 20) /* bytes: milliseconds to write */
 #define LARGE_PARAMETERS 5000      /* numbers: a millisecond to print */
 
-/* A file beside which another lies: a template or an instruction file, and the model's. */
-struct pair {
-    char *from, *file; /* relative to the folder */
-    char *path;        /* of the model's file, from the root of the farm's files */
-};
-
+/* Templates, or instruction files, with the model's. */
 struct pairs {
-    struct pair *list;
+    struct pest_file_pair *list; /* relative to the folder */
+    char **paths;                /* of the model's files, from the root of the farm's files */
     size_t count;
 };
 
@@ -173,7 +169,8 @@ static int read_names(const cJSON *job, const char *key, struct names *names,
 }
 
 static int read_pair(struct model_case *model, const cJSON *item, const char *where,
-                     const char *key, struct pair *pair, struct error *ret_error)
+                     const char *key, struct pest_file_pair *pair, char **ret_path,
+                     struct error *ret_error)
 {
     char path[PATH_MAX], found[PATH_MAX];
     const char *from, *file;
@@ -187,14 +184,14 @@ static int read_pair(struct model_case *model, const cJSON *item, const char *wh
         return error_set(ret_error, ERROR_CONFIG,
                          "%s: the farm's files have no \"%s\" in the model's folder \"%s\"",
                          where, from, *model->folder ? model->folder : ".");
-    pair->from = strdup(found);
-    pair->file = clean_model_file(model, file);
-    if (!pair->from || !pair->file)
+    pair->pest_file = strdup(found);
+    pair->model_file = clean_model_file(model, file);
+    if (!pair->pest_file || !pair->model_file)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-    if (join(model->folder, pair->file, path, ret_error) < 0)
+    if (join(model->folder, pair->model_file, path, ret_error) < 0)
         return error_prefix(ret_error, "%s.file", where);
-    pair->path = strdup(path);
-    return pair->path ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    *ret_path = strdup(path);
+    return *ret_path ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
 }
 
 static int read_pairs(struct model_case *model, const cJSON *work, const char *key,
@@ -203,14 +200,18 @@ static int read_pairs(struct model_case *model, const cJSON *work, const char *k
     const cJSON *list, *item;
     if (json_get_array(work, "$.work", key, &list, ret_error) < 0)
         return -1;
-    pairs->list = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*pairs->list));
-    if (!pairs->list)
+    size_t count = (size_t)cJSON_GetArraySize(list);
+    pairs->list = calloc(count + 1, sizeof(*pairs->list));
+    pairs->paths = calloc(count + 1, sizeof(*pairs->paths));
+    if (!pairs->list || !pairs->paths)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for $.work.%s", key);
     cJSON_ArrayForEach(item, list)
     {
         char where[64];
         snprintf(where, sizeof(where), "$.work.%s[%zu]", key, pairs->count);
-        if (read_pair(model, item, where, from, &pairs->list[pairs->count++], ret_error) < 0)
+        size_t at = pairs->count++;
+        if (read_pair(model, item, where, from, &pairs->list[at], &pairs->paths[at],
+                      ret_error) < 0)
             return -1;
     }
     return 0;
@@ -247,7 +248,7 @@ static int read_job(struct model_case *model, struct error *ret_error)
     uint64_t size = 0;
     char name[PATH_MAX];
     for (size_t i = 0; i < model->inputs.count; i++)
-        size += model_case_find(model, model->inputs.list[i].from, name)->size;
+        size += model_case_find(model, model->inputs.list[i].pest_file, name)->size;
     model->large = size > LARGE_TEMPLATES || model->parameters.count > LARGE_PARAMETERS;
     return 0;
 }
@@ -263,11 +264,12 @@ static void fini_names(struct names *names)
 static void fini_pairs(struct pairs *pairs)
 {
     for (size_t i = 0; i < pairs->count; i++) {
-        free(pairs->list[i].from);
-        free(pairs->list[i].file);
-        free(pairs->list[i].path);
+        free(pairs->list[i].pest_file);
+        free(pairs->list[i].model_file);
+        free(pairs->paths[i]);
     }
     free(pairs->list);
+    free(pairs->paths);
 }
 
 static void destroy(struct model_case *model)
@@ -334,7 +336,7 @@ const char *model_case_folder(const struct model_case *model)
 static bool has_path(const struct pairs *pairs, const char *path)
 {
     for (size_t i = 0; i < pairs->count; i++)
-        if (strcmp(pairs->list[i].path, path) == 0)
+        if (strcmp(pairs->paths[i], path) == 0)
             return true;
     return false;
 }
@@ -366,13 +368,13 @@ size_t model_case_outputs(const struct model_case *model)
 
 const char *model_case_output(const struct model_case *model, size_t number)
 {
-    return model->outputs.list[number].file;
+    return model->outputs.list[number].model_file;
 }
 
 static int make_folders(const struct pairs *pairs, int root_fd, struct error *ret_error)
 {
     for (size_t i = 0; i < pairs->count; i++)
-        if (inside_make_parents(root_fd, pairs->list[i].path, ret_error) < 0)
+        if (inside_make_parents(root_fd, pairs->paths[i], ret_error) < 0)
             return -1;
     return 0;
 }
@@ -412,58 +414,19 @@ bool model_case_is_copied(const struct model_case *model, const struct manifest_
 
 /* --- Loading --- */
 
-/* The paths of templates or instruction files in the copy; freed by free_paths. */
-static char **list_paths(const struct model_case *model, const struct pairs *pairs)
-{
-    char **paths = calloc(pairs->count + 1, sizeof(*paths));
-    for (size_t i = 0; paths && i < pairs->count; i++)
-        if (asprintf(&paths[i], "%s%s", model->source, pairs->list[i].from) < 0) {
-            paths[i] = NULL;
-            break;
-        }
-    return paths;
-}
-
-static void free_paths(char **paths, size_t count)
-{
-    for (size_t i = 0; paths && i < count; i++)
-        free(paths[i]);
-    free(paths);
-}
-
 static int load_inputs(struct model_case *model, struct error *ret_error)
 {
-    size_t count = model->inputs.count;
-    char **paths = list_paths(model, &model->inputs);
-    struct pest_input *list = calloc(count + 1, sizeof(*list));
-    if (paths && list && (!count || paths[count - 1])) {
-        for (size_t i = 0; i < count; i++)
-            list[i] = (struct pest_input){paths[i], model->inputs.list[i].file};
-        model->read_inputs =
-            pest_inputs_read(list, count, model->parameters.index, &model->style, ret_error);
-    } else {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for the templates");
-    }
-    free(list);
-    free_paths(paths, count);
+    model->read_inputs =
+        pest_inputs_read(model->inputs.list, model->inputs.count, model->source,
+                         model->parameters.index, &model->style, ret_error);
     return model->read_inputs ? 0 : -1;
 }
 
 static int load_outputs(struct model_case *model, struct error *ret_error)
 {
-    size_t count = model->outputs.count;
-    char **paths = list_paths(model, &model->outputs);
-    struct pest_output *list = calloc(count + 1, sizeof(*list));
-    if (paths && list && (!count || paths[count - 1])) {
-        for (size_t i = 0; i < count; i++)
-            list[i] = (struct pest_output){paths[i], model->outputs.list[i].file};
-        model->read_outputs = pest_outputs_read(list, count, model->observations.index,
-                                                model->delimiters, ret_error);
-    } else {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for the instructions");
-    }
-    free(list);
-    free_paths(paths, count);
+    model->read_outputs =
+        pest_outputs_read(model->outputs.list, model->outputs.count, model->source,
+                          model->observations.index, model->delimiters, ret_error);
     return model->read_outputs ? 0 : -1;
 }
 

@@ -238,11 +238,7 @@ int pest_control_observation_group(const struct pest_control *control, const cha
 
 char *pest_control_path(const struct pest_control *control, const char *name)
 {
-    char *path;
-    if (*name == '/' || strcmp(control->folder, ".") == 0)
-        return strdup(name);
-    const char *between = control->folder[strlen(control->folder) - 1] == '/' ? "" : "/";
-    return asprintf(&path, "%s%s%s", control->folder, between, name) < 0 ? NULL : path;
+    return pest_pair_path(control->folder, name);
 }
 
 char *pest_control_base(const struct pest_control *control)

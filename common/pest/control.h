@@ -30,6 +30,7 @@
 
 #include "common/error.h"
 #include "common/pest/index.h"
+#include "common/pest/pair.h"
 
 #define PEST_NAME_MAX 200 /* bytes of a parameter, observation or group name */
 
@@ -112,13 +113,6 @@ struct pest_prior {
     size_t term_count;
     double pival, weight;
     int obgnme;
-};
-
-/* Names have slashes where a file from Windows has backslashes. */
-struct pest_file_pair {
-    char *
-        pest_file; /* template or instruction file, as written (relative: to the control file) */
-    char *model_file; /* the file that the model reads or writes */
 };
 
 /* A `++name(value)` option, or a keyword of version 2 that the classic format does not have. */
@@ -204,6 +198,7 @@ struct pest_control {
 
     char **commands; /* model command lines, in the order in which they run */
     size_t command_count;
+    /* Names of templates and instructions as written: relative to the control file. */
     struct pest_file_pair *inputs; /* template -> model input */
     size_t input_count;
     struct pest_file_pair *outputs; /* instruction <- model output */

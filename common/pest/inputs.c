@@ -53,27 +53,31 @@ static void take_fields(struct pest_inputs *inputs, size_t input)
     }
 }
 
-static int read_one(struct pest_inputs *inputs, const struct pest_input *input,
-                    struct error *ret_error)
+static int read_one(struct pest_inputs *inputs, const struct pest_file_pair *pair,
+                    const char *folder, struct error *ret_error)
 {
     struct input *one = &inputs->list[inputs->count++];
-    one->template = pest_template_read(input->template, inputs->parameters, ret_error);
-    one->file = strdup(input->file);
+    char *path = pest_pair_path(folder, pair->pest_file);
+    one->file = strdup(pair->model_file);
+    if (!path || !one->file) {
+        free(path);
+        return error_set(ret_error, ERROR_SYSTEM, "%s: no memory left", pair->pest_file);
+    }
+    one->template = pest_template_read(path, inputs->parameters, ret_error);
+    free(path);
     if (!one->template)
         return -1;
-    if (!one->file)
-        return error_set(ret_error, ERROR_SYSTEM, "%s: no memory left", input->template);
     for (size_t i = 0; i + 1 < inputs->count; i++)
         if (!strcmp(inputs->list[i].file, one->file))
             return error_set(ret_error, ERROR_CONFIG, "two templates, %s and %s, write %s",
-                             pest_template_path(inputs->list[i].template), input->template,
-                             one->file);
+                             pest_template_path(inputs->list[i].template),
+                             pest_template_path(one->template), one->file);
     take_fields(inputs, inputs->count - 1);
     return 0;
 }
 
-struct pest_inputs *pest_inputs_read(const struct pest_input *list, size_t count,
-                                     const struct pest_index *parameters,
+struct pest_inputs *pest_inputs_read(const struct pest_file_pair *list, size_t count,
+                                     const char *folder, const struct pest_index *parameters,
                                      const struct pest_style *style, struct error *ret_error)
 {
     struct pest_inputs *inputs = calloc(1, sizeof(*inputs));
@@ -90,7 +94,7 @@ struct pest_inputs *pest_inputs_read(const struct pest_input *list, size_t count
         return NULL;
     }
     for (size_t i = 0; i < count; i++)
-        if (read_one(inputs, &list[i], ret_error) < 0) {
+        if (read_one(inputs, &list[i], folder, ret_error) < 0) {
             pest_inputs_destroy(inputs);
             return NULL;
         }

@@ -14,18 +14,15 @@
 #include "common/error.h"
 #include "common/pest/index.h"
 #include "common/pest/number.h"
+#include "common/pest/pair.h"
 
 struct pest_inputs;
 
-struct pest_input {
-    const char *template; /* path of the template file, for this process */
-    const char *file; /* the model's file, relative to where it will be written, or absolute */
-};
-
-/* Read the templates. `parameters` is borrowed until destroy; `list` is not. NULL with a
- * sentence: what pest_template_read refuses, or two templates that write the same file. */
-struct pest_inputs *pest_inputs_read(const struct pest_input *list, size_t count,
-                                     const struct pest_index *parameters,
+/* Read the templates, whose names are relative to `folder` (pest_pair_path); the model's files are
+ * relative to where they will be written, or absolute. `parameters` is borrowed until destroy; `list`
+ * is not. NULL with a sentence: what pest_template_read refuses, or two templates that write the same file. */
+struct pest_inputs *pest_inputs_read(const struct pest_file_pair *list, size_t count,
+                                     const char *folder, const struct pest_index *parameters,
                                      const struct pest_style *style, struct error *ret_error);
 void pest_inputs_destroy(struct pest_inputs *inputs); /* NULL is allowed */
 

@@ -40,22 +40,28 @@ static int take_observations(const struct pest_outputs *outputs, size_t place, s
     return 0;
 }
 
-static int read_one(struct pest_outputs *outputs, const struct pest_output *output,
-                    const char *delimiters, size_t *readers, struct error *ret_error)
+static int read_one(struct pest_outputs *outputs, const struct pest_file_pair *pair,
+                    const char *folder, const char *delimiters, size_t *readers,
+                    struct error *ret_error)
 {
     struct output *one = &outputs->list[outputs->count++];
-    one->instructions = pest_instructions_read(output->instructions, outputs->observations,
-                                               delimiters, ret_error);
+    char *path = pest_pair_path(folder, pair->pest_file);
+    one->file = strdup(pair->model_file);
+    if (!path || !one->file) {
+        free(path);
+        return error_set(ret_error, ERROR_SYSTEM, "%s: no memory left", pair->pest_file);
+    }
+    one->instructions =
+        pest_instructions_read(path, outputs->observations, delimiters, ret_error);
+    free(path);
     if (!one->instructions)
         return -1;
-    one->file = strdup(output->file);
-    if (!one->file)
-        return error_set(ret_error, ERROR_SYSTEM, "%s: no memory left", output->instructions);
     return take_observations(outputs, outputs->count - 1, readers, ret_error);
 }
 
-static int read_all(struct pest_outputs *outputs, const struct pest_output *list, size_t count,
-                    const char *delimiters, struct error *ret_error)
+static int read_all(struct pest_outputs *outputs, const struct pest_file_pair *list,
+                    size_t count, const char *folder, const char *delimiters,
+                    struct error *ret_error)
 {
     size_t observations = pest_index_count(outputs->observations);
     size_t *readers = calloc(observations + 1, sizeof(*readers));
@@ -65,7 +71,7 @@ static int read_all(struct pest_outputs *outputs, const struct pest_output *list
         status =
             error_set(ret_error, ERROR_SYSTEM, "no memory for %zu instruction files", count);
     for (size_t i = 0; i < count && status == 0; i++)
-        status = read_one(outputs, &list[i], delimiters, readers, ret_error);
+        status = read_one(outputs, &list[i], folder, delimiters, readers, ret_error);
     for (size_t i = 0; i < observations && status == 0; i++)
         if (!readers[i])
             status = error_set(ret_error, ERROR_CONFIG,
@@ -75,7 +81,8 @@ static int read_all(struct pest_outputs *outputs, const struct pest_output *list
     return status;
 }
 
-struct pest_outputs *pest_outputs_read(const struct pest_output *list, size_t count,
+struct pest_outputs *pest_outputs_read(const struct pest_file_pair *list, size_t count,
+                                       const char *folder,
                                        const struct pest_index *observations,
                                        const char *delimiters, struct error *ret_error)
 {
@@ -85,7 +92,7 @@ struct pest_outputs *pest_outputs_read(const struct pest_output *list, size_t co
         return NULL;
     }
     outputs->observations = observations;
-    if (read_all(outputs, list, count, delimiters, ret_error) < 0) {
+    if (read_all(outputs, list, count, folder, delimiters, ret_error) < 0) {
         pest_outputs_destroy(outputs);
         return NULL;
     }

@@ -11,18 +11,16 @@
 
 #include "common/error.h"
 #include "common/pest/index.h"
+#include "common/pest/pair.h"
 
 struct pest_outputs;
 
-struct pest_output {
-    const char *instructions; /* path of the instruction file, for this process */
-    const char *file;         /* the model's file, relative to where it will be, or absolute */
-};
-
-/* Read the instruction files. `observations` is borrowed until destroy; `list` is not. NULL
- * with a sentence: what pest_instructions_read refuses, or an observation that is read twice or
+/* Read the instruction files, whose names are relative to `folder` (pest_pair_path); the model's files
+ * are relative to where they will be, or absolute. `observations` is borrowed until destroy; `list` is
+ * not. NULL with a sentence: what pest_instructions_read refuses, or an observation that is read twice or
  * nowhere. */
-struct pest_outputs *pest_outputs_read(const struct pest_output *list, size_t count,
+struct pest_outputs *pest_outputs_read(const struct pest_file_pair *list, size_t count,
+                                       const char *folder,
                                        const struct pest_index *observations,
                                        const char *delimiters, struct error *ret_error);
 void pest_outputs_destroy(struct pest_outputs *outputs); /* NULL is allowed */

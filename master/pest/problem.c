@@ -176,50 +176,20 @@ static int inputs_open(struct problem *problem, struct error *ret_error)
     const struct pest_control *control = problem->control;
     const struct pest_style style = {.double_precision = control->double_precision,
                                      .point = control->point};
-    struct pest_input *list = calloc(control->input_count + 1, sizeof *list);
-    int rc = list ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for the templates");
-    size_t count = 0;
-    for (; rc == 0 && count < control->input_count; count++) {
-        char *path = pest_control_path(control, control->inputs[count].pest_file);
-        list[count] = (struct pest_input){path, control->inputs[count].model_file};
-        if (!path)
-            rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the templates");
-    }
-    if (rc == 0) {
-        problem->inputs =
-            pest_inputs_read(list, count, control->parameter_index, &style, ret_error);
-        rc = problem->inputs ? 0 : -1;
-    }
-    while (count-- > 0)
-        free((char *)list[count].template);
-    free(list);
-    return rc;
+    problem->inputs = pest_inputs_read(control->inputs, control->input_count, control->folder,
+                                       control->parameter_index, &style, ret_error);
+    return problem->inputs ? 0 : -1;
 }
 
 static int outputs_check(const struct problem *problem, struct error *ret_error)
 {
     const struct pest_control *control = problem->control;
     const char *delimiters = pest_control_option(problem->control, "additional_ins_delimiters");
-    struct pest_output *list = calloc(control->output_count + 1, sizeof *list);
-    struct pest_outputs *outputs = NULL;
-    int rc = list ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for the instructions");
-    size_t count = 0;
-    for (; rc == 0 && count < control->output_count; count++) {
-        char *path = pest_control_path(control, control->outputs[count].pest_file);
-        list[count] = (struct pest_output){path, control->outputs[count].model_file};
-        if (!path)
-            rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the instructions");
-    }
-    if (rc == 0) {
-        outputs =
-            pest_outputs_read(list, count, control->observation_index, delimiters, ret_error);
-        rc = outputs ? 0 : -1;
-    }
+    struct pest_outputs *outputs =
+        pest_outputs_read(control->outputs, control->output_count, control->folder,
+                          control->observation_index, delimiters, ret_error);
     pest_outputs_destroy(outputs);
-    while (count-- > 0)
-        free((char *)list[count].instructions);
-    free(list);
-    return rc;
+    return outputs ? 0 : -1;
 }
 
 /* What templates write and instructions read must be in the folders that slots have of their own. */

@@ -373,15 +373,15 @@ static void every_observation_is_read_once(void **state)
     snprintf(path, sizeof(path), "%s/ins", bench->folder);
     const char *text = "pif @\nl1 !a! !b!\n";
     put_file(bench, "ins", text, strlen(text));
-    struct pest_output list[] = {{path, "out"}, {path, "other"}};
-    assert_null(pest_outputs_read(list, 1, bench->index, NULL, &bench->error));
+    struct pest_file_pair list[] = {{path, "out"}, {path, "other"}};
+    assert_null(pest_outputs_read(list, 1, "", bench->index, NULL, &bench->error));
     assert_string_equal(bench->error.text, "no instruction file reads the observation \"c\"");
-    assert_null(pest_outputs_read(list, 2, bench->index, NULL, &bench->error));
+    assert_null(pest_outputs_read(list, 2, "", bench->index, NULL, &bench->error));
     assert_non_null(strstr(bench->error.text, "\"a\" is read by"));
     text = "pif @\nl1 !a! !b! !c! !OBS_FOUR!\n";
     put_file(bench, "ins", text, strlen(text));
     struct pest_outputs *outputs =
-        pest_outputs_read(list, 1, bench->index, NULL, &bench->error);
+        pest_outputs_read(list, 1, "", bench->index, NULL, &bench->error);
     assert_non_null(outputs);
     double values[COUNT];
     put_file(bench, "out", "1 2 3 4", 7);

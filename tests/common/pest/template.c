@@ -118,9 +118,9 @@ static int write_one(struct bench *bench, const char *text, const struct pest_st
                      const double *values)
 {
     put_file(bench, "0.tpl", text);
-    struct pest_input input = {bench->path[0], "a"};
+    struct pest_file_pair input = {bench->path[0], "a"};
     struct pest_inputs *inputs =
-        pest_inputs_read(&input, 1, bench->index, style, &bench->error);
+        pest_inputs_read(&input, 1, "", bench->index, style, &bench->error);
     if (!inputs)
         return -1;
     int status = pest_inputs_write(inputs, values, bench->dirfd, &bench->error);
@@ -152,8 +152,9 @@ static void a_value_is_the_same_in_all_its_fields(void **state)
     check_file(bench, "a", "    .333333333\n.333333333\n");
     put_file(bench, "0.tpl", "ptf ~\n~    k1    ~ ~porosity~");
     put_file(bench, "1.tpl", "ptf $\n$k1$ $h_long_name$");
-    struct pest_input list[] = {{bench->path[0], "a"}, {bench->path[1], "b"}};
-    struct pest_inputs *inputs = pest_inputs_read(list, 2, bench->index, &style, &bench->error);
+    struct pest_file_pair list[] = {{bench->path[0], "a"}, {bench->path[1], "b"}};
+    struct pest_inputs *inputs =
+        pest_inputs_read(list, 2, "", bench->index, &style, &bench->error);
     assert_non_null(inputs);
     assert_int_equal(pest_inputs_width(inputs, 0), 4);
     assert_int_equal(pest_inputs_width(inputs, 1), 10);
@@ -173,8 +174,9 @@ static void json_templates_hold_json(void **state)
     assert_int_equal(write_one(bench, "jtf ~\n[~k1~,~porosity~]\n", &style, half), 0);
     check_file(bench, "a", "[ 0.5,       5.0]\n");
     put_file(bench, "0.tpl", "jtf ~\n[~k1~]\n");
-    struct pest_input list[] = {{bench->path[0], "a"}};
-    struct pest_inputs *inputs = pest_inputs_read(list, 1, bench->index, &style, &bench->error);
+    struct pest_file_pair list[] = {{bench->path[0], "a"}};
+    struct pest_inputs *inputs =
+        pest_inputs_read(list, 1, "", bench->index, &style, &bench->error);
     double written; /* JSON has no ".xxx": a digit less than in a PEST template */
     assert_true(pest_inputs_written(inputs, 0, 0.123, &written) && written == 0.12);
     assert_true(pest_inputs_written(inputs, 1, 0.123456789, &written) &&
@@ -232,11 +234,11 @@ static void two_templates_of_one_file_are_refused(void **state)
 {
     struct bench *bench = *state;
     put_file(bench, "0.tpl", "ptf ~\n~k1~");
-    struct pest_input list[] = {{bench->path[0], "a"}, {bench->path[0], "a"}};
-    assert_null(pest_inputs_read(list, 2, bench->index, &style, &bench->error));
+    struct pest_file_pair list[] = {{bench->path[0], "a"}, {bench->path[0], "a"}};
+    assert_null(pest_inputs_read(list, 2, "", bench->index, &style, &bench->error));
     assert_non_null(strstr(bench->error.text, "two templates"));
-    list[0].template = "/nonexistent/of/x.tpl";
-    assert_null(pest_inputs_read(list, 1, bench->index, &style, &bench->error));
+    list[0].pest_file = "/nonexistent/of/x.tpl";
+    assert_null(pest_inputs_read(list, 1, "", bench->index, &style, &bench->error));
     assert_int_equal(bench->error.code, ERROR_SYSTEM);
 }
 

@@ -41,7 +41,7 @@ struct shot_load {
 unsigned shot_threads_choose(const struct shot_node *node, const struct shot_load *load);
 
 /* runner_ops.request of the shots runner: "shot" of the job's work, {"working_bytes": …,
- * "memory_bytes": …, "per_worker": …}, is the load. */
+ * "memory_bytes": …, "per_worker": …}, is the load. Slots made for GPUs have the cores near these. */
 void shot_threads_request(const cJSON *job, const struct topology *topology,
                           struct topology_request *request);
 

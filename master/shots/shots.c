@@ -244,9 +244,20 @@ static cJSON *runner_work(const struct driver *driver)
     return work;
 }
 
+/* Shots that GPUs compute want one slot for each, unless the farm file says otherwise. */
+static int put_gpus(const struct driver *driver, cJSON *job)
+{
+    cJSON *worker = cJSON_GetObjectItemCaseSensitive(job, "worker");
+    enum survey_device device = driver->survey.numerics.device;
+    if (!worker || driver->survey.program || (device != SURVEY_GPU && device != SURVEY_AUTO) ||
+        json_member(worker, "gpus"))
+        return 0;
+    return cJSON_AddStringToObject(worker, "gpus", "each") ? 0 : -1;
+}
+
 static int shots_job(const struct driver *driver, cJSON *job, struct error *ret_error)
 {
-    if (!cJSON_AddStringToObject(job, "runner", "shots") ||
+    if (put_gpus(driver, job) < 0 || !cJSON_AddStringToObject(job, "runner", "shots") ||
         !cJSON_AddTrueToObject(job, "prefetch") ||
         !cJSON_AddItemToObject(job, "work", runner_work(driver)))
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the job");

@@ -279,7 +279,7 @@ def a_farm_computes_on_devices_what_it_does_on_processors(case):
 @test
 def each_slot_of_a_farm_has_a_gpu_of_its_own(case):
     prepare(case)
-    # A slot's program begins when the slots have all begun theirs, so that each gets one shot.
+    # Slots' programs begin to compute when all are there, so that each gets one shot.
     case.write("together.sh", f"""echo >"{case.folder}/began-$BEOFARM_SLOT"
 until test $(ls "{case.folder}"/began-* | wc -l) = 3; do sleep 0.05; done
 exec "{program('beofarm-shot')}" --serve
@@ -290,6 +290,11 @@ exec "{program('beofarm-shot')}" --serve
                         program=["sh", "./together.sh"])
     devices = sorted(extra["device"] for extra in extras)
     assert devices == [f"Fake GPU {i} (Fake)" for i in range(3)], devices
+    # A survey that wants GPUs has a slot for each, if nothing else is said.
+    for device, slots in (("auto", 3), ("cpu", 8)):
+        made, _, _ = farm(case, device, device, 3, work={"slots": "auto", "threads_per_slot": 1} if slots == 8 else
+                          {"slots": "auto"}, env=env)
+        assert made.events("progress")[-1]["slots"] == slots, made.events("progress")
 
 
 @test

@@ -88,6 +88,28 @@ static void the_request_follows_the_job_unless_the_farm_file_says(void **state)
     topology_close(topology);
 }
 
+static void slots_made_for_gpus_have_their_share_of_cores(void **state)
+{
+    (void)state;
+    struct error error;
+    static const struct {
+        const char *machine;
+        unsigned threads;
+    } cases[] = {{"gpus-nvidia.xml", 0}, {"pack:1 l3:2(size=33554432) core:4 pu:1", 4}};
+    cJSON *job = cJSON_Parse("{\"work\":{\"shot\":{\"working_bytes\":2e7}}}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct topology_source source = machine(cases[i].machine);
+        struct topology *topology = topology_open(&source, &error);
+        struct topology_request wanted = request(0, 0);
+        assert_non_null(topology);
+        wanted.slot_per_gpu = true;
+        shot_threads_request(job, topology, &wanted);
+        assert_int_equal(wanted.threads_per_slot, cases[i].threads);
+        topology_close(topology);
+    }
+    cJSON_Delete(job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +118,7 @@ int main(void)
         cmocka_unit_test(out_of_cache_the_number_of_shots_decides),
         cmocka_unit_test(fewer_shots_run_where_memory_is_short_but_none_spans_numa_nodes),
         cmocka_unit_test(the_request_follows_the_job_unless_the_farm_file_says),
+        cmocka_unit_test(slots_made_for_gpus_have_their_share_of_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

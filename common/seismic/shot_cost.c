@@ -118,6 +118,12 @@ static uint64_t shell_bytes(const struct shot_shape *shape, unsigned reach)
     return (reach > 1 ? outer - inner_points(shape) : faces) * REAL_BYTES;
 }
 
+static uint64_t record_bytes(uint64_t values, bool compress)
+{
+    uint64_t blocks = (values + SHOT_PACKED_VALUES - 1) / SHOT_PACKED_VALUES;
+    return compress ? blocks * SHOT_PACKED_BYTES : values * REAL_BYTES;
+}
+
 static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operation operation,
                              const struct shot_wish *wish)
 {
@@ -126,7 +132,7 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     uint64_t inner = inner_points(shape) * REAL_BYTES;
     uint64_t waves = operation == SURVEY_MODEL ? 1 : 2;
     sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
-    sizes.record = physics->record * inner / (wish->compress ? 2 : 1);
+    sizes.record = physics->record * record_bytes(inner_points(shape), wish->compress);
     sizes.boundary = physics->level * shell_bytes(shape, physics->reach);
     sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;

@@ -19,6 +19,10 @@
 /* Snapshots that are handled at once where they are not used in place. */
 #define SHOT_PIECE 8
 
+/* Compressed records of a field: so many values share a scale, and take so many bytes. */
+#define SHOT_PACKED_VALUES 64
+#define SHOT_PACKED_BYTES  (4 + 2 * SHOT_PACKED_VALUES)
+
 /* All that the cost depends on. */
 struct shot_shape {
     int dims;
@@ -43,7 +47,7 @@ struct shot_wish {
     uint64_t budget_bytes;  /* of the history alone; 0: what limit_bytes leaves */
     uint64_t limit_bytes;   /* of everything; 0: none */
     size_t frequency_count; /* FOURIER */
-    bool compress;          /* records in 16 bits a value */
+    bool compress;          /* records in 16 bits a value, and a scale for every 64 */
     bool spill;             /* what passes the budget goes to node disk */
     bool exact;             /* AUTO: never BOUNDARY, whose rounding is another one */
 };

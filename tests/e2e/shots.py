@@ -514,6 +514,23 @@ def a_lens_is_found_by_inversion(case):
 
 
 @test
+def compressed_wavefields_give_the_same_gradient_to_their_precision(case):
+    observe(case)
+    gradients = {}
+    for name, memory in (("plain", {}), ("auto", {"compress": True}),
+                         ("full", {"compress": True, "method": "full"}),
+                         ("few", {"compress": True, "method": "checkpoints", "budget_gib": 0.002})):
+        real_farm(case, name, "gradient", model={"velocity": "start.json"}, memory=memory,
+                  data="observed.data.segy").run()
+        gradients[name] = floats(case, name + ".gradient.bin")
+    largest = max(map(abs, gradients["plain"]))
+    for name in ("auto", "full", "few"):
+        # 16 bits: half of 1/32767 of the largest of 64 values, in sums of some hundred steps.
+        assert all(abs(a - b) < 2e-3 * largest
+                   for a, b in zip(gradients["plain"], gradients[name])), name
+
+
+@test
 def images_linearised_data_and_sources_are_computed(case):
     observe(case)
     start, true = floats(case, "start.bin"), floats(case, "true.bin")

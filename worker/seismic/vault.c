@@ -9,9 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/seismic/shot_cost.h"
 #include "worker/seismic/vault.h"
 
-#define BLOCK 64 /* values that share a scale: a wavefield changes little over so many points */
+/* Values that share a scale: a wavefield changes little over so many points. */
+#define BLOCK SHOT_PACKED_VALUES
 #define ALIGNMENT                                                                              \
     ((size_t)2 << 20) /* a huge page: gigabytes of small ones take long to fault in */
 #define FULL 32767.0f
@@ -20,6 +22,9 @@ struct block {
     float scale; /* of the largest magnitude in it */
     int16_t values[BLOCK];
 };
+
+_Static_assert(sizeof(struct block) == SHOT_PACKED_BYTES,
+               "costs are reckoned with these bytes");
 
 static size_t blocks_of(size_t values)
 {

@@ -156,6 +156,15 @@ struct backend_ops {
     int (*look_after)(struct backend *backend, bool alone,
                       const struct backend_listener *listener, struct error *ret_error);
 
+    /* Lead the run, whatever machine another `beofarm` may lead it from: -1 with a sentence that says who
+     * and since when. Nothing for a run that was not begun yet, and where we lead it. `take_over`:
+     * instead of whoever leads. NULL: the run directory's lock is enough. */
+    int (*lead)(struct backend *backend, bool take_over,
+                const struct backend_listener *listener, struct error *ret_error);
+
+    /* -1 with a sentence once another one has taken our place. NULL as `lead`. */
+    int (*lead_check)(struct backend *backend, struct error *ret_error);
+
     /* How long a master that runs may take to say its hostname. NULL: as the session likes. */
     int64_t (*master_limit_ns)(const struct backend *backend);
 

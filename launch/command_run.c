@@ -28,7 +28,7 @@
 struct run_options {
     int64_t workers, limit, slots;
     const char *run_dir, *driver_socket;
-    bool resume, accept_changes, retry_failed, dry_run, detach, json, quiet;
+    bool resume, accept_changes, retry_failed, take_over, dry_run, detach, json, quiet;
     bool transient; /* the farm file goes once it has been read */
 };
 
@@ -49,6 +49,8 @@ static const struct command_option options[] = {
      OPTION_FLAG, offsetof(struct run_options, accept_changes), 0},
     {"retry-failed", 0, NULL, "resume, and run tasks that failed once more", OPTION_FLAG,
      offsetof(struct run_options, retry_failed), 0},
+    {"take-over", 0, NULL, "resume although another beofarm leads the farm, in its place",
+     OPTION_FLAG, offsetof(struct run_options, take_over), 0},
     {"run-dir", 0, "DIR", "use this run directory instead of runs/NAME-001", OPTION_TEXT,
      offsetof(struct run_options, run_dir), 0},
     {"driver-socket", 0, "PATH",
@@ -89,6 +91,20 @@ static const char *home_shorten(const struct homecoming *homecoming)
     return is_here ? "." : path_shorten(homecoming->to);
 }
 
+static void sentence_show(void *context, const char *sentence)
+{
+    screen_notice(context, "%s", sentence);
+}
+
+/* Before anything of the run is changed: no other machine's beofarm leads it. */
+static int place_take(struct backend *backend, bool take_over, struct screen *screen,
+                      struct error *ret_error)
+{
+    struct backend_listener listener = {.say = sentence_show, .context = screen};
+    return backend->ops->lead ? backend->ops->lead(backend, take_over, &listener, ret_error)
+                              : 0;
+}
+
 /* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
                      const struct request *request, const char *home, bool detach,
@@ -104,6 +120,8 @@ static int farm_lead(struct backend *backend, const struct rundir *rundir,
     interrupt_open();
     int code = homecoming_open(&context.homecoming, rundir, request->folder, home, ret_error);
     progress_init(&progress);
+    if (code == 0)
+        code = place_take(backend, false, screen, ret_error);
     if (code == 0)
         code = session_run(&context, &result, &progress, ret_error);
     if (code == 0 && result.detached) {
@@ -156,11 +174,6 @@ static void beginning_show(const struct preparation *preparation, const struct r
                   file_count == 1 ? "" : "s",
                   disk_format_size(preparation->inputs.bytes, size, sizeof size), workers,
                   workers == 1 ? "" : "s", path_shorten(rundir->path));
-}
-
-static void sentence_show(void *context, const char *sentence)
-{
-    screen_notice(context, "%s", sentence);
 }
 
 /* Nothing is rented, and nothing sent, that the backend is known to refuse. */
@@ -309,7 +322,8 @@ static int changes_settle(struct preparation *preparation, struct rundir *rundir
 
 /* Go on with what the run directory holds, because the farm file it came from is gone. */
 static int resume_alone(struct rundir *rundir, const struct request_overrides *overrides,
-                        bool detach, struct screen *screen, struct error *ret_error)
+                        const struct run_options *given, struct screen *screen,
+                        struct error *ret_error)
 {
     struct request request = {0};
     struct backend *backend = NULL;
@@ -322,7 +336,9 @@ static int resume_alone(struct rundir *rundir, const struct request_overrides *o
     if (code == 0)
         code = (backend = backend_for(rundir, &request, ret_error)) ? 0 : -1;
     if (code == 0)
-        code = farm_lead(backend, rundir, &request, NULL, detach, screen, ret_error);
+        code = place_take(backend, given->take_over, screen, ret_error);
+    if (code == 0)
+        code = farm_lead(backend, rundir, &request, NULL, given->detach, screen, ret_error);
     backend_close(backend);
     request_close(&request);
     free(path);
@@ -354,6 +370,8 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
         warning_show(&preparation, screen);
     if (code == 0)
         code = (backend = backend_for(rundir, &preparation.request, ret_error)) ? 0 : -1;
+    if (code == 0)
+        code = place_take(backend, given->take_over, screen, ret_error);
     if (code == 0)
         code = returned_forget(&preparation, rundir, ret_error);
     if (code == 0)
@@ -416,7 +434,7 @@ static int copy_remove(const struct rundir *rundir, struct error *ret_error)
 }
 
 /* Have the journal forget those that failed; the master then finds them missing. */
-static int failed_forget(const struct rundir *rundir, struct screen *screen,
+static int failed_forget(const struct rundir *rundir, bool take_over, struct screen *screen,
                          struct error *ret_error)
 {
     struct request request = {0};
@@ -426,6 +444,8 @@ static int failed_forget(const struct rundir *rundir, struct screen *screen,
     int rc = path ? request_open(path, NULL, &request, ret_error) : -1;
     if (rc == 0)
         rc = (backend = backend_for(rundir, &request, ret_error)) ? 0 : -1;
+    if (rc == 0)
+        rc = place_take(backend, take_over, screen, ret_error);
     bool away = rc == 0 && backend->ops->journal_put;
     if (away)
         rc = journal_point(backend, ret_error);
@@ -458,14 +478,14 @@ static int run_resume(const char *argument, const struct run_options *given,
     if (code == 0 && rundir.lock < 0)
         code = rundir_lead(&rundir, ret_error);
     if (code == 0 && given->retry_failed)
-        code = failed_forget(&rundir, screen, ret_error);
+        code = failed_forget(&rundir, given->take_over, screen, ret_error);
     if (code == 0) {
         struct request_overrides overrides = overrides_merge(now, &rundir.overrides);
         code = rundir_touch(&rundir, &overrides, ret_error);
         if (code == 0 && disk_exists(rundir.farm_file))
             code = resume_compared(&rundir, given, now, &overrides, screen, ret_error);
         else if (code == 0)
-            code = resume_alone(&rundir, now, given->detach, screen, ret_error);
+            code = resume_alone(&rundir, now, given, screen, ret_error);
     }
     rundir_close(&rundir);
     return code;
@@ -486,6 +506,8 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
         return error_set(ret_error, ERROR_USAGE, "--accept-changes belongs to --resume");
     if (given->retry_failed && !given->resume)
         return error_set(ret_error, ERROR_USAGE, "--retry-failed belongs to --resume");
+    if (given->take_over && !given->resume)
+        return error_set(ret_error, ERROR_USAGE, "--take-over belongs to --resume");
     if (given->resume)
         return run_resume(argument, given, &now, &screen, ret_error);
     char *farm_file = request_find(argument ? argument : FARM_FILE, ret_error);

@@ -38,6 +38,7 @@ struct session {
     struct buf address;      /* of the master's node, as the backend says */
     bool rented;             /* a pool may be there */
     bool left;               /* the farm goes on without us */
+    bool displaced;          /* another beofarm leads it */
     int64_t blind_ns;        /* since when the backend cannot be asked; 0: it can */
     bool attached;           /* the master ran before we came */
     int old_port;            /* of the master before, whose workers may still run; else 0 */
@@ -163,7 +164,10 @@ static bool master_ended(const struct session *session)
 /* One poll. The master's lines go to the screen. */
 static int session_poll(struct session *session, struct error *ret_error)
 {
-    if (session_heed(session, ret_error) != 0 ||
+    struct backend *backend = session->backend;
+    session->displaced =
+        backend->ops->lead_check && backend->ops->lead_check(backend, ret_error) != 0;
+    if (session->displaced || session_heed(session, ret_error) != 0 ||
         follow_step(&session->follow, session_event, session, ret_error) < 0)
         return -1;
     if (session->has_news)
@@ -452,7 +456,7 @@ static int master_follow(struct session *session, struct error *ret_error)
             return 0;
         if (!blind && session->crew)
             blind = workers_check(session, ret_error) != 0;
-        if (blind && !blind_bear(session, ret_error))
+        if (blind && (session->displaced || !blind_bear(session, ret_error)))
             return -1;
         if (!blind && nodes_check(session, false, ret_error) != 0)
             return -1;
@@ -521,7 +525,8 @@ static int session_steps(struct session *session, struct error *ret_error)
 static void session_abandon(struct session *session)
 {
     struct error error;
-    if ((session->rented || session->attached) && session_clear(session, &error) != 0)
+    if (!session->displaced && (session->rented || session->attached) &&
+        session_clear(session, &error) != 0)
         screen_notice(session->screen, "%s", error.text);
 }
 

@@ -66,3 +66,12 @@ int blob_lease_release(struct blob_service *service, const struct blob_place *pl
     int rc = lease_ask(service, place, headers, 2, "giving up the lease of", ret_error);
     return rc == BLOB_ALREADY || rc == BLOB_MISSING ? 0 : rc;
 }
+
+int blob_lease_break(struct blob_service *service, const struct blob_place *place,
+                     struct error *ret_error)
+{
+    static const struct http_header headers[] = {{"x-ms-lease-action", "break"},
+                                                 {"x-ms-lease-break-period", "0"}};
+    int rc = lease_ask(service, place, headers, 2, "breaking the lease of", ret_error);
+    return rc == BLOB_ALREADY ? 0 : rc;
+}

@@ -28,4 +28,9 @@ int blob_lease_renew(struct blob_service *service, const struct blob_place *plac
 int blob_lease_release(struct blob_service *service, const struct blob_place *place,
                        const char *id, struct error *ret_error);
 
+/* The same with break and no time to go on, 202: whoever holds the lease has lost it. 0 also if it is
+ * free; BLOB_MISSING. */
+int blob_lease_break(struct blob_service *service, const struct blob_place *place,
+                     struct error *ret_error);
+
 #endif

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/store_blob.h"
 #include "common/azure/secret.h"
+#include "launch/azure/azure_lead.h"
 #include "launch/azure/azure_private.h"
 #include "launch/azure/azure_script.h"
 #include "launch/azure/store_blob.h"
@@ -24,6 +25,7 @@
 static void azure_close(struct backend *backend)
 {
     struct azure *azure = azure_of(backend);
+    azure_lead_end(azure->lead);
     account_close(azure->account);
     secret_buf_fini(&azure->sas);
     free(azure->run_dir);
@@ -204,6 +206,8 @@ const struct backend_ops azure_backend_ops = {
     .pool_resize = azure_pool_resize,
     .pool_delete = azure_pool_delete,
     .look_after = azure_look_after,
+    .lead = azure_lead,
+    .lead_check = azure_lead_check,
     .master_limit_ns = azure_master_limit_ns,
     .detach = azure_detach,
     .job_create = azure_job_create,

@@ -6,6 +6,7 @@
  *
  *     store/HASH, bundle/HASH.tar.gz     content of all runs: the farm's files, beofarm's programs
  *     RUN/run.json                       what the run is made of (azure_note.h)
+ *     RUN/leader.json                    which `beofarm` leads it (azure_lead.h)
  *     RUN/tasks/TASK/PATH                files laid into a task's wd/
  *     RUN/logs/TASK/stdout.txt, ...      what ended tasks said, for when their nodes are gone
  *     RUN/sas                            the right to the container, renewed

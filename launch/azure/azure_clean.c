@@ -11,6 +11,7 @@
 
 #include "common/store.h"
 #include "common/store_blob.h"
+#include "launch/azure/azure_lead.h"
 #include "launch/azure/azure_private.h"
 #include "launch/azure/batch_job.h"
 #include "launch/azure/batch_pool.h"
@@ -216,6 +217,7 @@ static int contents_delete(struct azure *azure, struct error *ret_error)
                    ? -1
                    : 0;
     snprintf(prefix, sizeof prefix, "%s/", azure->note.run);
+    azure_lead_break(azure);
     rc = prefix_delete(azure, prefix, ret_error);
     if (rc == 0 && contents.others == 0)
         rc = prefix_delete(azure, STORE_BLOB_PREFIX, ret_error) == 0

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launch/azure/azure_lead.h"
 #include "launch/azure/azure_private.h"
 #include "launch/azure/batch_job.h"
 
@@ -68,6 +69,8 @@ int azure_job_create(struct backend *backend, struct error *ret_error)
     if (open < 0)
         return -1;
     azure->seen.asked_ns = 0;
+    if (azure->note.job > 0) /* of a master that has ended: the next one follows */
+        azure_journal_free(azure);
     return open ? 0 : job_make(azure, ret_error);
 }
 

@@ -32,6 +32,8 @@ struct azure_watch {
     bool fault_said;    /* the formula's fault */
 };
 
+struct azure_lead;
+
 struct azure {
     struct backend base;
     struct azure_settings settings;
@@ -42,16 +44,17 @@ struct azure {
     char *store_uri;         /* fit to be shown */
     struct azure_image_choice image;
     struct azure_watch watch;
-    int job_looked;       /* the job of which job_over tells; 0: none */
-    bool job_over;        /* it takes no more tasks, and begins none */
-    int workers;          /* nodes for them that are wanted, as of pool_resize */
-    bool nodes_checked;   /* the pool can run tasks of several nodes */
-    int64_t asked_ns;     /* when Batch was last asked how things go */
-    int heeded;           /* interrupts before the present request */
-    struct buf sas;       /* the nodes' right to the container; secret */
-    int64_t sas_expiry_s; /* of it; 0: none yet */
-    char *bundle;         /* its blob; "" where there is none; NULL: not sent yet */
-    struct {              /* of the task asked for last */
+    struct azure_lead *lead; /* while we lead the run (azure_lead.h) */
+    int job_looked;          /* the job of which job_over tells; 0: none */
+    bool job_over;           /* it takes no more tasks, and begins none */
+    int workers;             /* nodes for them that are wanted, as of pool_resize */
+    bool nodes_checked;      /* the pool can run tasks of several nodes */
+    int64_t asked_ns;        /* when Batch was last asked how things go */
+    int heeded;              /* interrupts before the present request */
+    struct buf sas;          /* the nodes' right to the container; secret */
+    int64_t sas_expiry_s;    /* of it; 0: none yet */
+    char *bundle;            /* its blob; "" where there is none; NULL: not sent yet */
+    struct {                 /* of the task asked for last */
         char id[BACKEND_TASK_ID_MAX + 1];
         struct backend_status status;
         int64_t asked_ns;

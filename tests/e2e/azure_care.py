@@ -164,6 +164,56 @@ def a_master_begun_anew_after_its_right_is_told_and_the_farm_resumed(case):
     cloud.wait_nothing()
 
 
+def elsewhere(case, name):
+    os.makedirs(case.path(name))
+    return {"cwd": case.path(name)}
+
+
+@test_plainly
+def one_beofarm_leads_a_farm_and_another_takes_its_place_when_told_to(case):
+    lab = Lab(case)
+    case.write("closed", "")
+    first = lab.start("run", lab.farm.file)
+    wait_until(lambda: lab.ids("jobs") and any(
+        task["id"] == "worker-1" for task in lab.batch.need(
+            "GET", f"/jobs/{lab.ids('jobs')[0]}/tasks")["value"]), "it leads", 60)
+    there = elsewhere(case, "there")
+    refused = lab.run("run", "--resume", lab.farm.file, expect=7, **there)
+    who = rf"led by another beofarm \(\w+@\S+, process {first.pid}, since 20\d\d-\d\d-\d\d \S+ UTC\)"
+    assert re.search(who, refused.err) and "--take-over" in refused.err, refused
+    assert first.poll() is None
+    second = lab.start("run", "--resume", "--take-over", lab.farm.file, **there)
+    done = case.finish(first, LIMIT_S)
+    assert done.code == 7 and "has taken our place" in done.err, done
+    assert f"process {second.pid}," in done.err, done
+    assert lab.ids("pools"), "the farm is left to the other"
+    second.kill()
+    case.finish(second, LIMIT_S)
+    os.remove(case.path("closed"))
+    # The dead are known on their own machine.
+    lab.run("run", "--resume", expect=0)
+    assert len(lab.farm.rows(expect=8)) == 8
+    lab.wait_empty()
+
+
+@test_plainly
+def a_leader_whose_machine_is_gone_makes_room(case):
+    lab = Lab(case)
+    case.write("closed", "")
+    words = ["unshare", "--pid", "--fork", "--kill-child"]
+    if case.run(*words, "true").code:
+        raise harness.Skip("a namespace of processes needs root")
+    first = case.start(*words, harness.program("beofarm"), "run", lab.farm.file, env=lab.environment)
+    wait_until(lambda: lab.ids("jobs") and any(
+        task["id"] == "worker-2" for task in lab.batch.need(
+            "GET", f"/jobs/{lab.ids('jobs')[0]}/tasks")["value"]), "it leads", 60)
+    first.kill()
+    os.remove(case.path("closed"))
+    done = lab.run("run", "--resume", lab.farm.file, expect=0, **elsewhere(case, "there"))
+    assert "to see whether it lives" in done.out + done.err, done
+    lab.wait_empty()
+
+
 @test
 def a_master_to_whom_nobody_comes_ends(case):
     with Mock() as mock:

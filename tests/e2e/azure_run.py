@@ -63,8 +63,8 @@ class Lab:
         tools.search(done.out + done.err, " ".join(words))
         return done
 
-    def start(self, *words):
-        return self.case.start_beofarm(*words, env=self.environment)
+    def start(self, *words, **more):
+        return self.case.start_beofarm(*words, env=self.environment, **more)
 
     def wait_empty(self):
         wait_until(lambda: not self.batch.look()["nodes"], "no nodes are left", 60)

@@ -18,8 +18,8 @@
 
 #define TASK_TEXT_MAX (256 << 20) /* far above what the kernel takes (a quarter of the stack) */
 
-static const char *const own_names[] = {"BEOFARM_TASK", "BEOFARM_ATTEMPT",
-                                        "BEOFARM_ATTEMPT_KEY", "BEOFARM_SLOT"};
+static const char *const own_names[] = {
+    "BEOFARM_TASK", "BEOFARM_ATTEMPT", "BEOFARM_ATTEMPT_KEY", "BEOFARM_SLOT", "BEOFARM_DEATHS"};
 
 /* A variable of the job's env with places in it. */
 struct variable {
@@ -259,7 +259,7 @@ static char *const *finish(struct environment *environment, size_t count,
 }
 
 char *const *environment_fill_idle(struct environment *environment, const char *key,
-                                   struct error *ret_error)
+                                   unsigned deaths, struct error *ret_error)
 {
     size_t count = 0;
     if (environment->variable_count) {
@@ -272,6 +272,8 @@ char *const *environment_fill_idle(struct environment *environment, const char *
     buf_clear(&environment->text);
     begin_variable(environment, &count, "BEOFARM_ATTEMPT_KEY");
     buf_append(&environment->text, key, strlen(key) + 1);
+    begin_variable(environment, &count, "BEOFARM_DEATHS");
+    buf_printf(&environment->text, "%u%c", deaths, 0);
     return finish(environment, count, ret_error);
 }
 

@@ -4,8 +4,8 @@
  * It is the worker's own, without what belongs to the farm (BEOFARM_SECRET) or would make a
  * model believe that it is a process of our MPI job (OMPI_*, PMIX_*, PMI_*, ORTE_*, PRTE_*),
  * then the slot's variables, then the job's "env", then the task's parameters by name and
- * BEOFARM_TASK, BEOFARM_ATTEMPT, BEOFARM_SLOT; a later one replaces an earlier one of that
- * name.
+ * BEOFARM_TASK, BEOFARM_ATTEMPT, BEOFARM_SLOT (of a persistent runner BEOFARM_SLOT and
+ * BEOFARM_DEATHS); a later one replaces an earlier one of that name.
  */
 #ifndef BEOFARM_WORKER_ENVIRONMENT_H
 #define BEOFARM_WORKER_ENVIRONMENT_H
@@ -36,8 +36,9 @@ char *const *environment_fill(struct environment *environment, struct attempt_id
                               const struct params *params, const char *key,
                               struct error *ret_error);
 
-/* The same without a task, for a persistent runner; it cannot fill places in `env`. */
+/* The same without a task, for a persistent runner; it cannot fill places in `env`. BEOFARM_DEATHS is
+ * how many of the slot's processes died before this one, one after the other, without an answer. */
 char *const *environment_fill_idle(struct environment *environment, const char *key,
-                                   struct error *ret_error);
+                                   unsigned deaths, struct error *ret_error);
 
 #endif

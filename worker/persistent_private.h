@@ -71,6 +71,7 @@ struct runner {
     int64_t head_since_wall_ns;
     int64_t mean_ns;  /* between replies; 0: not known */
     uint64_t answers; /* of this process */
+    unsigned deaths;  /* of processes before it, since the last answer, with tasks in hand */
     struct buf values;
 
     /* Why the process is being killed: the head's result. */

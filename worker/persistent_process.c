@@ -146,6 +146,8 @@ static void charge(struct runner *runner, const struct child_end *end)
         error = runner->verdict_error;
     /* It may end of its own will, such as after a thousand tasks, as long as it gets on. */
     bool retired = !condemned && !end->signaled && end->code == 0 && runner->answers > 0;
+    if (charged && !retired && !runner->canceled)
+        runner->deaths = (runner->answers ? 0 : runner->deaths) + 1;
     if (charged && !retired && (runner->canceled || count_sent(runner) == 1))
         queue_fail(runner, charged, status, has_code ? end->code : 0, &error);
     size_t again = forget_sent(runner);
@@ -273,7 +275,8 @@ static int launch(struct runner *runner, struct error *ret_error)
                               .slot = runner->context.slot,
                               .ended = child_ended,
                               .context = runner};
-    char *const *environment = environment_fill_idle(runner->environment, key, ret_error);
+    char *const *environment =
+        environment_fill_idle(runner->environment, key, runner->deaths, ret_error);
     if (environment &&
         command_fill(runner->command, NULL, environment, &spec, ret_error) == 0 &&
         open_input(runner, &in, ret_error) == 0 &&

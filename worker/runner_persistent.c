@@ -59,7 +59,7 @@ static int read_settings(struct runner *runner, struct error *ret_error)
             ret_error, ERROR_CONFIG,
             "$.work.command has a {NAME} place, but a persistent runner is started "
             "before it gets a task; it finds the parameters in each task");
-    return environment_fill_idle(runner->environment, "", ret_error) ? 0 : -1;
+    return environment_fill_idle(runner->environment, "", 0, ret_error) ? 0 : -1;
 }
 
 struct runner *runner_persistent_open(const struct runner_context *context,

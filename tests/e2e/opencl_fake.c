@@ -6,10 +6,12 @@
  *   FAKE_OPENCL_DEVICES  how many GPUs there are (1); of them a process sees those that
  *                        CUDA_VISIBLE_DEVICES lists, in its order, as with NVIDIA's driver
  *   FAKE_OPENCL_FAIL     NAME:FIRST:CODE[:COUNT]: the FIRST-th call of a process (from 1) of clNAME
- *                        fails with CODE, and so do those behind it, or COUNT in all
+ *                        fails with CODE, and so do those behind it, or COUNT in all; with
+ *                        a CODE of 0 the process is killed, as by drivers that abort
  */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,8 @@ static cl_int fate(const char *name)
     calls++;
     if (calls < first || (count >= 0 && calls >= first + count))
         return CL_SUCCESS;
+    if (code == CL_SUCCESS)
+        raise(SIGKILL);
     return (cl_int)code;
 }
 

@@ -253,13 +253,13 @@ def slots_take_devices_of_their_own(case):
 
 # -- on a farm
 
-def farm(case, name, device, shots, expect=0, work=None, env=None, **more):
+def farm(case, name, device, shots, expect=0, work=None, limits=None, env=None, **more):
     """Runs the survey on a farm of one worker; returns it, what was said, and the rows' extras."""
     geometry = {**SURVEY["geometry"], "sources": {"line": {"start": [300, 50], "step": [80, 0], "count": shots}}}
     survey(case, name + ".json", device, **{"geometry": geometry, "batch": {"shots": 1}, **more})
     made = Farm(case, {"name": name, "backend": {"kind": "local", "workers": 1}, "transport": "tcp", "port": 0,
                        "worker": {"slots": 2, "pin": False, **(work or {})},
-                       "limits": {"task_timeout_s": 120, "attempts": 2},
+                       "limits": {"task_timeout_s": 120, "attempts": 2, **(limits or {})},
                        "work": {"kind": "shots", "survey": name + ".json"}}, name=name + "-farm.json")
     done = made.run(expect=expect, env={"POCL_CACHE_DIR": CACHE, "OMP_NUM_THREADS": "1", **(env or {})})
     extras = [json.loads(row["extra"]) for row in made.rows() if row["extra"]]
@@ -308,6 +308,10 @@ def a_farm_goes_on_where_gpus_fail_or_are_none(case):
         assert list(samples(case, name + ".data.segy")) == list(samples(case, "here.data.segy")), name
         notices = [event["sentence"] for event in made.events("notice")]
         assert sum("by processors in place of a GPU" in text and words in text for text in notices) >= 1, notices
+    # A driver that ends its process: twice, and the third one does without it.
+    _, _, extras = farm(case, "dies", "auto", 4, work={"slots": 1}, limits={"attempts": 3},
+                        env=fake(FAKE_OPENCL_FAIL="EnqueueNDRangeKernel:100:0"))
+    assert ["2 processes" in extra["device_why"] for extra in extras] == [True] * 4, extras
     _, done, _ = farm(case, "wanted", "gpu", 2, expect=None, env=fake(FAKE_OPENCL_DEVICES="0"))
     assert done.code != 0 and "a GPU is wanted" in done.out + done.err, done
 

@@ -163,6 +163,29 @@ static void only_the_task_that_kills_the_runner_fails(void **state)
     assert_int_equal(rig_result(&rig, 25)->result.code, 9);
 }
 
+static void a_runner_is_told_how_many_died_before_it(void **state)
+{
+    (void)state;
+    static const struct rig_file files[] = {
+        RUNNER("deaths = int(os.environ['BEOFARM_DEATHS']); "
+               "n in (1, 2, 5) and os.kill(os.getpid(), signal.SIGKILL); "
+               "say(task=n, ok=True, values={'head':deaths})"),
+        {0}};
+    static const int deaths[] = {0, 0, 2, 2, 0, 1};
+    setenv("BEOFARM_DEATHS", "7", 1); /* of another farm */
+    rig_open(&rig, JOB(""), files);
+    unsetenv("BEOFARM_DEATHS");
+    for (uint64_t task = 1; task <= 6; task++) {
+        start_tasks(task, task);
+        rig_wait(&rig, task);
+        bool dies = task == 1 || task == 2 || task == 5;
+        const struct rig_result *kept = rig_result(&rig, task);
+        assert_int_equal(kept->result.status, dies ? RESULT_SIGNAL : RESULT_OK);
+        if (!dies)
+            assert_int_equal(kept->values[0].integer, deaths[task - 1]);
+    }
+}
+
 static void a_runner_that_buffers_its_replies_gets_no_innocent_charged(void **state)
 {
     (void)state;
@@ -284,6 +307,7 @@ int main(void)
         T(noise_on_stdout_is_quoted_in_the_error),
         T(an_answer_for_nobody_is_an_error),
         T(only_the_task_that_kills_the_runner_fails),
+        T(a_runner_is_told_how_many_died_before_it),
         T(a_runner_that_buffers_its_replies_gets_no_innocent_charged),
         T(a_runner_that_ends_between_tasks_is_started_again),
         T(a_stalled_runner_is_replaced),

@@ -9,10 +9,30 @@
  * vain. */
 #define FAILURES_MAX 3
 
+/* So many processes in a row that died, and the next one leaves it alone as well: some drivers end the
+ * process when a device fails, and a task is not tried for ever. */
+#define DEATHS_MAX 2
+
 static struct {
     unsigned in_a_row;
     struct error last;
 } failures;
+
+/* Whether a device that is not insisted on is to be left alone, and why. */
+static bool is_given_up(struct error *ret_why)
+{
+    const char *deaths = getenv("BEOFARM_DEATHS");
+    unsigned long died = deaths ? strtoul(deaths, NULL, 10) : 0;
+    if (died >= DEATHS_MAX) {
+        error_set(ret_why, ERROR_SYSTEM, "%lu processes that tried one died", died);
+        return true;
+    }
+    if (failures.in_a_row < FAILURES_MAX)
+        return false;
+    *ret_why = failures.last;
+    error_prefix(ret_why, "after %u failures in a row", failures.in_a_row);
+    return true;
+}
 
 static void take_processors(struct shot_device *device, const struct error *why)
 {
@@ -56,14 +76,12 @@ static void open_own(struct shot_device *device, enum opencl_kind kind, struct e
 int shot_device_choose(struct shot_device *device, enum survey_device wanted,
                        const struct wave_physics *physics, struct error *ret_error)
 {
-    struct error why = failures.last;
-    bool tried = wanted == SURVEY_AUTO && failures.in_a_row >= FAILURES_MAX;
+    struct error why = {0};
     take_processors(device, NULL);
     if (wanted == SURVEY_CPU)
         return 0;
-    if (tried)
-        error_prefix(&why, "after %u failures in a row", failures.in_a_row);
-    else if (opencl_physics(physics, &why))
+    bool given_up = wanted == SURVEY_AUTO && is_given_up(&why);
+    if (!given_up && opencl_physics(physics, &why))
         open_own(device, wanted == SURVEY_OPENCL ? OPENCL_ANY : OPENCL_GPU, &why);
     if (device->opencl)
         return 0;

@@ -20,7 +20,8 @@ struct shot_device {
 };
 
 /* Choose. -1 with a sentence where the survey demands what there is not, or cannot be. A device that
- * failed in several shots after each other is not wanted any more where the processors will do. */
+ * failed in several shots after each other, or with which processes of this slot died (BEOFARM_DEATHS,
+ * docs/runners.md), is not wanted any more where the processors will do. */
 int shot_device_choose(struct shot_device *device, enum survey_device wanted,
                        const struct wave_physics *physics, struct error *ret_error);
 

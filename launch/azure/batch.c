@@ -255,3 +255,23 @@ int batch_pages(struct account *account, const char *path, const struct batch_qu
     buf_fini(&text);
     return rc;
 }
+
+int batch_pages_of(struct account *account, const char *owner, const char *id, const char *what,
+                   const struct batch_query *query,
+                   int (*visit)(void *context, const cJSON *item), void *context,
+                   struct error *ret_error)
+{
+    struct buf path;
+    char owners[16], doing[BATCH_DOING_MAX];
+    int rc;
+    buf_init(&path, BATCH_PATH_MAX);
+    snprintf(owners, sizeof(owners), "%ss", owner);
+    snprintf(doing, sizeof(doing), "listing the %s of %s \"%s\"", what, owner, id);
+    if (batch_path(&path, owners, id, what, NULL) == 0 && buf_text(&path))
+        rc = batch_pages(account, buf_text(&path), query, NULL, doing, visit, context,
+                         ret_error);
+    else
+        rc = error_set(ret_error, ERROR_USAGE, "%s: its name is too long", doing);
+    buf_fini(&path);
+    return rc;
+}

@@ -135,16 +135,6 @@ int batch_node_list(struct account *account, const char *pool, const struct batc
                     struct error *ret_error)
 {
     struct visitor visitor = {visit, context};
-    struct buf path;
-    char doing[BATCH_DOING_MAX];
-    int rc;
-    buf_init(&path, BATCH_PATH_MAX);
-    snprintf(doing, sizeof(doing), "listing the nodes of pool \"%s\"", pool);
-    if (batch_path(&path, "pools", pool, "nodes", NULL) == 0 && buf_text(&path))
-        rc = batch_pages(account, buf_text(&path), query, NULL, doing, node_visit, &visitor,
-                         ret_error);
-    else
-        rc = error_set(ret_error, ERROR_USAGE, "%s: its name is too long", doing);
-    buf_fini(&path);
-    return rc;
+    return batch_pages_of(account, "pool", pool, "nodes", query, node_visit, &visitor,
+                          ret_error);
 }

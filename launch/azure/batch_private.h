@@ -42,6 +42,13 @@ int batch_pages(struct account *account, const char *path, const struct batch_qu
                 int (*visit)(void *context, const cJSON *item), void *context,
                 struct error *ret_error);
 
+/* The same for the list /OWNERs/ID/WHAT, such as the "nodes" of a "pool": an id that is too long is a
+ * sentence, too. */
+int batch_pages_of(struct account *account, const char *owner, const char *id, const char *what,
+                   const struct batch_query *query,
+                   int (*visit)(void *context, const cJSON *item), void *context,
+                   struct error *ret_error);
+
 /* Append "/A/B/C", each part encoded, '/' too; the last argument is NULL. 0, or -1 (buf failed). */
 int batch_path(struct buf *buf, ...) __attribute__((sentinel));
 

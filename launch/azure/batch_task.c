@@ -153,18 +153,7 @@ int batch_task_list(struct account *account, const char *job, const struct batch
                     struct error *ret_error)
 {
     struct visitor visitor = {visit, context};
-    struct buf path;
-    char doing[BATCH_DOING_MAX];
-    int rc;
-    buf_init(&path, BATCH_PATH_MAX);
-    snprintf(doing, sizeof(doing), "listing the tasks of job \"%s\"", job);
-    if (batch_path(&path, "jobs", job, "tasks", NULL) == 0 && buf_text(&path))
-        rc = batch_pages(account, buf_text(&path), query, NULL, doing, task_visit, &visitor,
-                         ret_error);
-    else
-        rc = error_set(ret_error, ERROR_USAGE, "%s: its name is too long", doing);
-    buf_fini(&path);
-    return rc;
+    return batch_pages_of(account, "job", job, "tasks", query, task_visit, &visitor, ret_error);
 }
 
 int batch_task_terminate(struct account *account, const char *job, const char *id,

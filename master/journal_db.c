@@ -528,6 +528,51 @@ static int row_read(struct journal_db *db, sqlite3_stmt *s, bool ended, struct j
     return 0;
 }
 
+/* Call `each` for all rows of a query, until it returns -1. */
+static int rows_visit(struct journal_db *db, const char *text,
+                      int (*each)(void *context, sqlite3_stmt *s, struct error *ret_error),
+                      void *context, struct error *ret_error)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db->sqlite, text, -1, &statement, NULL), told = 0;
+
+    if (rc == SQLITE_OK)
+        while (told == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+            told = each(context, statement, ret_error);
+    if (told == 0 && rc != SQLITE_DONE)
+        told = db_error(db, ret_error, "read");
+    sqlite3_finalize(statement);
+    return told;
+}
+
+struct replay {
+    struct journal_db *db;
+    bool ended;
+    int (*each)(void *context, const struct journal_row *row, struct error *ret_error);
+    int (*each_note)(void *context, const void *bytes, size_t size, struct error *ret_error);
+    void *context;
+};
+
+static int result_replay(void *context, sqlite3_stmt *s, struct error *ret_error)
+{
+    const struct replay *replay = context;
+    struct journal_row row;
+
+    if (row_read(replay->db, s, replay->ended, &row, ret_error) < 0)
+        return -1;
+    return replay->each(replay->context, &row, ret_error) < 0 ? -1 : 0;
+}
+
+static int note_replay(void *context, sqlite3_stmt *s, struct error *ret_error)
+{
+    const struct replay *replay = context;
+
+    return replay->each_note(replay->context, sqlite3_column_blob(s, 0),
+                             (size_t)sqlite3_column_bytes(s, 0), ret_error) < 0
+               ? -1
+               : 0;
+}
+
 int journal_db_replay(struct journal_db *db, bool ended,
                       int (*each)(void *context, const struct journal_row *row,
                                   struct error *ret_error),
@@ -535,26 +580,9 @@ int journal_db_replay(struct journal_db *db, bool ended,
 {
     bool old = pragma_integer(db, "PRAGMA user_version") < 3;
     const char *text = !ended ? select_failures : old ? select_results_2 : select_results;
-    sqlite3_stmt *statement = NULL;
-    struct journal_row row;
-    int rc;
+    struct replay replay = {.db = db, .ended = ended, .each = each, .context = context};
 
-    if (sqlite3_prepare_v2(db->sqlite, text, -1, &statement, NULL) != SQLITE_OK)
-        goto fail;
-    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
-        if (row_read(db, statement, ended, &row, ret_error) < 0 ||
-            each(context, &row, ret_error) < 0) {
-            sqlite3_finalize(statement);
-            return -1;
-        }
-    if (rc != SQLITE_DONE)
-        goto fail;
-    sqlite3_finalize(statement);
-    return 0;
-fail:
-    db_error(db, ret_error, "read");
-    sqlite3_finalize(statement);
-    return -1;
+    return rows_visit(db, text, result_replay, &replay, ret_error);
 }
 
 int journal_db_replay_notes(struct journal_db *db,
@@ -562,26 +590,10 @@ int journal_db_replay_notes(struct journal_db *db,
                                         struct error *ret_error),
                             void *context, struct error *ret_error)
 {
-    sqlite3_stmt *statement = NULL;
-    int rc;
+    struct replay replay = {.db = db, .each_note = each, .context = context};
 
     if (pragma_integer(db, "PRAGMA user_version") < 2)
         return 0;
-    if (sqlite3_prepare_v2(db->sqlite, "SELECT bytes FROM note ORDER BY id", -1, &statement,
-                           NULL) != SQLITE_OK)
-        goto fail;
-    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
-        if (each(context, sqlite3_column_blob(statement, 0),
-                 (size_t)sqlite3_column_bytes(statement, 0), ret_error) < 0) {
-            sqlite3_finalize(statement);
-            return -1;
-        }
-    if (rc != SQLITE_DONE)
-        goto fail;
-    sqlite3_finalize(statement);
-    return 0;
-fail:
-    db_error(db, ret_error, "read");
-    sqlite3_finalize(statement);
-    return -1;
+    return rows_visit(db, "SELECT bytes FROM note ORDER BY id", note_replay, &replay,
+                      ret_error);
 }

@@ -75,6 +75,13 @@ static void summary_print(const struct preparation *preparation)
            disk_format_size(inputs->bytes, size, sizeof size));
     if (inputs_warn(inputs, warning, sizeof warning))
         printf("  %-10s %s\n", "warning", warning);
+    const cJSON *said;
+    cJSON_ArrayForEach(said, preparation->plan.warnings) if (cJSON_IsString(said))
+    {
+        printf("  %-10s ", "warning");
+        screen_put_text(stdout, said->valuestring);
+        printf("\n");
+    }
 }
 
 static void summary_print_json(const struct preparation *preparation,
@@ -97,6 +104,9 @@ static void summary_print_json(const struct preparation *preparation,
         cJSON *warnings = cJSON_AddArrayToObject(root, "warnings");
         if (inputs_warn(&preparation->inputs, warning, sizeof warning))
             cJSON_AddItemToArray(warnings, cJSON_CreateString(warning));
+        const cJSON *said;
+        cJSON_ArrayForEach(said, preparation->plan.warnings)
+            cJSON_AddItemToArray(warnings, cJSON_Duplicate(said, true));
     }
     char *text = cJSON_PrintUnformatted(root);
     puts(text ? text : "{}");

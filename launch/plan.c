@@ -17,6 +17,7 @@ static int plan_parse(struct buf *output, struct plan *plan, struct error *ret_e
         json_get_integer(plan->root, "$", "tasks", -1, &plan->tasks, ret_error) != 0 ||
         json_get_array(plan->root, "$", "columns", &plan->columns, ret_error) != 0 ||
         json_get_array(plan->root, "$", "except", &plan->except, ret_error) != 0 ||
+        json_get_array(plan->root, "$", "warnings", &plan->warnings, ret_error) != 0 ||
         json_get_text(plan->root, "$", "home", NULL, &plan->home, ret_error) != 0 ||
         json_get_array(plan->root, "$", "files", &plan->files, ret_error) != 0)
         return -1;

@@ -16,8 +16,9 @@ struct plan {
     const cJSON *columns; /* array of names; NULL if none */
     const cJSON
         *except; /* array of patterns of paths that folders are sent without; NULL if none */
-    const char *home;   /* where RUN_DIR/out/master's files go, relative; NULL: nowhere */
-    const cJSON *files; /* array of {"path","common","copy"}; NULL if none */
+    const cJSON *warnings; /* array of sentences; NULL if none */
+    const char *home;      /* where RUN_DIR/out/master's files go, relative; NULL: nowhere */
+    const cJSON *files;    /* array of {"path","common","copy"}; NULL if none */
 };
 
 /* Ask the master about the farm file at `path`. -1 with the driver's own sentence if its work

@@ -135,6 +135,10 @@ struct driver_ops {
      * RUN_DIR/out/master (as PEST users expect case.rec beside case.pst). NULL: none. */
     const char *(*home)(const struct driver *driver);
 
+    /* Call `say` for what is no mistake, but hardly meant: `beofarm check` warns of it. May be NULL. */
+    void (*remarks)(const struct driver *driver,
+                    void (*say)(void *context, const char *sentence), void *context);
+
     /* Change the farm's policy of retries and patience, before farm.json's "limits" do. 0 or -1
      * with a sentence. May be NULL. */
     int (*policy)(const struct driver *driver, struct scheduler_policy *policy,

@@ -32,6 +32,11 @@ static int add_pattern(void *context, const char *pattern)
     return text && cJSON_AddItemToArray(context, text) ? 0 : -1;
 }
 
+static void add_warning(void *context, const char *sentence)
+{
+    cJSON_AddItemToArray(context, cJSON_CreateString(sentence));
+}
+
 static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_ops *ops,
                 const struct driver *driver, struct error *ret_error)
 {
@@ -59,6 +64,8 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
         rc = ops->except(driver, add_pattern, except, ret_error);
     if (rc == 0 && ops->home)
         cJSON_AddStringToObject(plan, "home", ops->home(driver));
+    if (rc == 0 && ops->remarks)
+        ops->remarks(driver, add_warning, cJSON_AddArrayToObject(plan, "warnings"));
     cJSON_Delete(job);
     return rc;
 }

@@ -252,6 +252,11 @@ int survey_field_read(const struct survey *survey, enum survey_field field,
 /* Least and largest velocity of the model, kept in the survey. Reads all of it once. */
 int survey_scan(struct survey *survey, struct error *ret_error);
 
+/* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK: delta above
+ * epsilon, with the place; fewer than three points of the grid for the shortest wave. */
+void survey_remarks(const struct survey *survey,
+                    void (*say)(void *context, const char *sentence), void *context);
+
 /* The time step: numerics.dt_s, or chosen from the CFL limit for the model's largest velocity (which
  * must be known: SURVEY_CHECK or survey_scan), for all shots alike. Seconds. */
 double survey_dt(const struct survey *survey);

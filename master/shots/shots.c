@@ -397,6 +397,17 @@ static int costs_read(struct driver *driver, struct error *ret_error)
     return 0;
 }
 
+static void shots_remarks(const struct driver *driver,
+                          void (*say)(void *context, const char *sentence), void *context)
+{
+    survey_remarks(&driver->survey, say, context);
+}
+
+static void remark(void *context, const char *sentence)
+{
+    shots_say(context, "%s", sentence);
+}
+
 static int shots_fill(struct driver *driver, struct error *ret_error)
 {
     const struct driver_context *context = &driver->context;
@@ -409,6 +420,7 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
     driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};
     if (context->plan_only)
         return 0;
+    survey_remarks(&driver->survey, remark, driver);
     driver->timer = loop_timer_add(context->loop, timer_expired, driver);
     driver->digest.errand = errand_create(context->loop, ret_error);
     if (!driver->timer || !driver->digest.errand)
@@ -479,6 +491,7 @@ const struct driver_ops driver_shots = {
     .close = shots_close,
     .count = shots_count,
     .files = shots_files,
+    .remarks = shots_remarks,
     .home = shots_home,
     .job = shots_job,
     .next = shots_next,

@@ -50,6 +50,12 @@ static int survey_files(const struct model *model,
     return driver_shots.files(model->work, add, context, ret_error);
 }
 
+static void survey_remark(const struct model *model,
+                          void (*say)(void *context, const char *sentence), void *context)
+{
+    driver_shots.remarks(model->work, say, context);
+}
+
 static int survey_job(const struct model *model, cJSON *job, struct error *ret_error)
 {
     return driver_shots.job(model->work, job, ret_error);
@@ -106,6 +112,7 @@ const struct model_ops model_survey = {
     .open = survey_open,
     .close = survey_close,
     .files = survey_files,
+    .remarks = survey_remark,
     .job = survey_job,
     .greet = survey_greet,
     .describe = survey_describe,

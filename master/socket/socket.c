@@ -193,6 +193,13 @@ static int socket_except(const struct driver *driver,
                                : 0;
 }
 
+static void socket_remarks(const struct driver *driver,
+                           void (*say)(void *context, const char *sentence), void *context)
+{
+    if (driver->ops->remarks)
+        driver->ops->remarks(driver->model, say, context);
+}
+
 static int socket_policy(const struct driver *driver, struct scheduler_policy *policy,
                          struct error *ret_error)
 {
@@ -462,6 +469,7 @@ const struct driver_ops driver_socket = {
     .count = socket_count,
     .files = socket_files,
     .except = socket_except,
+    .remarks = socket_remarks,
     .policy = socket_policy,
     .job = socket_job,
     .brief = socket_brief,

@@ -1,0 +1,161 @@
+/*
+ * What is no mistake, but hardly meant. Each thing is told in one sentence with its place and numbers.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/seismic/survey_private.h"
+
+#define SLAB ((size_t)4 << 20) /* values looked at at once */
+/* The highest frequency that counts: beyond it the wavelet's amplitude spectrum is below this share of
+ * its peak. Of a Ricker wavelet, x² exp(1 - x²) with x = f / peak, that is at 2.397 times the peak. */
+#define SIGNIFICANT   0.05
+#define RICKER_FACTOR 2.397
+/* Frequencies at which a sampled wavelet's spectrum is looked at. */
+#define SPECTRUM_LINES 512
+/* With fewer points per wavelength even high orders disperse: their symbol is far from k² there. */
+#define POINTS_LEAST 3.0
+
+/* --- delta above epsilon --- */
+
+struct crossing {
+    size_t count, at; /* points; the worst one */
+    float epsilon, delta;
+};
+
+static void crossing_add(struct crossing *crossing, size_t at, float epsilon, float delta)
+{
+    /* Files hold floats: what is equal in them may differ by a rounding. */
+    if (!(delta > epsilon + 1e-6f * (fabsf(delta) + fabsf(epsilon))))
+        return;
+    if (crossing->count++ && delta - epsilon <= crossing->delta - crossing->epsilon)
+        return;
+    crossing->at = at;
+    crossing->epsilon = epsilon;
+    crossing->delta = delta;
+}
+
+static int crossing_find(const struct survey *survey, struct crossing *crossing)
+{
+    const struct grid *grid = &survey->grid;
+    size_t plane = grid->n[GRID_Y] * grid->n[GRID_Z];
+    size_t thick = plane < SLAB ? SLAB / plane : 1;
+    thick = thick < grid->n[GRID_X] ? thick : grid->n[GRID_X];
+    float *epsilon = malloc(thick * plane * sizeof(*epsilon));
+    float *delta = malloc(thick * plane * sizeof(*delta));
+    int rc = epsilon && delta ? 0 : -1;
+    for (size_t x = 0; rc == 0 && x < grid->n[GRID_X]; x += thick) {
+        struct grid_box box = grid_whole(grid);
+        struct error ignored;
+        box.first[GRID_X] = x;
+        box.n[GRID_X] = thick < grid->n[GRID_X] - x ? thick : grid->n[GRID_X] - x;
+        if (survey_field_read(survey, SURVEY_EPSILON, &box, epsilon, &ignored) < 0 ||
+            survey_field_read(survey, SURVEY_DELTA, &box, delta, &ignored) < 0)
+            rc = -1;
+        for (size_t i = 0; rc == 0 && i < box.n[GRID_X] * plane; i++)
+            crossing_add(crossing, x * plane + i, epsilon[i], delta[i]);
+    }
+    free(epsilon);
+    free(delta);
+    return rc;
+}
+
+static double place_of(const struct grid *grid, enum grid_axis axis, size_t index)
+{
+    return grid->origin[axis] + (double)index * grid->spacing[axis];
+}
+
+static void anisotropy_remark(const struct survey *survey,
+                              void (*say)(void *context, const char *sentence), void *context)
+{
+    const struct grid *grid = &survey->grid;
+    struct crossing crossing = {0};
+    struct error text;
+    if ((survey->physics != SURVEY_VTI && survey->physics != SURVEY_TTI) ||
+        crossing_find(survey, &crossing) < 0 || crossing.count == 0)
+        return;
+    size_t row = crossing.at / grid->n[GRID_Z];
+    error_set(
+        &text, ERROR_NONE,
+        "$.model.delta: is above epsilon at %zu of %zu points, most at x %g, y %g, z %g m "
+        "(epsilon %g, delta %g), where pseudo-acoustic waves are unstable: epsilon counts "
+        "as delta there",
+        crossing.count, grid_size(grid), place_of(grid, GRID_X, row / grid->n[GRID_Y]),
+        place_of(grid, GRID_Y, row % grid->n[GRID_Y]),
+        place_of(grid, GRID_Z, crossing.at % grid->n[GRID_Z]), (double)crossing.epsilon,
+        (double)crossing.delta);
+    say(context, text.text);
+}
+
+/* --- a wavelet too high for the grid --- */
+
+static double amplitude_at(const struct survey_wavelet *wavelet, double hz)
+{
+    double re = 0, im = 0, turn = 2 * M_PI * hz * wavelet->interval_s;
+    for (size_t i = 0; i < wavelet->count; i++) {
+        re += (double)wavelet->values[i] * cos(turn * (double)i);
+        im += (double)wavelet->values[i] * sin(turn * (double)i);
+    }
+    return hypot(re, im);
+}
+
+static double sampled_highest(const struct survey_wavelet *wavelet)
+{
+    double step = 0.5 / wavelet->interval_s / SPECTRUM_LINES, most = 0, highest = 0;
+    double *lines = malloc((SPECTRUM_LINES + 1) * sizeof(*lines));
+    for (int i = 0; lines && i <= SPECTRUM_LINES; i++) {
+        lines[i] = amplitude_at(wavelet, i * step);
+        most = fmax(most, lines[i]);
+    }
+    for (int i = 0; lines && i <= SPECTRUM_LINES; i++)
+        if (lines[i] > SIGNIFICANT * most)
+            highest = i * step;
+    free(lines);
+    return highest;
+}
+
+/* What the bands of an inversion let pass. */
+static double band_highest(const struct survey *survey)
+{
+    double most = 0;
+    if (survey->operation != SURVEY_FWI || survey->inversion.band_count == 0)
+        return INFINITY;
+    for (size_t i = 0; i < survey->inversion.band_count; i++)
+        most = fmax(most, survey->inversion.bands[i].max_hz);
+    return most;
+}
+
+static void dispersion_remark(const struct survey *survey,
+                              void (*say)(void *context, const char *sentence), void *context)
+{
+    const struct survey_wavelet *wavelet = &survey->wavelet;
+    const struct grid *grid = &survey->grid;
+    double highest = wavelet->kind == SURVEY_RICKER ? RICKER_FACTOR * wavelet->peak_hz
+                                                    : sampled_highest(wavelet);
+    double widest = fmax(grid->spacing[GRID_X], grid->spacing[GRID_Z]);
+    struct error text;
+    if (grid->dims == 3)
+        widest = fmax(widest, grid->spacing[GRID_Y]);
+    highest = fmin(highest, band_highest(survey));
+    double slowest = survey->velocity_min_m_s, points = slowest / (highest * widest);
+    if (!(highest > 0) || !(slowest > 0) || !(points < POINTS_LEAST))
+        return;
+    error_set(
+        &text, ERROR_NONE,
+        "$.wavelet: its spectrum goes up to %.3g Hz (%g %% of its peak), where the shortest "
+        "wave of %.3g m (at %g m/s) has %.2g points of the grid's %g m: with fewer than %g "
+        "waves disperse or alias; take a lower wavelet, or a spacing of %.3g m",
+        highest, 100 * SIGNIFICANT, slowest / highest, slowest, points, widest, POINTS_LEAST,
+        slowest / highest / POINTS_LEAST);
+    say(context, text.text);
+}
+
+void survey_remarks(const struct survey *survey,
+                    void (*say)(void *context, const char *sentence), void *context)
+{
+    anisotropy_remark(survey, say, context);
+    dispersion_remark(survey, say, context);
+}

@@ -23,28 +23,6 @@ static const char head[] =
     "svg{font-size:13px}.axis{fill:none;stroke:#444}.curve{fill:none;stroke:#2166ac;"
     "stroke-width:2}\n</style>\n";
 
-void report_text(FILE *html, const char *text)
-{
-    for (; *text; text++)
-        switch (*text) {
-        case '&':
-            fputs("&amp;", html);
-            break;
-        case '<':
-            fputs("&lt;", html);
-            break;
-        case '>':
-            fputs("&gt;", html);
-            break;
-        case '"':
-            fputs("&quot;", html);
-            break;
-        default:
-            if ((unsigned char)*text >= ' ' || *text == '\n')
-                fputc(*text, html);
-        }
-}
-
 static void row(FILE *html, const char *name, const char *text)
 {
     fprintf(html, "<tr><th>%s</th><td>", name);

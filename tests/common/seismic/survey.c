@@ -90,6 +90,19 @@ static void open_survey(const char *text, struct survey *survey)
         fail_msg("%s: %s", error.text, text);
 }
 
+static void open_shot(const struct survey *survey, size_t index, struct shot *shot)
+{
+    struct error error = {0};
+    if (survey_shot_open(survey, index, shot, &error) < 0)
+        fail_msg("%s", error.text);
+}
+
+static void close_shot(struct survey *survey, struct shot *shot)
+{
+    survey_shot_close(shot);
+    survey_close(survey);
+}
+
 static void mistakes_in_the_file_name_their_place(void **state)
 {
     (void)state;
@@ -228,7 +241,6 @@ static void ten_lines_are_a_survey(void **state)
     (void)state;
     struct survey survey;
     struct shot shot;
-    struct error error = {0};
     size_t count;
     put_model(0, 3000);
     open_survey("{" MODEL ", " WAVELET ", " LINES ", " RECORD "}", &survey);
@@ -240,7 +252,7 @@ static void ten_lines_are_a_survey(void **state)
     assert_true(survey.wavelet.delay_s == 0.1);
     assert_true(survey.velocity_min_m_s == 1500 && survey.velocity_max_m_s == 3000);
     assert_true(survey_dt(&survey) == 0.9 * cfl_limit(CFL_CENTRED, 8, &survey.grid, 3000));
-    assert_int_equal(survey_shot_open(&survey, 4, &shot, &error), 0);
+    open_shot(&survey, 4, &shot);
     assert_string_equal(shot.name, "5");
     assert_true(shot.sources[0].x == 300 && shot.sources[0].z == 10);
     assert_true(shot.receivers[10].x == 1000 && shot.receivers[10].z == 20);
@@ -269,7 +281,7 @@ static void traces_are_read_shot_by_shot(void **state)
                 &survey);
     assert_int_equal(survey.shot_count, 4);
     assert_true(survey.record.start_s == 0.008 && survey.record.samples == 25);
-    assert_int_equal(survey_shot_open(&survey, 3, &shot, &error), 0);
+    open_shot(&survey, 3, &shot);
     assert_string_equal(shot.name, "1003");
     assert_int_equal(shot.receiver_count, 1); /* the one at 60 of 0, 20, 40, 60, from 250 */
     assert_int_equal(survey_data_read(&survey, &shot, traces, &error), 0);
@@ -279,8 +291,7 @@ static void traces_are_read_shot_by_shot(void **state)
     char *text = cJSON_Print(json_member(json_member(survey.root, "data"), "paths"));
     assert_non_null(strstr(text, "\"b.segy\""));
     free(text);
-    survey_shot_close(&shot);
-    survey_close(&survey);
+    close_shot(&survey, &shot);
 }
 
 static void changed_data_are_noticed(void **state)
@@ -294,12 +305,11 @@ static void changed_data_are_noticed(void **state)
     put_data("a.segy", 0, 2, 25, 0);
     open_survey("{\"data\": \"a.segy\", " MODEL ", " WAVELET "}", &survey);
     put_data("a.segy", 0, 2, 25, 5);
-    assert_int_equal(survey_shot_open(&survey, 1, &shot, &error), 0);
+    open_shot(&survey, 1, &shot);
     assert_int_equal(survey_data_read(&survey, &shot, traces, &error), -1);
     assert_non_null(strstr(error.text, "shot 1001: a.segy: trace 6"));
     assert_non_null(strstr(error.text, "has changed since the file was indexed"));
-    survey_shot_close(&shot);
-    survey_close(&survey);
+    close_shot(&survey, &shot);
 }
 
 static void what_a_survey_writes_it_reads(void **state)
@@ -313,10 +323,10 @@ static void what_a_survey_writes_it_reads(void **state)
     open_survey("{" MODEL ", " WAVELET ", " LINES ", " RECORD "}", &survey);
     for (int i = 0; i < 11 * 126; i++)
         traces[i] = (float)i * 0.25f;
-    assert_int_equal(survey_shot_open(&survey, 2, &shot, &error), 0);
+    open_shot(&survey, 2, &shot);
     assert_int_equal(survey_traces_write(&survey, &shot, traces, "out.segy", &error), 0);
     open_survey("{\"data\": \"out.segy\", " MODEL ", " WAVELET "}", &again);
-    assert_int_equal(survey_shot_open(&again, 0, &same, &error), 0);
+    open_shot(&again, 0, &same);
     assert_string_equal(same.name, shot.name);
     assert_int_equal(same.receiver_count, shot.receiver_count);
     assert_memory_equal(same.sources, shot.sources, sizeof(*shot.sources));
@@ -325,8 +335,7 @@ static void what_a_survey_writes_it_reads(void **state)
     assert_int_equal(survey_data_read(&again, &same, read, &error), 0);
     assert_memory_equal(read, traces, sizeof(read));
     survey_shot_close(&shot);
-    survey_shot_close(&same);
-    survey_close(&again);
+    close_shot(&again, &same);
     survey_close(&survey);
 }
 
@@ -386,7 +395,6 @@ static void tables_and_wavelets_are_read_from_files(void **state)
     (void)state;
     struct survey survey;
     struct shot shot;
-    struct error error = {0};
     put_model(0, 1500);
     scratch_text("r.csv", "shot,x,z\n7,10,20\n7,30,20\n8,50,20\n");
     scratch_text("w.txt", "# three\n0, 1.5\n-2e-1\n");
@@ -399,11 +407,10 @@ static void tables_and_wavelets_are_read_from_files(void **state)
     assert_int_equal(survey.wavelet.count, 3);
     assert_true(survey.wavelet.values[1] == 1.5f && survey.wavelet.interval_s == 2e-3);
     assert_int_equal(survey.receivers_max, 2);
-    assert_int_equal(survey_shot_open(&survey, 1, &shot, &error), 0);
+    open_shot(&survey, 1, &shot);
     assert_int_equal(shot.receiver_count, 1);
     assert_true(shot.receivers[0].x == 50);
-    survey_shot_close(&shot);
-    survey_close(&survey);
+    close_shot(&survey, &shot);
     scratch_text("w.txt", "1 x 2");
     expect("{" MODEL ", " RECORD ", " LINES
            ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"w.txt\", \"interval_ms\": 2}}",
@@ -468,15 +475,14 @@ static void files_of_judi_are_read(void **state)
         fail_msg("%s", error.text);
     assert_int_equal(survey.shot_count, 2);
     assert_int_equal(survey.record.samples, 501);
-    assert_int_equal(survey_shot_open(&survey, 1, &shot, &error), 0);
+    open_shot(&survey, 1, &shot);
     assert_true(shot.sources[0].x == 1100 && shot.sources[0].z == 20);
     assert_int_equal(shot.receiver_count, 120);
     assert_true(shot.receivers[0].x == 50 && shot.receivers[0].z == 50);
     float *traces = calloc(120 * 501, sizeof(*traces));
     assert_int_equal(survey_data_read(&survey, &shot, traces, &error), 0);
     free(traces);
-    survey_shot_close(&shot);
-    survey_close(&survey);
+    close_shot(&survey, &shot);
 }
 
 int main(void)

@@ -29,15 +29,24 @@ real first_along(shape s, int axis, __global const real *u, int at)
     return sum;
 }
 
+/* Something of q, and the same of p. */
+struct both {
+    real q, p;
+};
+
 /* D n G along an axis. */
-real first_flux(shape s, int axis, __global const real *n, __global const real *slope, int at)
+struct both first_fluxes(shape s, int axis, __global const real *n,
+                         __global const real *slope_q, __global const real *slope_p, int at)
 {
     int stride = s->stride[axis];
-    real sum = 0;
+    struct both sum = {0, 0};
 #pragma unroll
-    for (int k = 1; k <= RADIUS; k++)
-        sum += s->first[axis][k - 1] * (n[at + k * stride] * slope[at + k * stride] -
-                                        n[at - k * stride] * slope[at - k * stride]);
+    for (int k = 1; k <= RADIUS; k++) {
+        int after = at + k * stride, before = at - k * stride;
+        real weight = s->first[axis][k - 1], n_after = n[after], n_before = n[before];
+        sum.q += weight * (n_after * slope_q[after] - n_before * slope_q[before]);
+        sum.p += weight * (n_after * slope_p[after] - n_before * slope_p[before]);
+    }
     return sum;
 }
 
@@ -141,13 +150,13 @@ __kernel void slopes(shape s, int mode, __global const real *q, __global const r
     slope_make(s, mode, OF_P, ix, iy, iz, p, &n, psi, zeta, coefficients, slope_p);
 }
 
-/* What an axis gives to y_q. */
-real axis_q(shape s, int mode, int axis, int ix, int iy, int iz, __global const real *n,
-            __global const real *slope, __global real *zeta, __global const real *coefficients)
+/* What an axis gives to y_q, its flux being D n G. */
+real axis_q(shape s, int mode, int axis, int ix, int iy, int iz, real flux,
+            __global real *zeta, __global const real *coefficients)
 {
     int i = axis == 0 ? ix : axis == 1 ? iy : iz;
     int first = line_first(s, axis, ix, iy, iz), place = point_place(s, axis, i);
-    real sum = first_flux(s, axis, n, slope, at_of(s, ix, iy, iz));
+    real sum = flux;
     if (mode == FORWARD && place >= 0)
         sum += recur(s, axis, place, zeta, first, coefficients, sum);
     if (mode == TRANSPOSED && slab_near(s, axis, i, RADIUS))
@@ -156,15 +165,15 @@ real axis_q(shape s, int mode, int axis, int ix, int iy, int iz, __global const 
 }
 
 /* What it gives to y_p. */
-real axis_p(shape s, int mode, int axis, int ix, int iy, int iz, __global const real *p,
-            __global const real *n, __global const real *slope, __global const real *psi,
-            __global real *zeta, __global const real *coefficients)
+real axis_p(shape s, int mode, int axis, int ix, int iy, int iz, real flux,
+            __global const real *p, __global const real *psi, __global real *zeta,
+            __global const real *coefficients)
 {
     int i = axis == 0 ? ix : axis == 1 ? iy : iz, at = at_of(s, ix, iy, iz);
     int first = s->memory[3] + line_first(s, axis, ix, iy, iz);
     int place = point_place(s, axis, i);
     bool near = slab_near(s, axis, i, RADIUS);
-    real sum = second_along(s, axis, p, at) - first_flux(s, axis, n, slope, at);
+    real sum = second_along(s, axis, p, at) - flux;
     if (mode == FORWARD && near)
         sum += first_memory(s, axis, psi, first, i);
     if (mode == FORWARD && place >= 0)
@@ -206,14 +215,17 @@ __kernel void pair_step(shape s, int mode, int extras, __global const real *q,
     real here_q = q[at], here_p = p[at], old_q = out_q[at], old_p = out_p[at];
     real here_v = v[at], here_cross = cross[at], y_q, y_p;
 #if TILTED
-    y_q = axis_q(s, mode, 0, ix, iy, iz, n_x, slope_q, zeta, coefficients) +
-          axis_q(s, mode, 2, ix, iy, iz, n_z, slope_q, zeta, coefficients);
-    y_p = axis_p(s, mode, 0, ix, iy, iz, p, n_x, slope_p, psi, zeta, coefficients) +
-          axis_p(s, mode, 2, ix, iy, iz, p, n_z, slope_p, psi, zeta, coefficients);
+    struct both flux = first_fluxes(s, 0, n_x, slope_q, slope_p, at);
+    y_q = axis_q(s, mode, 0, ix, iy, iz, flux.q, zeta, coefficients);
+    y_p = axis_p(s, mode, 0, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
 #if !FLAT
-    y_q += axis_q(s, mode, 1, ix, iy, iz, n_y, slope_q, zeta, coefficients);
-    y_p += axis_p(s, mode, 1, ix, iy, iz, p, n_y, slope_p, psi, zeta, coefficients);
+    flux = first_fluxes(s, 1, n_y, slope_q, slope_p, at);
+    y_q += axis_q(s, mode, 1, ix, iy, iz, flux.q, zeta, coefficients);
+    y_p += axis_p(s, mode, 1, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
 #endif
+    flux = first_fluxes(s, 2, n_z, slope_q, slope_p, at);
+    y_q += axis_q(s, mode, 2, ix, iy, iz, flux.q, zeta, coefficients);
+    y_p += axis_p(s, mode, 2, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
     if (mode != BACKWARD)
         old_p = relaxed(s, eta, ix, iy, iz, old_q, old_p, here_q, here_p, here_v, here_cross);
 #else

@@ -255,6 +255,15 @@ int cache_lay(struct cache *cache, const uint8_t *hash, enum cache_lay how, unsi
     return 0;
 }
 
+void cache_drop(struct cache *cache, const uint8_t *hash)
+{
+    char name[CACHE_NAME_SIZE];
+    for (int executable = 0; executable < 2; executable++) {
+        cache_file_name(hash, executable, name);
+        unlinkat(cache->dir_fd, name, 0);
+    }
+}
+
 static int hash_file(int fd, uint8_t *ret_hash)
 {
     char bytes[1 << 16];

@@ -85,6 +85,9 @@ enum cache_lay {
 int cache_lay(struct cache *cache, const uint8_t *hash, enum cache_lay how, unsigned mode,
               int dir_fd, const char *name, struct error *ret_error);
 
+/* Remove the file, for good: nobody here asks for it again, or it is fetched again. */
+void cache_drop(struct cache *cache, const uint8_t *hash);
+
 /* Was the cached file (the one with or without execute bits, as `mode` says) written through a
  * hard link? Compares mode and time with what they must be: one stat. If it was only touched,
  * that is undone and the answer is false. If its content changed, it is removed from the cache

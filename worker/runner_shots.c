@@ -94,6 +94,8 @@ static void granted(void *context, const struct error *error)
         job_fail(job, RESULT_NO_START, 0, error);
         return;
     }
+    shot_models_note(shot_ledger_models(job->runner->ledger), &job->task,
+                     workplace_cache(job->runner->context.workplace));
     for (size_t i = 0; i < job->task.file_count; i++)
         memcpy(hashes[i], job->task.files[i].hash, MESSAGE_HASH_SIZE);
     job->state = JOB_FETCHING;
@@ -285,6 +287,8 @@ static void shots_start(struct runner *runner, struct attempt_id id, const void 
         return;
     }
     shot_ledger_keep_from(runner->ledger, job->task.keep_from);
+    shot_models_drop(shot_ledger_models(runner->ledger), job->task.keep_from,
+                     workplace_cache(runner->context.workplace));
     if (job->task.operation == SHOT_COLLECT)
         job_collect(job);
     else

@@ -57,6 +57,7 @@ struct shot_ledger {
     const struct workplace *place;
     struct errand *errand;
     struct shot_room *room;
+    struct shot_models *models;
     struct shot_sums *sums;
     uint64_t sums_bytes; /* as of the last chore */
     struct queue urgent, usual;
@@ -297,9 +298,14 @@ static struct shot_ledger *make_ledger(struct loop *loop, const struct workplace
         queue_init(&ledger->usual);
         ledger->place = place;
         ledger->sums = shot_sums_create();
+        ledger->models = shot_models_create();
     }
-    if (!ledger || !ledger->sums) {
+    if (!ledger || !ledger->sums || !ledger->models) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for partial sums");
+        if (ledger) {
+            shot_sums_destroy(ledger->sums);
+            shot_models_destroy(ledger->models);
+        }
         free(ledger);
         return NULL;
     }
@@ -310,6 +316,7 @@ static struct shot_ledger *make_ledger(struct loop *loop, const struct workplace
         return ledger;
     errand_destroy(ledger->errand);
     shot_sums_destroy(ledger->sums);
+    shot_models_destroy(ledger->models);
     free(ledger);
     return NULL;
 }
@@ -361,12 +368,18 @@ void shot_ledger_unref(struct shot_ledger *ledger)
     free_lists(ledger);
     shot_room_destroy(ledger->room);
     shot_sums_destroy(ledger->sums);
+    shot_models_destroy(ledger->models);
     free(ledger);
 }
 
 struct shot_room *shot_ledger_room(struct shot_ledger *ledger)
 {
     return ledger->room;
+}
+
+struct shot_models *shot_ledger_models(struct shot_ledger *ledger)
+{
+    return ledger->models;
 }
 
 bool shot_ledger_holds(const struct shot_ledger *ledger)

@@ -22,6 +22,7 @@
 #include "common/error.h"
 #include "common/loop.h"
 #include "common/seismic/sum.h"
+#include "worker/shot_models.h"
 #include "worker/shot_room.h"
 
 struct shot_ledger;
@@ -35,6 +36,7 @@ struct shot_ledger *shot_ledger_ref(struct loop *loop, const struct workplace *p
 void shot_ledger_unref(struct shot_ledger *ledger);
 
 struct shot_room *shot_ledger_room(struct shot_ledger *ledger);
+struct shot_models *shot_ledger_models(struct shot_ledger *ledger);
 
 /* Whether there is a parcel or a sum that the master may yet want. */
 bool shot_ledger_holds(const struct shot_ledger *ledger);

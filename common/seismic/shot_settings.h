@@ -37,6 +37,10 @@
 #define SHOT_SETTING_FILTER    "source_filter"
 #define SHOT_SETTING_ITERATION "iteration"
 
+/* Fields of the task's own model, where it has one: files of this name and any ending. */
+#define SHOT_FIELD_VELOCITY     "velocity"
+#define SHOT_FIELD_PERTURBATION "perturbation"
+
 /* The arrays of gradients and images. */
 #define SHOT_ARRAY_GRADIENT     "gradient"     /* of the misfit by the velocity, per m/s */
 #define SHOT_ARRAY_IMAGE        "image"        /* J' d: by the squared slowness */

@@ -175,8 +175,8 @@ struct shots_own shots_own_of(const struct roll_wave *wave)
     for (size_t i = 0; i < wave->file_count; i++) {
         const char *name = wave->files[i].name;
         surveyed = surveyed || !strcmp(name, SHOT_SURVEY_FILE);
-        own.velocity = own.velocity || !strcmp(name, SHOTS_VELOCITY ".json");
-        own.perturbation = own.perturbation || !strcmp(name, SHOTS_PERTURBATION ".json");
+        own.velocity = own.velocity || !strcmp(name, SHOT_FIELD_VELOCITY ".json");
+        own.perturbation = own.perturbation || !strcmp(name, SHOT_FIELD_PERTURBATION ".json");
     }
     return surveyed ? own : (struct shots_own){false, false};
 }
@@ -186,8 +186,8 @@ int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_w
 {
     size_t count;
     const struct survey_file *files = survey_files(&driver->survey, &count);
-    const char *velocity = own.velocity ? field_path(driver, SHOTS_VELOCITY) : NULL;
-    const char *change = own.perturbation ? field_path(driver, SHOTS_PERTURBATION) : NULL;
+    const char *velocity = own.velocity ? field_path(driver, SHOT_FIELD_VELOCITY) : NULL;
+    const char *change = own.perturbation ? field_path(driver, SHOT_FIELD_PERTURBATION) : NULL;
     uint8_t hash[MESSAGE_HASH_SIZE];
     for (size_t i = 1; i < count; i++) {
         if (files[i].path[0] == '/' || is_data(driver, &files[i]) ||
@@ -290,10 +290,10 @@ static cJSON *survey_change(const struct driver *driver, struct shots_own own,
     cJSON_DeleteItemFromObjectCaseSensitive(root, "$schema");
     paths_flatten(root ? root->child : NULL, files, count);
     if (good && own.velocity)
-        good = field_change(model, SHOTS_VELOCITY);
+        good = field_change(model, SHOT_FIELD_VELOCITY);
     if (good && own.perturbation)
-        good = field_change(model, SHOTS_PERTURBATION);
-    good = good && operation_change(driver, root, json_member(model, SHOTS_PERTURBATION));
+        good = field_change(model, SHOT_FIELD_PERTURBATION);
+    good = good && operation_change(driver, root, json_member(model, SHOT_FIELD_PERTURBATION));
     if (good && data_count)
         good = data_change(root, data, data_count);
     step_fix(driver, root);
@@ -385,9 +385,10 @@ int shots_survey_make(struct driver *driver, const float *velocity, const float 
     tree_remove(AT_FDCWD, folder);
     int rc = tree_make(folder, ret_error);
     if (rc == 0)
-        rc = field_write(driver, folder, SHOTS_VELOCITY, "m/s", velocity, ret_error);
+        rc = field_write(driver, folder, SHOT_FIELD_VELOCITY, "m/s", velocity, ret_error);
     if (rc == 0)
-        rc = field_write(driver, folder, SHOTS_PERTURBATION, "s2/m2", perturbation, ret_error);
+        rc = field_write(driver, folder, SHOT_FIELD_PERTURBATION, "s2/m2", perturbation,
+                         ret_error);
     if (rc == 0)
         rc = survey_fill(driver, folder, own, wave, ret_error);
     tree_remove(AT_FDCWD, folder);

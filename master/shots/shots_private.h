@@ -136,9 +136,7 @@ bool shots_sums(const struct driver *driver);
 int shots_files(const struct driver *driver,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
-/* Fields of a wave's own, in files of its own. */
-#define SHOTS_VELOCITY     "velocity"
-#define SHOTS_PERTURBATION "perturbation"
+/* Fields of a wave's own, in files of its own (shot_settings.h). */
 struct shots_own {
     bool velocity, perturbation;
 };

@@ -470,6 +470,15 @@ def models_and_states_of_waves_that_are_through_do_not_pile_up(case):
     assert len(history(case)) > 5
     # Of the last two waves: a state, a survey, a model and its header of each.
     assert len(put_files(farm)) <= 8, put_files(farm)
+    # Nor in the workers' caches: of the last two waves a survey, a model and its header.
+    for worker in ("worker-1", "worker-2"):
+        caches = [os.path.join(path, "cache") for path, folders, _ in
+                  os.walk(farm.path("backend/tasks", worker)) if "cache" in folders]
+        with open(farm.path("files.json"), encoding="utf-8") as file:
+            own = {entry["hash"] for entry in json.load(file)["files"]}
+        kept = [name for cache in caches for name in os.listdir(cache)
+                if name.split("-")[0].split(".")[0] not in own]
+        assert caches and 0 < len(kept) <= 5, kept  # and the manifest
 
 
 @test

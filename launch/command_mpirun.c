@@ -17,10 +17,10 @@
 #include "launch/lead.h"
 #include "launch/mpirun_farm.h"
 #include "launch/mpirun_home.h"
+#include "launch/mpirun_live.h"
 #include "launch/screen.h"
 
 #define WORDS_MAX    4096
-#define PIECE_MAX    (1 << 20)
 #define NOT_FOUND    127 /* a shell's word for it */
 #define NO_EXIT_CODE (-2)
 
@@ -79,25 +79,6 @@ static void stdout_restore(int kept)
     }
 }
 
-/* Print a file that the program has left, whatever is in it. */
-static int file_print(const char *folder, const char *name, FILE *stream,
-                      struct error *ret_error)
-{
-    struct buf piece;
-    uint64_t offset = 0;
-    int64_t got = -1;
-    char *path = disk_join(folder, name, ret_error);
-    buf_init(&piece, PIECE_MAX);
-    while (path && (got = disk_read_range(path, offset, PIECE_MAX, &piece, ret_error)) > 0) {
-        fwrite(piece.data, 1, piece.size, stream);
-        offset += (uint64_t)got;
-        buf_clear(&piece);
-    }
-    buf_fini(&piece);
-    free(path);
-    return got < 0 ? -1 : 0;
-}
-
 static int exit_code_read(const char *folder, struct error *ret_error)
 {
     struct buf text;
@@ -117,7 +98,8 @@ static int exit_code_read(const char *folder, struct error *ret_error)
 
 /* What it printed, and its files. Its exit code; NO_EXIT_CODE if it has none. */
 static int outcome_bring(const char *run_dir, const char *home, const struct timespec *began,
-                         struct screen *screen, struct error *ret_error)
+                         struct mpirun_live *live, struct screen *screen,
+                         struct error *ret_error)
 {
     struct mpirun_home brought;
     char *folder = disk_join(run_dir, "out/1", ret_error);
@@ -125,12 +107,8 @@ static int outcome_bring(const char *run_dir, const char *home, const struct tim
         return -1;
     int code = exit_code_read(folder, ret_error);
     int rc = 0;
-    if (code >= 0) {
-        rc = file_print(folder, MPIRUN_OUT, stdout, ret_error);
-        fflush(stdout);
-        if (rc == 0)
-            rc = file_print(folder, MPIRUN_ERR, stderr, ret_error);
-    }
+    if (code >= 0)
+        rc = mpirun_live_finish(live, folder, ret_error);
     if (rc == 0)
         rc = mpirun_home_bring(folder, home, began, &brought, ret_error);
     free(folder);
@@ -156,6 +134,7 @@ static int order_run(const struct mpirun_options *given, const struct mpirun_ord
     char farm_file[64], *run_dir = NULL;
     struct timespec began;
     struct screen screen;
+    struct mpirun_live live;
     if (farm_write(order, farm_file, ret_error) != 0)
         return -1;
     if (given->dry_run) {
@@ -166,11 +145,13 @@ static int order_run(const struct mpirun_options *given, const struct mpirun_ord
     clock_gettime(CLOCK_REALTIME, &began);
     int kept = stdout_divert();
     screen_init(&screen, false, given->quiet);
-    int code = lead_run(farm_file, given->run_dir, &screen, &run_dir, ret_error);
+    mpirun_live_init(&live, kept);
+    int code = lead_run(farm_file, given->run_dir, &live.watcher, &screen, &run_dir, ret_error);
     unlink(farm_file);
     stdout_restore(kept);
+    live.out = STDOUT_FILENO;
     if (code >= 0 && run_dir) {
-        int own = outcome_bring(run_dir, order->folder, &began, &screen, ret_error);
+        int own = outcome_bring(run_dir, order->folder, &began, &live, &screen, ret_error);
         code = own == NO_EXIT_CODE ? (code ? code : ERROR_TASKS) : own;
     }
     free(run_dir);
@@ -206,9 +187,9 @@ const struct command command_mpirun = {
     .summary = "Run one MPI program on some nodes, and bring home what it leaves",
     .details = "The working directory travels to the nodes (less what .farmignore says); "
                "mpirun starts the\n"
-               "program there; files that are new or have changed come back. Then what the "
-               "program printed is\n"
-               "printed, and its exit code is ours. What was rented is given back.\n",
+               "program there; what it prints is shown as it comes. Files that are new or have "
+               "changed come\n"
+               "back, and its exit code is ours. What was rented is given back.\n",
     COMMAND_OPTIONS(options),
     .options_size = sizeof(struct mpirun_options),
     .arguments_max = WORDS_MAX,

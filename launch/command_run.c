@@ -30,6 +30,7 @@ struct run_options {
     const char *run_dir, *driver_socket;
     bool resume, accept_changes, retry_failed, take_over, dry_run, detach, json, quiet;
     bool transient; /* the farm file goes once it has been read */
+    struct lead_watcher *watcher;
 };
 
 static const struct command_option options[] = {
@@ -107,8 +108,9 @@ static int place_take(struct backend *backend, bool take_over, struct screen *sc
 
 /* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
-                     const struct request *request, const char *home, bool detach,
-                     struct screen *screen, struct error *ret_error)
+                     const struct request *request, const char *home,
+                     const struct run_options *given, struct screen *screen,
+                     struct error *ret_error)
 {
     struct session_result result;
     struct progress progress;
@@ -116,7 +118,8 @@ static int farm_lead(struct backend *backend, const struct rundir *rundir,
                                       .rundir = rundir,
                                       .request = request,
                                       .screen = screen,
-                                      .detach = detach};
+                                      .detach = given->detach,
+                                      .watcher = given->watcher};
     interrupt_open();
     int code = homecoming_open(&context.homecoming, rundir, request->folder, home, ret_error);
     progress_init(&progress);
@@ -236,8 +239,8 @@ static int run_new(const char *farm_file, const struct run_options *given,
         code = prepare_lay(&preparation, &rundir, backend, NULL, screen, ret_error);
     }
     if (code == 0)
-        code = farm_lead(backend, &rundir, &preparation.request, preparation.plan.home,
-                         given->detach, screen, ret_error);
+        code = farm_lead(backend, &rundir, &preparation.request, preparation.plan.home, given,
+                         screen, ret_error);
 out:
     backend_close(backend);
     rundir_close(&rundir);
@@ -248,10 +251,11 @@ out:
 static const struct request_overrides nothing_overridden = {
     .workers = REQUEST_NOT_GIVEN, .tasks = REQUEST_NOT_GIVEN, .slots = REQUEST_NOT_GIVEN};
 
-int lead_run(const char *farm_file, const char *run_dir, struct screen *screen,
-             char **ret_run_dir, struct error *ret_error)
+int lead_run(const char *farm_file, const char *run_dir, struct lead_watcher *watcher,
+             struct screen *screen, char **ret_run_dir, struct error *ret_error)
 {
-    const struct run_options given = {.run_dir = run_dir, .transient = true};
+    const struct run_options given = {
+        .run_dir = run_dir, .transient = true, .watcher = watcher};
     *ret_run_dir = NULL;
     return run_new(farm_file, &given, &nothing_overridden, screen, ret_run_dir, ret_error);
 }
@@ -338,7 +342,7 @@ static int resume_alone(struct rundir *rundir, const struct request_overrides *o
     if (code == 0)
         code = place_take(backend, given->take_over, screen, ret_error);
     if (code == 0)
-        code = farm_lead(backend, rundir, &request, NULL, given->detach, screen, ret_error);
+        code = farm_lead(backend, rundir, &request, NULL, given, screen, ret_error);
     backend_close(backend);
     request_close(&request);
     free(path);
@@ -379,8 +383,8 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     if (code == 0)
         beginning_show(&preparation, rundir, screen);
     if (code == 0)
-        code = farm_lead(backend, rundir, &preparation.request, preparation.plan.home,
-                         given->detach, screen, ret_error);
+        code = farm_lead(backend, rundir, &preparation.request, preparation.plan.home, given,
+                         screen, ret_error);
     backend_close(backend);
     prepare_close(&preparation);
     return code;

@@ -274,6 +274,11 @@ int crew_refill(struct crew *crew, int64_t count, struct error *ret_error)
     return members_submit(crew, &accepted, ret_error);
 }
 
+const char *crew_first(const struct crew *crew)
+{
+    return crew->count > 0 && *crew->members[0].id ? crew->members[0].id : NULL;
+}
+
 int crew_alive(const struct crew *crew)
 {
     int alive = 0;

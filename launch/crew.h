@@ -44,6 +44,9 @@ int crew_check(struct crew *crew, struct error *ret_error);
  * they could not be; they are then left alone until the next time. */
 int crew_refill(struct crew *crew, int64_t count, struct error *ret_error);
 
+/* The backend's task of the first worker; NULL if it was not submitted yet, or there is none. */
+const char *crew_first(const struct crew *crew);
+
 /* Submitted and, as far as was seen last, not ended; or about to be submitted again. */
 int crew_alive(const struct crew *crew);
 

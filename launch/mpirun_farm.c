@@ -171,12 +171,16 @@ static int command_put(cJSON *work, const struct mpirun_order *order, struct err
 {
     struct buf line;
     buf_init(&line, 8 << 20);
-    buf_append_text(&line, "mpirun");
+    /* Both files are to be seen while they grow, and after this directory is gone. */
+    buf_append_text(&line,
+                    ": >" MPIRUN_OUT "; : >" MPIRUN_ERR "; for f in " MPIRUN_OUT " " MPIRUN_ERR
+                    "; do ln -f $f \"$BEOFARM_WORKER_DIR/$f\" 2>/dev/null || "
+                    "ln -sf \"$PWD/$f\" \"$BEOFARM_WORKER_DIR/$f\"; done; mpirun");
     if (order->ranks)
         buf_printf(&line, " -n %lld", (long long)order->ranks);
     for (size_t i = 0; i < order->count; i++)
         word_put(&line, order->words[i]);
-    buf_append_text(&line, " >" MPIRUN_OUT " 2>" MPIRUN_ERR "; echo $? >" MPIRUN_EXIT);
+    buf_append_text(&line, " >>" MPIRUN_OUT " 2>>" MPIRUN_ERR "; echo $? >" MPIRUN_EXIT);
     const char *text = buf_failed(&line) ? NULL : buf_text(&line);
     int rc = text && cJSON_AddStringToObject(work, "command", text)
                  ? 0

@@ -445,6 +445,14 @@ static bool blind_bear(struct session *session, const struct error *error)
     return true;
 }
 
+static void watcher_tell(struct session *session)
+{
+    struct lead_watcher *watcher = session->context->watcher;
+    const char *worker = watcher && session->crew ? crew_first(session->crew) : NULL;
+    if (worker)
+        watcher->poll(watcher, session->backend, worker, session->screen);
+}
+
 /* Step 4. */
 static int master_follow(struct session *session, struct error *ret_error)
 {
@@ -454,6 +462,8 @@ static int master_follow(struct session *session, struct error *ret_error)
         screen_progress(session->screen, &session->follow.progress);
         if (!blind && master_ended(session))
             return 0;
+        if (!blind)
+            watcher_tell(session);
         if (!blind && session->crew)
             blind = workers_check(session, ret_error) != 0;
         if (blind && (session->displaced || !blind_bear(session, ret_error)))

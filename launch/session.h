@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "launch/backend.h"
 #include "launch/homecoming.h"
+#include "launch/lead.h"
 #include "launch/progress.h"
 #include "launch/request.h"
 #include "launch/roster.h"
@@ -29,7 +30,8 @@ struct session_context {
     const struct request *request;
     struct screen *screen;
     struct homecoming homecoming;
-    bool detach; /* leave once all tasks are submitted */
+    bool detach;                  /* leave once all tasks are submitted */
+    struct lead_watcher *watcher; /* NULL: nobody else looks */
 };
 
 struct session_result {

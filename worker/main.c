@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/azure/container.h"
 #include "common/json.h"
@@ -258,6 +259,15 @@ static int be_remote(const struct arguments *arguments)
     return 255; /* as ssh says it */
 }
 
+/* For models: where we were started, which whoever submitted us can read. */
+static void worker_dir_set(void)
+{
+    char *here = getcwd(NULL, 0);
+    if (here)
+        setenv("BEOFARM_WORKER_DIR", here, 1);
+    free(here);
+}
+
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     int option;
@@ -331,6 +341,7 @@ int main(int argc, char **argv)
         return be_mate();
     if (arguments.remote)
         return be_remote(&arguments);
+    worker_dir_set();
     if (!arguments.topology)
         return work(&arguments);
     if (print_topology(&arguments, &error) == 0)

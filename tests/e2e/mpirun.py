@@ -111,9 +111,12 @@ def the_example_computes_what_is_known(case):
     # In a sanitized build the program is sanitized too, and Open MPI's plugins leak.
     farm["work"].setdefault("env", {})["ASAN_OPTIONS"] = "detect_leaks=0"
     case.write("farm.json", farm)
-    case.beofarm("run", "farm.json", expect=0, limit_s=120)
+    readme = case.beofarm("mpirun", "-n", "4", "--nodes", "2", "--", "./integral", "2", expect=0,
+                          limit_s=120, env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert readme.out.startswith("ranks = 4\nintegral = 1.2533141373"), readme
+    case.beofarm("run", "farm.json", "--run-dir", "runs/sweep", expect=0, limit_s=120)
     done = case.beofarm("results", expect=0)
-    with open(case.path("runs/integral-001/results.csv"), newline="", encoding="utf-8") as file:
+    with open(case.path("runs/sweep/results.csv"), newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3, done
     for row in rows:
@@ -149,6 +152,52 @@ def a_program_runs_as_if_its_nodes_were_here(case):
     assert done.code == 9 and "no input here" in done.err, done
 
 
+TALK = """#!/bin/sh
+[ "${OMPI_COMM_WORLD_RANK:-0}" = 0 ] || exit 0
+echo "first words"; echo "first doubts" >&2
+while [ -e "$LAB/closed" ]; do sleep 0.05; done
+echo "last words"; echo "last doubts" >&2
+exit 6
+"""
+
+
+def talk_start(case, words, env, err=None):
+    """beofarm in the folder work; with `err`, stdout and stderr go to files."""
+    if err is None:
+        return case.start_beofarm(*words, cwd=case.path("work"), env=env)
+    process = subprocess.Popen(
+        [harness.program("beofarm"), *words], cwd=case.path("work"), env={**case.environment, **env},
+        stdin=subprocess.DEVNULL, stdout=open(case.path("heard.out"), "wb"), stderr=err, text=True,
+        start_new_session=True)
+    process.out, process.err, process.began = "heard.out", err, 0
+    case.started.append(process)
+    return process
+
+
+def hear(case, process, err):
+    """What the program says before it may end, and how it ends."""
+    wait_until(lambda: "first words\n" in case.read("heard.out") and
+               "first doubts\n" in case.read("heard.err"), "the program is heard", 60)
+    assert process.poll() is None and "last" not in case.read("heard.out"), "it has not ended"
+    os.remove(case.path("closed"))
+    done = case.finish(process, 120)
+    err.close()
+    assert done.code == 6, f"{done} {case.read('heard.err')}"
+    assert done.out == "first words\nlast words\n", done
+    said = case.read("heard.err")
+    assert said.count("first doubts") == 1 and said.count("last doubts") == 1, said
+
+
+@test
+def what_it_prints_is_shown_as_it_comes(case):
+    farms.need_mpi(case)
+    case.write("closed", "")
+    case.write("work/talk", TALK, 0o755)
+    process = talk_start(case, ["mpirun", "-n", "2", "--", "./talk"], {"LAB": case.folder},
+                         open(case.path("heard.err"), "wb"))
+    hear(case, process, process.err)
+
+
 @test
 def what_cannot_be_run_is_told_beforehand(case):
     case.write("data", "1")
@@ -180,7 +229,7 @@ def what_cannot_be_run_is_told_beforehand(case):
         assert done.code > 0 and text in done.out + done.err, (text, done)
 
 
-def start_mpirun(cloud, *words):
+def start_mpirun(cloud, *words, err=None):
     """`beofarm mpirun` on two nodes of that cloud."""
     case = cloud.case
     case.write("cloud/backend.json", {"backend": {
@@ -192,8 +241,8 @@ def start_mpirun(cloud, *words):
     case.write("work/.farmignore", "*.o\n")
     for name in ("program", "deep", "ranks"):
         shutil.move(case.path(name), case.path("work", name))
-    return case.start_beofarm("mpirun", "-n", "4", "-N", "2", "-b", "../cloud/backend.json", "--",
-                              *words, cwd=case.path("work"), env=cloud.environment)
+    return talk_start(case, ["mpirun", "-n", "4", "-N", "2", "-b", "../cloud/backend.json", "--",
+                             *words], cloud.environment, err)
 
 
 @test
@@ -206,6 +255,20 @@ def a_program_runs_on_rented_nodes_which_are_given_back(case):
     assert case.read("work/deep/in.txt") == "77\n"
     hosts = [case.read(f"work/ranks/{rank}.txt").split()[0] for rank in range(4)]
     assert sorted(hosts) == sorted(lines(done.out, "host")), (hosts, done)
+    cloud.wait_nothing()
+    cloud.search()
+
+
+@harness.test_plainly
+def what_it_prints_on_rented_nodes_is_shown_as_it_comes(case):
+    farms.need_mpi(case)
+    cloud = azure_farm.Cloud(case)
+    case.write("closed", "")
+    case.write("program", TALK.replace("$LAB", case.folder), 0o755)
+    for name in ("deep", "ranks"):
+        os.makedirs(case.path(name))
+    process = start_mpirun(cloud, "./program", err=open(case.path("heard.err"), "wb"))
+    hear(case, process, process.err)
     cloud.wait_nothing()
     cloud.search()
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "common/clock.h"
 #include "tests/master/scheduler_play.h"
 
 /* ---- Bound ---- */
@@ -118,14 +117,8 @@ static void bound_tasks_do_not_count_among_durations(void **state)
 static void a_bound_task_goes_even_to_a_worker_set_aside(void **state)
 {
     (void)state;
-    struct play play;
-    struct scheduler_policy policy = scheduler_policy_default(3);
-    policy.retry_delay_ns = policy.retry_delay_max_ns = INT64_C(3600) * CLOCK_SECOND_NS;
-    play_begin(&play, &policy);
-    play_lines(&play, set_aside_script);
-    play_lines(&play, "bound 1 = lease 1 41.1\n"
-                      "ok 1 41.1 = accept\n");
-    play_end(&play);
+    play_set_aside("bound 1 = lease 1 41.1\n"
+                   "ok 1 41.1 = accept\n");
 }
 
 int main(void)

@@ -238,3 +238,20 @@ const char set_aside_script[] =
     "ok 2 9.1 = accept; lease 2 11.1\n bad 1 10.1 = retry; lease 1 12.1\n"
     "ok 2 11.1 = accept; lease 2 13.1\n bad 1 12.1 = retry; lease 1 14.1\n"
     "ok 2 13.1 = accept; lease 2 15.1\n bad 1 14.1 = retry; set-aside 1 x7\n";
+
+struct scheduler_policy set_aside_policy(void)
+{
+    struct scheduler_policy policy = scheduler_policy_default(3);
+    policy.retry_delay_ns = policy.retry_delay_max_ns = INT64_C(3600) * CLOCK_SECOND_NS;
+    return policy;
+}
+
+void play_set_aside(const char *script)
+{
+    struct play play;
+    struct scheduler_policy policy = set_aside_policy();
+    play_begin(&play, &policy);
+    play_lines(&play, set_aside_script);
+    play_lines(&play, script);
+    play_end(&play);
+}

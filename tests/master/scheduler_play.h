@@ -39,7 +39,12 @@ void play_end(struct play *play);
 /* Take all actions that there are, into `said`. */
 void play_pull(struct play *play);
 
-/* Worker 1 fails everything, and is set aside. */
+/* Worker 1 fails everything, and is set aside: at time 0, with its 7th failure, when worker 2 had 7
+ * good results. */
 extern const char set_aside_script[];
+
+/* A script that goes on from there. What failed waits for an hour. */
+struct scheduler_policy set_aside_policy(void);
+void play_set_aside(const char *script);
 
 #endif

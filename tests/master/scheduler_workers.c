@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "common/buf.h"
-#include "common/clock.h"
 #include "master/scheduler.h"
 #include "tests/master/scheduler_play.h"
 
@@ -191,40 +190,28 @@ static void a_worker_that_fails_everything_is_set_aside(void **state)
     play_end(&play);
 }
 
-/* Worker 1 set aside at time 0, with its 7th failure, when worker 2 had 7 good results. */
-
 static void one_task_on_trial_brings_a_worker_back(void **state)
 {
     (void)state;
-    struct play play;
-    struct scheduler_policy policy = scheduler_policy_default(3);
-    policy.retry_delay_ns = policy.retry_delay_max_ns = INT64_C(3600) * CLOCK_SECOND_NS;
-    play_begin(&play, &policy);
-    play_lines(&play, set_aside_script);
-    play_lines(&play, "wake = 10000\n"
-                      "at 9999\n"
-                      "at 10000 = lease 1 16.1\n"
-                      "worker 1 = trial leased 1 failures 7\n"
-                      "bad 1 16.1 = retry; set-aside 1 x8\n"
-                      "wake = 30000\n" /* twice as long */
-                      "at 30000 = lease 1 17.1\n"
-                      "ok 1 17.1 = accept; reinstate 1; lease 1 18.1\n"
-                      "worker 1 = active leased 1 failures 0\n");
-    play_end(&play);
+    play_set_aside("wake = 10000\n"
+                   "at 9999\n"
+                   "at 10000 = lease 1 16.1\n"
+                   "worker 1 = trial leased 1 failures 7\n"
+                   "bad 1 16.1 = retry; set-aside 1 x8\n"
+                   "wake = 30000\n" /* twice as long */
+                   "at 30000 = lease 1 17.1\n"
+                   "ok 1 17.1 = accept; reinstate 1; lease 1 18.1\n"
+                   "worker 1 = active leased 1 failures 0\n");
 }
 
 static void the_last_worker_is_never_set_aside(void **state)
 {
     (void)state;
     struct play play;
-    struct scheduler_policy policy = scheduler_policy_default(3);
-    policy.retry_delay_ns = policy.retry_delay_max_ns = INT64_C(3600) * CLOCK_SECOND_NS;
-    play_begin(&play, &policy);
-    play_lines(&play, set_aside_script);
-    play_lines(&play, "lose 2 = reinstate 1; lease 1 15.2\n" /* the other went */
-                      "bad 1 15.2 = retry; lease 1 16.1\n"
-                      "worker 1 = active leased 1 failures 1\n");
-    play_end(&play);
+    struct scheduler_policy policy = set_aside_policy();
+    play_set_aside("lose 2 = reinstate 1; lease 1 15.2\n" /* the other went */
+                   "bad 1 15.2 = retry; lease 1 16.1\n"
+                   "worker 1 = active leased 1 failures 1\n");
     /* Nor when the other goes just before the failure that would do it. */
     play_begin(&play, &policy);
     char *but_one = strdup(set_aside_script);

@@ -326,14 +326,20 @@ static void text_gpus(struct buf *buf, const struct topology *topology)
     }
 }
 
-static void text_opencl(struct buf *buf)
+static void text_opencl(struct buf *buf, const struct topology *topology)
 {
     struct opencl_about about;
-    for (size_t i = 0; opencl_describe(OPENCL_ANY, i, &about, NULL) == 0; i++) {
+    struct error none = {0};
+    size_t i;
+    for (i = 0; opencl_describe(OPENCL_ANY, i, &about, NULL) == 0; i++) {
         text_label(buf, i == 0 ? "opencl" : "");
         buf_printf(buf, "%s of %s, %.3g GB%s\n", about.name, about.platform,
                    (double)about.memory_bytes * 1e-9, about.gpu ? "" : ", no GPU");
     }
+    if (topology->gpus.count == 0 || opencl_describe(OPENCL_GPU, 0, &about, &none) == 0)
+        return;
+    text_label(buf, i == 0 ? "opencl" : "");
+    buf_printf(buf, "shots cannot use GPUs here: %s\n", none.text);
 }
 
 static void text_slot(struct buf *buf, const struct topology *topology, const struct slot *slot)
@@ -398,7 +404,7 @@ int doctor_print_text(struct buf *buf, const struct topology *topology,
     text_memories(buf, topology);
     text_gpus(buf, topology);
     if (hwloc_topology_is_thissystem(topology->hwloc)) /* not a recorded one */
-        text_opencl(buf);
+        text_opencl(buf, topology);
     text_slots(buf, topology, plan);
     if (measured)
         text_bandwidth(buf, measured);

@@ -251,6 +251,18 @@ def slots_take_devices_of_their_own(case):
     assert extra["device"] == "processors" and "no GPU" in extra["device_why"], extra
 
 
+@test
+def a_node_says_whether_shots_can_use_its_gpus(case):
+    os.mkdir(case.path("no-drivers"))
+    machine = {"HWLOC_XMLFILE": os.path.join(harness.SOURCE, "tests/worker/topologies/gpus-nvidia.xml"),
+               "HWLOC_THISSYSTEM": "1"}
+    none = case.run(program("beofarm-worker"), "--topology", expect=0,
+                    env={**machine, "OCL_ICD_VENDORS": case.path("no-drivers")})
+    assert "shots cannot use GPUs here: " in none.out, none
+    some = case.run(program("beofarm-worker"), "--topology", expect=0, env={**machine, **fake()})
+    assert "Fake GPU 0 of Fake" in some.out and "cannot" not in some.out, some
+
+
 # -- on a farm
 
 def farm(case, name, device, shots, expect=0, work=None, limits=None, env=None, **more):

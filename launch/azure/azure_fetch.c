@@ -162,3 +162,12 @@ int azure_fetch_run(struct azure_fetch *fetch, const char *store, struct error *
         *ret_error = work.error;
     return work.failed ? -1 : 0;
 }
+
+uint64_t azure_fetch_missing(const struct azure_fetch *fetch)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < fetch->count; i++)
+        if (!is_there(&fetch->items[i]))
+            bytes += fetch->items[i].size;
+    return bytes;
+}

@@ -40,4 +40,7 @@ int azure_fetch_add(struct azure_fetch *fetch, const char *blob, const char *fol
  * were tried. */
 int azure_fetch_run(struct azure_fetch *fetch, const char *store, struct error *ret_error);
 
+/* Bytes of files that are not there. */
+uint64_t azure_fetch_missing(const struct azure_fetch *fetch);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "common/azure/blob_download.h"
 #include "common/azure/secret.h"
@@ -17,6 +18,7 @@
 #include "launch/disk.h"
 
 #define FOLDER_TEXT 200
+#define ROOM_MIN    ((uint64_t)1 << 20) /* what tables and folders take */
 
 /* outputs.csv, sorted by folder. */
 struct folder {
@@ -158,6 +160,31 @@ int azure_journal_put(struct backend *backend, struct buf *ret_store, struct buf
                : error_set(ret_error, ERROR_SYSTEM, "no memory for a run's name");
 }
 
+/* Where the disk has no room for what is still to come, that is what went wrong, whatever failed first. */
+static int room_explain(const struct gathering *gathering, struct error *ret_error)
+{
+    struct statvfs disk;
+    const char *run_dir = gathering->azure->run_dir;
+    char there[32], wanted[32];
+    uint64_t missing = azure_fetch_missing(&gathering->fetch);
+    if (!ret_error || ret_error->code != ERROR_SYSTEM || statvfs(run_dir, &disk) != 0)
+        return -1;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (room >= (missing > ROOM_MIN ? missing : ROOM_MIN))
+        return -1;
+    char why[ERROR_TEXT_MAX / 2];
+    snprintf(why, sizeof why, "%s", ret_error->text);
+    return error_set(ret_error, ERROR_SYSTEM,
+                     "the disk of \"%s\" is full: %s of results are still to come, and there "
+                     "is room for %s. "
+                     "They are safe in container \"%s\": free some space, then `beofarm "
+                     "results` fetches what "
+                     "is missing (%s)",
+                     run_dir, disk_format_size(missing, wanted, sizeof wanted),
+                     disk_format_size(room, there, sizeof there), gathering->azure->container,
+                     why);
+}
+
 int azure_results_bring(struct backend *backend, const struct backend_listener *listener,
                         struct error *ret_error)
 {
@@ -182,6 +209,8 @@ int azure_results_bring(struct backend *backend, const struct backend_listener *
         rc = outputs_list(&gathering, "out", out_visit, ret_error);
     if (rc == 0)
         rc = files_fetch(&gathering, ret_error);
+    if (rc != 0)
+        room_explain(&gathering, ret_error);
     if (rc == 0 && gathering.fetch.fetched > 0)
         backend_say(listener, "%zu file%s (%s) came from the container",
                     gathering.fetch.fetched, gathering.fetch.fetched == 1 ? "" : "s",

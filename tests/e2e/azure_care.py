@@ -214,6 +214,31 @@ def a_leader_whose_machine_is_gone_makes_room(case):
     lab.wait_empty()
 
 
+@test_plainly
+def a_full_disk_at_home_is_told_and_what_is_missing_fetched_afterwards(case):
+    lab = Lab(case)
+    case.write("model", MODEL + "head -c 400000 /dev/zero >deep/out.txt\n", 0o755)
+    lab.run("run", "--detach", lab.farm.file, expect=0)
+    job = lab.ids("jobs")[0]
+    wait_until(lambda: lab.batch.need("GET", f"/jobs/{job}")["state"] == "completed",
+               "the job has ended", 60)
+    small = elsewhere(case, "small")
+    if case.run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small["cwd"]).code:
+        raise harness.Skip("a small disk needs root")
+    try:
+        said = lab.run("results", lab.farm.file, expect=4, **small).err
+        assert re.search("is full: .* still to come, .* free some space, then `beofarm results`", said), said
+        there = len([name for _, _, names in os.walk(case.path("small", "runs"))
+                     for name in names if name == "out.txt"])
+        assert 0 < there < 8, there
+        case.run("mount", "-o", "remount,size=32m", small["cwd"], expect=0)
+        said = lab.run("results", expect=0, **small).err
+        assert re.search(rf"^{8 - there} files? \(.*\) came from the container", said, re.M), said
+        assert "came from" not in lab.run("results", expect=0, **small).err
+    finally:
+        case.run("umount", small["cwd"])
+
+
 @test
 def a_master_to_whom_nobody_comes_ends(case):
     with Mock() as mock:

@@ -268,7 +268,7 @@ def a_node_says_whether_shots_can_use_its_gpus(case):
 def farm(case, name, device, shots, expect=0, work=None, limits=None, env=None, **more):
     """Runs the survey on a farm of one worker; returns it, what was said, and the rows' extras."""
     geometry = {**SURVEY["geometry"], "sources": {"line": {"start": [300, 50], "step": [80, 0], "count": shots}}}
-    survey(case, name + ".json", device, **{"geometry": geometry, "batch": {"shots": 1}, **more})
+    survey(case, name + ".json", device, **{"batch": {"shots": 1}, "geometry": geometry, **more})
     made = Farm(case, {"name": name, "backend": {"kind": "local", "workers": 1}, "transport": "tcp", "port": 0,
                        "worker": {"slots": 2, "pin": False, **(work or {})},
                        "limits": {"task_timeout_s": 120, "attempts": 2, **(limits or {})},
@@ -282,10 +282,15 @@ def farm(case, name, device, shots, expect=0, work=None, limits=None, env=None, 
 def a_farm_computes_on_devices_what_it_does_on_processors(case):
     prepare(case)
     need_device(case)
+    two = {"POCL_DEVICES": "pthread pthread"}
     farm(case, "here", "cpu", 4)
-    _, _, extras = farm(case, "there", "opencl", 4, env={"POCL_DEVICES": "pthread pthread"})
+    _, _, extras = farm(case, "there", "opencl", 4, env=two)
     assert all(extra["device"].endswith(" of 2") for extra in extras), extras
     assert apart(samples(case, "there.data.segy"), samples(case, "here.data.segy")) < TOLERANCE
+    more = {**GRADIENT, "data": "here.data.segy"}
+    farm(case, "one", "cpu", 4, **more)
+    farm(case, "other", "opencl", 4, env=two, **more)
+    assert apart(floats(case, "other.gradient.bin"), floats(case, "one.gradient.bin")) < TOLERANCE
 
 
 @test

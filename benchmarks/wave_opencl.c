@@ -9,15 +9,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "benchmarks/wave_case.h"
 #include "worker/seismic/opencl.h"
 
 enum contestant { BARE, FULL, TRANSPOSED, GRADIENT, CONTESTANTS };
 static const char *const names[] = {"bare", "full", "transposed", "gradient"};
 
 #define ROUNDS_MAX 99
-#define RECEIVERS  64
 
 struct bench {
     struct grid grid; /* layers included */
@@ -29,95 +28,30 @@ struct bench {
     double rate[CONTESTANTS][ROUNDS_MAX];
 };
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void fail(const struct error *error)
 {
     fprintf(stderr, "%s\n", error->text);
     exit(1);
 }
 
-/* NULL where it is not wanted. */
-static const float *constant(size_t n, float value, bool wanted)
-{
-    float *values = wanted ? malloc(n * sizeof *values) : NULL;
-    for (size_t i = 0; values && i < n; i++)
-        values[i] = value;
-    return values;
-}
-
-static struct wave *create(const char *physics, struct grid grid, struct wave_options options)
-{
-    struct error error = {0};
-    const struct wave_physics *found = wave_physics_find(physics);
-    if (!found) {
-        fprintf(stderr, "no physics \"%s\"\n", physics);
-        exit(1);
-    }
-    for (int axis = 0; axis < GRID_AXES; axis++)
-        if (axis != GRID_Y || grid.dims == 3)
-            grid.n[axis] -= 2 * (size_t)options.absorb;
-    size_t n = grid_size(&grid);
-    unsigned takes = found->needs | found->may_have;
-    struct wave_medium medium = {
-        .grid = grid,
-        .vp = constant(n, 2000, true),
-        .rho = constant(n, 1.5F, takes & WAVE_RHO),
-        .epsilon = constant(n, 0.15F, takes & WAVE_EPSILON),
-        .delta = constant(n, 0.1F, takes & WAVE_DELTA),
-        .theta = constant(n, 0.5F, takes & WAVE_THETA),
-        .phi = constant(n, 0.7F, grid.dims == 3 && takes & WAVE_PHI),
-    };
-    options.dt = 0.9 * wave_dt_limit(found, &medium, &options);
-    struct wave *wave = wave_create(found, &medium, &options, &error);
-    if (!wave)
-        fail(&error);
-    const float *fields[] = {medium.vp,    medium.rho,   medium.epsilon,
-                             medium.delta, medium.theta, medium.phi};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        free((float *)fields[i]);
-    return wave;
-}
-
-static struct wave_points *points(const struct wave *wave, size_t count, int depth)
-{
-    size_t first[RECEIVERS + 1];
-    struct wave_weight weights[RECEIVERS];
-    struct error error = {0};
-    const size_t *n = wave->grid.n;
-    for (size_t i = 0; i <= count; i++)
-        first[i] = i;
-    for (size_t i = 0; i < count; i++)
-        weights[i] = (struct wave_weight){
-            .at = {(int)((i + 1) * n[GRID_X] / (count + 1)), (int)(n[GRID_Y] / 2), depth},
-            .weight = 1};
-    struct wave_points *made = wave_points_create(wave, count, first, weights, &error);
-    if (!made)
-        fail(&error);
-    return made;
-}
-
 static void bench_open(struct bench *b, const char *physics, int order,
                        struct opencl_device *device)
 {
-    b->bare = create(physics, b->grid, (struct wave_options){.order = order, .device = device});
-    b->full = create(physics, b->grid,
-                     (struct wave_options){.order = order, .device = device, .absorb = 20});
-    b->source = points(b->full, 1, 10);
-    b->receivers = points(b->full, RECEIVERS, 3);
-    b->values = calloc(b->steps * RECEIVERS, sizeof *b->values);
-    b->sampled = calloc(b->steps * RECEIVERS, sizeof *b->sampled);
+    b->bare = wave_case_create(physics, b->grid,
+                               (struct wave_options){.order = order, .device = device});
+    b->full =
+        wave_case_create(physics, b->grid,
+                         (struct wave_options){.order = order, .device = device, .absorb = 20});
+    b->source = wave_case_points(b->full, 1, 10);
+    b->receivers = wave_case_points(b->full, WAVE_CASE_PLACES, 3);
+    b->values = calloc(b->steps * WAVE_CASE_PLACES, sizeof *b->values);
+    b->sampled = calloc(b->steps * WAVE_CASE_PLACES, sizeof *b->sampled);
     size_t number = sizeof(wave_real);
     b->snapshots = wave_room_create(b->full, b->steps, b->full->snapshot_size * number);
     b->image = wave_room_create(b->full, 1, b->full->points * number);
     if (!b->values || !b->sampled || !b->snapshots || !b->image)
         exit(1);
-    for (size_t i = 0; i < b->steps * RECEIVERS; i++)
+    for (size_t i = 0; i < b->steps * WAVE_CASE_PLACES; i++)
         b->values[i] = 1e-3F * (wave_real)(i % 17);
 }
 
@@ -165,21 +99,16 @@ static void contestant_run(struct bench *b, enum contestant c)
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double *p = a, *q = b;
-    return (*p > *q) - (*p < *q);
-}
-
 static void bench_device(struct bench *b, const struct opencl_about *about, int rounds)
 {
     struct error error = {0};
     for (int round = -1; round < rounds; round++) { /* one to warm up */
         for (int c = 0; c < CONTESTANTS; c++) {
-            double begin = now_s();
+            double begin = wave_case_now_s();
             contestant_run(b, (enum contestant)c);
             if (round >= 0)
-                b->rate[c][round] = 1e-9 * (double)(b->points * b->steps) / (now_s() - begin);
+                b->rate[c][round] =
+                    1e-9 * (double)(b->points * b->steps) / (wave_case_now_s() - begin);
         }
     }
     if (wave_check(b->bare, &error) < 0 || wave_check(b->full, &error) < 0)
@@ -187,8 +116,7 @@ static void bench_device(struct bench *b, const struct opencl_about *about, int 
     printf("{\"device\": \"%s\", \"gpu\": %s, \"steps\": %zu", about->name,
            about->gpu ? "true" : "false", b->steps);
     for (int c = 0; c < CONTESTANTS; c++) {
-        qsort(b->rate[c], (size_t)rounds, sizeof(double), compare);
-        printf(", \"%s\": %.3f", names[c], b->rate[c][rounds / 2]);
+        printf(", \"%s\": %.3f", names[c], wave_case_median(b->rate[c], (size_t)rounds));
     }
     printf("}\n");
     fflush(stdout);

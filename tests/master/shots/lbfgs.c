@@ -291,6 +291,77 @@ static void directions_are_those_of_the_dense_formula(void **state)
 
 /* --- odds and ends --- */
 
+/*
+ * The iterates of somebody else's program: SciPy 1.10.1, minimize(method="L-BFGS-B", maxcor=3), without
+ * bounds (Byrd, Lu, Nocedal and Zhu 1995, doi:10.1137/0916069). Its first step has the length 1, which
+ * first_change makes ours; where both searches take the step 1, all of the rest is the formula's.
+ * tests/master/shots/lbfgs_peer.py computes the table anew where SciPy is installed.
+ */
+static double quartic(const double *x, double *g)
+{
+    static const double c[] = {1, 2, 3, 5}, t[] = {1, -2, 0.5, 3};
+    double f = 0, p = x[0] * x[1];
+    for (int i = 0; i < 4; i++) {
+        double r = x[i] - t[i];
+        f += 0.5 * c[i] * r * r + 0.05 * r * r * r * r;
+        g[i] = c[i] * r + 0.2 * r * r * r;
+    }
+    g[0] += 0.01 * p * x[1];
+    g[1] += 0.01 * p * x[0];
+    return f + 0.005 * p * p;
+}
+
+static const double peer[][4] = {
+    {0, 0, 0, 0},
+    /* peer: begin */
+    {0.056487908637082002, -0.26361024030638269, 0.071786717226291707, 0.960294446830394},
+    {0.25769582492637938, -1.0099318048969366, 0.29509951987814731, 2.359222384317853},
+    {0.4715750262527606, -1.5543708642743779, 0.45286509342236991, 2.9418473950424131},
+    {0.65100391641441846, -1.8620130342921106, 0.50444567497947335, 3.0557097116478311},
+    {0.81895383125473431, -2.0167771185806469, 0.5063093236421099, 3.0134277892989605},
+    {0.92467932172037914, -2.0140237172839877, 0.49954552913233446, 3.0050552946642353},
+    {0.96065891275197901, -1.9892111937929997, 0.50702197834314922, 2.9944017428635434},
+    {0.96692578889134584, -1.9905336846373218, 0.49866599218517432, 3.0031300651121304},
+    {0.96199902181382357, -1.9911117064199049, 0.50010455536154774, 3.0000221587195797},
+    {0.96200457983842547, -1.9909001745093664, 0.50003956988063514, 2.9999799174260491},
+    {0.96193059117914081, -1.9907825942320216, 0.50002467037501697, 2.9999924280195547},
+    {0.96188753616297495, -1.990792051603248, 0.49999150680340765, 2.9999983701021202},
+    /* peer: end */
+};
+
+#define PEER_COUNT (sizeof(peer) / sizeof(*peer))
+
+static void iterates_are_those_of_another_program(void **state)
+{
+    (void)state;
+    const double start[4] = {0};
+    double g[4], most = 0, length = 0;
+    quartic(start, g);
+    for (int i = 0; i < 4; i++) {
+        most = fmax(most, fabs(g[i]));
+        length += g[i] * g[i];
+    }
+    const struct lbfgs_options options = {
+        .history = 3, .trials = 10, .first_change = most / sqrt(length)};
+    struct lbfgs *lbfgs = lbfgs_create(4, start, &options, NULL);
+    enum lbfgs_want want = lbfgs_next(lbfgs);
+    for (size_t k = 0; k < PEER_COUNT;) {
+        assert_true(want == LBFGS_VALUE_AND_GRADIENT);
+        const double *x = lbfgs_point(lbfgs);
+        /* Both round in other places, and what a difference of gradients loses grows as they shrink;
+         * nine digits are left of sixteen. */
+        for (int i = 0; i < 4; i++)
+            if (fabs(x[i] - peer[k][i]) > 1e-9)
+                fail_msg("iterate %zu: x[%d] is %.17g, not %.17g", k, i, x[i], peer[k][i]);
+        want = lbfgs_tell(lbfgs, quartic(x, g), g);
+        k++;
+        if (want == LBFGS_ITERATED)
+            want = lbfgs_next(lbfgs);
+    }
+    assert_int_equal(lbfgs_iterations(lbfgs), PEER_COUNT - 1);
+    lbfgs_destroy(lbfgs);
+}
+
 static void it_goes_on_to_the_bit_after_every_answer(void **state)
 {
     (void)state;
@@ -379,6 +450,7 @@ int main(void)
         cmocka_unit_test(values_that_are_no_numbers_end_the_search),
         cmocka_unit_test(published_minima_are_found),
         cmocka_unit_test(directions_are_those_of_the_dense_formula),
+        cmocka_unit_test(iterates_are_those_of_another_program),
         cmocka_unit_test(it_goes_on_to_the_bit_after_every_answer),
         cmocka_unit_test(a_changed_function_is_asked_for_anew),
     };

@@ -223,10 +223,10 @@ static void everything_agrees_with_the_processor(void **state)
 
 #define DOT_STEPS 12
 
-static void assert_transposed(const struct setting *s, const char *what, double one,
-                              double other, double scale)
+static void assert_transposed(const struct setting *s, const char *what,
+                              const struct bench_sides *sides)
 {
-    double error = fabs(one - other) / scale;
+    double error = fabs(sides->left - sides->right) / sides->scale;
     if (!(error < TOLERANCE))
         fail_msg("%s order %d %zux%zux%zu: the two sides of %s differ by %g", s->physics,
                  s->order, s->nx, s->ny, s->nz, what, error);
@@ -236,55 +236,22 @@ static void assert_transposed(const struct setting *s, const char *what, double 
 static void modelling_dot(const struct setting *s, struct wave *wave,
                           const struct wave_points *points, const wave_real *d)
 {
-    size_t n = DOT_STEPS * wave->padded;
-    wave_real *q = bench_reals(n, 1), *fq = bench_reals(n, 3), *ftd = bench_reals(n, 4);
-    struct wave_run run = {
-        .steps = DOT_STEPS, .inject = points, .injected = q, .sample = points, .sampled = fq};
-    wave_run(wave, &run);
-    wave_clear(wave);
-    run.mode = WAVE_TRANSPOSED;
-    run.injected = d;
-    run.sampled = ftd;
-    wave_run(wave, &run);
+    struct bench_sides sides = bench_modelling(wave, points, d, DOT_STEPS);
     assert_good(wave);
-    assert_transposed(s, "F", bench_product(fq, d, n), bench_product(q, ftd, n),
-                      sqrt(bench_product(fq, fq, n) * bench_product(d, d, n)));
-    free(q);
-    free(fq);
-    free(ftd);
+    assert_transposed(s, "F", &sides);
 }
 
 /* <J dm, d> and <dm, J^T d>, of snapshots at random. */
 static void scattering_dot(const struct setting *s, struct wave *wave,
                            const struct wave_points *points, const wave_real *d)
 {
-    size_t n = DOT_STEPS * wave->padded;
     wave_real *snapshots = bench_reals(DOT_STEPS * wave->snapshot_size, 5);
-    wave_real *dm = bench_reals(wave->points, 6), *jdm = bench_reals(n, 7);
-    wave_real *image = calloc(wave->points, sizeof(*image));
-    assert_non_null(image);
     for (size_t i = 0; s->free_surface && i < DOT_STEPS * wave->snapshot_size; i += s->nz)
         snapshots[i] = 0; /* as it is on the surface */
-    wave_clear(wave);
-    wave_run(wave, &(struct wave_run){.steps = DOT_STEPS,
-                                      .sample = points,
-                                      .sampled = jdm,
-                                      .scattered = snapshots,
-                                      .dm = dm});
-    wave_clear(wave);
-    wave_run(wave, &(struct wave_run){.mode = WAVE_TRANSPOSED,
-                                      .steps = DOT_STEPS,
-                                      .inject = points,
-                                      .injected = d,
-                                      .scattered = snapshots,
-                                      .image = image});
+    struct bench_sides sides = bench_scattering(wave, points, snapshots, 1, d, DOT_STEPS);
     assert_good(wave);
-    assert_transposed(s, "J", bench_product(jdm, d, n), bench_product(dm, image, wave->points),
-                      sqrt(bench_product(jdm, jdm, n) * bench_product(d, d, n)));
+    assert_transposed(s, "J", &sides);
     free(snapshots);
-    free(dm);
-    free(jdm);
-    free(image);
 }
 
 /* Sources and receivers everywhere: the dot test of a step with all its memory variables. */

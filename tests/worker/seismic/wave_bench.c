@@ -228,3 +228,60 @@ double bench_misfit(const wave_real *a, const wave_real *b, size_t n)
     }
     return sqrt(over / under);
 }
+
+struct bench_sides bench_modelling(struct wave *wave, const struct wave_points *points,
+                                   const wave_real *d, size_t steps)
+{
+    size_t n = steps * wave->padded;
+    wave_real *q = bench_reals(n, 1), *fq = bench_reals(n, 3), *ftd = bench_reals(n, 4);
+    struct wave_run run = {
+        .steps = steps, .inject = points, .injected = q, .sample = points, .sampled = fq};
+    wave_clear(wave);
+    wave_run(wave, &run);
+    wave_clear(wave);
+    run.mode = WAVE_TRANSPOSED;
+    run.injected = d;
+    run.sampled = ftd;
+    wave_run(wave, &run);
+    struct bench_sides sides = {.left = bench_product(fq, d, n),
+                                .right = bench_product(q, ftd, n),
+                                .scale =
+                                    sqrt(bench_product(fq, fq, n) * bench_product(d, d, n))};
+    free(q);
+    free(fq);
+    free(ftd);
+    return sides;
+}
+
+struct bench_sides bench_scattering(struct wave *wave, const struct wave_points *points,
+                                    const wave_real *snapshots, size_t every,
+                                    const wave_real *d, size_t steps)
+{
+    size_t n = steps * wave->padded;
+    wave_real *dm = bench_reals(wave->points, 5), *jdm = bench_reals(n, 3);
+    wave_real *image = calloc(wave->points, sizeof(*image));
+    assert_non_null(image);
+    wave_clear(wave);
+    wave_run(wave, &(struct wave_run){.steps = steps,
+                                      .sample = points,
+                                      .sampled = jdm,
+                                      .every = every,
+                                      .scattered = snapshots,
+                                      .dm = dm});
+    wave_clear(wave);
+    wave_run(wave, &(struct wave_run){.mode = WAVE_TRANSPOSED,
+                                      .steps = steps,
+                                      .inject = points,
+                                      .injected = d,
+                                      .every = every,
+                                      .scattered = snapshots,
+                                      .image = image});
+    struct bench_sides sides = {.left = bench_product(jdm, d, n),
+                                .right = bench_product(dm, image, wave->points),
+                                .scale =
+                                    sqrt(bench_product(jdm, jdm, n) * bench_product(d, d, n))};
+    free(dm);
+    free(jdm);
+    free(image);
+    return sides;
+}

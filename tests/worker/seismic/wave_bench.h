@@ -31,6 +31,21 @@ wave_real *bench_reals(size_t n, uint64_t seed);
 /* sum a b, in double. */
 double bench_product(const wave_real *a, const wave_real *b, size_t n);
 
+/* The two sides of a dot test, and the product of norms by which their difference is judged. */
+struct bench_sides {
+    double left, right, scale;
+};
+
+/* <F q, d> and <q, F^T d>: q at random and d [steps * wave->padded] act at `points`, which are
+ * everywhere. The wave is cleared before. */
+struct bench_sides bench_modelling(struct wave *wave, const struct wave_points *points,
+                                   const wave_real *d, size_t steps);
+
+/* <J dm, d> and <dm, J^T d>, dm at random, with snapshots of every n-th step. */
+struct bench_sides bench_scattering(struct wave *wave, const struct wave_points *points,
+                                    const wave_real *snapshots, size_t every,
+                                    const wave_real *d, size_t steps);
+
 /* One place of one grid point. */
 struct wave_points *bench_point(const struct wave *wave, int ix, int iy, int iz, double weight);
 

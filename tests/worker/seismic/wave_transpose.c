@@ -62,39 +62,25 @@ static struct wave *setting_wave(const struct setting *s)
                                               .frequency = 25});
 }
 
-static void assert_transposed(const struct setting *s, const char *what, double left,
-                              double right, double scale)
+static void assert_transposed(const struct setting *s, const char *what,
+                              const struct bench_sides *sides)
 {
-    double error = fabs(left - right) / scale;
-    if (!(error < TOLERANCE) || !(scale > 0))
+    double error = fabs(sides->left - sides->right) / sides->scale;
+    if (!(error < TOLERANCE) || !(sides->scale > 0))
         fail_msg(
             "%s order %d %zux%zux%zu threads %d block %d: %s: %.15g and %.15g differ by %g",
-            s->physics, s->order, s->nx, s->ny, s->nz, s->threads, s->time_block, what, left,
-            right, error);
+            s->physics, s->order, s->nx, s->ny, s->nz, s->threads, s->time_block, what,
+            sides->left, sides->right, error);
 }
 
 static void modelling_transposed(const struct setting *s)
 {
     struct wave *wave = setting_wave(s);
     struct wave_points *points = bench_everywhere(wave);
-    size_t n = STEPS * wave->padded;
-    wave_real *q = bench_reals(n, 1), *d = bench_reals(n, 2);
-    wave_real *fq = bench_reals(n, 3), *ftd = bench_reals(n, 4);
-    struct wave_run run = {.steps = STEPS, .inject = points, .sample = points};
-    run.injected = q;
-    run.sampled = fq;
-    wave_run(wave, &run);
-    wave_clear(wave);
-    run.mode = WAVE_TRANSPOSED;
-    run.injected = d;
-    run.sampled = ftd;
-    wave_run(wave, &run);
-    assert_transposed(s, "F", bench_product(fq, d, n), bench_product(q, ftd, n),
-                      sqrt(bench_product(fq, fq, n) * bench_product(d, d, n)));
-    free(q);
+    wave_real *d = bench_reals(STEPS * wave->padded, 2);
+    struct bench_sides sides = bench_modelling(wave, points, d, STEPS);
+    assert_transposed(s, "F", &sides);
     free(d);
-    free(fq);
-    free(ftd);
     wave_points_destroy(points);
     wave_destroy(wave);
 }
@@ -112,37 +98,17 @@ static void scattering_transposed(const struct setting *s, size_t every)
     struct wave *wave = setting_wave(s);
     struct wave_points *points = bench_everywhere(wave);
     size_t n = STEPS * wave->padded, turns = (STEPS + every - 1) / every;
-    wave_real *q = bench_reals(n, 1), *d = bench_reals(n, 2), *jdm = bench_reals(n, 3);
-    wave_real *dm = bench_reals(wave->points, 5);
-    wave_real *image = calloc(wave->points, sizeof *image);
+    wave_real *q = bench_reals(n, 1), *d = bench_reals(n, 2);
     wave_real *snapshots = bench_reals(turns * wave->snapshot_size, 6);
     wave_run(wave, &(struct wave_run){.steps = STEPS,
                                       .inject = points,
                                       .injected = q,
                                       .every = every,
                                       .snapshots = snapshots});
-    wave_clear(wave);
-    wave_run(wave, &(struct wave_run){.steps = STEPS,
-                                      .sample = points,
-                                      .sampled = jdm,
-                                      .every = every,
-                                      .scattered = snapshots,
-                                      .dm = dm});
-    wave_clear(wave);
-    wave_run(wave, &(struct wave_run){.mode = WAVE_TRANSPOSED,
-                                      .steps = STEPS,
-                                      .inject = points,
-                                      .injected = d,
-                                      .every = every,
-                                      .scattered = snapshots,
-                                      .image = image});
-    assert_transposed(s, "J", bench_product(jdm, d, n), bench_product(dm, image, wave->points),
-                      sqrt(bench_product(jdm, jdm, n) * bench_product(d, d, n)));
+    struct bench_sides sides = bench_scattering(wave, points, snapshots, every, d, STEPS);
+    assert_transposed(s, "J", &sides);
     free(q);
     free(d);
-    free(jdm);
-    free(dm);
-    free(image);
     free(snapshots);
     wave_points_destroy(points);
     wave_destroy(wave);

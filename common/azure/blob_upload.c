@@ -19,6 +19,7 @@
 #include "common/azure/blob_reader.h"
 #include "common/azure/secret.h"
 
+#define MIB      ((uint64_t)1 << 20)
 #define PARALLEL 4
 #define AHEAD    2 /* blocks hashed before they can be sent: they shall still be in caches then */
 #define NAP_MS   2 /* between looks for a block that has been hashed, while others are sent */
@@ -243,6 +244,19 @@ static int large_put(struct upload *upload, bool *ret_again)
     return upload->rc;
 }
 
+/* So many bytes that `count` times that is the file, in full MiB. */
+static uint64_t share_of(uint64_t size, uint64_t count)
+{
+    uint64_t share = (size + count - 1) / count;
+    return (share + MIB - 1) / MIB * MIB;
+}
+
+uint64_t blob_upload_block(uint64_t size)
+{
+    uint64_t share = share_of(size, 16);
+    return share < 4 * MIB ? 4 * MIB : share > 32 * MIB ? 32 * MIB : share;
+}
+
 /* Set up for the file as it is now. */
 static int upload_open(struct upload *upload)
 {
@@ -250,9 +264,10 @@ static int upload_open(struct upload *upload)
     struct stat status;
     if (stat(upload->path, &status) != 0)
         status.st_size = 0; /* the reader says what is wrong */
-    uint64_t least = ((uint64_t)status.st_size + BLOB_BLOCKS_MAX - 1) / BLOB_BLOCKS_MAX;
-    if (options->block < least)
-        options->block = (least + 0xfffff) & ~(uint64_t)0xfffff;
+    if (options->block == 0)
+        options->block = blob_upload_block((uint64_t)status.st_size);
+    if (options->block * BLOB_BLOCKS_MAX < (uint64_t)status.st_size)
+        options->block = share_of((uint64_t)status.st_size, BLOB_BLOCKS_MAX);
     bool large = (uint64_t)status.st_size > options->block;
     upload->report.requests += large && upload->service->put_check == BLOB_CHECK_UNKNOWN;
     upload->check =
@@ -304,8 +319,6 @@ int blob_upload(struct blob_service *service, const struct blob_place *place, co
     bool again = false;
     if (options)
         upload.options = *options;
-    if (upload.options.block == 0)
-        upload.options.block = BLOB_BLOCK_DEFAULT;
     if (upload.options.parallel <= 0)
         upload.options.parallel = PARALLEL;
     if (!upload.options.content_type)

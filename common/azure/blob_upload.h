@@ -15,11 +15,15 @@
 
 #include "common/azure/blob.h"
 
-#define BLOB_BLOCK_DEFAULT ((uint64_t)4 << 20)
-#define BLOB_BLOCKS_MAX    50000 /* of a blob; larger files get larger blocks */
+#define BLOB_BLOCKS_MAX 50000 /* of a blob; the largest files get larger blocks */
+
+/* How a file of `size` bytes is cut unless somebody says otherwise: into 16 blocks, but of at least 4
+ * and at most 32 MiB. So several can travel at once, an interruption costs little of the work, and what the
+ * service does for each block does not count. */
+uint64_t blob_upload_block(uint64_t size);
 
 struct blob_upload_options {
-    uint64_t block; /* bytes; 0: BLOB_BLOCK_DEFAULT, or what 50,000 blocks need */
+    uint64_t block; /* bytes, at least what 50,000 blocks need; 0: blob_upload_block */
     int parallel;   /* blocks on their way at once; 0: four */
     enum blob_unless unless;
     const char *content_type; /* NULL: application/octet-stream */

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -65,18 +66,31 @@ static size_t last_level(int cpu, size_t *ret_sharing)
     return bytes;
 }
 
-size_t cache_share(int threads)
+/* Of the core that this thread runs on; 0 where that cannot be known. */
+static size_t core_look(void)
 {
-    const char *asked = getenv("BEOFARM_CACHE");
-    if (asked && *asked)
-        return strtoul(asked, NULL, 10);
-    size_t count = (size_t)threads, sharing = 0;
+    size_t sharing = 0;
     int cpu = sched_getcpu();
     size_t bytes = last_level(cpu < 0 ? 0 : cpu, &sharing);
     size_t core = processors(cpu < 0 ? 0 : cpu, "topology/thread_siblings_list");
     if (bytes == 0 || sharing == 0)
-        return UNKNOWN * count;
+        return 0;
     size_t cores = core > 0 && core < sharing ? sharing / core : sharing;
     cores = core >= sharing ? 1 : cores;
-    return bytes / cores * count;
+    return bytes / cores;
+}
+
+size_t cache_share(int threads)
+{
+    static _Atomic size_t known; /* asked for once: looking takes as long as a small run */
+    const char *asked = getenv("BEOFARM_CACHE");
+    if (asked && *asked)
+        return strtoul(asked, NULL, 10);
+    size_t bytes = atomic_load(&known);
+    if (bytes == 0) {
+        bytes = core_look();
+        bytes = bytes ? bytes : UNKNOWN;
+        atomic_store(&known, bytes);
+    }
+    return bytes * (size_t)threads;
 }

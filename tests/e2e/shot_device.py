@@ -228,8 +228,9 @@ def serve(case, count, **more):
 def a_device_that_failed_is_opened_anew_but_not_for_ever(case):
     prepare(case)
     survey(case, "auto.json", "auto")
-    first, second = serve(case, 2, FAKE_OPENCL_FAIL="EnqueueNDRangeKernel:20:-5:1")
-    assert first["device"] == "processors" and second["device"] == "Fake GPU 0 (Fake)", (first, second)
+    for fail in ("EnqueueNDRangeKernel:20:-5", "CreateBuffer:25:-4"):  # the latter for traces
+        first, second = serve(case, 2, FAKE_OPENCL_FAIL=fail + ":1")
+        assert first["device"] == "processors" and second["device"] == "Fake GPU 0 (Fake)", (first, second)
     extras = serve(case, 4, FAKE_OPENCL_FAIL="EnqueueNDRangeKernel:20:-5")
     assert [extra["device"] for extra in extras] == ["processors"] * 4, extras
     assert "after 3 failures in a row" in extras[3]["device_why"], extras

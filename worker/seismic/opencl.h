@@ -52,8 +52,8 @@ int opencl_describe(enum opencl_kind kind, size_t i, struct opencl_about *ret_ab
 struct opencl_device *opencl_open(enum opencl_kind kind, size_t i, struct error *ret_error);
 const struct opencl_about *opencl_about(const struct opencl_device *device);
 
-/* Whether it has worked so far. -1 and the sentence of its first failure if not, other than that memory
- * was short: what it computed since is worth nothing. Closed and opened again, it may work. */
+/* Whether it has worked so far. -1 and the sentence of its first failure if not, other than having no
+ * room for a wave: what it computed since is worth nothing. Closed and opened again, it may work. */
 int opencl_check(const struct opencl_device *device, struct error *ret_error);
 
 /* Give a device back, and forget it. It has no waves and no rooms any more. */

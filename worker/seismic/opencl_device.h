@@ -13,7 +13,7 @@ struct opencl_device {
     cl_command_queue queue; /* in order: what is asked for later happens later */
     uint64_t used_bytes, limit_bytes, buffer_bytes_max;
     bool fp64;
-    bool failed; /* at something else than making room */
+    bool failed; /* at something else than making room for a wave */
     struct error failure;
     struct opencl_program *programs; /* those that were built */
     struct opencl_device *next;

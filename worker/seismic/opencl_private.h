@@ -78,6 +78,7 @@ struct opencl_wave {
     cl_kernel kernels[OPENCL_KERNELS];
     struct opencl_points points[OPENCL_POINTS];
     size_t points_next;
+    bool made; /* as a whole: it is at work */
     bool failed;
     struct error failure;
 };

@@ -25,7 +25,7 @@ bool opencl_wave_good(struct opencl_wave *w, cl_int code, const char *what)
     char text[64];
     if (code == CL_SUCCESS)
         return true;
-    if (!is_shortage(code))
+    if (w->made || !is_shortage(code)) /* to be too large is no failure of the device's */
         opencl_good(w->device, code, what);
     if (!w->failed)
         error_set(&w->failure, ERROR_SYSTEM, "the OpenCL device %s failed at %s: %s",
@@ -205,6 +205,7 @@ static int fill(struct opencl_wave *w, const struct wave_physics *physics,
         opencl_wave_good(w, w->device->cl->Finish(w->device->queue), "making a wave");
     if (w->failed && ret_error)
         *ret_error = w->failure;
+    w->made = !w->failed;
     return w->failed ? -1 : 0;
 }
 

@@ -8,16 +8,18 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import time
 
 import harness
 import shot_program
 from farms import Farm, kill
-from harness import alive, test, wait_until
+from harness import test, test_plainly, wait_until
 
 SHOTS = 24
 NX, NZ = 30, 20
@@ -111,6 +113,52 @@ def bad_surveys_are_told_before_anything_is_farmed(case):
                                "inversion": {"max_velocity_m_s": 5000}})
     done = farm.run(expect=None)
     assert done.code == 3 and "dt_ms" in done.err and "5000" in done.err, done
+    assert not lines(log)
+
+
+def spoil(case, name, at, value):
+    """The observed data with some bytes changed; or cut (value None)."""
+    with open(case.path("observed.segy"), "rb") as file:
+        data = bytearray(file.read())
+    data[at:at + len(value or b"")] = value or b""
+    with open(case.path(name), "wb") as file:
+        file.write(data[:at] if value is None else data)
+    return name
+
+
+@test
+def what_is_wrong_is_named_before_any_shot_is_farmed(case):
+    farm, log = lay(case, "gradient")
+    grid = {"points": [NX, NZ], "spacing_m": [20, 20]}
+    values = array.array("f", [2000.0] * POINTS)
+    values[5 * NZ + 7] = float("nan")
+    with open(case.path("nan.bin"), "wb") as file:
+        values.tofile(file)
+    case.write("nan.json", {"data": "nan.bin", **grid})
+    trace = 3600 + 4 * 280  # the fifth, of the second shot
+    far = {"sources": {"points": [[9e5, 10]]}, "receivers": {"points": [[9e5, 20]]}}
+    outside = {"sources": {"points": [[100, 10]]}, "receivers": {"points": [[300, 20], [900, 20]]}}
+    wrong = [
+        ({"model": {"velocity": "nan.json"}}, ["index x 5, y 0, z 7", "nan"]),
+        ({"model": {"velocity": -2000, "grid": grid}}, ["$.model.velocity", "-2000"]),
+        ({"numerics": {"dt_ms": 8}}, ["$.numerics.dt_ms", "8 ms", "stability limit"]),
+        ({"geometry": outside, "data": None, "operation": "model", "record": {"length_s": 0.1}},
+         ["shot 1", "receiver 2", "x 900", "outside the model"]),
+        ({"geometry": far, "data": None, "operation": "model", "record": {"length_s": 0.1}},
+         ["do not overlap", "900000"]),
+        ({"data": spoil(case, "cut.segy", trace + 250, None)}, ["cut.segy", "trace 5"]),
+        ({"data": spoil(case, "lies.segy", trace + 114, b"\x00\x63")},
+         ["lies.segy", "trace 5", "99"]),
+        ({"data": spoil(case, "away.segy", trace + 80, (10 ** 7).to_bytes(4, "big"))},
+         ["away.segy", "shot 2", "trace 5", "x 100000"]),
+        ({"data": "missing.segy"}, ["missing.segy"]),
+    ]
+    for change, words in wrong:
+        content = {key: value for key, value in {**survey("gradient"), **change}.items()
+                   if value is not None}
+        case.write("survey.json", content)
+        done = farm.run(expect=None)
+        assert done.code == 3 and all(word in done.err for word in words), (change, done)
     assert not lines(log)
 
 
@@ -414,6 +462,19 @@ def an_inversion_finds_the_model(case):
 
 
 @test
+def an_inversion_is_seen_as_it_goes(case):
+    hold = case.write("hold", "9\n")
+    farm, _ = inversion(case, env={"SHOT_HOLD": hold, "SHOT_S": "0.03"}, work={"sum": "double"})
+    farm.start()
+    # Shots go on; the model of an iteration comes home while others are under way.
+    wait_until(lambda: os.path.exists(case.path("survey.velocity-001.json")), "a model comes home")
+    assert farm.process.poll() is None
+    said = case.beofarm("status", farm.run_dir, expect=None).out
+    assert "iteration" in said, said
+    farm.end()
+
+
+@test
 def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
     farm, log = inversion(case, env={"SHOT_S": "0.01"})
     farm.start()
@@ -568,6 +629,33 @@ def a_lens_is_found_by_inversion(case):
 
 
 @test
+def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
+    observe(case)
+    mask = array.array("f", [0.0 if z > 25 else 1.0 for _ in range(REAL_NX) for z in range(REAL_NZ)])
+    with open(case.path("mask.bin"), "wb") as file:
+        mask.tofile(file)
+    case.write("mask.json", {"data": "mask.bin", "points": [REAL_NX, REAL_NZ],
+                             "spacing_m": [10, 10]})
+    real_farm(case, "found", "fwi", model={"velocity": "start.json"}, data="observed.data.segy",
+              inversion={"bands": [{"max_hz": 12, "iterations": 2}, {"iterations": 2}],
+                         "shots_per_iteration": 4, "smooth_m": 15, "frozen_depth_m": 35,
+                         "mask": "mask.json", "min_velocity_m_s": 1500,
+                         "max_velocity_m_s": 2400}).run()
+    with open(case.path("found.fwi.csv"), encoding="ascii") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["shots"] for row in rows} == {"4"}, rows
+    assert [row["max_hz"] for row in rows] == sorted((row["max_hz"] for row in rows)), rows
+    for band in ("12", "inf"):
+        misfits = [float(row["misfit"]) for row in rows if row["max_hz"] == band]
+        assert len(misfits) >= 2 and misfits[-1] < misfits[0], rows
+    change = [f - s for f, s in zip(floats(case, "found.velocity.bin"), floats(case, "start.bin"))]
+    for i, c in enumerate(change):
+        z = i % REAL_NZ
+        assert c == 0 or 4 <= z <= 25, (i // REAL_NZ, z, c)  # 35 m is between 3 and 4
+    assert change[20 * REAL_NZ + 15] > 20, change[20 * REAL_NZ + 15]
+
+
+@test
 def a_density_scales_what_is_recorded_by_that_at_the_source(case):
     harness.program("beofarm-shot")
 
@@ -655,6 +743,46 @@ def tasks_may_get_the_data_of_their_own_shots_alone(case):
     largest = max(map(abs, gradients[0]))
     # The same shots in files of their own: nothing but the time step's last digit may differ.
     assert all(abs(a - b) < 1e-4 * largest for a, b in zip(*gradients))
+
+
+def run_readme(case, name, fewer):
+    """What an example's README says, with fewer shots; its pictures must come."""
+    source = os.path.join(harness.SOURCE, "examples/seismic", name)
+    for file in os.listdir(source):
+        if not file.endswith((".json", ".md")):
+            continue
+        with open(os.path.join(source, file), encoding="utf-8") as text:
+            content = text.read()
+        for pattern, replacement in fewer:
+            content = re.sub(pattern, replacement, content)
+        case.write(file, content)
+    shutil.copy(harness.program(f"examples/seismic/{name}/{name}"), case.path(name))
+    script = re.search("```sh\n(.*?)```", case.read("README.md"), re.S)[1]
+    for line in script.splitlines():
+        words = line.split("#")[0].split()
+        if words[0] == "beofarm":
+            case.beofarm(*words[1:], cwd=case.path("."))
+        else:
+            subprocess.run(words, cwd=case.path("."), check=True, timeout=60)
+    for picture in re.findall(r"^beofarm plot (\S+)", script, re.M):
+        picture = picture.replace(".json", ".png").replace(".segy", ".png")
+        with open(case.path(picture), "rb") as file:
+            assert file.read(8) == b"\x89PNG\r\n\x1a\n", picture
+        assert os.path.getsize(case.path(picture)) > 5000, picture
+
+
+@test_plainly
+def the_layers_of_the_examples_are_migrated(case):
+    run_readme(case, "layers", [(r'"count": 30\b', '"count": 3'), ("--shot 15", "--shot 2")])
+
+
+@test_plainly
+def the_basin_of_the_examples_is_inverted(case):
+    run_readme(case, "basin", [(r'"count": 16\b', '"count": 2'), ('"length_s": 3.6', '"length_s": 1.2'),
+                               (r'"iterations": \d+', '"iterations": 1')])
+    with open(case.path("inversion.fwi.csv"), encoding="ascii") as file:
+        rows = [row for row in csv.DictReader(file) if row["max_hz"] == "4"]
+    assert float(rows[-1]["misfit"]) < float(rows[0]["misfit"]), rows
 
 
 if __name__ == "__main__":

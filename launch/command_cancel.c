@@ -13,6 +13,7 @@
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/interrupt.h"
+#include "launch/results.h"
 #include "launch/screen.h"
 #include "launch/view.h"
 
@@ -183,6 +184,19 @@ static int store_remove(const struct view *view, struct error *ret_error)
     return rc;
 }
 
+/* What the farm has done, as its journal has it, before that goes. */
+static int results_save(struct view *view, struct error *ret_error)
+{
+    if (!view->backend->ops->results_bring)
+        return 0;
+    if (view->has_master && !view->cleaned &&
+        follow_step(&view->follow, NULL, NULL, ret_error) < 0)
+        return -1;
+    if (results_revive(view, ret_error) != 0)
+        return -1;
+    return view->backend->ops->results_bring(view->backend, NULL, ret_error);
+}
+
 static int clean_do(const void *values, char **arguments, size_t count, struct error *ret_error)
 {
     const struct clean_options *given = values;
@@ -194,8 +208,8 @@ static int clean_do(const void *values, char **arguments, size_t count, struct e
         code = farm_end(&view, false, ret_error);
     if (code == 0)
         code = given->all ? 0 : view_remember(&view, ret_error);
-    if (code == 0 && !given->all && view.backend->ops->results_bring)
-        code = view.backend->ops->results_bring(view.backend, NULL, ret_error);
+    if (code == 0 && !given->all)
+        code = results_save(&view, ret_error);
     if (code == 0)
         code = view.backend->ops->clean(view.backend, ret_error);
     if (code == 0)

@@ -129,6 +129,9 @@ static int results_do(const void *values, char **arguments, size_t count,
     int code = view_open(count > 0 ? arguments[0] : NULL, &view, ret_error);
     if (code == 0 && view.backend->ops->results_bring) {
         struct backend_listener listener = {.say = sentence_print};
+        struct error why;
+        if (results_revive(&view, &why) != 0) /* what was left before is there all the same */
+            sentence_print(NULL, why.text);
         code = view.backend->ops->results_bring(view.backend, &listener, ret_error);
     }
     char *path = code == 0 ? results_prepare(&view, ret_error) : NULL;

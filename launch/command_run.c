@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "launch/adopt.h"
+#include "launch/away.h"
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/dry_run.h"
@@ -390,50 +391,17 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     return code;
 }
 
-/* Where the journal is a copy in a container, tell the master's program, in its environment alone. */
-static int journal_point(struct backend *backend, struct error *ret_error)
-{
-    struct buf store, run;
-    buf_init(&store, 16384);
-    buf_init(&run, 1024);
-    int rc = backend->ops->journal_put(backend, &store, &run, ret_error);
-    if (rc == 0 && (!buf_text(&store) || !buf_text(&run) ||
-                    setenv("BEOFARM_STORE", buf_text(&store), 1) != 0 ||
-                    setenv("BEOFARM_RUN", buf_text(&run), 1) != 0))
-        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for an environment");
-    if (store.size)
-        explicit_bzero(store.data, store.size);
-    buf_fini(&store);
-    buf_fini(&run);
-    return rc;
-}
-
-static int forget_ask(const struct rundir *rundir, struct screen *screen,
-                      struct error *ret_error)
+static int forget_ask(struct backend *backend, const struct rundir *rundir,
+                      struct screen *screen, struct error *ret_error)
 {
     struct program_answer answer;
     const char *const args[] = {"--forget-failed", rundir->path, NULL};
-    int rc = program_ask("beofarm-master", args, FORGET_LIMIT_S, &answer, ret_error);
-    if (rc == 0 && answer.exit_code != 0)
-        rc = program_answer_refuse("beofarm-master", &answer, ret_error);
+    int rc = away_ask(backend, rundir, args, FORGET_LIMIT_S, &answer, ret_error);
     const char *count = rc == 0 ? buf_text(&answer.output) : NULL;
     if (count)
         screen_notice(screen, "%.*s failed task%s will be run again", (int)strcspn(count, "\n"),
                       count, strcmp(count, "1\n") == 0 ? "" : "s");
     program_answer_fini(&answer);
-    return rc;
-}
-
-/* What was brought from the container to be read is no journal of this machine. */
-static int copy_remove(const struct rundir *rundir, struct error *ret_error)
-{
-    static const char *const names[] = {"journal.db", "journal.db-wal", "journal.db-shm"};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
-        char *path = rundir_path(rundir, names[i], ret_error);
-        rc = path ? disk_remove(path, ret_error) : -1;
-        free(path);
-    }
     return rc;
 }
 
@@ -450,16 +418,8 @@ static int failed_forget(const struct rundir *rundir, bool take_over, struct scr
         rc = (backend = backend_for(rundir, &request, ret_error)) ? 0 : -1;
     if (rc == 0)
         rc = place_take(backend, take_over, screen, ret_error);
-    bool away = rc == 0 && backend->ops->journal_put;
-    if (away)
-        rc = journal_point(backend, ret_error);
     if (rc == 0)
-        rc = forget_ask(rundir, screen, ret_error);
-    if (away) {
-        unsetenv("BEOFARM_STORE");
-        unsetenv("BEOFARM_RUN");
-        rc = rc == 0 ? copy_remove(rundir, ret_error) : rc;
-    }
+        rc = forget_ask(backend, rundir, screen, ret_error);
     backend_close(backend);
     request_close(&request);
     free(copy);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "launch/away.h"
 #include "launch/disk.h"
 #include "launch/program.h"
 
@@ -42,6 +43,18 @@ static int results_rebuild(const struct view *view, struct error *ret_error)
     int rc = program_ask("beofarm-master", args, REBUILD_LIMIT_S, &answer, ret_error);
     if (rc == 0 && answer.exit_code != 0)
         rc = program_answer_refuse("beofarm-master", &answer, ret_error);
+    program_answer_fini(&answer);
+    return rc;
+}
+
+int results_revive(const struct view *view, struct error *ret_error)
+{
+    struct program_answer answer;
+    const char *const args[] = {"--results", view->rundir.path, NULL};
+    if (!view->backend->ops->journal_put || !view->has_master || view->cleaned ||
+        view_running(view) || view->follow.progress.ended)
+        return 0;
+    int rc = away_ask(view->backend, &view->rundir, args, REBUILD_LIMIT_S, &answer, ret_error);
     program_answer_fini(&answer);
     return rc;
 }

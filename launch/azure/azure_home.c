@@ -172,17 +172,16 @@ static int room_explain(const struct gathering *gathering, struct error *ret_err
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (room >= (missing > ROOM_MIN ? missing : ROOM_MIN))
         return -1;
-    char why[ERROR_TEXT_MAX / 2];
-    snprintf(why, sizeof why, "%s", ret_error->text);
+    struct error first = *ret_error;
     return error_set(ret_error, ERROR_SYSTEM,
                      "the disk of \"%s\" is full: %s of results are still to come, and there "
                      "is room for %s. "
                      "They are safe in container \"%s\": free some space, then `beofarm "
                      "results` fetches what "
-                     "is missing (%s)",
+                     "is missing (%.400s)",
                      run_dir, disk_format_size(missing, wanted, sizeof wanted),
                      disk_format_size(room, there, sizeof there), gathering->azure->container,
-                     why);
+                     first.text);
 }
 
 int azure_results_bring(struct backend *backend, const struct backend_listener *listener,

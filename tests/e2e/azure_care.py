@@ -239,6 +239,81 @@ def a_full_disk_at_home_is_told_and_what_is_missing_fetched_afterwards(case):
         case.run("umount", small["cwd"])
 
 
+def command_lines():
+    """Of all processes of this machine but the emulator's own, which is told its key there."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                line = file.read().replace(b"\0", b" ").decode("utf-8", errors="replace")
+        except OSError:
+            continue
+        if "batch_emulator" not in line:
+            yield line
+
+
+@test_plainly
+def a_folder_with_the_farm_file_alone_is_enough(case):
+    lab = Lab(case)
+    case.write("closed", "")
+    lab.run("run", "--detach", lab.farm.file, expect=0)
+    there = elsewhere(case, "there")
+    case.write("there/farm.json", json.loads(case.read("farm.json")))
+    follower = case.start(harness.program("beofarm"), "logs", "-f", "farm.json", "worker-1",
+                          env=lab.environment, out="there/log", **there)
+    wait_until(lambda: "joined the master" in case.read("there/log"), "the log is followed", 60)
+    wait_until(lambda: '"done":4' in lab.run("status", "--json", "farm.json", expect=0,
+                                             **there).out.replace(" ", ""), "four tasks are done", 60)
+    for line in command_lines():
+        tools.search(line, "a command line")
+    lab.run("cancel", "farm.json", expect=0, **there)
+    case.finish(follower, LIMIT_S)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    state = lab.run("status", "--json", "farm.json", expect=0, **there).json()
+    assert state["state"] not in ("running", "new"), state
+    rows = lab.run("results", "--json", "farm.json", expect=0, **there).json()
+    assert [row["status"] for row in rows] == ["ok"] * 4, rows
+    lab.run("clean", "--yes", "farm.json", expect=0, **there)
+    assert not lab.ids("jobs")
+    for name in ("results.csv", "out/4/deep/out.txt"):
+        assert os.path.exists(os.path.join(lab.run_dir("there"), name)), name
+    assert lab.storage.ask("GET", "beofarm-toy?restype=container")[0] == 404
+
+
+@test_plainly
+def a_farm_that_is_cleaned_while_it_runs_keeps_what_it_has_done(case):
+    lab = Lab(case)
+    case.write("closed", "")
+    lab.run("run", "--detach", lab.farm.file, expect=0)
+    wait_until(lambda: '"done":4' in lab.run("status", "--json").out.replace(" ", ""),
+               "four tasks are done", 60)
+    said = lab.run("clean", "--yes", expect=0).out
+    assert "running tasks are killed" in said and "removed" in said, said
+    assert not lab.ids("jobs")
+    assert [row["status"] for row in lab.farm.rows()] == ["ok"] * 4
+    assert lab.farm.output(4, "deep/out.txt") == "4\n"
+
+
+@test_plainly
+def a_farm_goes_on_where_its_account_cannot_be_asked_any_more(case):
+    lab = Lab(case)
+    case.write("closed", "")
+    run = lab.start("run", lab.farm.file)
+    wait_until(lambda: lab.ids("jobs") and any(
+        task["state"] == "running" for task in lab.batch.need(
+            "GET", f"/jobs/{lab.ids('jobs')[0]}/tasks")["value"] if task["id"] == "worker-2"),
+               "the workers run", 60)
+    lab.batch.settings(clock_ahead_s=3600)  # all signatures are too old now
+    done = case.finish(run, LIMIT_S)
+    said = done.out + done.err
+    assert "the farm goes on meanwhile" in said and "goes on by itself" in said, done
+    lab.batch.settings(clock_ahead_s=0)
+    assert lab.ids("pools"), "nothing was given back"
+    os.remove(case.path("closed"))
+    lab.run("watch", expect=0)
+    assert len(lab.farm.rows(expect=8, status="ok")) == 8
+    lab.wait_empty()
+
+
 @test
 def a_master_to_whom_nobody_comes_ends(case):
     with Mock() as mock:

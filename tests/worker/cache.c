@@ -103,6 +103,20 @@ static void a_file_the_master_lacks_is_an_error(void **state)
     assert_true(done_failed);
 }
 
+static void a_file_that_many_tasks_want_is_asked_for_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 24; i++)
+        request();
+    assert_int_equal(asked_count, 1);
+    give(0, BIG, BIG);
+    assert_int_equal(done_count, 24);
+    assert_false(done_failed);
+    request(); /* a later task: it is there already */
+    assert_int_equal(done_count, 25);
+    assert_int_equal(asked_count, 1);
+}
+
 static void wrong_content_is_refused_three_times(void **state)
 {
     (void)state;
@@ -213,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_folder_that_cannot_be_made_is_an_error),
         T(a_file_the_master_lacks_is_an_error),
+        T(a_file_that_many_tasks_want_is_asked_for_once),
         T(wrong_content_is_refused_three_times),
         T(nonsense_pieces_do_no_harm),
         T(a_lost_link_goes_on_from_the_last_good_byte),

@@ -278,6 +278,28 @@ def a_killed_worker_changes_nothing(case):
 
 
 @test
+def what_the_limit_of_tasks_leaves_is_done_by_a_resumed_run(case):
+    content, _ = asked(case, tasks=9)
+    farm = start(case, content)
+    client = Client(farm.socket, "mine")
+    path = model(case, "v", 2000)
+    for name in ("first", "second", "third"):
+        client.say(do="submit", id=name, params={"operation": "gradient", "velocity": path})
+    check_gradient(client.wait(["first"])[0], 2000, range(SHOTS))
+    left = client.event("left")
+    assert set(left["ids"]) == {"second", "third"} and "9 tasks" in left["sentence"], left
+    assert not client.event("end")["finished"]
+    farm.end(expect=None)
+    client.close()
+    farm.start("--resume", "--limit", "100", "--accept-changes")
+    client = Client(farm.socket, "mine", since=1)
+    for result in client.wait(["second", "third"]):
+        check_gradient(result, 2000, range(SHOTS))
+    client.finish()
+    farm.end()
+
+
+@test
 def a_survey_farm_takes_clients_where_that_is_told(case):
     farm, _ = shots.lay(case, "fwi", shots=2)
     farm.start("--driver-socket", case.path("mine.sock"))

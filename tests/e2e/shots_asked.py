@@ -372,6 +372,40 @@ def gradients_of_real_shots_pass_a_taylor_test(case):
 
 
 @test
+def names_and_ways_of_files_do_not_matter(case):
+    """A survey whose own model is called as those of tasks are, and data that travel shot by shot."""
+    shots.observe(case)
+    shots.real_model(case, "velocity", 0)
+    results = []
+    for number, data in enumerate(("whole", "shots")):
+        case.write("asked.json", {"wavelet": {"kind": "ricker", "peak_hz": 15},
+                                  "data": "observed.data.segy",
+                                  "model": {"velocity": "velocity.json"},
+                                  "inversion": {"max_velocity_m_s": 2400}})
+        farm = start(case, {"name": f"real{number}", "backend": {"kind": "local", "workers": 2},
+                            "transport": "tcp", "port": 0, "worker": {"slots": 1, "pin": False},
+                            "work": {"kind": "socket", "survey": "asked.json", "data": data,
+                                     "sum": "exact"}})
+        client = Client(farm.socket, "mine")
+        client.say(do="submit", id="own", params={"operation": "gradient", "illumination": True})
+        client.say(do="submit", id="true", params={"operation": "misfit",
+                                                   "velocity": case.path("true.json")})
+        own, true = client.wait(["own", "true"])
+        assert own["status"] == true["status"] == "ok", (own, true)
+        # The data were computed with a longer time step: some percent of their difference.
+        assert true["values"]["misfit"] < 0.01 * own["values"]["misfit"], (own, true)
+        results.append((own["values"]["misfit"], floats(own["files"]["gradient"]),
+                        min(floats(own["files"]["illumination"]))))
+        client.finish()
+        farm.end()
+    (one, g, light), (other, h, _) = results
+    # The same traces in files of their own: the last digit of the time step.
+    assert is_near(one, other, 1e-4) and light >= 0, (one, other)
+    largest = max(map(abs, g))
+    assert all(abs(a - b) < 1e-4 * largest for a, b in zip(g, h))
+
+
+@test
 def the_optimiser_of_the_examples_finds_the_lens(case):
     harness.program("beofarm-shot")
     source = os.path.join(harness.SOURCE, "examples/seismic/optimiser")

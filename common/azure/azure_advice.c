@@ -102,6 +102,7 @@ static const struct advice {
     {AZURE_STORAGE, "PublicAccessNotPermitted",
      "The request was not signed: give credentials."},
     {AZURE_STORAGE, "AccountIsDisabled", "The storage account is disabled: see the portal."},
+    {AZURE_STORAGE, "Crc64Mismatch", "The data changed on its way, or while it was read."},
     {AZURE_STORAGE, "Md5Mismatch", "The data changed on its way, or while it was read."},
     {AZURE_STORAGE, "InvalidBlockList", "Somebody else wrote to the same blob meanwhile."},
     {AZURE_STORAGE, "ServerBusy", PATIENCE},

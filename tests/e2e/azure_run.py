@@ -85,6 +85,10 @@ def what_would_be_rented_is_told_before(case):
                  "canonical ubuntu-24_04-lts", "6 dedicated, 2 spot (2 a node",
                  "4 node-hours, 1.60 EUR by your prices", "AZURE_SUBSCRIPTION_ID"):
         assert text in checked, (text, checked)
+    older = json.loads(case.read("farm.json"))
+    older["backend"]["pool"]["image"] = "ubuntu 22.04"
+    assert "supported by Batch until 2027-06-30" in lab.run(
+        "check", case.write("older.json", older), expect=0).out
     dry = lab.run("run", "--dry-run", lab.farm.file, expect=0).out
     assert "3 dedicated (one for the master)" in dry and "BEOFARM_SECRET=****" in dry, dry
     assert "nothing was submitted" in dry
@@ -329,6 +333,17 @@ def batch_is_asked_at_most_once_a_second(case):
     assert asked <= time.monotonic() - begun + 2, asked
     os.remove(case.path("closed"))
     assert case.finish(run, LIMIT_S).code == 0
+
+
+@test_plainly
+def workers_follow_the_masters_name_within_a_poll(case):
+    lab = Lab(case, waits={"poll_s": 1, "nodes_s": 30})
+    lab.run("run", lab.farm.file, expect=0)
+    log = lab.batch.log()
+    named = next(entry["at"] for entry in log if entry["status"] == 200 and
+                 "/tasks/master/files/stdout.txt" in entry["url"])
+    submitted = next(entry["at"] for entry in log if "/addtaskcollection" in entry["url"])
+    assert 0 <= submitted - named < 1, (named, submitted)
 
 
 @test_plainly

@@ -4,6 +4,8 @@ import email.utils
 import http.client
 import json
 import os
+import signal
+import socket
 import sys
 import time
 import urllib.parse
@@ -12,7 +14,7 @@ import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from batch_emulator_tools import Azurite, Emulator, KEY, POOL, identity, search, wire  # noqa: E402
+from batch_emulator_tools import Azurite, Emulator, KEY, POOL, VERSION, identity, search, wire  # noqa: E402
 from batch_emulator_parts import autoscale, odata  # noqa: E402
 from harness import test, wait_until  # noqa: E402
 
@@ -36,6 +38,30 @@ def the_signing_vectors_all_come_out(_case):
         mac = identity.signature(known["key"], text)
         assert vector["authorization"] == f"SharedKey {known['account']}:{mac}", vector["name"]
     assert len(known["vectors"]) == 12
+
+
+@test
+def it_says_one_line_when_it_is_ready_and_records_what_it_is_asked(case):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = case.start(os.path.join(harness.SOURCE, "tests/batch_emulator"), "--port", port,
+                         "--account", "henry", "--key", KEY, "--record", case.path("record"))
+    ready = process.stdout.readline()
+    assert ready.startswith(f"batch_emulator ready: account henry at http://127.0.0.1:{port}"), ready
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line.request("GET", f"/pools?api-version={VERSION}")
+    assert line.getresponse().status in (401, 403)
+    process.send_signal(signal.SIGTERM)
+    done = case.finish(process, 30)
+    assert (done.code, done.out) == (0, ""), done
+    exchange, = [json.loads(text) for text in case.read("record").splitlines()]
+    assert sorted(exchange) == ["request", "response"], exchange
+    assert set(exchange["request"]) == {"method", "url", "headers"}, "it had no body"
+    assert exchange["request"]["url"] == f"/pools?api-version={VERSION}"
+    assert set(exchange["response"]) == {"statusCode", "headers", "body"}, exchange
+    assert exchange["response"]["body"]["code"], exchange
+    for side in exchange.values():
+        assert all(name == name.lower() for name in side["headers"]), side
 
 
 @test

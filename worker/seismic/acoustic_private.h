@@ -32,6 +32,14 @@ static inline size_t acoustic_parts(enum kind kind)
     return kind == KIND_VTI || kind == KIND_TTI ? PAIR_FIELDS : 1;
 }
 
+/* Where the first wavefront of a pass will soon be, from where this step is: numbers of a field; 0:
+ * nowhere, or that is not for this step to ask for. */
+struct soon {
+    ptrdiff_t offset;
+    int first;  /* of the planes of all fields, the first that this step asks for */
+    int newest; /* at that wavefront's step */
+};
+
 struct acoustic {
     struct wave wave; /* first: callers hold this */
     enum kind kind;
@@ -58,7 +66,8 @@ struct acoustic {
     wave_real *half_rho, *flux[2], *scratch;
     struct pair *pair; /* NULL without anisotropy */
     wave_real *keep;   /* pair: the snapshot of the step that this thread is in, or NULL */
-    int id;            /* of the thread that holds this copy */
+    struct soon soon;
+    int id; /* of the thread that holds this copy */
 
     wave_real *zeros; /* a row of them */
     int reach;        /* points around the medium's grid that a step of it reads */

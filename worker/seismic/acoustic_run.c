@@ -207,6 +207,22 @@ static void tile_place(const struct share *s, size_t i, size_t tiles, size_t t,
     rows->y1 = i + 1 == tiles ? s->a.layout.n[GRID_Y] : (i + 1) * s->pass.rows - back;
 }
 
+/* Steps but the first ask for what the first will find in its next block. */
+static struct soon soon_of(const struct share *s, const struct blocks *b, size_t tile,
+                           size_t turn, size_t t)
+{
+    const struct layout *l = &s->a.layout;
+    size_t rows = tile > 0 ? t * s->pass.skew : 0;
+    if (t == 0 || turn + 1 >= b->count || l->flat)
+        return (struct soon){0};
+    return (struct soon){
+        .offset = (ptrdiff_t)((s->pass.lag * t + 1) * b->planes * l->stride[GRID_X] +
+                              rows * l->stride[GRID_Y]),
+        .first = (int)(t - 1) * KERNELS_SOON,
+        .newest = s->newest,
+    };
+}
+
 /* `count` steps in one pass; `done` steps came before. */
 static void pass_fused(struct share *s, size_t count, size_t done)
 {
@@ -221,6 +237,7 @@ static void pass_fused(struct share *s, size_t count, size_t done)
                     continue;
                 block_place(s, &b, block, &piece.rows);
                 tile_place(s, tile, tiles, t, &piece.rows);
+                s->a.soon = soon_of(s, &b, tile, turn, t);
                 step_run(s, &piece);
             }
         }

@@ -9,13 +9,16 @@
  *   stage 0   z = bi z + w
  *   stage 1   y = bh y - D+ (w + ai z)
  *   stage 2   out += V (D2 (ai z) - D- (ah y))
- * Along z all of that happens in stage 1 or 2, within the row.
+ * Along z all of that happens in stage 1 or 2, within the row. Rows are taken in batches of those whose
+ * coefficients are the same.
  */
 #include "config.h"
 
 #include <string.h>
 
 #include "worker/seismic/acoustic_private.h"
+
+#define FEW 4 /* planes that are taken together */
 
 static wave_real *memory_x(const struct acoustic *a, wave_real *memory, int side, size_t j,
                            size_t iy)
@@ -61,6 +64,29 @@ void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
     }
 }
 
+/* Some rows of a step, side by side across `across` from the place on: strides from one to the next, in
+ * fields and in the memory variables of the place's axis. */
+struct batch {
+    struct place place;
+    size_t rows;
+    ptrdiff_t field, memory;
+};
+
+/* Rows of x's slab are side by side in y, rows of y's in x. */
+static struct batch batch_of(const struct acoustic *a, enum grid_axis axis, size_t ix,
+                             size_t iy, size_t rows)
+{
+    const struct layout *l = &a->layout;
+    size_t width = (size_t)a->cpml[GRID_Y].width[0];
+    return (struct batch){
+        .place = {axis, ix, iy},
+        .rows = rows,
+        .field = (ptrdiff_t)l->stride[axis == GRID_X ? GRID_Y : GRID_X],
+        .memory = (ptrdiff_t)(axis == GRID_X ? l->row : 2 * width * l->row),
+    };
+}
+
+/* `field` around a place of a batch. */
 static void rows_of_field(const struct acoustic *a, const wave_real *field,
                           const struct place *p, ptrdiff_t from, int count,
                           const wave_real *weights, const wave_real **ret_rows,
@@ -74,10 +100,23 @@ static void rows_of_field(const struct acoustic *a, const wave_real *field,
     }
 }
 
-/* psi of one row, forward or transposed. */
-static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
+/* As slab_rows, but what has no weight is some row that a batch may go on from. */
+static void rows_of_slab(const struct acoustic *a, wave_real *const memory[GRID_AXES],
+                         const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX],
+                         const struct place *p, ptrdiff_t from, int count,
+                         const wave_real *weights, const wave_real **ret_rows,
+                         wave_real *ret_weights)
 {
-    static const wave_real minus_one = -1;
+    slab_rows(a, memory, first, scale, p, from, count, weights, ret_rows, ret_weights);
+    for (int m = 0; m < count; m++)
+        if (ret_rows[m] == a->zeros)
+            ret_rows[m] = slab_row(a, memory, p, 0, 0);
+}
+
+/* psi of some rows, forward or transposed. */
+static void psi_rows(struct acoustic *a, bool transposed, const struct batch *batch)
+{
+    const struct place *p = &batch->place;
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
     int side = cpml_side(cpml, cpml->first_half, i, &j), half = a->layout.half;
@@ -85,31 +124,46 @@ static void psi_row(struct acoustic *a, bool transposed, const struct place *p)
         return;
     struct kernel_slab job; /* large: what is not read is not set */
     job.length = a->layout.row;
+    job.rows = batch->rows;
     job.memory = slab_row(a, a->psi, p, side, j);
-    job.a = transposed ? &minus_one : &cpml->psi_a[side][j];
-    job.b = &cpml->psi_b[side][j];
+    job.a = transposed ? -1 : cpml->psi_a[side][j];
+    job.b = cpml->psi_b[side][j];
     job.has_b = transposed;
-    job.along = false;
+    job.step_a = batch->field;
+    job.step_b = job.step_memory = batch->memory;
     ptrdiff_t from = (ptrdiff_t)i - half + 1;
     rows_of_field(a, acoustic_source(a, p->axis), p, from, 2 * half, a->halves[p->axis],
                   job.row_a, job.weight_a);
     if (transposed)
-        slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half, a->halves[p->axis],
-                  job.row_b, job.weight_b);
+        rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half,
+                     a->halves[p->axis], job.row_b, job.weight_b);
     a->kernels.memory(&job);
 }
 
-void slab_zeta(struct acoustic *a, const struct place *p)
+/* z of some rows, transposed. */
+static void zeta_rows(struct acoustic *a, const struct batch *batch)
 {
+    const struct place *p = &batch->place;
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j;
     int side = cpml_side(cpml, cpml->first, place_along(p), &j);
     if (side < 0)
         return;
-    wave_real *zeta = slab_row(a, a->zeta, p, side, j), b = cpml->zeta_b[side][j];
-    const wave_real *w = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy);
-    for (size_t iz = 0; iz < a->layout.row; iz++)
-        zeta[iz] = b * zeta[iz] + w[iz];
+    a->kernels.decay(&(struct kernel_decay){
+        .length = a->layout.row,
+        .rows = batch->rows,
+        .u = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy),
+        .b = cpml->zeta_b[side][j],
+        .memory = slab_row(a, a->zeta, p, side, j),
+        .step_memory = batch->memory,
+        .step_field = batch->field,
+    });
+}
+
+void slab_zeta(struct acoustic *a, const struct place *p)
+{
+    struct batch one = batch_of(a, p->axis, p->ix, p->iy, 1);
+    zeta_rows(a, &one);
 }
 
 bool slab_touched(const struct cpml *cpml, size_t i, int reach)
@@ -119,32 +173,40 @@ bool slab_touched(const struct cpml *cpml, size_t i, int reach)
            (cpml->width[1] && i + r >= cpml->first[1]);
 }
 
-static void add_begin(const struct acoustic *a, const struct place *p, struct kernel_slab *job)
+static void add_begin(const struct acoustic *a, const struct batch *batch,
+                      struct kernel_slab *job)
 {
+    const struct place *p = &batch->place;
     struct sink sink = acoustic_sink(a, p->axis, layout_at(&a->layout, p->ix, p->iy));
     job->length = a->layout.row;
+    job->rows = batch->rows;
     job->out = sink.out;
     job->v = sink.v;
     job->memory = NULL;
     job->u = NULL;
-    job->has_b = job->along = false;
+    job->a = job->b = 0;
+    job->stride = 0;
+    job->has_b = false;
+    job->step_a = job->step_b = job->step_memory = batch->memory;
+    job->step_field = batch->field;
 }
 
-/* out += V (D- psi + zeta) of one row. */
-static void add_forward(struct acoustic *a, const struct place *p)
+/* out += V (D- psi + zeta) of some rows. */
+static void add_forward(struct acoustic *a, const struct batch *batch)
 {
+    const struct place *p = &batch->place;
     struct cpml *cpml = &a->cpml[p->axis];
     size_t j, i = place_along(p);
     int half = a->layout.half;
     struct kernel_slab job;
-    add_begin(a, p, &job);
-    slab_rows(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
-              a->halves[p->axis], job.row_a, job.weight_a);
+    add_begin(a, batch, &job);
+    rows_of_slab(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
+                 a->halves[p->axis], job.row_a, job.weight_a);
     int side = cpml_side(cpml, cpml->first, i, &j);
     if (side >= 0) {
         job.memory = slab_row(a, a->zeta, p, side, j);
-        job.a = &cpml->zeta_a[side][j];
-        job.b = &cpml->zeta_b[side][j];
+        job.a = cpml->zeta_a[side][j];
+        job.b = cpml->zeta_b[side][j];
         job.u = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy);
         job.stride = (ptrdiff_t)a->layout.stride[p->axis];
         job.taps = a->taps[p->axis];
@@ -152,123 +214,94 @@ static void add_forward(struct acoustic *a, const struct place *p)
     a->kernels.add(&job);
 }
 
-/* out += V (D2 (ai z) - D- (ah y)) of one row. */
-static void add_transposed(struct acoustic *a, const struct place *p)
+/* out += V (D2 (ai z) - D- (ah y)) of some rows. */
+static void add_transposed(struct acoustic *a, const struct batch *batch)
 {
+    const struct place *p = &batch->place;
     struct cpml *cpml = &a->cpml[p->axis];
     ptrdiff_t i = (ptrdiff_t)place_along(p);
     int radius = a->layout.radius, half = a->layout.half;
     struct kernel_slab job;
-    add_begin(a, p, &job);
+    add_begin(a, batch, &job);
     job.has_b = true;
-    slab_rows(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
-              a->halves[p->axis], job.row_a, job.weight_a);
+    rows_of_slab(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
+                 a->halves[p->axis], job.row_a, job.weight_a);
     for (int m = 0; m < 2 * half; m++)
         job.weight_a[m] = -job.weight_a[m];
-    slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, 2 * radius + 1,
-              a->taps[p->axis], job.row_b, job.weight_b);
+    rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, 2 * radius + 1,
+                 a->taps[p->axis], job.row_b, job.weight_b);
     a->kernels.add(&job);
 }
 
-/* What lies along z in a row's slabs: memory variables with zeros around them. */
-#define AROUND 32
-struct along {
-    wave_real psi[AROUND + CPML_WIDTH_MAX + AROUND];
-    wave_real zeta[AROUND + CPML_WIDTH_MAX + AROUND];
-};
-
-static void along_rows(const wave_real *base, int count, const wave_real *weights,
-                       const wave_real **ret_rows, wave_real *ret_weights)
-{
-    for (int m = 0; m < count; m++) {
-        ret_rows[m] = base + m;
-        ret_weights[m] = weights[m];
-    }
-}
-
-static void along_forward(struct acoustic *a, struct along *s, int side, size_t ix, size_t iy)
+/* The layers' terms along z of `rows` rows from (ix, iy) on: of a plane, or in 2-D of as many planes. */
+static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, size_t iy,
+                     size_t rows)
 {
     struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t lo = cpml->lo[side], at = layout_at(&a->layout, ix, iy);
+    size_t start = cpml->start[side], at = layout_at(&a->layout, ix, iy);
     struct sink sink = acoustic_sink(a, GRID_Z, at);
+    size_t ends = cpml->width[0] > 0 ? 2 : 1;
     a->kernels.end(&(struct kernel_end){
         .length = a->window,
-        .shift = (ptrdiff_t)(cpml->first_half[side] - lo),
-        .u = a->field[a->newest] + at + lo,
-        .v = sink.v + lo,
-        .out = sink.out + lo,
+        .rows = rows,
+        .transposed = transposed,
+        .u = a->field[a->newest] + at + start,
+        .v = sink.v + start,
+        .out = sink.out + start,
         .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
         .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
-        .scratch = s->psi + AROUND,
-        .psi_a = cpml->psi_a[side],
-        .psi_b = cpml->psi_b[side],
-        .zeta_a = cpml->window_a[side],
-        .zeta_b = cpml->window_b[side],
+        .step_memory = (ptrdiff_t)(ends * a->window),
+        .step_field = (ptrdiff_t)a->layout.stride[a->layout.flat ? GRID_X : GRID_Y],
+        .psi_a = cpml->end_psi_a[side],
+        .psi_b = cpml->end_psi_b[side],
+        .zeta_a = cpml->end_zeta_a[side],
+        .zeta_b = cpml->end_zeta_b[side],
         .halves = a->halves[GRID_Z],
         .taps = a->taps[GRID_Z],
     });
 }
 
-static void along_transposed(struct acoustic *a, struct along *s, int side, size_t ix,
-                             size_t iy)
+/* The layers' terms of some rows, after the bare step: across x, across y, then along z. */
+static void layers_add(struct acoustic *a, bool transposed, const struct rows *rows)
 {
-    static const wave_real minus_one[CPML_WIDTH_MAX] = {[0 ... CPML_WIDTH_MAX - 1] = -1};
-    struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t at = layout_at(&a->layout, ix, iy), lo = cpml->lo[side],
-           start = cpml->first_half[side];
-    const wave_real *w = a->field[a->newest] + at;
-    int radius = a->layout.radius, half = a->layout.half, width = cpml->width[side];
-    wave_real *psi = slab_window(a, a->psi[GRID_Z], side, ix, iy);
-    a->kernels.decay(&(struct kernel_decay){
-        .length = a->window,
-        .along = true,
-        .u = w + lo,
-        .a = cpml->window_a[side],
-        .b = cpml->window_b[side],
-        .memory = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
-        .scaled = s->zeta + AROUND,
-    });
-    struct kernel_slab job = {.length = a->window,
-                              .along = true,
-                              .has_b = true,
-                              .a = minus_one,
-                              .b = cpml->psi_b[side],
-                              .memory = psi};
-    along_rows(w + start - half + 1, 2 * half, a->halves[GRID_Z], job.row_a, job.weight_a);
-    along_rows(s->zeta + AROUND + start - lo - (size_t)half + 1, 2 * half, a->halves[GRID_Z],
-               job.row_b, job.weight_b);
-    a->kernels.memory(&job);
-    for (int i = 0; i < width; i++)
-        s->psi[AROUND + i] = -cpml->psi_a[side][i] * psi[i];
-    along_rows(s->psi + AROUND + lo - start - (size_t)half, 2 * half, a->halves[GRID_Z],
-               job.row_a, job.weight_a);
-    along_rows(s->zeta + AROUND - radius, 2 * radius + 1, a->taps[GRID_Z], job.row_b,
-               job.weight_b);
-    job.memory = NULL;
-    struct sink sink = acoustic_sink(a, GRID_Z, at);
-    job.out = sink.out + lo;
-    job.v = sink.v + lo;
-    a->kernels.add(&job);
+    int reach = transposed ? a->layout.radius : a->layout.half;
+    void (*add)(struct acoustic *, const struct batch *) =
+        transposed ? add_transposed : add_forward;
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        struct batch batch = batch_of(a, GRID_X, ix, rows->y0, rows->y1 - rows->y0);
+        if (slab_touched(&a->cpml[GRID_X], ix, reach))
+            add(a, &batch);
+    }
+    for (size_t iy = rows->y0; iy < rows->y1; iy++) {
+        struct batch batch = batch_of(a, GRID_Y, rows->x0, iy, rows->x1 - rows->x0);
+        if (slab_touched(&a->cpml[GRID_Y], iy, reach))
+            add(a, &batch);
+    }
+    size_t planes = a->layout.flat ? 1 : rows->x1 - rows->x0;
+    for (size_t i = 0; i < planes; i++)
+        for (int side = 0; side < 2; side++)
+            if (a->cpml[GRID_Z].width[side] > 0)
+                ends_add(a, transposed, side, rows->x0 + i, rows->y0,
+                         a->layout.flat ? rows->x1 - rows->x0 : rows->y1 - rows->y0);
 }
 
 void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t y1)
 {
-    struct along s = {0};
-    int reach = transposed ? a->layout.radius : a->layout.half;
-    bool in_x = slab_touched(&a->cpml[GRID_X], ix, reach);
-    for (size_t iy = y0; iy < y1; iy++) {
-        for (int axis = GRID_X; axis <= GRID_Y; axis++) {
-            struct place p = {(enum grid_axis)axis, ix, iy};
-            if (axis == GRID_X ? !in_x : !slab_touched(&a->cpml[GRID_Y], iy, reach))
-                continue;
-            transposed ? add_transposed(a, &p) : add_forward(a, &p);
-        }
-        for (int side = 0; side < 2; side++) {
-            if (a->cpml[GRID_Z].width[side] == 0)
-                continue;
-            transposed ? along_transposed(a, &s, side, ix, iy)
-                       : along_forward(a, &s, side, ix, iy);
-        }
+    layers_add(a, transposed, &(struct rows){ix, ix + 1, y0, y1});
+}
+
+/* What of the first wavefront's planes, fields one after another, is asked for with those at `at`. */
+static void soon_find(const struct acoustic *a, size_t at, struct kernel_step *job)
+{
+    const struct soon *soon = &a->soon;
+    const wave_real *fields[] = {a->field[!soon->newest], a->v,
+                                 a->field[soon->newest] +
+                                     (size_t)a->layout.radius * a->layout.stride[GRID_X]};
+    for (int k = 0; k < KERNELS_SOON && soon->offset; k++) {
+        int i = soon->first + k;
+        if (i < 3 * FEW)
+            job->soon[k] = fields[i / FEW] + (ptrdiff_t)at + soon->offset +
+                           i % FEW * (ptrdiff_t)a->layout.stride[GRID_X];
     }
 }
 
@@ -290,6 +323,7 @@ static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_
         .aside = a->second[flat ? GRID_X : GRID_Y],
         .deepwards = a->second[GRID_X],
     };
+    soon_find(a, at, &job);
     a->kernels.step(&job);
 }
 
@@ -325,16 +359,13 @@ static void range_shift(size_t *from, size_t *to, size_t n, size_t shift)
 static void memory_axis(struct acoustic *a, bool zeta, bool transposed, enum grid_axis axis,
                         const struct rows *rows)
 {
-    const struct cpml *cpml = &a->cpml[axis];
-    const size_t *first = zeta ? cpml->first : cpml->first_half;
-    size_t j;
-    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
-        if (axis == GRID_X && cpml_side(cpml, first, ix, &j) < 0)
-            continue;
-        for (size_t iy = rows->y0; iy < rows->y1; iy++) {
-            struct place p = {axis, ix, iy};
-            zeta ? slab_zeta(a, &p) : psi_row(a, transposed, &p);
-        }
+    size_t nx = rows->x1 - rows->x0, ny = rows->y1 - rows->y0;
+    if (nx == 0 || ny == 0)
+        return;
+    for (size_t i = 0; i < (axis == GRID_X ? nx : ny); i++) {
+        struct batch batch = axis == GRID_X ? batch_of(a, GRID_X, rows->x0 + i, rows->y0, ny)
+                                            : batch_of(a, GRID_Y, rows->x0, rows->y0 + i, nx);
+        zeta ? zeta_rows(a, &batch) : psi_rows(a, transposed, &batch);
     }
 }
 
@@ -367,7 +398,7 @@ bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum gri
 /* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some rows
  * of them: where all planes follow, so many that those of the planes around stay near until they are
  * needed again, else few, so that a row stays near until its layers are added. */
-#define FEW      4
+#define FEW_FLAT 8
 #define FEW_ROWS 8
 
 static void few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
@@ -377,8 +408,8 @@ static void few_run(struct acoustic *a, enum wave_mode mode, const struct rows *
     for (int phase = 0; slabs && !ready && phase < acoustic_phases(mode); phase++)
         acoustic_memory_run(a, mode, phase, rows);
     step_rows(a, rows->x0, rows->y0, rows->y1, rows->x1 - rows->x0);
-    for (size_t ix = rows->x0; slabs && ix < rows->x1; ix++)
-        slabs_add(a, mode == WAVE_TRANSPOSED, ix, rows->y0, rows->y1);
+    if (slabs)
+        layers_add(a, mode == WAVE_TRANSPOSED, rows);
 }
 
 void acoustic_field_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
@@ -391,11 +422,12 @@ void acoustic_field_run(struct acoustic *a, enum wave_mode mode, const struct ro
         return;
     }
     size_t tile = rows->x1 - rows->x0 > 2 * FEW ? a->tile : FEW_ROWS;
+    size_t planes = a->layout.flat ? FEW_FLAT : FEW;
     struct rows few = *rows;
     for (few.y0 = rows->y0; few.y0 < rows->y1; few.y0 = few.y1) {
         few.y1 = rows->y1 - few.y0 < tile ? rows->y1 : few.y0 + tile;
         for (few.x0 = rows->x0; few.x0 < rows->x1; few.x0 = few.x1) {
-            few.x1 = rows->x1 - few.x0 < FEW ? rows->x1 : few.x0 + FEW;
+            few.x1 = rows->x1 - few.x0 < planes ? rows->x1 : few.x0 + planes;
             few_run(a, mode, &few, ready);
         }
     }

@@ -26,6 +26,32 @@ int cpml_width(int pad, int half)
     return width > 0 ? width : 0;
 }
 
+size_t cpml_window(const struct layout *layout)
+{
+    size_t n = layout->n[GRID_Z], most = 0, reach = (size_t)layout->radius;
+    for (int side = 0; side < 2; side++) {
+        size_t width = (size_t)cpml_width(layout->pad[GRID_Z][side], layout->half) + reach;
+        size_t beyond = side ? layout->row - n : 0;
+        size_t length = (width + beyond + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
+        most = length > most ? length : most;
+    }
+    return most < layout->row ? most : layout->row;
+}
+
+/* Coefficients along a window of a row's end. */
+static void end_init(struct cpml *cpml, const struct layout *layout, int side)
+{
+    cpml->start[side] = side ? layout->row - cpml_window(layout) : 0;
+    size_t half = cpml->first_half[side] - cpml->start[side];
+    size_t whole = cpml->first[side] - cpml->start[side];
+    for (int j = 0; j < cpml->width[side]; j++) {
+        cpml->end_psi_a[side][half + (size_t)j] = cpml->psi_a[side][j];
+        cpml->end_psi_b[side][half + (size_t)j] = cpml->psi_b[side][j];
+        cpml->end_zeta_a[side][whole + (size_t)j] = cpml->zeta_a[side][j];
+        cpml->end_zeta_b[side][whole + (size_t)j] = cpml->zeta_b[side][j];
+    }
+}
+
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning)
 {
@@ -57,5 +83,7 @@ void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis ax
             cpml->half_b[side][cpml->first_half[side] - cpml->lo[side] + j] =
                 cpml->psi_b[side][j];
         }
+        if (axis == GRID_Z)
+            end_init(cpml, layout, side);
     }
 }

@@ -12,7 +12,7 @@
 #include "worker/seismic/layout.h"
 
 /* Along z, rows of coefficients and memory variables are filled up by zeros to whole vectors. */
-#define CPML_WIDTH_MAX 208
+#define CPML_WIDTH_MAX 240
 
 struct cpml {
     int width[2]; /* 0: no layer on that side */
@@ -23,6 +23,10 @@ struct cpml {
     wave_real window_a[2][CPML_WIDTH_MAX], window_b[2][CPML_WIDTH_MAX];
     wave_real damping[2][CPML_WIDTH_MAX]; /* d at the points of zeta, 1/s */
     wave_real half_a[2][CPML_WIDTH_MAX], half_b[2][CPML_WIDTH_MAX];
+    /* And from start[side] on, where a whole vector of the row begins (cpml_window). */
+    size_t start[2];
+    wave_real end_psi_a[2][CPML_WIDTH_MAX], end_psi_b[2][CPML_WIDTH_MAX];
+    wave_real end_zeta_a[2][CPML_WIDTH_MAX], end_zeta_b[2][CPML_WIDTH_MAX];
 };
 
 struct cpml_tuning {
@@ -35,6 +39,9 @@ struct cpml_tuning {
  * reaches out of the slab touches, so that the grid's own points see the bare equation (which a run
  * backwards in time relies on). */
 int cpml_width(int pad, int half);
+
+/* The length of windows along z that hold either end of a row, and begin or end where it does. */
+size_t cpml_window(const struct layout *layout);
 
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning);

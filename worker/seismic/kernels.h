@@ -13,6 +13,7 @@
 #include "worker/seismic/wave.h"
 
 #define KERNELS_RADIUS_MAX 8
+#define KERNELS_SOON       4
 
 /* The radius of first differences in the layers, beside a stencil of `radius`. */
 #define KERNELS_HALF(radius) ((radius) == 2 ? 1 : 2)
@@ -29,39 +30,44 @@ struct kernel_step {
     size_t rows, planes, length;
     wave_real centre;                          /* the weight of the point itself, all axes */
     const wave_real *down, *aside, *deepwards; /* weights [1..radius] along z, across, deep */
+    /* In 3-D: of memory that a later step will work on, as many rows as of each plane here, asked for
+     * meanwhile; none is NULL. */
+    const wave_real *soon[KERNELS_SOON];
 };
 
 /*
- * One row of a slab. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius); sum B likewise, j <
- * 2 radius + 1 (in kernels->memory: as A). Rows need no alignment. `a` and `b` are one number for the
- * row, or, in kernels->memory with B and `along`, numbers along it.
+ * Rows of a slab, side by side: from each to the next, row_a, row_b, the memory variable, and u, v and
+ * out go on by their steps. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius); sum B
+ * likewise, j < 2 radius + 1 (in kernels->memory: as A). Rows need no alignment.
  */
 struct kernel_slab {
-    size_t length;
+    size_t length, rows;
     const wave_real *row_a[2 * KERNELS_RADIUS_MAX];
     wave_real weight_a[2 * KERNELS_RADIUS_MAX];
     const wave_real *row_b[2 * KERNELS_RADIUS_MAX + 1];
     wave_real weight_b[2 * KERNELS_RADIUS_MAX + 1];
-    bool has_b, along;
-    /* In kernels->add, if not NULL, B is instead the second difference of u by 2 radius + 1 weights. */
+    bool has_b;
+    /* In kernels->add, with memory, B is instead the second difference of u by 2 radius + 1 weights. */
     const wave_real *u, *taps;
     ptrdiff_t stride;
-    const wave_real *a, *b;
+    wave_real a, b;
     wave_real *memory;
     wave_real *out;
     const wave_real *v;
+    ptrdiff_t step_a, step_b, step_memory, step_field;
 };
 
 /*
- * One end of a row along z, forward (acoustic_stage.c): psi, then zeta and what both add to the field.
- * Everything is at the window's first point, but for psi, which begins `shift` half points later.
- * `scratch` has room for the window with 32 numbers of zero on both sides; points at the window.
+ * One end of rows along z (acoustic_stage.c): its memory variables, and what they add to the field.
+ * Everything is at the window's first point, aligned; memory variables go on by step_memory from row to
+ * row, u, v and out by step_field. Coefficients are zero outside the slab.
  */
 struct kernel_end {
-    size_t length;
-    ptrdiff_t shift;
+    size_t length, rows;
+    bool transposed;
     const wave_real *u, *v;
-    wave_real *out, *psi, *zeta, *scratch;
+    wave_real *out, *psi, *zeta;
+    ptrdiff_t step_memory, step_field;
     const wave_real *psi_a, *psi_b, *zeta_a, *zeta_b;
     const wave_real *halves, *taps; /* 2 KERNELS_HALF(radius), 2 radius + 1 weights */
 };
@@ -164,13 +170,12 @@ struct kernels_pair {
     void (*step)(const struct kernel_pair *job);
 };
 
-/* memory = b memory + u, and, if not NULL, scaled = a memory; a and b are numbers along the row, or, without
- * `along`, b is one number. */
+/* memory = b memory + u, in rows as those of struct kernel_slab. */
 struct kernel_decay {
-    size_t length;
-    bool along;
-    const wave_real *u, *a, *b;
-    wave_real *memory, *scaled;
+    size_t length, rows;
+    const wave_real *u;
+    wave_real b, *memory;
+    ptrdiff_t step_memory, step_field;
 };
 
 struct kernels {

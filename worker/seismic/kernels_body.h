@@ -12,6 +12,7 @@
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
 
+#include "worker/seismic/cpml.h"
 #include "worker/seismic/kernels.h"
 
 #define FORCE_INLINE static inline __attribute__((always_inline))
@@ -116,32 +117,6 @@ FORCE_INLINE void sum_along(const wave_real *p, const vec *weight, const int rad
 
 #include "worker/seismic/kernels_step.h"
 
-/* Rows and their weights in local variables: for the compiler, storing a row could change a job. */
-struct lines {
-    const wave_real *row[2 * KERNELS_RADIUS_MAX + 1];
-    vec weight[2 * KERNELS_RADIUS_MAX + 1];
-};
-
-FORCE_INLINE struct lines lines_load(const wave_real *const *rows, const wave_real *weights,
-                                     const int count)
-{
-    const vec zero = {0};
-    struct lines lines;
-#pragma GCC unroll 17
-    for (int j = 0; j < count; j++) {
-        lines.row[j] = rows[j];
-        lines.weight[j] = zero + weights[j];
-    }
-    return lines;
-}
-
-FORCE_INLINE void lines_sum(const struct lines *lines, size_t q, const int count, vec *sum)
-{
-#pragma GCC unroll 17
-    for (int j = 0; j < count; j++)
-        *sum += lines->weight[j] * AT_LOOSE(lines->row[j] + q);
-}
-
 FORCE_INLINE void sum_weighted(const wave_real *const *rows, const wave_real *weights, size_t q,
                                const int count, vec *sum)
 {
@@ -159,198 +134,7 @@ FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value
         *value = zero + *from;
 }
 
-/* Memory variables of the next row, which follow those of this one, are asked for meanwhile. */
-FORCE_INLINE void memory_prefetch(const wave_real *memory, size_t ahead)
-{
-    __builtin_prefetch(memory + ahead, 1, 2);
-}
-
-FORCE_INLINE void memory_lines(const struct kernel_slab *job, const int radius,
-                               const bool has_b, const bool along)
-{
-    const int count = 2 * KERNELS_HALF(radius);
-    const size_t length = job->length;
-    const struct lines of_a = lines_load(job->row_a, job->weight_a, count);
-    const struct lines of_b = lines_load(job->row_b, job->weight_b, has_b ? count : 0);
-    const wave_real *from_a = job->a, *from_b = job->b;
-    wave_real *memory = job->memory;
-    vec a, b;
-    factor(from_a, along, 0, &a);
-    factor(from_b, along, 0, &b);
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        vec sum = {0};
-        lines_sum(&of_a, q, count, &sum);
-        if (has_b)
-            lines_sum(&of_b, q, count, &sum);
-        if (along) {
-            factor(from_a, along, q, &a);
-            factor(from_b, along, q, &b);
-        }
-        loose *at = (loose *)(memory + q);
-        *at = b * *at + a * sum;
-        memory_prefetch(memory + q, length);
-    }
-}
-
-FORCE_INLINE void memory_row(const struct kernel_slab *job, const int radius)
-{
-    if (job->along)
-        memory_lines(job, radius, true, true);
-    else if (job->has_b)
-        memory_lines(job, radius, true, false);
-    else
-        memory_lines(job, radius, false, false);
-}
-
-/* sum += the second difference at p; weights of the point itself and its neighbours. */
-FORCE_INLINE void second_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
-                             const int radius, vec *sum)
-{
-    *sum += weights[0] * AT_LOOSE(p);
-#pragma GCC unroll 8
-    for (int k = 1; k <= radius; k++)
-        *sum += weights[k] * (AT_LOOSE(p - k * stride) + AT_LOOSE(p + k * stride));
-}
-
-FORCE_INLINE void taps_load(const wave_real *from, const int radius, vec *taps)
-{
-    const vec zero = {0};
-#pragma GCC unroll 9
-    for (int k = 0; k <= radius; k++)
-        taps[k] = zero + from[radius + k];
-}
-
-/* Forward: with zeta, or psi alone. */
-FORCE_INLINE void add_forward(const struct kernel_slab *job, const int radius, const bool zeta)
-{
-    const int count = 2 * KERNELS_HALF(radius);
-    const size_t length = job->length;
-    const ptrdiff_t stride = job->stride;
-    const struct lines lines = lines_load(job->row_a, job->weight_a, count);
-    const wave_real *u = job->u, *v = job->v;
-    wave_real *memory = job->memory, *out = job->out;
-    vec taps[KERNELS_RADIUS_MAX + 1], a = {0}, b = {0};
-    if (zeta) {
-        taps_load(job->taps, radius, taps);
-        factor(job->a, false, 0, &a);
-        factor(job->b, false, 0, &b);
-    }
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        vec sum = {0};
-        lines_sum(&lines, q, count, &sum);
-        if (zeta) {
-            vec more = sum;
-            second_sum(u + q, stride, taps, radius, &more);
-            loose *at = (loose *)(memory + q);
-            more = b * *at + a * more;
-            *at = more;
-            sum += more;
-            memory_prefetch(memory + q, length);
-        }
-        loose *at = (loose *)(out + q);
-        *at += AT_LOOSE(v + q) * sum;
-    }
-}
-
-FORCE_INLINE void add_transposed(const struct kernel_slab *job, const int radius)
-{
-    const int count = 2 * KERNELS_HALF(radius);
-    const size_t length = job->length;
-    const struct lines of_a = lines_load(job->row_a, job->weight_a, count);
-    const struct lines of_b = lines_load(job->row_b, job->weight_b, 2 * radius + 1);
-    const wave_real *v = job->v;
-    wave_real *out = job->out;
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        vec sum = {0};
-        lines_sum(&of_a, q, count, &sum);
-        lines_sum(&of_b, q, 2 * radius + 1, &sum);
-        loose *at = (loose *)(out + q);
-        *at += AT_LOOSE(v + q) * sum;
-    }
-}
-
-FORCE_INLINE void add_row(const struct kernel_slab *job, const int radius)
-{
-    if (job->has_b)
-        add_transposed(job, radius);
-    else if (job->memory)
-        add_forward(job, radius, true);
-    else
-        add_forward(job, radius, false);
-}
-
-FORCE_INLINE void end_psi(const struct kernel_end *job, const int radius)
-{
-    const int half = KERNELS_HALF(radius);
-    const vec zero = {0};
-    const size_t length = job->length;
-    const wave_real *u = job->u + job->shift - half + 1, *a = job->psi_a, *b = job->psi_b;
-    wave_real *psi = job->psi, *scratch = job->scratch;
-    vec halves[4];
-#pragma GCC unroll 4
-    for (int m = 0; m < 2 * half; m++)
-        halves[m] = zero + job->halves[m];
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        vec sum = {0};
-#pragma GCC unroll 4
-        for (int m = 0; m < 2 * half; m++)
-            sum += halves[m] * AT_LOOSE(u + q + m);
-        loose *at = (loose *)(psi + q);
-        sum = AT_LOOSE(b + q) * *at + AT_LOOSE(a + q) * sum;
-        *at = sum;
-        *(loose *)(scratch + q) = sum;
-        memory_prefetch(psi + q, 8 * length);
-    }
-}
-
-FORCE_INLINE void end_row(const struct kernel_end *job, const int radius)
-{
-    const int half = KERNELS_HALF(radius);
-    const vec zero = {0};
-    const size_t length = job->length;
-    const wave_real *u = job->u, *v = job->v, *a = job->zeta_a, *b = job->zeta_b;
-    const wave_real *psi = job->scratch - job->shift - half;
-    wave_real *zeta = job->zeta, *out = job->out;
-    vec halves[4], taps[KERNELS_RADIUS_MAX + 1];
-    end_psi(job, radius);
-    taps_load(job->taps, radius, taps);
-#pragma GCC unroll 4
-    for (int m = 0; m < 2 * half; m++)
-        halves[m] = zero + job->halves[m];
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        vec sum = {0};
-#pragma GCC unroll 4
-        for (int m = 0; m < 2 * half; m++)
-            sum += halves[m] * AT_LOOSE(psi + q + m);
-        vec more = sum;
-        second_sum(u + q, 1, taps, radius, &more);
-        loose *memory = (loose *)(zeta + q), *at = (loose *)(out + q);
-        more = AT_LOOSE(b + q) * *memory + AT_LOOSE(a + q) * more;
-        *memory = more;
-        *at += AT_LOOSE(v + q) * (sum + more);
-        memory_prefetch(zeta + q, 8 * length);
-    }
-}
-
-static void decay_row(const struct kernel_decay *job)
-{
-    const size_t length = job->length;
-    const wave_real *u = job->u, *a = job->a, *b = job->b;
-    wave_real *memory = job->memory, *scaled = job->scaled;
-    const bool along = job->along;
-    vec by;
-    factor(b, false, 0, &by);
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        if (along)
-            by = AT_LOOSE(b + q);
-        loose *at = (loose *)(memory + q);
-        vec next = by * *at + AT_LOOSE(u + q);
-        *at = next;
-        if (scaled)
-            *(loose *)(scaled + q) = AT_LOOSE(a + q) * next;
-        memory_prefetch(memory + q, length);
-    }
-}
+#include "worker/seismic/kernels_slab.h"
 
 /* First differences are antisymmetric: weights[radius + k] = -weights[radius - 1 - k]. */
 FORCE_INLINE void halves_load(const wave_real *from, const int radius, vec *weights)
@@ -448,15 +232,15 @@ FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int 
     }                                                                                          \
     static void memory_##radius(const struct kernel_slab *job)                                 \
     {                                                                                          \
-        memory_row(job, radius);                                                               \
+        memory_rows(job, radius);                                                              \
     }                                                                                          \
     static void add_##radius(const struct kernel_slab *job)                                    \
     {                                                                                          \
-        add_row(job, radius);                                                                  \
+        add_rows(job, radius);                                                                 \
     }                                                                                          \
     static void end_##radius(const struct kernel_end *job)                                     \
     {                                                                                          \
-        end_row(job, radius);                                                                  \
+        end_rows_run(job, radius);                                                             \
     }                                                                                          \
     static void flux_##radius(const struct kernel_flux *job)                                   \
     {                                                                                          \
@@ -476,7 +260,7 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, end_##radius, decay_row, flux_##radius, divergence_##radius,         \
+            add_##radius, end_##radius, decay_rows, flux_##radius, divergence_##radius,        \
             PAIR_MEMBER(radius)                                                                \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};

@@ -86,17 +86,37 @@ FORCE_INLINE void step_prefetch(const wave_real *u, const wave_real *v, const wa
     __builtin_prefetch(u + ahead, 0, 2);
 }
 
+/* Memory behind the caches takes requests slowly, and drops what is too many: so the wavefronts that work
+ * within the cache ask for what the first one will find there. */
+FORCE_INLINE void step_prefetch_soon(const wave_real *const *soon, ptrdiff_t at,
+                                     ptrdiff_t across, const int rows)
+{
+#pragma GCC unroll 4
+    for (int k = 0; k < KERNELS_SOON; k++)
+#pragma GCC unroll 2
+        for (int y = 0; y < rows; y++)
+            __builtin_prefetch(soon[k] + at + y * across, 0, 2);
+}
+
 /* `planes` x `rows` rows, the first at `first`. */
 FORCE_INLINE void step_cube(const struct kernel_step *job, size_t first, const int radius,
                             const int planes, const int rows)
 {
     const struct weights w = step_weights(job, radius, false);
     const ptrdiff_t across = job->across, deep = job->deep, ahead = rows * across;
+    const bool more = job->soon[0] && planes > 1;
+    const wave_real *soon[KERNELS_SOON];
+    for (int k = 0; k < KERNELS_SOON; k++)
+        soon[k] = job->soon[k] ? job->soon[k] + first : job->u + first;
+    ptrdiff_t at_soon = 0;
     const wave_real *u = job->u + first, *v = job->v + first;
     wave_real *out = job->out + first;
     for (const wave_real *end = u + job->length; u < end;
          u += LANES, v += LANES, out += LANES) {
         vec sums[STEP_CUBE_PLANES * STEP_CUBE_ROWS], own[STEP_CUBE_PLANES];
+        if (more)
+            step_prefetch_soon(soon, at_soon, across, rows);
+        at_soon += LANES;
 #pragma GCC unroll 4
         for (int x = 0; x < planes; x++)
 #pragma GCC unroll 2

@@ -1,0 +1,402 @@
+/*
+ * kernels_slab.h - the absorbing layers' terms; a part of kernels_body.h.
+ *
+ * Rows come several at a time: what is done once for them costs as much as a short row. Along z, a row
+ * goes through its phases after the others have been through the one before: what has just been stored
+ * is slow to load at another place.
+ */
+#ifndef BEOFARM_WORKER_SEISMIC_KERNELS_SLAB_H
+#define BEOFARM_WORKER_SEISMIC_KERNELS_SLAB_H
+
+/* Rows and their weights in local variables: for the compiler, storing a row could change a job. */
+struct lines {
+    const wave_real *row[2 * KERNELS_RADIUS_MAX + 1];
+    vec weight[2 * KERNELS_RADIUS_MAX + 1];
+};
+
+FORCE_INLINE struct lines lines_load(const wave_real *const *rows, const wave_real *weights,
+                                     const int count)
+{
+    const vec zero = {0};
+    struct lines lines;
+#pragma GCC unroll 17
+    for (int j = 0; j < count; j++) {
+        lines.row[j] = rows[j];
+        lines.weight[j] = zero + weights[j];
+    }
+    return lines;
+}
+
+FORCE_INLINE void lines_step(struct lines *lines, const int count, ptrdiff_t step)
+{
+#pragma GCC unroll 17
+    for (int j = 0; j < count; j++)
+        lines->row[j] += step;
+}
+
+FORCE_INLINE void lines_sum(const struct lines *lines, size_t q, const int count, vec *sum)
+{
+#pragma GCC unroll 17
+    for (int j = 0; j < count; j++)
+        *sum += lines->weight[j] * AT_LOOSE(lines->row[j] + q);
+}
+
+/* Memory variables of the next row are asked for meanwhile. */
+FORCE_INLINE void memory_prefetch(const wave_real *memory, ptrdiff_t ahead)
+{
+    __builtin_prefetch(memory + ahead, 1, 2);
+}
+
+FORCE_INLINE void memory_lines(const struct kernel_slab *job, const int radius,
+                               const bool has_b)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const size_t length = job->length;
+    struct lines of_a = lines_load(job->row_a, job->weight_a, count);
+    struct lines of_b = lines_load(job->row_b, job->weight_b, has_b ? count : 0);
+    const vec zero = {0}, a = zero + job->a, b = zero + job->b;
+    wave_real *memory = job->memory;
+    const ptrdiff_t step = job->step_memory;
+    for (size_t r = job->rows; r > 0; r--, memory += step) {
+        for (size_t q = 0; q < length; q += (size_t)LANES) {
+            vec sum = {0};
+            lines_sum(&of_a, q, count, &sum);
+            if (has_b)
+                lines_sum(&of_b, q, count, &sum);
+            loose *at = (loose *)(memory + q);
+            *at = b * *at + a * sum;
+            memory_prefetch(memory + q, step);
+        }
+        lines_step(&of_a, count, job->step_a);
+        if (has_b)
+            lines_step(&of_b, count, job->step_b);
+    }
+}
+
+FORCE_INLINE void memory_rows(const struct kernel_slab *job, const int radius)
+{
+    if (job->has_b)
+        memory_lines(job, radius, true);
+    else
+        memory_lines(job, radius, false);
+}
+
+/* sum += the second difference at p; weights of the point itself and its neighbours. */
+FORCE_INLINE void second_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
+                             const int radius, vec *sum)
+{
+    *sum += weights[0] * AT_LOOSE(p);
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++)
+        *sum += weights[k] * (AT_LOOSE(p - k * stride) + AT_LOOSE(p + k * stride));
+}
+
+FORCE_INLINE void taps_load(const wave_real *from, const int radius, vec *taps)
+{
+    const vec zero = {0};
+#pragma GCC unroll 9
+    for (int k = 0; k <= radius; k++)
+        taps[k] = zero + from[radius + k];
+}
+
+/* Forward: with zeta, or psi alone. */
+FORCE_INLINE void add_forward(const struct kernel_slab *job, const int radius, const bool zeta)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const size_t length = job->length;
+    const ptrdiff_t stride = job->stride, step = job->step_field, on = job->step_memory;
+    struct lines lines = lines_load(job->row_a, job->weight_a, count);
+    const wave_real *u = job->u, *v = job->v;
+    wave_real *memory = job->memory, *out = job->out;
+    const vec zero = {0}, a = zero + job->a, b = zero + job->b;
+    vec taps[KERNELS_RADIUS_MAX + 1];
+    if (zeta)
+        taps_load(job->taps, radius, taps);
+    for (size_t r = job->rows; r > 0; r--) {
+        for (size_t q = 0; q < length; q += (size_t)LANES) {
+            vec sum = {0};
+            lines_sum(&lines, q, count, &sum);
+            if (zeta) {
+                vec more = sum;
+                second_sum(u + q, stride, taps, radius, &more);
+                loose *at = (loose *)(memory + q);
+                more = b * *at + a * more;
+                *at = more;
+                sum += more;
+                memory_prefetch(memory + q, on);
+            }
+            loose *at = (loose *)(out + q);
+            *at += AT_LOOSE(v + q) * sum;
+        }
+        lines_step(&lines, count, job->step_a);
+        v += step;
+        out += step;
+        if (zeta) {
+            u += step;
+            memory += on;
+        }
+    }
+}
+
+FORCE_INLINE void add_transposed(const struct kernel_slab *job, const int radius)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const size_t length = job->length;
+    struct lines of_a = lines_load(job->row_a, job->weight_a, count);
+    struct lines of_b = lines_load(job->row_b, job->weight_b, 2 * radius + 1);
+    const wave_real *v = job->v;
+    wave_real *out = job->out;
+    for (size_t r = job->rows; r > 0; r--) {
+        for (size_t q = 0; q < length; q += (size_t)LANES) {
+            vec sum = {0};
+            lines_sum(&of_a, q, count, &sum);
+            lines_sum(&of_b, q, 2 * radius + 1, &sum);
+            loose *at = (loose *)(out + q);
+            *at += AT_LOOSE(v + q) * sum;
+        }
+        lines_step(&of_a, count, job->step_a);
+        lines_step(&of_b, 2 * radius + 1, job->step_b);
+        v += job->step_field;
+        out += job->step_field;
+    }
+}
+
+FORCE_INLINE void add_rows(const struct kernel_slab *job, const int radius)
+{
+    if (job->has_b)
+        add_transposed(job, radius);
+    else if (job->memory)
+        add_forward(job, radius, true);
+    else
+        add_forward(job, radius, false);
+}
+
+static void decay_rows(const struct kernel_decay *job)
+{
+    const size_t length = job->length;
+    const wave_real *u = job->u;
+    wave_real *memory = job->memory;
+    const vec zero = {0}, b = zero + job->b;
+    for (size_t r = job->rows; r > 0; r--) {
+        for (size_t q = 0; q < length; q += (size_t)LANES) {
+            loose *at = (loose *)(memory + q);
+            *at = b * *at + AT_LOOSE(u + q);
+            memory_prefetch(memory + q, job->step_memory);
+        }
+        u += job->step_field;
+        memory += job->step_memory;
+    }
+}
+
+/* ---- along z ---- */
+
+/* Rows that go through the phases together, with zeros on both sides of what is in the window. */
+#define END_ROWS   8
+#define END_AROUND 16
+#define END_LENGTH (END_AROUND + CPML_WIDTH_MAX + END_AROUND)
+struct end_rows {
+    _Alignas(64) wave_real row[END_ROWS][END_LENGTH];
+};
+
+FORCE_INLINE void end_rows_clear(struct end_rows *rows, size_t count, size_t length)
+{
+    const vec zero = {0};
+    for (size_t r = 0; r < count; r++)
+        for (int i = 0; i < END_AROUND; i += LANES) {
+            *(vec *)(rows->row[r] + i) = zero;
+            *(vec *)(rows->row[r] + END_AROUND + length + i) = zero;
+        }
+}
+
+/* A vector and what lies around it: in registers, where they can be shifted there. */
+struct near {
+    const wave_real *at;
+    vec before, here, after;
+};
+
+FORCE_INLINE struct near near_load(const wave_real *p)
+{
+    return (struct near){p, AT(p - LANES), AT(p), AT(p + LANES)};
+}
+
+/* What lies `offset` numbers on. */
+FORCE_INLINE void near_shift(const struct near *x, const int offset, vec *value)
+{
+#if CAN_SHUFFLE && defined SPAN
+    if (offset < 0)
+        shift(x->before, x->here, LANES + offset, value);
+    else if (offset > 0)
+        shift(x->here, x->after, offset, value);
+    else
+        *value = x->here;
+#else
+    *value = AT_LOOSE(x->at + offset);
+#endif
+}
+
+/* sum += first difference of order 2 half: of the points at half point p, or of half points at point p. */
+FORCE_INLINE void end_first(const struct near *x, const vec *halves, const int half,
+                            const bool at_point, vec *sum)
+{
+#pragma GCC unroll 4
+    for (int m = 0; m < 2 * half; m++) {
+        vec value;
+        near_shift(x, m - half + !at_point, &value);
+        *sum += halves[m] * value;
+    }
+}
+
+FORCE_INLINE void end_second(const struct near *x, const vec *taps, const int radius, vec *sum)
+{
+    *sum += taps[0] * x->here;
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++) {
+        vec left, right;
+        near_shift(x, -k, &left);
+        near_shift(x, k, &right);
+        *sum += taps[k] * (left + right);
+    }
+}
+
+struct end_weights {
+    vec halves[4], taps[KERNELS_RADIUS_MAX + 1];
+};
+
+FORCE_INLINE struct end_weights end_weights(const struct kernel_end *job, const int radius)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    const vec zero = {0};
+    struct end_weights w;
+#pragma GCC unroll 4
+    for (int m = 0; m < count; m++)
+        w.halves[m] = zero + job->halves[m];
+    taps_load(job->taps, radius, w.taps);
+    return w;
+}
+
+/* psi = b psi + a D+ u, and to `made`. */
+FORCE_INLINE void end_psi(const struct kernel_end *job, size_t row, const int radius,
+                          const struct end_weights w, wave_real *made)
+{
+    const wave_real *u = job->u + (ptrdiff_t)row * job->step_field;
+    const wave_real *a = job->psi_a, *b = job->psi_b;
+    wave_real *psi = job->psi + (ptrdiff_t)row * job->step_memory;
+    const size_t length = job->length;
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        const struct near x = near_load(u + q);
+        vec sum = {0};
+        end_first(&x, w.halves, KERNELS_HALF(radius), false, &sum);
+        loose *at = (loose *)(psi + q);
+        sum = AT_LOOSE(b + q) * *at + AT_LOOSE(a + q) * sum;
+        *at = sum;
+        *(vec *)(made + q) = sum;
+        memory_prefetch(psi + q, END_ROWS * job->step_memory);
+    }
+}
+
+/* zeta = b zeta + a (D2 u + D- psi), out += v (D- psi + zeta). */
+FORCE_INLINE void end_zeta(const struct kernel_end *job, size_t row, const int radius,
+                           const struct end_weights w, const wave_real *psi)
+{
+    const ptrdiff_t at = (ptrdiff_t)row * job->step_field;
+    const wave_real *u = job->u + at, *v = job->v + at, *a = job->zeta_a, *b = job->zeta_b;
+    wave_real *zeta = job->zeta + (ptrdiff_t)row * job->step_memory, *out = job->out + at;
+    const size_t length = job->length;
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        const struct near x = near_load(u + q), y = near_load(psi + q);
+        vec sum = {0};
+        end_first(&y, w.halves, KERNELS_HALF(radius), true, &sum);
+        vec more = sum;
+        end_second(&x, w.taps, radius, &more);
+        loose *memory = (loose *)(zeta + q), *to = (loose *)(out + q);
+        more = AT_LOOSE(b + q) * *memory + AT_LOOSE(a + q) * more;
+        *memory = more;
+        *to += AT_LOOSE(v + q) * (sum + more);
+        memory_prefetch(zeta + q, END_ROWS * job->step_memory);
+    }
+}
+
+/* z = b z + w, and a z to `made`. */
+FORCE_INLINE void end_decay(const struct kernel_end *job, size_t row, wave_real *made)
+{
+    const wave_real *u = job->u + (ptrdiff_t)row * job->step_field;
+    wave_real *zeta = job->zeta + (ptrdiff_t)row * job->step_memory;
+    const wave_real *a = job->zeta_a, *b = job->zeta_b;
+    const size_t length = job->length;
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        loose *at = (loose *)(zeta + q);
+        vec next = AT_LOOSE(b + q) * *at + AT(u + q);
+        *at = next;
+        *(vec *)(made + q) = AT_LOOSE(a + q) * next;
+        memory_prefetch(zeta + q, END_ROWS * job->step_memory);
+    }
+}
+
+/* y = b y - D+ (w + a z), and a y to `made`. */
+FORCE_INLINE void end_y(const struct kernel_end *job, size_t row, const int radius,
+                        const struct end_weights w, const wave_real *z, wave_real *made)
+{
+    const wave_real *u = job->u + (ptrdiff_t)row * job->step_field;
+    wave_real *psi = job->psi + (ptrdiff_t)row * job->step_memory;
+    const wave_real *a = job->psi_a, *b = job->psi_b;
+    const size_t length = job->length;
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        const struct near x = near_load(u + q), made_z = near_load(z + q);
+        vec sum = {0};
+        end_first(&x, w.halves, KERNELS_HALF(radius), false, &sum);
+        end_first(&made_z, w.halves, KERNELS_HALF(radius), false, &sum);
+        loose *at = (loose *)(psi + q);
+        vec next = AT_LOOSE(b + q) * *at - sum;
+        *at = next;
+        *(vec *)(made + q) = AT_LOOSE(a + q) * next;
+        memory_prefetch(psi + q, END_ROWS * job->step_memory);
+    }
+}
+
+/* out += v (D2 (a z) - D- (a y)). */
+FORCE_INLINE void end_out(const struct kernel_end *job, size_t row, const int radius,
+                          const struct end_weights w, const wave_real *z, const wave_real *y)
+{
+    const ptrdiff_t at = (ptrdiff_t)row * job->step_field;
+    const wave_real *v = job->v + at;
+    wave_real *out = job->out + at;
+    const size_t length = job->length;
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        const struct near of_z = near_load(z + q), of_y = near_load(y + q);
+        vec sum = {0}, less = {0};
+        end_second(&of_z, w.taps, radius, &sum);
+        end_first(&of_y, w.halves, KERNELS_HALF(radius), true, &less);
+        loose *to = (loose *)(out + q);
+        *to += AT_LOOSE(v + q) * (sum - less);
+    }
+}
+
+FORCE_INLINE void end_some(const struct kernel_end *job, size_t first, size_t count,
+                           const int radius, const struct end_weights w)
+{
+    struct end_rows z, y;
+    end_rows_clear(&y, count, job->length);
+    if (!job->transposed) {
+        for (size_t r = 0; r < count; r++)
+            end_psi(job, first + r, radius, w, y.row[r] + END_AROUND);
+        for (size_t r = 0; r < count; r++)
+            end_zeta(job, first + r, radius, w, y.row[r] + END_AROUND);
+        return;
+    }
+    end_rows_clear(&z, count, job->length);
+    for (size_t r = 0; r < count; r++)
+        end_decay(job, first + r, z.row[r] + END_AROUND);
+    for (size_t r = 0; r < count; r++)
+        end_y(job, first + r, radius, w, z.row[r] + END_AROUND, y.row[r] + END_AROUND);
+    for (size_t r = 0; r < count; r++)
+        end_out(job, first + r, radius, w, z.row[r] + END_AROUND, y.row[r] + END_AROUND);
+}
+
+FORCE_INLINE void end_rows_run(const struct kernel_end *job, const int radius)
+{
+    const struct end_weights w = end_weights(job, radius);
+    for (size_t r = 0; r < job->rows; r += END_ROWS)
+        end_some(job, r, job->rows - r < END_ROWS ? job->rows - r : END_ROWS, radius, w);
+}
+
+#endif

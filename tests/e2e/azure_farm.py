@@ -342,9 +342,12 @@ def what_azure_refuses_is_told_and_nothing_stays_rented(case):
 def workers_whose_files_are_refused_are_started_again(case):
     cloud = Cloud(case, "--node-start", "1")
     cloud.write(transport="tcp")
+    case.write("closed", "")
     cloud.start()
     wait_until(lambda: '"listening"' in case.read("run.out"), "the master listens", LIMIT_S)
     cloud.batch.fault("expired-sas", kind="get", times=2)
+    wait_until(lambda: "starting it again" in case.read("run.out"), "a worker is missed", LIMIT_S)
+    open_gate(cloud)
     done = cloud.end()
     assert cloud.batch.look()["struck"] == {"expired-sas": 2}, done
     assert "BlobAccessDenied" in done.out and "submitted anew it gets a new one" in done.out, done

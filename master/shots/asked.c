@@ -450,7 +450,7 @@ static void description_put(const struct driver *driver, struct buf *out)
 struct driver *asked_open(const struct driver_context *context, struct error *ret_error)
 {
     struct driver *driver = shots_create(context, true, ret_error);
-    if (driver)
+    if (driver && !context->plan_only)
         description_put(driver, &driver->asked.description);
     return driver;
 }

@@ -22,7 +22,7 @@
 #include "launch/interrupt.h"
 
 #define LEASE_S     15 /* the shortest that there is */
-#define RENEW_NS (6 * CLOCK_SECOND_NS)
+#define RENEW_NS    (6 * CLOCK_SECOND_NS)
 #define ASK_NS      (1 * CLOCK_SECOND_NS) /* between two tries to have it */
 #define PATIENCE_S  (LEASE_S + 3)         /* a leader that is gone is out of the way by then */
 #define LEADER_MAX  4096

@@ -5,7 +5,8 @@
  *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [WHICH]]
  *
  * prints a line per contestant (those whose name has WHICH in it): name, seconds, ratio, history's
- * megabytes. POINTS are those of each axis, or those of x (and y) and of z: 400x300. The forward run
+ * megabytes, and how far its image is off that of full storage (relative L2; "-" where that is not
+ * among them). POINTS are those of each axis, or those of x (and y) and of z: 400x300. The forward run
  * records the same receivers and has the same absorbing layers. "automatic in 1/4" is what beofarm-shot
  * chooses where the memory's budget is a quarter of full storage.
  */
@@ -28,7 +29,7 @@
 struct contestant {
     const char *name;
     struct history_options history; /* method -1: the forward run */
-    double megabytes;
+    double megabytes, error;
     double seconds[ROUNDS_MAX], ratios[ROUNDS_MAX];
 };
 
@@ -155,6 +156,10 @@ static size_t list(const struct operators *operators, struct contestant *list)
         .megabytes = (double)full * 1e-6,
         .history = {.method = SURVEY_MEMORY_FULL, .every = 1, .memory_bytes = UINT64_MAX}};
     list[count++] = automatic(operators, full / 4);
+    list[count++] = (struct contestant){
+        .name = "gradient, each 4th step imaged",
+        .megabytes = (double)(record * ((steps + 3) / 4)) * 1e-6,
+        .history = {.method = SURVEY_MEMORY_FULL, .every = 4, .memory_bytes = UINT64_MAX}};
     static const char *const names[] = {"gradient, checkpoints in 1/4",
                                         "gradient, checkpoints in 1/16",
                                         "gradient, checkpoints in 1/64"};
@@ -195,6 +200,7 @@ static double run(struct operators *operators, const struct contestant *contesta
                   const wave_real *source, wave_real *data, wave_real *image)
 {
     struct error error;
+    memset(image, 0, operators->wave->points * sizeof(*image));
     double begin = now_s();
     if (contestant->history.method < 0) {
         operators_forward(operators, source, data, NULL);
@@ -208,9 +214,32 @@ static double run(struct operators *operators, const struct contestant *contesta
     return now_s() - begin;
 }
 
+/* Relative L2; `reference` is kept from full storage, which comes first, or made of zeros. */
+static double off(const struct contestant *contestant, const wave_real *image,
+                  wave_real *reference, size_t points)
+{
+    double difference = 0, norm = 0;
+    if (contestant->history.method == SURVEY_MEMORY_FULL && contestant->history.every == 1)
+        memcpy(reference, image, points * sizeof(*image));
+    for (size_t i = 0; i < points; i++) {
+        difference += ((double)image[i] - reference[i]) * ((double)image[i] - reference[i]);
+        norm += (double)reference[i] * reference[i];
+    }
+    return norm > 0 ? sqrt(difference / norm) : NAN;
+}
+
+static void print(struct contestant *one, int rounds)
+{
+    char error[16] = "-";
+    if (one->history.method >= 0 && isfinite(one->error))
+        snprintf(error, sizeof(error), "%.1e", one->error);
+    printf("%-32s %8.3f s  %5.2f x forward  %8.1f MB  off by %s\n", one->name,
+           median(one->seconds, rounds), median(one->ratios, rounds), one->megabytes, error);
+}
+
 int main(int argc, char **argv)
 {
-    static struct contestant contestants[9];
+    static struct contestant contestants[10];
     struct operators operators = {0};
     double dt;
     if (argc < 5) {
@@ -225,6 +254,7 @@ int main(int argc, char **argv)
     wave_real *source = room(steps * sizeof(*source));
     wave_real *data = room(steps * RECEIVERS * sizeof(*data));
     wave_real *image = room(operators.wave->points * sizeof(*image));
+    wave_real *reference = room(operators.wave->points * sizeof(*image));
     for (size_t k = 0; k < steps; k++)
         source[k] = (wave_real)wavelet_ricker(10, (double)k * dt - 0.12);
     size_t count = choose(contestants, list(&operators, contestants), argc > 6 ? argv[6] : "");
@@ -235,10 +265,10 @@ int main(int argc, char **argv)
             double seconds = run(&operators, &contestants[i], source, data, image);
             contestants[i].seconds[round] = seconds;
             contestants[i].ratios[round] = seconds / contestants[0].seconds[round];
+            contestants[i].error =
+                off(&contestants[i], image, reference, operators.wave->points);
         }
     for (size_t i = 0; i < count; i++)
-        printf("%-32s %8.3f s  %5.2f x forward  %8.1f MB\n", contestants[i].name,
-               median(contestants[i].seconds, rounds), median(contestants[i].ratios, rounds),
-               contestants[i].megabytes);
+        print(&contestants[i], rounds);
     return 0;
 }

@@ -17,11 +17,12 @@
 #define REAL_BYTES 4
 
 /*
- * What running backwards from a boundary costs, in forward runs: a step back has no layers (measured 0.85
- * of a step in 2-D, 0.55 in 3-D), writing shells costs some (0.05, and 0.2), and snapshots are used up in
- * cache, where checkpoints write theirs to memory and read them again (0.1 to 0.3).
+ * What running backwards from a boundary costs, in forward runs, by the dimensions: a step back (measured
+ * 0.85 of a step) and writing shells (0.05; in 3-D 0.35, as steps with shells do not share passes over
+ * memory), less what checkpoints cost besides, whose snapshots go to memory and back where these are used
+ * up in cache (0.1 to 0.3).
  */
-#define BOUNDARY_RUNS 0.6
+static const double boundary_runs[] = {[2] = 0.6, [3] = 0.9};
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
@@ -169,7 +170,7 @@ static void set_boundary(struct shot_cost *cost, const struct shot_shape *shape,
 {
     uint64_t bytes = shape->steps * sizes->boundary;
     cost->method = SURVEY_MEMORY_BOUNDARY;
-    uint64_t forward = (uint64_t)((1 + BOUNDARY_RUNS) * (double)sizes->imaged);
+    uint64_t forward = (uint64_t)((1 + boundary_runs[shape->dims]) * (double)sizes->imaged);
     cost->plan = (struct revolve_plan){.forward = forward, .bytes = bytes};
     cost->history_bytes = bytes <= budget ? bytes : budget;
     cost->disk_bytes = bytes - cost->history_bytes;
@@ -196,7 +197,8 @@ static int choose(struct shot_cost *cost, const struct shot_shape *shape,
             return -1;
         plan.forward = UINT64_MAX;
     }
-    if (shell_fits && (double)plan.forward > (1 + BOUNDARY_RUNS) * (double)sizes->imaged) {
+    double runs = (double)plan.forward / (double)sizes->imaged;
+    if (shell_fits && runs > 1 + boundary_runs[shape->dims]) {
         set_boundary(cost, shape, sizes, budget);
         return 0;
     }

@@ -39,8 +39,7 @@ struct shot_shape {
 };
 
 /* How to get at the wavefield backwards in time. AUTO takes FULL if the budget holds it, else
- * CHECKPOINTS or BOUNDARY, whichever takes less time (a quarter of what FULL needs: BOUNDARY, where it
- * fits); FOURIER has to be asked for, because what it computes is another thing (some frequencies
+ * CHECKPOINTS or BOUNDARY, whichever takes less time (in a quarter of what FULL needs: BOUNDARY in 2-D); FOURIER has to be asked for, because what it computes is another thing (some frequencies
  * alone). */
 struct shot_wish {
     int method;             /* SURVEY_MEMORY_... of struct survey_memory */

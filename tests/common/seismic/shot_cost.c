@@ -107,16 +107,23 @@ static void boundaries_are_saved_where_that_needs_fewer_steps(void **state)
 static void in_a_quarter_of_the_storage_boundaries_take_less_time(void **state)
 {
     (void)state;
-    struct shot_shape shape = shape_2d;
     uint64_t full = (uint64_t)400 * 200 * 4 * 2000;
     struct shot_wish wish = {.budget_bytes = full / 4};
-    assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_BOUNDARY);
+    assert_int_equal(cost_of(&shape_2d, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_BOUNDARY);
     wish.budget_bytes = full / 2;
-    assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_CHECKPOINTS);
-    /* in 3-D six faces of 4 points are a quarter of 96 points: what is reckoned is what is kept */
+    assert_int_equal(cost_of(&shape_2d, SURVEY_GRADIENT, &wish).method,
+                     SURVEY_MEMORY_CHECKPOINTS);
+}
+
+/* In 3-D six faces of 4 points are a quarter of 96 points. */
+static void what_is_reckoned_of_a_boundary_is_what_is_kept(void **state)
+{
+    (void)state;
+    struct shot_shape shape = shape_2d;
     shape.dims = 3;
     shape.n[0] = shape.n[1] = shape.n[2] = 96;
-    wish.budget_bytes = (uint64_t)96 * 96 * 96 * 4 * 2000 / 4;
+    struct shot_wish wish = {.method = SURVEY_MEMORY_BOUNDARY,
+                             .budget_bytes = (uint64_t)96 * 96 * 96 * 4 * 2000 / 4};
     struct shot_cost cost = cost_of(&shape, SURVEY_GRADIENT, &wish);
     assert_int_equal(cost.method, SURVEY_MEMORY_BOUNDARY);
     assert_int_equal(cost.history_bytes, wish.budget_bytes);
@@ -161,6 +168,7 @@ int main(void)
         cmocka_unit_test(less_memory_costs_more_steps_and_never_passes_the_limit),
         cmocka_unit_test(boundaries_are_saved_where_that_needs_fewer_steps),
         cmocka_unit_test(in_a_quarter_of_the_storage_boundaries_take_less_time),
+        cmocka_unit_test(what_is_reckoned_of_a_boundary_is_what_is_kept),
         cmocka_unit_test(what_is_spilled_is_on_disk_and_not_in_memory),
         cmocka_unit_test(the_printed_choice_names_method_and_bytes),
         cmocka_unit_test(a_free_surface_has_no_layer_on_top),

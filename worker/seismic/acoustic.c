@@ -20,7 +20,7 @@ enum skew {
     SKEW_PSI,
     SKEW_ZETA = SKEW_PSI + GRID_AXES,
     SKEW_RHO = SKEW_ZETA + GRID_AXES,
-    SKEW_FLUX,
+    SKEW_SCRATCH,
 };
 
 static double velocity_max(const struct wave_medium *medium)
@@ -112,7 +112,7 @@ static size_t fields_of(enum kind kind, bool flat)
 {
     if (acoustic_parts(kind) > 1)
         return pair_fields(kind, flat);
-    return kind == KIND_ACOUSTIC ? 3 : flat ? 5 : 6;
+    return kind == KIND_ACOUSTIC ? 3 : 4;
 }
 
 static struct acoustic *shape(const struct grid *grid, const struct wave_options *options,
@@ -138,8 +138,9 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
     a->fields = fields_of(kind, a->layout.flat);
+    size_t scratch = kind == KIND_DENSITY ? density_scratch(a) : 0;
     a->wave.memory_bytes =
-        (a->fields * a->layout.size + memories) * sizeof(wave_real) + sizeof *a;
+        (a->fields * a->layout.size + memories + scratch) * sizeof(wave_real) + sizeof *a;
     return a;
 }
 
@@ -253,10 +254,8 @@ void acoustic_destroy(struct wave *wave)
         layout_free(a->zeta[axis], a->memory_size[axis], SKEW_ZETA + axis);
     }
     layout_free(a->half_rho, a->layout.size, SKEW_RHO);
-    layout_free(a->flux[GRID_X], a->layout.size, SKEW_FLUX + GRID_X);
-    layout_free(a->flux[GRID_Y], a->layout.flat ? 1 : a->layout.size, SKEW_FLUX + GRID_Y);
     pair_destroy(a);
-    free(a->scratch);
+    layout_free(a->scratch, density_scratch(a), SKEW_SCRATCH);
     free(a->cpml);
     free(a->zeros);
     free(a);
@@ -277,12 +276,9 @@ static int allocate(struct acoustic *a, bool density)
         good = good && a->psi[axis] && a->zeta[axis];
     }
     if (density) {
-        size_t scratch = (size_t)a->wave.options.threads * density_scratch(&a->layout);
         a->half_rho = layout_alloc(size, SKEW_RHO);
-        a->flux[GRID_X] = layout_alloc(size, SKEW_FLUX + GRID_X);
-        a->flux[GRID_Y] = layout_alloc(a->layout.flat ? 1 : size, SKEW_FLUX + GRID_Y);
-        a->scratch = calloc(scratch, sizeof *a->scratch);
-        good = good && a->half_rho && a->flux[GRID_X] && a->flux[GRID_Y] && a->scratch;
+        a->scratch = layout_alloc(density_scratch(a), SKEW_SCRATCH);
+        good = good && a->half_rho && a->scratch;
     }
     return good ? 0 : -1;
 }

@@ -48,7 +48,8 @@ bool acoustic_fused(const struct acoustic *a)
 static size_t block_planes(const struct acoustic *a)
 {
     const struct layout *l = &a->layout;
-    size_t reach = (size_t)l->radius, threads = (size_t)a->wave.options.threads;
+    size_t reach = (size_t)l->radius * (a->half_rho ? 2 : 1); /* of fluxes and what they read */
+    size_t threads = (size_t)a->wave.options.threads;
     size_t planes = l->flat ? BLOCK_POINTS / l->row : reach;
     if (l->flat && planes > l->n[GRID_X] / 8)
         planes = l->n[GRID_X] / 8;
@@ -77,9 +78,12 @@ static size_t tile_rows(const struct acoustic *a, const struct pass *pass, size_
     return (ny + tiles - 1) / tiles;
 }
 
-/* The steps of a pass whose stages are not fused: density's, or those of a tilt. */
+/* The steps of a pass whose stages are not fused: density's, which compute more than they read, or those
+ * of a tilt. */
 static size_t staged_steps(const struct acoustic *a, const struct pass *pass, size_t share)
 {
+    if (a->half_rho)
+        return 1;
     size_t plane = a->layout.n[GRID_Y] * row_bytes(a);
     size_t steps = FRONT(share) / (plane * STAGES_FORWARD * pass->block);
     return steps < STEPS_LEAST_STAGED ? 1 : steps > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : steps;

@@ -61,9 +61,8 @@ struct acoustic {
     wave_real *psi[GRID_AXES], *zeta[GRID_AXES];
     size_t memory_size[GRID_AXES];
     size_t window; /* numbers of a memory variable at one end of a row */
-    /* With density: half of it on the padded grid (1 around), fluxes along x and y at half points, and
-     * a row of scratch for each thread. All NULL without. */
-    wave_real *half_rho, *flux[2], *scratch;
+    /* With density: half of it on the padded grid (1 around), and each thread's fluxes. NULL without. */
+    wave_real *half_rho, *scratch;
     struct pair *pair; /* NULL without anisotropy */
     wave_real *keep;   /* pair: the snapshot of the step that this thread is in, or NULL */
     struct soon soon;
@@ -103,8 +102,8 @@ bool acoustic_fused(const struct acoustic *a);
 void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                         const struct rows *rows);
 
-/* Numbers of one thread's scratch. */
-size_t density_scratch(const struct layout *layout);
+/* Numbers of all threads' scratch. */
+size_t density_scratch(const struct acoustic *a);
 
 /* The same with density. */
 void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,

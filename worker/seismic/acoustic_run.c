@@ -185,7 +185,8 @@ struct blocks {
 static struct blocks blocks(const struct share *s)
 {
     size_t nx = s->a.layout.n[GRID_X], planes = s->pass.block;
-    if (s->pass.steps == 1 && acoustic_fused(&s->a))
+    bool tilted = s->a.pair && s->a.pair->tilted; /* its fluxes stay in cache between stages */
+    if (s->pass.steps == 1 && !tilted)
         planes = nx;
     return (struct blocks){planes, (nx + planes - 1) / planes};
 }

@@ -1,16 +1,22 @@
 /*
- * density.c - one time step of some rows with variable density: fluxes b (D+ u + psi) first, for rows
- * all around, then their divergence.
+ * density.c - one time step of some rows with variable density: fluxes b (D+ u + psi), then their
+ * divergence, without leaving the cache.
  *
  * Forward, on each axis:
- *   stage 0   psi  = bh psi + ah D+ u;   flux = b (D+ u + psi)
- *   stage 1   zeta = bi zeta + ai D- flux;   out += V (D- flux + zeta)
+ *   stage 0   psi  = bh psi + ah D+ u
+ *   stage 1   flux = b (D+ u + psi);   zeta = bi zeta + ai D- flux;   out += V (D- flux + zeta)
  * Transposed (acoustic_stage.c has the names):
  *   stage 0   z = bi z + w
- *   stage 1   e = b D+ (w + ai z);   y = bh y - e;   flux = e - ah y
- *   stage 2   out += V D- flux
- * Along z all of that happens in the last stage, within the row, in scratch. Fluxes beyond the padded
- * grid are zero, above a free surface those below, mirrored: they are even where u is odd.
+ *   stage 1   e = b D+ (w + ai z);   y = bh y - e
+ *   stage 2   flux = e - ah y;   out += V D- flux
+ * Along z all of that happens in the last stage, within the row. Fluxes beyond the padded grid are zero,
+ * above a free surface those below, mirrored: they are even where u is odd.
+ *
+ * The last stage goes through a tile of rows plane by plane, KERNELS_GROUP planes at once. Fluxes along x
+ * are kept in a window of planes that moves along; those along y are made for the tile and what its
+ * divergence reaches of the tiles beside it; those along z for one row of each plane. Only memory
+ * variables belong to somebody: fluxes at the borders of tiles, and of what threads work on, are made by
+ * both sides, to the same bits.
  */
 #include "config.h"
 
@@ -18,190 +24,358 @@
 
 #include "worker/seismic/acoustic_private.h"
 
-static void flux_across(struct acoustic *a, enum wave_mode mode, const struct place *p)
+/* Planes by which the window of fluxes along x is longer than what a group of planes needs. */
+#define SLACK ((size_t)(5 * KERNELS_GROUP))
+
+/* Rows of a tile: of more, what is kept falls out of cache; of fewer, more fluxes along y are made twice. */
+#define TILE 32
+
+/* Numbers around and between what one end of a row works on. */
+#define NEAR (3 * KERNELS_END_AROUND + 2 * CPML_WIDTH_MAX)
+
+/* A thread's fluxes. */
+struct march {
+    struct acoustic *a;
+    enum wave_mode mode;
+    size_t y0, y1;     /* the tile */
+    size_t first, end; /* half points along x that are in the window: [first, end) + base */
+    ptrdiff_t base;    /* the half point of the window's first plane; may be before the grid */
+    size_t row, plane; /* of fluxes: numbers from row to row, and along x from plane to plane */
+    size_t plane_y;    /* of fluxes along y */
+    wave_real *x, *y, *z, *near;
+};
+
+static size_t tile_of(const struct layout *layout)
+{
+    return layout->flat ? 1 : layout->n[GRID_Y] < TILE ? layout->n[GRID_Y] : TILE;
+}
+
+static size_t window_of(const struct layout *layout)
+{
+    return 2 * (size_t)layout->radius - 1 + SLACK;
+}
+
+/* Numbers of planes of fluxes, no multiples of a page. */
+static size_t plane_of(const struct layout *layout, size_t rows)
+{
+    size_t plane = rows * layout->stride[GRID_Y];
+    return plane * sizeof(wave_real) % 4096 ? plane : plane + LAYOUT_ALIGN;
+}
+
+static size_t rows_y(const struct layout *layout)
+{
+    return layout->flat ? 0 : tile_of(layout) + 2 * (size_t)layout->radius - 1;
+}
+
+/* Numbers of one thread's scratch. */
+static size_t scratch_of(const struct layout *layout)
+{
+    size_t x = window_of(layout) * plane_of(layout, tile_of(layout));
+    size_t y = KERNELS_GROUP * plane_of(layout, rows_y(layout));
+    return x + y + KERNELS_GROUP * layout->stride[GRID_Y] + NEAR;
+}
+
+size_t density_scratch(const struct acoustic *a)
+{
+    return (size_t)a->wave.options.threads * scratch_of(&a->layout);
+}
+
+static struct march march_begin(struct acoustic *a, enum wave_mode mode)
+{
+    const struct layout *l = &a->layout;
+    struct march m = {.a = a, .mode = mode, .row = l->stride[GRID_Y]};
+    m.plane = plane_of(l, tile_of(l));
+    m.plane_y = plane_of(l, rows_y(l));
+    m.x = a->scratch + (size_t)a->id * scratch_of(l);
+    m.y = m.x + window_of(l) * m.plane;
+    m.z = m.y + KERNELS_GROUP * m.plane_y + LAYOUT_MARGIN;
+    m.near = m.z - LAYOUT_MARGIN + KERNELS_GROUP * m.row + KERNELS_END_AROUND;
+    return m;
+}
+
+static const wave_real *weights_of(const struct acoustic *a, enum grid_axis axis)
+{
+    return a->halves[axis] + a->layout.half;
+}
+
+/* Whether the layer of an axis has a part in flux i along it, and then all of the job but its result. */
+static bool slab_begin(struct acoustic *a, bool transposed, const struct place *p,
+                       struct kernel_flux_slab *job)
 {
     struct cpml *cpml = &a->cpml[p->axis];
-    bool transposed = mode == WAVE_TRANSPOSED, layers = mode != WAVE_BACKWARD;
     size_t j, i = place_along(p), at = layout_at(&a->layout, p->ix, p->iy);
-    int radius = a->layout.radius;
-    struct kernel_flux job = {
-        .length = a->layout.row,
-        .u = a->field[a->newest] + at,
-        .stride = (ptrdiff_t)a->layout.stride[p->axis],
-        .weights = a->halves[p->axis],
-        .transposed = transposed,
-        .half_rho = a->half_rho + at,
-        .half_rho_next = a->half_rho + at + a->layout.stride[p->axis],
-        .flux = a->flux[p->axis] + at,
-    };
-    int side = cpml_side(cpml, cpml->first_half, i, &j);
-    if (side >= 0 && layers) {
-        job.psi = slab_row(a, a->psi, p, side, j);
-        job.a = &cpml->psi_a[side][j];
-        job.b = &cpml->psi_b[side][j];
-    }
-    if (transposed && cpml->width[0] &&
-        (i < cpml->first[0] + (size_t)(cpml->width[0] + radius) ||
-         i + (size_t)radius >= cpml->first[1])) {
-        job.has_b = true;
+    int radius = a->layout.radius, side = cpml_side(cpml, cpml->first_half, i, &j);
+    bool near = cpml->width[0] && (i < cpml->first[0] + (size_t)(cpml->width[0] + radius) ||
+                                   i + (size_t)radius >= cpml->first[1]);
+    if (side < 0 && !(transposed && near))
+        return false;
+    job->length = a->layout.row;
+    job->u = a->field[a->newest] + at;
+    job->half_rho = a->half_rho + at;
+    job->weights = weights_of(a, p->axis);
+    job->stride = (ptrdiff_t)a->layout.stride[p->axis];
+    job->has_b = transposed;
+    job->transposed = transposed;
+    job->psi = side < 0 ? NULL : slab_row(a, a->psi, p, side, j);
+    job->a = side < 0 ? 0 : cpml->psi_a[side][j];
+    job->b = side < 0 ? 0 : cpml->psi_b[side][j];
+    if (transposed)
         slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, (ptrdiff_t)i - radius + 1,
-                  2 * radius, a->halves[p->axis], job.row_b, job.weight_b);
+                  2 * radius, a->halves[p->axis], job->row_b, job->weight_b);
+    return true;
+}
+
+/* psi of one row. */
+static void psi_step(struct acoustic *a, bool transposed, const struct place *p)
+{
+    struct kernel_flux_slab job; /* large: what is not read is not set */
+    if (!slab_begin(a, transposed, p, &job) || !job.psi)
+        return;
+    job.step = true;
+    a->kernels.density.slab(&job);
+}
+
+/* One flux row where the axis' layer has a part in it. */
+static void slab_flux(const struct march *m, const struct place *p, wave_real *flux)
+{
+    struct kernel_flux_slab job;
+    if (m->mode == WAVE_BACKWARD || !slab_begin(m->a, m->mode == WAVE_TRANSPOSED, p, &job))
+        return;
+    job.step = false;
+    job.flux = flux;
+    m->a->kernels.density.slab(&job);
+}
+
+/* `count` flux rows along `axis` from half point `from` on (in the row or plane of p), `apart` apart;
+ * zeros outside the grid. */
+static void flux_rows(const struct march *m, struct place p, ptrdiff_t from, size_t count,
+                      wave_real *flux, size_t apart)
+{
+    struct acoustic *a = m->a;
+    const struct layout *l = &a->layout;
+    size_t stride = l->stride[p.axis], bytes = l->row * sizeof *flux;
+    for (; count > 0 && from < 0; count--, from++, flux += apart)
+        memset(flux, 0, bytes);
+    size_t i = (size_t)from, n = l->n[p.axis],
+           good = i >= n          ? 0
+                  : n - i < count ? n - i
+                                  : count;
+    for (size_t k = good; k < count; k++)
+        memset(flux + k * apart, 0, bytes);
+    *(p.axis == GRID_X ? &p.ix : &p.iy) = i;
+    size_t at = layout_at(l, p.ix, p.iy);
+    a->kernels.density.across(&(struct kernel_flux){
+        .length = l->row,
+        .count = good,
+        .u = a->field[a->newest] + at,
+        .half_rho = a->half_rho + at,
+        .weights = weights_of(a, p.axis),
+        .stride = (ptrdiff_t)stride,
+        .flux = flux,
+        .apart = (ptrdiff_t)apart,
+        .ahead = (ptrdiff_t)l->stride[GRID_Y],
+    });
+    for (size_t k = 0; k < good; k++, flux += apart) {
+        *(p.axis == GRID_X ? &p.ix : &p.iy) = i + k;
+        slab_flux(m, &p, flux);
     }
-    a->kernels.flux(&job);
 }
 
-/* Windows and stencils reach less than this beyond the last point of a row. */
-#define AROUND 32
-
-size_t density_scratch(const struct layout *layout)
+/* The row of flux along x at half point i, which is in the window. */
+static wave_real *row_x(const struct march *m, ptrdiff_t i, size_t iy)
 {
-    return layout->stride[GRID_Y] + AROUND;
+    return m->x + (size_t)(i - m->base) * m->plane + (iy - m->y0) * m->row;
 }
 
-/* The fluxes of one end along z, with psi and, transposed, z. Windows are whole vectors; what is beyond
- * the end's own fluxes is dropped, for it may be the other end's. */
-static void flux_window(struct acoustic *a, struct kernel_flux job, int side, size_t ix,
-                        size_t iy)
+/* Have fluxes along x of the half points up to below `end`; those before `begin` are done with. */
+static void window_extend(struct march *m, ptrdiff_t begin, ptrdiff_t end)
 {
-    struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t lo = cpml->lo[side];
-    wave_real near[AROUND + CPML_WIDTH_MAX + AROUND], made[CPML_WIDTH_MAX];
-    int radius = a->layout.radius;
-    if (job.transposed) {
-        wave_real *zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy);
-        memset(near, 0, sizeof near);
-        for (size_t i = 0; i < a->window; i++) {
-            zeta[i] = cpml->window_b[side][i] * zeta[i] + job.u[lo + i];
-            near[AROUND + i] = cpml->window_a[side][i] * zeta[i];
-        }
-        job.has_b = true;
-        for (int m = 0; m < 2 * radius; m++) {
-            job.row_b[m] = near + AROUND + m - radius + 1;
-            job.weight_b[m] = a->halves[GRID_Z][m];
-        }
+    size_t window = window_of(&m->a->layout);
+    ptrdiff_t made = m->base + (ptrdiff_t)m->end;
+    if ((size_t)(end - m->base) > window) {
+        memmove(m->x, m->x + (size_t)(begin - m->base) * m->plane,
+                (size_t)(made - begin) * m->plane * sizeof *m->x);
+        m->base = begin;
+        m->end = (size_t)(made - begin);
     }
-    wave_real *flux = job.flux + lo;
-    job.length = a->window;
-    job.along = true;
-    job.u += lo;
-    job.half_rho += lo;
-    job.half_rho_next += lo;
-    job.flux = made;
-    job.a = cpml->half_a[side];
-    job.b = cpml->half_b[side];
-    job.psi = slab_window(a, a->psi[GRID_Z], side, ix, iy);
-    a->kernels.flux(&job);
-    memcpy(flux, made, (cpml->hi[side] - lo - 1) * sizeof *made);
+    while (made < end) {
+        size_t count = end - made < KERNELS_GROUP ? (size_t)(end - made) : KERNELS_GROUP;
+        for (size_t iy = m->y0; iy < m->y1; iy++)
+            flux_rows(m, (struct place){GRID_X, 0, iy}, made, count, row_x(m, made, iy),
+                      m->plane);
+        made += (ptrdiff_t)count;
+    }
+    m->end = (size_t)(made - m->base);
 }
 
-/* The fluxes along one row, in this thread's scratch. */
-static wave_real *flux_along(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+/* The bare flux along one row. */
+static void flux_along(const struct march *m, size_t at, wave_real *flux)
 {
-    size_t at = layout_at(&a->layout, ix, iy), n = a->layout.n[GRID_Z];
-    wave_real *flux = a->scratch + (size_t)a->id * density_scratch(&a->layout) + LAYOUT_MARGIN;
-    struct kernel_flux job = {
+    struct acoustic *a = m->a;
+    size_t n = a->layout.n[GRID_Z];
+    a->kernels.density.along(&(struct kernel_flux){
         .length = a->layout.row,
         .u = a->field[a->newest] + at,
-        .stride = 1,
-        .weights = a->halves[GRID_Z],
-        .transposed = mode == WAVE_TRANSPOSED,
         .half_rho = a->half_rho + at,
-        .half_rho_next = a->half_rho + at + 1,
+        .weights = weights_of(a, GRID_Z),
         .flux = flux,
-    };
-    a->kernels.flux(&job);
-    for (int side = 0; side < 2 && mode != WAVE_BACKWARD; side++)
-        if (a->cpml[GRID_Z].width[side])
-            flux_window(a, job, side, ix, iy);
-    for (size_t i = n - 1; i < n + AROUND; i++)
+    });
+    for (size_t i = n - 1; i < n + LAYOUT_MARGIN - 1; i++)
         flux[i] = 0;
     for (int k = 0; k < a->layout.radius; k++)
         flux[-1 - k] = a->wave.options.free_surface ? flux[k] : 0;
-    return flux;
 }
 
 /* zeta of one row across an axis: out += V zeta. */
-static void zeta_across(struct acoustic *a, struct kernel_divergence job, const struct place *p)
+static void zeta_across(const struct march *m, const struct place *p, const wave_real *flux,
+                        size_t stride)
 {
+    struct acoustic *a = m->a;
     struct cpml *cpml = &a->cpml[p->axis];
-    size_t j;
+    size_t j, at = layout_at(&a->layout, p->ix, p->iy);
     int side = cpml_side(cpml, cpml->first, place_along(p), &j);
     if (side < 0)
         return;
-    job.axes = 1;
-    job.flux[0] = a->flux[p->axis] + layout_at(&a->layout, p->ix, p->iy);
-    job.stride[0] = (ptrdiff_t)a->layout.stride[p->axis];
-    job.weights[0] = a->halves[p->axis];
-    job.memory = slab_row(a, a->zeta, p, side, j);
-    job.a = &cpml->zeta_a[side][j];
-    job.b = &cpml->zeta_b[side][j];
-    a->kernels.divergence(&job);
-}
-
-static void zeta_along(struct acoustic *a, struct kernel_divergence job, const wave_real *flux,
-                       int side, const struct place *p)
-{
-    struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t lo = cpml->lo[side];
-    job.length = a->window;
-    job.axes = 1;
-    job.flux[0] = flux + lo;
-    job.stride[0] = 1;
-    job.weights[0] = a->halves[GRID_Z];
-    job.v += lo;
-    job.out += lo;
-    job.along = true;
-    job.memory = slab_window(a, a->zeta[GRID_Z], side, p->ix, p->iy);
-    job.a = cpml->window_a[side];
-    job.b = cpml->window_b[side];
-    a->kernels.divergence(&job);
-}
-
-static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
-{
-    size_t at = layout_at(&a->layout, ix, iy);
-    const wave_real *along = flux_along(a, mode, ix, iy);
-    struct kernel_divergence job = {
+    a->kernels.density.zeta(&(struct kernel_zeta){
         .length = a->layout.row,
-        .out = a->field[!a->newest] + at,
-        .u = a->field[a->newest] + at,
+        .flux = flux,
+        .weights = weights_of(a, p->axis),
         .v = a->v + at,
-        .flux = {along},
-        .stride = {1},
-        .weights = {a->halves[GRID_Z]},
-        .axes = 1,
+        .stride = (ptrdiff_t)stride,
+        .a = cpml->zeta_a[side][j],
+        .b = cpml->zeta_b[side][j],
+        .memory = slab_row(a, a->zeta, p, side, j),
+        .out = a->field[!a->newest] + at,
+    });
+}
+
+/* What a layer at one end of a row adds. */
+static void end_add(const struct march *m, int side, size_t ix, size_t iy,
+                    const wave_real *flux)
+{
+    struct acoustic *a = m->a;
+    struct cpml *cpml = &a->cpml[GRID_Z];
+    size_t lo = cpml->lo[side], at = layout_at(&a->layout, ix, iy) + lo;
+    struct kernel_density_end job = {
+        .length = (cpml->hi[side] - lo + LAYOUT_MARGIN - 1) / LAYOUT_MARGIN * LAYOUT_MARGIN,
+        .halves = cpml->hi[side] - lo - 1,
+        .from = side ? -a->layout.radius : 0,
+        .to = (ptrdiff_t)(cpml->hi[side] - lo) + (side ? 0 : a->layout.radius),
+        .mirror = a->wave.options.free_surface && lo == 0,
+        .u = a->field[a->newest] + at,
+        .half_rho = a->half_rho + at,
+        .flux = flux + lo,
+        .v = a->v + at,
+        .weights = weights_of(a, GRID_Z),
+        .psi_a = cpml->half_a[side],
+        .psi_b = cpml->half_b[side],
+        .zeta_a = cpml->window_a[side],
+        .zeta_b = cpml->window_b[side],
+        .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
+        .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
+        .near = m->near,
+        .out = a->field[!a->newest] + at,
     };
-    for (int axis = GRID_X; axis <= (a->layout.flat ? GRID_X : GRID_Y); axis++) {
-        job.flux[job.axes] = a->flux[axis] + at;
-        job.stride[job.axes] = (ptrdiff_t)a->layout.stride[axis];
-        job.weights[job.axes++] = a->halves[axis];
-    }
-    a->kernels.divergence(&job);
-    if (mode != WAVE_FORWARD)
+    m->mode == WAVE_TRANSPOSED ? a->kernels.density.end_transposed(&job)
+                               : a->kernels.density.end(&job);
+}
+
+/* What layers add to row iy of plane ix, `place` in its group. */
+static void layers_add(const struct march *m, size_t ix, size_t iy, size_t place)
+{
+    struct acoustic *a = m->a;
+    if (m->mode == WAVE_BACKWARD)
         return;
-    for (int axis = GRID_X; axis <= GRID_Y; axis++)
-        zeta_across(a, job, &(struct place){(enum grid_axis)axis, ix, iy});
+    if (m->mode == WAVE_FORWARD) {
+        size_t y = place * m->plane_y + (iy - m->y0 + (size_t)a->layout.radius) * m->row;
+        zeta_across(m, &(struct place){GRID_X, ix, iy}, row_x(m, (ptrdiff_t)ix, iy), m->plane);
+        if (!a->layout.flat)
+            zeta_across(m, &(struct place){GRID_Y, ix, iy}, m->y + y, m->row);
+    }
     for (int side = 0; side < 2; side++)
         if (a->cpml[GRID_Z].width[side])
-            zeta_along(a, job, along, side, &(struct place){GRID_Z, ix, iy});
+            end_add(m, side, ix, iy, m->z + place * m->row);
+}
+
+/* Row iy of `count` planes, all fluxes but those along z being there. */
+static void row_step(const struct march *m, size_t ix, size_t count, size_t iy)
+{
+    struct acoustic *a = m->a;
+    const struct layout *l = &a->layout;
+    size_t at = layout_at(l, ix, iy);
+    for (size_t i = 0; i < count; i++)
+        flux_along(m, layout_at(l, ix + i, iy), m->z + i * m->row);
+    size_t next = ix + KERNELS_GROUP + (size_t)l->radius;
+    bool more = next + KERNELS_GROUP <= l->n[GRID_X];
+    size_t soon = more ? layout_at(l, next, iy) : at;
+    struct kernel_divergence job = {
+        .next_u = a->field[a->newest] + soon +
+                  (more ? (size_t)(l->radius - 1) * l->stride[GRID_X] : 0),
+        .next_rho = a->half_rho + soon,
+        .length = l->row,
+        .count = count,
+        .u = a->field[a->newest] + at,
+        .v = a->v + at,
+        .out = a->field[!a->newest] + at,
+        .deep = (ptrdiff_t)l->stride[GRID_X],
+        .flux = {row_x(m, (ptrdiff_t)ix, iy), NULL, m->z},
+        .weights = {weights_of(a, GRID_X), weights_of(a, GRID_Y), weights_of(a, GRID_Z)},
+        .flux_deep = (ptrdiff_t)m->plane,
+        .flux_across = (ptrdiff_t)m->row,
+        .flux_plane = (ptrdiff_t)m->plane_y,
+        .flux_row = (ptrdiff_t)m->row,
+        .ahead = (ptrdiff_t)l->stride[GRID_Y],
+    };
+    if (!l->flat)
+        job.flux[GRID_Y] = m->y + (iy - m->y0 + (size_t)l->radius) * m->row;
+    a->kernels.density.divergence(&job);
+    for (size_t i = 0; i < count; i++)
+        layers_add(m, ix + i, iy, i);
+}
+
+static void group_step(struct march *m, size_t ix, size_t count)
+{
+    ptrdiff_t radius = m->a->layout.radius, x = (ptrdiff_t)ix;
+    window_extend(m, x - radius, x + (ptrdiff_t)count + radius - 1);
+    for (size_t i = 0; i < count && !m->a->layout.flat; i++)
+        flux_rows(m, (struct place){GRID_Y, ix + i, 0}, (ptrdiff_t)m->y0 - radius,
+                  m->y1 - m->y0 + 2 * (size_t)radius - 1, m->y + i * m->plane_y, m->row);
+    for (size_t iy = m->y0; iy < m->y1; iy++)
+        row_step(m, ix, count, iy);
+}
+
+static void field_stage(struct acoustic *a, enum wave_mode mode, const struct rows *rows)
+{
+    struct march m = march_begin(a, mode);
+    size_t n = rows->y1 - rows->y0, most = tile_of(&a->layout), tiles = (n + most - 1) / most;
+    size_t tile = tiles ? (n + tiles - 1) / tiles : 1;
+    for (m.y0 = rows->y0; m.y0 < rows->y1; m.y0 = m.y1) {
+        m.y1 = rows->y1 - m.y0 < tile ? rows->y1 : m.y0 + tile;
+        m.base = (ptrdiff_t)rows->x0 - a->layout.radius;
+        m.end = 0;
+        for (size_t ix = rows->x0; ix < rows->x1; ix += KERNELS_GROUP)
+            group_step(&m, ix, rows->x1 - ix < KERNELS_GROUP ? rows->x1 - ix : KERNELS_GROUP);
+    }
 }
 
 void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                        const struct rows *rows)
 {
     bool transposed = mode == WAVE_TRANSPOSED;
-    bool last = stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1;
+    if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1) {
+        field_stage(a, mode, rows);
+        return;
+    }
+    if (a->wave.options.absorb == 0 || mode == WAVE_BACKWARD)
+        return;
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         for (size_t iy = rows->y0; iy < rows->y1; iy++) {
-            if (last)
-                field_row(a, mode, ix, iy);
-            for (int axis = GRID_X; !last && axis <= (a->layout.flat ? GRID_X : GRID_Y);
-                 axis++) {
+            for (int axis = GRID_X; axis <= (a->layout.flat ? GRID_X : GRID_Y); axis++) {
                 struct place p = {(enum grid_axis)axis, ix, iy};
                 if (transposed && stage == 0)
                     slab_zeta(a, &p);
                 else
-                    flux_across(a, mode, &p);
+                    psi_step(a, transposed, &p);
             }
         }
     }

@@ -10,10 +10,10 @@
 
 #include <stddef.h>
 
+#include "worker/seismic/kernels_media.h"
 #include "worker/seismic/wave.h"
 
-#define KERNELS_RADIUS_MAX 8
-#define KERNELS_SOON       4
+#define KERNELS_SOON 4
 
 /* The radius of first differences in the layers, beside a stencil of `radius`. */
 #define KERNELS_HALF(radius) ((radius) == 2 ? 1 : 2)
@@ -72,104 +72,6 @@ struct kernel_end {
     const wave_real *halves, *taps; /* 2 KERNELS_HALF(radius), 2 radius + 1 weights */
 };
 
-/*
- * With density: flux = b (d + psi) of one row at half points, d = sum of weights[j] u[(j - radius + 1)
- * stride] [+ sum of weight_b[j] row_b[j]], j < 2 radius, b = 1 / (half_rho + half_rho_next);
- * psi = b psi + a d. Transposed: flux = e - a psi with e = b d and psi = b psi - e.
- */
-struct kernel_flux {
-    size_t length;
-    const wave_real *u;
-    ptrdiff_t stride;
-    const wave_real *weights;
-    const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
-    wave_real weight_b[2 * KERNELS_RADIUS_MAX];
-    bool has_b, along, transposed;
-    const wave_real *half_rho, *half_rho_next;
-    const wave_real *a, *b;
-    wave_real *psi; /* NULL: none */
-    wave_real *flux;
-};
-
-/*
- * D = sum over `axes` of sum of weights[j] flux[(j - radius) stride], j < 2 radius. Without memory:
- * out = 2 u - out + v D; with: memory = b memory + a D, out += v memory.
- */
-struct kernel_divergence {
-    size_t length;
-    int axes;
-    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    const wave_real *u, *v;
-    wave_real *out, *memory;
-    const wave_real *a, *b;
-    bool along;
-};
-
-/* Of anisotropic waves (anisotropic.h): out = the sum over `axes` of second differences of u, weights
- * [1..radius] and that of the point itself. u, out and rows along the other axes are aligned. */
-struct kernel_second {
-    size_t length;
-    int axes;
-    const wave_real *u, *weights[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    wave_real centre;
-    wave_real *out;
-};
-
-/* out = the sum over `axes` of axis[i] D_i u, D centred first differences, weights [1..radius]; z
- * comes last. All aligned, here and below. */
-struct kernel_tilt {
-    size_t length;
-    int axes;
-    const wave_real *u, *weights[GRID_AXES], *axis[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    wave_real *out;
-};
-
-/* flux[i] = axis[i] slope, for 2 or 3 axes. */
-struct kernel_turn {
-    size_t length;
-    int axes;
-    const wave_real *slope, *axis[GRID_AXES];
-    wave_real *flux[GRID_AXES];
-};
-
-/* out = the sum over `axes` of D_i flux[i], or what was there less that (subtract). */
-struct kernel_spread {
-    size_t length;
-    int axes;
-    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    bool subtract;
-    wave_real *out;
-};
-
-/* out [+]= sum of weights[j] rows[j], j < 2 radius + 1; rows need no alignment. */
-struct kernel_rows {
-    size_t length;
-    const wave_real *rows[2 * KERNELS_RADIUS_MAX + 1];
-    wave_real weights[2 * KERNELS_RADIUS_MAX + 1];
-    bool add;
-    wave_real *out;
-};
-
-/* out[i] = 2 u[i] - out[i] + (M y)[i], M = ((m[0], m[1]), (m[1], m[2])). All aligned. */
-struct kernel_pair {
-    size_t length;
-    wave_real *out[2];
-    const wave_real *u[2], *y[2], *m[3];
-};
-
-struct kernels_pair {
-    void (*second)(const struct kernel_second *job);
-    void (*tilt)(const struct kernel_tilt *job);
-    void (*spread)(const struct kernel_spread *job);
-    void (*rows)(const struct kernel_rows *job);
-    void (*turn)(const struct kernel_turn *job);
-    void (*step)(const struct kernel_pair *job);
-};
-
 /* memory = b memory + u, in rows as those of struct kernel_slab. */
 struct kernel_decay {
     size_t length, rows;
@@ -187,8 +89,7 @@ struct kernels {
     void (*add)(const struct kernel_slab *job);
     void (*end)(const struct kernel_end *job);
     void (*decay)(const struct kernel_decay *job);
-    void (*flux)(const struct kernel_flux *job);
-    void (*divergence)(const struct kernel_divergence *job);
+    struct kernels_density density;
     struct kernels_pair pair;
 };
 

@@ -136,89 +136,7 @@ FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value
 
 #include "worker/seismic/kernels_slab.h"
 
-/* First differences are antisymmetric: weights[radius + k] = -weights[radius - 1 - k]. */
-FORCE_INLINE void halves_load(const wave_real *from, const int radius, vec *weights)
-{
-    const vec zero = {0};
-#pragma GCC unroll 8
-    for (int k = 0; k < radius; k++)
-        weights[k] = zero + from[radius + k];
-}
-
-/* sum += the first difference half-way between p and its next neighbour. */
-FORCE_INLINE void halves_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
-                             const int radius, vec *sum)
-{
-#pragma GCC unroll 8
-    for (int k = 0; k < radius; k++)
-        *sum += weights[k] * (AT_LOOSE(p + (k + 1) * stride) - AT_LOOSE(p - k * stride));
-}
-
-FORCE_INLINE void flux_row(const struct kernel_flux *job, const int radius)
-{
-    const ptrdiff_t stride = job->stride;
-    vec weights[KERNELS_RADIUS_MAX];
-    halves_load(job->weights, radius, weights);
-    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
-        vec sum = {0}, a, b;
-        halves_sum(job->u + q, stride, weights, radius, &sum);
-        if (job->has_b)
-            sum_weighted(job->row_b, job->weight_b, q, 2 * radius, &sum);
-        vec rho = AT_LOOSE(job->half_rho + q) + AT_LOOSE(job->half_rho_next + q);
-        if (job->transposed)
-            sum /= rho;
-        if (job->psi) {
-            factor(job->a, job->along, q, &a);
-            factor(job->b, job->along, q, &b);
-            loose *psi = (loose *)(job->psi + q);
-            vec next = job->transposed ? b * *psi - sum : b * *psi + a * sum;
-            sum = job->transposed ? sum - a * next : sum + next;
-            *psi = next;
-        }
-        if (!job->transposed)
-            sum /= rho;
-        *(loose *)(job->flux + q) = sum;
-    }
-}
-
-FORCE_INLINE void divergence_axes(const struct kernel_divergence *job, const int radius,
-                                  const int axes)
-{
-    vec weights[GRID_AXES][KERNELS_RADIUS_MAX];
-#pragma GCC unroll 3
-    for (int axis = 0; axis < axes; axis++)
-        halves_load(job->weights[axis], radius, weights[axis]);
-    for (size_t q = 0; q < job->length; q += (size_t)LANES) {
-        vec sum = {0}, a, b;
-#pragma GCC unroll 3
-        for (int axis = 0; axis < axes; axis++)
-            halves_sum(job->flux[axis] + q - job->stride[axis], job->stride[axis],
-                       weights[axis], radius, &sum);
-        loose *out = (loose *)(job->out + q);
-        vec v = AT_LOOSE(job->v + q);
-        if (job->memory) {
-            factor(job->a, job->along, q, &a);
-            factor(job->b, job->along, q, &b);
-            loose *memory = (loose *)(job->memory + q);
-            sum = b * *memory + a * sum;
-            *memory = sum;
-            *out += v * sum;
-        } else {
-            *out = v * sum + (2 * AT_LOOSE(job->u + q) - *out);
-        }
-    }
-}
-
-FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int radius)
-{
-    if (job->axes == 1)
-        divergence_axes(job, radius, 1);
-    else if (job->axes == 2)
-        divergence_axes(job, radius, 2);
-    else
-        divergence_axes(job, radius, 3);
-}
-
+#include "worker/seismic/kernels_density.h"
 #include "worker/seismic/kernels_pair.h"
 
 #define TEMPLATES(radius)                                                                      \
@@ -241,14 +159,6 @@ FORCE_INLINE void divergence_row(const struct kernel_divergence *job, const int 
     static void end_##radius(const struct kernel_end *job)                                     \
     {                                                                                          \
         end_rows_run(job, radius);                                                             \
-    }                                                                                          \
-    static void flux_##radius(const struct kernel_flux *job)                                   \
-    {                                                                                          \
-        flux_row(job, radius);                                                                 \
-    }                                                                                          \
-    static void divergence_##radius(const struct kernel_divergence *job)                       \
-    {                                                                                          \
-        divergence_row(job, radius);                                                           \
     }
 
 TEMPLATES(2)
@@ -260,7 +170,7 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, end_##radius, decay_rows, flux_##radius, divergence_##radius,        \
+            add_##radius, end_##radius, decay_rows, DENSITY_MEMBER(radius),                    \
             PAIR_MEMBER(radius)                                                                \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};

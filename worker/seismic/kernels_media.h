@@ -1,0 +1,172 @@
+/*
+ * kernels_media.h - jobs of the inner loops of waves with density and with anisotropy; a part of
+ * kernels.h. Rows are aligned and weights those of positive distances where nothing else is said.
+ */
+#ifndef BEOFARM_WORKER_SEISMIC_KERNELS_MEDIA_H
+#define BEOFARM_WORKER_SEISMIC_KERNELS_MEDIA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "worker/seismic/wave.h"
+
+#define KERNELS_RADIUS_MAX 8
+
+/* Rows (in 3-D of as many planes) that kernels take together where they can. */
+#define KERNELS_GROUP 4
+
+/* Numbers around what the end of a row works on. */
+#define KERNELS_END_AROUND 32
+
+/*
+ * With density: flux = b D+ u of `count` rows at half points, b = 1 / (half_rho + that of the next point);
+ * weights [0..radius-1] of the distances 1/2, 3/2, ... `across`: rows side by side along the axis, `stride`
+ * apart in u and half_rho, `apart` in flux; `along`: one row, along itself.
+ */
+struct kernel_flux {
+    size_t length, count;
+    const wave_real *u, *half_rho, *weights;
+    ptrdiff_t stride, apart;
+    ptrdiff_t ahead; /* what will be wanted soon is so many numbers on */
+    wave_real *flux;
+};
+
+/*
+ * One row across a slab: d = D+ u [+ sum of weight_b[j] row_b[j], j < 2 radius]. Memory alone (`step`):
+ * psi = b psi + a d, transposed psi = b psi - e with e = d / rho. Else flux = (d + psi) / rho,
+ * transposed e - a psi; without psi where that is NULL.
+ */
+struct kernel_flux_slab {
+    size_t length;
+    const wave_real *u, *half_rho, *weights;
+    ptrdiff_t stride;
+    const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
+    wave_real weight_b[2 * KERNELS_RADIUS_MAX];
+    bool has_b, transposed, step;
+    wave_real a, b;
+    wave_real *psi, *flux;
+};
+
+/*
+ * out = 2 u - out + v D for `count` rows, D = the sum of D- flux over the axes. out, u, v: rows `deep`
+ * apart, which are side by side along x. Fluxes of half points, each at the place of the point before it:
+ * along x rows `flux_deep` apart; along y, in 3-D, rows `flux_across` apart, for each of the `count`
+ * planes `flux_plane` apart; along z one row for each, `flux_row` apart. next_u and next_rho are rows that
+ * will be wanted soon, `deep` apart.
+ */
+struct kernel_divergence {
+    size_t length, count;
+    const wave_real *u, *v, *next_u, *next_rho;
+    wave_real *out;
+    ptrdiff_t deep, ahead;
+    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
+    ptrdiff_t flux_deep, flux_across, flux_plane, flux_row;
+};
+
+/* memory = b memory + a D- flux, out += v memory of one row, with rows of flux `stride` apart. */
+struct kernel_zeta {
+    size_t length;
+    const wave_real *flux, *weights, *v;
+    ptrdiff_t stride;
+    wave_real a, b;
+    wave_real *memory, *out;
+};
+
+/*
+ * One end of a row along z, after the bare step: everything is at the window's first point or half point
+ * and nothing is aligned; a and b are numbers along it. `near` has room for two windows, each with 32
+ * numbers around it, and points at the first. `halves`: of them in the window, no more have a flux.
+ *
+ *   forward      psi = b psi + a D+ u, c = psi / rho;   zeta = b zeta + a D- (flux + c);
+ *                out += v (D- c + zeta)
+ *   transposed   zeta = b zeta + u;   e = (D+ u + D+ (a zeta)) / rho;   psi = b psi - e;
+ *                c = e - D+ u / rho - a psi;   out += v D- c
+ *
+ * with a and b of psi at half points and of zeta at points. Transposed, D- c is at the points `from` to
+ * below `to`. `mirror`: what is before the window is what is
+ * in it, mirrored, else zero.
+ */
+struct kernel_density_end {
+    size_t length, halves;
+    ptrdiff_t from, to;
+    bool mirror;
+    const wave_real *u, *half_rho, *flux, *v, *weights;
+    const wave_real *psi_a, *psi_b, *zeta_a, *zeta_b;
+    wave_real *psi, *zeta, *near, *out;
+};
+
+struct kernels_density {
+    void (*across)(const struct kernel_flux *job);
+    void (*along)(const struct kernel_flux *job);
+    void (*slab)(const struct kernel_flux_slab *job);
+    void (*divergence)(const struct kernel_divergence *job);
+    void (*zeta)(const struct kernel_zeta *job);
+    void (*end)(const struct kernel_density_end *job);
+    void (*end_transposed)(const struct kernel_density_end *job);
+};
+
+/* Of anisotropic waves (anisotropic.h): out = the sum over `axes` of second differences of u, weights
+ * [1..radius] and that of the point itself. u, out and rows along the other axes are aligned. */
+struct kernel_second {
+    size_t length;
+    int axes;
+    const wave_real *u, *weights[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
+    wave_real centre;
+    wave_real *out;
+};
+
+/* out = the sum over `axes` of axis[i] D_i u, D centred first differences, weights [1..radius]; z
+ * comes last. All aligned, here and below. */
+struct kernel_tilt {
+    size_t length;
+    int axes;
+    const wave_real *u, *weights[GRID_AXES], *axis[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
+    wave_real *out;
+};
+
+/* flux[i] = axis[i] slope, for 2 or 3 axes. */
+struct kernel_turn {
+    size_t length;
+    int axes;
+    const wave_real *slope, *axis[GRID_AXES];
+    wave_real *flux[GRID_AXES];
+};
+
+/* out = the sum over `axes` of D_i flux[i], or what was there less that (subtract). */
+struct kernel_spread {
+    size_t length;
+    int axes;
+    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
+    ptrdiff_t stride[GRID_AXES];
+    bool subtract;
+    wave_real *out;
+};
+
+/* out [+]= sum of weights[j] rows[j], j < 2 radius + 1; rows need no alignment. */
+struct kernel_rows {
+    size_t length;
+    const wave_real *rows[2 * KERNELS_RADIUS_MAX + 1];
+    wave_real weights[2 * KERNELS_RADIUS_MAX + 1];
+    bool add;
+    wave_real *out;
+};
+
+/* out[i] = 2 u[i] - out[i] + (M y)[i], M = ((m[0], m[1]), (m[1], m[2])). All aligned. */
+struct kernel_pair {
+    size_t length;
+    wave_real *out[2];
+    const wave_real *u[2], *y[2], *m[3];
+};
+
+struct kernels_pair {
+    void (*second)(const struct kernel_second *job);
+    void (*tilt)(const struct kernel_tilt *job);
+    void (*spread)(const struct kernel_spread *job);
+    void (*rows)(const struct kernel_rows *job);
+    void (*turn)(const struct kernel_turn *job);
+    void (*step)(const struct kernel_pair *job);
+};
+
+#endif

@@ -3,7 +3,8 @@
  *
  * Fluxes across rows, and the divergence, take four rows at once, so that a vector that is loaded for
  * one row serves its neighbours as well; what is shifted along rows comes from registers. Which rows go
- * together changes no bit: each sum has its own order.
+ * together changes no bit: each sum has its own order, and begins with zero, for of two products the
+ * compiler may take either into a fused multiply-add.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_DENSITY_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_DENSITY_H
@@ -33,9 +34,9 @@ FORCE_INLINE void halves_load(const wave_real *from, const int radius, vec *weig
 FORCE_INLINE void halves_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
                              const int radius, vec *ret_sum)
 {
-    vec sum = weights[0] * (AT_LOOSE(p + stride) - AT_LOOSE(p));
+    vec sum = {0};
 #pragma GCC unroll 8
-    for (int k = 1; k < radius; k++)
+    for (int k = 0; k < radius; k++)
         sum += weights[k] * (AT_LOOSE(p + (k + 1) * stride) - AT_LOOSE(p - k * stride));
     *ret_sum = sum;
 }
@@ -47,9 +48,9 @@ FORCE_INLINE void halves_lines(const vec *line, const vec *weights, const int ra
 #pragma GCC unroll 4
     for (int i = 0; i < count; i++) {
         const vec *p = line + i + radius - 1;
-        sums[i] = weights[0] * (p[1] - p[0]);
+        sums[i] = (vec){0};
 #pragma GCC unroll 8
-        for (int k = 1; k < radius; k++)
+        for (int k = 0; k < radius; k++)
             sums[i] += weights[k] * (p[k + 1] - p[-k]);
     }
 }
@@ -110,10 +111,7 @@ FORCE_INLINE void halves_along(const wave_real *p, const vec *weights, const int
             right = here;
         else
             shift(here, after, k + 1 - back, &right);
-        if (k == 0)
-            sum = weights[k] * (right - left);
-        else
-            sum += weights[k] * (right - left);
+        sum += weights[k] * (right - left);
     }
     *ret_sum = sum;
 #else

@@ -10,11 +10,29 @@
 #include "common/json.h"
 #include "common/seismic/survey_private.h"
 
+/* A step so short that it never gets anywhere: no more steps than record has samples. */
+#define STEPS_MOST 1e9
+
+static int steps_check(const struct survey *survey, double dt, struct error *ret_error)
+{
+    const struct survey_record *record = &survey->record;
+    double first =
+        fmin(0, survey->wavelet.kind == SURVEY_SAMPLED ? survey->wavelet.delay_s : 0);
+    double length = record->start_s + (double)record->samples * record->interval_s - first;
+    if (length / dt <= STEPS_MOST)
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "$.numerics.dt_ms: %g ms makes %.3g time steps of %g s, which are too many; "
+        "leave it out to have it chosen",
+        dt * 1e3, length / dt, length);
+}
+
 static int dt_check(const struct survey *survey, struct error *ret_error)
 {
     double limit = survey_dt_limit(survey), dt = survey->numerics.dt_s;
     if (!(dt > limit))
-        return 0;
+        return dt > 0 ? steps_check(survey, dt, ret_error) : 0;
     const struct grid *grid = &survey->grid;
     return error_set(ret_error, ERROR_CONFIG,
                      "$.numerics.dt_ms: %g ms is above the stability limit of %.6g ms (CFL: "

@@ -184,6 +184,8 @@ static void what_does_not_fit_is_told_beforehand(void **state)
     put_model(0, 3000);
     expect("{" MODEL ", " WAVELET ", " LINES ", " RECORD ", \"numerics\": {\"dt_ms\": 2.5}}",
            "$.numerics.dt_ms: 2.5 ms is above the stability limit of 1.8");
+    expect("{" MODEL ", " WAVELET ", " LINES ", " RECORD ", \"numerics\": {\"dt_ms\": 1e-300}}",
+           "$.numerics.dt_ms: 1e-300 ms makes ");
     snprintf(text, sizeof(text),
              "{" MODEL ", " WAVELET ", " RECORD
              ", \"geometry\": {\"sources\": {\"line\": {\"start\": [100, 10], "

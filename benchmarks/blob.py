@@ -5,8 +5,9 @@ it is sent to a file, and gives what lies in the page cache. It believes checksu
 has those of what it gives from before, so that it costs curl and beofarm the same. curl sends and gets
 the file as one blob, once without a checksum (what beofarm is compared with), and once with an MD5 that
 the program openssl makes, which is the least that is as safe; beofarm has the CRC-64 of each block.
-BENCH_AZURITE=1 measures against Azurite instead (an npm package: tests/npm), which is slower than any
-client, and knows MD5 alone. `blob.py up` or `down` measures one direction.
+BENCH_CONNECTION_MBPS=60 lets no connection of the file server be faster than that, as Azure does: what
+several streams are for. BENCH_AZURITE=1 measures against Azurite instead (an npm package: tests/npm),
+which is slower than any client, and knows MD5 alone. `blob.py up` or `down` measures one direction.
 """
 
 import base64
@@ -27,6 +28,8 @@ import lib
 
 SIZE = max(16, int(1024 * lib.SCALE)) << 20
 MEMORY_KIB = 64 << 10
+CONNECTION_BYTES_S = 1e6 * float(os.environ.get("BENCH_CONNECTION_MBPS", "inf"))
+PIECE = 1 << 18 if CONNECTION_BYTES_S < 1e9 else SIZE
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1.1\r\n(.*?\r\n)\r\n", re.S)
 
 
@@ -41,7 +44,8 @@ class Server(socketserver.StreamRequestHandler):
 
     def handle(self):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.room = memoryview(bytearray(1 << 20))
+        self.room = memoryview(bytearray(min(PIECE, 1 << 20)))
+        self.free = time.monotonic()  # when the connection may carry more
         rest = b""
         while True:
             while b"\r\n\r\n" not in rest:
@@ -53,6 +57,14 @@ class Server(socketserver.StreamRequestHandler):
             named = {k.lower(): v.strip() for k, _, v in
                      (line.partition(b":") for line in match[3].split(b"\r\n") if line)}
             rest = self.answer(match[1], match[2], named, rest[match.end():])
+
+    def carry(self, count):
+        """`count` bytes went over the connection; waits as long as they take."""
+        now = time.monotonic()
+        self.free = max(self.free, now) + count / CONNECTION_BYTES_S
+        if self.free > now:
+            time.sleep(self.free - now)
+        return count
 
     def say(self, status, *lines, length=0):
         head = [f"HTTP/1.1 {status}", f"Content-Length: {length}", 'ETag: "0x1"',
@@ -73,7 +85,7 @@ class Server(socketserver.StreamRequestHandler):
         while left:
             got = self.request.recv_into(self.room, min(left, len(self.room)))
             os.pwrite(self.store.fileno(), self.room[:got], at)
-            left, at = left - got, at + got
+            left, at = left - self.carry(got), at + got
         if method == b"PUT":
             self.say("201 Created", *(f"{name}: {named[name.encode()].decode()}"
                                       for name in ("x-ms-content-crc64",)
@@ -91,8 +103,8 @@ class Server(socketserver.StreamRequestHandler):
             self.say("206 Partial Content" if len(asked) > 8 else "200 OK",
                      f"Content-Range: bytes {first}-{last}/{SIZE}", *sums, length=last + 1 - first)
             while first <= last:
-                first += os.sendfile(self.request.fileno(), self.file.fileno(), first,
-                                     last + 1 - first)
+                first += self.carry(os.sendfile(self.request.fileno(), self.file.fileno(), first,
+                                                min(PIECE, last + 1 - first)))
         return rest
 
 

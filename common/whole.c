@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void whole_free(struct whole *whole)
@@ -15,11 +16,35 @@ static void whole_free(struct whole *whole)
     memset(whole, 0, sizeof *whole);
 }
 
+/* rename() would put a file in the place of a device, a FIFO or a link: a link's file is meant, and
+ * nothing but files is replaced. */
+static int target_check(const char *path, struct error *ret_error)
+{
+    struct stat status;
+    if (stat(path, &status) != 0 || S_ISREG(status.st_mode))
+        return 0;
+    return error_set(ret_error, ERROR_SYSTEM,
+                     "\"%s\" cannot be written: it is %s, not a file; give another name", path,
+                     S_ISDIR(status.st_mode) ? "a folder" : "a device, a pipe or a socket");
+}
+
+static char *target_find(const char *path)
+{
+    struct stat status;
+    char *target = NULL;
+    if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+        target = realpath(path, NULL);
+    return target ? target : strdup(path);
+}
+
 int whole_open(struct whole *whole, const char *path, struct error *ret_error)
 {
     memset(whole, 0, sizeof *whole);
-    whole->path = strdup(path);
-    if (!whole->path || asprintf(&whole->temporary, "%s.new.%d", path, (int)getpid()) < 0) {
+    if (target_check(path, ret_error) < 0)
+        return -1;
+    whole->path = target_find(path);
+    if (!whole->path ||
+        asprintf(&whole->temporary, "%s.new.%d", whole->path, (int)getpid()) < 0) {
         whole->temporary = NULL;
         whole_free(whole);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");

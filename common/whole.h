@@ -3,6 +3,8 @@
  *
  * It is written beside its path, under a name of its own, and takes its place at whole_commit:
  * whoever reads `path` sees the old file or the new one. The path's folder must be writable.
+ * Where `path` is a link, the file that it leads to is replaced (in that file's folder). What is
+ * there and is no regular file (/dev/null, a FIFO, a folder) is an error, and stays.
  */
 #ifndef BEOFARM_COMMON_WHOLE_H
 #define BEOFARM_COMMON_WHOLE_H

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -72,6 +73,39 @@ static void a_file_takes_the_place_of_the_old_one(void **state)
     assert_int_equal(entries(), 1);
 }
 
+static void what_is_no_file_is_not_replaced(void **state)
+{
+    (void)state;
+    struct whole whole;
+    struct error error;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(whole_open(&whole, path, &error), -1);
+    assert_non_null(strstr(error.text, "not a file"));
+    struct stat status;
+    assert_int_equal(lstat(path, &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    assert_int_equal(whole_open(&whole, folder, &error), -1);
+    assert_non_null(strstr(error.text, "a folder"));
+    assert_int_equal(entries(), 1);
+}
+
+static void a_link_stays_and_its_file_is_replaced(void **state)
+{
+    (void)state;
+    char target[sizeof path + 8];
+    snprintf(target, sizeof target, "%s.target", path);
+    FILE *file = fopen(target, "we");
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(symlink(target, path), 0);
+    put("new\n");
+    struct stat status;
+    assert_int_equal(lstat(path, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_content("new\n");
+    unlink(target);
+}
+
 static void nobody_sees_it_before_the_commit(void **state)
 {
     (void)state;
@@ -118,6 +152,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_takes_the_place_of_the_old_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_not_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_link_stays_and_its_file_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_sees_it_before_the_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told_at_the_commit, setup, teardown),
         cmocka_unit_test(a_folder_that_is_not_there_is_named),

@@ -218,7 +218,8 @@ def a_killed_master_is_resumed_where_it_was(case):
         client.say(do="submit", id=value, params={"operation": "gradient",
                                                   "velocity": paths[value]})
     client.wait_accepted([2000, 2200])
-    wait_until(lambda: len(shots.lines(log)) >= 5, "the second operation is under way")
+    wait_until(lambda: farm.try_read("results.csv").count("\n") >= 1 + 5,
+               "what the second operation's first shots gave is durable")
     kill_master(farm)
     client.close()
     os.remove(paths[2000])  # its content was put into the store
@@ -231,7 +232,7 @@ def a_killed_master_is_resumed_where_it_was(case):
     check_gradient(third, 2200, range(SHOTS))
     client.finish()
     farm.end()
-    # What was computed before the death of the master was not computed again.
+    # What was durable before the death of the master was not computed again.
     done = [line.split()[:3] for line in shots.lines(log)]
     assert len(done) == len({tuple(line) for line in done}), done
 

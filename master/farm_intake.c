@@ -368,9 +368,11 @@ static int take_fetch(struct farm *farm, struct member *member, const struct buf
 /* Once when it begins, and once when it is over. */
 static void tell_outputs_trouble(struct farm *farm, const struct error *error)
 {
-    if (error && !farm->outputs_troubled)
-        farm_take_notice(farm, error->text);
-    else if (!error && farm->outputs_troubled)
+    if (error && !farm->outputs_troubled) {
+        struct error told = *error;
+        error_prefix(&told, "outputs wait, and are tried again every %d s", JOURNAL_RETRY_S);
+        farm_take_notice(farm, told.text);
+    } else if (!error && farm->outputs_troubled)
         farm_take_notice(farm, "output files can be written again");
     farm->outputs_troubled = error != NULL;
 }

@@ -264,6 +264,8 @@ def a_full_disk_gets_a_sentence_and_goes_on_with_space(case):
         notice = wait_until(lambda: [e for e in farm.events("notice")
                                      if "space" in e["sentence"]], "the master says so", 30)
         assert farm.process.poll() is None, notice
+        wait_until(lambda: [e for e in farm.events("notice")
+                            if "outputs wait" in e["sentence"]], "outputs are said to wait", 15)
         os.unlink(os.path.join(disk, "ballast"))
         farm.end(limit_s=60)
         rows = farm.rows(300, "ok")

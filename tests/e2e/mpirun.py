@@ -14,7 +14,7 @@ import azure_farm  # noqa: E402
 import external  # noqa: E402
 import farms  # noqa: E402
 import harness  # noqa: E402
-from harness import test, wait_until  # noqa: E402
+from harness import test, test_plainly, wait_until  # noqa: E402
 
 SOURCE = r"""
 #include <mpi.h>
@@ -314,7 +314,7 @@ def a_sweep_of_mpi_runs_on_nodes_of_batch_and_ends_on_all_of_them(case):
     cloud.search()
 
 
-@test
+@test_plainly
 def a_node_that_is_lost_costs_an_attempt(case):
     build(case)
     cloud = azure_farm.Cloud(case)

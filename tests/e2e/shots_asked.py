@@ -12,7 +12,7 @@ import harness
 import shot_program
 import shots
 from clients import Client, kill_master, start
-from harness import test, wait_until
+from harness import test, test_plainly, wait_until
 
 SHOTS, POINTS = 6, shots.POINTS
 
@@ -406,7 +406,7 @@ def names_and_ways_of_files_do_not_matter(case):
     assert all(abs(a - b) < 1e-4 * largest for a, b in zip(g, h))
 
 
-@test
+@test_plainly
 def the_optimiser_of_the_examples_finds_the_lens(case):
     harness.program("beofarm-shot")
     source = os.path.join(harness.SOURCE, "examples/seismic/optimiser")

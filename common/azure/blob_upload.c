@@ -254,7 +254,7 @@ static uint64_t share_of(uint64_t size, uint64_t count)
 uint64_t blob_upload_block(uint64_t size)
 {
     uint64_t share = share_of(size, 16);
-    return share < 4 * MIB ? 4 * MIB : share > 32 * MIB ? 32 * MIB : share;
+    return share < 4 * MIB ? 4 * MIB : share > 64 * MIB ? 64 * MIB : share;
 }
 
 /* Set up for the file as it is now. */

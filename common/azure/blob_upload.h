@@ -18,7 +18,7 @@
 #define BLOB_BLOCKS_MAX 50000 /* of a blob; the largest files get larger blocks */
 
 /* How a file of `size` bytes is cut unless somebody says otherwise: into 16 blocks, but of at least 4
- * and at most 32 MiB. So several can travel at once, an interruption costs little of the work, and what the
+ * and at most 64 MiB. So several can travel at once, an interruption costs little of the work, and what the
  * service does for each block does not count. */
 uint64_t blob_upload_block(uint64_t size);
 

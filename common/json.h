@@ -105,6 +105,11 @@ int json_put_real(struct buf *buf, double real);
  * same. 0, or -1 (buf failed). */
 int json_put(struct buf *buf, const cJSON *item, unsigned indent);
 
+/* Write such a text of a whole tree to the file at `path`, which appears whole (common/whole.h). 0 or
+ * -1. */
+int json_write_file(const char *path, const cJSON *item, unsigned indent,
+                    struct error *ret_error);
+
 /* Length in bytes of the valid UTF-8 character at text (size > 0 bytes are there); 0 if
  * invalid. */
 size_t json_utf8_size(const void *text, size_t size);

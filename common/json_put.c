@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/values.h"
+#include "common/whole.h"
 
 /* The well-formed sequences of Unicode 15, table 3-7. */
 size_t json_utf8_size(const void *text, size_t size)
@@ -128,6 +129,18 @@ int json_put(struct buf *buf, const cJSON *item, unsigned indent)
 {
     put_item(buf, item, indent, 0);
     return buf_failed(buf) ? -1 : 0;
+}
+
+int json_write_file(const char *path, const cJSON *item, unsigned indent,
+                    struct error *ret_error)
+{
+    struct buf text;
+    buf_init(&text, JSON_SIZE_MAX);
+    int rc = json_put(&text, item, indent) == 0
+                 ? whole_write(path, text.data, text.size, ret_error)
+                 : error_set(ret_error, ERROR_SYSTEM, "%s: no memory for its text", path);
+    buf_fini(&text);
+    return rc;
 }
 
 /* Cut text at size bytes, at the end of a character, with an ellipsis in ASCII. */

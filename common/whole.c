@@ -85,3 +85,13 @@ void whole_abandon(struct whole *whole)
     unlink(whole->temporary);
     whole_free(whole);
 }
+
+int whole_write(const char *path, const void *bytes, size_t size, struct error *ret_error)
+{
+    struct whole whole;
+    if (whole_open(&whole, path, ret_error) < 0)
+        return -1;
+    if (size)
+        fwrite(bytes, 1, size, whole.stream);
+    return whole_commit(&whole, ret_error);
+}

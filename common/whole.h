@@ -28,4 +28,7 @@ int whole_commit(struct whole *whole, struct error *ret_error);
 /* Instead of whole_commit: leave `path` as it was. A zeroed or finished one is allowed. */
 void whole_abandon(struct whole *whole);
 
+/* All of it at once: a file of these bytes (`bytes` may be NULL where size is 0). 0, or -1 as above. */
+int whole_write(const char *path, const void *bytes, size_t size, struct error *ret_error);
+
 #endif

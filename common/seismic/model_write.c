@@ -17,21 +17,11 @@ static bool machine_is_little(void)
     return *(const uint8_t *)&one == 1;
 }
 
-static int bytes_write(const char *path, const void *bytes, size_t size,
-                       struct error *ret_error)
-{
-    struct whole whole;
-    if (whole_open(&whole, path, ret_error) < 0)
-        return -1;
-    fwrite(bytes, 1, size, whole.stream); /* commit tells whether it worked */
-    return whole_commit(&whole, ret_error);
-}
-
 static int text_write(const char *path, struct buf *text, struct error *ret_error)
 {
     int status = buf_failed(text)
                      ? error_set(ret_error, ERROR_SYSTEM, "no memory to write %s", path)
-                     : bytes_write(path, text->data, text->size, ret_error);
+                     : whole_write(path, text->data, text->size, ret_error);
     buf_fini(text);
     return status;
 }
@@ -136,7 +126,7 @@ static int values_write(const char *path, enum model_format format, const struct
         return error_set(ret_error, ERROR_SYSTEM, "no memory to write %s", path);
     float *other = format == MODEL_RSF ? turned(grid, values, &failed) : NULL;
     int status = failed ? error_set(ret_error, ERROR_SYSTEM, "no memory to write %s", path)
-                        : bytes_write(beside, other ? other : values,
+                        : whole_write(beside, other ? other : values,
                                       grid_size(grid) * sizeof(*values), ret_error);
     free(other);
     free(beside);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "common/json.h"
-#include "common/whole.h"
 #include "master/shots/shots_private.h"
 
 /* All paths of the model's files, relative to the survey's folder, made absolute. */
@@ -106,17 +105,8 @@ static int survey_write(const struct driver *driver, const cJSON *asked, const c
     const char *slash = folder ? strrchr(folder, '/') : NULL;
     cJSON *root =
         slash ? survey_print(driver, asked, folder, (size_t)(slash - folder) + 1) : NULL;
-    struct buf text;
-    struct whole whole;
-    buf_init(&text, JSON_SIZE_MAX);
-    int rc = root && json_put(&text, root, 0) == 0
-                 ? whole_open(&whole, path, ret_error)
-                 : error_set(ret_error, ERROR_SYSTEM, "no memory for a survey");
-    if (rc == 0) {
-        fwrite(text.data, text.size, 1, whole.stream);
-        rc = whole_commit(&whole, ret_error);
-    }
-    buf_fini(&text);
+    int rc = root ? json_write_file(path, root, 0, ret_error)
+                  : error_set(ret_error, ERROR_SYSTEM, "no memory for a survey");
     cJSON_Delete(root);
     free(folder);
     return rc;

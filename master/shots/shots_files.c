@@ -20,7 +20,6 @@
 #include "common/seismic/model.h"
 #include "common/seismic/shot_settings.h"
 #include "common/tree.h"
-#include "common/whole.h"
 #include "master/shots/shots_private.h"
 
 /* A path of the survey's, relative to the farm's folder; caller frees. */
@@ -307,18 +306,9 @@ int shots_survey_write(const struct driver *driver, struct shots_own own,
                        const char *const *data, size_t data_count, const char *path,
                        struct error *ret_error)
 {
-    struct whole whole;
-    struct buf text;
     cJSON *root = survey_change(driver, own, data, data_count);
-    buf_init(&text, JSON_SIZE_MAX);
-    int rc = root && json_put(&text, root, 2) == 0
-                 ? whole_open(&whole, path, ret_error)
-                 : error_set(ret_error, ERROR_SYSTEM, "no memory for a survey");
-    if (rc == 0) {
-        fwrite(text.data, text.size, 1, whole.stream);
-        rc = whole_commit(&whole, ret_error);
-    }
-    buf_fini(&text);
+    int rc = root ? json_write_file(path, root, 2, ret_error)
+                  : error_set(ret_error, ERROR_SYSTEM, "no memory for a survey");
     cJSON_Delete(root);
     return rc;
 }

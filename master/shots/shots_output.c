@@ -222,17 +222,12 @@ int shots_list_write(const struct driver *driver, const size_t *holders,
                      struct error *ret_error)
 {
     char *path = NULL;
-    struct whole whole;
     struct buf text;
     buf_init(&text, JSON_SIZE_MAX);
     list_print(driver, holders, &text);
     int rc = buf_failed(&text) || asprintf(&path, "%s.shots.json", driver->output_base) < 0
                  ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots")
-                 : whole_open(&whole, path, ret_error);
-    if (rc == 0) {
-        fwrite(text.data, text.size, 1, whole.stream);
-        rc = whole_commit(&whole, ret_error);
-    }
+                 : whole_write(path, text.data, text.size, ret_error);
     free(path);
     buf_fini(&text);
     return rc;

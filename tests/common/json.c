@@ -350,7 +350,11 @@ static void files_are_read_up_to_their_bound(void **state)
     cJSON *root;
     assert_int_equal(json_read_file(path, 0, &root, &error), 0);
     assert_int_equal(cJSON_GetArraySize(root), 2);
+    assert_int_equal(json_write_file(path, root, 0, &error), 0);
     cJSON_Delete(root);
+    assert_int_equal(json_read_text(path, 6, &text, &size, &error), 0);
+    assert_string_equal(text, "[1,2]");
+    free(text);
     unlink(path);
 }
 

@@ -70,6 +70,12 @@ static void a_file_takes_the_place_of_the_old_one(void **state)
     assert_content("one\n");
     put("two\n");
     assert_content("two\n");
+    struct error error;
+    assert_int_equal(whole_write(path, "three\n", 6, &error), 0);
+    assert_content("three\n");
+    assert_int_equal(whole_write(path, NULL, 0, &error), 0);
+    assert_content("");
+    assert_int_equal(whole_write("/no/such/folder/file", "", 1, &error), -1);
     assert_int_equal(entries(), 1);
 }
 

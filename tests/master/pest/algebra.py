@@ -8,19 +8,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+import debian_python  # pylint: disable=wrong-import-position
+
 BUILD = os.environ.get("BEOFARM_BUILD", ".")
 TOOL = os.path.join(BUILD, "tests/master/pest/algebra_tool")
 OLD, EXTENDED, DENSE, ASCII = 0, 1, 3, 4
-SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's numpy is installed for Debian's own Python
 
-try:
-    import numpy
-except ImportError:
-    numpy = None
-    if os.path.realpath(sys.executable) != os.path.realpath(SYSTEM_PYTHON) and not \
-            subprocess.run([SYSTEM_PYTHON, "-c", "import numpy"], stderr=subprocess.DEVNULL,
-                           check=False).returncode:
-        os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])
+numpy = debian_python.module("numpy")
 
 
 def tool(*words):

@@ -5,11 +5,13 @@ import os
 import re
 import sys
 
-try:
-    import numpy
-    from scipy.optimize import minimize
-except ImportError:
-    print("1..0 # SKIP there is no SciPy here")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+import debian_python  # pylint: disable=wrong-import-position
+
+numpy = debian_python.module("numpy")
+optimize = debian_python.module("scipy.optimize")
+if not optimize:
+    print("1..0 # SKIP there is no SciPy here (Debian: python3-scipy)")
     sys.exit(0)
 
 COUNT = 12  # all by steps of 1, but for the first
@@ -35,8 +37,8 @@ def iterates():
 
     def took(x):
         found.append((evaluations[0], x.copy()))
-    minimize(counted, numpy.zeros(4), jac=True, method="L-BFGS-B", callback=took,
-             options={"maxcor": 3, "ftol": 0, "gtol": 1e-14})
+    optimize.minimize(counted, numpy.zeros(4), jac=True, method="L-BFGS-B", callback=took,
+                      options={"maxcor": 3, "ftol": 0, "gtol": 1e-14})
     assert all(spent == k + 2 for k, (spent, _) in enumerate(found[:COUNT])), found
     return [x for _, x in found[:COUNT]]
 

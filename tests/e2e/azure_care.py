@@ -174,9 +174,7 @@ def one_beofarm_leads_a_farm_and_another_takes_its_place_when_told_to(case):
     lab = Lab(case)
     case.write("closed", "")
     first = lab.start("run", lab.farm.file)
-    wait_until(lambda: lab.ids("jobs") and any(
-        task["id"] == "worker-1" for task in lab.batch.need(
-            "GET", f"/jobs/{lab.ids('jobs')[0]}/tasks")["value"]), "it leads", 60)
+    wait_until(lambda: "worker-1" in lab.task_states(), "it leads", 60)
     there = elsewhere(case, "there")
     refused = lab.run("run", "--resume", lab.farm.file, expect=7, **there)
     who = rf"led by another beofarm \(\w+@\S+, process {first.pid}, since 20\d\d-\d\d-\d\d \S+ UTC\)"
@@ -204,9 +202,7 @@ def a_leader_whose_machine_is_gone_makes_room(case):
     if case.run(*words, "true").code:
         raise harness.Skip("a namespace of processes needs root")
     first = case.start(*words, harness.program("beofarm"), "run", lab.farm.file, env=lab.environment)
-    wait_until(lambda: lab.ids("jobs") and any(
-        task["id"] == "worker-2" for task in lab.batch.need(
-            "GET", f"/jobs/{lab.ids('jobs')[0]}/tasks")["value"]), "it leads", 60)
+    wait_until(lambda: "worker-2" in lab.task_states(), "it leads", 60)
     first.kill()
     os.remove(case.path("closed"))
     done = lab.run("run", "--resume", lab.farm.file, expect=0, **elsewhere(case, "there"))
@@ -298,10 +294,7 @@ def a_farm_goes_on_where_its_account_cannot_be_asked_any_more(case):
     lab = Lab(case)
     case.write("closed", "")
     run = lab.start("run", lab.farm.file)
-    wait_until(lambda: lab.ids("jobs") and any(
-        task["state"] == "running" for task in lab.batch.need(
-            "GET", f"/jobs/{lab.ids('jobs')[0]}/tasks")["value"] if task["id"] == "worker-2"),
-               "the workers run", 60)
+    wait_until(lambda: lab.task_states().get("worker-2") == "running", "the workers run", 60)
     lab.batch.settings(clock_ahead_s=3600)  # all signatures are too old now
     done = case.finish(run, LIMIT_S)
     said = done.out + done.err

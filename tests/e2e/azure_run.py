@@ -72,6 +72,11 @@ class Lab:
     def ids(self, what):
         return [item["id"] for item in self.batch.need("GET", f"/{what}")["value"]]
 
+    def task_states(self):
+        """What each task of the first job is doing; none where there is no job yet."""
+        return {task["id"]: task["state"] for job in self.ids("jobs")[:1]
+                for task in self.batch.need("GET", f"/jobs/{job}/tasks")["value"]}
+
     def run_dir(self, folder="."):
         runs = self.case.path(folder, "runs")
         return os.path.join(runs, sorted(os.listdir(runs))[-1])

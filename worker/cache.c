@@ -68,17 +68,9 @@ int cache_set_store(struct cache *cache, struct loop *loop, const char *store,
 
 /* --- Files --- */
 
-void cache_file_name(const uint8_t *hash, bool executable, char name[CACHE_NAME_SIZE])
-{
-    char hex[STORE_HASH_TEXT];
-    store_hash_format(hash, hex);
-    snprintf(name, CACHE_NAME_SIZE, "%s%s", hex, executable ? ".x" : "");
-}
-
 static bool is_unharmed(const struct stat *stat, bool executable)
 {
-    return S_ISREG(stat->st_mode) && stat->st_mtim.tv_sec == CACHE_MTIME_S &&
-           stat->st_mtim.tv_nsec == 0 &&
+    return S_ISREG(stat->st_mode) && cache_file_is_stamped(stat) &&
            (stat->st_mode & 07777) == (executable ? 0555u : 0444u);
 }
 
@@ -156,12 +148,6 @@ failed:
 
 /* --- Laying --- */
 
-int cache_set_time(int fd)
-{
-    const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = CACHE_MTIME_S}};
-    return futimens(fd, times);
-}
-
 static int copy_bytes(int from, int to)
 {
     if (ioctl(to, FICLONE, from) == 0)
@@ -191,7 +177,7 @@ static int copy_file(struct cache *cache, const uint8_t *hash, unsigned mode, bo
         return -1;
     int to = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int rc = to < 0 ? -1 : clone ? ioctl(to, FICLONE, from) : copy_bytes(from, to);
-    if (rc == 0 && (fchmod(to, mode) < 0 || cache_set_time(to) < 0))
+    if (rc == 0 && (fchmod(to, mode) < 0 || cache_file_stamp(to) < 0))
         rc = -1;
     int saved = errno;
     if (to >= 0)
@@ -294,7 +280,7 @@ bool cache_check_spoiled(struct cache *cache, const uint8_t *hash, unsigned mode
     int fd = openat(cache->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     bool same = fd >= 0 && hash_file(fd, found) == 0 &&
                 memcmp(found, hash, sizeof(found)) == 0 &&
-                fchmod(fd, executable ? 0555 : 0444) == 0 && cache_set_time(fd) == 0;
+                fchmod(fd, executable ? 0555 : 0444) == 0 && cache_file_stamp(fd) == 0;
     if (fd >= 0)
         close(fd);
     if (!same)

@@ -1,7 +1,7 @@
 /*
  * cache.h - the node's content-addressed file cache.
  *
- * One read-only file per content, named by its SHA-256, in a folder that later workers of the
+ * One read-only file per content (cache_file.h), named by its SHA-256, in a folder that later workers of the
  * node use again and workers beside it may share. Work directories hold hard links to it.
  *
  * The cache asks for pieces through `cache_source` and is given them with cache_take; whoever
@@ -35,10 +35,6 @@ struct loop;
  * only what cannot be had there. -1 with a sentence. */
 int cache_set_store(struct cache *cache, struct loop *loop, const char *store,
                     struct error *ret_error);
-
-/* Modification time, in seconds since 1970, that every file of the cache and every input laid
- * into a work directory carries: a file with another one was written by somebody. */
-#define CACHE_MTIME_S 1000000000
 
 /* Open the cache in `dir` (made if missing, with its parents). NULL with a sentence if it
  * cannot be written. */

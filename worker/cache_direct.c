@@ -18,7 +18,7 @@
 #include "common/azure/container.h"
 #include "common/errand.h"
 #include "common/store_blob.h"
-#include "worker/cache_private.h"
+#include "worker/cache_file.h"
 
 #define LANES        4
 #define LOCKS        64 /* files that workers of one folder lock against each other */
@@ -123,9 +123,10 @@ static int lock_take(struct lane *lane, struct error *ret_error)
 static int file_place(const char *part, const char *path, struct error *ret_error)
 {
     int fd = open(part, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 || fchmod(fd, 0444) < 0 || cache_set_time(fd) < 0 || rename(part, path) < 0
-                 ? error_errno(ret_error, errno, "\"%s\" cannot be put in place", path)
-                 : 0;
+    int rc =
+        fd < 0 || fchmod(fd, 0444) < 0 || cache_file_stamp(fd) < 0 || rename(part, path) < 0
+            ? error_errno(ret_error, errno, "\"%s\" cannot be put in place", path)
+            : 0;
     if (fd >= 0)
         close(fd);
     return rc;

@@ -228,7 +228,7 @@ static int fetch_finish(struct cache *cache, struct fetch *fetch, struct error *
         return error_set(ret_error, ERROR_NETWORK,
                          "the file with hash %s came with wrong content %d times", name, TRIES);
     }
-    if (fchmod(fetch->fd, 0444) < 0 || cache_set_time(fetch->fd) < 0 ||
+    if (fchmod(fetch->fd, 0444) < 0 || cache_file_stamp(fetch->fd) < 0 ||
         renameat(cache->dir_fd, fetch->part, cache->dir_fd, name) < 0)
         return error_errno(ret_error, errno, "cannot finish a file in the cache \"%s\"",
                            cache->dir);

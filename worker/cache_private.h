@@ -5,11 +5,10 @@
 
 #include <stdatomic.h>
 
-#include "common/store.h"
 #include "worker/cache.h"
+#include "worker/cache_file.h"
 
-#define CACHE_BUCKETS   1024
-#define CACHE_NAME_SIZE (STORE_HASH_TEXT + 2)
+#define CACHE_BUCKETS 1024
 
 struct fetch;
 
@@ -25,12 +24,6 @@ struct cache {
     struct fetch *buckets[CACHE_BUCKETS];
     struct cache_request *requests;
 };
-
-/* HASH, or HASH.x */
-void cache_file_name(const uint8_t *hash, bool executable, char name[CACHE_NAME_SIZE]);
-
-/* Set the fixed time; 0 or -1 with errno. */
-int cache_set_time(int fd);
 
 /* cache_fetch.c: a file came straight from the container, or did not. */
 void cache_direct_done(void *context, const uint8_t *hash, const struct error *error);

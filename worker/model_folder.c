@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/tree.h"
+#include "worker/cache_file.h"
 #include "worker/inside.h"
 #include "worker/model_folder.h"
 
@@ -220,8 +221,7 @@ bool model_folder_check(struct model_folder *folder)
             stat.st_ino != laid->inode) {
             laid->linked = false;
             folder->linked--;
-        } else if (stat.st_mtim.tv_sec != CACHE_MTIME_S || stat.st_mtim.tv_nsec ||
-                   (stat.st_mode & 0222)) {
+        } else if (!cache_file_is_stamped(&stat) || (stat.st_mode & 0222)) {
             any = laid->touched = true;
         }
     }
@@ -238,7 +238,7 @@ static bool is_spoiled(struct model_folder *folder, const struct laid_file *laid
         return true;
     /* Content that is whole got its time back. */
     return fstatat(folder->root_fd, laid->file->path, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
-           stat.st_mtim.tv_sec != CACHE_MTIME_S || stat.st_mtim.tv_nsec;
+           !cache_file_is_stamped(&stat);
 }
 
 bool model_folder_is_harmed(struct model_folder *folder)

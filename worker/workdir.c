@@ -18,6 +18,7 @@
 
 #include "common/fd.h"
 #include "common/tree.h"
+#include "worker/cache_file.h"
 #include "worker/inside.h"
 #include "worker/workdir_private.h"
 
@@ -197,10 +198,9 @@ static int write_file(int fd, const char *bytes, size_t size, unsigned mode)
 {
     if (fd_write(fd, bytes, size) < 0)
         return -1;
-    const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = CACHE_MTIME_S}};
     if (mode != 0644 && fchmod(fd, mode & 0777) < 0)
         return -1;
-    return futimens(fd, times);
+    return cache_file_stamp(fd);
 }
 
 int workdir_write(struct workdir *workdir, const char *to, const void *bytes, size_t size,

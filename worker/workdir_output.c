@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "worker/cache_file.h"
 #include "worker/glob.h"
 #include "worker/inside.h"
 #include "worker/workdir_private.h"
@@ -25,7 +26,7 @@ static bool is_untouched_input(const struct workdir *workdir, const char *path,
                                const struct stat *stat)
 {
     const struct workplace *place = workdir->place;
-    if (stat->st_mtim.tv_sec != CACHE_MTIME_S || stat->st_mtim.tv_nsec != 0)
+    if (!cache_file_is_stamped(stat))
         return false;
     if (place->common_count && bsearch(path, place->common, place->common_count,
                                        sizeof(*place->common), compare_common))

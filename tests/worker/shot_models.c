@@ -14,6 +14,7 @@
 #include "common/seismic/shot_task.h"
 #include "common/store.h"
 #include "common/tree.h"
+#include "worker/cache_file.h"
 #include "worker/shot_models.h"
 
 struct bench {

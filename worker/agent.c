@@ -325,6 +325,8 @@ static void leave(struct agent *agent)
              settings.drain_s);
     message_begin(&agent->scratch, MESSAGE_LEAVING);
     agent_send(agent, &agent->scratch);
+    if (agent->site_ready)
+        site_leave(agent->site);
     struct held *next;
     for (held = hand_first(agent->hand, HAND_QUEUED); held; held = next) {
         next = held->next;

@@ -320,6 +320,11 @@ static void shots_settled(struct runner *runner, struct attempt_id id, bool coun
     shot_ledger_settle(runner->ledger, id, counts);
 }
 
+static void shots_leave(struct runner *runner)
+{
+    shot_ledger_leave(runner->ledger);
+}
+
 static bool shots_holds(const struct runner *runner)
 {
     return shot_ledger_holds(runner->ledger);
@@ -346,6 +351,7 @@ const struct runner_ops runner_shots = {
     .flush = shots_flush,
     .cancel = shots_cancel,
     .settled = shots_settled,
+    .leave = shots_leave,
     .holds = shots_holds,
     .owes = shots_owes,
     .close = shots_close,

@@ -65,6 +65,7 @@ struct shot_ledger {
     struct held_parcel *held;
     struct delivered *delivered;
     uint64_t kept_from;
+    bool leaving;
     bool has_trouble;
     struct error trouble; /* the last that kept a parcel out of a sum */
 };
@@ -457,11 +458,16 @@ void shot_ledger_settle(struct shot_ledger *ledger, struct attempt_id id, bool c
 {
     struct chore *chore;
     if (!take_delivered(ledger, id)) {
-        if (counts)
+        if (counts && !ledger->leaving)
             add(ledger, id);
     } else if (counts && (chore = make_chore(FORGET, id))) {
         do_usual(ledger, chore);
     }
+}
+
+void shot_ledger_leave(struct shot_ledger *ledger)
+{
+    ledger->leaving = true;
 }
 
 void shot_ledger_discard(struct shot_ledger *ledger, struct attempt_id id)

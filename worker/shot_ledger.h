@@ -68,6 +68,11 @@ void shot_ledger_check(struct shot_ledger *ledger, struct shot_parcel *parcel,
 /* The master is through with the attempt: runner_ops.settled; of shots and of collect tasks. */
 void shot_ledger_settle(struct shot_ledger *ledger, struct attempt_id id, bool counts);
 
+/* The worker leaves: what counts from now on stays held until a collect task names it. The master may
+ * have made that task's list before it had the result of a shot that ends now, and a sum in which
+ * anything else is than what is wanted is of no use to it. */
+void shot_ledger_leave(struct shot_ledger *ledger);
+
 /* Nobody wants the attempt's parcel: cancelled before its result was told. */
 void shot_ledger_discard(struct shot_ledger *ledger, struct attempt_id id);
 

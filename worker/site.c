@@ -438,6 +438,13 @@ void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool c
         site->ops->settled(site->seats[slot].runner, id, counts);
 }
 
+void site_leave(struct site *site)
+{
+    for (uint32_t i = 0; site->ops->leave && i < site->seat_count; i++)
+        if (site->seats[i].runner)
+            site->ops->leave(site->seats[i].runner);
+}
+
 bool site_holds(const struct site *site)
 {
     for (uint32_t i = 0; site->ops->holds && i < site->seat_count; i++)

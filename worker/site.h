@@ -63,6 +63,9 @@ void site_cancel(struct site *site, uint32_t slot, struct attempt_id id,
 /* As runner_ops.settled. */
 void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool counts);
 
+/* As runner_ops.leave, of all slots. */
+void site_leave(struct site *site);
+
 /* As runner_ops.holds and runner_ops.owes, of any slot. */
 bool site_holds(const struct site *site);
 bool site_owes(const struct site *site, const void *payload, size_t size);

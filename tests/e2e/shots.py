@@ -264,7 +264,7 @@ def killed_workers_change_nothing_in_the_gradient(case):
 
 @test
 def a_worker_that_is_told_to_go_gives_what_it_has_summed(case):
-    """As machines that are about to be taken away are."""
+    """As machines that are about to be taken away are: no shot is computed twice."""
     hold = case.write("hold", "13\n")
     farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
     farm.start()
@@ -275,10 +275,10 @@ def a_worker_that_is_told_to_go_gives_what_it_has_summed(case):
     os.remove(hold)
     farm.end()
     counts = [line.split()[1] for line in lines(log)]
-    # Rarely, a busy machine asks too late and computes again what went; nothing counts twice either way.
-    assert sorted(set(counts), key=int) == [str(shot) for shot in range(SHOTS)], counts
+    assert sorted(counts, key=int) == [str(shot) for shot in range(SHOTS)], counts
     assert floats(case, "survey.gradient.bin") == straight(case)
-    assert any(row["operation"] == "collect" for row in farm.rows())
+    # It was asked at least once while others went on, and others at the end.
+    assert len([row for row in farm.rows() if row["operation"] == "collect"]) >= 2
 
 
 @test
@@ -294,8 +294,7 @@ def a_worker_that_goes_while_its_slots_are_busy_gives_its_sum(case):
     os.remove(hold)
     farm.end()
     counts = [line.split()[1] for line in lines(log)]
-    # Rarely, a busy machine asks too late and computes again what went; nothing counts twice either way.
-    assert sorted(set(counts), key=int) == [str(shot) for shot in range(SHOTS)], counts
+    assert sorted(counts, key=int) == [str(shot) for shot in range(SHOTS)], counts
     assert floats(case, "survey.gradient.bin") == straight(case)
 
 

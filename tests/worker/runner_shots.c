@@ -104,6 +104,15 @@ static void start_shot(struct runner *runner, uint64_t shot, uint32_t attempt,
     start_on(runner, (struct attempt_id){10 + shot, attempt}, &task);
 }
 
+/* The first `count` shots, in a new rig. */
+static void run_shots(uint64_t count)
+{
+    rig_open(&rig, JOB(""), files);
+    for (uint64_t shot = 0; shot < count; shot++)
+        start_shot(rig.runner, shot, 1, NULL);
+    rig_wait(&rig, count);
+}
+
 static void collect(struct runner *runner, uint64_t id, struct attempt_id *wanted, size_t count)
 {
     const struct shot_task task = {
@@ -327,10 +336,7 @@ static void shots_of_all_slots_are_in_one_sum(void **state)
 static void a_result_that_did_not_count_is_in_no_sum_unless_it_is_asked_for(void **state)
 {
     (void)state;
-    rig_open(&rig, JOB(""), files);
-    for (uint64_t shot = 0; shot < 3; shot++)
-        start_shot(rig.runner, shot, 1, NULL);
-    rig_wait(&rig, 3);
+    run_shots(3);
     settle(10, 1, true);
     settle(11, 1, false);                               /* another worker was first */
     collect(rig.runner, 100, IDS({10, 1}, {12, 1}), 2); /* 12 was not acknowledged yet */
@@ -342,14 +348,28 @@ static void a_result_that_did_not_count_is_in_no_sum_unless_it_is_asked_for(void
     assert_sum(101, 1 + 2 + 3, 3);
 }
 
+static void a_worker_that_leaves_gives_what_the_list_names_and_then_the_rest(void **state)
+{
+    (void)state;
+    run_shots(3);
+    settle(10, 1, true);
+    rig.ops->leave(rig.runner);
+    settle(11, 1, true); /* after the master had made the list */
+    collect(rig.runner, 100, IDS({10, 1}), 1);
+    rig_wait(&rig, 4);
+    assert_sum(100, 1, 1);
+    settle(100, 1, true);
+    collect(rig.runner, 101, IDS({11, 1}, {12, 1}), 2);
+    rig_wait(&rig, 5);
+    assert_sum(101, 2 + 3, 2);
+}
+
 static void what_is_not_there_is_said_to_be_missing(void **state)
 {
     (void)state;
     struct shot_result said;
     struct error error;
-    rig_open(&rig, JOB(""), files);
-    start_shot(rig.runner, 0, 1, NULL);
-    rig_wait(&rig, 1);
+    run_shots(1);
     collect(rig.runner, 100, IDS({12, 1}), 1);
     rig_wait(&rig, 2);
     assert_failed(100, RESULT_NO_VALUE, "this worker holds nothing");
@@ -366,10 +386,7 @@ static void what_is_not_there_is_said_to_be_missing(void **state)
 static void a_sum_with_something_that_is_not_wanted_is_left_alone(void **state)
 {
     (void)state;
-    rig_open(&rig, JOB(""), files);
-    for (uint64_t shot = 0; shot < 2; shot++)
-        start_shot(rig.runner, shot, 1, NULL);
-    rig_wait(&rig, 2);
+    run_shots(2);
     settle(10, 1, true);
     settle(11, 1, true);
     collect(rig.runner, 100, IDS({10, 1}), 1);
@@ -386,9 +403,7 @@ static void a_sum_with_something_that_is_not_wanted_is_left_alone(void **state)
 static void what_was_delivered_is_kept_until_the_master_has_it(void **state)
 {
     (void)state;
-    rig_open(&rig, JOB(""), files);
-    start_shot(rig.runner, 0, 1, NULL);
-    rig_wait(&rig, 1);
+    run_shots(1);
     settle(10, 1, true);
     collect(rig.runner, 100, IDS({10, 1}), 1);
     rig_wait(&rig, 2);
@@ -417,10 +432,7 @@ static void a_shot_that_is_farmed_again_begins_a_new_sum(void **state)
     char settings[10];
     struct shot_ref ref = {0, 1};
     struct shot_task again = task_of(&ref, NULL, settings, sizeof(settings));
-    rig_open(&rig, JOB(""), files);
-    start_shot(rig.runner, 0, 1, NULL);
-    start_shot(rig.runner, 1, 1, NULL);
-    rig_wait(&rig, 2);
+    run_shots(2);
     settle(10, 1, true);
     settle(11, 1, true);
     start_on(rig.runner, (struct attempt_id){50, 1}, &again);
@@ -444,10 +456,7 @@ static void the_next_wave_makes_older_sums_forgotten(void **state)
     struct shot_ref ref = {7, 1};
     struct shot_task next = task_of(&ref, NULL, settings, sizeof(settings));
     next.sum = next.keep_from = 2;
-    rig_open(&rig, JOB(""), files);
-    start_shot(rig.runner, 0, 1, NULL);
-    start_shot(rig.runner, 1, 1, NULL);
-    rig_wait(&rig, 2);
+    run_shots(2);
     settle(10, 1, true); /* the other one is held */
     start_on(rig.runner, (struct attempt_id){20, 1}, &next);
     rig_wait(&rig, 3);
@@ -572,6 +581,7 @@ int main(void)
         test(the_model_lies_in_the_directory_and_writing_into_it_is_noticed),
         test(shots_of_all_slots_are_in_one_sum),
         test(a_result_that_did_not_count_is_in_no_sum_unless_it_is_asked_for),
+        test(a_worker_that_leaves_gives_what_the_list_names_and_then_the_rest),
         test(what_is_not_there_is_said_to_be_missing),
         test(a_sum_with_something_that_is_not_wanted_is_left_alone),
         test(what_was_delivered_is_kept_until_the_master_has_it),

@@ -17,6 +17,7 @@ import sys
 import time
 
 import harness
+import pictures
 import shot_program
 from farms import Farm, kill
 from harness import test, test_plainly, wait_until
@@ -771,6 +772,12 @@ def run_readme(case, name, fewer):
         assert os.path.getsize(case.path(picture)) > 5000, picture
 
 
+def csv_row(case, run):
+    """The first row of a run's results."""
+    with open(case.path(run, "results.csv"), encoding="utf-8", newline="") as file:
+        return next(csv.DictReader(file))
+
+
 @test_plainly
 def the_layers_of_the_examples_are_migrated(case):
     run_readme(case, "layers", [(r'"count": 30\b', '"count": 3'), ("--shot 15", "--shot 2")])
@@ -783,6 +790,26 @@ def the_basin_of_the_examples_is_inverted(case):
     with open(case.path("inversion.fwi.csv"), encoding="ascii") as file:
         rows = [row for row in csv.DictReader(file) if row["max_hz"] == "4"]
     assert float(rows[-1]["misfit"]) < float(rows[0]["misfit"]), rows
+
+
+@test_plainly
+def the_cube_of_the_examples_is_migrated(case):
+    """One shot in its middle: the channel below it is where the model has it, in the picture, too."""
+    run_readme(case, "cube", [(r'"count": 4\b', '"count": 1'), (r'"lines": 4\b', '"lines": 1'),
+                              (r'"start": \[200, 200, 20\]', '"start": [760, 800, 20]'),
+                              ('"length_s": 1.2', '"length_s": 0.9'),
+                              ('"budget_gib": 0.25', '"budget_gib": 0.15')])
+    image = floats(case, "migration.image.bin")
+    below = image[(38 * 81 + 40) * 51:][:51]  # x 760 m, y 800 m: in the channel, from 380 to 440 m
+    deepest = max(range(10, 51), key=lambda z: abs(below[z]))
+    assert 17 <= deepest <= 24, deepest
+    # What is 500 m aside, and not in the channel, is pale beside it.
+    aside = image[(63 * 81 + 40) * 51:][:51]
+    assert max(map(abs, aside[10:])) < 0.3 * abs(below[deepest])
+    assert csv_row(case, "runs/cube-migration-001")["extra"].startswith('{"memory":"checkpoints')
+    for picture in ("dm.png", "migration.image.png"):
+        red, blue = pictures.shares(case.path(picture))
+        assert 0.002 < red < 0.5 and 0.002 < blue < 0.5, (picture, red, blue)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ struct acoustic {
     struct pair *pair; /* NULL without anisotropy */
     wave_real *keep;   /* pair: the snapshot of the step that this thread is in, or NULL */
     struct soon soon;
-    int id; /* of the thread that holds this copy */
+    size_t z0, z1; /* the numbers of a row that a bare step computes, in whole vectors */
+    int id;        /* of the thread that holds this copy */
 
     wave_real *zeros; /* a row of them */
     int reach;        /* points around the medium's grid that a step of it reads */
@@ -221,8 +222,9 @@ void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct ro
 /* The part of some rows that thread `id` of `threads` works on. */
 struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id,
                           int threads);
-/* All rows of the padded grid. */
+/* All rows of the padded grid; and what of `rows` the medium's grid has. */
 struct rows acoustic_rows_all(const struct acoustic *a);
+void acoustic_rows_clip(const struct acoustic *a, struct rows *rows);
 
 /* Around the field stage of step k, in some rows. Before: keep what snapshots need of the old field. */
 void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,

@@ -32,6 +32,20 @@ struct rows acoustic_rows_all(const struct acoustic *a)
     return (struct rows){0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
 }
 
+static void clip(size_t *from, size_t *to, size_t first, size_t n)
+{
+    *from = *from < first ? first : *from;
+    *to = *to > first + n ? first + n : *to;
+    *to = *to < *from ? *from : *to;
+}
+
+void acoustic_rows_clip(const struct acoustic *a, struct rows *rows)
+{
+    const size_t *n = a->wave.grid.n;
+    clip(&rows->x0, &rows->x1, (size_t)a->layout.pad[GRID_X][0], n[GRID_X]);
+    clip(&rows->y0, &rows->y1, (size_t)a->layout.pad[GRID_Y][0], n[GRID_Y]);
+}
+
 /* Threads divide rows of planes in 3-D, so that what comes from the plane before is their own. */
 static enum grid_axis divided(const struct rows *all, int threads)
 {
@@ -83,6 +97,12 @@ static size_t step_of(const struct wave_run *run, size_t done)
 static int stages_of(const struct wave_run *run)
 {
     return run->mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD;
+}
+
+/* Whether the run computes the medium's grid alone, and is told what is around. */
+static bool inner_only(const struct share *s)
+{
+    return s->run->mode == WAVE_BACKWARD && s->run->shells;
 }
 
 static void wait_for_all(struct share *s)
@@ -238,6 +258,8 @@ static void pass_fused(struct share *s, size_t count, size_t done)
                     continue;
                 block_place(s, &b, block, &piece.rows);
                 tile_place(s, tile, tiles, t, &piece.rows);
+                if (inner_only(s))
+                    acoustic_rows_clip(&s->a, &piece.rows);
                 s->a.soon = soon_of(s, &b, tile, turn, t);
                 step_run(s, &piece);
             }
@@ -320,10 +342,24 @@ static void begin_transposed(struct share *s)
     acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, NULL, s->id, s->threads);
 }
 
+/* The numbers of rows that steps compute. */
+static void span_choose(struct share *s)
+{
+    const struct layout *l = &s->a.layout;
+    size_t first = (size_t)l->pad[GRID_Z][0], end = first + s->a.wave.grid.n[GRID_Z];
+    s->a.z0 = 0;
+    s->a.z1 = l->row;
+    if (!inner_only(s))
+        return;
+    s->a.z0 = first / LAYOUT_ALIGN * LAYOUT_ALIGN;
+    s->a.z1 = (end + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
+}
+
 static void share_run(struct share *s)
 {
     const struct wave_run *run = s->run;
     s->newest = s->a.newest;
+    span_choose(s);
     samples_clear(s);
     if (run->mode == WAVE_TRANSPOSED)
         begin_transposed(s);

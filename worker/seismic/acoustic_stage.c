@@ -307,7 +307,7 @@ static void soon_find(const struct acoustic *a, size_t at, struct kernel_step *j
 
 static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_t planes)
 {
-    size_t at = layout_at(&a->layout, ix, y0);
+    size_t at = layout_at(&a->layout, ix, y0) + a->z0;
     bool flat = a->layout.flat;
     struct kernel_step job = {
         .out = a->field[!a->newest] + at,
@@ -317,7 +317,7 @@ static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_
         .deep = (ptrdiff_t)a->layout.stride[GRID_X],
         .rows = flat ? planes : y1 - y0,
         .planes = planes,
-        .length = a->layout.row,
+        .length = a->z1 - a->z0,
         .centre = a->centre,
         .down = a->second[GRID_Z],
         .aside = a->second[flat ? GRID_X : GRID_Y],

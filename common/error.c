@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/plain.h"
+
+/* Room for two paths, before long words in them are cut. */
+#define WHOLE_MAX 16384
 
 static void mark_cut(struct error *error, int needed)
 {
@@ -15,8 +19,10 @@ int error_vset(struct error *error, enum error_code code, const char *format, va
 {
     if (!error)
         return -1;
+    char whole[WHOLE_MAX];
+    vsnprintf(whole, sizeof(whole), format, args);
     error->code = code;
-    mark_cut(error, vsnprintf(error->text, sizeof(error->text), format, args));
+    plain_text(error->text, sizeof(error->text), whole);
     return -1;
 }
 
@@ -59,4 +65,11 @@ int error_prefix(struct error *error, const char *format, ...)
     int needed = snprintf(error->text + used, room, ": %s", rest);
     mark_cut(error, needed + (int)used);
     return -1;
+}
+
+const char *error_after(const struct error *error, const char *name)
+{
+    char shown[ERROR_TEXT_MAX];
+    size_t size = strlen(plain_text(shown, sizeof(shown), name));
+    return error && strncmp(error->text, shown, size) == 0 ? error->text + size : NULL;
 }

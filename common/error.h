@@ -35,6 +35,9 @@ struct error {
         [ERROR_TEXT_MAX]; /* a sentence, always NUL-terminated; cut with "..." if too long */
 };
 
+/* Whatever names of files and other texts are put into a sentence, it is one line: control characters
+ * become escapes, and words that are too long are cut in their middle (common/plain.h). */
+
 /* Fill *error (which may be NULL) and return -1, so that failing is a single line. */
 int error_set(struct error *error, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -47,5 +50,8 @@ int error_errno(struct error *error, int errno_value, const char *format, ...)
 /* Put "CONTEXT: " before the sentence already there, keeping its code. Returns -1. */
 int error_prefix(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* What follows `name` (of a file, say) in a sentence that begins with it; NULL if it does not. */
+const char *error_after(const struct error *error, const char *name);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/farmfile.h"
+#include "common/plain.h"
 #include "launch/command.h"
 #include "launch/backend.h"
 #include "launch/disk.h"
@@ -60,8 +61,8 @@ static void summary_print(const struct preparation *preparation)
     char size[32];
     const struct farmfile *farm = &preparation->request.farm;
     const struct inputs *inputs = &preparation->inputs;
-    char warning[ERROR_TEXT_MAX];
-    printf("%s is good\n", preparation->request.path);
+    char warning[ERROR_TEXT_MAX], path[ERROR_TEXT_MAX];
+    printf("%s is good\n", plain_text(path, sizeof path, preparation->request.path));
     printf("  %-10s %s on the %s backend, %d worker%s\n", "farm", farm->name,
            farm->backend_kind, preparation->request.workers,
            preparation->request.workers == 1 ? "" : "s");

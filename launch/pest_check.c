@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/pest/case.h"
+#include "common/plain.h"
 #include "launch/pest_check.h"
 
 struct findings {
@@ -92,13 +93,15 @@ static void text_print(const char *path, const struct pest_control *control,
     fflush(stderr);
     list_print(stdout, "warning: ", findings->warnings);
     list_print(stdout, "unused: ", findings->unused);
+    char shown[ERROR_TEXT_MAX];
+    plain_text(shown, sizeof shown, path);
     if (mistakes > 0)
-        printf("%s has %d mistake%s%s\n", path, mistakes, mistakes > 1 ? "s" : "",
+        printf("%s has %d mistake%s%s\n", shown, mistakes, mistakes > 1 ? "s" : "",
                mistakes >= 100 ? ", or more" : "");
     else if (control && control->observation_count == 0)
-        printf("%s is a good part of a case, without observations\n", path);
+        printf("%s is a good part of a case, without observations\n", shown);
     else
-        printf("%s is good\n", path);
+        printf("%s is good\n", shown);
     if (control)
         summary_print(control);
 }

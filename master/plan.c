@@ -83,8 +83,8 @@ static int print(const cJSON *plan, struct error *ret_error)
 /* A PEST control file that stands for the farm file is named by its driver already. */
 static bool names_file(const struct error *error, const char *path)
 {
-    size_t size = strlen(path);
-    return error && strncmp(error->text, path, size) == 0 && error->text[size] == ':';
+    const char *rest = error_after(error, path);
+    return rest && *rest == ':';
 }
 
 int plan_print(const char *farm_path, struct error *ret_error)

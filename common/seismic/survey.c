@@ -57,9 +57,7 @@ int survey_open(const char *path, unsigned flags, const char *cache, struct surv
     }
     if (open_parts(&survey, flags, ret_error) < 0) {
         survey_close(&survey);
-        return ret_error && strncmp(ret_error->text, path, strlen(path)) == 0
-                   ? -1
-                   : error_prefix(ret_error, "%s", path);
+        return error_after(ret_error, path) ? -1 : error_prefix(ret_error, "%s", path);
     }
     *ret_survey = survey;
     return 0;

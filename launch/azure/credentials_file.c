@@ -351,8 +351,9 @@ static void tree_cleanse(cJSON *item)
 /* Sentences about JSON quote what they stumbled over: of those the place alone is kept. */
 static int json_refuse(const char *name, const struct error *error, struct error *ret_error)
 {
-    size_t length = strlen(name);
-    const char *place = strncmp(error->text, name, length) == 0 ? error->text + length : "";
+    const char *place = error_after(error, name);
+    if (!place)
+        place = "";
     return error_set(ret_error, ERROR_CONFIG,
                      "%s%.*s the file is not well-formed JSON (what is there is not shown)",
                      name, (int)strspn(place, ":0123456789"), place);

@@ -150,9 +150,9 @@ static int field_read(const struct survey *survey, enum survey_field field, floa
 /* The name of the small survey means nothing to anybody. */
 static int unprefix(const char *path, struct error *error)
 {
-    size_t size = strlen(path);
-    if (strncmp(error->text, path, size) == 0 && strncmp(error->text + size, ": ", 2) == 0)
-        memmove(error->text, error->text + size + 2, strlen(error->text + size + 2) + 1);
+    const char *rest = error_after(error, path);
+    if (rest && strncmp(rest, ": ", 2) == 0)
+        memmove(error->text, rest + 2, strlen(rest + 2) + 1);
     return -1;
 }
 

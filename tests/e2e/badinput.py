@@ -63,6 +63,25 @@ def unknown_keys_and_values_name_the_nearest(case):
 
 
 @test
+def odd_names_of_files_are_shown_on_one_line(case):
+    name = case.path("a\nb\x1b[31m\t")
+    os.makedirs(name)
+    path = os.path.join(name, "farm.json")
+    for words in (["check", path], ["run", path], ["check", os.path.join(name, "case.pst")],
+                  ["results", name], ["status", path], ["plot", "model", path]):
+        done = case.beofarm(*words)
+        assert done.code not in (0, 1), done
+        assert "\x1b" not in done.err and len(done.err.splitlines()) == 1, done
+        assert "a\\nb\\x1b[31m\\t" in done.err, done
+    case.write(path, GOOD)
+    said = case.beofarm("check", path, expect=0).out
+    assert said.splitlines()[0].endswith("a\\nb\\x1b[31m\\t/farm.json is good"), said
+    long = case.beofarm("check", "/first/" + 5000 * "a" + "/farm.json")
+    assert long.code not in (0, 1) and "File name too long" in long.err and len(long.err) < 600, long
+    assert "/first/aaa" in long.err and "aaa/farm.json" in long.err, long
+
+
+@test
 def wrong_tables_are_named_by_line(case):
     farm = sweep(["true"], {"csv": "p.csv"})
     check(case, farm, 3, "p.csv")

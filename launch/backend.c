@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "launch/azure/azure.h"
+#include "launch/interrupt.h"
 #include "launch/local/local.h"
 
 #define TAIL_MAX   ((size_t)64 << 10)
@@ -65,6 +66,14 @@ int64_t backend_poll_ns(const struct backend *backend, int64_t passed_ns)
     if (pause < backend->ops->poll_shortest_ns)
         pause = backend->ops->poll_shortest_ns;
     return pause < backend->ops->poll_longest_ns ? pause : backend->ops->poll_longest_ns;
+}
+
+void backend_await(struct backend *backend, const char *id, int64_t passed_ns)
+{
+    if (backend->ops->task_await)
+        backend->ops->task_await(backend, id, backend->ops->poll_longest_ns);
+    else
+        interrupt_sleep(backend_poll_ns(backend, passed_ns));
 }
 
 void backend_say(const struct backend_listener *listener, const char *format, ...)

@@ -205,6 +205,10 @@ struct backend_ops {
     int (*task_file_size)(struct backend *backend, const char *id, const char *file,
                           uint64_t *ret_size, struct error *ret_error);
 
+    /* Sleep until the task may have said more on its stdout or have ended, for `ns` at most, or until
+     * a signal comes (interrupt.h). NULL: the backend does not notice; callers use backend_await. */
+    void (*task_await)(struct backend *backend, const char *id, int64_t ns);
+
     /* Ask a task to end (SIGTERM, and after a grace time SIGKILL to all its processes), or end all
      * its processes at once. Returns before they have ended; see task_status. 0 also if it has
      * ended already. */
@@ -270,6 +274,10 @@ int backend_submit(struct backend *backend, const struct backend_lot *lot, size_
 
 /* How long to wait before the next look, when `passed_ns` have passed since the first one. */
 int64_t backend_poll_ns(const struct backend *backend, int64_t passed_ns);
+
+/* Sleep until the next look at a task is due: when it has news, where the backend notices; otherwise for
+ * backend_poll_ns. Less if a signal comes. */
+void backend_await(struct backend *backend, const char *id, int64_t passed_ns);
 
 __attribute__((format(printf, 2, 3))) void backend_say(const struct backend_listener *listener,
                                                        const char *format, ...);

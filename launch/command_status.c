@@ -206,7 +206,7 @@ static int watch_do(const void *values, char **arguments, size_t count, struct e
     struct backend_listener listener = {.say = watch_say, .context = &screen};
     while (code == 0 && view_running(&view) && interrupt_count() == 0) {
         screen_progress(&screen, &view.follow.progress);
-        interrupt_sleep(backend_poll_ns(view.backend, clock_monotonic_ns() - started_ns));
+        backend_await(view.backend, view.follow.id, clock_monotonic_ns() - started_ns);
         code = watch_step(&view, &screen, &listener, ret_error);
     }
     screen_finish(&screen);

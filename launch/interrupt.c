@@ -45,10 +45,16 @@ int interrupt_count(void)
     return caught;
 }
 
-void interrupt_sleep(int64_t ns)
+bool interrupt_wait(int fd, int64_t ns)
 {
     struct timespec time = {.tv_sec = ns / CLOCK_SECOND_NS, .tv_nsec = ns % CLOCK_SECOND_NS};
-    if (interrupt_count() == slept)
-        ppoll(NULL, 0, &time, &sleep_mask);
+    struct pollfd poll = {.fd = fd, .events = POLLIN}; /* -1: poll looks at none */
+    bool ready = interrupt_count() == slept && ppoll(&poll, 1, &time, &sleep_mask) > 0;
     slept = caught;
+    return ready;
+}
+
+void interrupt_sleep(int64_t ns)
+{
+    interrupt_wait(-1, ns);
 }

@@ -153,7 +153,7 @@ static void session_sleep(const struct session *session)
 {
     int64_t passed =
         session->follow.progress.ended ? 0 : clock_monotonic_ns() - session->poll_started_ns;
-    interrupt_sleep(backend_poll_ns(session->backend, passed));
+    backend_await(session->backend, session->follow.id, passed);
 }
 
 static bool master_ended(const struct session *session)

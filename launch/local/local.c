@@ -19,7 +19,9 @@
 #include "common/tree.h"
 #include "launch/disk.h"
 #include "launch/inputs.h"
+#include "launch/interrupt.h"
 #include "launch/local/environment.h"
+#include "launch/local/news.h"
 #include "launch/local/supervisor.h"
 #include "launch/local/task.h"
 #include "launch/program.h"
@@ -32,6 +34,7 @@ struct local {
     char *folder; /* RUN/backend */
     char *tasks;  /* RUN/backend/tasks */
     char *store_uri;
+    struct news news;
 };
 
 static struct local *local_of(struct backend *backend)
@@ -42,6 +45,7 @@ static struct local *local_of(struct backend *backend)
 static void local_close(struct backend *backend)
 {
     struct local *local = local_of(backend);
+    news_fini(&local->news);
     free(local->run_dir);
     free(local->folder);
     free(local->tasks);
@@ -58,6 +62,7 @@ static struct backend *local_open(const struct backend_context *context,
         return NULL;
     }
     local->base.ops = &local_backend_ops;
+    news_init(&local->news);
     local->run_dir = disk_join("", context->run_dir, ret_error);
     local->folder = disk_join(context->run_dir, "backend", ret_error);
     local->tasks = local->folder ? disk_join(local->folder, "tasks", ret_error) : NULL;
@@ -301,6 +306,18 @@ static int local_task_file_size(struct backend *backend, const char *id, const c
     return rc;
 }
 
+/* What comes at once is looked at together, a moment later. */
+static void local_task_await(struct backend *backend, const char *id, int64_t ns)
+{
+    struct local *local = local_of(backend);
+    char *folder = task_folder(local, id, NULL);
+    if (!folder)
+        interrupt_sleep(ns);
+    else if (news_await(&local->news, folder, ns))
+        interrupt_sleep(backend->ops->poll_shortest_ns);
+    free(folder);
+}
+
 static int local_task_terminate(struct backend *backend, const char *id, bool at_once,
                                 struct error *ret_error)
 {
@@ -402,6 +419,7 @@ const struct backend_ops local_backend_ops = {
     .task_status = local_task_status,
     .task_read = local_task_read,
     .task_file_size = local_task_file_size,
+    .task_await = local_task_await,
     .task_terminate = local_task_terminate,
     .task_list = local_task_list,
     .clean = local_clean,

@@ -19,7 +19,7 @@
 
 static char *record_path(const char *folder, struct error *ret_error)
 {
-    return disk_join(folder, "task.json", ret_error);
+    return disk_join(folder, TASK_RECORD, ret_error);
 }
 
 static cJSON *supervisor_print(const struct process *supervisor)

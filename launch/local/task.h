@@ -16,6 +16,8 @@
 #include "launch/backend.h"
 #include "launch/local/process.h"
 
+#define TASK_RECORD "task.json" /* its name */
+
 struct task_record {
     struct process supervisor;
     struct backend_status status;

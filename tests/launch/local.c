@@ -90,6 +90,15 @@ static void await_output(const char *id, const char *text)
     buf_fini(&buf);
 }
 
+static void touch(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", run_dir, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
 static void unknown_tasks_and_names_are_refused(void **state)
 {
     (void)state;
@@ -257,6 +266,41 @@ static void a_number_used_again_is_noticed(void **state)
     assert_false(process_alive(&self));
 }
 
+static void what_a_task_says_and_its_end_are_noticed_at_once(void **state)
+{
+    (void)state;
+    struct backend_status status = {0};
+    char script[1024];
+    int64_t limit = clock_monotonic_ns() + LIMIT_NS;
+    snprintf(script, sizeof script,
+             "cd '%s'; until test -e speak; do sleep 0.01; done; echo word; "
+             "until test -e end; do sleep 0.01; done",
+             run_dir);
+    assert_int_equal(submit("t", script), 0);
+    backend->ops->task_await(backend, "t", LIMIT_NS); /* the first look is never late */
+    touch("speak");
+    for (uint64_t size = 0; size == 0;) {
+        backend->ops->task_await(backend, "t", LIMIT_NS);
+        assert_int_equal(
+            backend->ops->task_file_size(backend, "t", "stdout.txt", &size, &error), 0);
+    }
+    touch("end");
+    while (status.state != BACKEND_ENDED) {
+        backend->ops->task_await(backend, "t", LIMIT_NS);
+        assert_int_equal(backend->ops->task_status(backend, "t", &status, &error), 0);
+    }
+    assert_true(clock_monotonic_ns() < limit); /* what is not noticed takes so long */
+}
+
+static void what_cannot_be_noticed_is_waited_for(void **state)
+{
+    (void)state;
+    int64_t before = clock_monotonic_ns();
+    backend->ops->task_await(backend, "none", 20 * CLOCK_MS_NS);
+    backend->ops->task_await(backend, "../t", 20 * CLOCK_MS_NS);
+    assert_true(clock_monotonic_ns() - before >= 40 * CLOCK_MS_NS);
+}
+
 #define backend_test(f) cmocka_unit_test_setup_teardown(f, backend_setup, backend_teardown)
 
 int main(void)
@@ -273,6 +317,8 @@ int main(void)
         backend_test(what_a_task_leaves_behind_is_killed),
         backend_test(a_terminated_job_takes_no_tasks_until_created_again),
         backend_test(a_second_opener_finds_the_tasks),
+        backend_test(what_a_task_says_and_its_end_are_noticed_at_once),
+        backend_test(what_cannot_be_noticed_is_waited_for),
         cmocka_unit_test(a_number_used_again_is_noticed),
     };
     if (!mkdtemp(folder))

@@ -3,7 +3,9 @@
 #include "launch/results.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "launch/away.h"
@@ -59,6 +61,36 @@ int results_revive(const struct view *view, struct error *ret_error)
     return rc;
 }
 
+/* Whether the file begins as master/results.c begins it. One that is empty has only just been made. */
+static bool is_ours(const char *path)
+{
+    static const char first[] = "task,", last[] = ",error\n";
+    char *line = NULL;
+    size_t room = 0;
+    FILE *file = fopen(path, "re");
+    ssize_t size = file ? getline(&line, &room, file) : 0;
+    bool ours = size <= 0 || ((size_t)size >= sizeof last - 1 &&
+                              strncmp(line, first, sizeof first - 1) == 0 &&
+                              strcmp(line + size - (sizeof last - 1), last) == 0);
+    free(line);
+    if (file)
+        fclose(file);
+    return ours;
+}
+
+static int results_check(const char *path, bool have_journal, struct error *ret_error)
+{
+    if (is_ours(path))
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "\"%s\" is not what beofarm wrote: its first line does not name the columns "
+        "\"task\" to \"error\"; %s",
+        path,
+        have_journal ? "move it away, and it is written again from the journal"
+                     : "and there is no journal from which to write it again");
+}
+
 char *results_prepare(const struct view *view, struct error *ret_error)
 {
     int rc = -1;
@@ -69,7 +101,7 @@ char *results_prepare(const struct view *view, struct error *ret_error)
         if (stale && have_journal && !view_running(view))
             rc = results_rebuild(view, ret_error);
         else if (disk_exists(path))
-            rc = 0;
+            rc = results_check(path, have_journal, ret_error);
         else
             error_set(ret_error, ERROR_USAGE, "no task of \"%s\" has ended yet",
                       view->rundir.path);

@@ -719,6 +719,26 @@ def results_come_as_csv_and_as_json(case):
 
 
 @test
+def results_that_are_not_beofarms_are_not_shown(case):
+    fakes(case)
+    case.beofarm("run", "-q", expect=0)
+    path = case.path("runs/toy-001/results.csv")
+    good = case.read(path)
+    for wrong in (b"\x1b[2J\xff\x00" + os.urandom(3000), b"task,x\n1,2\n", b"\n", b",error\n"):
+        with open(path, "wb") as file:
+            file.write(wrong)
+        for words in (["results"], ["results", "--json"], ["logs", "task", "1"]):
+            done = case.beofarm(*words, expect=3)
+            assert not done.out and "not what beofarm wrote" in done.err, done
+            assert "move it away" in done.err and len(done.err.splitlines()) == 1, done
+    os.remove(path)
+    assert case.beofarm("results", expect=0).out != good  # what --results wrote
+    os.remove(case.path("runs/toy-001/journal.db"))
+    case.write(path, wrong.decode())
+    assert "there is no journal" in case.beofarm("results", expect=3).err
+
+
+@test
 def results_are_made_again_if_the_master_died(case):
     fakes(case, MASTER="die")
     case.beofarm("run", "-q", expect=7)

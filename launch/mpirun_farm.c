@@ -55,6 +55,24 @@ static bool is_on_path(const char *name)
     return false;
 }
 
+/* On this machine it can be seen beforehand what mpirun would not find. It looks into the folder, too. */
+static int local_check(const struct mpirun_order *order, struct error *ret_error)
+{
+    const char *program = order->words[0];
+    struct stat stat_now;
+    if (program[0] == '-') /* an option of mpirun's */
+        return 0;
+    bool placed = strchr(program, '/');
+    if ((stat(program, &stat_now) == 0 && S_ISREG(stat_now.st_mode)) ||
+        (!placed && is_on_path(program)))
+        return 0;
+    return error_set(ret_error, ERROR_USAGE, "there is no program \"%s\" %s%s", program,
+                     placed ? "on this machine" : "on this machine's PATH, nor in this folder",
+                     strchr(program, ' ')
+                         ? "; the program and each of its arguments are words of their own"
+                         : "");
+}
+
 static int order_check(const struct mpirun_order *order, bool local, struct error *ret_error)
 {
     if (order->ranks && order->ranks < order->nodes)
@@ -66,7 +84,8 @@ static int order_check(const struct mpirun_order *order, bool local, struct erro
             ret_error, ERROR_USAGE,
             "no mpirun is on this machine's PATH; install Open MPI (openmpi-bin), or name "
             "a backend that has it");
-    return program_check(order, ret_error);
+    int rc = program_check(order, ret_error);
+    return rc == 0 && local ? local_check(order, ret_error) : rc;
 }
 
 /* --- The backend --- */

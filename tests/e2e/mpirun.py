@@ -204,6 +204,9 @@ def what_cannot_be_run_is_told_beforehand(case):
     for words, text in (
             ([], "name the program"), (["--nodes", "3", "-n", "2", "--", "true"], "no rank"),
             (["--", "./data"], "chmod +x"), (["--", "./gone"], 'no program "./gone" here'),
+            (["--", "a b"], 'no program "a b" on this machine\'s PATH, nor in this folder; the program and each'),
+            (["--", "/no/such program"], 'no program "/no/such program" on this machine; the program and each'),
+            (["--", "no-such-program"], 'no program "no-such-program" on this machine\'s PATH'),
             (["--nodes", "0", "--", "true"], "from 1"),
             (["--backend", "gone.json", "--", "true"], "gone.json"),
             (["--backend", "data", "--", "true"], 'no "backend"'),

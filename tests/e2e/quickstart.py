@@ -138,6 +138,8 @@ def root_installs_what_is_missing_and_builds():
         assert calls[0].endswith("install -y --no-install-recommends libcjson-dev"), calls
         assert calls[1:3] == ["autoreconf", "configure -q"], calls
         assert calls[3].startswith("make -C build "), calls
+        last = done.stdout.splitlines()[-1]
+        assert "build/beofarm" in last and "./quickstart demo" in last, done
 
 
 def others_install_through_sudo():

@@ -212,9 +212,14 @@ static inline int acoustic_phases(enum wave_mode mode)
 /* Whether memory variables are read on both sides of a border between threads along an axis. */
 bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum grid_axis axis,
                          size_t border);
-/* The fields of some rows, after their memory variables (`ready`), or with them. */
-void acoustic_field_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
-                        bool ready);
+/*
+ * The few rows of `rows` that are taken together after `few`, so few that they stay near until all has
+ * been done with them; the first ones after an empty one at (x1, y0). False: there are no more.
+ */
+bool acoustic_few_next(const struct acoustic *a, const struct rows *rows, struct rows *few);
+/* The fields of a few rows, after their memory variables (`ready`), or with them. */
+void acoustic_few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
+                      bool ready);
 
 /* The mirror above a free surface, of rows of the field `field`. */
 void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct rows *rows);

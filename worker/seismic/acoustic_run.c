@@ -180,19 +180,25 @@ static bool memory_cut(const struct share *s, const struct rows *all)
     return false;
 }
 
-/* One step of some rows, all its stages. */
+/* One step of some rows, all its stages, and what else happens to them while they are near. */
 static void step_run(struct share *s, const struct piece *piece)
 {
     struct rows rows = acoustic_rows(&s->a, &piece->rows, s->id, s->threads);
-    s->a.newest = s->newest ^ (int)(piece->t & 1);
+    int newest = s->newest ^ (int)(piece->t & 1);
     bool cut = memory_cut(s, &piece->rows);
+    s->a.newest = newest;
     for (int phase = 0; cut && phase < acoustic_phases(s->run->mode); phase++) {
         acoustic_memory_run(&s->a, s->run->mode, phase, &rows);
         wait_for_all(s);
     }
-    field_begin(s, piece->done, &rows);
-    acoustic_field_run(&s->a, s->run->mode, &rows, cut);
-    field_end(s, piece->done, &rows);
+    struct rows few = {rows.x1, rows.x1, rows.y0, rows.y0};
+    while (acoustic_few_next(&s->a, &rows, &few)) {
+        s->a.newest = newest;
+        field_begin(s, piece->done, &few);
+        acoustic_few_run(&s->a, s->run->mode, &few, cut);
+        field_end(s, piece->done, &few);
+    }
+    s->a.newest = !newest;
     wait_for_all(s);
     samples_take(s, piece);
 }

@@ -401,36 +401,36 @@ bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum gri
 #define FEW_FLAT 8
 #define FEW_ROWS 8
 
-static void few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
-                    bool ready)
+void acoustic_few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
+                      bool ready)
 {
     bool slabs = a->wave.options.absorb > 0 && mode != WAVE_BACKWARD;
     for (int phase = 0; slabs && !ready && phase < acoustic_phases(mode); phase++)
         acoustic_memory_run(a, mode, phase, rows);
+    if (a->pair) {
+        pair_stage_run(a, mode, mode == WAVE_TRANSPOSED ? 2 : 1, rows);
+        return;
+    }
     step_rows(a, rows->x0, rows->y0, rows->y1, rows->x1 - rows->x0);
     if (slabs)
         layers_add(a, mode == WAVE_TRANSPOSED, rows);
 }
 
-void acoustic_field_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
-                        bool ready)
+bool acoustic_few_next(const struct acoustic *a, const struct rows *rows, struct rows *few)
 {
-    if (a->pair) {
-        for (int phase = 0; !ready && phase < acoustic_phases(mode); phase++)
-            acoustic_memory_run(a, mode, phase, rows);
-        pair_stage_run(a, mode, mode == WAVE_TRANSPOSED ? 2 : 1, rows);
-        return;
-    }
     size_t tile = rows->x1 - rows->x0 > 2 * FEW ? a->tile : FEW_ROWS;
     size_t planes = a->layout.flat ? FEW_FLAT : FEW;
-    struct rows few = *rows;
-    for (few.y0 = rows->y0; few.y0 < rows->y1; few.y0 = few.y1) {
-        few.y1 = rows->y1 - few.y0 < tile ? rows->y1 : few.y0 + tile;
-        for (few.x0 = rows->x0; few.x0 < rows->x1; few.x0 = few.x1) {
-            few.x1 = rows->x1 - few.x0 < planes ? rows->x1 : few.x0 + planes;
-            few_run(a, mode, &few, ready);
-        }
+    if (a->pair) /* has tiles of its own */
+        tile = rows->y1 - rows->y0, planes = rows->x1 - rows->x0;
+    if (few->x1 < rows->x1) {
+        few->x0 = few->x1;
+    } else {
+        few->x0 = rows->x0;
+        few->y0 = few->y1;
     }
+    few->x1 = rows->x1 - few->x0 < planes ? rows->x1 : few->x0 + planes;
+    few->y1 = rows->y1 - few->y0 < tile ? rows->y1 : few->y0 + tile;
+    return few->y0 < few->y1 && few->x0 < few->x1;
 }
 
 void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,

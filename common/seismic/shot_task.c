@@ -23,12 +23,13 @@ enum column {
     KEEP_FROM,
     SETTINGS,
     ATTEMPTS,
+    GIVER,
     COLUMNS
 };
 
 static const char *const columns[COLUMNS] = {
     "operation", "sum",          "shots", "arrays",    "grid",     "files",  "min_hz",
-    "max_hz",    "memory_bytes", "mode",  "keep_from", "settings", "wanted",
+    "max_hz",    "memory_bytes", "mode",  "keep_from", "settings", "wanted", "from",
 };
 
 enum result_column {
@@ -48,7 +49,7 @@ const char *const shot_program_columns[] = {"misfit", "norm",   "seconds", "peak
                                             "points", "window", "extra",   NULL};
 
 static const char *const operations[SHOT_OPERATIONS] = {
-    "model", "born", "rtm", "gradient", "misfit", "source", "collect",
+    "model", "born", "rtm", "gradient", "misfit", "source", "collect", "listen", "take",
 };
 
 const char *shot_operation_name(enum shot_operation operation)
@@ -178,7 +179,9 @@ int shot_task_check(const struct shot_task *task, struct error *ret_error)
         return refuse(ret_error, "its operation is none");
     if (task->sum && task->keep_from > task->sum)
         return refuse(ret_error, "it would have its own sum forgotten");
-    if (task->operation == SHOT_COLLECT)
+    if ((task->operation == SHOT_TAKE) != (task->giver.instance > 0))
+        return refuse(ret_error, "only one that takes has somebody to take it from");
+    if (task->operation >= SHOT_COLLECT)
         return check_attempts(task, ret_error);
     if (check_shots(task, ret_error) < 0)
         return -1;
@@ -236,7 +239,7 @@ static void fill_values(const struct shot_task *task, const struct texts *texts,
                         struct value values[COLUMNS])
 {
     const char *operation = shot_operation_name(task->operation);
-    bool collects = task->operation == SHOT_COLLECT;
+    bool collects = task->operation >= SHOT_COLLECT;
     for (int i = 0; i < COLUMNS; i++)
         values[i] = text_value((const char *)texts->buf.data + texts->begin[i], texts->size[i]);
     values[OPERATION] = text_value(operation, strlen(operation));
@@ -253,12 +256,13 @@ int shot_task_encode(const struct shot_task *task, struct buf *payload, struct e
 {
     struct texts texts = {0};
     struct value values[COLUMNS];
-    bool collects = task->operation == SHOT_COLLECT;
+    bool collects = task->operation >= SHOT_COLLECT;
     if (shot_task_check(task, ret_error) < 0)
         return -1;
     buf_init(&texts.buf, (size_t)4 * VALUE_TEXT_MAX);
     if (collects) {
         gather(&texts, ATTEMPTS, shot_text_put_attempts, task);
+        gather(&texts, GIVER, shot_text_put_giver, task);
     } else {
         gather(&texts, SHOTS, shot_text_put_shots, task);
         gather(&texts, FILES, shot_text_put_files, task);
@@ -310,8 +314,8 @@ static int take_texts(struct shot_task *task, const struct value *values,
     const char *text[COLUMNS];
     size_t size[COLUMNS];
     bool bad = false;
-    static const enum column texts[] = {OPERATION, SHOTS,    FILES,    ARRAYS,
-                                        GRID,      SETTINGS, ATTEMPTS, MODE};
+    static const enum column texts[] = {OPERATION, SHOTS,    FILES, ARRAYS, GRID,
+                                        SETTINGS,  ATTEMPTS, GIVER, MODE};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
         text[texts[i]] = get_text(&values[texts[i]], &size[texts[i]], &bad);
     if (bad)
@@ -324,7 +328,8 @@ static int take_texts(struct shot_task *task, const struct value *values,
     if (shot_text_get_shots(text[SHOTS], size[SHOTS], task, ret_error) < 0 ||
         shot_text_get_files(text[FILES], size[FILES], task, ret_error) < 0 ||
         shot_text_get_arrays(text[ARRAYS], size[ARRAYS], task, ret_error) < 0 ||
-        shot_text_get_attempts(text[ATTEMPTS], size[ATTEMPTS], task, ret_error) < 0)
+        shot_text_get_attempts(text[ATTEMPTS], size[ATTEMPTS], task, ret_error) < 0 ||
+        shot_text_get_giver(text[GIVER], size[GIVER], task, ret_error) < 0)
         return -1;
     if (size[GRID] &&
         shot_text_get_numbers(text[GRID], size[GRID], task->n, GRID_AXES, ret_error) < 0)

@@ -1,7 +1,7 @@
 /*
  * shot_task.h - what a task of a survey says, and what its result says.
  *
- * Two kinds of task: those of shots, and those that *collect* a partial sum. Both are a list of
+ * Two kinds of task: those of shots, and those about partial sums, first of all to *collect* one. Both are a list of
  * values (values.h) with the columns of shot_task_columns, so that the journal and results.csv say
  * in plain text what was asked; a column that does not apply is empty.
  *
@@ -30,6 +30,14 @@
  *  - After a collect task's result was acknowledged the worker forgets what it delivered. Any task
  *    with a larger keep_from makes it forget all older sums.
  *
+ * Where many workers hold parts, they first add them up among themselves. A task that *listens* has a
+ * worker open a door (worker/door.h); its result says where, in `extra`: {"host":"10.0.0.5","port":4711}.
+ * A task that *takes*, bound to another worker, names the attempts that the first one holds, and that one as
+ * `giver`; the worker asks the giver for the sum of these, and holds them from when its result was
+ * accepted. That result says how many shots came (`counted`), or none and {"why":"…"}: then they are where they
+ * were. The giver keeps what it gave until a larger keep_from, so that where the taker is lost, the giver
+ * is asked again.
+ *
  * Pure: nothing here knows of workers or masters.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_SHOT_TASK_H
@@ -46,7 +54,7 @@
 #include "common/message.h"
 #include "common/seismic/grid.h"
 
-/* What is computed. The words in the journal and in the program's line: "model" ... "collect". */
+/* What is computed. The words in the journal and in the program's line: "model" ... "take". */
 enum shot_operation {
     SHOT_MODEL,    /* F(m): traces, as output files */
     SHOT_BORN,     /* J dm: traces, as output files */
@@ -55,6 +63,8 @@ enum shot_operation {
     SHOT_MISFIT,   /* misfit alone: a line search's trial */
     SHOT_SOURCE,   /* the estimate of the source: `extra` of the result */
     SHOT_COLLECT,  /* no shots: the worker's partial sum, as an output file */
+    SHOT_LISTEN,   /* no shots: others are to come for the worker's partial sum */
+    SHOT_TAKE,     /* no shots: another worker's partial sum is added to this one's */
     SHOT_OPERATIONS
 };
 const char *shot_operation_name(enum shot_operation operation); /* "?" if it is none */
@@ -74,6 +84,14 @@ struct shot_file {
     uint8_t hash[MESSAGE_HASH_SIZE];
 };
 
+/* Whom a worker takes a partial sum from. */
+#define SHOT_HOST_MAX 63
+struct shot_giver {
+    uint64_t instance;            /* worker/instance.h; above 0 */
+    char host[SHOT_HOST_MAX + 1]; /* numeric address */
+    int port;                     /* 1 to 65535 */
+};
+
 #define SHOT_ARRAYS_MAX 8
 #define SHOT_FILES_MAX  64
 #define SHOT_SHOTS_MAX  100000
@@ -87,7 +105,7 @@ struct shot_task {
         keep_from; /* sums with smaller numbers are forgotten; at most `sum`, or any where that is 0 */
     bool exact; /* how it is summed: sum.h */
 
-    /* Not of collect tasks: */
+    /* Of those with shots: */
     struct shot_ref *shots; /* at least 1, each once */
     size_t shot_count;
     bool encoded; /* fired as one with their weights, rather than one after the other */
@@ -104,9 +122,10 @@ struct shot_task {
                               fits beside those that run on its worker */
     char *settings; /* a JSON object (its text) that goes to the program as it is; NULL: none */
 
-    /* Of collect tasks: what is wanted, in rising order of task. */
+    /* Of the others: what is wanted, or held, in rising order of task. */
     struct attempt_id *attempts;
     size_t attempt_count;
+    struct shot_giver giver; /* of those that take */
 };
 
 /* The job's "params" and "results": the names of all columns. 0, or -1 without memory. */
@@ -123,9 +142,10 @@ void shot_task_fini(struct shot_task *task); /* of a decoded one; a zeroed one i
 
 /* What a result says. NAN and 0: not known. */
 struct shot_result {
-    char holder[17];  /* worker/instance.h; "" where nothing is held there (no arrays) */
-    uint64_t counted; /* shots whose arrays are held; of a collect task: shots in the file */
-    double misfit;    /* of the task's shots together */
+    char holder[17]; /* worker/instance.h; "" where nothing is held there (no arrays) */
+    uint64_t
+        counted; /* shots whose arrays are held; of tasks that collect or take: that are in the file */
+    double misfit; /* of the task's shots together */
     double norm; /* of their data, as the misfit would be of zero synthetic data: for shares */
     double seconds;      /* that the program computed */
     uint64_t peak_bytes; /* that it needed */

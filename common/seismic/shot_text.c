@@ -275,6 +275,47 @@ int shot_text_get_attempts(const char *text, size_t size, struct shot_task *task
     return 0;
 }
 
+/* --- The giver --- */
+
+#define INSTANCE_DIGITS 16
+
+void shot_text_put_giver(struct buf *buf, const struct shot_task *task)
+{
+    if (task->giver.instance)
+        buf_printf(buf, "%016llx %s %d", (unsigned long long)task->giver.instance,
+                   task->giver.host, task->giver.port);
+}
+
+int shot_text_get_giver(const char *text, size_t size, struct shot_task *task,
+                        struct error *ret_error)
+{
+    struct words words = {text, text + size};
+    struct shot_giver giver = {0};
+    char digits[INSTANCE_DIGITS + 1] = "";
+    const char *word;
+    uint64_t port = 0;
+    if (size == 0)
+        return 0;
+    size_t length = next_word(&words, &word);
+    if (length == INSTANCE_DIGITS)
+        memcpy(digits, word, length);
+    bool good = strspn(digits, "0123456789abcdef") == INSTANCE_DIGITS;
+    giver.instance = good ? strtoull(digits, NULL, 16) : 0;
+    good = good && giver.instance;
+    length = next_word(&words, &word);
+    good = good && length && length <= SHOT_HOST_MAX && !memchr(word, 0, length);
+    if (good)
+        memcpy(giver.host, word, length);
+    length = next_word(&words, &word);
+    good = good && length && take_number(word, length, &port) == length && port >= 1 &&
+           port <= UINT16_MAX && next_word(&words, &word) == 0;
+    if (!good)
+        return complain(ret_error, "giver", text, size);
+    giver.port = (int)port;
+    task->giver = giver;
+    return 0;
+}
+
 /* --- Numbers --- */
 
 int shot_text_get_numbers(const char *text, size_t size, uint64_t *numbers, size_t count,

@@ -409,3 +409,65 @@ int sum_add(struct sum *sum, const struct sum_part *part, bool *ret_spoiled,
     sum_names_remove(sum->names, part->id.task);
     return name_part(ret_error, part);
 }
+
+/* --- Adding a file --- */
+
+bool sum_meets(const struct sum *sum, const struct sum_names *names)
+{
+    bool meets = false;
+    for (size_t i = 0; i < sum_names_count(names) && !meets; i++) {
+        const struct sum_name name = sum_names_get(names, i);
+        meets = sum_names_have_task(sum->names, name.id.task);
+        for (size_t j = 0; j < name.shot_count && !meets; j++)
+            meets = sum_names_have_shot(sum->names, name.shots[j]);
+    }
+    return meets;
+}
+
+static int add_block(struct sum *sum, const struct sum_place *at, const union sum_block *from,
+                     struct error *ret_error)
+{
+    union sum_block **place = &sum->block[at->array][at->block];
+    size_t size = sum_block_size(sum->shape.exact);
+    if (!from)
+        return 0;
+    if (*place) {
+        sum_block_merge(sum->shape.exact, *place, from);
+        return 0;
+    }
+    if (!(*place = malloc(size)))
+        return error_set(ret_error, ERROR_SYSTEM,
+                         "no memory for the sum, which takes %llu MB now",
+                         (unsigned long long)(sum->bytes >> 20));
+    memcpy(*place, from, size);
+    sum->bytes += size;
+    return 0;
+}
+
+static int add_blocks(struct sum *sum, struct sum_reader *reader, struct error *ret_error)
+{
+    const union sum_block *block;
+    struct sum_place place;
+    int rc;
+    while ((rc = sum_reader_next_block(reader, &block, &place, ret_error)) > 0)
+        if (add_block(sum, &place, block, ret_error) < 0)
+            return -1;
+    return rc;
+}
+
+int sum_add_file(struct sum *sum, const char *path, bool *ret_spoiled, struct error *ret_error)
+{
+    struct sum_reader *reader = sum_reader_open(&path, 1, ret_error);
+    int rc = reader ? 0 : -1;
+    *ret_spoiled = false;
+    if (rc == 0 && !sum_shape_equal(&sum->shape, sum_reader_shape(reader)))
+        rc = error_set(ret_error, ERROR_TASKS, "\"%s\" is a part of another sum", path);
+    if (rc == 0)
+        rc = sum_names_merge(sum->names, sum_reader_names(reader), ret_error);
+    if (rc == 0) {
+        rc = add_blocks(sum, reader, ret_error);
+        *ret_spoiled = rc < 0;
+    }
+    sum_reader_close(reader);
+    return rc;
+}

@@ -109,6 +109,9 @@ size_t sum_names_count(const struct sum_names *names);
 struct sum_name sum_names_get(const struct sum_names *names, size_t i);
 uint64_t sum_names_shots(const struct sum_names *names); /* in all */
 bool sum_names_have(const struct sum_names *names, struct attempt_id id);
+/* Whether all of them are among these ids, which are in rising order of task. */
+bool sum_names_within(const struct sum_names *names, const struct attempt_id *ids,
+                      size_t count);
 
 /* --- Files --- */
 
@@ -116,6 +119,18 @@ bool sum_names_have(const struct sum_names *names, struct attempt_id id);
  * whole). -1 with a sentence: they have something in common, the disk is full … */
 int sum_write(const struct sum *const *sums, size_t count, const char *path,
               struct error *ret_error);
+
+/* Write the same bytes to a descriptor that blocks (a socket), and leave that open. What was sent before an error
+ * is seen to be cut off by whoever reads it. A thread that calls this has SIGPIPE blocked or ignored. */
+int sum_send(const struct sum *const *sums, size_t count, int fd, struct error *ret_error);
+
+/* Whether a task or a shot of these names is in the sum already. */
+bool sum_meets(const struct sum *sum, const struct sum_names *names);
+
+/* Add all that is in a file. -1 with a sentence: it is as sum_reader_open refuses, is of another shape, or has a task
+ * or shot that is in the sum, which is then as it was; but if the file failed in the middle, or memory did,
+ * *ret_spoiled is true, and the sum is of no use any more. */
+int sum_add_file(struct sum *sum, const char *path, bool *ret_spoiled, struct error *ret_error);
 
 /* Files of sums, merged as they are read, in the order given. */
 struct sum_reader;

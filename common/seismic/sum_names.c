@@ -231,6 +231,19 @@ bool sum_names_have(const struct sum_names *names, struct attempt_id id)
            names->entries[i].id.attempt == id.attempt;
 }
 
+bool sum_names_within(const struct sum_names *names, const struct attempt_id *ids, size_t count)
+{
+    size_t j = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        struct attempt_id id = names->entries[i].id;
+        while (j < count && ids[j].task < id.task)
+            j++;
+        if (j == count || ids[j].task != id.task || ids[j].attempt != id.attempt)
+            return false;
+    }
+    return true;
+}
+
 uint64_t sum_names_bytes(const struct sum_names *names)
 {
     return names->capacity * sizeof(struct entry) +

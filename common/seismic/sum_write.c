@@ -1,15 +1,20 @@
-/* A file is written through stdio, which keeps errors until the end. */
+/* A file, or a stream to somebody else, is written through stdio, which keeps errors until the end. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/crc32c.h"
 #include "common/seismic/sum_private.h"
 #include "common/whole.h"
 
+#define SEND_BUFFER ((size_t)256 << 10)
+
 struct sum_writer {
-    struct whole whole;
+    struct whole whole; /* nothing where it is sent */
+    FILE *stream;
     bool exact;
     uint32_t crc;
     uint8_t bytes[SUM_BLOCK_BYTES + 8];
@@ -17,7 +22,7 @@ struct sum_writer {
 
 static void put(struct sum_writer *writer, const void *bytes, size_t size)
 {
-    fwrite(bytes, 1, size, writer->whole.stream);
+    fwrite(bytes, 1, size, writer->stream);
 }
 
 static void put_crc(struct sum_writer *writer, const void *bytes, size_t size)
@@ -62,9 +67,11 @@ struct sum_writer *sum_writer_open(const char *path, const struct sum_shape *sha
         return NULL;
     }
     writer->exact = shape->exact;
-    if (whole_open(&writer->whole, path, ret_error) == 0 &&
-        put_header(writer, shape, names, ret_error) == 0)
-        return writer;
+    if (whole_open(&writer->whole, path, ret_error) == 0) {
+        writer->stream = writer->whole.stream;
+        if (put_header(writer, shape, names, ret_error) == 0)
+            return writer;
+    }
     sum_writer_abandon(writer);
     return NULL;
 }
@@ -80,10 +87,15 @@ void sum_writer_put(struct sum_writer *writer, const union sum_block *block, siz
     put_crc(writer, writer->bytes, size);
 }
 
-int sum_writer_commit(struct sum_writer *writer, struct error *ret_error)
+static void put_end(struct sum_writer *writer)
 {
     put(writer, SUM_END, 4);
     put_crc(writer, SUM_END, 4);
+}
+
+int sum_writer_commit(struct sum_writer *writer, struct error *ret_error)
+{
+    put_end(writer);
     int rc = whole_commit(&writer->whole, ret_error);
     free(writer);
     return rc;
@@ -134,22 +146,67 @@ static const union sum_block *merge_block(const struct sum *const *sums, size_t 
     return merged;
 }
 
+static void put_blocks(struct sum_writer *writer, const struct sum *const *sums, size_t count,
+                       union sum_block *room)
+{
+    const struct sum_shape *shape = sum_get_shape(sums[0]);
+    for (size_t array = 0; array < shape->array_count; array++)
+        for (uint64_t block = 0; block < sum_shape_blocks(shape); block++)
+            sum_writer_put(writer, merge_block(sums, count, array, block, room),
+                           sum_block_points(shape, block));
+}
+
 int sum_write(const struct sum *const *sums, size_t count, const char *path,
               struct error *ret_error)
 {
-    const struct sum_shape *shape = sum_get_shape(sums[0]);
     struct sum_names *names = merge_names(sums, count, ret_error);
     union sum_block *room = malloc(sizeof(*room));
     struct sum_writer *writer = NULL;
     if (!room)
         error_set(ret_error, ERROR_SYSTEM, "no memory to merge sums");
     else if (names)
-        writer = sum_writer_open(path, shape, names, ret_error);
-    for (size_t array = 0; writer && array < shape->array_count; array++)
-        for (uint64_t block = 0; block < sum_shape_blocks(shape); block++)
-            sum_writer_put(writer, merge_block(sums, count, array, block, room),
-                           sum_block_points(shape, block));
+        writer = sum_writer_open(path, sum_get_shape(sums[0]), names, ret_error);
+    if (writer)
+        put_blocks(writer, sums, count, room);
     sum_names_destroy(names);
     free(room);
     return writer ? sum_writer_commit(writer, ret_error) : -1;
+}
+
+/* Header, blocks and end. */
+static int send_all(struct sum_writer *writer, const struct sum *const *sums, size_t count,
+                    union sum_block *room, struct error *ret_error)
+{
+    struct sum_names *names = merge_names(sums, count, ret_error);
+    int rc = names ? put_header(writer, sum_get_shape(sums[0]), names, ret_error) : -1;
+    sum_names_destroy(names);
+    if (rc < 0)
+        return -1;
+    put_blocks(writer, sums, count, room);
+    put_end(writer);
+    return fflush(writer->stream) == 0 && !ferror(writer->stream)
+               ? 0
+               : error_errno(ret_error, errno, "the sum could not be sent");
+}
+
+int sum_send(const struct sum *const *sums, size_t count, int fd, struct error *ret_error)
+{
+    struct sum_writer *writer = calloc(1, sizeof(*writer));
+    union sum_block *room = malloc(sizeof(*room));
+    int copy = dup(fd), rc = -1;
+    if (writer && room && copy >= 0)
+        writer->stream = fdopen(copy, "w");
+    if (writer && writer->stream) {
+        writer->exact = sum_get_shape(sums[0])->exact;
+        setvbuf(writer->stream, NULL, _IOFBF, SEND_BUFFER);
+        rc = send_all(writer, sums, count, room, ret_error);
+        fclose(writer->stream);
+    } else {
+        error_set(ret_error, ERROR_SYSTEM, "no memory to send a sum");
+        if (copy >= 0)
+            close(copy);
+    }
+    free(writer);
+    free(room);
+    return rc;
 }

@@ -109,6 +109,35 @@ static void what_is_collected_comes_back_and_ranges_are_short(void **state)
     shot_task_fini(&back);
 }
 
+static struct shot_task taking_task(struct attempt_id *ids, size_t count)
+{
+    return (struct shot_task){.operation = SHOT_TAKE,
+                              .sum = 7,
+                              .attempts = ids,
+                              .attempt_count = count,
+                              .giver = {0xa1, "10.0.0.5", 4711}};
+}
+
+static void whom_a_sum_is_taken_from_comes_back(void **state)
+{
+    (void)state;
+    struct attempt_id ids[] = {{5, 1}, {9, 2}};
+    const struct shot_task task = taking_task(ids, 2);
+    struct shot_task back = again(&task);
+    assert_int_equal(back.operation, SHOT_TAKE);
+    assert_int_equal(back.attempt_count, 2);
+    assert_int_equal(back.giver.instance, 0xa1);
+    assert_string_equal(back.giver.host, "10.0.0.5");
+    assert_int_equal(back.giver.port, 4711);
+    shot_task_fini(&back);
+    struct shot_task listens = {
+        .operation = SHOT_LISTEN, .sum = 7, .attempts = ids, .attempt_count = 2};
+    back = again(&listens);
+    assert_int_equal(back.operation, SHOT_LISTEN);
+    assert_int_equal(back.giver.instance, 0);
+    shot_task_fini(&back);
+}
+
 static void assert_refused(struct shot_task task, const char *part)
 {
     struct buf buf;
@@ -154,6 +183,12 @@ static void tasks_that_contradict_themselves_are_refused(void **state)
     task = (struct shot_task){
         .operation = SHOT_COLLECT, .sum = 1, .attempts = ids, .attempt_count = 2};
     assert_refused(task, "order");
+    task = taking_task(ids, 1);
+    task.giver.instance = 0;
+    assert_refused(task, "take");
+    task.operation = SHOT_COLLECT;
+    task.giver.instance = 1;
+    assert_refused(task, "take");
 }
 
 /* Every truncation, and every byte changed: a task or a sentence, never more. */
@@ -186,7 +221,9 @@ static int decode_column(size_t column, const char *text)
     struct buf buf, changed;
     struct value *values;
     size_t count;
-    if (column != 12)
+    if (column == 13)
+        task = taking_task(task.attempts, 1);
+    else if (column != 12)
         task = gradient_task();
     buf_init(&buf, 1 << 20);
     buf_init(&changed, 1 << 20);
@@ -232,6 +269,18 @@ static void lists_in_columns_are_read_to_the_last_digit(void **state)
         {12, "5-9.1 11.2", 0},
         {12, "9-5.1", -1},
         {12, "5.0", -1},
+        {13, "00000000000000a1 10.0.0.5 4711", 0},
+        {13, "00000000000000a1 fe80::1 65535", 0},
+        {13, "0000000000000000 10.0.0.5 4711", -1},
+        {13, "0x000000000000a1 10.0.0.5 4711", -1},
+        {13, "a1 10.0.0.5 4711", -1},
+        {13, "00000000000000a1 10.0.0.5", -1},
+        {13, "00000000000000a1 10.0.0.5 0", -1},
+        {13, "00000000000000a1 10.0.0.5 65536", -1},
+        {13, "00000000000000a1 10.0.0.5 4711 5", -1},
+        {13,
+         "00000000000000a1 0123456789012345678901234567890123456789012345678901234567890123 1",
+         -1},
         {12, "5", -1},
         {12, "5.", -1},
         {12, "5.1 5.2", -1},
@@ -340,7 +389,7 @@ static void the_job_gets_its_columns(void **state)
     assert_int_equal(shot_task_put_columns(job, &error), 0); /* again: replaced */
     const cJSON *params = cJSON_GetObjectItem(job, "params");
     const cJSON *results = cJSON_GetObjectItem(job, "results");
-    assert_int_equal(cJSON_GetArraySize(params), 13);
+    assert_int_equal(cJSON_GetArraySize(params), 14);
     assert_int_equal(cJSON_GetArraySize(results), 9);
     assert_string_equal(cJSON_GetArrayItem(results, 0)->valuestring, "holder");
     cJSON_Delete(job);
@@ -356,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_task_of_shots_comes_back_as_it_was),
         cmocka_unit_test(a_task_without_arrays_comes_back_as_it_was),
         cmocka_unit_test(what_is_collected_comes_back_and_ranges_are_short),
+        cmocka_unit_test(whom_a_sum_is_taken_from_comes_back),
         cmocka_unit_test(a_result_comes_back_as_it_was),
         cmocka_unit_test(the_line_for_programs_can_be_read_back),
         cmocka_unit_test(the_job_gets_its_columns),

@@ -357,6 +357,88 @@ static void exact_sums_are_the_same_bits_however_they_were_made(void **state)
     sum_destroy(all);
 }
 
+static void what_is_sent_is_the_file(void **state)
+{
+    (void)state;
+    struct sum *a = sum_with(&shapes[1], (int[]){4, 0}, 2);
+    struct sum *b = sum_with(&shapes[1], (int[]){2}, 1);
+    const struct sum *two[] = {a, b};
+    char *wanted, *got;
+    size_t wanted_size, got_size;
+    int fd = open(path_of("sent"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(sum_send(two, 2, fd, &error), 0);
+    close(fd);
+    assert_int_equal(sum_write(two, 2, path_of("written"), &error), 0);
+    read_bytes(path_of("written"), &wanted, &wanted_size);
+    read_bytes(path_of("sent"), &got, &got_size);
+    assert_int_equal(got_size, wanted_size);
+    assert_memory_equal(got, wanted, wanted_size);
+    free(wanted);
+    free(got);
+    fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(sum_send(two, 2, fd, &error), -1);
+    close(fd);
+    sum_destroy(a);
+    sum_destroy(b);
+}
+
+static void a_file_is_added_to_a_sum_as_shots_are(void **state)
+{
+    (void)state;
+    struct sum *all = sum_with(&shapes[1], (int[]){0, 1, 2, 3, 4, 5}, SHOTS);
+    struct sum *some = sum_with(&shapes[1], (int[]){5, 1, 3}, 3);
+    struct sum *sum = sum_with(&shapes[1], (int[]){4, 0}, 2);
+    char *wanted, *got;
+    size_t wanted_size, got_size;
+    bool spoiled;
+    write_sum(all, path_of("all"));
+    write_sum(some, path_of("some"));
+    assert_int_equal(sum_add_file(sum, path_of("some"), &spoiled, &error), 0);
+    assert_int_equal(add_shot(sum, 2), 0);
+    write_sum(sum, path_of("sum"));
+    read_bytes(path_of("all"), &wanted, &wanted_size);
+    read_bytes(path_of("sum"), &got, &got_size);
+    assert_int_equal(got_size, wanted_size);
+    assert_memory_equal(got, wanted, wanted_size);
+    assert_true(sum_bytes(sum) >= sum_bytes(some));
+    free(wanted);
+    free(got);
+    sum_destroy(all);
+    sum_destroy(some);
+    sum_destroy(sum);
+}
+
+static void a_file_that_does_not_fit_is_not_added(void **state)
+{
+    (void)state;
+    struct sum *some = sum_with(&shapes[1], (int[]){5, 1}, 2);
+    struct sum *sum = sum_with(&shapes[1], (int[]){1, 0}, 2);
+    struct sum *other = sum_with(&shapes[0], (int[]){0}, 1);
+    char *bytes;
+    size_t size;
+    bool spoiled;
+    write_sum(some, path_of("some"));
+    assert_true(sum_meets(sum, sum_get_names(some)));
+    assert_false(sum_meets(other, sum_get_names(some)));
+    assert_int_equal(sum_add_file(sum, path_of("some"), &spoiled, &error), -1);
+    assert_false(spoiled);
+    assert_int_equal(sum_names_count(sum_get_names(sum)), 2);
+    assert_int_equal(sum_add_file(other, path_of("some"), &spoiled, &error), -1);
+    assert_says("another sum");
+    assert_false(spoiled);
+    sum_destroy(sum);
+    sum = sum_with(&shapes[1], (int[]){2, 0}, 2);
+    read_bytes(path_of("some"), &bytes, &size);
+    write_bytes(path_of("some"), bytes, size - 1);
+    assert_int_equal(sum_add_file(sum, path_of("some"), &spoiled, &error), -1);
+    assert_says("cut off");
+    assert_true(spoiled);
+    free(bytes);
+    sum_destroy(some);
+    sum_destroy(sum);
+    sum_destroy(other);
+}
+
 /* n 2^-53 sum|x|, of sum.h, and half a unit in the last place of the float. */
 static void double_sums_differ_by_no_more_than_stated(void **state)
 {
@@ -490,6 +572,9 @@ int main(void)
         cmocka_unit_test(files_that_were_cut_off_or_damaged_give_sentences),
         cmocka_unit_test(a_sum_that_no_float_can_hold_is_an_error),
         cmocka_unit_test(a_full_disk_gives_a_sentence),
+        cmocka_unit_test(what_is_sent_is_the_file),
+        cmocka_unit_test(a_file_is_added_to_a_sum_as_shots_are),
+        cmocka_unit_test(a_file_that_does_not_fit_is_not_added),
         cmocka_unit_test(exact_sums_are_the_same_bits_however_they_were_made),
         cmocka_unit_test(double_sums_differ_by_no_more_than_stated),
         cmocka_unit_test(windows_are_added_where_they_lie),

@@ -95,20 +95,19 @@ static int overlap_check(const struct survey *survey, const struct extent *exten
                      extent->least.z, extent->most.z, x, end_x, y, end_y, z, end_z);
 }
 
-/* Where a receiver's trace is, in words. */
-static void trace_print(const struct survey *survey, const struct shot *shot, size_t receiver,
-                        char *text, size_t size)
+/* A source or receiver in words, and where headers say it: the trace of that row of the shot. */
+static void place_print(const struct survey *survey, const struct shot *shot, const char *what,
+                        size_t number, size_t row, char *text, size_t size)
 {
     const struct survey_segy *segy = survey_geometry_segy(survey);
-    snprintf(text, size, "receiver %zu", shot->rows[receiver] + 1);
+    snprintf(text, size, "%s %zu", what, number);
     if (!segy)
         return;
     const struct survey_segy_shot *at = &segy->shots[shot->index];
     const struct segy_index_trace *traces = survey_segy_traces(segy, shot->index, NULL);
     if (traces)
-        snprintf(text, size, "receiver %zu (trace %llu of %s)", shot->rows[receiver] + 1,
-                 (unsigned long long)traces[shot->rows[receiver]].number + 1,
-                 segy->paths[at->file]);
+        snprintf(text, size, "%s %zu (trace %llu of %s)", what, number,
+                 (unsigned long long)traces[row].number + 1, segy->paths[at->file]);
 }
 
 static int outside(const struct survey *survey, const struct shot *shot, const char *what,
@@ -129,14 +128,16 @@ static int shot_check(const struct survey *survey, const struct shot *shot,
 {
     char what[600];
     for (size_t i = 0; i < shot->source_count; i++) {
-        snprintf(what, sizeof(what), "source %zu", i + 1);
-        if (!grid_contains(&survey->grid, &shot->sources[i]))
-            return outside(survey, shot, what, &shot->sources[i], ret_error);
+        if (grid_contains(&survey->grid, &shot->sources[i]))
+            continue;
+        place_print(survey, shot, "source", i + 1, 0, what, sizeof(what));
+        return outside(survey, shot, what, &shot->sources[i], ret_error);
     }
     for (size_t i = 0; i < shot->receiver_count; i++) {
         if (grid_contains(&survey->grid, &shot->receivers[i]))
             continue;
-        trace_print(survey, shot, i, what, sizeof(what));
+        place_print(survey, shot, "receiver", shot->rows[i] + 1, shot->rows[i], what,
+                    sizeof(what));
         return outside(survey, shot, what, &shot->receivers[i], ret_error);
     }
     return 0;
@@ -156,15 +157,18 @@ static int line_check(const struct survey *survey, struct error *ret_error)
         if (!traces)
             return -1;
         extent_add(&extent, &at->shot->source, 1);
-        for (uint64_t k = 0; k < at->shot->count; k++)
+        for (uint64_t k = 0; k < at->shot->count; k++) {
             extent_add(&extent, &traces[k].receiver, 1);
-        if (extent.most.y - extent.least.y > survey->grid.spacing[GRID_X])
-            return error_set(
-                ret_error, ERROR_CONFIG,
-                "%s: up to shot %lld, y goes from %g to %g m, but the model is 2-D; say "
-                "along which azimuth the line goes with \"project\"",
-                segy->paths[at->file], (long long)at->shot->number, extent.least.y,
-                extent.most.y);
+            if (extent.most.y - extent.least.y <= survey->grid.spacing[GRID_X])
+                continue;
+            return error_set(ret_error, ERROR_CONFIG,
+                             "%s: up to shot %lld, trace %llu, y goes from %g to %g m, but the "
+                             "model is 2-D; "
+                             "say along which azimuth the line goes with \"project\"",
+                             segy->paths[at->file], (long long)at->shot->number,
+                             (unsigned long long)traces[k].number + 1, extent.least.y,
+                             extent.most.y);
+        }
     }
     return 0;
 }
@@ -196,6 +200,12 @@ static int shots_extent(const struct survey *survey, struct extent *extent,
     struct shot first = {0}, shot;
     int status = 0;
     for (size_t i = 0; status == 0 && i < survey->shot_count; i++) {
+        struct point corners[2];
+        if (survey->batch.encoded <= 1 &&
+            survey_shot_extent(survey, i, &corners[0], &corners[1])) {
+            extent_add(extent, corners, 2);
+            continue;
+        }
         if (survey_shot_open(survey, i, &shot, ret_error) < 0) {
             status = -1;
             break;

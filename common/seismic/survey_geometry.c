@@ -204,6 +204,67 @@ static int record_read(struct survey *survey, struct error *ret_error)
     return 0;
 }
 
+static void stretch(double value, double *least, double *most)
+{
+    *least = fmin(*least, value);
+    *most = fmax(*most, value);
+}
+
+static void points_stretch(const struct point *point, struct point *least, struct point *most)
+{
+    stretch(point->x, &least->x, &most->x);
+    stretch(point->y, &least->y, &most->y);
+    stretch(point->z, &least->z, &most->z);
+}
+
+/* Millions of shots with hundreds of receivers each are not to be gone through point by point, where all of
+ * them have the same. */
+static void spread_measure(struct survey *survey)
+{
+    static const struct point zero;
+    struct survey_state *state = survey->state;
+    const struct places *receivers = &state->receivers;
+    state->spread_least = (struct point){INFINITY, INFINITY, INFINITY};
+    state->spread_most = (struct point){-INFINITY, -INFINITY, -INFINITY};
+    state->spread_shared = state->has_places && !receivers->first && receivers->count > 0 &&
+                           !(survey->aperture.max_offset_m > 0);
+    for (size_t i = 0; state->spread_shared && i < receivers->count; i++) {
+        const struct point point = places_get(receivers, i, &zero);
+        points_stretch(&point, &state->spread_least, &state->spread_most);
+    }
+}
+
+/* The sources of a shot of places: *ret_count from *ret_first on. */
+static void sources_of(const struct places *sources, size_t index, size_t *ret_first,
+                       size_t *ret_count)
+{
+    *ret_first = sources->first ? sources->first[index] : index;
+    *ret_count = sources->first ? sources->first[index + 1] - *ret_first : 1;
+}
+
+bool survey_shot_extent(const struct survey *survey, size_t index, struct point *ret_least,
+                        struct point *ret_most)
+{
+    const struct survey_state *state = survey->state;
+    size_t first, count;
+    if (!state->spread_shared)
+        return false;
+    sources_of(&state->sources, index, &first, &count);
+    *ret_least = state->spread_least;
+    *ret_most = state->spread_most;
+    for (size_t i = 0; i < count; i++) {
+        const struct point source = places_get(&state->sources, first + i, NULL);
+        if (i == 0 && state->receivers.kind == PLACES_STREAMER) {
+            ret_least->x += source.x; /* rounding keeps the order: the box around all sums */
+            ret_least->y += source.y;
+            ret_most->x += source.x;
+            ret_most->y += source.y;
+        }
+        points_stretch(&source, ret_least, ret_most);
+    }
+    return true;
+}
+
 int survey_geometry_open(struct survey *survey, struct error *ret_error)
 {
     struct survey_state *state = survey->state;
@@ -226,6 +287,7 @@ int survey_geometry_open(struct survey *survey, struct error *ret_error)
         if (receivers > survey->receivers_max)
             survey->receivers_max = receivers;
     }
+    spread_measure(survey);
     if (data_match(survey, ret_error) < 0)
         return -1;
     return record_read(survey, ret_error);
@@ -254,8 +316,8 @@ static int shot_from_places(const struct survey *survey, struct shot *shot,
 {
     const struct places *sources = &survey->state->sources;
     const struct places *receivers = &survey->state->receivers;
-    size_t first = sources->first ? sources->first[shot->index] : shot->index;
-    size_t count = sources->first ? sources->first[shot->index + 1] - first : 1;
+    size_t first, count;
+    sources_of(sources, shot->index, &first, &count);
     size_t first_receiver = receivers->first ? receivers->first[shot->index] : 0;
     if (shot_alloc(shot, count, receivers_of(survey, shot->index), ret_error) < 0)
         return -1;
@@ -339,12 +401,6 @@ void survey_shot_close(struct shot *shot)
     *shot = (struct shot){0};
 }
 
-static void stretch(double value, double *least, double *most)
-{
-    *least = fmin(*least, value);
-    *most = fmax(*most, value);
-}
-
 /* Points of an axis from at or before `least` to at or behind `most`, two at least. */
 static void axis_cut(const struct grid *grid, enum grid_axis axis, double least, double most,
                      struct grid_box *box)
@@ -358,41 +414,69 @@ static void axis_cut(const struct grid *grid, enum grid_axis axis, double least,
     box->n[axis] = (size_t)(end - first) + 1;
 }
 
-struct grid_box survey_shot_box(const struct survey *survey, const struct shot *shot)
+static struct grid_box box_around(const struct survey *survey, const struct point *least,
+                                  const struct point *most)
 {
     struct grid_box box = grid_whole(&survey->grid);
-    double least_x = INFINITY, most_x = -INFINITY, least_y = INFINITY, most_y = -INFINITY;
     double buffer = survey->aperture.buffer_m;
     if (!survey->aperture.limit)
         return box;
-    for (size_t i = 0; i < shot->source_count; i++) {
-        stretch(shot->sources[i].x, &least_x, &most_x);
-        stretch(shot->sources[i].y, &least_y, &most_y);
-    }
-    for (size_t i = 0; i < shot->receiver_count; i++) {
-        stretch(shot->receivers[i].x, &least_x, &most_x);
-        stretch(shot->receivers[i].y, &least_y, &most_y);
-    }
-    axis_cut(&survey->grid, GRID_X, least_x - buffer, most_x + buffer, &box);
+    axis_cut(&survey->grid, GRID_X, least->x - buffer, most->x + buffer, &box);
     if (survey->grid.dims == 3)
-        axis_cut(&survey->grid, GRID_Y, least_y - buffer, most_y + buffer, &box);
+        axis_cut(&survey->grid, GRID_Y, least->y - buffer, most->y + buffer, &box);
     return box;
+}
+
+struct grid_box survey_shot_box(const struct survey *survey, const struct shot *shot)
+{
+    struct point least = {INFINITY, INFINITY, INFINITY},
+                 most = {-INFINITY, -INFINITY, -INFINITY};
+    for (size_t i = 0; i < shot->source_count; i++)
+        points_stretch(&shot->sources[i], &least, &most);
+    for (size_t i = 0; i < shot->receiver_count; i++)
+        points_stretch(&shot->receivers[i], &least, &most);
+    return box_around(survey, &least, &most);
+}
+
+static void source_add(struct survey_shot_size *size, const struct point *source, double share)
+{
+    size->source.x += share * source->x;
+    size->source.y += share * source->y;
+    size->source.z += share * source->z;
+}
+
+/* The same, where no receiver need be looked at. */
+static struct survey_shot_size size_by_extent(const struct survey *survey, size_t index,
+                                              const struct point *least,
+                                              const struct point *most)
+{
+    const struct places *sources = &survey->state->sources;
+    struct survey_shot_size size = {.receivers = receivers_of(survey, index),
+                                    .box = box_around(survey, least, most)};
+    size_t first, count;
+    sources_of(sources, index, &first, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct point source = places_get(sources, first + i, NULL);
+        source_add(&size, &source, 1.0 / (double)count);
+    }
+    return size;
 }
 
 int survey_shot_measure(const struct survey *survey, size_t index,
                         struct survey_shot_size *ret_size, struct error *ret_error)
 {
     struct shot shot;
+    struct point least, most;
+    if (index < survey->shot_count && survey_shot_extent(survey, index, &least, &most)) {
+        *ret_size = size_by_extent(survey, index, &least, &most);
+        return 0;
+    }
     if (survey_shot_open(survey, index, &shot, ret_error) < 0)
         return -1;
     struct survey_shot_size size = {.receivers = shot.receiver_count,
                                     .box = survey_shot_box(survey, &shot)};
-    double share = 1.0 / (double)shot.source_count;
-    for (size_t i = 0; i < shot.source_count; i++) {
-        size.source.x += share * shot.sources[i].x;
-        size.source.y += share * shot.sources[i].y;
-        size.source.z += share * shot.sources[i].z;
-    }
+    for (size_t i = 0; i < shot.source_count; i++)
+        source_add(&size, &shot.sources[i], 1.0 / (double)shot.source_count);
     survey_shot_close(&shot);
     *ret_size = size;
     return 0;

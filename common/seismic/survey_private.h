@@ -52,8 +52,11 @@ struct survey_state {
         *geometry;                    /* owned; NULL: none; geometry: NULL where places are */
     struct places sources, receivers; /* where geometry is NULL and data are not its source */
     bool has_places;
-    double anisotropy_max;     /* largest of epsilon and delta, at least 0 */
-    struct survey_file *files; /* owned, with their paths */
+    bool
+        spread_shared; /* all shots have all of `receivers`, of a streamer behind their own source */
+    struct point spread_least, spread_most; /* then: the box around them */
+    double anisotropy_max;                  /* largest of epsilon and delta, at least 0 */
+    struct survey_file *files;              /* owned, with their paths */
     size_t file_count, file_capacity;
     float *wavelet;
     double *frequencies;
@@ -63,6 +66,11 @@ struct survey_state {
 
 /* SEG-Y files that say where sources and receivers are; NULL: places do. */
 const struct survey_segy *survey_geometry_segy(const struct survey *survey);
+
+/* The box around a shot's sources and receivers, without looking at each of these; false where shots have
+ * receivers of their own, which must be looked at. */
+bool survey_shot_extent(const struct survey *survey, size_t index, struct point *ret_least,
+                        struct point *ret_most);
 
 /* survey_read.c: settings out of survey->root, whose defaults are filled in. */
 int survey_settings_read(struct survey *survey, struct error *ret_error);

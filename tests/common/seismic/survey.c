@@ -341,30 +341,6 @@ static void what_a_survey_writes_it_reads(void **state)
     survey_close(&survey);
 }
 
-static void an_aperture_is_a_box_of_the_model(void **state)
-{
-    (void)state;
-    struct survey survey;
-    struct survey_shot_size size;
-    struct error error = {0};
-    put_model(0, 1500);
-    open_survey(
-        "{" MODEL ", " WAVELET ", " RECORD
-        ", \"aperture\": {\"limit_m\": true, \"buffer_m\": 95}, \"geometry\": {\"sources\": "
-        "{\"points\": [[[300, 10]], [[20, 10], [40, 10]]]}, \"receivers\": {\"streamer\": "
-        "{\"offset\": [0, 20], \"step\": [10, 0], \"count\": 2}}}}",
-        &survey);
-    assert_int_equal(survey_shot_measure(&survey, 0, &size, &error), 0);
-    assert_int_equal(size.receivers, 2);
-    assert_int_equal(size.box.first[GRID_X], 20); /* 205 m */
-    assert_int_equal(size.box.n[GRID_X], 22);     /* to 405 m */
-    assert_int_equal(size.box.n[GRID_Z], 51);
-    assert_int_equal(survey_shot_measure(&survey, 1, &size, &error), 0);
-    assert_int_equal(size.box.first[GRID_X], 0);
-    assert_true(size.source.x == 30);
-    survey_close(&survey);
-}
-
 static void units_and_numbers_become_fields(void **state)
 {
     (void)state;
@@ -497,7 +473,6 @@ int main(void)
         cmocka_unit_test(traces_are_read_shot_by_shot),
         cmocka_unit_test(changed_data_are_noticed),
         cmocka_unit_test(what_a_survey_writes_it_reads),
-        cmocka_unit_test(an_aperture_is_a_box_of_the_model),
         cmocka_unit_test(units_and_numbers_become_fields),
         cmocka_unit_test(tables_and_wavelets_are_read_from_files),
         cmocka_unit_test(files_are_listed_as_the_survey_names_them),

@@ -18,6 +18,7 @@
 #include "common/seismic/shot_cost.h"
 #include "common/tree.h"
 #include "master/scheduler.h"
+#include "master/shots/room.h"
 #include "master/shots/shots.h"
 #include "master/shots/shots_private.h"
 
@@ -382,6 +383,21 @@ static int cost_read(struct driver *driver, size_t shot, double dt_s, struct err
     return 0;
 }
 
+/* Whether the largest shot finds room, where the nodes are this machine. */
+static int largest_check(const struct driver *driver, double dt_s, struct error *ret_error)
+{
+    const cJSON *kind = json_member(json_member(driver->context.farm, "backend"), "kind");
+    bool local = !cJSON_IsString(kind) || strcmp(kind->valuestring, "local") == 0;
+    size_t largest = 0;
+    for (size_t shot = 0; shot < driver->survey.shot_count; shot++)
+        if (driver->bytes[shot] > driver->bytes[largest])
+            largest = shot;
+    if (!local || room_check(&driver->survey, largest, driver->bytes[largest], dt_s,
+                             room_here(), ret_error) == 0)
+        return 0;
+    return error_prefix(ret_error, "%s", driver->survey_path);
+}
+
 static int costs_read(struct driver *driver, struct error *ret_error)
 {
     size_t count = driver->survey.shot_count;
@@ -394,7 +410,7 @@ static int costs_read(struct driver *driver, struct error *ret_error)
     for (size_t shot = 0; !driver->survey.program && shot < count; shot++)
         if (cost_read(driver, shot, dt_s, ret_error) < 0)
             return -1;
-    return 0;
+    return largest_check(driver, dt_s, ret_error);
 }
 
 static void shots_remarks(const struct driver *driver,

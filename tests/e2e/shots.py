@@ -163,7 +163,7 @@ def what_is_wrong_is_named_before_any_shot_is_farmed(case):
     assert not lines(log)
 
 
-def check(case, **survey_keys):
+def check(case, code=0, **survey_keys):
     """What `beofarm check` warns of for a survey of 30 x 20 points, 20 m apart."""
     content = {"wavelet": {"kind": "ricker", "peak_hz": 5}, "record": {"length_s": 0.5},
                "geometry": {"sources": {"points": [[100, 20]]}, "receivers": {"points": [[300, 20]]}},
@@ -171,9 +171,23 @@ def check(case, **survey_keys):
     case.write("asked.json", content)
     case.write("farm.json", {"name": "toy", "backend": {"kind": "local", "workers": 1},
                              "work": {"kind": "shots", "survey": "asked.json"}})
-    done = case.beofarm("check", case.path("farm.json"), expect=0)
+    done = case.beofarm("check", case.path("farm.json"), expect=code)
+    if code:
+        return done.err
     return [line.split(None, 1)[1] for line in done.out.splitlines()
             if line.split()[0] == "warning"]
+
+
+@test
+def a_shot_that_finds_no_room_is_told_beforehand(case):
+    # Traces at 900 million steps, twice, are 7 TB for a thousand receivers.
+    said = check(case, 3, model={"velocity": 2000, "grid": {"points": [NX, NZ], "spacing_m": [20, 20]}},
+                 geometry={"sources": {"points": [[100, 20]]},
+                           "receivers": {"line": {"start": [100, 20], "step": [0.2, 0], "count": 1000}}},
+                 record={"length_s": 0.09}, numerics={"dt_ms": 1e-7})
+    for text in ("asked.json: $.numerics.dt_ms: shot 1 takes 880", "time steps of 1e-07 ms and needs 7",
+                 "leave it out"):
+        assert text in said, said
 
 
 @test

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,20 +70,23 @@ const uint8_t *segy_window_get(struct segy *segy, struct segy_window *window, ui
     return window->bytes + (offset - window->offset);
 }
 
-/* A sentence about a trace. */
-static int trace_mistake(const struct segy *segy, const struct segy_trace *trace,
-                         struct error *ret_error, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static int trace_mistake(const struct segy *segy, const struct segy_trace *trace,
-                         struct error *ret_error, const char *format, ...)
+int segy_trace_mistake(const struct segy *segy, const struct segy_trace *trace,
+                       struct error *ret_error, const char *format, ...)
 {
+    char shot[40] = "", behind[40] = "";
+    bool scanned = trace->number && trace->number == segy->next_number;
     va_list args;
     va_start(args, format);
     error_vset(ret_error, ERROR_CONFIG, format, args);
     va_end(args);
-    return error_prefix(ret_error, "%s: trace %llu (header at byte %llu)", segy->path,
-                        (ull)trace->number + 1, (ull)trace->offset);
+    if (segy->options.shots && trace->header)
+        snprintf(shot, sizeof(shot), "shot %.17g, ", segy_word(segy, trace, SEGY_SHOT));
+    /* What stands where a header should be may be none. */
+    if (segy->options.shots && scanned &&
+        !(trace->header && segy_word(segy, trace, SEGY_SHOT) == segy->last_shot))
+        snprintf(behind, sizeof(behind), ", behind shot %.17g", segy->last_shot);
+    return error_prefix(ret_error, "%s: %strace %llu (header at byte %llu)%s", segy->path, shot,
+                        (ull)trace->number + 1, (ull)trace->offset, behind);
 }
 
 static bool word_is_told(const struct segy *segy, enum segy_word word)
@@ -99,7 +103,7 @@ static int header_get(struct segy *segy, struct segy_trace *trace, size_t ahead,
     uint64_t left = format->end - trace->offset;
     trace->extension = NULL;
     if (left < size)
-        return trace_mistake(
+        return segy_trace_mistake(
             segy, trace, ret_error,
             "%llu bytes are left in the file, fewer than a trace header; the file "
             "is cut short, or traces before it are not as long as headers say",
@@ -113,13 +117,14 @@ static int header_get(struct segy *segy, struct segy_trace *trace, size_t ahead,
         bool named = !memcmp(extension + 232, "SEG00001", 8);
         uint64_t count = named ? segy_get_unsigned(extension + 156, 2, format->order) : 0;
         if (count > format->extensions)
-            return trace_mistake(segy, trace, ret_error,
-                                 "has %llu additional headers where the file has %u at most",
-                                 (ull)count, format->extensions);
+            return segy_trace_mistake(
+                segy, trace, ret_error,
+                "has %llu additional headers where the file has %u at most", (ull)count,
+                format->extensions);
         size = SEGY_HEADER_SIZE * (1 + (count ? (uint32_t)count : format->extensions));
         if (left < size)
-            return trace_mistake(segy, trace, ret_error,
-                                 "its additional headers do not end in the file");
+            return segy_trace_mistake(segy, trace, ret_error,
+                                      "its additional headers do not end in the file");
         header = segy_window_get(segy, &segy->window, trace->offset, size, ahead, ret_error);
         if (!header)
             return -1;
@@ -137,24 +142,26 @@ static int samples_count(const struct segy *segy, struct segy_trace *trace,
     const struct segy_format *format = &segy->format;
     double said = segy_word(segy, trace, SEGY_SAMPLES), file = format->samples;
     if (!(said >= 0 && said <= SEGY_SAMPLES_MAX) || said != floor(said))
-        return trace_mistake(segy, trace, ret_error, "%s is %g, which is no number of samples",
-                             segy_word_name(SEGY_SAMPLES), said);
+        return segy_trace_mistake(segy, trace, ret_error,
+                                  "%s is %g, which is no number of samples",
+                                  segy_word_name(SEGY_SAMPLES), said);
     /* Two bytes of the header cannot say it. */
     bool wrapped = file > 65535 && (said == 65535 || said == fmod(file, 65536));
     if (format->fixed && said > 0 && file > 0 && said != file && !wrapped &&
         !word_is_told(segy, SEGY_SAMPLES))
-        return trace_mistake(segy, trace, ret_error,
-                             "has %g samples by its header where the binary header says %g for "
-                             "all traces (fixed "
-                             "length); say which holds with \"headers\": {\"samples\": ...}",
-                             said, file);
+        return segy_trace_mistake(
+            segy, trace, ret_error,
+            "has %g samples by its header where the binary header says %g for "
+            "all traces (fixed "
+            "length); say which holds with \"headers\": {\"samples\": ...}",
+            said, file);
     if (word_is_told(segy, SEGY_SAMPLES) ||
         (said > 0 && !wrapped && !(format->fixed && file > 0)))
         trace->samples = (uint32_t)said;
     else
         trace->samples = format->samples;
     if (!trace->samples)
-        return trace_mistake(
+        return segy_trace_mistake(
             segy, trace, ret_error,
             "neither its header nor the binary header says how many samples it "
             "has; give \"headers\": {\"samples\": ...}");
@@ -167,20 +174,24 @@ static int interval_get(const struct segy *segy, struct segy_trace *trace,
     double said = segy_word(segy, trace, SEGY_INTERVAL), file = segy->format.interval;
     bool told = word_is_told(segy, SEGY_INTERVAL);
     if (!(said >= 0) || !isfinite(said))
-        return trace_mistake(segy, trace, ret_error, "%s is %g", segy_word_name(SEGY_INTERVAL),
-                             said);
+        return segy_trace_mistake(segy, trace, ret_error, "%s is %g",
+                                  segy_word_name(SEGY_INTERVAL), said);
     /* A header's whole microseconds may be those of the file's fraction of one. */
     if (said > 0 && file > 0 && !told && fabs(said - file) >= 1)
-        return trace_mistake(segy, trace, ret_error,
-                             "its sample interval is %g where the binary header says %g "
-                             "(microseconds); say which "
-                             "holds with \"headers\": {\"interval\": ...}",
-                             said, file);
+        return segy_trace_mistake(segy, trace, ret_error,
+                                  "its sample interval is %g where the binary header says %g "
+                                  "(microseconds); say which "
+                                  "holds with \"headers\": {\"interval\": ...}%s",
+                                  said, file,
+                                  trace->number
+                                      ? ", unless the traces before it are not as long as "
+                                        "headers say"
+                                      : "");
     trace->interval = told || !(file > 0) || trace->extension ? said : file;
     if (!(trace->interval > 0))
         trace->interval = file;
     if (!(trace->interval > 0))
-        return trace_mistake(
+        return segy_trace_mistake(
             segy, trace, ret_error,
             "neither its header nor the binary header says its sample interval; "
             "give \"headers\": {\"interval\": ...}");
@@ -201,12 +212,12 @@ static int trace_get(struct segy *segy, struct segy_trace *trace, size_t ahead,
         return -1;
     uint64_t end = trace_end(segy, trace);
     if (end > segy->format.end)
-        return trace_mistake(segy, trace, ret_error,
-                             "its %u samples of %zu bytes would end at byte %llu, but traces "
-                             "end at byte %llu; the "
-                             "file is cut short, or traces are not as long as headers say",
-                             trace->samples, segy->format.sample_bytes, (ull)end,
-                             (ull)segy->format.end);
+        return segy_trace_mistake(
+            segy, trace, ret_error,
+            "its %u samples of %zu bytes would end at byte %llu, but traces "
+            "end at byte %llu; the "
+            "file is cut short, or traces are not as long as headers say",
+            trace->samples, segy->format.sample_bytes, (ull)end, (ull)segy->format.end);
     return 0;
 }
 
@@ -239,11 +250,14 @@ static int scan_mistake(const struct segy *segy, struct error *ret_error)
 {
     if (segy->odd_offset && ret_error && ret_error->code == ERROR_CONFIG) {
         struct error found = *ret_error;
+        char shot[40] = "";
+        if (segy->options.shots)
+            snprintf(shot, sizeof(shot), "shot %.17g, ", segy->odd_shot);
         error_set(
             ret_error, found.code,
-            "%.900s (the first with another length than the binary header's is trace %llu, "
+            "%.900s (the first with another length than the binary header's is %strace %llu, "
             "header at byte %llu)",
-            found.text, (ull)segy->odd_number + 1, (ull)segy->odd_offset);
+            found.text, shot, (ull)segy->odd_number + 1, (ull)segy->odd_offset);
     }
     return -1;
 }
@@ -258,9 +272,12 @@ int segy_next(struct segy *segy, struct segy_trace *ret_trace, struct error *ret
     size_t ahead = usual < LONG_TRACE ? WINDOW_BYTES : 2 * SEGY_HEADER_SIZE;
     if (trace_get(segy, &trace, ahead, ret_error) < 0)
         return scan_mistake(segy, ret_error);
+    if (segy->options.shots)
+        segy->last_shot = segy_word(segy, &trace, SEGY_SHOT);
     if (!segy->odd_offset && format->samples && trace.samples != format->samples) {
         segy->odd_offset = trace.offset;
         segy->odd_number = trace.number;
+        segy->odd_shot = segy->last_shot;
     }
     segy->next_offset = trace_end(segy, &trace);
     segy->next_number++;
@@ -280,9 +297,9 @@ int segy_trace_read(struct segy *segy, uint64_t offset, uint64_t number,
 {
     struct segy_trace trace = {.number = number, .offset = offset};
     if (offset < segy->format.first || offset >= segy->format.end)
-        return trace_mistake(segy, &trace, ret_error,
-                             "lies outside the traces, from byte %llu to %llu",
-                             (ull)segy->format.first, (ull)segy->format.end);
+        return segy_trace_mistake(segy, &trace, ret_error,
+                                  "lies outside the traces, from byte %llu to %llu",
+                                  (ull)segy->format.first, (ull)segy->format.end);
     /* Neighbours are likely to be read next, with their samples. */
     if (trace_get(segy, &trace, 2 * SEGY_HEADER_SIZE, ret_error) < 0)
         return -1;
@@ -315,7 +332,7 @@ int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_
         size_t good =
             segy_decode(format->sample_format, format->order, bytes, now, samples + done);
         if (good < now)
-            return trace_mistake(
+            return segy_trace_mistake(
                 segy, trace, ret_error,
                 "sample %zu (at byte %llu) is not a number, infinite or too large",
                 first + done + good + 1, (ull)(at + good * format->sample_bytes));

@@ -84,6 +84,7 @@ struct segy_place {
 struct segy_options {
     enum segy_order order;
     int sample_format; /* 0: as the file says */
+    bool shots;        /* its traces are those of shots: sentences name these, too */
     struct segy_place words[SEGY_WORDS];
 };
 

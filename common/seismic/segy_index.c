@@ -28,7 +28,7 @@ struct segy_index {
     const struct segy_index_trace *traces;
 };
 
-/* A hash of everything in `geometry` that changes an index. */
+/* A hash of everything in `geometry` that changes an index. (What a copy is taken for does not.) */
 static uint64_t reading_hash(const struct segy_geometry *geometry)
 {
     const struct segy_options *options = &geometry->segy;
@@ -105,8 +105,8 @@ static bool map_kept(struct segy_index *index, const char *segy_path,
                      const struct segy_geometry *geometry)
 {
     struct stat status;
-    int kept = open(index->path, O_RDONLY | O_CLOEXEC);
-    int fd = open(segy_path, O_RDONLY | O_CLOEXEC);
+    int kept = open(index->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait */
+    int fd = open(segy_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool fits = kept >= 0 && fd >= 0 && fstat(fd, &status) == 0 && map_file(index, kept);
     if (fits) {
         const struct segy_index_head *head = index->head;
@@ -114,7 +114,8 @@ static bool map_kept(struct segy_index *index, const char *segy_path,
                head->file_size == (uint64_t)status.st_size &&
                ((head->changed_s == status.st_mtim.tv_sec &&
                  head->changed_ns == status.st_mtim.tv_nsec) ||
-                head->fingerprint == fingerprint(fd, index->traces, head->summary.traces));
+                (geometry->copy &&
+                 head->fingerprint == fingerprint(fd, index->traces, head->summary.traces)));
         if (!fits)
             unmap(index);
     }

@@ -3,8 +3,9 @@
  *
  * An index is made in one pass over the file and kept in a file of its own (56 bytes a trace), which
  * later opens map into memory: they cost nothing, and what is not looked at is not read. It is made
- * anew when the SEG-Y file's size has changed, or its time of change with what its headers say, or
- * when it is to be read differently.
+ * anew when the SEG-Y file's size or its time of change have changed, or when it is to be read
+ * differently. Who says that the file may be a copy, whose time of change is another, takes an index
+ * if the file headers and 64 trace headers all over the file are those of then.
  *
  * A shot is what has one source: the traces with the same shot number (SEGY_SHOT) and source position,
  * wherever in the file they are; where the user says in which word shots are told apart, the same value
@@ -20,6 +21,7 @@
 struct segy_geometry {
     struct segy_options segy;
     bool by_word;                /* shots are told apart by the word SEGY_SHOT alone */
+    bool copy;                   /* the file may be a copy of the one that was indexed */
     bool down;                   /* elevations count down, as JUDI writes them */
     double source_z, receiver_z; /* metres, of all; NaN: as headers say */
     double datum;                /* elevation of z = 0 */

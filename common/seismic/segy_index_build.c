@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/seismic/segy_index_private.h"
 
@@ -232,6 +233,95 @@ static int trace_add(struct builder *builder, const struct segy_trace *trace,
     return 0;
 }
 
+/* --- a single trace whose source is elsewhere ---
+ *
+ * Where the numbers of shots are kept, traces of one number that follow each other have one source. A single
+ * one among them with another is a header that is wrong, not a shot of one trace. */
+
+#define SOURCES_MAX                                                                            \
+    8 /* of a number in a row; where there are more, the number is not that of a shot */
+
+struct stretch {
+    uint64_t shots[SOURCES_MAX], counts[SOURCES_MAX], firsts[SOURCES_MAX];
+    size_t count;
+};
+
+/* Gather the runs from `run` on that have one number; the index behind the last. */
+static size_t stretch_gather(const struct segy_index_build *build, size_t run,
+                             struct stretch *stretch)
+{
+    int64_t number = build->shots[build->runs[run].shot].number;
+    stretch->count = 0;
+    for (; run < build->run_count && build->shots[build->runs[run].shot].number == number;
+         run++) {
+        const struct segy_index_run *one = &build->runs[run];
+        size_t i = 0, known = stretch->count < SOURCES_MAX ? stretch->count : SOURCES_MAX;
+        while (i < known && stretch->shots[i] != one->shot)
+            i++;
+        if (i < known) {
+            stretch->counts[i] += one->count;
+            continue;
+        }
+        if (i < SOURCES_MAX) {
+            stretch->shots[i] = one->shot;
+            stretch->counts[i] = one->count;
+            stretch->firsts[i] = one->first;
+        }
+        stretch->count++;
+    }
+    return run;
+}
+
+static int odd_refuse(const struct builder *builder, const struct stretch *stretch, size_t odd,
+                      size_t most, struct error *ret_error)
+{
+    const struct segy_index_shot *shot = &builder->build->shots[stretch->shots[odd]];
+    const struct segy_index_shot *other = &builder->build->shots[stretch->shots[most]];
+    struct segy_index_trace record = {0};
+    if (pread(fileno(builder->records), &record, sizeof(record),
+              (off_t)(stretch->firsts[odd] * sizeof(record))) != (ssize_t)sizeof(record))
+        return error_errno(ret_error, errno, "the index of %s cannot be read",
+                           segy_path(builder->segy));
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "%s: shot %lld, trace %llu (header at byte %llu): its source is at (%g, %g, %g), that "
+        "of the %llu other traces with this number around it at (%g, %g, %g); mend its header, "
+        "or say in which word shots are told apart with \"headers\": {\"shot\": ...}",
+        segy_path(builder->segy), (long long)shot->number, (ull)record.number + 1,
+        (ull)record.offset, shot->source.x, shot->source.y, shot->source.z,
+        (ull)stretch->counts[most], other->source.x, other->source.y, other->source.z);
+}
+
+static bool numbers_differ(const struct segy_index_build *build)
+{
+    uint64_t i = 0;
+    while (i < build->summary.shots && build->shots[i].number == build->shots[0].number)
+        i++;
+    return i < build->summary.shots;
+}
+
+/* With runs in the file's order. */
+static int odd_sources_check(const struct builder *builder, struct error *ret_error)
+{
+    const struct segy_index_build *build = builder->build;
+    struct stretch stretch;
+    if (!numbers_differ(build) || fflush(builder->records) != 0)
+        return 0;
+    for (size_t run = 0; run < build->run_count;) {
+        run = stretch_gather(build, run, &stretch);
+        if (stretch.count < 2 || stretch.count > SOURCES_MAX)
+            continue;
+        size_t least = 0, most = 0;
+        for (size_t i = 1; i < stretch.count; i++) {
+            least = stretch.counts[i] < stretch.counts[least] ? i : least;
+            most = stretch.counts[i] > stretch.counts[most] ? i : most;
+        }
+        if (stretch.counts[least] == 1 && stretch.counts[most] > 1)
+            return odd_refuse(builder, &stretch, least, most, ret_error);
+    }
+    return 0;
+}
+
 static int run_compare(const void *a, const void *b)
 {
     const struct segy_index_run *left = a, *right = b;
@@ -274,6 +364,8 @@ int segy_index_build(struct segy *segy, const struct segy_geometry *geometry, FI
                                "codes 2 to 8 at byte 29)"
                              : "%s: there are no traces in it",
                          segy_path(segy));
+    if (odd_sources_check(&builder, ret_error) < 0)
+        return -1;
     build_end(build);
     return 0;
 }

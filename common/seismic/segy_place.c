@@ -9,7 +9,8 @@
 
 void segy_geometry_init(struct segy_geometry *geometry)
 {
-    *geometry = (struct segy_geometry){.source_z = NAN, .receiver_z = NAN, .azimuth_deg = 90};
+    *geometry = (struct segy_geometry){
+        .segy = {.shots = true}, .source_z = NAN, .receiver_z = NAN, .azimuth_deg = 90};
 }
 
 /* x along the azimuth, y to its left, as X and Y are where the azimuth is 90 degrees. */

@@ -24,7 +24,14 @@ struct segy {
     uint64_t next_offset, next_number; /* of the scan */
     uint64_t odd_offset, odd_number; /* its first trace that is not as long as the binary header
                                           says; odd_offset 0: none */
+    double last_shot, odd_shot; /* with options.shots: of the trace before, and of that one */
 };
+
+/* A sentence about a trace: "FILE: shot 2, trace 7 (header at byte 6864): ...", the shot only if the
+ * options ask for it. A trace whose header is not there is one "behind shot 2". */
+int segy_trace_mistake(const struct segy *segy, const struct segy_trace *trace,
+                       struct error *ret_error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* `size` bytes at `offset`, of which up to `want` are read ahead; NULL with a sentence where the file
  * has not so many. Borrowed until the next call. */

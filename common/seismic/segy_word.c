@@ -132,20 +132,16 @@ int segy_length(const struct segy *segy, const struct segy_trace *trace, enum se
     bool scaled;
     double value = word_get(segy, trace, word, &scaled);
     if (!isfinite(value))
-        return error_set(
-            ret_error, ERROR_CONFIG,
-            "%s: trace %llu (header at byte %llu): %s is not a number that is there",
-            segy->path, (unsigned long long)trace->number + 1,
-            (unsigned long long)trace->offset, standard[word].name);
+        return segy_trace_mistake(segy, trace, ret_error,
+                                  "%s is %g, not a number that is there", standard[word].name,
+                                  value);
     double units = is_elevation(word) ? 1 : segy_word(segy, trace, SEGY_COORDINATE_UNITS);
     if (scaled && units >= 2 && units <= 4 && value != 0)
-        return error_set(
-            ret_error, ERROR_CONFIG,
-            "%s: trace %llu (header at byte %llu): coordinates are %s (bytes 89 and 90 "
-            "say %g), not metres; project them, or give \"headers\"",
-            segy->path, (unsigned long long)trace->number + 1,
-            (unsigned long long)trace->offset, units == 2 ? "seconds of arc" : "degrees",
-            units);
+        return segy_trace_mistake(
+            segy, trace, ret_error,
+            "coordinates are %s (bytes 89 and 90 say %g), not metres; project them, or give "
+            "\"headers\"",
+            units == 2 ? "seconds of arc" : "degrees", units);
     if (scaled) {
         double scalar = segy_word(
             segy, trace, is_elevation(word) ? SEGY_ELEVATION_SCALAR : SEGY_COORDINATE_SCALAR);

@@ -55,6 +55,7 @@ int survey_open(const char *path, unsigned flags, const char *cache, struct surv
         survey_close(&survey);
         return -1;
     }
+    survey.state->checking = flags & SURVEY_CHECK;
     if (open_parts(&survey, flags, ret_error) < 0) {
         survey_close(&survey);
         return error_after(ret_error, path) ? -1 : error_prefix(ret_error, "%s", path);

@@ -52,6 +52,7 @@ struct survey_state {
         *geometry;                    /* owned; NULL: none; geometry: NULL where places are */
     struct places sources, receivers; /* where geometry is NULL and data are not its source */
     bool has_places;
+    bool checking; /* SURVEY_CHECK: indices are those of the files as they are now */
     bool
         spread_shared; /* all shots have all of `receivers`, of a streamer behind their own source */
     struct point spread_least, spread_most; /* then: the box around them */

@@ -216,6 +216,7 @@ static int file_index(struct survey *survey, struct survey_segy *segy, size_t fi
 {
     const char *path = segy->paths[file], *name = segy->names[file];
     const char *cache = cache_choose(survey, path);
+    segy->geometry.copy = !survey->state->checking;
     segy->indices[file] = segy_index_open(path, &segy->geometry, cache, ret_error);
     if (!segy->indices[file] || survey_file_add(survey, name, false, ret_error) < 0)
         return -1;

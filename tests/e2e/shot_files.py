@@ -202,5 +202,215 @@ def of_large_data_that_travel_a_worker_gets_its_shots_alone(case):
     assert floats(case, "large.gradient.bin") == floats(case, "few.gradient.bin")
 
 
+# --- files of all kinds
+
+FEW = 3  # shots
+SIZE = 240 + 4 * SAMPLES
+ODD = 3600 + 6 * SIZE  # the header of trace 7, the third of shot 2
+
+
+def whole(shot, trace):
+    """Values that every format of samples can hold."""
+    return [round(value * 1e3) for value in values(shot, trace)]
+
+
+def pack(kind, order=">"):
+    return lambda samples: struct.pack(f"{order}{len(samples)}{kind}", *samples)
+
+
+def ibm(samples):
+    """Floats of the System/360."""
+    def bits(value):
+        sign, value, exponent = 128 * (value < 0), abs(value), 64
+        while value >= 1:
+            value, exponent = value / 16, exponent + 1
+        return (sign | exponent if value else 0) << 24 | int(value * (1 << 24))
+    return struct.pack(f">{len(samples)}I", *map(bits, samples))
+
+
+def three_bytes(samples):
+    return b"".join(struct.pack(">i", value)[1:] for value in samples)
+
+
+def put(case, name, segy, words=None, encode=None, middle=b"", tail=b""):
+    """A file of a few shots; words(shot, trace) are what a header has otherwise, "n" how many samples,
+    "extension" what stands behind it."""
+    with open(case.path(name), "wb") as file:
+        file.write(segy.head() + middle)
+        for shot in range(FEW):
+            for trace in range(TRACES):
+                other = dict(words(shot, trace) or {}) if words else {}
+                samples = (whole(shot, trace) + [0] * 9)[:other.pop("n", SAMPLES)]
+                extension = other.pop("extension", b"")
+                file.write(segy.trace(shot + 1, *place(shot, trace), **other) + extension)
+                file.write((encode or segy.floats)(samples))
+        file.write(tail)
+    return name
+
+
+def every(**words):
+    return lambda shot, trace: words
+
+
+def third_of_shot_2(**words):
+    return lambda shot, trace: words if (shot, trace) == (1, 2) else {}
+
+
+def extension(order=">", x=None):
+    """An additional header of revision 2, which has the coordinates."""
+    def words(shot, trace):
+        header = bytearray(240)
+        header[232:240] = b"SEG00001"
+        receiver = place(shot, trace)[1] if x is None or (shot, trace) != (1, 2) else x
+        struct.pack_into(order + "dd", header, 96, place(shot, trace)[0], 0)
+        struct.pack_into(order + "d", header, 112, receiver)
+        struct.pack_into(order + "IQ", header, 136, SAMPLES, 0)
+        struct.pack_into(order + "H", header, 156, 1)
+        return {"extension": bytes(header), "b73i": 0, "b81i": 0}
+    return words
+
+
+def scaled(scalar, unit):
+    return lambda shot, trace: {"b71h": scalar, "b73i": place(shot, trace)[0] * 10 // unit,
+                                "b81i": place(shot, trace)[1] * 10 // unit}
+
+
+def longer(shot, trace):
+    return {"n": SAMPLES + trace, "b115H": SAMPLES + trace}
+
+
+TEXT = b"\x40" * 3200
+GOOD = {
+    "revision 1": [Segy()],
+    "revision 0": [Segy(0)],
+    "revision 2": [Segy(2)],
+    "revision 0, little-endian": [Segy(0, order="<")],
+    "revision 1, little-endian": [Segy(1, order="<")],
+    "revision 2, little-endian": [Segy(2, order="<")],
+    "a revision of blanks": [Segy(0, b3501H=0x2020)],
+    "IBM floats": [Segy(0, code=1), None, ibm],
+    "4-byte integers": [Segy(code=2), None, pack("i")],
+    "2-byte integers": [Segy(code=3), None, pack("h")],
+    "1-byte integers": [Segy(code=8), None, pack("b")],
+    "3-byte integers": [Segy(2, code=7), None, three_bytes],
+    "8-byte floats": [Segy(2, code=6), None, pack("d")],
+    "8-byte integers, little-endian": [Segy(2, code=9, order="<"), None, pack("q", "<")],
+    "an extended text": [Segy(b3505H=1), None, None, TEXT],
+    "texts up to one that ends them": [Segy(b3505h=-1), None, None,
+                                       TEXT + b"((SEG: EndText))".ljust(3200)],
+    "a scalar of 1": [Segy(), scaled(1, 10)],
+    "a scalar of 0": [Segy(), scaled(0, 10)],
+    "a scalar of 10": [Segy(), scaled(10, 100)],
+    "a scalar of -1000": [Segy(), lambda shot, trace: {"b71h": -1000,
+                                                       "b73i": 1000 * place(shot, trace)[0],
+                                                       "b81i": 1000 * place(shot, trace)[1]}],
+    "elevations without a scalar": [Segy(), every(b69h=0, b41i=-10, b49i=20)],
+    "lengths of the binary header": [Segy(), every(b115H=0)],
+    "lengths of trace headers": [Segy(0, b3221H=0)],
+    "intervals of the binary header": [Segy(), every(b117H=0)],
+    "intervals of trace headers": [Segy(b3217H=0)],
+    "a number of traces": [Segy(2, b3513Q=FEW * TRACES)],
+    "a place of the first trace": [Segy(2, b3521Q=6800), None, None, b"x" * 3200],
+    "a trailer": [Segy(2, b3529I=1), None, None, b"", b"((SEG: end".ljust(3200)],
+    "additional headers": [Segy(2, b3507I=1), extension()],
+    "additional headers, little-endian": [Segy(2, b3507I=1, order="<"), extension("<")],
+    "traces of different lengths": [Segy(0), longer],
+    "the same, said by revision 1": [Segy(b3503H=0), longer],
+}
+
+
+@test
+def files_of_every_kind_say_the_same(case):
+    model(case)
+    record = {"length_s": (SAMPLES - 1) * INTERVAL_US * 1e-6}
+    told = {}
+    for i, (kind, what) in enumerate(GOOD.items()):
+        path = survey(case, put(case, f"kind{i}.segy", *what), record=record)
+        done = case.run(program("beofarm-shot"), "--survey", path, "--shot", "2", "--operation",
+                        "misfit")
+        assert done.code == 0, f"{kind} {done}"
+        told[kind] = done.json()["misfit"]
+    assert len(set(told.values())) == 1 and told["revision 1"] > 0, told
+
+
+# What is wrong with a file, and what has to stand in the sentence. "trace 7" is the third of shot 2.
+WRONG = [
+    ([Segy()], ["cut.segy", "3599 bytes"], 3599),
+    ([Segy()], ["no traces"], 3600),
+    ([Segy()], ["trace 1 ", "byte 3600", "100 bytes are left"], 3700),
+    ([Segy()], ["trace 7 ", f"byte {ODD}", "behind shot 2", "17 bytes are left"], ODD + 17),
+    ([Segy()], ["shot 2, trace 7 ", "76 samples", f"byte {ODD + SIZE}"], ODD + SIZE - 1),
+    ([Segy(0)], ["shot 2, trace 7 ", "76 samples", f"byte {ODD + SIZE}"], ODD + 240),
+    ([Segy(2)], ["shot 2, trace 7 ", "76 samples", f"byte {ODD + SIZE}"], ODD + 241),
+    ([Segy(), third_of_shot_2(b115H=99)], ["shot 2, trace 7 ", "99 samples", "says 76"]),
+    ([Segy(0), third_of_shot_2(b115H=99)], ["shot 2, trace 7, header at byte"]),
+    ([Segy(0), third_of_shot_2(b115H=50)], ["shot 2, trace 7, header at byte"]),
+    ([Segy(b3221H=50)], ["shot 1, trace 1 ", "76 samples", "says 50"]),
+    ([Segy(b3221H=0), every(b115H=0)], ["shot 1, trace 1 ", "how many samples"]),
+    ([Segy(0, b3221H=38), every(b115H=0)], ["trace 2 ", "behind shot 1", "not as long"]),
+    ([Segy(), third_of_shot_2(b117H=2000)], ["shot 2, trace 7 ", "2000", "says 4000"]),
+    ([Segy(b3217H=0), third_of_shot_2(b117H=2000)], ["shot 2, trace 7 ", "every 2 ms", "every 4 ms"]),
+    ([Segy(b3217H=0), every(b117H=0)], ["shot 1, trace 1 ", "sample interval"]),
+    ([Segy(), third_of_shot_2(b109h=40)], ["shot 2, trace 7 ", "from 40 ms", "from 0 ms"]),
+    ([Segy(), third_of_shot_2(b81i=10 ** 6)], ["shot 2", "trace 7 of", "x 100000"]),
+    ([Segy(), third_of_shot_2(b81i=-11)], ["shot 2", "trace 7 of", "x -1.1"]),
+    ([Segy(), third_of_shot_2(b41i=50)], ["shot 2", "trace 7 of", "z -5"]),
+    ([Segy(), third_of_shot_2(b85i=1000)], ["shot 2", "trace 7", "y goes from 0 to 100 m"]),
+    ([Segy(), third_of_shot_2(b73i=5000)], ["shot 2, trace 7 ", "(500, 0, 20)", "(110, 0, 20)"]),
+    ([Segy(), third_of_shot_2(b71h=-32768)], ["shot 2, trace 7 ", "(110, 0, 20)"]),
+    ([Segy(), third_of_shot_2(b71h=1)], ["shot 2, trace 7 ", "(1100, 0, 20)"]),
+    ([Segy(), third_of_shot_2(b89h=2)], ["shot 2, trace 7 ", "seconds of arc"]),
+    ([Segy(), lambda shot, trace: {"b73i": 10 ** 7} if shot == 1 else {}],
+     ["shot 2", "trace 5 of", "x 1000000"]),
+    ([Segy(), every(b71h=10)], ["do not overlap", "41000"]),
+    ([Segy(), every(b29h=2)], ["dead"]),
+    ([Segy(2, b3507I=1), extension(x=float("nan"))], ["shot 2, trace 7 ", "receiver x", "nan"]),
+    ([Segy(2, b3507I=1), extension(x=1e300)], ["shot 2", "trace 7 of", "x 1e+300"]),
+    ([Segy(2, b3507i=900)], ["trace 1 ", "additional headers"]),
+    ([Segy(2, b3507h=2000)], ["byte 3507", "additional"]),
+    ([Segy(code=3)], ["trace 2 ", "behind shot 1"]),
+    ([Segy(code=0)], ["byte 3225", "format 0"]),
+    ([Segy(code=14)], ["byte 3225", "format 14"]),
+    ([Segy(b3501B=3)], ["byte 3501", "revision 3"]),
+    ([Segy(b3505h=-2)], ["byte 3505", "below -1"]),
+    ([Segy(b3505h=-1)], ["byte 3505", "EndText"]),
+    ([Segy(b3505h=32767)], ["byte 3505", "more extended"]),
+    ([Segy(b3505h=1)], ["trace 1 ", "byte 6800"]),
+    ([Segy(2, b3513Q=13)], ["13 traces", "12", "byte 3513"]),
+    ([Segy(2, b3521Q=100)], ["byte 3521"]),
+    ([Segy(2, b3521Q=10 ** 12)], ["byte 3521"]),
+    ([Segy(2, b3529i=9)], ["byte 3529", "trailers"]),
+    ([Segy(2, b3297I=0x02010403)], ["byte 3297", "pairs"]),
+    ([Segy(2, b3297I=0x04030201)], ["byte 3225", "byte order"]),
+    ([Segy(2, b3269i=-5)], ["byte 3269", "negative"]),
+    ([Segy(2, b3273d=float("nan"))], ["byte 3273", "not a number"]),
+]
+
+
+@test
+def what_is_wrong_with_a_file_is_named_before_any_shot_is_farmed(case):
+    model(case)
+    made = farm(case)
+    for what, words, *size in WRONG:
+        survey(case, put(case, "cut.segy", *what))
+        if size:
+            os.truncate(case.path("cut.segy"), size[0])
+        done = made.run(expect=None)
+        assert done.code == 3, f"{words} {done}"
+        assert "cut.segy" in done.err or "overlap" in words[0], f"{words} {done}"
+        assert all(word in done.err for word in words), f"{words} {done}"
+        assert not os.path.exists(case.path("runs")), words
+    os.remove(case.path("cut.segy"))
+    for make, word in ((lambda path: os.mkfifo(path), "regular"),
+                       (lambda path: os.mkdir(path), "regular"),
+                       (lambda path: os.symlink("/dev/zero", path), "regular"),
+                       (lambda path: os.symlink("nowhere", path), "cut.segy"),
+                       (lambda path: case.write("cut.segy", "no SEG-Y\n" * 999), "is it a SEG-Y")):
+        make(case.path("cut.segy"))
+        done = made.run(expect=None)
+        assert done.code in (3, 4) and word in done.err and not os.path.exists(case.path("runs")), f"{word} {done}"
+        (os.rmdir if os.path.isdir(case.path("cut.segy")) else os.remove)(case.path("cut.segy"))
+
+
 if __name__ == "__main__":
     harness.main(globals())

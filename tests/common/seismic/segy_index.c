@@ -98,11 +98,17 @@ static void an_index_is_kept_until_the_file_changes(void **state)
     struct segy_index *index = open_index(&geometry);
     int64_t first = kept_at(index);
     segy_index_close(index);
-    /* A copy with another time of change has the same headers. */
+    /* A copy with another time of change has the same headers, if it may be one. */
     const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    geometry.copy = true;
     index = open_index(&geometry);
     assert_int_equal(kept_at(index), first);
+    segy_index_close(index);
+    geometry.copy = false;
+    index = open_index(&geometry);
+    assert_int_not_equal(kept_at(index), first);
+    first = kept_at(index);
     segy_index_close(index);
     /* A header has changed, at the same size. */
     segy_bench_put(&bench, 3600 + 4 * TRACE + 81, 4, 77);
@@ -111,6 +117,15 @@ static void an_index_is_kept_until_the_file_changes(void **state)
     assert_int_not_equal(kept_at(index), first);
     struct error error;
     assert_true(segy_index_traces(index, segy_index_shots(index), &error)[4].receiver.x == 77);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+    /* Of many headers one has changed, which no sample of them has. */
+    write_file(&bench, 100, false);
+    segy_index_close(open_index(&geometry));
+    segy_bench_put(&bench, 3600 + 99 * TRACE + 81, 4, 77);
+    segy_bench_save(&bench, path);
+    index = open_index(&geometry);
+    assert_true(segy_index_traces(index, segy_index_shots(index), &error)[99].receiver.x == 77);
     segy_index_close(index);
     segy_bench_fini(&bench);
 }
@@ -189,6 +204,61 @@ static void what_contradicts_itself_is_named(void **state)
     segy_bench_fini(&bench);
 }
 
+/* The same with one trace's source elsewhere: the first of a shot, one within, the last of all. */
+static void a_single_trace_with_another_source_is_no_shot(void **state)
+{
+    (void)state;
+    static const int odd[] = {5, 7, 14};
+    struct segy_bench bench;
+    struct segy_geometry plain;
+    struct error error = {0};
+    char sentence[200];
+    segy_geometry_init(&plain);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        int shot = odd[i] / 5;
+        write_file(&bench, 5, false);
+        segy_bench_put(&bench, (uint64_t)(3600 + odd[i] * TRACE + 73), 4, 777);
+        segy_bench_save(&bench, path);
+        snprintf(sentence, sizeof sentence,
+                 "shot %d, trace %d (header at byte %d): its source is at (777, 0, 0), that of "
+                 "the 4 other traces with this number around it at (%d, 0, 0)",
+                 50 + shot, odd[i] + 1, 3600 + odd[i] * TRACE, 100 + 100 * shot);
+        expect(&plain, sentence);
+        segy_bench_fini(&bench);
+    }
+    /* Where all traces have one number it tells nothing: sources alone tell shots apart. */
+    write_file(&bench, 5, false);
+    for (int k = 0; k < 15; k++)
+        segy_bench_put(&bench, (uint64_t)(3600 + k * TRACE + 9), 4, 1);
+    segy_bench_put(&bench, 3600 + 7 * TRACE + 73, 4, 777);
+    segy_bench_save(&bench, path);
+    struct segy_index *index = segy_index_open(path, &plain, NULL, &error);
+    assert_non_null(index);
+    assert_int_equal(segy_index_describe(index)->shots, 4);
+    segy_index_close(index);
+    /* Gathers of receivers: a number in a row has many sources, one trace each. */
+    write_file(&bench, 5, false);
+    for (int k = 0; k < 15; k++)
+        segy_bench_put(&bench, (uint64_t)(3600 + k * TRACE + 73), 4, 10 * k);
+    segy_bench_save(&bench, path);
+    index = segy_index_open(path, &plain, NULL, &error);
+    assert_non_null(index);
+    assert_int_equal(segy_index_describe(index)->shots, 15);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+}
+
+static void nobody_is_waited_for_at_a_fifo(void **state)
+{
+    (void)state;
+    struct segy_geometry plain;
+    segy_geometry_init(&plain);
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect(&plain, "is not a regular file");
+    unlink(path);
+}
+
 static void coordinates_are_turned_and_depths_counted_down(void **state)
 {
     (void)state;
@@ -233,6 +303,8 @@ int main(void)
         cmocka_unit_test(a_damaged_index_is_made_again),
         cmocka_unit_test(where_no_index_can_be_kept_it_is_made_all_the_same),
         cmocka_unit_test(what_contradicts_itself_is_named),
+        cmocka_unit_test(a_single_trace_with_another_source_is_no_shot),
+        cmocka_unit_test(nobody_is_waited_for_at_a_fifo),
         cmocka_unit_test(coordinates_are_turned_and_depths_counted_down),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

@@ -230,12 +230,13 @@ static void data_that_do_not_fit_are_told_beforehand(void **state)
            "}",
            "$.data.shots: there is no shot 7");
     expect("{\"data\": \"c.segy\", " MODEL ", " WAVELET "}",
-           "c.segy: up to shot 1000, y goes from 0 to 90 m, but the model is 2-D");
+           "c.segy: up to shot 1000, trace 2, y goes from 0 to 30 m, but the model is 2-D");
     expect(
         "{\"data\": {\"paths\": [\"a.segy\"], \"elevations\": \"down\"}, " MODEL ", " WAVELET
         "}",
         "shot 1000: receiver 1 (trace 1 of a.segy) at x 0, y 0, z -20 m is outside the model");
-    expect("{\"data\": \"far.segy\", " MODEL ", " WAVELET "}", "shot 1019: source 1 at x 1050");
+    expect("{\"data\": \"far.segy\", " MODEL ", " WAVELET "}",
+           "shot 1019: source 1 (trace 5 of far.segy) at x 1050");
 }
 
 static void ten_lines_are_a_survey(void **state)

@@ -66,7 +66,9 @@ static void summary_print(const struct preparation *preparation)
     printf("  %-10s %s on the %s backend, %d worker%s\n", "farm", farm->name,
            farm->backend_kind, preparation->request.workers,
            preparation->request.workers == 1 ? "" : "s");
-    if (prepare_tasks(preparation) >= 0)
+    if (preparation->plan.contents)
+        printf("  %-10s %s\n", "work", preparation->plan.contents);
+    else if (prepare_tasks(preparation) >= 0)
         printf("  %-10s %lld (%s)\n", "tasks", (long long)prepare_tasks(preparation),
                farm->work_kind);
     else

@@ -167,14 +167,12 @@ static void warning_show(const struct preparation *preparation, struct screen *s
 static void beginning_show(const struct preparation *preparation, const struct rundir *rundir,
                            struct screen *screen)
 {
-    char size[32], tasks[32] = "an unknown number of";
-    int64_t task_count = prepare_tasks(preparation);
+    char size[32], contents[256];
     size_t file_count = preparation->inputs.count;
     int workers = preparation->request.workers;
-    if (task_count >= 0)
-        snprintf(tasks, sizeof tasks, "%lld", (long long)task_count);
-    screen_notice(screen, "%s: %s task%s, %zu file%s (%s), %d worker%s, in %s",
-                  preparation->request.farm.name, tasks, task_count == 1 ? "" : "s", file_count,
+    screen_notice(screen, "%s: %s, %zu file%s (%s), %d worker%s, in %s",
+                  preparation->request.farm.name,
+                  prepare_describe(preparation, contents, sizeof contents), file_count,
                   file_count == 1 ? "" : "s",
                   disk_format_size(preparation->inputs.bytes, size, sizeof size), workers,
                   workers == 1 ? "" : "s", path_shorten(rundir->path));

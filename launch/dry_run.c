@@ -167,7 +167,9 @@ static void run_show(const cJSON *root, const struct preparation *preparation)
     int64_t tasks = prepare_tasks(preparation);
     printf("farm %s in %s\n", json_member(root, "farm")->valuestring,
            json_member(root, "run_dir")->valuestring);
-    if (tasks >= 0)
+    if (preparation->plan.contents)
+        printf("to compute: %s\n", preparation->plan.contents);
+    else if (tasks >= 0)
         printf("tasks to compute: %lld\n", (long long)tasks);
     else
         printf("tasks to compute: not known beforehand\n");

@@ -15,6 +15,7 @@ static int plan_parse(struct buf *output, struct plan *plan, struct error *ret_e
     if (json_parse((const char *)output->data, output->size, name, JSON_STRICT, &plan->root,
                    ret_error) != 0 ||
         json_get_integer(plan->root, "$", "tasks", -1, &plan->tasks, ret_error) != 0 ||
+        json_get_text(plan->root, "$", "contents", NULL, &plan->contents, ret_error) != 0 ||
         json_get_array(plan->root, "$", "columns", &plan->columns, ret_error) != 0 ||
         json_get_array(plan->root, "$", "except", &plan->except, ret_error) != 0 ||
         json_get_array(plan->root, "$", "warnings", &plan->warnings, ret_error) != 0 ||

@@ -45,6 +45,18 @@ int64_t prepare_tasks(const struct preparation *preparation)
     return tasks >= 0 && limit && (uint64_t)tasks > limit ? (int64_t)limit : tasks;
 }
 
+char *prepare_describe(const struct preparation *preparation, char *text, size_t size)
+{
+    int64_t tasks = prepare_tasks(preparation);
+    if (preparation->plan.contents)
+        snprintf(text, size, "%s", preparation->plan.contents);
+    else if (tasks >= 0)
+        snprintf(text, size, "%lld task%s", (long long)tasks, tasks == 1 ? "" : "s");
+    else
+        snprintf(text, size, "an unknown number of tasks");
+    return text;
+}
+
 struct upload {
     struct screen *screen;
     int64_t next_ns;

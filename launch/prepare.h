@@ -29,6 +29,9 @@ void prepare_close(struct preparation *preparation);
 /* Tasks that will be run; -1: not known. */
 int64_t prepare_tasks(const struct preparation *preparation);
 
+/* What there is to do, in words: "240 tasks", "40 shots in tasks of one or more". Returns text. */
+char *prepare_describe(const struct preparation *preparation, char *text, size_t size);
+
 /* Write farm.json, the store and files.json. known: as for inputs_put. */
 int prepare_lay(struct preparation *preparation, const struct rundir *rundir,
                 struct backend *backend, const bool *known, struct screen *screen,

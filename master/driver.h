@@ -120,6 +120,10 @@ struct driver_ops {
     /* Tasks in all, or -1 where that is not known beforehand. */
     int64_t (*count)(const struct driver *driver);
 
+    /* What there is to do, where that is no number of tasks: "40 shots in tasks of one or more". Cut to
+     * `size` bytes. May be NULL. */
+    void (*contents)(const struct driver *driver, char *text, size_t size);
+
     /* The files that this work needs beyond farm.json's "files" (a table, a template, ...).
      * Call `add` for each; 0 or -1. May be NULL. */
     int (*files)(const struct driver *driver,

@@ -13,6 +13,8 @@
 #include "master/plan.h"
 #include "master/results.h"
 
+#define CONTENTS_MAX 200
+
 /* driver_ops.files calls this for each file. */
 static int add_file(void *context, const char *path, bool common, bool copy)
 {
@@ -45,6 +47,11 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
     if (count >= 0 && farm->limits.tasks && (uint64_t)count > farm->limits.tasks)
         count = (int64_t)farm->limits.tasks;
     cJSON_AddNumberToObject(plan, "tasks", (double)count);
+    if (ops->contents) {
+        char text[CONTENTS_MAX];
+        ops->contents(driver, text, sizeof(text));
+        cJSON_AddStringToObject(plan, "contents", text);
+    }
     int rc = ops->job(driver, job, ret_error);
     const cJSON *params = json_member(job, "params"), *results = json_member(job, "results");
     bool brief = ops->brief && ops->brief(driver);

@@ -172,6 +172,17 @@ static int64_t shots_count(const struct driver *driver)
                                              : driver->survey.shot_count);
 }
 
+static void shots_contents(const struct driver *driver, char *text, size_t size)
+{
+    size_t count = driver->survey.shot_count;
+    const char *plural = count == 1 ? "" : "s";
+    if (driver->operation == SURVEY_FWI)
+        snprintf(text, size, "an inversion of %zu shot%s", count, plural);
+    else
+        snprintf(text, size, "%zu shot%s%s", count, plural,
+                 count == 1 ? "" : " in tasks of one or more");
+}
+
 /* Shots that came to nothing, in a work that ended all the same. */
 static size_t bad_shots(const struct driver *driver)
 {
@@ -506,6 +517,7 @@ const struct driver_ops driver_shots = {
     .open = shots_open,
     .close = shots_close,
     .count = shots_count,
+    .contents = shots_contents,
     .files = shots_files,
     .remarks = shots_remarks,
     .home = shots_home,

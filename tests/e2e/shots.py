@@ -237,6 +237,19 @@ def a_gradient_is_the_sum_of_all_shots(case):
 
 
 @test
+def shots_are_called_shots_and_tasks_tasks(case):
+    farm, _ = lay(case, "gradient", batch={"shots": 4})
+    assert f"{SHOTS} shots in tasks of one or more\n" in case.beofarm("check", farm.file, expect=0).out
+    assert f"to compute: {SHOTS} shots in" in case.beofarm("run", "--dry-run", farm.file, expect=0).out
+    said = case.beofarm("run", farm.file, expect=0).out
+    assert f"toy: {SHOTS} shots in tasks of one or more, " in said.splitlines()[0], said
+    tasks = len(farm.rows())
+    assert f"toy: {tasks} tasks ended in" in said, said
+    lay(case, "fwi")
+    assert f"an inversion of {SHOTS} shots\n" in case.beofarm("check", farm.file, expect=0).out
+
+
+@test
 def modelled_gathers_are_one_file_in_order(case):
     farm, _ = lay(case, "model")
     farm.run()

@@ -10,6 +10,11 @@ import harness
 from farms import Farm
 from harness import program, test
 
+sys.path.insert(0, os.path.join(harness.SOURCE, "tests"))
+import debian_python  # pylint: disable=wrong-import-position
+
+segyio, obspy = debian_python.module("segyio"), debian_python.module("obspy")
+
 NX, NZ, SPACING = 61, 31, 10
 SAMPLES, INTERVAL_US = 76, 4000
 
@@ -410,6 +415,69 @@ def what_is_wrong_with_a_file_is_named_before_any_shot_is_farmed(case):
         done = made.run(expect=None)
         assert done.code in (3, 4) and word in done.err and not os.path.exists(case.path("runs")), f"{word} {done}"
         (os.rmdir if os.path.isdir(case.path("cut.segy")) else os.remove)(case.path("cut.segy"))
+
+
+# --- what others read
+
+def expect_by_segyio(path, sources, receivers):
+    """Coordinates and samples of a line's gathers, as segyio has them."""
+    field = segyio.TraceField
+    with segyio.open(path, ignore_geometry=True) as file:
+        assert file.tracecount == len(sources) * len(receivers), file.tracecount
+        assert list(file.samples) == [4.0 * k for k in range(SAMPLES)]
+        assert segyio.tools.dt(file) == INTERVAL_US and file.bin[segyio.BinField.Format] == 5
+        for i in range(file.tracecount):
+            header, source, receiver = (file.header[i], sources[i // len(receivers)],
+                                        receivers[i % len(receivers)])
+
+            def scaled(word, scalar, header=header):
+                by = header[scalar]
+                return header[word] * by if by > 0 else header[word] / -by if by else header[word]
+            found = [scaled(field.SourceX, field.SourceGroupScalar),
+                     scaled(field.GroupX, field.SourceGroupScalar),
+                     scaled(field.SourceDepth, field.ElevationScalar),
+                     -scaled(field.ReceiverGroupElevation, field.ElevationScalar)]
+            assert found == [source[0], receiver[0], source[1], receiver[1]], (i, found)
+            assert header[field.FieldRecord] == i // len(receivers) + 1
+            assert header[field.TraceNumber] == i % len(receivers) + 1
+            assert header[field.TRACE_SEQUENCE_FILE] == i + 1
+        return [list(trace) for trace in file.trace]
+
+
+def expect_by_obspy(path, traces):
+    stream = obspy.read(path, format="SEGY", unpack_trace_headers=True)
+    assert len(stream) == len(traces) and stream[0].stats.delta == INTERVAL_US * 1e-6
+    assert all(list(read.data) == trace for read, trace in zip(stream, traces))
+
+
+@test
+def other_readers_understand_what_is_written(case):
+    if not segyio:
+        raise harness.Skip("python3-segyio is not installed")
+    model(case)
+    sources, receivers = ([123.25, 20], [311.5, 20]), ([50, 7.5], [162.125, 7.5], [274.25, 7.5])
+    for kind in ("segy1", "segy2"):
+        survey(case, None, name=kind + ".json", operation="model", output={"traces": kind},
+               record={"length_s": (SAMPLES - 1) * INTERVAL_US * 1e-6},
+               geometry={"sources": {"points": sources}, "receivers": {"points": receivers}})
+        farm(case, kind).run()
+        path = case.path(kind + ".data.segy")
+        traces = expect_by_segyio(path, sources, receivers)
+        assert all(max(map(abs, trace)) > 0 for trace in traces)
+        if obspy:
+            expect_by_obspy(path, traces)
+    # A model in three dimensions is a cube for those who ask for in-lines and cross-lines.
+    survey(case, put(case, "d.segy", Segy()), name="cube.json",
+           model={"velocity": 1600, "grid": {"points": [35, 12, 20], "spacing_m": [20, 10, 12.5],
+                                             "origin_m": [0, -50.5, 0]}})
+    farm(case, "cube").run()
+    with segyio.open(case.path("cube.gradient.segy")) as file:
+        assert segyio.tools.cube(file).shape in ((35, 12, 20), (12, 35, 20))
+        field = segyio.TraceField
+        last = file.header[file.tracecount - 1]
+        scale = -last[field.SourceGroupScalar]
+        assert (last[field.CDP_X], last[field.CDP_Y]) == (680 * scale, 59.5 * scale), last
+        assert segyio.tools.dt(file) == 12500
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include "launch/follow.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,19 @@ static int sound_code(int code)
     return ours ? code : ERROR_BACKEND;
 }
 
+/* What may be behind an end of which the master itself can say nothing. */
+static const char *hint(const struct backend_status *status)
+{
+    if (status->lost && !status->why[0])
+        return "; both were killed, or the machine went down: what was finished is kept, and "
+               "the "
+               "farm can be gone on with";
+    if (!status->lost && status->signal == SIGKILL)
+        return "; somebody killed it, or the kernel did for want of memory, which dmesg would "
+               "tell: what was finished is kept, and the farm can be gone on with";
+    return "";
+}
+
 int follow_outcome(struct follow *follow, char *text, size_t size)
 {
     const struct backend_status *status = &follow->status;
@@ -108,8 +122,9 @@ int follow_outcome(struct follow *follow, char *text, size_t size)
     }
     backend_status_describe(status, how, sizeof how);
     tail_format(follow, said, sizeof said);
-    snprintf(text, size, "the master ended%s%s (%s)%s", progress->ended ? "" : " unexpectedly",
-             progress->host[0] ? "" : " before it said its hostname", how, said);
+    snprintf(text, size, "the master ended%s%s (%s)%s%s",
+             progress->ended ? "" : " unexpectedly",
+             progress->host[0] ? "" : " before it said its hostname", how, said, hint(status));
     if (status->lost || status->signal)
         return ERROR_BACKEND;
     return progress->ended ? status->exit_code : sound_code(status->exit_code);

@@ -82,6 +82,8 @@ def master():
     if mode == "fail":
         sys.stderr.write("the first line\nthe disk is made of cheese\n")
         sys.exit(4)
+    if mode == "die-at-once":
+        os.kill(os.getpid(), signal.SIGKILL)
     while mode == "mute":
         signal.pause()
     os.makedirs(rendezvous(run_dir), exist_ok=True)

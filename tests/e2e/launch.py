@@ -487,6 +487,17 @@ def a_killed_master_leaves_a_run_to_resume(case):
 
 
 @test
+def a_master_that_is_killed_at_once_says_what_may_be_behind_it(case):
+    fakes(case, MASTER="die-at-once")
+    done = case.beofarm("run", expect=7)
+    assert "before it said its hostname (signal 9 (Killed))" in done.out, done
+    assert "for want of memory" in done.out and "can be gone on with" in done.out, done
+    assert "go on      beofarm run --resume runs/toy-001\n" in done.out, done
+    case.environment["FAKE_MASTER"] = "run"
+    case.beofarm("run", "--resume", expect=0)
+
+
+@test
 def ctrl_c_stops_cleanly_and_says_how_to_resume(case):
     fakes(case, MASTER="stay")
     run = case.start_beofarm("run")

@@ -21,6 +21,7 @@ enum skew {
     SKEW_ZETA = SKEW_PSI + GRID_AXES,
     SKEW_RHO = SKEW_ZETA + GRID_AXES,
     SKEW_SCRATCH,
+    SKEW_ASIDE,
 };
 
 static double velocity_max(const struct wave_medium *medium)
@@ -115,6 +116,12 @@ static size_t fields_of(enum kind kind, bool flat)
     return kind == KIND_ACOUSTIC ? 3 : 4;
 }
 
+/* Numbers of all threads' rows that are put aside. */
+static size_t aside_all(const struct acoustic *a)
+{
+    return (size_t)a->wave.options.threads * acoustic_aside_size(a);
+}
+
 static struct acoustic *shape(const struct grid *grid, const struct wave_options *options,
                               enum kind kind)
 {
@@ -138,7 +145,7 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
     a->fields = fields_of(kind, a->layout.flat);
-    size_t scratch = kind == KIND_DENSITY ? density_scratch(a) : 0;
+    size_t scratch = kind == KIND_DENSITY ? density_scratch(a) : aside_all(a);
     a->wave.memory_bytes =
         (a->fields * a->layout.size + memories + scratch) * sizeof(wave_real) + sizeof *a;
     return a;
@@ -256,6 +263,7 @@ void acoustic_destroy(struct wave *wave)
     layout_free(a->half_rho, a->layout.size, SKEW_RHO);
     pair_destroy(a);
     layout_free(a->scratch, density_scratch(a), SKEW_SCRATCH);
+    layout_free(a->aside, aside_all(a), SKEW_ASIDE);
     free(a->cpml);
     free(a->zeros);
     free(a);
@@ -279,6 +287,10 @@ static int allocate(struct acoustic *a, bool density)
         a->half_rho = layout_alloc(size, SKEW_RHO);
         a->scratch = layout_alloc(density_scratch(a), SKEW_SCRATCH);
         good = good && a->half_rho && a->scratch;
+    }
+    if (aside_all(a) > 0) {
+        a->aside = layout_alloc(aside_all(a), SKEW_ASIDE);
+        good = good && a->aside;
     }
     return good ? 0 : -1;
 }

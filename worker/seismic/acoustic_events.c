@@ -8,6 +8,9 @@
 #include "config.h"
 
 #include <string.h>
+#if defined __x86_64__
+#include <xmmintrin.h>
+#endif
 
 #include "worker/seismic/acoustic_private.h"
 #include "worker/seismic/points.h"
@@ -21,6 +24,7 @@ static size_t every_of(const struct wave_run *run)
 struct inner {
     const wave_real *old, *v, *half_rho; /* half_rho is NULL without density */
     wave_real *field, *p;                /* p and M's are NULL without anisotropy */
+    wave_real *aside;                    /* what is put aside, if a->keep; may be NULL */
     const wave_real *cross, *vp;
     size_t at; /* in snapshots, images, dm */
     size_t n;
@@ -28,6 +32,7 @@ struct inner {
 
 struct inner_walk {
     const struct acoustic *a;
+    const struct rows *rows;
     size_t x, x1, y0, y1, y;
 };
 
@@ -39,6 +44,7 @@ static struct inner_walk inner_begin(const struct acoustic *a, const struct rows
     size_t nx = a->wave.grid.n[GRID_X], ny = a->wave.grid.n[GRID_Y];
     struct inner_walk walk = {
         .a = a,
+        .rows = rows,
         .x = rows->x0 > px ? rows->x0 - px : 0,
         .x1 = rows->x1 > px ? rows->x1 - px : 0,
         .y0 = rows->y0 > py ? rows->y0 - py : 0,
@@ -48,6 +54,14 @@ static struct inner_walk inner_begin(const struct acoustic *a, const struct rows
     walk.y1 = walk.y1 < ny ? walk.y1 : ny;
     walk.y = walk.y0;
     return walk;
+}
+
+static wave_real *inner_aside(const struct inner_walk *walk)
+{
+    const struct acoustic *a = walk->a;
+    size_t x = walk->x + (size_t)a->layout.pad[GRID_X][0] - walk->rows->x0;
+    size_t y = walk->y + (size_t)a->layout.pad[GRID_Y][0] - walk->rows->y0;
+    return acoustic_aside_at(a, x, y) + a->layout.pad[GRID_Z][0];
 }
 
 static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
@@ -68,6 +82,7 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         .v = a->v + at,
         .half_rho = a->half_rho ? a->half_rho + at : NULL,
         .p = a->pair ? a->pair->p[a->newest] + at : NULL,
+        .aside = a->aside ? inner_aside(walk) : NULL,
         .cross = a->pair ? a->pair->cross + at : NULL,
         .vp = a->pair ? a->pair->vp + at : NULL,
         .at = (walk->x * a->wave.grid.n[GRID_Y] + walk->y) * nz,
@@ -77,24 +92,33 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
     return true;
 }
 
+/*
+ * A snapshot is V times what a step adds up: the Laplacian, which the kernel leaves in a->aside, and
+ * what is injected and scattered, added there. With density, it is made of three fields, of which
+ * the step overwrites one: that lies in the snapshot meanwhile.
+ */
+static wave_real *snapshot_of(const struct acoustic *a, const struct wave_run *run, size_t k)
+{
+    size_t every = every_of(run);
+    if (!run->snapshots || run->mode == WAVE_TRANSPOSED || k % every)
+        return NULL;
+    return run->snapshots + k / every * a->wave.snapshot_size;
+}
+
 void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows)
 {
-    size_t every = every_of(run);
-    if (!run->snapshots || run->mode == WAVE_TRANSPOSED || k % every || a->pair)
-        return;
-    wave_real *snapshot = run->snapshots + k / every * a->wave.snapshot_size;
+    wave_real *snapshot = snapshot_of(a, run, k);
     struct inner_walk walk = inner_begin(a, rows);
+    if (!snapshot || a->pair || a->aside)
+        return;
     for (struct inner row; inner_next(&walk, &row);)
         memcpy(snapshot + row.at, row.old, row.n * sizeof *snapshot);
 }
 
 wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k)
 {
-    size_t every = every_of(run);
-    if (!a->pair || !run->snapshots || run->mode == WAVE_TRANSPOSED || k % every)
-        return NULL;
-    return run->snapshots + k / every * a->wave.snapshot_size;
+    return a->pair || a->aside ? snapshot_of(a, run, k) : NULL;
 }
 
 /* What is injected at a cell of the medium's grid is a part of a pair's snapshot. */
@@ -116,7 +140,7 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
 {
     const struct wave_points *points = run->inject;
     const wave_real *values = run->injected + k * points->count;
-    wave_real *field = a->field[a->newest], *keep = acoustic_keep(a, run, k);
+    wave_real *field = a->field[a->newest], *keep = a->keep;
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         if (points->plane[ix] == points->plane[ix + 1])
             continue;
@@ -128,7 +152,10 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
             field[at] += a->v[at] * value;
             if (a->pair)
                 a->pair->p[a->newest][at] += a->pair->cross[at] * value;
-            if (keep)
+            if (keep && a->aside)
+                acoustic_aside_at(a, ix - rows->x0,
+                                  cell->at[GRID_Y] - rows->y0)[cell->at[GRID_Z]] += value;
+            else if (keep)
                 keep_inject(a, keep, cell, value);
         }
     }
@@ -154,6 +181,18 @@ WIDE static void row_add(wave_real *restrict sum, const wave_real *a, const wave
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         sum[i] += scale * a[i] * b[i];
+}
+
+/* sum += scale a b, and then the same of the next two rows */
+WIDE static void row_add_two(wave_real *restrict sum, const wave_real *a, const wave_real *b,
+                             const wave_real *next_a, const wave_real *next_b, wave_real scale,
+                             size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        wave_real first = sum[i] + scale * a[i] * b[i];
+        sum[i] = first + scale * next_a[i] * next_b[i];
+    }
 }
 
 /* sum += scale a b / (2 half_rho) */
@@ -242,19 +281,39 @@ static void scatter(const struct acoustic *a, const struct wave_run *run,
             row_scatter_divided(row.field, row.v, dm, s, row.half_rho, scale, row.n);
         else
             row_scatter(row.field, row.v, dm, s, scale, row.n);
+        if (a->keep && row.aside)
+            row_add(row.aside, dm, s, scale, row.n);
     }
 }
 
-static void image(const struct acoustic *a, const struct wave_run *run,
+/*
+ * What is added of step k: where every step is imaged, two of them together, for the field of the one
+ * before (k + 1, transposed) is still there and going over the image costs as much as a step. Those of
+ * k's parity leave it to the next one. The sums are the same to the bit.
+ */
+enum turns { TURNS_NONE, TURNS_ONE, TURNS_TWO };
+static enum turns turns_of(const struct acoustic *a, const struct wave_run *run, size_t k)
+{
+    if (a->half_rho || every_of(run) > 1)
+        return TURNS_ONE;
+    if ((run->steps - 1 - k) % 2)
+        return TURNS_TWO;
+    return k > 0 ? TURNS_NONE : TURNS_ONE;
+}
+
+static void image(const struct acoustic *a, const struct wave_run *run, size_t k,
                   const wave_real *snapshot, const struct rows *rows)
 {
     double dt = a->wave.options.dt;
     wave_real scale = (wave_real)(-1 / (dt * dt));
     struct inner_walk walk = inner_begin(a, rows);
-    for (struct inner row; inner_next(&walk, &row);) {
+    enum turns turns = turns_of(a, run, k);
+    for (struct inner row; turns != TURNS_NONE && inner_next(&walk, &row);) {
         wave_real *sum = run->image + row.at;
         const wave_real *s = snapshot + row.at;
-        if (row.half_rho)
+        if (turns == TURNS_TWO)
+            row_add_two(sum, s + a->wave.snapshot_size, row.old, s, row.field, scale, row.n);
+        else if (row.half_rho)
             row_add_divided(sum, s, row.field, row.half_rho, scale, row.n);
         else
             row_add(sum, s, row.field, scale, row.n);
@@ -269,11 +328,56 @@ static void illuminate(const struct acoustic *a, const struct wave_run *run,
         row_add(run->illumination + row.at, row.field, row.field, 1, row.n);
 }
 
+/* to = a b */
+WIDE static void row_product(wave_real *restrict to, const wave_real *a, const wave_real *b,
+                             size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        to[i] = a[i] * b[i];
+}
+
+/* The same, past the caches: where snapshots are too many for these, memory's lines need not be read
+ * before they are written. */
+static void row_stream(wave_real *restrict to, const wave_real *a, const wave_real *b, size_t n)
+{
+    size_t i = 0;
+#if defined __x86_64__
+    typedef wave_real piece
+        __attribute__((vector_size(16), may_alias, aligned(sizeof(wave_real))));
+    const size_t lanes = 16 / sizeof *to;
+    for (; i < n && (uintptr_t)(to + i) % 16; i++)
+        to[i] = a[i] * b[i];
+    for (; i + lanes <= n; i += lanes)
+        _mm_stream_ps((float *)(to + i),
+                      (__m128)(*(const piece *)(a + i) * *(const piece *)(b + i)));
+#endif
+    for (; i < n; i++)
+        to[i] = a[i] * b[i];
+}
+
+void acoustic_streams_end(const struct acoustic *a)
+{
+#if defined __x86_64__
+    if (a->stream)
+        _mm_sfence();
+#else
+    (void)a;
+#endif
+}
+
 static void snapshot_end(const struct acoustic *a, wave_real *snapshot, const struct rows *rows)
 {
     struct inner_walk walk = inner_begin(a, rows);
-    for (struct inner row; inner_next(&walk, &row);)
-        row_difference(snapshot + row.at, row.field, row.old, row.n);
+    for (struct inner row; inner_next(&walk, &row);) {
+        wave_real *to = snapshot + row.at;
+        if (!a->aside)
+            row_difference(to, row.field, row.old, row.n);
+        else if (a->stream)
+            row_stream(to, row.v, row.aside, row.n);
+        else
+            row_product(to, row.v, row.aside, row.n);
+    }
 }
 
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
@@ -284,14 +388,14 @@ void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_
     if (run->inject && run->injected)
         weights_inject(a, run, k, rows);
     if (turn && run->scattered && run->dm && run->mode == WAVE_FORWARD)
-        a->pair ? pair_scatter(a, run, run->scattered + index, acoustic_keep(a, run, k), rows)
+        a->pair ? pair_scatter(a, run, run->scattered + index, a->keep, rows)
                 : scatter(a, run, run->scattered + index, rows);
     acoustic_mirror(a, a->field[a->newest], rows);
     if (a->pair)
         acoustic_mirror(a, a->pair->p[a->newest], rows);
     if (turn && run->scattered && run->image && run->mode == WAVE_TRANSPOSED)
         a->pair ? pair_image(a, run, run->scattered + index, rows)
-                : image(a, run, run->scattered + index, rows);
+                : image(a, run, k, run->scattered + index, rows);
     if (turn && run->snapshots && run->mode != WAVE_TRANSPOSED && !a->pair)
         snapshot_end(a, run->snapshots + index, rows);
     if (turn && run->illumination)

@@ -123,12 +123,18 @@ struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode)
     return pass;
 }
 
-void acoustic_passes_init(struct acoustic *a)
+size_t acoustic_tile(const struct acoustic *a)
 {
     const struct layout *l = &a->layout;
     size_t row = l->stride[GRID_Y] * sizeof(wave_real), reach = (size_t)l->radius;
     size_t rows = TILE_BYTES / (row * (2 * reach + 2)); /* u's, with those around the tile */
-    a->tile = rows > 2 * reach + 16 ? rows - 2 * reach : 16;
+    return rows > 2 * reach + 16 ? rows - 2 * reach : 16;
+}
+
+void acoustic_passes_init(struct acoustic *a)
+{
+    a->tile = acoustic_tile(a);
+    a->aside_rows = acoustic_aside_rows(a);
     a->asked = a->wave.options.time_block;
     a->wave.options.time_block = (int)acoustic_pass(a, WAVE_FORWARD).steps;
 }

@@ -64,7 +64,12 @@ struct acoustic {
     /* With density: half of it on the padded grid (1 around), and each thread's fluxes. NULL without. */
     wave_real *half_rho, *scratch;
     struct pair *pair; /* NULL without anisotropy */
-    wave_real *keep;   /* pair: the snapshot of the step that this thread is in, or NULL */
+    /* Where a snapshot of this thread's step is made of what the step computes: the snapshot, else NULL;
+     * and, if it is not a pair's, a few rows for each thread, for that of the Laplacian: of a thread's
+     * copy, its own ones. */
+    wave_real *keep, *aside;
+    size_t aside_rows; /* of each plane there */
+    bool stream;       /* snapshots of this run are too many for the cache */
     struct soon soon;
     size_t z0, z1; /* the numbers of a row that a bare step computes, in whole vectors */
     int id;        /* of the thread that holds this copy */
@@ -90,8 +95,9 @@ struct pass {
     size_t skew;  /* rows by which a tile's border goes back from step to step */
 };
 struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
-/* Chooses a->tile and options.time_block. */
+/* Chooses a->tile (which is acoustic_tile) and options.time_block. */
 void acoustic_passes_init(struct acoustic *a);
+size_t acoustic_tile(const struct acoustic *a);
 
 /* Whether all stages of a step go through a block together; else each has a wavefront of its own. */
 bool acoustic_fused(const struct acoustic *a);
@@ -234,7 +240,17 @@ void acoustic_rows_clip(const struct acoustic *a, struct rows *rows);
 /* Around the field stage of step k, in some rows. Before: keep what snapshots need of the old field. */
 void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);
-/* Where a pair's stage keeps its snapshot of step k, or NULL. */
+/* Numbers of each thread's part of a->aside, and the rows of its planes; and, from the thread's part on,
+ * the row there for row y of plane x of a few. */
+size_t acoustic_aside_size(const struct acoustic *a);
+size_t acoustic_aside_rows(const struct acoustic *a);
+static inline wave_real *acoustic_aside_at(const struct acoustic *a, size_t x, size_t y)
+{
+    return a->aside + (x * a->aside_rows + y) * a->layout.stride[GRID_Y];
+}
+/* After a run's last step: what went past the caches is there. */
+void acoustic_streams_end(const struct acoustic *a);
+/* What a->keep is in step k. */
 wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k);
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,

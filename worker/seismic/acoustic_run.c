@@ -24,6 +24,7 @@
 #endif
 
 #include "worker/seismic/acoustic_private.h"
+#include "worker/seismic/cache.h"
 #include "worker/seismic/gate.h"
 #include "worker/seismic/points.h"
 
@@ -400,6 +401,12 @@ static struct pass pass_choose(const struct acoustic *a, const struct wave_run *
     return pass;
 }
 
+static size_t snapshots_bytes(const struct acoustic *a, const struct wave_run *run)
+{
+    size_t count = run->steps / (run->every ? run->every : 1);
+    return run->snapshots ? count * a->wave.snapshot_size * sizeof(wave_real) : 0;
+}
+
 void acoustic_run(struct wave *wave, const struct wave_run *run)
 {
     struct acoustic *a = (struct acoustic *)wave;
@@ -410,6 +417,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
     struct gate gate = {0};
     wave_real *caught;
     struct pass pass = pass_choose(a, run, &caught);
+    bool stream = snapshots_bytes(a, run) > cache_share(a->wave.options.threads);
 #ifdef _OPENMP
 #pragma omp parallel num_threads(a->wave.options.threads)
     {
@@ -427,7 +435,10 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
                               .id = id,
                               .threads = threads};
         share.a.id = id;
+        share.a.stream = stream;
+        share.a.aside += a->aside ? (size_t)id * acoustic_aside_size(a) : 0;
         share_run(&share);
+        acoustic_streams_end(&share.a);
         flush_restore(before);
     }
     free(caught);

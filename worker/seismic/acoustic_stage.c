@@ -323,6 +323,11 @@ static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_
         .aside = a->second[flat ? GRID_X : GRID_Y],
         .deepwards = a->second[GRID_X],
     };
+    if (a->keep) {
+        job.sums = acoustic_aside_at(a, 0, 0) + a->z0;
+        job.sums_across = acoustic_aside_at(a, flat, !flat) - acoustic_aside_at(a, 0, 0);
+        job.sums_deep = acoustic_aside_at(a, 1, 0) - acoustic_aside_at(a, 0, 0);
+    }
     soon_find(a, at, &job);
     a->kernels.step(&job);
 }
@@ -431,6 +436,18 @@ bool acoustic_few_next(const struct acoustic *a, const struct rows *rows, struct
     few->x1 = rows->x1 - few->x0 < planes ? rows->x1 : few->x0 + planes;
     few->y1 = rows->y1 - few->y0 < tile ? rows->y1 : few->y0 + tile;
     return few->y0 < few->y1 && few->x0 < few->x1;
+}
+
+size_t acoustic_aside_rows(const struct acoustic *a)
+{
+    size_t tile = acoustic_tile(a);
+    return a->layout.flat ? 1 : tile > FEW_ROWS ? tile : FEW_ROWS;
+}
+
+size_t acoustic_aside_size(const struct acoustic *a)
+{
+    size_t rows = (a->layout.flat ? FEW_FLAT : FEW) * acoustic_aside_rows(a);
+    return a->kind == KIND_ACOUSTIC ? rows * a->layout.stride[GRID_Y] : 0;
 }
 
 void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,

@@ -30,6 +30,9 @@ struct kernel_step {
     size_t rows, planes, length;
     wave_real centre;                          /* the weight of the point itself, all axes */
     const wave_real *down, *aside, *deepwards; /* weights [1..radius] along z, across, deep */
+    /* Where D2 u goes as well, its rows and planes apart as told; NULL: nowhere. */
+    wave_real *sums;
+    ptrdiff_t sums_across, sums_deep;
     /* In 3-D: of memory that a later step will work on, as many rows as of each plane here, asked for
      * meanwhile; none is NULL. */
     const wave_real *soon[KERNELS_SOON];

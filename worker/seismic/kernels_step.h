@@ -53,15 +53,17 @@ FORCE_INLINE void sum_across(const wave_real *p, ptrdiff_t stride, const vec *we
     }
 }
 
-FORCE_INLINE void step_flat(const struct kernel_step *job, size_t first, const int radius,
-                            const int count)
+FORCE_INLINE void step_flat(const struct kernel_step *job, size_t i, const int radius,
+                            const int count, const bool keeps)
 {
+    const size_t first = i * (size_t)job->across;
     const struct weights w = step_weights(job, radius, true);
     const ptrdiff_t across = job->across;
     const wave_real *u = job->u + first, *v = job->v + first;
     wave_real *out = job->out + first;
+    wave_real *kept = keeps ? job->sums + (ptrdiff_t)i * job->sums_across : NULL;
     for (const wave_real *end = u + job->length; u < end;
-         u += LANES, v += LANES, out += LANES) {
+         u += LANES, v += LANES, out += LANES, kept += keeps ? LANES : 0) {
         vec sums[STEP_FLAT_ROWS], own[STEP_FLAT_ROWS];
 #pragma GCC unroll 4
         for (int j = 0; j < count; j++)
@@ -72,6 +74,8 @@ FORCE_INLINE void step_flat(const struct kernel_step *job, size_t first, const i
             sum_along(u + j * across, w.down, radius, &sums[j]);
             vec *at = (vec *)(out + j * across);
             *at = AT(v + j * across) * sums[j] + (2 * own[j] - *at);
+            if (keeps)
+                *(vec *)(kept + j * job->sums_across) = sums[j];
         }
     }
 }
@@ -98,10 +102,11 @@ FORCE_INLINE void step_prefetch_soon(const wave_real *const *soon, ptrdiff_t at,
             __builtin_prefetch(soon[k] + at + y * across, 0, 2);
 }
 
-/* `planes` x `rows` rows, the first at `first`. */
-FORCE_INLINE void step_cube(const struct kernel_step *job, size_t first, const int radius,
-                            const int planes, const int rows)
+/* `planes` x `rows` rows, the first at plane i, row j. */
+FORCE_INLINE void step_cube(const struct kernel_step *job, size_t i, size_t j, const int radius,
+                            const int planes, const int rows, const bool keeps)
 {
+    const size_t first = i * (size_t)job->deep + j * (size_t)job->across;
     const struct weights w = step_weights(job, radius, false);
     const ptrdiff_t across = job->across, deep = job->deep, ahead = rows * across;
     const bool more = job->soon[0] && planes > 1;
@@ -111,8 +116,11 @@ FORCE_INLINE void step_cube(const struct kernel_step *job, size_t first, const i
     ptrdiff_t at_soon = 0;
     const wave_real *u = job->u + first, *v = job->v + first;
     wave_real *out = job->out + first;
+    wave_real *kept = NULL;
+    if (keeps)
+        kept = job->sums + (ptrdiff_t)i * job->sums_deep + (ptrdiff_t)j * job->sums_across;
     for (const wave_real *end = u + job->length; u < end;
-         u += LANES, v += LANES, out += LANES) {
+         u += LANES, v += LANES, out += LANES, kept += keeps ? LANES : 0) {
         vec sums[STEP_CUBE_PLANES * STEP_CUBE_ROWS], own[STEP_CUBE_PLANES];
         if (more)
             step_prefetch_soon(soon, at_soon, across, rows);
@@ -134,34 +142,55 @@ FORCE_INLINE void step_cube(const struct kernel_step *job, size_t first, const i
                 sum_along(u + o, w.down, radius, &sums[x * rows + y]);
                 vec *at = (vec *)(out + o);
                 *at = AT(v + o) * sums[x * rows + y] + (2 * own[x] - *at);
+                if (keeps)
+                    *(vec *)(kept + x * job->sums_deep + y * job->sums_across) =
+                        sums[x * rows + y];
                 step_prefetch(u + o + radius * deep, v + o, out + o, ahead);
             }
         }
     }
 }
 
+FORCE_INLINE void step_flat_all(const struct kernel_step *job, const int radius,
+                                const bool keeps)
+{
+    size_t i = 0;
+    for (; i + STEP_FLAT_ROWS <= job->rows; i += STEP_FLAT_ROWS)
+        step_flat(job, i, radius, STEP_FLAT_ROWS, keeps);
+    for (; i < job->rows; i++)
+        step_flat(job, i, radius, 1, keeps);
+}
+
 FORCE_INLINE void step_flat_rows(const struct kernel_step *job, const int radius)
 {
-    size_t i = 0, across = (size_t)job->across;
-    for (; i + STEP_FLAT_ROWS <= job->rows; i += STEP_FLAT_ROWS)
-        step_flat(job, i * across, radius, STEP_FLAT_ROWS);
-    for (; i < job->rows; i++)
-        step_flat(job, i * across, radius, 1);
+    if (job->sums)
+        step_flat_all(job, radius, true);
+    else
+        step_flat_all(job, radius, false);
+}
+
+FORCE_INLINE void step_cube_all(const struct kernel_step *job, const int radius,
+                                const bool keeps)
+{
+    size_t x = 0;
+    for (; x + STEP_CUBE_PLANES <= job->planes; x += STEP_CUBE_PLANES) {
+        size_t y = 0;
+        for (; y + STEP_CUBE_ROWS <= job->rows; y += STEP_CUBE_ROWS)
+            step_cube(job, x, y, radius, STEP_CUBE_PLANES, STEP_CUBE_ROWS, keeps);
+        for (; y < job->rows; y++)
+            step_cube(job, x, y, radius, STEP_CUBE_PLANES, 1, keeps);
+    }
+    for (; x < job->planes; x++)
+        for (size_t y = 0; y < job->rows; y++)
+            step_cube(job, x, y, radius, 1, 1, keeps);
 }
 
 FORCE_INLINE void step_cube_rows(const struct kernel_step *job, const int radius)
 {
-    size_t across = (size_t)job->across, deep = (size_t)job->deep, x = 0;
-    for (; x + STEP_CUBE_PLANES <= job->planes; x += STEP_CUBE_PLANES) {
-        size_t y = 0;
-        for (; y + STEP_CUBE_ROWS <= job->rows; y += STEP_CUBE_ROWS)
-            step_cube(job, x * deep + y * across, radius, STEP_CUBE_PLANES, STEP_CUBE_ROWS);
-        for (; y < job->rows; y++)
-            step_cube(job, x * deep + y * across, radius, STEP_CUBE_PLANES, 1);
-    }
-    for (; x < job->planes; x++)
-        for (size_t y = 0; y < job->rows; y++)
-            step_cube(job, x * deep + y * across, radius, 1, 1);
+    if (job->sums)
+        step_cube_all(job, radius, true);
+    else
+        step_cube_all(job, radius, false);
 }
 
 #endif

@@ -275,7 +275,9 @@ static int report_read(int pipe_fd, struct error *ret_error)
             continue;
         if (count <= 0)
             return error_set(ret_error, ERROR_SYSTEM,
-                             "the process that watches a task died while it started");
+                             "the process that watches a task died while it started: somebody "
+                             "killed it, or the kernel did for want of memory, which dmesg "
+                             "would tell; try again (beofarm run --resume)");
         got += (size_t)count;
     }
     return error.code == ERROR_NONE ? 0 : error_set(ret_error, error.code, "%s", error.text);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,6 +127,28 @@ static void a_program_that_cannot_start_leaves_nothing(void **state)
     assert_int_equal(backend->ops->task_submit(backend, &task, &error), -1);
     assert_non_null(strstr(error.text, "cannot be started"));
     snprintf(path, sizeof path, "%s/backend/tasks/gone", run_dir);
+    assert_false(disk_exists(path));
+}
+
+static void a_watcher_that_is_killed_says_what_may_be_behind_it(void **state)
+{
+    (void)state;
+    char path[512];
+    struct rlimit before, none;
+    const struct backend_task task = {.id = "killed", .program = "beofarm-script"};
+    assert_int_equal(submit("good", "true"), 0); /* the script is there */
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    /* The first byte that it writes kills the watcher, which takes no signal as its parent does. */
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int rc = backend->ops->task_submit(backend, &task, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(rc, -1);
+    assert_non_null(strstr(error.text, "for want of memory"));
+    assert_non_null(strstr(error.text, "beofarm run --resume"));
+    snprintf(path, sizeof path, "%s/backend/tasks/killed", run_dir);
     assert_false(disk_exists(path));
 }
 
@@ -308,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         backend_test(unknown_tasks_and_names_are_refused),
         backend_test(a_program_that_cannot_start_leaves_nothing),
+        backend_test(a_watcher_that_is_killed_says_what_may_be_behind_it),
         backend_test(an_id_is_used_once),
         backend_test(a_task_gets_arguments_environment_and_a_directory),
         backend_test(files_are_read_by_ranges),

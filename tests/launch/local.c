@@ -130,21 +130,46 @@ static void a_program_that_cannot_start_leaves_nothing(void **state)
     assert_false(disk_exists(path));
 }
 
+/* No file can be written from now on, as on a full disk; `before` is for disk_free. Children inherit it,
+ * and die of it. */
+static void disk_fill(struct rlimit *before)
+{
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before->rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+}
+
+static void disk_free(const struct rlimit *before)
+{
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+}
+
+static void a_full_disk_leaves_no_task_behind(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    assert_int_equal(submit("long", "exec sleep 1000"), 0);
+    disk_fill(&before);
+    int rc = backend->ops->job_terminate(backend, &error);
+    disk_free(&before);
+    assert_int_equal(rc, 0);
+    struct backend_status status = await("long", BACKEND_ENDED);
+    assert_int_equal(status.signal, SIGKILL);
+    assert_int_equal(backend->ops->job_create(backend, &error), 0);
+}
+
 static void a_watcher_that_is_killed_says_what_may_be_behind_it(void **state)
 {
     (void)state;
     char path[512];
-    struct rlimit before, none;
+    struct rlimit before;
     const struct backend_task task = {.id = "killed", .program = "beofarm-script"};
     assert_int_equal(submit("good", "true"), 0); /* the script is there */
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
-    /* The first byte that it writes kills the watcher, which takes no signal as its parent does. */
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    disk_fill(&before);
     int rc = backend->ops->task_submit(backend, &task, &error);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    signal(SIGXFSZ, handler);
+    disk_free(&before);
     assert_int_equal(rc, -1);
     assert_non_null(strstr(error.text, "for want of memory"));
     assert_non_null(strstr(error.text, "beofarm run --resume"));
@@ -332,6 +357,7 @@ int main(void)
         backend_test(unknown_tasks_and_names_are_refused),
         backend_test(a_program_that_cannot_start_leaves_nothing),
         backend_test(a_watcher_that_is_killed_says_what_may_be_behind_it),
+        backend_test(a_full_disk_leaves_no_task_behind),
         backend_test(an_id_is_used_once),
         backend_test(a_task_gets_arguments_environment_and_a_directory),
         backend_test(files_are_read_by_ranges),

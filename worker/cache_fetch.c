@@ -381,8 +381,11 @@ struct cache_request *cache_request(struct cache *cache,
     for (size_t i = 0; i < request->count; i++)
         if (fetch_add(cache, request->hashes[i]) < 0)
             goto no_memory;
-    request->next = cache->requests;
-    cache->requests = request;
+    /* At the end: tasks that wait for the same file begin in the order in which they came. */
+    struct cache_request **end = &cache->requests;
+    while (*end)
+        end = &(*end)->next;
+    *end = request;
     pump(cache);
     return request;
 no_memory:

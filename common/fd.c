@@ -1,8 +1,10 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 
 int fd_write(int fd, const void *bytes, size_t size)
@@ -18,4 +20,25 @@ int fd_write(int fd, const void *bytes, size_t size)
         size -= (size_t)count;
     }
     return 0;
+}
+
+int fd_wait(int fd, short events, int64_t deadline_ns, int cancel_fd)
+{
+    for (;;) {
+        int64_t left_ns = deadline_ns - clock_monotonic_ns();
+        int64_t left_ms = left_ns > 0 ? left_ns / CLOCK_MS_NS + 1 : 0;
+        struct pollfd ready[2] = {{.fd = fd, .events = events},
+                                  {.fd = cancel_fd, .events = POLLIN}};
+        int count = poll(ready, 2, left_ms < INT32_MAX ? (int)left_ms : INT32_MAX);
+        if (count > 0 && ready[1].revents) {
+            errno = ECANCELED;
+            return -1;
+        }
+        if (count > 0)
+            return 1;
+        if (count < 0 && errno != EINTR)
+            return -1;
+        if (left_ns <= 0)
+            return 0;
+    }
 }

@@ -5,9 +5,14 @@
 #define BEOFARM_COMMON_FD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Write all bytes, however many calls that takes. For files, and descriptors that block. 0, or -1
  * with errno; some may have been written then. */
 int fd_write(int fd, const void *bytes, size_t size);
+
+/* Sleep until fd is ready for `events` of poll, deadline_ns (clock_monotonic_ns) has passed, or cancel_fd (not
+ * read; -1 for none) is readable. 1; 0; -1 with errno, which is ECANCELED for the latter. */
+int fd_wait(int fd, short events, int64_t deadline_ns, int cancel_fd);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/link_tcp.h"
 #include "common/mpi_join.h"
 #include "common/mpi_world.h"
@@ -35,31 +36,21 @@ static int interrupted(struct error *ret_error)
     return error_set(ret_error, ERROR_INTERRUPTED, "interrupted while dialling");
 }
 
-/* Sleep until fd is ready, the time is over or cancel_fd is readable. 1, 0 or -1. */
+/* fd_wait with sentences. */
 static int wait_ready(int fd, short events, int64_t deadline_ns, int cancel_fd,
                       struct error *ret_error)
 {
-    for (;;) {
-        int64_t left_ns = deadline_ns - clock_monotonic_ns();
-        struct pollfd ready[2] = {{.fd = fd, .events = events},
-                                  {.fd = cancel_fd, .events = POLLIN}};
-        int count = poll(ready, 2, left_ns > 0 ? (int)(left_ns / CLOCK_MS_NS) + 1 : 0);
-        if (count > 0 && ready[1].revents)
-            return interrupted(ret_error);
-        if (count > 0)
-            return 1;
-        if (count < 0 && errno != EINTR)
-            return error_errno(ret_error, errno, "cannot wait for the master");
-        if (left_ns <= 0)
-            return 0;
-    }
+    int rc = fd_wait(fd, events, deadline_ns, cancel_fd);
+    if (rc < 0 && errno == ECANCELED)
+        return interrupted(ret_error);
+    return rc < 0 ? error_errno(ret_error, errno, "cannot wait for a connection") : rc;
 }
 
 /* --- connecting ----------------------------------------------------------------------- */
 
 /* A connected non-blocking socket, or -1. */
-static int connect_one(const struct resolved *to, int64_t deadline_ns, int cancel_fd,
-                       struct error *ret_error)
+static int connect_one(const struct dial_options *options, const struct resolved *to,
+                       int64_t deadline_ns, struct error *ret_error)
 {
     char text[NETWORK_ADDRESS_MAX];
     network_format((const struct sockaddr *)&to->address, text);
@@ -68,7 +59,7 @@ static int connect_one(const struct resolved *to, int64_t deadline_ns, int cance
         return error_set(ret_error, ERROR_NETWORK, "cannot make a socket: %s", strerror(errno));
     int code = connect(fd, (const struct sockaddr *)&to->address, to->size) < 0 ? errno : 0;
     if (code == EINPROGRESS) {
-        int ready = wait_ready(fd, POLLOUT, deadline_ns, cancel_fd, ret_error);
+        int ready = wait_ready(fd, POLLOUT, deadline_ns, options->cancel_fd, ret_error);
         socklen_t size = sizeof code;
         if (ready < 0) {
             close(fd);
@@ -81,8 +72,8 @@ static int connect_one(const struct resolved *to, int64_t deadline_ns, int cance
     if (code == 0)
         return fd;
     close(fd);
-    return error_set(ret_error, ERROR_NETWORK, "cannot connect to the master at %s: %s", text,
-                     strerror(code));
+    return error_set(ret_error, ERROR_NETWORK, "cannot connect to %s at %s: %s",
+                     options->whom ? options->whom : "the master", text, strerror(code));
 }
 
 static int connect_any(const struct dial_options *options, int64_t deadline_ns,
@@ -100,7 +91,7 @@ static int connect_any(const struct dial_options *options, int64_t deadline_ns,
         int64_t limit_ns = clock_monotonic_ns() + CONNECT_LIMIT_NS;
         if (i == count - 1 || limit_ns > deadline_ns)
             limit_ns = deadline_ns;
-        fd = connect_one(&list[i], limit_ns, options->cancel_fd, ret_error);
+        fd = connect_one(options, &list[i], limit_ns, ret_error);
         if (fd < 0 && ret_error->code == ERROR_INTERRUPTED)
             return -1;
     }
@@ -230,19 +221,25 @@ static struct link *join(int fd, const struct dial_options *options,
 
 /* --- all of it ------------------------------------------------------------------------ */
 
+int dial_connect(const struct dial_options *options, struct auth_welcome *ret_welcome,
+                 struct error *ret_error)
+{
+    int64_t limit_ns = options->limit_ns ? options->limit_ns : DIAL_LIMIT_NS;
+    int64_t deadline_ns = clock_monotonic_ns() + limit_ns;
+    int fd = connect_any(options, deadline_ns, ret_error);
+    if (fd < 0 || prove(fd, options, deadline_ns, ret_welcome, ret_error) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 static struct link *dial_once(const struct dial_options *options, struct dial_answer *answer,
                               bool *ret_again, struct error *ret_error)
 {
     struct auth_welcome welcome;
-    int64_t limit_ns = options->limit_ns ? options->limit_ns : DIAL_LIMIT_NS;
-    int64_t deadline_ns = clock_monotonic_ns() + limit_ns;
-    int fd = connect_any(options, deadline_ns, ret_error);
+    int fd = dial_connect(options, &welcome, ret_error);
     if (fd < 0)
         return NULL;
-    if (prove(fd, options, deadline_ns, &welcome, ret_error) < 0) {
-        close(fd);
-        return NULL;
-    }
     answer->id = welcome.id;
     snprintf(answer->instance, sizeof answer->instance, "%s", welcome.instance);
     if (welcome.transport == AUTH_MPI)

@@ -15,6 +15,7 @@
 #include "common/link.h"
 
 struct dial_options {
+    const char *whom;    /* who is dialled, for sentences; NULL: "the master" */
     const char *host;    /* the master's host name or address */
     const char *address; /* its numeric address, used if the name cannot be resolved or reached;
                           * NULL or "" if not known */
@@ -40,6 +41,11 @@ struct dial_answer {
  * ERROR_INTERRUPTED (cancel_fd), ERROR_SYSTEM. */
 struct link *dial(const struct dial_options *options, struct dial_answer *ret_answer,
                   struct error *ret_error);
+
+/* The first half of that, for those who speak otherwise: a connected, non-blocking socket on which both ends have
+ * proven that they know the secret, and what the other said. -1 as above. Any thread; without `mpi`. */
+int dial_connect(const struct dial_options *options, struct auth_welcome *ret_welcome,
+                 struct error *ret_error);
 
 bool dial_may_retry(const struct error *error);
 

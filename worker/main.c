@@ -171,6 +171,8 @@ static int read_secret(struct auth_secret *secret, const char *file, struct erro
             : error_set(ret_error, ERROR_USAGE,
                         "the farm's secret is needed: set BEOFARM_SECRET, or name the file "
                         "\"secret\" of the run directory with --secret-file");
+    if (rc == 0 && file) /* for the worker's other nodes, and for other workers */
+        setenv("BEOFARM_SECRET", hex, 1);
     free(text);
     return rc;
 }

@@ -289,7 +289,9 @@ static void shots_start(struct runner *runner, struct attempt_id id, const void 
     shot_ledger_keep_from(runner->ledger, job->task.keep_from);
     shot_models_drop(shot_ledger_models(runner->ledger), job->task.keep_from,
                      workplace_cache(runner->context.workplace));
-    if (job->task.operation == SHOT_COLLECT)
+    if (job->task.operation == SHOT_LISTEN)
+        job_listen(job);
+    else if (job->task.operation >= SHOT_COLLECT)
         job_collect(job);
     else
         begin(job);
@@ -337,9 +339,9 @@ static bool shots_owes(const struct runner *runner, const void *payload, size_t 
     (void)runner;
     if (shot_task_decode(payload, size, &task, &ignored) < 0)
         return false;
-    bool collects = task.operation == SHOT_COLLECT;
+    bool owes = task.operation >= SHOT_COLLECT;
     shot_task_fini(&task);
-    return collects;
+    return owes;
 }
 
 const struct runner_ops runner_shots = {

@@ -244,6 +244,34 @@ static char *tell_missing(uint64_t missing, const char *why)
     return text;
 }
 
+/* {"why":"…"} */
+static char *tell_why(const struct error *error)
+{
+    struct buf buf;
+    char *text = NULL;
+    buf_init(&buf, 16 * ERROR_TEXT_MAX);
+    buf_append_text(&buf, "{\"why\":");
+    json_put_text(&buf, error->text, strlen(error->text));
+    buf_append_text(&buf, "}");
+    if (!buf_failed(&buf) && buf_text(&buf))
+        text = strdup(buf_text(&buf));
+    buf_fini(&buf);
+    return text;
+}
+
+/* What a task without shots says: `counted` of them, and `extra`, which is taken. */
+static void say(struct job *job, uint64_t counted, char *extra)
+{
+    job->result.elapsed_s = 1e-9 * (double)(clock_monotonic_ns() - job->since_ns);
+    job->said = (struct shot_result){.counted = counted,
+                                     .misfit = NAN,
+                                     .norm = NAN,
+                                     .points = NAN,
+                                     .seconds = job->result.elapsed_s,
+                                     .extra = extra};
+    snprintf(job->said.holder, sizeof(job->said.holder), "%s", instance_text());
+}
+
 static void collected(void *context, const struct shot_collected *result)
 {
     struct job *job = context;
@@ -261,17 +289,30 @@ static void collected(void *context, const struct shot_collected *result)
         job_fail(job, RESULT_NO_VALUE, 0, &error);
         return;
     }
-    double elapsed_s = 1e-9 * (double)(clock_monotonic_ns() - job->since_ns);
-    job->said = (struct shot_result){.counted = result->shots,
-                                     .misfit = NAN,
-                                     .norm = NAN,
-                                     .points = NAN,
-                                     .seconds = elapsed_s};
-    snprintf(job->said.holder, sizeof(job->said.holder), "%s", instance_text());
-    if (missing)
-        job->said.extra = tell_missing(missing, result->trouble);
-    job->result.elapsed_s = elapsed_s;
+    say(job, result->shots, missing ? tell_missing(missing, result->trouble) : NULL);
     job_succeed(job);
+}
+
+/* That nothing could be taken is no failure: what was wanted is where it was. */
+static void taken(void *context, const struct shot_collected *result)
+{
+    struct job *job = context;
+    if (job->dropped) {
+        shot_ledger_discard(job->runner->ledger, job->id);
+        job_destroy(job);
+        return;
+    }
+    if (result->error)
+        say(job, 0, tell_why(result->error));
+    else
+        say(job, result->shots, NULL);
+    job_succeed(job);
+}
+
+static void result_begin(struct job *job)
+{
+    job->result = (struct result){
+        .id = job->id, .slot = job->runner->context.slot_number, .started_ns = clock_wall_ns()};
 }
 
 void job_collect(struct job *job)
@@ -279,9 +320,9 @@ void job_collect(struct job *job)
     struct runner *runner = job->runner;
     struct error error;
     char path[MESSAGE_PATH_MAX];
+    const struct shot_payload payload = {job->payload, job->payload_size};
     job->state = JOB_COLLECTING;
-    job->result = (struct result){
-        .id = job->id, .slot = runner->context.slot_number, .started_ns = clock_wall_ns()};
+    result_begin(job);
     job->workdir =
         workdir_create(runner->context.workplace, runner->context.slot_number, job->id, &error);
     if (!job->workdir) {
@@ -290,5 +331,22 @@ void job_collect(struct job *job)
         return;
     }
     snprintf(path, sizeof(path), "%s/%s", workdir_path(job->workdir), SHOT_SUM_FILE);
-    shot_ledger_collect(runner->ledger, job->id, &job->task, path, collected, job);
+    if (job->task.operation == SHOT_TAKE)
+        shot_ledger_take(runner->ledger, job->id, &job->task, &payload, path, taken, job);
+    else
+        shot_ledger_collect(runner->ledger, job->id, &job->task, path, collected, job);
+}
+
+void job_listen(struct job *job)
+{
+    struct error error;
+    char host[SHOT_HOST_MAX + 1], *extra = NULL;
+    int port;
+    result_begin(job);
+    if (shot_ledger_listen(job->runner->ledger, host, &port, &error) < 0)
+        extra = tell_why(&error);
+    else if (asprintf(&extra, "{\"host\":\"%s\",\"port\":%d}", host, port) < 0)
+        extra = NULL;
+    say(job, 0, extra);
+    job_succeed(job);
 }

@@ -16,7 +16,7 @@ enum job_state {
     JOB_FETCHING,   /* its files */
     JOB_INSIDE,     /* with the program */
     JOB_CHECKING,   /* its arrays */
-    JOB_COLLECTING, /* a partial sum is being written */
+    JOB_COLLECTING, /* a partial sum is being written, or taken from another worker */
 };
 
 struct job {
@@ -67,7 +67,10 @@ void job_drop(struct job *job, const struct error *error);
 void job_answered(void *context, struct runner *inner, const struct result *result,
                   struct workdir *workdir);
 
-/* Begin a collect task. */
+/* Begin a task that collects, or takes. */
 void job_collect(struct job *job);
+
+/* Do one that listens. */
+void job_listen(struct job *job);
 
 #endif

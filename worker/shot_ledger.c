@@ -7,39 +7,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/errand.h"
 #include "common/json.h"
 #include "worker/memory.h"
+#include "worker/shot_chore.h"
 #include "worker/shot_ledger.h"
-#include "worker/shot_sums.h"
+#include "worker/shot_peers.h"
 
 #define MEMORY_SHARE 0.9 /* the rest is the system's, the page cache's, and this worker's */
-
-enum chore_kind { CHECK, ADD, DELIVER, FORGET, DROP };
-
-struct chore {
-    struct chore *next;
-    enum chore_kind kind;
-    struct attempt_id id;
-    struct shot_parcel *parcel; /* CHECK, ADD; owned */
-    uint64_t number;            /* DROP, DELIVER: the wave */
-    struct attempt_id *wanted;  /* DELIVER; owned, as the path */
-    size_t wanted_count;
-    char *path;
-    uint64_t attempts, shots; /* DELIVER: what came of it */
-    int rc;
-    struct error error;
-    void (*checked)(void *context, const struct error *error);
-    void (*collected)(void *context, const struct shot_collected *result);
-    void *context; /* NULL: nobody is told */
-};
-
-struct queue {
-    struct chore *first, **last;
-};
 
 struct held_parcel {
     struct held_parcel *next;
@@ -60,9 +39,12 @@ struct shot_ledger {
     struct shot_models *models;
     struct shot_sums *sums;
     uint64_t sums_bytes; /* as of the last chore */
-    struct queue urgent, usual;
-    struct chore *current;
+    struct shot_chores urgent, usual;
+    struct shot_chore *current;
     struct held_parcel *held;
+    struct shot_chore
+        *gifts; /* CHORE_ADOPT: sums of others that were taken, and are not added yet */
+    struct shot_peers *peers;
     struct delivered *delivered;
     uint64_t kept_from;
     bool leaving;
@@ -73,47 +55,10 @@ struct shot_ledger {
 static struct shot_ledger *ledgers;
 
 static void start_next(struct shot_ledger *ledger);
+static void do_usual(struct shot_ledger *ledger, struct shot_chore *chore);
+static void bring_in(struct shot_ledger *ledger, const struct shot_task *task);
 
 /* --- Parcels --- */
-
-struct shot_parcel *shot_parcel_create(struct attempt_id id, const struct shot_task *task)
-{
-    struct shot_parcel *parcel = calloc(1, sizeof(*parcel));
-    if (!parcel)
-        return NULL;
-    parcel->id = id;
-    parcel->shape = sum_shape_of(task);
-    parcel->shot_count = task->shot_count;
-    for (size_t i = 0; i < SHOT_ARRAYS_MAX; i++)
-        parcel->files[i] = -1;
-    parcel->shots = malloc(task->shot_count * sizeof(*task->shots));
-    if (!parcel->shots) {
-        free(parcel);
-        return NULL;
-    }
-    memcpy(parcel->shots, task->shots, task->shot_count * sizeof(*task->shots));
-    return parcel;
-}
-
-void shot_parcel_destroy(struct shot_parcel *parcel)
-{
-    if (!parcel)
-        return;
-    for (size_t i = 0; i < SHOT_ARRAYS_MAX; i++)
-        if (parcel->files[i] >= 0)
-            close(parcel->files[i]);
-    free(parcel->shots);
-    free(parcel);
-}
-
-static struct sum_part part_of(const struct shot_parcel *parcel)
-{
-    return (struct sum_part){.id = parcel->id,
-                             .shots = parcel->shots,
-                             .shot_count = parcel->shot_count,
-                             .window = parcel->has_window ? &parcel->window : NULL,
-                             .files = parcel->files};
-}
 
 /* Take the held parcel of this attempt out of the list; NULL if there is none. */
 static struct shot_parcel *take_held(struct shot_ledger *ledger, struct attempt_id id)
@@ -142,79 +87,15 @@ static int hold(struct shot_ledger *ledger, struct shot_parcel *parcel, struct e
 
 /* --- Chores --- */
 
-static void queue_init(struct queue *queue)
-{
-    queue->first = NULL;
-    queue->last = &queue->first;
-}
-
-static void queue_put(struct queue *queue, struct chore *chore)
-{
-    chore->next = NULL;
-    *queue->last = chore;
-    queue->last = &chore->next;
-}
-
-static struct chore *queue_take(struct queue *queue)
-{
-    struct chore *chore = queue->first;
-    if (chore && !(queue->first = chore->next))
-        queue->last = &queue->first;
-    return chore;
-}
-
-static void free_chore(struct chore *chore)
-{
-    shot_parcel_destroy(chore->parcel);
-    free(chore->wanted);
-    free(chore->path);
-    free(chore);
-}
-
-static struct chore *make_chore(enum chore_kind kind, struct attempt_id id)
-{
-    struct chore *chore = calloc(1, sizeof(*chore));
-    if (chore) {
-        chore->kind = kind;
-        chore->id = id;
-    }
-    return chore;
-}
-
 /* In the thread. */
 static void work(void *context)
 {
     struct shot_ledger *ledger = context;
-    struct chore *chore = ledger->current;
-    struct sum_part part = chore->parcel ? part_of(chore->parcel) : (struct sum_part){0};
-    struct shot_delivery delivery = {.number = chore->number,
-                                     .wanted = chore->wanted,
-                                     .wanted_count = chore->wanted_count,
-                                     .task = chore->id.task,
-                                     .path = chore->path};
-    switch (chore->kind) {
-    case CHECK:
-        chore->rc = sum_check_part(&chore->parcel->shape, &part, &chore->error);
-        break;
-    case ADD:
-        chore->rc = shot_sums_add(ledger->sums, &chore->parcel->shape, &part, &chore->error);
-        break;
-    case DELIVER:
-        chore->rc = shot_sums_deliver(ledger->sums, &delivery, &chore->error);
-        chore->attempts = delivery.attempts;
-        chore->shots = delivery.shots;
-        break;
-    case FORGET:
-        shot_sums_forget(ledger->sums, chore->id.task);
-        break;
-    case DROP:
-        shot_sums_drop(ledger->sums, chore->number);
-        break;
-    }
+    shot_chore_work(ledger->current, ledger->sums);
     ledger->sums_bytes = shot_sums_bytes(ledger->sums);
 }
 
-static void finish_check(struct shot_ledger *ledger, struct chore *chore)
+static void finish_check(struct shot_ledger *ledger, struct shot_chore *chore)
 {
     if (chore->rc == 0)
         chore->rc = hold(ledger, chore->parcel, &chore->error);
@@ -224,37 +105,63 @@ static void finish_check(struct shot_ledger *ledger, struct chore *chore)
         chore->checked(chore->context, chore->rc == 0 ? NULL : &chore->error);
 }
 
-static void finish_delivery(struct shot_ledger *ledger, struct chore *chore)
+static void tell_collected(const struct shot_ledger *ledger, const struct shot_chore *chore)
 {
-    const struct shot_collected result = {.attempts = chore->attempts,
-                                          .shots = chore->shots,
+    const struct shot_collected result = {.attempts = chore->contents.attempts,
+                                          .shots = chore->contents.shots,
                                           .trouble =
                                               ledger->has_trouble ? ledger->trouble.text : NULL,
                                           .error = chore->rc == 0 ? NULL : &chore->error};
+    if (chore->context)
+        chore->collected(chore->context, &result);
+}
+
+static void finish_delivery(struct shot_ledger *ledger, struct shot_chore *chore)
+{
     struct delivered *delivered = chore->rc == 0 ? malloc(sizeof(*delivered)) : NULL;
     if (delivered) { /* without memory for it the sum is kept until the next wave */
         *delivered = (struct delivered){ledger->delivered, chore->id};
         ledger->delivered = delivered;
     }
-    if (chore->context)
-        chore->collected(chore->context, &result);
+    tell_collected(ledger, chore);
+}
+
+/* What was taken waits until its result was accepted. */
+static void hold_gift(struct shot_ledger *ledger, struct shot_chore *chore)
+{
+    chore->kind = CHORE_ADOPT;
+    chore->next = ledger->gifts;
+    ledger->gifts = chore;
+    tell_collected(ledger, chore); /* which may discard it */
 }
 
 /* What is to be done with a chore when its work is through. */
 static void finish(struct shot_ledger *ledger)
 {
-    struct chore *chore = ledger->current;
+    struct shot_chore *chore = ledger->current;
     ledger->current = NULL;
     shot_room_set_used(ledger->room, ledger->sums_bytes);
-    if (chore->kind == ADD && chore->rc < 0) {
+    if (chore->kind == CHORE_TAKE && chore->rc == 0) {
+        hold_gift(ledger, chore);
+        return;
+    }
+    if (chore->kind == CHORE_HEAR && chore->rc == 0) {
+        chore->kind = CHORE_GIVE;
+        bring_in(ledger, &chore->task);
+        do_usual(ledger, chore);
+        return;
+    }
+    if ((chore->kind == CHORE_ADD || chore->kind == CHORE_ADOPT) && chore->rc < 0) {
         ledger->trouble = chore->error;
         ledger->has_trouble = true;
-    } else if (chore->kind == CHECK) {
+    } else if (chore->kind == CHORE_CHECK) {
         finish_check(ledger, chore);
-    } else if (chore->kind == DELIVER) {
+    } else if (chore->kind == CHORE_DELIVER) {
         finish_delivery(ledger, chore);
+    } else if (chore->kind == CHORE_TAKE) {
+        tell_collected(ledger, chore);
     }
-    free_chore(chore);
+    shot_chore_destroy(chore);
 }
 
 static void worked(void *context)
@@ -268,16 +175,16 @@ static void start_next(struct shot_ledger *ledger)
 {
     if (ledger->current)
         return;
-    ledger->current = queue_take(&ledger->urgent);
+    ledger->current = shot_chores_take(&ledger->urgent);
     if (!ledger->current)
-        ledger->current = queue_take(&ledger->usual);
+        ledger->current = shot_chores_take(&ledger->usual);
     if (ledger->current)
         errand_start(ledger->errand, work, worked, ledger);
 }
 
-static void do_usual(struct shot_ledger *ledger, struct chore *chore)
+static void do_usual(struct shot_ledger *ledger, struct shot_chore *chore)
 {
-    queue_put(&ledger->usual, chore);
+    shot_chores_put(&ledger->usual, chore);
     start_next(ledger);
 }
 
@@ -290,35 +197,75 @@ static uint64_t memory_of(const cJSON *job)
     return bytes > 0 && bytes < 0x1p63 ? (uint64_t)bytes : 0;
 }
 
+static void free_lists(struct shot_ledger *ledger)
+{
+    struct shot_chore *chore;
+    while ((chore = shot_chores_take(&ledger->urgent)) ||
+           (chore = shot_chores_take(&ledger->usual)))
+        shot_chore_destroy(chore);
+    while ((chore = ledger->gifts)) {
+        ledger->gifts = chore->next;
+        shot_chore_destroy(chore);
+    }
+    for (struct held_parcel *next; ledger->held; ledger->held = next) {
+        next = ledger->held->next;
+        shot_parcel_destroy(ledger->held->parcel);
+        free(ledger->held);
+    }
+    for (struct delivered *next; ledger->delivered; ledger->delivered = next) {
+        next = ledger->delivered->next;
+        free(ledger->delivered);
+    }
+}
+
+static void free_ledger(struct shot_ledger *ledger)
+{
+    if (!ledger)
+        return;
+    shot_peers_destroy(ledger->peers);
+    shot_chore_destroy(ledger->current);
+    free_lists(ledger);
+    errand_destroy(ledger->errand);
+    shot_room_destroy(ledger->room);
+    shot_sums_destroy(ledger->sums);
+    shot_models_destroy(ledger->models);
+    free(ledger);
+}
+
+/* Another worker is at the door. */
+static void visited(void *context, int fd)
+{
+    struct shot_ledger *ledger = context;
+    struct shot_chore *chore = shot_chore_create(CHORE_HEAR, (struct attempt_id){0});
+    struct error error;
+    if (!chore) {
+        close(fd);
+        return;
+    }
+    chore->fd = fd;
+    chore->terms = shot_peers_terms(ledger->peers, &error); /* there, as there is a door */
+    do_usual(ledger, chore);
+}
+
 static struct shot_ledger *make_ledger(struct loop *loop, const struct workplace *place,
                                        const cJSON *job, struct error *ret_error)
 {
     struct shot_ledger *ledger = calloc(1, sizeof(*ledger));
     if (ledger) {
-        queue_init(&ledger->urgent);
-        queue_init(&ledger->usual);
+        shot_chores_init(&ledger->urgent);
+        shot_chores_init(&ledger->usual);
         ledger->place = place;
         ledger->sums = shot_sums_create();
         ledger->models = shot_models_create();
     }
-    if (!ledger || !ledger->sums || !ledger->models) {
+    if (!ledger || !ledger->sums || !ledger->models)
         error_set(ret_error, ERROR_SYSTEM, "no memory for partial sums");
-        if (ledger) {
-            shot_sums_destroy(ledger->sums);
-            shot_models_destroy(ledger->models);
-        }
-        free(ledger);
-        return NULL;
-    }
-    ledger->errand = errand_create(loop, ret_error);
-    if (ledger->errand)
+    else if ((ledger->errand = errand_create(loop, ret_error)) &&
+             (ledger->peers = shot_peers_create(loop, job, visited, ledger, ret_error)))
         ledger->room = shot_room_create(loop, memory_of(job), ret_error);
-    if (ledger->room)
+    if (ledger && ledger->room)
         return ledger;
-    errand_destroy(ledger->errand);
-    shot_sums_destroy(ledger->sums);
-    shot_models_destroy(ledger->models);
-    free(ledger);
+    free_ledger(ledger);
     return NULL;
 }
 
@@ -339,20 +286,12 @@ struct shot_ledger *shot_ledger_ref(struct loop *loop, const struct workplace *p
     return ledger;
 }
 
-static void free_lists(struct shot_ledger *ledger)
+/* Who waits for another worker in the thread waits no more. */
+static void hurry(struct shot_ledger *ledger)
 {
-    struct chore *chore;
-    while ((chore = queue_take(&ledger->urgent)) || (chore = queue_take(&ledger->usual)))
-        free_chore(chore);
-    for (struct held_parcel *next; ledger->held; ledger->held = next) {
-        next = ledger->held->next;
-        shot_parcel_destroy(ledger->held->parcel);
-        free(ledger->held);
-    }
-    for (struct delivered *next; ledger->delivered; ledger->delivered = next) {
-        next = ledger->delivered->next;
-        free(ledger->delivered);
-    }
+    shot_peers_give_up(ledger->peers);
+    if (ledger->current && ledger->current->kind == CHORE_GIVE)
+        shutdown(ledger->current->fd, SHUT_RDWR);
 }
 
 void shot_ledger_unref(struct shot_ledger *ledger)
@@ -363,14 +302,10 @@ void shot_ledger_unref(struct shot_ledger *ledger)
     while (*link != ledger)
         link = &(*link)->next;
     *link = ledger->next;
-    errand_destroy(ledger->errand); /* waits */
-    if (ledger->current)
-        free_chore(ledger->current);
-    free_lists(ledger);
-    shot_room_destroy(ledger->room);
-    shot_sums_destroy(ledger->sums);
-    shot_models_destroy(ledger->models);
-    free(ledger);
+    hurry(ledger);
+    while (errand_is_busy(ledger->errand) && !errand_wait(ledger->errand, CLOCK_SECOND_NS))
+        ;
+    free_ledger(ledger);
 }
 
 struct shot_room *shot_ledger_room(struct shot_ledger *ledger)
@@ -385,14 +320,31 @@ struct shot_models *shot_ledger_models(struct shot_ledger *ledger)
 
 bool shot_ledger_holds(const struct shot_ledger *ledger)
 {
-    return ledger->held || ledger->current || ledger->urgent.first || ledger->usual.first ||
-           ledger->sums_bytes > 0;
+    return ledger->held || ledger->gifts || ledger->current || ledger->urgent.first ||
+           ledger->usual.first || ledger->sums_bytes > 0;
+}
+
+static struct shot_chore *unlink_gift(struct shot_chore **link)
+{
+    struct shot_chore *gift = *link;
+    *link = gift->next;
+    return gift;
+}
+
+/* Take the gift of this attempt out of the list; NULL if there is none. */
+static struct shot_chore *take_gift(struct shot_ledger *ledger, struct attempt_id id)
+{
+    for (struct shot_chore **link = &ledger->gifts; *link; link = &(*link)->next)
+        if ((*link)->id.task == id.task && (*link)->id.attempt == id.attempt)
+            return unlink_gift(link);
+    return NULL;
 }
 
 void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number)
 {
-    struct chore *chore;
-    if (number <= ledger->kept_from || !(chore = make_chore(DROP, (struct attempt_id){0})))
+    struct shot_chore *chore;
+    if (number <= ledger->kept_from ||
+        !(chore = shot_chore_create(CHORE_DROP, (struct attempt_id){0})))
         return;
     ledger->kept_from = number;
     ledger->has_trouble = false;
@@ -406,6 +358,12 @@ void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number)
         shot_parcel_destroy(item->parcel);
         free(item);
     }
+    for (struct shot_chore **link = &ledger->gifts; *link;) {
+        if ((*link)->task.sum >= number)
+            link = &(*link)->next;
+        else
+            shot_chore_destroy(unlink_gift(link));
+    }
     chore->number = number;
     do_usual(ledger, chore);
 }
@@ -414,7 +372,7 @@ void shot_ledger_check(struct shot_ledger *ledger, struct shot_parcel *parcel,
                        void (*checked)(void *context, const struct error *error), void *context)
 {
     struct error error;
-    struct chore *chore = make_chore(CHECK, parcel->id);
+    struct shot_chore *chore = shot_chore_create(CHORE_CHECK, parcel->id);
     if (!chore) {
         shot_parcel_destroy(parcel);
         error_set(&error, ERROR_SYSTEM, "no memory to check a shot");
@@ -424,14 +382,14 @@ void shot_ledger_check(struct shot_ledger *ledger, struct shot_parcel *parcel,
     chore->parcel = parcel;
     chore->checked = checked;
     chore->context = context;
-    queue_put(&ledger->urgent, chore);
+    shot_chores_put(&ledger->urgent, chore);
     start_next(ledger);
 }
 
 /* Without memory for the chore the parcel stays held: a collect task will ask for it. */
 static void add(struct shot_ledger *ledger, struct attempt_id id)
 {
-    struct chore *chore = make_chore(ADD, id);
+    struct shot_chore *chore = shot_chore_create(CHORE_ADD, id);
     struct shot_parcel *parcel = chore ? take_held(ledger, id) : NULL;
     if (!parcel) {
         free(chore);
@@ -454,14 +412,44 @@ static bool take_delivered(struct shot_ledger *ledger, struct attempt_id id)
     return false;
 }
 
+/* Whether all that the first task names is named by the second; both lists ascend. */
+static bool is_within(const struct shot_task *task, const struct shot_task *other)
+{
+    size_t j = 0;
+    for (size_t i = 0; i < task->attempt_count; i++) {
+        while (j < other->attempt_count && other->attempts[j].task < task->attempts[i].task)
+            j++;
+        if (j == other->attempt_count || other->attempts[j].task != task->attempts[i].task ||
+            other->attempts[j].attempt != task->attempts[i].attempt)
+            return false;
+    }
+    return task->sum == other->sum;
+}
+
+/* Whatever is held of what this task names is to be added, before what is put into the queue next. */
+static void bring_in(struct shot_ledger *ledger, const struct shot_task *task)
+{
+    for (size_t i = 0; ledger->held && i < task->attempt_count; i++)
+        add(ledger, task->attempts[i]);
+    for (struct shot_chore **link = &ledger->gifts; *link;) {
+        if (is_within(&(*link)->task, task))
+            do_usual(ledger, unlink_gift(link));
+        else
+            link = &(*link)->next;
+    }
+}
+
 void shot_ledger_settle(struct shot_ledger *ledger, struct attempt_id id, bool counts)
 {
-    struct chore *chore;
-    if (!take_delivered(ledger, id)) {
-        if (counts && !ledger->leaving)
+    struct shot_chore *chore;
+    if (take_delivered(ledger, id)) {
+        if (counts && (chore = shot_chore_create(CHORE_FORGET, id)))
+            do_usual(ledger, chore);
+    } else if (counts && !ledger->leaving) {
+        if ((chore = take_gift(ledger, id)))
+            do_usual(ledger, chore);
+        else
             add(ledger, id);
-    } else if (counts && (chore = make_chore(FORGET, id))) {
-        do_usual(ledger, chore);
     }
 }
 
@@ -473,48 +461,89 @@ void shot_ledger_leave(struct shot_ledger *ledger)
 void shot_ledger_discard(struct shot_ledger *ledger, struct attempt_id id)
 {
     shot_parcel_destroy(take_held(ledger, id));
+    shot_chore_destroy(take_gift(ledger, id));
 }
 
-static struct chore *make_delivery(struct attempt_id id, const struct shot_task *task,
-                                   const char *path)
+/* A chore about what a task names, with a file at `path`. */
+static struct shot_chore *make_collection(enum shot_chore_kind kind, struct attempt_id id,
+                                          const struct shot_task *task, const char *path)
 {
-    struct chore *chore = make_chore(DELIVER, id);
+    struct shot_chore *chore = shot_chore_create(kind, id);
+    size_t size = task->attempt_count * sizeof(*task->attempts);
     if (!chore)
         return NULL;
-    chore->number = task->sum;
     chore->path = strdup(path);
-    chore->wanted_count = task->attempt_count;
-    chore->wanted = malloc(task->attempt_count * sizeof(*task->attempts));
-    if (!chore->path || !chore->wanted) {
-        free_chore(chore);
+    chore->task = (struct shot_task){.operation = task->operation,
+                                     .sum = task->sum,
+                                     .exact = task->exact,
+                                     .giver = task->giver,
+                                     .attempts = malloc(size),
+                                     .attempt_count = task->attempt_count};
+    if (!chore->path || !chore->task.attempts) {
+        shot_chore_destroy(chore);
         return NULL;
     }
-    memcpy(chore->wanted, task->attempts, task->attempt_count * sizeof(*task->attempts));
+    memcpy(chore->task.attempts, task->attempts, size);
     return chore;
+}
+
+static void tell_error(shot_collected_done *collected, void *context, struct error *error)
+{
+    collected(context, &(struct shot_collected){.error = error});
 }
 
 void shot_ledger_collect(struct shot_ledger *ledger, struct attempt_id id,
                          const struct shot_task *task, const char *path,
-                         void (*collected)(void *context, const struct shot_collected *result),
-                         void *context)
+                         shot_collected_done *collected, void *context)
 {
     struct error error;
-    struct chore *chore = make_delivery(id, task, path);
+    struct shot_chore *chore = make_collection(CHORE_DELIVER, id, task, path);
     if (!chore) {
         error_set(&error, ERROR_SYSTEM, "no memory to deliver a sum");
-        collected(context, &(struct shot_collected){.error = &error});
+        tell_error(collected, context, &error);
         return;
     }
     chore->collected = collected;
     chore->context = context;
-    for (size_t i = 0; ledger->held && i < task->attempt_count; i++)
-        add(ledger, task->attempts[i]);
+    bring_in(ledger, task);
     do_usual(ledger, chore);
 }
 
-static void forget_in(struct queue *queue, const void *context)
+int shot_ledger_listen(struct shot_ledger *ledger, char host[SHOT_HOST_MAX + 1], int *ret_port,
+                       struct error *ret_error)
 {
-    for (struct chore *chore = queue->first; chore; chore = chore->next)
+    return shot_peers_listen(ledger->peers, host, ret_port, ret_error);
+}
+
+void shot_ledger_take(struct shot_ledger *ledger, struct attempt_id id,
+                      const struct shot_task *task, const struct shot_payload *payload,
+                      const char *path, shot_collected_done *collected, void *context)
+{
+    struct error error;
+    struct shot_chore *chore = NULL;
+    const struct gift_terms *terms = shot_peers_terms(ledger->peers, &error);
+    if (terms && !(chore = make_collection(CHORE_TAKE, id, task, path)))
+        error_set(&error, ERROR_SYSTEM, "no memory to take a sum");
+    if (chore && !(chore->payload = malloc(payload->size))) {
+        error_set(&error, ERROR_SYSTEM, "no memory to take a sum");
+        shot_chore_destroy(chore);
+        chore = NULL;
+    }
+    if (!chore) {
+        tell_error(collected, context, &error);
+        return;
+    }
+    memcpy(chore->payload, payload->bytes, payload->size);
+    chore->payload_size = payload->size;
+    chore->terms = terms;
+    chore->collected = collected;
+    chore->context = context;
+    do_usual(ledger, chore);
+}
+
+static void forget_in(struct shot_chores *queue, const void *context)
+{
+    for (struct shot_chore *chore = queue->first; chore; chore = chore->next)
         if (chore->context == context)
             chore->context = NULL;
 }
@@ -526,6 +555,8 @@ void shot_ledger_forget(struct shot_ledger *ledger, const void *context)
     if (!ledger->current || ledger->current->context != context)
         return;
     ledger->current->context = NULL;
+    if (ledger->current->kind == CHORE_TAKE)
+        hurry(ledger);
     while (errand_is_busy(ledger->errand) && !errand_wait(ledger->errand, CLOCK_SECOND_NS))
         ;
     worked(ledger);

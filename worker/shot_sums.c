@@ -70,43 +70,75 @@ static struct item *make_open(struct shot_sums *sums, const struct sum_shape *sh
     return item;
 }
 
-int shot_sums_add(struct shot_sums *sums, const struct sum_shape *shape,
-                  const struct sum_part *part, struct error *ret_error)
+/* Whether one of these attempts is in a sum already. */
+static bool have_any(const struct shot_sums *sums, const struct sum_names *names)
+{
+    for (const struct item *item = sums->first; item; item = item->next)
+        for (size_t i = 0; i < sum_names_count(names); i++)
+            if (sum_names_have(sum_get_names(item->sum), sum_names_get(names, i).id))
+                return true;
+    return false;
+}
+
+/* The open sum of this shape, or a new one: if there is none, or what comes now meets what is in it. */
+static struct item **open_for(struct shot_sums *sums, const struct sum_shape *shape, bool meets,
+                              struct error *ret_error)
 {
     struct item **link = find_open(sums, shape->number);
-    bool spoiled;
-    if (*link && sum_overlaps((*link)->sum, part)) {
+    if (*link && meets) {
         (*link)->sealed = OUTLIVED;
         link = find_open(sums, shape->number);
     }
-    if (!*link) {
-        if (!make_open(sums, shape, ret_error))
-            return -1;
-        link = find_open(sums, shape->number);
-    }
+    if (*link)
+        return link;
+    return make_open(sums, shape, ret_error) ? find_open(sums, shape->number) : NULL;
+}
+
+/* An open sum that is of no use, as adding to it failed. */
+static void remove_bad(struct item **link, bool spoiled)
+{
+    if (spoiled || sum_names_count(sum_get_names((*link)->sum)) == 0)
+        remove_item(link);
+}
+
+int shot_sums_adopt(struct shot_sums *sums, const char *path, struct error *ret_error)
+{
+    struct item **link = NULL;
+    bool spoiled;
+    struct sum_reader *reader = sum_reader_open(&path, 1, ret_error);
+    if (!reader)
+        return -1;
+    const struct sum_shape *shape = sum_reader_shape(reader);
+    const struct sum_names *names = sum_reader_names(reader);
+    const struct item *open = *find_open(sums, shape->number);
+    if (have_any(sums, names))
+        error_set(ret_error, ERROR_TASKS, "what another worker gave is here already");
+    else
+        link = open_for(sums, shape, open && sum_meets(open->sum, names), ret_error);
+    sum_reader_close(reader);
+    int rc = link ? sum_add_file((*link)->sum, path, &spoiled, ret_error) : -1;
+    if (link && rc < 0)
+        remove_bad(link, spoiled);
+    return rc;
+}
+
+int shot_sums_add(struct shot_sums *sums, const struct sum_shape *shape,
+                  const struct sum_part *part, struct error *ret_error)
+{
+    const struct item *open = *find_open(sums, shape->number);
+    struct item **link =
+        open_for(sums, shape, open && sum_overlaps(open->sum, part), ret_error);
+    bool spoiled;
+    if (!link)
+        return -1;
     if (!sum_shape_equal(sum_get_shape((*link)->sum), shape))
         return error_set(ret_error, ERROR_TASKS,
                          "sum %llu has another grid, other arrays or another mode",
                          (unsigned long long)shape->number);
     int rc = sum_add((*link)->sum, part, &spoiled, ret_error);
-    if (rc < 0 && (spoiled || sum_names_count(sum_get_names((*link)->sum)) == 0))
-        remove_item(link);
+    if (rc < 0)
+        remove_bad(link, spoiled);
     return rc;
-}
-
-/* Both lists ascend. */
-static bool all_wanted(const struct sum_names *names, const struct shot_delivery *delivery)
-{
-    size_t j = 0;
-    for (size_t i = 0; i < sum_names_count(names); i++) {
-        struct attempt_id id = sum_names_get(names, i).id;
-        while (j < delivery->wanted_count && delivery->wanted[j].task < id.task)
-            j++;
-        if (j == delivery->wanted_count || delivery->wanted[j].task != id.task ||
-            delivery->wanted[j].attempt != id.attempt)
-            return false;
-    }
-    return true;
 }
 
 static size_t seal(struct shot_sums *sums, const struct shot_delivery *delivery,
@@ -115,7 +147,8 @@ static size_t seal(struct shot_sums *sums, const struct shot_delivery *delivery,
     size_t count = 0;
     for (struct item *item = sums->first; item; item = item->next) {
         if (sum_get_shape(item->sum)->number != delivery->number ||
-            !all_wanted(sum_get_names(item->sum), delivery))
+            !sum_names_within(sum_get_names(item->sum), delivery->wanted,
+                              delivery->wanted_count))
             continue;
         if (chosen) {
             chosen[count] = item->sum;
@@ -143,7 +176,8 @@ int shot_sums_deliver(struct shot_sums *sums, struct shot_delivery *delivery,
         delivery->attempts += sum_names_count(sum_get_names(chosen[i]));
         delivery->shots += sum_names_shots(sum_get_names(chosen[i]));
     }
-    int rc = sum_write(chosen, count, delivery->path, ret_error);
+    int rc = delivery->path ? sum_write(chosen, count, delivery->path, ret_error)
+                            : sum_send(chosen, count, delivery->fd, ret_error);
     free(chosen);
     return rc;
 }

@@ -4,8 +4,9 @@
  * A *wave* is one operation on a set of shots with one model: all of it for single operations, a
  * gradient or a line search's trial for inversions. It is worked off in *rounds* of tasks: first
  * one with all its shots; then, where arrays are summed, one that collects the partial sums from
- * those who hold them; and as long as some are gone with their holders, another of each for the
- * shots that are missing.
+ * those who hold them (before that, where they are many, some in which they give them to each other:
+ * reduction.h); and as long as some are gone with their holders, another of each for the shots that
+ * are missing. Where one that has taken is gone, what it took is held by the giver again.
  *
  * The roll is nothing but the fold of the driver's notes and of the results in the journal: what a
  * master notes goes through roll_take, and so does what a later master finds noted. Tasks are
@@ -17,6 +18,8 @@
  *     {"tasks":[[5],[0,1]]}                              shots of the present wave, task by task
  *     {"collect":[["16 hex",[[17,1],[18,2]]]]}           holders; tasks and attempts wanted of them
  *     {"fetch":[["16 hex",[[17,1]]]]}                     the same, while others are computed
+ *     {"listen":[["16 hex",[[17,1],[18,2]]]]}            holders that are to let others take what they hold
+ *     {"take":[["16 hex",[[17,1]],"16 hex","10.0.0.5",4711]]}  who takes what from whom, and where that is
  *     {"finished":"…"}                                    the work is over: what was said of it
  *     {"finished":"…","failed":true}                      the same, and it did not end well
  */
@@ -49,28 +52,40 @@ struct roll_wave {
     bool illumination; /* of an inversion, or asked for: the sources' is summed, too */
     uint64_t asked;    /* the operation that somebody asked for (asked.h); 0: none */
     size_t first;      /* index of its first task in `tasks` */
-    bool collecting;   /* its present round is one that collects */
+    bool collecting;   /* its present round is about sums */
 };
 
+enum roll_kind { ROLL_SHOTS, ROLL_COLLECT, ROLL_LISTEN, ROLL_TAKE };
+
 struct roll_task {
-    size_t wave;   /* index */
-    size_t *shots; /* of the survey; NULL in tasks that collect */
+    size_t wave; /* index */
+    enum roll_kind kind;
+    size_t *shots; /* of the survey; NULL in tasks of other kinds */
     size_t shot_count;
-    uint64_t holder;             /* collects from this worker process; 0: computes shots */
-    struct attempt_id *attempts; /* wanted of it, in rising order of task */
+    uint64_t holder;             /* of other kinds: the worker process that does it; 0: shots */
+    struct attempt_id *attempts; /* wanted, or held, in rising order of task */
     size_t attempt_count;
+    struct shot_giver giver; /* TAKE: of whom */
 
     bool ended;
     enum result_status status;
-    uint32_t attempt;  /* whose result counts */
-    uint64_t held_by;  /* worker process that holds its arrays; 0: none */
-    bool taken;        /* its arrays have come home in a collected file */
+    uint32_t attempt; /* whose result counts */
+    uint64_t held_by; /* worker process that holds its arrays; 0: none */
+    bool taken; /* its arrays have come home in a collected file; TAKE: its holder has them */
     double misfit;     /* NaN: not known */
     double norm;       /* the same */
     double seconds;    /* the same */
     uint64_t sequence; /* of its result in the journal; 0: durable */
     char *extra;       /* JSON text; NULL: none */
-    char *error;       /* why it failed; NULL: it did not, or is not known */
+    char *error;       /* why it failed, or took nothing; NULL: it did not, or is not known */
+};
+
+/* A worker process that was asked to let others take what it holds. */
+struct roll_process {
+    struct shot_giver at; /* where it does; port 0: it does not, or has not said */
+    bool shut;            /* others could not reach it */
+    size_t
+        shut_wave; /* number of the last wave in which it was tried in vain, for whatever reason */
 };
 
 struct roll {
@@ -78,6 +93,8 @@ struct roll {
     size_t wave_count, wave_capacity;
     struct roll_task *tasks; /* task t at t - 1 */
     size_t task_count, task_capacity;
+    struct roll_process *processes; /* in the order in which they were asked */
+    size_t process_count;
     size_t round;   /* index of the first task of the present round */
     char *finished; /* what was said at the end; NULL: it is not over */
     bool failed;    /* that was no good end */
@@ -101,6 +118,9 @@ struct roll_wave *roll_wave(const struct roll *roll);
 
 /* The number of the present wave, from 1: also that of its sum. */
 uint64_t roll_wave_number(const struct roll *roll);
+
+/* Where a shot stands in a wave; SIZE_MAX if it is none of it. */
+size_t roll_place_in(const struct roll_wave *wave, size_t shot);
 
 /* Task number `task`, NULL if there is none. */
 struct roll_task *roll_task(const struct roll *roll, uint64_t task);
@@ -139,7 +159,30 @@ int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_cou
 int roll_note_fetch(const struct roll *roll, uint64_t holder, struct buf *note,
                     size_t *ret_count);
 
-/* The task that has not ended and collects from this process; 0: there is none. */
+/* Who holds something of the present wave: by rising number. *ret_count of them; caller frees. NULL without
+ * memory. */
+struct roll_holding {
+    uint64_t holder;
+    size_t attempts; /* how many */
+};
+struct roll_holding *roll_holdings(const struct roll *roll, size_t *ret_count);
+
+/* The worker process of this number, if it was asked to listen; else NULL. */
+const struct roll_process *roll_process(const struct roll *roll, uint64_t instance);
+
+/* The note of a round in which these are to listen. */
+int roll_note_listen(const struct roll *roll, const uint64_t *holders, size_t count,
+                     struct buf *note);
+
+/* The note of a round in which each of these takes all that its giver holds. */
+struct roll_gift {
+    uint64_t taker;
+    struct shot_giver giver;
+};
+int roll_note_take(const struct roll *roll, const struct roll_gift *gifts, size_t count,
+                   struct buf *note);
+
+/* The task that has not ended in which this process delivers, gives or takes; 0: there is none. */
 uint64_t roll_fetch(const struct roll *roll, uint64_t holder);
 
 #endif

@@ -81,11 +81,11 @@ int roll_note_finished(const char *sentence, bool failed, struct buf *note)
     return buf_failed(note) ? -1 : 0;
 }
 
-/* All attempts that one process holds. */
-static void put_holder(const struct roll *roll, uint64_t holder, struct buf *note)
+/* Who has to do with all attempts that one process holds, and these. */
+static void put_holder(const struct roll *roll, uint64_t who, uint64_t holder, struct buf *note)
 {
     const char *comma = "";
-    buf_printf(note, "[\"%016" PRIx64 "\",[", holder);
+    buf_printf(note, "\"%016" PRIx64 "\",[", who);
     for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
         const struct roll_task *task = &roll->tasks[t];
         if (task->held_by != holder)
@@ -93,35 +93,50 @@ static void put_holder(const struct roll *roll, uint64_t holder, struct buf *not
         buf_printf(note, "%s[%zu,%u]", comma, t + 1, task->attempt);
         comma = ",";
     }
-    buf_append_text(note, "]]");
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
+    buf_append_text(note, "]");
 }
 
 int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_count)
 {
-    size_t first = roll_wave(roll)->first, count = 0, put = 0;
-    uint64_t *holders = calloc(roll->task_count - first + 1, sizeof(*holders));
-    if (!holders)
+    struct roll_holding *holdings = roll_holdings(roll, ret_count);
+    if (!holdings)
         return -1;
-    for (size_t t = first; t < roll->task_count; t++)
-        if (roll->tasks[t].held_by)
-            holders[count++] = roll->tasks[t].held_by;
-    qsort(holders, count, sizeof(*holders), by_number);
     buf_append_text(note, "{\"collect\":[");
-    for (size_t i = 0; i < count; i++) {
-        if (i && holders[i] == holders[i - 1])
-            continue;
-        buf_append_text(note, put++ ? "," : "");
-        put_holder(roll, holders[i], note);
+    for (size_t i = 0; i < *ret_count; i++) {
+        buf_append_text(note, i ? ",[" : "[");
+        put_holder(roll, holdings[i].holder, holdings[i].holder, note);
+        buf_append_text(note, "]");
     }
     buf_append_text(note, "]}");
-    free(holders);
-    *ret_count = put;
+    free(holdings);
+    return buf_failed(note) ? -1 : 0;
+}
+
+int roll_note_listen(const struct roll *roll, const uint64_t *holders, size_t count,
+                     struct buf *note)
+{
+    buf_append_text(note, "{\"listen\":[");
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(note, i ? ",[" : "[");
+        put_holder(roll, holders[i], holders[i], note);
+        buf_append_text(note, "]");
+    }
+    buf_append_text(note, "]}");
+    return buf_failed(note) ? -1 : 0;
+}
+
+int roll_note_take(const struct roll *roll, const struct roll_gift *gifts, size_t count,
+                   struct buf *note)
+{
+    buf_append_text(note, "{\"take\":[");
+    for (size_t i = 0; i < count; i++) {
+        const struct shot_giver *giver = &gifts[i].giver;
+        buf_append_text(note, i ? ",[" : "[");
+        put_holder(roll, gifts[i].taker, giver->instance, note);
+        buf_printf(note, ",\"%016" PRIx64 "\",\"%s\",%d]", giver->instance, giver->host,
+                   giver->port);
+    }
+    buf_append_text(note, "]}");
     return buf_failed(note) ? -1 : 0;
 }
 
@@ -133,9 +148,9 @@ int roll_note_fetch(const struct roll *roll, uint64_t holder, struct buf *note,
         *ret_count = roll->tasks[t].held_by == holder;
     if (*ret_count == 0)
         return 0;
-    buf_append_text(note, "{\"fetch\":[");
-    put_holder(roll, holder, note);
-    buf_append_text(note, "]}");
+    buf_append_text(note, "{\"fetch\":[[");
+    put_holder(roll, holder, holder, note);
+    buf_append_text(note, "]]}");
     return buf_failed(note) ? -1 : 0;
 }
 
@@ -325,25 +340,57 @@ static int read_attempts(const struct roll *roll, size_t tasks, const cJSON *lis
     return task->attempt_count ? 0 : -1;
 }
 
-/* As a round of its own, or (`aside`) beside the present one. */
-static int take_collect(struct roll *roll, const cJSON *list, bool aside,
-                        struct error *ret_error)
+/* 16 hex digits; 0: that is no number of a process. */
+static uint64_t read_process(const cJSON *item)
+{
+    const char *text = cJSON_GetStringValue(item);
+    return text && strlen(text) == HOLDER_DIGITS ? strtoull(text, NULL, 16) : 0;
+}
+
+/* Behind who takes, and what: from whom. */
+static int read_giver(const cJSON *item, struct roll_task *task)
+{
+    struct shot_giver *giver = &task->giver;
+    const char *host = cJSON_GetStringValue(cJSON_GetArrayItem(item, 3));
+    const cJSON *port = cJSON_GetArrayItem(item, 4);
+    giver->instance = read_process(cJSON_GetArrayItem(item, 2));
+    if (!giver->instance || !host || strlen(host) > SHOT_HOST_MAX || !json_is_integer(port) ||
+        port->valuedouble < 1 || port->valuedouble > UINT16_MAX)
+        return -1;
+    snprintf(giver->host, sizeof(giver->host), "%s", host);
+    giver->port = (int)port->valuedouble;
+    return 0;
+}
+
+/* Tasks about what is held. */
+static int take_held(struct roll *roll, const cJSON *list, enum roll_kind kind,
+                     struct error *ret_error)
 {
     size_t first = roll->task_count;
     const cJSON *item;
     cJSON_ArrayForEach(item, list)
     {
-        const char *holder = cJSON_GetStringValue(cJSON_GetArrayItem(item, 0));
         struct roll_task *task = task_add(roll);
-        if (!task || !holder || strlen(holder) != HOLDER_DIGITS ||
-            !(task->holder = strtoull(holder, NULL, 16)) ||
-            read_attempts(roll, first, cJSON_GetArrayItem(item, 1), task) < 0) {
+        if (task)
+            task->kind = kind;
+        if (!task || !(task->holder = read_process(cJSON_GetArrayItem(item, 0))) ||
+            read_attempts(roll, first, cJSON_GetArrayItem(item, 1), task) < 0 ||
+            (kind == ROLL_LISTEN && roll_process_add(roll, task->holder) < 0) ||
+            (kind == ROLL_TAKE && read_giver(item, task) < 0)) {
             tasks_drop(roll, first);
-            return refuse(ret_error, "a round that collects");
+            return refuse(ret_error, "a round about sums");
         }
     }
-    if (aside)
-        return 0;
+    return 0;
+}
+
+/* The same as a round of its own. */
+static int take_round(struct roll *roll, const cJSON *list, enum roll_kind kind,
+                      struct error *ret_error)
+{
+    size_t first = roll->task_count;
+    if (take_held(roll, list, kind, ret_error) < 0)
+        return -1;
     roll->round = first;
     roll_wave(roll)->collecting = true;
     return 0;
@@ -353,15 +400,20 @@ static int take(struct roll *roll, const cJSON *note, struct error *ret_error)
 {
     const cJSON *wave = json_member(note, "wave"), *tasks = json_member(note, "tasks");
     const cJSON *collect = json_member(note, "collect"), *fetch = json_member(note, "fetch");
+    const cJSON *listen = json_member(note, "listen"), *gifts = json_member(note, "take");
     const char *finished = cJSON_GetStringValue(json_member(note, "finished"));
     if (wave)
         return take_wave(roll, wave, ret_error);
     if (tasks && roll->wave_count)
         return take_tasks(roll, tasks, ret_error);
     if (collect && roll->wave_count)
-        return take_collect(roll, collect, false, ret_error);
+        return take_round(roll, collect, ROLL_COLLECT, ret_error);
     if (fetch && roll->wave_count)
-        return take_collect(roll, fetch, true, ret_error);
+        return take_held(roll, fetch, ROLL_COLLECT, ret_error);
+    if (listen && roll->wave_count)
+        return take_round(roll, listen, ROLL_LISTEN, ret_error);
+    if (gifts && roll->wave_count)
+        return take_round(roll, gifts, ROLL_TAKE, ret_error);
     if (!finished)
         return refuse(ret_error, "one of an unknown kind");
     free(roll->finished);

@@ -8,4 +8,7 @@
 void roll_wave_free(struct roll_wave *wave);
 void roll_task_free(struct roll_task *task);
 
+/* List this process, unless it is listed. -1 without memory. */
+int roll_process_add(struct roll *roll, uint64_t instance);
+
 #endif

@@ -124,6 +124,19 @@ static void learn(struct driver *driver, const struct roll_task *task)
                     task->seconds * cost_factor(&driver->roll.waves[task->wave]));
 }
 
+/* Once: that it works otherwise is no trouble. */
+static void tell_untaken(struct driver *driver, const struct roll_task *task)
+{
+    if (task->kind != ROLL_TAKE || !task->error || driver->untaken_told)
+        return;
+    driver->untaken_told = true;
+    shots_say(
+        driver,
+        "a worker could not get the sum of another one, at %s, port %d, which therefore comes "
+        "to the master itself: %s",
+        task->giver.host, task->giver.port, task->error);
+}
+
 static void shots_ended(struct driver *driver, const struct result *result, bool resumed)
 {
     uint64_t sequence = resumed ? 0 : driver->context.sequence(driver->context.wake_context);
@@ -137,6 +150,7 @@ static void shots_ended(struct driver *driver, const struct result *result, bool
     if (devices_look(&driver->devices, result->id.task, task->extra, sentence,
                      sizeof(sentence)))
         shots_say(driver, "%s", sentence);
+    tell_untaken(driver, task);
     shots_look_at_skips(driver);
 }
 

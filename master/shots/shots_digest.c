@@ -47,7 +47,7 @@ static int sums_find(const struct driver *driver, struct sums *sums, struct erro
     size_t first = roll_wave(roll)->first;
     sums->paths = calloc(roll->task_count - first + 1, sizeof(*sums->paths));
     for (size_t t = first; sums->paths && t < roll->task_count; t++) {
-        if (!roll->tasks[t].holder || roll->tasks[t].status != RESULT_OK)
+        if (roll->tasks[t].kind != ROLL_COLLECT || roll->tasks[t].status != RESULT_OK)
             continue;
         char *path = shots_output_path(driver, t + 1, SHOT_SUM_FILE);
         if (!path)
@@ -481,7 +481,7 @@ void shots_sums_remove(const struct driver *driver, size_t wave)
 {
     const struct roll *roll = &driver->roll;
     for (size_t t = roll->waves[wave].first; t < roll->task_count; t++) {
-        bool collected = roll->tasks[t].holder && roll->tasks[t].wave == wave;
+        bool collected = roll->tasks[t].kind == ROLL_COLLECT && roll->tasks[t].wave == wave;
         char *file = collected ? shots_output_path(driver, t + 1, SHOT_SUM_FILE) : NULL;
         char *folder = collected ? shots_output_path(driver, t + 1, "") : NULL;
         if (file && folder && unlink(file) == 0)

@@ -3,6 +3,7 @@
  *
  *   shots.c        the seam: opening, tasks, results, the end
  *   shots_wave.c   what comes next: rounds of a wave, the next wave
+ *   shots_held.c   what workers hold, on its way to the master
  *   shots_task.c   payloads
  *   shots_files.c  which files travel; the survey that a wave means
  *   shots_extract.c a task's own data
@@ -27,6 +28,8 @@
 #include "master/shots/roll.h"
 #include "master/shots/fwi.h"
 #include "master/shots/order.h"
+
+#define SHOTS_NOTE_MAX ((size_t)64 << 20)
 
 /* What an earlier master left in the farm's store: an inversion's state, the files of its wave. */
 enum shots_restored { SHOTS_UNKNOWN, SHOTS_RESTORED, SHOTS_UNRESTORED };
@@ -76,6 +79,7 @@ struct driver {
     double skip_ratio;
     struct order_costs costs;
     struct devices devices; /* what was told of them */
+    bool untaken_told;      /* that a worker cannot be reached by others */
     uint64_t *bytes;        /* of each shot, that its operation needs; 0: not known */
     uint64_t *bytes_less;   /* the same for its data alone */
     uint64_t working_bytes; /* what a time step of the largest shot streams; 0: not known */
@@ -117,11 +121,17 @@ void shots_say(struct driver *driver, const char *format, ...)
 bool shots_advance(struct driver *driver, uint32_t slots);
 /* shots_wave.c: a shot's task ended; perhaps the last ones are not waited for. */
 void shots_look_at_skips(struct driver *driver);
-/* shots_wave.c: whether tasks that collect can go out: those who hold sums are here, or had time to
+/* shots_wave.c: go on at this time at the latest. */
+void shots_wake_at(struct driver *driver, int64_t at_ns);
+
+/* shots_held.c: whether workers hold something of the present wave. */
+bool shots_is_held(const struct driver *driver);
+/* shots_held.c: the next round about it. False: not yet, or the driver has failed. */
+bool shots_held_begin(struct driver *driver);
+/* shots_held.c: whether tasks about sums can go out: those who hold them are here, or had time to
  * come back. */
 bool shots_holders_ready(struct driver *driver);
-
-/* shots_wave.c: driver_ops.fetch. */
+/* shots_held.c: driver_ops.fetch. */
 int64_t shots_fetch(struct driver *driver, uint64_t instance);
 
 /* shots_task.c */

@@ -97,16 +97,20 @@ static int encode_shots(struct driver *driver, const struct roll_task *task,
     return rc;
 }
 
-static int encode_collect(const struct driver *driver, const struct roll_task *task,
-                          struct buf *payload, struct error *ret_error)
+/* A task about a sum. */
+static int encode_held(const struct driver *driver, const struct roll_task *task,
+                       struct buf *payload, struct error *ret_error)
 {
-    const struct shot_task said = {.operation = SHOT_COLLECT,
+    static const enum shot_operation operations[] = {
+        [ROLL_COLLECT] = SHOT_COLLECT, [ROLL_LISTEN] = SHOT_LISTEN, [ROLL_TAKE] = SHOT_TAKE};
+    const struct shot_task said = {.operation = operations[task->kind],
                                    .sum = task->wave + 1,
                                    .keep_from = task->wave + 1,
                                    .exact = driver->exact,
                                    .max_hz = INFINITY,
                                    .attempts = task->attempts,
-                                   .attempt_count = task->attempt_count};
+                                   .attempt_count = task->attempt_count,
+                                   .giver = task->giver};
     return shot_task_encode(&said, payload, ret_error);
 }
 
@@ -116,7 +120,7 @@ int shots_payload(struct driver *driver, uint64_t task, struct buf *payload)
     struct error error;
     if (!found)
         return -1;
-    int rc = found->holder ? encode_collect(driver, found, payload, &error)
+    int rc = found->holder ? encode_held(driver, found, payload, &error)
                            : encode_shots(driver, found, payload, &error);
     if (rc < 0)
         shots_fail(driver, &error);

@@ -4,8 +4,8 @@
  *
  *     no wave, or one that is through -> digest (a thread) -> the next wave, or the end
  *     a wave without tasks            -> a round of all its shots
- *     that round has ended            -> a round that collects the sums, if there are any
- *     that, and the journal has it    -> digest -> shots are gone with their holders: a round of those
+ *     that round has ended            -> rounds about the sums, if there are any (shots_held.c)
+ *     they, and the journal has it    -> digest -> shots are gone with their holders: a round of those
  */
 #include "config.h"
 
@@ -20,19 +20,14 @@
 #include "master/shots/shots_private.h"
 #include "master/shots/subset.h"
 
-#define NOTE_MAX ((size_t)64 << 20)
 /* So often are shots farmed again whose holders are gone: more, and workers die faster than one wave
  * takes. */
 #define ROUNDS_MAX 50
-/* Workers that outlived a master dial again, most of them at once; they are not waited for longer than
- * it takes to do without them. */
-#define REJOIN_LEAST_NS (CLOCK_SECOND_NS / 2)
-#define REJOIN_MOST_NS  (30 * CLOCK_SECOND_NS)
 /* The last shots are given up when they are this share of a mean shot behind, but not at once. */
 #define SKIP_SHARE    0.5
 #define SKIP_FLOOR_NS CLOCK_SECOND_NS
 
-static void wake_at(struct driver *driver, int64_t at_ns)
+void shots_wake_at(struct driver *driver, int64_t at_ns)
 {
     if (driver->timer)
         loop_timer_arm(driver->timer, at_ns);
@@ -44,7 +39,7 @@ static int tasks_note(struct driver *driver, const size_t *shots, const size_t *
                       size_t count)
 {
     struct buf note;
-    buf_init(&note, NOTE_MAX);
+    buf_init(&note, SHOTS_NOTE_MAX);
     roll_note_tasks(shots, sizes, count, &note);
     int rc = shots_note(driver, &note);
     buf_fini(&note);
@@ -167,55 +162,6 @@ static bool wave_begin(struct driver *driver, uint32_t slots)
     return true;
 }
 
-static bool is_held(const struct driver *driver)
-{
-    const struct roll *roll = &driver->roll;
-    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++)
-        if (roll->tasks[t].held_by)
-            return true;
-    return false;
-}
-
-static bool collect_begin(struct driver *driver)
-{
-    struct buf note;
-    size_t count;
-    struct error error;
-    buf_init(&note, NOTE_MAX);
-    int rc = roll_note_collect(&driver->roll, &note, &count);
-    if (rc < 0) {
-        error_set(&error, ERROR_SYSTEM, "no memory for collecting the sums");
-        shots_fail(driver, &error);
-    } else {
-        rc = shots_note(driver, &note);
-    }
-    buf_fini(&note);
-    return rc == 0;
-}
-
-int64_t shots_fetch(struct driver *driver, uint64_t instance)
-{
-    struct roll *roll = &driver->roll;
-    struct error error;
-    struct buf note;
-    size_t count = 0;
-    if (!instance || !driver->running || !roll_wave(roll) || !shots_sums(driver))
-        return 0;
-    uint64_t task = roll_fetch(roll, instance);
-    if (task || errand_is_busy(driver->digest.errand))
-        return (int64_t)task; /* what is being digested is here already */
-    buf_init(&note, NOTE_MAX);
-    int rc = roll_note_fetch(roll, instance, &note, &count);
-    if (rc < 0) {
-        error_set(&error, ERROR_SYSTEM, "no memory for collecting a sum");
-        shots_fail(driver, &error);
-    } else if (count) {
-        rc = shots_note(driver, &note);
-    }
-    buf_fini(&note);
-    return rc < 0 || !count ? 0 : (int64_t)roll->task_count;
-}
-
 /* Shots whose arrays are gone with those who held them, or that failed together: another round. */
 static bool missing_begin(struct driver *driver, uint32_t slots)
 {
@@ -258,7 +204,7 @@ static void digest_done(void *context)
 static bool wave_note(struct driver *driver)
 {
     struct buf note;
-    buf_init(&note, NOTE_MAX);
+    buf_init(&note, SHOTS_NOTE_MAX);
     roll_note_wave(&driver->digest.next, &note);
     size_t before = driver->roll.wave_count;
     int rc = shots_note(driver, &note);
@@ -274,7 +220,7 @@ static bool wave_note(struct driver *driver)
 static bool finish(struct driver *driver)
 {
     struct buf note;
-    buf_init(&note, NOTE_MAX);
+    buf_init(&note, SHOTS_NOTE_MAX);
     roll_note_finished(driver->digest.text, driver->digest.failed, &note);
     int rc = shots_note(driver, &note);
     buf_fini(&note);
@@ -333,49 +279,14 @@ bool shots_advance(struct driver *driver, uint32_t slots)
         return asked_begin(driver);
     if (wave && roll->task_count == wave->first)
         return wave_begin(driver, slots);
-    if (wave && shots_sums(driver) && !wave->collecting && is_held(driver))
-        return collect_begin(driver);
+    if (wave && shots_sums(driver) && shots_is_held(driver))
+        return shots_held_begin(driver);
     if (wave && driver->durable < roll_sequence(roll))
         return false; /* files are in their places when the journal has the results */
     return digest_begin(driver);
 }
 
-/* --- who is waited for --- */
-
-/* What an absent process holds would take so long to compute again. 0 if it was there under this
- * master: then it is lost, not late. */
-static double late_seconds(const struct driver *driver, const struct roll_task *collect)
-{
-    double sum = 0;
-    for (size_t i = 0; i < collect->attempt_count; i++) {
-        const struct roll_task *task = roll_task(&driver->roll, collect->attempts[i].task);
-        if (task->sequence)
-            return 0;
-        sum += isnan(task->seconds) ? 1 : task->seconds;
-    }
-    return sum;
-}
-
-bool shots_holders_ready(struct driver *driver)
-{
-    const struct roll *roll = &driver->roll;
-    double late = 0;
-    for (size_t t = roll->round; driver->context.is_here && t < roll->task_count; t++) {
-        const struct roll_task *task = &roll->tasks[t];
-        if (task->holder && !task->ended &&
-            !driver->context.is_here(driver->context.wake_context, task->holder))
-            late += late_seconds(driver, task);
-    }
-    if (late == 0)
-        return true;
-    double wait_ns = 1e9 * late + REJOIN_LEAST_NS;
-    int64_t due_ns =
-        driver->opened_ns + (wait_ns < REJOIN_MOST_NS ? (int64_t)wait_ns : REJOIN_MOST_NS);
-    if (clock_monotonic_ns() >= due_ns)
-        return true;
-    wake_at(driver, due_ns);
-    return false;
-}
+/* --- who is not waited for --- */
 
 static void skip_all(struct driver *driver)
 {
@@ -427,5 +338,5 @@ void shots_look_at_skips(struct driver *driver)
     if (now_ns >= driver->skip_due_ns)
         skip_all(driver);
     else
-        wake_at(driver, driver->skip_due_ns);
+        shots_wake_at(driver, driver->skip_due_ns);
 }

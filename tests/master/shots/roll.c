@@ -88,6 +88,10 @@ static void notes_that_do_not_fit_are_refused(void **state)
         "{\"collect\":[[\"a1\",[[1,1]]]]}",
         "{\"collect\":[[\"" ONE "\",[[1,1]]]]}",
         "{\"collect\":[[\"" ONE "\",[]]]}",
+        "{\"listen\":[[\"" ONE "\",[[1,1]]]]}",
+        "{\"take\":[[\"" ONE "\",[[1,1]],\"" TWO "\",\"10.0.0.5\",0]]}",
+        "{\"take\":[[\"" ONE "\",[[1,1]],\"" TWO "\"]]}",
+        "{\"take\":[[\"" ONE "\",[[1,1]]]]}",
     };
     struct roll roll;
     roll_init(&roll, SHOTS);
@@ -212,6 +216,157 @@ static void a_replay_comes_to_the_same(void **state)
     roll_fini(&replayed);
 }
 
+/* What a process says of a task about sums: `counted` shots, or `extra`. */
+static void end_held(struct roll *roll, uint64_t task, uint64_t counted, const char *extra)
+{
+    struct buf values;
+    buf_init(&values, 1 << 16);
+    struct shot_result said = {
+        .counted = counted, .misfit = NAN, .norm = NAN, .seconds = 0.1, .extra = (char *)extra};
+    assert_int_equal(shot_result_encode(&said, &values, NULL), 0);
+    const struct result result = {.id = {.task = task, .attempt = 1},
+                                  .status = RESULT_OK,
+                                  .values = values.data,
+                                  .values_size = values.size};
+    assert_true(roll_end(roll, &result, 9));
+    buf_fini(&values);
+}
+
+static void those_who_listen_say_where(void **state)
+{
+    (void)state;
+    static const char *const useless[] = {
+        "{\"why\":\"no port\"}",
+        "{\"host\":\"\",\"port\":5}",
+        "{\"host\":\"a b\",\"port\":5}",
+        "{\"host\":\"10.0.0.5\"}",
+        "{\"host\":\"10.0.0.5\",\"port\":65536}",
+        "{\"host\":\"a\\\"\",\"port\":5}",
+        "[]",
+    };
+    for (size_t i = 0; i <= sizeof(useless) / sizeof(*useless); i++) {
+        bool good = i == sizeof(useless) / sizeof(*useless);
+        struct roll roll;
+        struct buf note;
+        begin(&roll);
+        buf_init(&note, 1 << 16);
+        assert_int_equal(roll_note_listen(&roll, (const uint64_t[]){0xb2}, 1, &note), 0);
+        assert_string_equal(buf_text(&note), "{\"listen\":[[\"" TWO "\",[[2,2]]]]}");
+        assert_null(roll_process(&roll, 0xb2));
+        take_well(&roll, buf_text(&note));
+        assert_int_equal(roll_process(&roll, 0xb2)->at.port, 0);
+        assert_true(roll_wave(&roll)->collecting);
+        end_held(&roll, 5, 0, good ? "{\"host\":\"10.0.0.5\",\"port\":4711}" : useless[i]);
+        assert_int_equal(roll_process(&roll, 0xb2)->at.port, good ? 4711 : 0);
+        assert_string_equal(roll_process(&roll, 0xb2)->at.host, good ? "10.0.0.5" : "");
+        assert_int_equal(roll_task(&roll, 2)->held_by, 0xb2);
+        buf_fini(&note);
+        roll_fini(&roll);
+    }
+}
+
+#define TAKE "{\"take\":[[\"" ONE "\",[[2,2]],\"" TWO "\",\"10.0.0.5\",4711]]}"
+
+/* Up to where a take of the second's sum by the first is asked for, as task 6. */
+static void begin_take(struct roll *roll)
+{
+    begin(roll);
+    take_well(roll, "{\"listen\":[[\"" TWO "\",[[2,2]]]]}");
+    end_held(roll, 5, 0, "{\"host\":\"10.0.0.5\",\"port\":4711}");
+    take_well(roll, TAKE);
+}
+
+static void what_was_taken_is_held_by_who_took_it(void **state)
+{
+    (void)state;
+    struct roll roll;
+    struct buf note;
+    size_t count;
+    begin_take(&roll);
+    buf_init(&note, 1 << 16);
+    const struct roll_gift gift = {0xa1, roll_process(&roll, 0xb2)->at};
+    assert_int_equal(roll_note_take(&roll, &gift, 1, &note), 0);
+    assert_string_equal(buf_text(&note), TAKE);
+    /* Both are at it: neither is asked for anything else. */
+    assert_int_equal(roll_fetch(&roll, 0xa1), 6);
+    assert_int_equal(roll_fetch(&roll, 0xb2), 6);
+    end_held(&roll, 6, 2, NULL);
+    assert_int_equal(roll_fetch(&roll, 0xb2), 0);
+    struct roll_holding *holdings = roll_holdings(&roll, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(holdings[0].holder, 0xa1);
+    assert_int_equal(holdings[0].attempts, 3);
+    free(holdings);
+    buf_clear(&note);
+    assert_int_equal(roll_note_collect(&roll, &note, &count), 0);
+    assert_string_equal(buf_text(&note), "{\"collect\":[[\"" ONE "\",[[1,2],[2,2],[3,2]]]]}");
+    take_well(&roll, buf_text(&note));
+    end_collect(&roll, 7, RESULT_OK);
+    assert_int_equal(roll_task(&roll, 2)->held_by, 0);
+    assert_true(roll_task(&roll, 2)->taken);
+    buf_fini(&note);
+    roll_fini(&roll);
+}
+
+static void what_could_not_be_taken_is_where_it_was(void **state)
+{
+    (void)state;
+    struct roll roll;
+    begin_take(&roll);
+    end_held(&roll, 6, 0, "{\"why\":\"nobody is there\"}");
+    assert_int_equal(roll_task(&roll, 2)->held_by, 0xb2);
+    assert_string_equal(roll_task(&roll, 6)->error, "nobody is there");
+    assert_true(roll_process(&roll, 0xb2)->shut);
+    roll_fini(&roll);
+    /* The taker was lost: that says nothing of the giver beyond this wave. */
+    begin_take(&roll);
+    end_collect(&roll, 6, RESULT_LOST);
+    assert_int_equal(roll_task(&roll, 2)->held_by, 0xb2);
+    assert_false(roll_process(&roll, 0xb2)->shut);
+    assert_int_equal(roll_process(&roll, 0xb2)->shut_wave, 1);
+    roll_fini(&roll);
+}
+
+static void the_giver_holds_it_again_when_the_taker_is_lost(void **state)
+{
+    (void)state;
+    struct roll roll;
+    begin_take(&roll);
+    end_held(&roll, 6, 2, NULL);
+    take_well(&roll, "{\"collect\":[[\"" ONE "\",[[1,2],[2,2],[3,2]]]]}");
+    end_collect(&roll, 7, RESULT_LOST);
+    assert_int_equal(roll_task(&roll, 1)->held_by, 0);
+    assert_int_equal(roll_task(&roll, 2)->held_by, 0xb2);
+    assert_int_equal(roll_task(&roll, 3)->held_by, 0);
+    take_well(&roll, "{\"collect\":[[\"" TWO "\",[[2,2]]]]}");
+    end_collect(&roll, 8, RESULT_LOST);
+    assert_int_equal(roll_task(&roll, 2)->held_by, 0);
+    roll_fini(&roll);
+}
+
+static void a_replay_of_gifts_comes_to_the_same(void **state)
+{
+    (void)state;
+    struct roll replayed;
+    roll_init(&replayed, SHOTS);
+    take_well(&replayed, wave_note);
+    take_well(&replayed, "{\"tasks\":[[5],[0,1],[2],[3]]}");
+    take_well(&replayed, "{\"listen\":[[\"" TWO "\",[[2,2]]]]}");
+    take_well(&replayed, TAKE);
+    take_well(&replayed, "{\"collect\":[[\"" ONE "\",[[1,2],[2,2],[3,2]]]]}");
+    end(&replayed, 1, ONE, 3);
+    end(&replayed, 2, TWO, 4);
+    end(&replayed, 3, ONE, 5);
+    end(&replayed, 4, NULL, 0);
+    end_held(&replayed, 5, 0, "{\"host\":\"10.0.0.5\",\"port\":4711}");
+    end_held(&replayed, 6, 2, NULL);
+    assert_int_equal(roll_task(&replayed, 2)->held_by, 0xa1);
+    end_collect(&replayed, 7, RESULT_LOST);
+    assert_int_equal(roll_task(&replayed, 2)->held_by, 0xb2);
+    assert_int_equal(roll_process(&replayed, 0xb2)->at.port, 4711);
+    roll_fini(&replayed);
+}
+
 static void shots_that_failed_together_are_tried_alone(void **state)
 {
     (void)state;
@@ -273,6 +428,11 @@ int main(void)
         cmocka_unit_test(sums_are_collected_from_whom_they_are_held),
         cmocka_unit_test(shots_that_failed_together_are_tried_alone),
         cmocka_unit_test(a_replay_comes_to_the_same),
+        cmocka_unit_test(those_who_listen_say_where),
+        cmocka_unit_test(what_was_taken_is_held_by_who_took_it),
+        cmocka_unit_test(what_could_not_be_taken_is_where_it_was),
+        cmocka_unit_test(the_giver_holds_it_again_when_the_taker_is_lost),
+        cmocka_unit_test(a_replay_of_gifts_comes_to_the_same),
         cmocka_unit_test(the_end_is_noted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

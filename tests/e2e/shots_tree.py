@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Partial sums that go from worker to worker before the master gets any: few come to it, every shot counts
+once whoever dies on the way, and who cannot be reached by others gives to the master itself."""
+import collections
+import json
+import os
+import re
+import signal
+import sqlite3
+import sys
+
+import harness
+from farms import kill, kill_and_wait, need_mpi
+from harness import test, wait_until
+from shots import floats, lay, lines, straight
+
+SHOTS = 18
+
+
+class Tree:
+    """A farm in which no shot ends before every worker is at one, so that all hold something."""
+
+    def __init__(self, case, workers=9, seconds=0, **more):
+        self.case, self.workers = case, workers
+        self.hold = case.write("hold", "-1\n")
+        self.farm, self.log = lay(case, "gradient", shots=SHOTS, env={"SHOT_HOLD": self.hold, "SHOT_S": str(seconds)},
+                                  worker={"slots": 1}, limits={"heartbeat_timeout_s": 100})
+        document = json.loads(case.read("farm.json"))
+        document["backend"]["workers"] = workers
+        document.update(more)
+        case.write("farm.json", document)
+        self.stopped = set()
+
+    def start(self, last=None):
+        """Until all are at a shot; from then on shots up to `last` are let go."""
+        self.farm.start()
+        self.farm.wait_event("progress", limit_s=90, running=self.workers)
+        if last is None:
+            os.remove(self.hold)
+        else:
+            self.case.write("hold.new", f"{last}\n")
+            os.replace(self.case.path("hold.new"), self.hold)
+
+    # -- what was noted
+
+    def query(self, text):
+        try:
+            with sqlite3.connect(self.farm.path("journal.db")) as db:
+                return db.execute(text).fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+    def ended(self):
+        return {row[0] for row in self.query("SELECT task FROM result WHERE status = 0")}
+
+    def notes(self, kind):
+        found = [json.loads(row[0]) for row in self.query("SELECT bytes FROM note ORDER BY id")]
+        return [note[kind] for note in found if kind in note]
+
+    def numbered(self, kind):
+        """The first round of this kind: tasks by their numbers."""
+        number = 1
+        for row in self.query("SELECT bytes FROM note ORDER BY id"):
+            for what, tasks in json.loads(row[0]).items():
+                if what == kind:
+                    return {number + i: task for i, task in enumerate(tasks)}
+                number += len(tasks) if what in ("tasks", "collect", "listen", "take") else 0
+        return {}
+
+    # -- processes
+
+    def names(self):
+        return [f"worker-{i + 1}" for i in range(self.workers)]
+
+    def listening(self):
+        """The workers that listen, by the numbers of their processes."""
+        found = {}
+        for name in self.names():
+            said = re.search("process ([0-9a-f]{16}) lets other workers take sums",
+                             self.farm.try_read("backend/tasks", name, "stderr.txt"))
+            if said:
+                found[said[1]] = name
+        return found
+
+    def signal(self, name, number):
+        os.kill(self.farm.pid(name), number)
+        (self.stopped.add if number == signal.SIGSTOP else self.stopped.discard)(name)
+
+    def resume_all(self):
+        for name in sorted(self.stopped):
+            self.signal(name, signal.SIGCONT)
+
+    def programs(self):
+        """How often the program of each worker has gone to sleep."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                where = os.readlink(f"/proc/{pid}/cwd")
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    command = file.read()
+                with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                    count = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)
+            except OSError:
+                continue
+            name = re.search("tasks/(worker-[0-9]+)/", where)
+            if where.startswith(self.farm.run_dir) and name and b"shot_program.py" in command:
+                found[name[1]] = int(count[1])
+        return found
+
+    def idle(self):
+        """A worker that is not at the shot that is held back, whose program looks again and again."""
+        first = self.programs()
+
+        def some():
+            return [name for name, count in self.programs().items() if count > first[name] + 5]
+        busy = wait_until(some, "one is at a shot")
+        return next(name for name in self.names() if name not in busy)
+
+    def stop_before_taking(self):
+        """All workers stand still when it is known who takes from whom, and nothing is taken yet. Returns that by
+        task: (taker, giver, tasks)."""
+        self.start(last=SHOTS - 2)
+        wait_until(lambda: len(self.ended()) >= SHOTS - 1, "all shots but one are there", 60)
+        late = self.idle()
+        self.signal(late, signal.SIGSTOP)
+        os.remove(self.hold)
+        wait_until(lambda: len(self.listening()) >= self.workers - 1, "the others listen", 60)
+        for name in list(self.listening().values()):
+            self.signal(name, signal.SIGSTOP)
+        self.signal(late, signal.SIGCONT)
+        wait_until(lambda: self.notes("take"), "it is known who takes what", 60)
+        self.signal(late, signal.SIGSTOP)
+        names = self.listening()
+        return {task: (names[taker], names[giver], [attempt[0] for attempt in attempts])
+                for task, (taker, attempts, giver, _, _) in self.numbered("take").items()}
+
+    def tasks_of(self, name):
+        """The shots' tasks that a worker holds as it has computed them."""
+        process = next(process for process, worker in self.listening().items() if worker == name)
+        return next([attempt[0] for attempt in attempts]
+                    for task in self.notes("listen") for who, attempts in task if who == process)
+
+    # -- what came of it
+
+    def check(self, collected, again=0):
+        """How many sums came to the master; how many shots were computed twice."""
+        rows = collections.Counter(row["operation"] for row in self.farm.rows()
+                                   if row["status"] == "ok")
+        assert collected in (None, rows["collect"]), (rows, self.farm.logs())
+        assert len(lines(self.log)) == SHOTS + again, (lines(self.log), self.farm.logs())
+        assert floats(self.case, "survey.gradient.bin") == straight(self.case, shots=SHOTS)
+        return rows
+
+
+@test
+def of_nine_workers_sums_three_come_to_the_master(case):
+    tree = Tree(case)
+    tree.start()
+    tree.farm.end()
+    rows = tree.check(collected=3)
+    assert rows["listen"] == 9 and rows["take"] == 6, rows
+
+
+@test
+def the_same_where_workers_join_by_mpi(case):
+    need_mpi(case)
+    tree = Tree(case, workers=6, transport="mpi")
+    tree.start()
+    tree.farm.end()
+    rows = tree.check(collected=2)
+    assert rows["take"] == 4, rows
+
+
+@test
+def four_workers_give_to_the_master_alone(case):
+    tree = Tree(case, workers=4)
+    tree.start()
+    tree.farm.end()
+    rows = tree.check(collected=4)
+    assert "listen" not in rows and "take" not in rows, rows
+
+
+@test
+def a_worker_that_dies_with_what_it_took_costs_only_what_it_had_computed(case):
+    """Those who gave still have theirs, and are asked again."""
+    tree = Tree(case)
+    gifts = tree.stop_before_taking()
+    victim, other = sorted({taker for taker, _, _ in gifts.values()})[:2]
+    takes = [task for task, (taker, _, _) in gifts.items() if taker == victim]
+    held = {giver for taker, giver, _ in gifts.values() if taker == other}
+    # Those of another group stand still, so that the round is not over when the victim has all.
+    for name in sorted(tree.stopped - held - {other}):
+        tree.signal(name, signal.SIGCONT)
+    wait_until(lambda: tree.ended().issuperset(takes), "it has taken all")
+    own = tree.tasks_of(victim)
+    kill(tree.farm.pid(victim))
+    tree.farm.wait_workers("lost", 1)
+    tree.resume_all()
+    tree.farm.end()
+    tree.check(collected=None, again=len(own))
+
+
+@test
+def a_worker_that_dies_while_it_takes_changes_nothing(case):
+    tree = Tree(case)
+    gifts = tree.stop_before_taking()
+    victim = sorted({taker for taker, _, _ in gifts.values()})[0]
+    own = tree.tasks_of(victim)
+    kill(tree.farm.pid(victim))
+    tree.stopped.discard(victim)
+    tree.farm.wait_workers("lost", 1)
+    tree.resume_all()
+    tree.farm.end()
+    tree.check(collected=None, again=len(own))
+
+
+@test
+def who_cannot_be_reached_gives_to_the_master(case):
+    """A giver that stands still is silent to the taker, and is told of once; the master waits for it longer."""
+    tree = Tree(case)
+    gifts = tree.stop_before_taking()
+    silent = sorted({giver for _, giver, _ in gifts.values()})[0]
+    for name in sorted(tree.stopped - {silent}):
+        tree.signal(name, signal.SIGCONT)
+    wait_until(lambda: [event for event in tree.farm.events("notice")
+                        if "could not get the sum of another" in event["sentence"]], "it is told")
+    tree.resume_all()
+    tree.farm.end()
+    tree.check(collected=4)
+
+
+@test
+def a_master_that_is_killed_in_the_midst_of_it_is_resumed(case):
+    tree = Tree(case, seconds=0.7)  # all that they hold is worth 12 s: so long are workers awaited
+    tree.stop_before_taking()
+    kill_and_wait(tree.farm.process.pid)  # with it the workers would be told to go
+    tree.farm.kill("master")
+    tree.resume_all()
+    tree.farm.start("--resume")
+    tree.farm.end()
+    tree.check(collected=3)
+
+
+if __name__ == "__main__":
+    harness.main(globals())

@@ -684,6 +684,31 @@ def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
 
 
 @test
+def bands_subsets_and_sources_survive_the_death_of_master_and_worker(case):
+    """With the program itself: the same model to the bit, and the same misfits."""
+    observe(case)
+    rich = {"model": {"velocity": "start.json"}, "data": "observed.data.segy",
+            "inversion": {"bands": [{"max_hz": 12, "iterations": 2}, {"iterations": 3}],
+                          "shots_per_iteration": 4, "source_estimation": True, "smooth_m": 15,
+                          "min_velocity_m_s": 1500, "max_velocity_m_s": 2400}}
+    real_farm(case, "calm", "fwi", **rich).run()
+    farm = real_farm(case, "killed", "fwi", **rich)
+    for generation, model in enumerate(("001", "003"), 1):
+        farm.start(*["--resume"] if generation > 1 else [])
+        wait_until(lambda name=f"killed.velocity-{model}.json": os.path.exists(case.path(name)),
+                   "a model comes home", 60)
+        kill(farm.pid("worker-1"))
+        farm.kill("master" if generation == 1 else f"master-{generation}")
+        farm.end(expect=None)  # on a very fast machine it may be over
+    farm.resume()
+    assert floats(case, "killed.velocity.bin") == floats(case, "calm.velocity.bin")
+    with open(case.path("calm.fwi.csv"), encoding="ascii") as calm, \
+            open(case.path("killed.fwi.csv"), encoding="ascii") as killed:
+        assert calm.read() == killed.read()
+    assert floats(case, "calm.velocity.bin") != floats(case, "start.bin")
+
+
+@test
 def a_density_scales_what_is_recorded_by_that_at_the_source(case):
     harness.program("beofarm-shot")
 

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,8 @@
 #define QUIET_S     60 /* a daemon may still be at work in a younger one, or its lock on the way */
 #define SWEEP_MAX   64 /* so that tidying up after others never delays a start much */
 #define PATH_LENGTH 64
+#define ROOM_BYTES  (12u << 20) /* PMIx's segments are 8 MiB a process, as seen */
+#define ROOM_FILES  64u         /* of 13 to 20 */
 
 static char session[PATH_LENGTH]; /* "" if not made */
 static int lock_fd = -1;
@@ -70,12 +74,30 @@ static void sweep(const char *base)
     closedir(dir);
 }
 
+/* Open MPI ends a process whose files it has no room for, with a text of its own. */
+static int room_check(const char *base, struct error *ret_error)
+{
+    struct statvfs room;
+    if (statvfs(base, &room) != 0 || room.f_blocks == 0)
+        return 0; /* what is wrong will be told, or nothing is known */
+    uint64_t left = (uint64_t)room.f_bavail * room.f_frsize;
+    if (left >= ROOM_BYTES && (room.f_files == 0 || room.f_favail >= ROOM_FILES))
+        return 0;
+    return error_set(
+        ret_error, ERROR_SYSTEM,
+        "%s has no room for Open MPI's files: it needs %u MiB and %u files a process, "
+        "but there are %.3g MiB left; free some, or say another folder with TMPDIR",
+        base, ROOM_BYTES >> 20, ROOM_FILES, (double)left / (1 << 20));
+}
+
 const char *mpi_session_make(struct error *ret_error)
 {
     const char *base = getenv("TMPDIR");
     if (!base || !*base || strlen(base) > PATH_LENGTH - 32)
         base = "/tmp";
     sweep(base);
+    if (room_check(base, ret_error) != 0)
+        return NULL;
     snprintf(session, sizeof(session), "%s/" NAME_START "XXXXXX", base);
     if (!mkdtemp(session)) {
         session[0] = 0;

@@ -13,7 +13,8 @@
 #include "common/error.h"
 
 /* Make it in $TMPDIR or /tmp. Its path, borrowed until mpi_session_remove, and short, because
- * sockets live in it; NULL with a sentence. Once per process. */
+ * sockets live in it; NULL with a sentence, also where there is too little room for what Open MPI
+ * puts there. Once per process. */
 const char *mpi_session_make(struct error *ret_error);
 
 /* Remove it and let go. Nothing where none was made. */

@@ -3,10 +3,12 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,6 +86,27 @@ static void nowhere_to_make_it_is_a_sentence(void **state)
     assert_non_null(strstr(error.text, "/nowhere/at/all"));
 }
 
+static void a_place_without_room_is_a_sentence(void **state)
+{
+    (void)state;
+    struct error error;
+    /* Seen by this process alone, and gone with it. */
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", base, "tmpfs", 0, "size=1m") != 0) {
+        print_message("# a disk of its own needs root\n");
+        skip();
+    }
+    assert_null(mpi_session_make(&error));
+    assert_int_equal(error.code, ERROR_SYSTEM);
+    assert_int_equal(strncmp(error.text, base, strlen(base)), 0);
+    assert_non_null(strstr(error.text, "no room for Open MPI's files"));
+    assert_non_null(strstr(error.text, "TMPDIR"));
+    assert_int_equal(mount("tmpfs", base, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    assert_non_null(mpi_session_make(&error));
+    mpi_session_remove();
+    assert_int_equal(umount(base), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +114,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(its_own_goes_with_all_that_lies_in_it, set_up,
                                         tear_down),
         cmocka_unit_test(nowhere_to_make_it_is_a_sentence),
+        cmocka_unit_test_setup_teardown(a_place_without_room_is_a_sentence, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

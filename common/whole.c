@@ -3,6 +3,7 @@
 #include "common/whole.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +38,19 @@ static char *target_find(const char *path)
     return target ? target : strdup(path);
 }
 
-int whole_open(struct whole *whole, const char *path, struct error *ret_error)
+int whole_open_at(struct whole *whole, const char *path, const char *temporary,
+                  struct error *ret_error)
 {
     memset(whole, 0, sizeof *whole);
     if (target_check(path, ret_error) < 0)
         return -1;
     whole->path = target_find(path);
-    if (!whole->path ||
-        asprintf(&whole->temporary, "%s.new.%d", whole->path, (int)getpid()) < 0) {
+    if (whole->path && temporary)
+        whole->temporary = strdup(temporary);
+    else if (!whole->path ||
+             asprintf(&whole->temporary, "%s.new.%d", whole->path, (int)getpid()) < 0)
         whole->temporary = NULL;
+    if (!whole->temporary) {
         whole_free(whole);
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     }
@@ -57,9 +62,30 @@ int whole_open(struct whole *whole, const char *path, struct error *ret_error)
     return -1;
 }
 
-int whole_commit(struct whole *whole, struct error *ret_error)
+int whole_open(struct whole *whole, const char *path, struct error *ret_error)
 {
-    bool failed = ferror(whole->stream) || fflush(whole->stream) != 0;
+    return whole_open_at(whole, path, NULL, ret_error);
+}
+
+/* The entry of `path` in its folder. 0, or -1 with errno. */
+static int entry_sync(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int rc = fd < 0 ? -1 : fsync(fd);
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = code;
+    return rc;
+}
+
+static int commit(struct whole *whole, bool synced, struct error *ret_error)
+{
+    bool failed = ferror(whole->stream) || fflush(whole->stream) != 0 ||
+                  (synced && fsync(fileno(whole->stream)) != 0);
     int code = errno;
     if (fclose(whole->stream) != 0 && !failed) {
         failed = true;
@@ -71,10 +97,24 @@ int whole_commit(struct whole *whole, struct error *ret_error)
     }
     if (failed) {
         unlink(whole->temporary);
-        error_errno(ret_error, code, "\"%s\" cannot be written", whole->path);
+    } else if (synced && entry_sync(whole->path) < 0) {
+        failed = true;
+        code = errno;
     }
+    if (failed)
+        error_errno(ret_error, code, "\"%s\" cannot be written", whole->path);
     whole_free(whole);
     return failed ? -1 : 0;
+}
+
+int whole_commit(struct whole *whole, struct error *ret_error)
+{
+    return commit(whole, false, ret_error);
+}
+
+int whole_commit_synced(struct whole *whole, struct error *ret_error)
+{
+    return commit(whole, true, ret_error);
 }
 
 void whole_abandon(struct whole *whole)

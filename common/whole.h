@@ -21,9 +21,17 @@ struct whole {
 /* Begin. 0, or -1 with a sentence; then there is nothing to abandon. */
 int whole_open(struct whole *whole, const char *path, struct error *ret_error);
 
+/* The same, written under the name `temporary` meanwhile (on the same file system): what is left there, of
+ * a process that was killed, is written over. */
+int whole_open_at(struct whole *whole, const char *path, const char *temporary,
+                  struct error *ret_error);
+
 /* Put it in its place. -1 with a sentence (a full disk ...): then `path` is as it was. Either way
  * `whole` is done with. */
 int whole_commit(struct whole *whole, struct error *ret_error);
+
+/* The same, and what was committed outlives a crash of the machine. */
+int whole_commit_synced(struct whole *whole, struct error *ret_error);
 
 /* Instead of whole_commit: leave `path` as it was. A zeroed or finished one is allowed. */
 void whole_abandon(struct whole *whole);

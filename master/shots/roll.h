@@ -76,6 +76,7 @@ struct roll_task {
     double norm;       /* the same */
     double seconds;    /* the same */
     uint64_t sequence; /* of its result in the journal; 0: durable */
+    bool laid;         /* its traces are in the one file, or on the way, if they ever come there */
     char *extra;       /* JSON text; NULL: none */
     char *error;       /* why it failed, or took nothing; NULL: it did not, or is not known */
 };

@@ -163,6 +163,7 @@ static int shots_noted(struct driver *driver, const void *bytes, size_t size,
 static void shots_durable(struct driver *driver, uint64_t sequence)
 {
     driver->durable = sequence;
+    shots_lay(driver);
     /* What is in the results need not be kept beside them. */
     size_t waves = driver->roll.wave_count;
     bool over = driver->phase == SHOTS_FINISHED && driver->noted && sequence >= driver->noted;
@@ -319,8 +320,10 @@ static int paths_make(struct driver *driver, struct error *ret_error)
         driver->output_base = NULL;
     if (asprintf(&driver->scratch, "%s/shots", run_dir) < 0)
         driver->scratch = NULL;
+    if (!driver->scratch || asprintf(&driver->laying_path, "%s/traces", driver->scratch) < 0)
+        driver->laying_path = NULL;
     return driver->survey_file && driver->home && driver->survey_path && driver->output_base &&
-                   driver->scratch
+                   driver->laying_path
                ? 0
                : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
 }
@@ -331,6 +334,7 @@ static int folders_make(const struct driver *driver, struct error *ret_error)
     int rc = folder ? tree_make(dirname(folder), ret_error)
                     : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     free(folder);
+    unlink(driver->laying_path); /* of a master that was killed */
     return rc < 0 ? -1 : tree_make(driver->scratch, ret_error);
 }
 
@@ -464,7 +468,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
     survey_remarks(&driver->survey, remark, driver);
     driver->timer = loop_timer_add(context->loop, timer_expired, driver);
     driver->digest.errand = errand_create(context->loop, ret_error);
-    if (!driver->timer || !driver->digest.errand)
+    driver->laying.errand = errand_create(context->loop, ret_error);
+    if (!driver->timer || !driver->digest.errand || !driver->laying.errand)
         return driver->timer ? -1 : error_set(ret_error, ERROR_SYSTEM, "no memory for shots");
     return folders_make(driver, ret_error);
 }
@@ -494,16 +499,23 @@ static struct driver *shots_open(const struct driver_context *context, struct er
     return shots_create(context, false, ret_error);
 }
 
+/* False: it was abandoned. */
+static bool errand_leave(struct errand *errand)
+{
+    if (!errand || !errand_is_busy(errand) || errand_wait(errand, CLOCK_SECOND_NS))
+        return true;
+    errand_abandon(errand);
+    return false;
+}
+
 static void shots_close(struct driver *driver)
 {
     if (!driver)
         return;
-    struct errand *errand = driver->digest.errand;
-    if (errand && errand_is_busy(errand) && !errand_wait(errand, CLOCK_SECOND_NS)) {
-        errand_abandon(errand);
+    if (!errand_leave(driver->digest.errand))
         return; /* it has all this until the process ends */
-    }
-    errand_destroy(errand);
+    errand_destroy(driver->digest.errand);
+    shots_laying_fini(&driver->laying);
     loop_timer_remove(driver->timer);
     shots_wave_fini(&driver->digest.next);
     fwi_destroy(driver->fwi);
@@ -522,6 +534,7 @@ static void shots_close(struct driver *driver)
     free(driver->home);
     free(driver->output_base);
     free(driver->scratch);
+    free(driver->laying_path);
     free(driver);
 }
 

@@ -116,50 +116,74 @@ static int by_name(const void *a, const void *b)
     return order ? order : strcmp(left, right);
 }
 
-static int gathers_join_all(const struct driver *driver, const struct paths *paths,
-                            struct error *ret_error)
+char *shots_gathers_path(const struct driver *driver)
 {
     char *path = NULL, *base = shots_base(driver);
-    uint64_t traces;
-    int rc = !base || asprintf(&path, "%s.data.segy", base) < 0;
+    if (base && asprintf(&path, "%s.data.segy", base) < 0)
+        path = NULL;
     free(base);
-    if (rc)
+    return path;
+}
+
+static int gathers_write(struct driver *driver, const char *const *paths, size_t count,
+                         const char *path, struct error *ret_error)
+{
+    uint64_t traces;
+    struct gathers *gathers = shots_laid(driver, paths, count);
+    if (gathers)
+        return gathers_commit(gathers, ret_error);
+    if (count == 0)
+        return error_set(ret_error, ERROR_TASKS,
+                         "no shot has brought a SEG-Y file (an output that ends in .sgy or "
+                         ".segy)");
+    return gathers_join(paths, count, path, driver->laying_path, &traces, ret_error);
+}
+
+static int gathers_write_all(struct driver *driver, const struct paths *paths,
+                             struct error *ret_error)
+{
+    char *path = shots_gathers_path(driver);
+    int rc = 0;
+    if (!path)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     /* An earlier master may have come so far, and even taken the others away. */
     if (access(path, F_OK) != 0)
-        rc = paths->count == 0
-                 ? error_set(ret_error, ERROR_TASKS,
-                             "no shot has brought a SEG-Y file (an output that ends in .sgy or "
-                             ".segy)")
-                 : gathers_join((const char *const *)paths->items, paths->count, path, &traces,
-                                ret_error);
-    for (size_t i = 0; rc == 0 && i < paths->count; i++)
-        unlink(paths->items[i]); /* every trace is in the one file now */
+        rc = gathers_write(driver, (const char *const *)paths->items, paths->count, path,
+                           ret_error);
     free(path);
     return rc;
 }
 
-int shots_gathers_write(const struct driver *driver, struct error *ret_error)
+static int paths_find(const struct driver *driver, struct paths *paths, struct error *ret_error)
 {
     const struct roll *roll = &driver->roll;
-    struct paths paths = {0};
     int rc = 0;
-    if (!driver->one_file)
-        return 0;
     for (size_t t = roll_wave(roll)->first; rc == 0 && t < roll->task_count; t++)
         if (roll->tasks[t].status == RESULT_OK)
-            rc = paths_of_task(driver, t + 1, &paths);
-    if (rc < 0) {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for the list of gathers");
-    } else {
-        if (paths.count)
-            qsort(paths.items, paths.count, sizeof(*paths.items), by_name);
-        rc = gathers_join_all(driver, &paths, ret_error);
+            rc = paths_of_task(driver, t + 1, paths);
+    if (rc < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the list of gathers");
+    if (paths->count)
+        qsort(paths->items, paths->count, sizeof(*paths->items), by_name);
+    return 0;
+}
+
+int shots_gathers_write(struct driver *driver, struct error *ret_error)
+{
+    struct paths paths = {0};
+    if (!driver->one_file)
+        return 0;
+    int rc = paths_find(driver, &paths, ret_error);
+    if (rc == 0)
+        rc = gathers_write_all(driver, &paths, ret_error);
+    if (rc == 0) {
+        shots_leave(driver, paths.items, paths.count); /* every trace is in the one file now */
+        return 0;
     }
     for (size_t i = 0; i < paths.count; i++)
         free(paths.items[i]);
     free(paths.items);
-    return rc;
+    return -1;
 }
 
 /* --- which shots --- */

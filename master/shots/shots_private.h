@@ -7,6 +7,7 @@
  *   shots_task.c   payloads
  *   shots_files.c  which files travel; the survey that a wave means
  *   shots_extract.c a task's own data
+ *   shots_laying.c traces go into their one file as they come
  *   asked.c        operations that somebody asks for (asked.h)
  *   asked_model.c  the models that they name
  *   shots_digest.c done in a thread when a wave is through: sums merged, results written, the
@@ -63,6 +64,28 @@ struct shots_digest {
     char notice[ERROR_TEXT_MAX];
 };
 
+/* A shot's traces that are to be laid. */
+struct shots_piece {
+    size_t shot; /* where it stands in the wave */
+    uint64_t task;
+};
+
+/* The one file of traces, while it grows. */
+struct shots_laying {
+    struct errand *errand;     /* NULL in plan_only */
+    uint64_t wave;             /* whose it is: its number; 0: nobody's */
+    bool vain;                 /* nothing comes of it: the files are joined at the end */
+    struct gathers *gathers;   /* NULL: not begun, in vain, or committed */
+    struct expected *expected; /* the files, in their order */
+    size_t *places;            /* of the wave's i-th shot among them */
+    size_t count;              /* of both */
+    size_t first;              /* index of the first task that is not dealt with */
+    struct shots_piece *pieces;
+    size_t piece_count, piece_capacity;
+    char **leftovers; /* files whose traces are in a file that was committed */
+    size_t leftover_count;
+};
+
 struct driver {
     struct driver_context context;
     struct survey survey;
@@ -70,6 +93,7 @@ struct driver {
     char *survey_path; /* where it lies here */
     char *home;        /* its folder, relative to the farm's: "." or below */
     char *output_base; /* RUN_DIR/out/master/NAME */
+    char *laying_path; /* in `scratch`: the one file of traces, until it is whole */
     char *scratch; /* RUN_DIR/shots: states and models of an inversion while they are made */
     enum survey_operation operation;
     bool exact, one_file;
@@ -106,6 +130,7 @@ struct driver {
         struct buf description;   /* asked_describe */
     } asked;
     struct shots_digest digest;
+    struct shots_laying laying;
     enum shots_phase phase;
     struct error error; /* of SHOTS_FAILED */
 };
@@ -229,7 +254,22 @@ const char *shots_reason(const struct driver *driver, size_t shot);
 int shots_array_write(const struct driver *driver, const char *what, const char *units,
                       const float *values, struct error *ret_error);
 /* Gather the traces that the wave's tasks brought. */
-int shots_gathers_write(const struct driver *driver, struct error *ret_error);
+int shots_gathers_write(struct driver *driver, struct error *ret_error);
+/* Where they come to, of the present wave; caller frees. NULL without memory. */
+char *shots_gathers_path(const struct driver *driver);
+
+/* shots_laying.c: lay what is durable and is not laid yet, where the wave's traces come into one file. True:
+ * there was nothing to do; false: it is being done in a thread, and the farm is woken afterwards. */
+bool shots_lay(struct driver *driver);
+/* In the digest's thread: what was laid, if it is these files in this order, to be committed; otherwise NULL,
+ * and it is gone. */
+struct gathers *shots_laid(struct driver *driver, const char *const *paths, size_t count);
+/* In the digest's thread: these files (taken, with the list) are not wanted any more. */
+void shots_leave(struct driver *driver, char **paths, size_t count);
+/* Have such files removed, in a thread. */
+void shots_leftovers_remove(struct driver *driver);
+/* Waits for what is under way. */
+void shots_laying_fini(struct shots_laying *laying);
 /* NAME.fwi.csv: what every wave came to. Written anew each time, from the roll alone. */
 int shots_history_write(const struct driver *driver, struct error *ret_error);
 /* Which shots are in the result and which are not, and why: NAME.shots.json. */

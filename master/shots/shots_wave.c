@@ -197,6 +197,7 @@ static bool missing_begin(struct driver *driver, uint32_t slots)
 static void digest_done(void *context)
 {
     struct driver *driver = context;
+    shots_leftovers_remove(driver);
     if (driver->context.wake)
         driver->context.wake(driver->context.wake_context);
 }
@@ -283,6 +284,8 @@ bool shots_advance(struct driver *driver, uint32_t slots)
         return shots_held_begin(driver);
     if (wave && driver->durable < roll_sequence(roll))
         return false; /* files are in their places when the journal has the results */
+    if (!shots_lay(driver))
+        return false;
     return digest_begin(driver);
 }
 

@@ -249,19 +249,47 @@ def shots_are_called_shots_and_tasks_tasks(case):
     assert f"an inversion of {SHOTS} shots\n" in case.beofarm("check", farm.file, expect=0).out
 
 
-@test
-def modelled_gathers_are_one_file_in_order(case):
-    farm, _ = lay(case, "model")
-    farm.run()
-    whole = b"".join(shot_program.segy(shot)[3600 if shot else 0:] for shot in range(SHOTS))
+def one_file_check(case, shots):
+    """survey.data.segy has the traces of these shots, numbered on."""
+    whole = b"".join(shot_program.segy(shot)[3600 if at else 0:] for at, shot in enumerate(shots))
     with open(case.path("survey.data.segy"), "rb") as file:
         got = bytearray(file.read())
     assert len(got) == len(whole)
-    for trace in range(3 * SHOTS):  # numbered on through the file
+    for trace in range(3 * len(shots)):
         at = 3600 + trace * 280
         assert got[at:at + 8] == (trace + 1).to_bytes(4, "big") * 2
         got[at:at + 8] = whole[at:at + 8]
     assert got == whole
+    left = [name for _, _, files in os.walk(case.path("runs")) for name in files
+            if name.startswith("shot-") or ".new." in name]
+    assert not left, left
+
+
+@test
+def modelled_gathers_are_one_file_in_order(case):
+    farm, _ = lay(case, "model")
+    farm.run()
+    one_file_check(case, range(SHOTS))
+
+
+@test
+def the_one_file_is_without_bad_shots(case):
+    farm, _ = lay(case, "model", env={"SHOT_BAD": "7"})
+    farm.run(expect=1)
+    one_file_check(case, [shot for shot in range(SHOTS) if shot != 7])
+
+
+@test
+def a_killed_master_is_resumed_to_the_same_one_file(case):
+    hold = case.write("hold", "11\n")
+    farm, log = lay(case, "model", env={"SHOT_HOLD": hold, "SHOT_S": "0.01"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) >= 12, "half of the shots are there")
+    farm.kill("master")
+    farm.end(expect=7)
+    os.remove(hold)
+    farm.resume()
+    one_file_check(case, range(SHOTS))
 
 
 @test

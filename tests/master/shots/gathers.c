@@ -15,7 +15,7 @@
 
 struct bench {
     char folder[40];
-    char paths[FILES][80], joined[80];
+    char paths[FILES][80], joined[80], temporary[80];
 };
 
 static int setup(void **state)
@@ -26,6 +26,7 @@ static int setup(void **state)
     for (int i = 0; i < FILES; i++)
         snprintf(bench->paths[i], sizeof(bench->paths[i]), "%s/%d.segy", bench->folder, i);
     snprintf(bench->joined, sizeof(bench->joined), "%s/joined.segy", bench->folder);
+    snprintf(bench->temporary, sizeof(bench->temporary), "%s/growing", bench->folder);
     *state = bench;
     return 0;
 }
@@ -109,7 +110,9 @@ static void gathers_follow_each_other(void **state)
         struct error error;
         for (int i = 0; i < FILES; i++)
             gather_write(bench->paths[i], revision, i + 1, (uint32_t)i + 2, 30);
-        assert_int_equal(gathers_join(list(bench), FILES, bench->joined, &traces, &error), 0);
+        assert_int_equal(
+            gathers_join(list(bench), FILES, bench->joined, bench->temporary, &traces, &error),
+            0);
         assert_int_equal(traces, 2 + 3 + 4);
         joined_check(bench, traces);
     }
@@ -122,14 +125,80 @@ static void gathers_that_do_not_fit_leave_nothing(void **state)
     struct error error;
     for (int i = 0; i < FILES; i++)
         gather_write(bench->paths[i], 1, i + 1, 2, i == 2 ? 31 : 30);
-    assert_int_equal(gathers_join(list(bench), FILES, bench->joined, &traces, &error), -1);
+    assert_int_equal(
+        gathers_join(list(bench), FILES, bench->joined, bench->temporary, &traces, &error), -1);
     assert_non_null(strstr(error.text, "2.segy"));
     assert_int_equal(access(bench->joined, F_OK), -1);
     assert_int_equal(truncate(bench->paths[2], 3700), 0);
-    assert_int_equal(gathers_join(list(bench), FILES, bench->joined, &traces, &error), -1);
+    assert_int_equal(
+        gathers_join(list(bench), FILES, bench->joined, bench->temporary, &traces, &error), -1);
     unlink(bench->paths[2]);
-    assert_int_equal(gathers_join(list(bench), FILES, bench->joined, &traces, &error), -1);
+    assert_int_equal(
+        gathers_join(list(bench), FILES, bench->joined, bench->temporary, &traces, &error), -1);
     assert_int_equal(access(bench->joined, F_OK), -1);
+}
+
+static const uint64_t expected[FILES] = {2, 3, 4};
+
+static void gathers_are_laid_in_any_order(void **state)
+{
+    const struct bench *bench = *state;
+    for (int revision = 1; revision <= 2; revision++) {
+        struct error error;
+        for (int i = 0; i < FILES; i++)
+            gather_write(bench->paths[i], revision, i + 1, (uint32_t)i + 2, 30);
+        struct gathers *gathers =
+            gathers_create(bench->joined, bench->temporary, expected, FILES, &error);
+        assert_non_null(gathers);
+        unlink(bench->joined);
+        assert_int_equal(gathers_lay(gathers, 2, bench->paths[2], &error), 0);
+        assert_int_equal(gathers_lay(gathers, 0, bench->paths[0], &error), 0);
+        assert_false(gathers_are_whole(gathers));
+        assert_int_equal(access(bench->joined, F_OK), -1);
+        assert_int_equal(gathers_lay(gathers, 1, bench->paths[1], &error), 0);
+        assert_true(gathers_are_whole(gathers));
+        assert_int_equal(gathers_commit(gathers, &error), 0);
+        joined_check(bench, 2 + 3 + 4);
+    }
+}
+
+/* Traces (of how many samples) in place of the 3 of 30 that file 1 is to have. */
+static void misfit_is_refused(const struct bench *bench, uint32_t traces, uint32_t samples)
+{
+    struct error error;
+    for (int i = 0; i < FILES; i++)
+        gather_write(bench->paths[i], 2, i + 1, i == 1 ? traces : (uint32_t)i + 2,
+                     i == 1 ? samples : 30);
+    struct gathers *gathers =
+        gathers_create(bench->joined, bench->temporary, expected, FILES, &error);
+    assert_int_equal(gathers_lay(gathers, 2, bench->paths[2], &error), 0);
+    assert_int_equal(gathers_lay(gathers, 1, bench->paths[1], &error), -1);
+    assert_non_null(strstr(error.text, "1.segy"));
+    assert_false(gathers_are_whole(gathers));
+    gathers_abandon(gathers);
+    assert_int_equal(access(bench->joined, F_OK), -1);
+}
+
+static void gathers_that_are_not_as_expected_are_not_laid(void **state)
+{
+    const struct bench *bench = *state;
+    misfit_is_refused(bench, 2, 30);
+    misfit_is_refused(bench, 4, 30);
+    misfit_is_refused(bench, 3, 31);
+}
+
+static void a_gather_is_laid_once(void **state)
+{
+    const struct bench *bench = *state;
+    struct error error;
+    for (int i = 0; i < FILES; i++)
+        gather_write(bench->paths[i], 1, i + 1, (uint32_t)i + 2, 30);
+    struct gathers *gathers =
+        gathers_create(bench->joined, bench->temporary, expected, FILES, &error);
+    assert_int_equal(gathers_lay(gathers, 0, bench->paths[0], &error), 0);
+    assert_int_equal(gathers_lay(gathers, 0, bench->paths[0], &error), -1);
+    assert_int_equal(gathers_lay(gathers, FILES, bench->paths[1], &error), -1);
+    gathers_abandon(gathers);
 }
 
 int main(void)
@@ -137,6 +206,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(gathers_that_do_not_fit_leave_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(gathers_follow_each_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(gathers_are_laid_in_any_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(gathers_that_are_not_as_expected_are_not_laid, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_gather_is_laid_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

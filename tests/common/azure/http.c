@@ -1,3 +1,4 @@
+/* Requests over HTTP: what goes out, what comes in, and what is refused. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -10,164 +11,8 @@
 #include <cmocka.h>
 
 #include "common/azure/http.h"
-#include "common/azure/http_retry.h"
 #include "common/clock.h"
-#include "tests/common/azure/server.h"
-
-/* Waits short enough for tests, and few. */
-static const struct http_options quick = {
-    .backoff_base_ms = 1, .backoff_cap_ms = 5, .tries = 4};
-
-struct bench {
-    struct server *server;
-    struct http *http;
-    char url[256];
-};
-
-static void bench_open(struct bench *bench, server_answer *answer, void *context)
-{
-    struct error error = {0};
-    bench->server = server_start(answer, context);
-    bench->http = http_create(&quick, &error);
-    assert_non_null(bench->http);
-    snprintf(bench->url, sizeof(bench->url), "%s/path?comp=list&sig=TOPSECRET",
-             server_url(bench->server));
-}
-
-static void bench_close(struct bench *bench)
-{
-    http_destroy(bench->http);
-    server_stop(bench->server);
-}
-
-/* The texts of a scenario: number n of the requests gets the n-th, the last one for ever. */
-struct script {
-    const char *const *answers;
-    int count;
-    char last_body[64];
-    char last_head[4096];
-};
-
-/* A text that ends in "!" is cut there, and the connection closed. */
-static bool script_answer(void *context, const struct server_request *request,
-                          struct buf *answer)
-{
-    struct script *script = context;
-    int index = request->number <= script->count ? request->number - 1 : script->count - 1;
-    const char *text = script->answers[index];
-    size_t size = strlen(text);
-    bool cut = size && text[size - 1] == '!';
-    snprintf(script->last_body, sizeof(script->last_body), "%.*s", (int)request->body_size,
-             request->body);
-    snprintf(script->last_head, sizeof(script->last_head), "%s", request->head);
-    buf_append(answer, text, size - cut);
-    return !cut;
-}
-
-#define OK_ANSWER   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define BUSY_ANSWER "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
-
-/* What a request comes to against a script: its status, or -1; how often it was sent. */
-static int outcome(const char *const *answers, int count, struct http_request request,
-                   int *ret_sent)
-{
-    struct bench bench;
-    struct script script = {.answers = answers, .count = count};
-    struct http_response response = {0};
-    struct error error = {0};
-    bench_open(&bench, script_answer, &script);
-    request.url = bench.url;
-    int rc = http_perform(bench.http, &request, &response, &error);
-    int status = rc == 0 ? response.status : -1;
-    if (rc != 0) {
-        assert_true(error.text[0]);
-        assert_null(strstr(error.text, "TOPSECRET"));
-        assert_non_null(strstr(error.text, "/path?comp=list&sig=..."));
-    }
-    *ret_sent = server_requests(bench.server);
-    http_response_fini(&response);
-    bench_close(&bench);
-    return status;
-}
-
-static void only_408_429_and_5xx_are_sent_again(void **state)
-{
-    (void)state;
-    static const struct {
-        int status;
-        bool again;
-    } cases[] = {{400, false}, {401, false}, {403, false}, {404, false},
-                 {409, false}, {412, false}, {413, false}, {416, false},
-                 {501, false}, {301, false}, {408, true},  {429, true},
-                 {500, true},  {502, true},  {503, true},  {504, true}};
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        char text[128];
-        int sent;
-        snprintf(text, sizeof(text), "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n",
-                 cases[i].status);
-        const char *answers[] = {text, OK_ANSWER};
-        int status = outcome(answers, 2, (struct http_request){.method = "GET"}, &sent);
-        assert_int_equal(status, cases[i].again ? 200 : cases[i].status);
-        assert_int_equal(sent, cases[i].again ? 2 : 1);
-    }
-}
-
-static void what_is_not_idempotent_is_sent_again_only_where_nothing_was_done(void **state)
-{
-    (void)state;
-    static const char *const busy[] = {BUSY_ANSWER, OK_ANSWER};
-    static const char *const cut[] = {"HTTP/1.1 200 OK\r\nContent-Le!", OK_ANSWER};
-    static const char *const many[] = {"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n",
-                                       OK_ANSWER};
-    struct http_request post = {.method = "POST"}, put = {.method = "PUT"};
-    struct http_request always = {.method = "POST", .retry = HTTP_RETRY_ALWAYS};
-    struct http_request never = {.method = "GET", .retry = HTTP_RETRY_NEVER};
-    int sent;
-    assert_int_equal(outcome(busy, 2, post, &sent), 503);
-    assert_int_equal(sent, 1);
-    assert_int_equal(outcome(cut, 2, post, &sent), -1);
-    assert_int_equal(sent, 1);
-    assert_int_equal(outcome(many, 2, post, &sent), 200);
-    assert_int_equal(sent, 2);
-    assert_int_equal(outcome(busy, 2, always, &sent), 200);
-    assert_int_equal(outcome(cut, 2, always, &sent), 200);
-    assert_int_equal(outcome(cut, 2, put, &sent), 200);
-    assert_int_equal(outcome(many, 2, never, &sent), 429);
-    assert_int_equal(sent, 1);
-}
-
-static void dropped_connections_are_taken_up_again(void **state)
-{
-    (void)state;
-    static const char *const cuts[] = {
-        "!",
-        "HTTP/1.1 200!",
-        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf!",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel!",
-    };
-    for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
-        const char *answers[] = {cuts[i], cuts[i], OK_ANSWER};
-        int sent;
-        assert_int_equal(outcome(answers, 3, (struct http_request){.method = "GET"}, &sent),
-                         200);
-        assert_in_range(sent, 3, 4); /* curl itself tries a stale connection once more */
-    }
-}
-
-static void tries_come_to_an_end(void **state)
-{
-    (void)state;
-    static const char *const busy[] = {BUSY_ANSWER};
-    static const char *const cut[] = {"!"};
-    int sent;
-    assert_int_equal(outcome(busy, 1, (struct http_request){.method = "GET"}, &sent), 503);
-    assert_int_equal(sent, quick.tries);
-    assert_int_equal(
-        outcome(busy, 1, (struct http_request){.method = "GET", .tries = 2}, &sent), 503);
-    assert_int_equal(sent, 2);
-    assert_int_equal(outcome(cut, 1, (struct http_request){.method = "GET"}, &sent), -1);
-    assert_in_range(sent, quick.tries, 2 * quick.tries);
-}
+#include "tests/common/azure/http_bench.h"
 
 static void garbage_is_an_error_and_no_more(void **state)
 {
@@ -181,7 +26,7 @@ static void garbage_is_an_error_and_no_more(void **state)
     for (size_t i = 0; i < sizeof(garbage) / sizeof(*garbage); i++) {
         int sent;
         struct http_request once = {.method = "GET", .retry = HTTP_RETRY_NEVER};
-        int status = outcome(&garbage[i], 1, once, &sent);
+        int status = script_outcome(&garbage[i], 1, once, &sent);
         if (status != -1)
             print_message("# %d for %zu\n", status, i);
         assert_int_equal(status, -1);
@@ -195,93 +40,9 @@ static void answers_beyond_their_bound_are_refused(void **state)
     int sent;
     struct http_request small = {.method = "GET", .response_max = 4};
     struct http_request fits = {.method = "GET", .response_max = 5};
-    assert_int_equal(outcome(good, 1, small, &sent), -1);
+    assert_int_equal(script_outcome(good, 1, small, &sent), -1);
     assert_int_equal(sent, 1);
-    assert_int_equal(outcome(good, 1, fits, &sent), 200);
-}
-
-static void retry_after_is_honoured(void **state)
-{
-    (void)state;
-    static const char *const answers[] = {
-        "HTTP/1.1 429 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", OK_ANSWER};
-    /* 1 s by the server's own clock, which is wrong by years. */
-    static const char *const dates[] = {
-        "HTTP/1.1 503 X\r\nDate: Sat, 21 Nov 2015 09:00:00 GMT\r\n"
-        "Retry-After: Sat, 21 Nov 2015 09:00:01 GMT\r\nContent-Length: 0\r\n\r\n",
-        OK_ANSWER};
-    static const char *const hours[] = {
-        "HTTP/1.1 503 X\r\nRetry-After: 7200\r\nContent-Length: 0\r\n\r\n", OK_ANSWER};
-    int sent;
-    int64_t start = clock_monotonic_ns();
-    assert_int_equal(outcome(answers, 2, (struct http_request){.method = "GET"}, &sent), 200);
-    assert_true(clock_monotonic_ns() - start >= CLOCK_SECOND_NS);
-    start = clock_monotonic_ns();
-    assert_int_equal(outcome(dates, 2, (struct http_request){.method = "GET"}, &sent), 200);
-    assert_true(clock_monotonic_ns() - start >= CLOCK_SECOND_NS);
-    /* Longer than our patience: told at once. */
-    assert_int_equal(outcome(hours, 2, (struct http_request){.method = "GET"}, &sent), 503);
-    assert_int_equal(sent, 1);
-}
-
-static void waits_are_those_of_full_jitter(void **state)
-{
-    (void)state;
-    struct retry_try try = {.kind = RETRY_UNCERTAIN,
-                            .idempotent = true,
-                            .tries = 10,
-                            .retry_after_ms = -1,
-                            .base_ms = 500,
-                            .cap_ms = 3000,
-                            .patience_ms = 10000,
-                            .random = 1};
-    static const int64_t most[] = {500, 1000, 2000, 3000, 3000};
-    for (int i = 0; i < 5; i++) {
-        try.number = i + 1;
-        assert_int_equal(retry_wait_ms(&try), most[i]);
-    }
-    try.random = 0;
-    assert_int_equal(retry_wait_ms(&try), 0);
-    try.random = 0.5;
-    try.retry_after_ms = 4000;
-    assert_int_equal(retry_wait_ms(&try), 4000 + 1500);
-    try.age_ms = 4501;
-    assert_int_equal(retry_wait_ms(&try), -1);
-    try.age_ms = 0;
-    try.number = 10;
-    assert_int_equal(retry_wait_ms(&try), -1);
-    try.kind = RETRY_UNRESOLVED;
-    try.number = 3;
-    assert_int_equal(retry_wait_ms(&try), -1);
-}
-
-static void retry_after_is_read_strictly(void **state)
-{
-    (void)state;
-    assert_int_equal(retry_after_ms(NULL, 0), -1);
-    assert_int_equal(retry_after_ms("", 0), -1);
-    assert_int_equal(retry_after_ms("soon", 0), -1);
-    assert_int_equal(retry_after_ms("-1", 0), -1);
-    assert_int_equal(retry_after_ms("1.5", 0), -1);
-    assert_int_equal(retry_after_ms("99999999999999999999", 0), -1);
-    assert_int_equal(retry_after_ms("0", 0), 0);
-    assert_int_equal(retry_after_ms("120", 0), 120000);
-    assert_int_equal(retry_after_ms("Sat, 21 Nov 2026 09:00:00 GMT", 1795251600 - 7), 7000);
-    assert_int_equal(retry_after_ms("Sat, 21 Nov 2026 09:00:00 GMT", 1795251600 + 7), 0);
-}
-
-static void the_budget_ends_retries_and_answers_earn_new_ones(void **state)
-{
-    (void)state;
-    struct retry_budget budget;
-    retry_budget_init(&budget, 2);
-    assert_true(retry_budget_take(&budget));
-    assert_true(retry_budget_take(&budget));
-    assert_false(retry_budget_take(&budget));
-    retry_budget_earn(&budget);
-    assert_false(retry_budget_take(&budget));
-    retry_budget_earn(&budget);
-    assert_true(retry_budget_take(&budget));
+    assert_int_equal(script_outcome(good, 1, fits, &sent), 200);
 }
 
 static void bodies_and_headers_arrive_as_given(void **state)
@@ -627,7 +388,7 @@ static void urls_that_cannot_be_are_refused(void **state)
                                       "http://127.0.0.1.example.com/",
                                       "http://localhost.example.com/",
                                       "http://127.0.0.1@example.com/"};
-    struct http *http = http_create(&quick, NULL);
+    struct http *http = http_create(&bench_options, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct error error = {0};
         struct http_request request = {.method = "GET", .url = bad[i]};
@@ -644,7 +405,7 @@ static void headers_cannot_be_smuggled_in(void **state)
     (void)state;
     static const struct http_header bad[] = {
         {"x", "a\r\nAuthorization: b"}, {"x\r\ny", "a"}, {"x: y", "a"}, {"", "a"}};
-    struct http *http = http_create(&quick, NULL);
+    struct http *http = http_create(&bench_options, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct error error = {0};
         struct http_request request = {
@@ -657,7 +418,7 @@ static void headers_cannot_be_smuggled_in(void **state)
 static void a_host_that_is_not_there_is_told_with_what_to_do(void **state)
 {
     (void)state;
-    struct http *http = http_create(&quick, NULL);
+    struct http *http = http_create(&bench_options, NULL);
     struct error error = {0};
     struct http_response response = {0};
     struct http_request request = {.method = "GET",
@@ -694,14 +455,6 @@ int main(void)
         cmocka_unit_test(garbage_is_an_error_and_no_more),
         cmocka_unit_test(answers_beyond_their_bound_are_refused),
         cmocka_unit_test(a_host_that_is_not_there_is_told_with_what_to_do),
-        cmocka_unit_test(only_408_429_and_5xx_are_sent_again),
-        cmocka_unit_test(what_is_not_idempotent_is_sent_again_only_where_nothing_was_done),
-        cmocka_unit_test(dropped_connections_are_taken_up_again),
-        cmocka_unit_test(tries_come_to_an_end),
-        cmocka_unit_test(retry_after_is_honoured),
-        cmocka_unit_test(retry_after_is_read_strictly),
-        cmocka_unit_test(waits_are_those_of_full_jitter),
-        cmocka_unit_test(the_budget_ends_retries_and_answers_earn_new_ones),
         cmocka_unit_test(bodies_and_headers_arrive_as_given),
         cmocka_unit_test(bodies_stream_both_ways_and_begin_again_after_a_cut),
         cmocka_unit_test(a_source_or_sink_that_fails_ends_the_request),

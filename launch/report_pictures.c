@@ -104,6 +104,24 @@ static int compare(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+static size_t stem_size(const char *path)
+{
+    return strlen(path) - strlen(ending(path));
+}
+
+/* Whether the list has the same field with a header of its own: models are written as SEG-Y, too. */
+static bool is_twin(const struct search *search, const struct found *found)
+{
+    size_t stem = stem_size(found->path);
+    for (size_t i = 0; found->gather && i < search->count; i++) {
+        const struct found *other = &search->list[i];
+        if (!other->gather && stem_size(other->path) == stem &&
+            strncmp(other->path, found->path, stem) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int show(const struct found *found, size_t number, const char *name, const char *folder,
                 const char *shown, FILE *html, struct error *ret_error)
 {
@@ -140,6 +158,8 @@ int report_pictures(const char *out, const char *folder, const char *shown, FILE
     for (size_t i = 0; rc == 0 && i < search.count; i++) {
         const struct found *found = &search.list[i];
         size_t most = found->gather ? REPORT_GATHERS_MAX : REPORT_FIELDS_MAX;
+        if (is_twin(&search, found))
+            continue;
         if (drawn[found->gather] == 0)
             fprintf(html, "<h2>%s</h2>\n", found->gather ? "Gathers" : "Fields");
         if (drawn[found->gather]++ < most)

@@ -99,6 +99,7 @@ struct segy_format {
     double interval;     /* microseconds; of the binary header; 0: it does not say */
     uint32_t extensions; /* the most additional headers that a trace has */
     bool feet;           /* coordinates are in feet, not metres */
+    bool columns;        /* its text says that traces are columns of a model, as ours does */
     uint64_t first;      /* the first trace's byte in the file */
     uint64_t size;       /* of the file */
     uint64_t end;        /* where traces end: less than size if trailers follow */

@@ -221,6 +221,14 @@ static int bounds_read(struct segy *segy, const uint8_t *header, struct error *r
     return 0;
 }
 
+/* Whether the text is that of a model as segy_write.h writes it. */
+static bool text_is_of_columns(const uint8_t *text)
+{
+    uint8_t wanted[sizeof(SEGY_COLUMNS_TEXT) - 1];
+    segy_text_encode(SEGY_COLUMNS_TEXT, sizeof(wanted), wanted);
+    return memcmp(text + SEGY_COLUMNS_AT, wanted, sizeof(wanted)) == 0;
+}
+
 /* A tape label of 128 bytes may stand before everything: "   1SY2.0RECORD". */
 static int label_skip(struct segy *segy, struct error *ret_error)
 {
@@ -246,6 +254,7 @@ int segy_binary_read(struct segy *segy, struct error *ret_error)
         segy_window_get(segy, &segy->window, segy->base, SEGY_FIRST, SEGY_FIRST, ret_error);
     if (!bytes)
         return -1;
+    format->columns = text_is_of_columns(bytes);
     memcpy(header, bytes + SEGY_TEXT_SIZE, sizeof(header));
     if (order_read(segy, header, ret_error) < 0 ||
         sample_format_read(segy, header, ret_error) < 0 ||

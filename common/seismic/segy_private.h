@@ -44,6 +44,12 @@ int64_t segy_get_signed(const uint8_t *at, unsigned bytes, enum segy_order order
 double segy_get_float64(const uint8_t *at, enum segy_order order);
 float segy_get_float32(const uint8_t *at, enum segy_order order);
 
+/* The beginning of the third line of the text that segy_write.h puts into files of models, and as many
+ * ASCII characters in EBCDIC. */
+#define SEGY_COLUMNS_TEXT "columns of a model"
+#define SEGY_COLUMNS_AT   164
+void segy_text_encode(const char *ascii, size_t size, uint8_t *ret_ebcdic);
+
 /* What a word is called in the standard, with its byte: "receiver x (byte 81)". */
 const char *segy_word_name(enum segy_word word);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/seismic/segy_private.h"
 #include "common/seismic/segy_write.h"
 #include "common/whole.h"
 
@@ -49,6 +50,12 @@ static void put_double(uint8_t *header, unsigned byte, double value)
 #define LINES      40
 #define LINE_BYTES 80
 
+void segy_text_encode(const char *ascii, size_t size, uint8_t *ret_ebcdic)
+{
+    for (size_t i = 0; i < size; i++)
+        ret_ebcdic[i] = ebcdic[ascii[i] >= 32 && ascii[i] < 127 ? ascii[i] - 32 : 0];
+}
+
 static void text_fill(const struct segy_write_format *format, uint8_t *text)
 {
     for (int i = 0; i < LINES; i++) {
@@ -56,17 +63,16 @@ static void text_fill(const struct segy_write_format *format, uint8_t *text)
         const char *said =
             i == 0    ? (format->title ? format->title : "")
             : i == 1  ? "written by beofarm; IEEE floats, big-endian"
-            : i == 2  ? (format->depth ? "columns of a model: sample interval in millimetres"
+            : i == 2  ? (format->depth ? SEGY_COLUMNS_TEXT ": sample interval in millimetres"
                                        : "coordinates in metres; receivers' depth is minus "
                                          "their elevation")
             : i == 38 ? (format->revision == 2 ? "SEG-Y REV2.0" : "SEG Y REV1")
             : i == 39 ? "END TEXTUAL HEADER"
                       : "";
         int size = snprintf(line, sizeof(line), "C%2d %s", i + 1, said);
-        for (int k = 0; k < LINE_BYTES; k++) {
-            char c = k < size && line[k] >= 32 && line[k] < 127 ? line[k] : ' ';
-            text[i * LINE_BYTES + k] = ebcdic[c - 32];
-        }
+        if (size < LINE_BYTES)
+            memset(line + size, ' ', (size_t)(LINE_BYTES - size));
+        segy_text_encode(line, LINE_BYTES, text + i * LINE_BYTES);
     }
 }
 

@@ -80,14 +80,15 @@ static int segy_kind(const char *path, enum source_kind *ret_kind, struct error 
     struct segy *segy = segy_open(path, &options, ret_error);
     struct segy_trace trace;
     int more = 1;
-    bool columns = true;
+    bool columns = true, told;
     if (!segy)
         return -1;
+    told = segy_describe(segy)->columns;
     for (int i = 0; i < 2 && more > 0; i++)
         if ((more = segy_next(segy, &trace, ret_error)) > 0)
             columns = columns && is_column(segy, &trace);
     segy_close(segy);
-    *ret_kind = columns ? SOURCE_MODEL : SOURCE_GATHER;
+    *ret_kind = told || columns ? SOURCE_MODEL : SOURCE_GATHER;
     return more < 0 ? -1 : 0;
 }
 

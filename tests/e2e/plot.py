@@ -126,5 +126,32 @@ def a_report_shows_what_the_farm_made(case):
     assert len(os.listdir(os.path.join(os.path.dirname(path), "report"))) == 2
 
 
+@test
+def a_model_is_one_in_segy_too_and_is_shown_once(case):
+    """beofarm writes fields raw and as SEG-Y, whose words for places are those of a gather."""
+    beofarm_shot = program("beofarm-shot")
+    survey = {"model": {"velocity": 1800, "grid": {"points": [41, 21], "spacing_m": [10, 10]}},
+              "wavelet": {"kind": "ricker", "peak_hz": 12}, "record": {"length_s": 0.2},
+              "geometry": {"sources": {"points": [[100, 20]]}, "receivers": {"points": [[300, 20]]}}}
+    path = case.write("model.json", survey)
+    case.run(beofarm_shot, "--survey", path, "--shot", "1", "--operation", "model", "--output", "d.segy",
+             expect=0)
+    case.write("gradient.json", {**survey, "operation": "gradient", "data": "d.segy"})
+    farm = Farm(case, {"name": "toy", "backend": {"kind": "local", "workers": 1}, "transport": "tcp",
+                       "port": 0, "worker": {"slots": 1},
+                       "work": {"kind": "shots", "survey": "gradient.json"}})
+    farm.run()
+    for name in ("gradient.gradient.segy", "gradient.gradient.json"):
+        plot(case, name, "-o", name + ".png", expect=0)
+    # To scale, and not 1.1 s by one trace.
+    sizes = {png_size(case.path(name + ".png")) for name in ("gradient.gradient.segy",
+                                                            "gradient.gradient.json")}
+    assert len(sizes) == 1, sizes
+    done = case.run(program("beofarm"), "report", farm.run_dir, expect=0)
+    with open(done.out.strip(), encoding="utf-8") as file:
+        page = file.read()
+    assert page.count("<img ") == 1 and "gradient.gradient.json" in page, page
+
+
 if __name__ == "__main__":
     harness.main(globals())

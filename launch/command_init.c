@@ -6,14 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/starter.h"
 
-#define FARM_FILE "farm.json"
-#define TEXT_MAX  ((size_t)1 << 20)
+#define FARM_FILE   "farm.json"
+#define SURVEY_FILE "survey.json"
+#define TEXT_MAX    ((size_t)1 << 20)
 
 struct init_options {
     const char *output;
@@ -38,6 +40,29 @@ static int file_write(const char *path, struct buf *text, bool force, struct err
     return 0;
 }
 
+/* The survey that a farm file of shots names, beside it. One that is there is somebody's work. */
+static int survey_write(const char *farm_path, struct error *ret_error)
+{
+    const char *slash = strrchr(farm_path, '/');
+    char *path;
+    struct buf text;
+    if (asprintf(&path, "%.*s" SURVEY_FILE, slash ? (int)(slash - farm_path) + 1 : 0,
+                 farm_path) < 0)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = 0;
+    if (disk_exists(path)) {
+        printf("%s is there already, and stays as it is\n", path);
+    } else {
+        buf_init(&text, TEXT_MAX);
+        rc = starter_write_survey(&text, ret_error);
+        if (rc == 0)
+            rc = file_write(path, &text, false, ret_error);
+        buf_fini(&text);
+    }
+    free(path);
+    return rc;
+}
+
 static int init_do(const void *values, char **arguments, size_t count, struct error *ret_error)
 {
     const struct init_options *given = values;
@@ -49,6 +74,8 @@ static int init_do(const void *values, char **arguments, size_t count, struct er
         fwrite(text.data, 1, text.size, stdout);
     else if (rc == 0)
         rc = file_write(path, &text, given->force, ret_error);
+    if (rc == 0 && count > 0 && strcmp(arguments[0], "shots") == 0 && strcmp(path, "-") != 0)
+        rc = survey_write(path, ret_error);
     buf_fini(&text);
     return rc;
 }
@@ -59,7 +86,7 @@ const struct command command_init = {
     .summary = "Write a commented farm file to start from",
     .details =
         "KIND is the kind of work: sweep (without KIND, this), socket, external, pest or\n"
-        "shots.\n",
+        "shots. With shots, a survey that can be run is written beside it.\n",
     COMMAND_OPTIONS(options),
     .options_size = sizeof(struct init_options),
     .arguments_max = 1,

@@ -16,6 +16,7 @@
 #include "common/json.h"
 #include "common/nearest.h"
 #include "common/schema.h"
+#include "common/seismic/survey.h"
 
 #define WIDTH     96
 #define INDENT    2
@@ -63,6 +64,17 @@ static const struct {
               "\"//operation\":\"gradient\",\"//sum\":\"exact\",\"//skip_ratio\":0.02,"
               "\"survey\":\"survey.json\"}," REST "}"},
 };
+
+static const char survey[] =
+    "{\"//operation\":\"gradient\",\"model\":{\"//velocity\":\"vp.json\",\"velocity\":2000,"
+    "\"grid\":{\"points\":[301,151],\"spacing_m\":[10,10]}},"
+    "\"wavelet\":{\"kind\":\"ricker\",\"peak_hz\":12},"
+    "\"numerics\":{\"space_order\":8,\"free_surface\":true},"
+    "\"//data\":\"line-*.segy\",\"record\":{\"length_s\":1.6,\"interval_ms\":4},"
+    "\"//aperture\":{\"limit_m\":true},\"//memory\":{\"budget_gib\":4},"
+    "\"//inversion\":{\"iterations\":10,\"min_velocity_m_s\":1450,\"max_velocity_m_s\":4500},"
+    "\"geometry\":{\"sources\":{\"line\":{\"start\":[300,40],\"step\":[300,0],\"count\":9}},"
+    "\"receivers\":{\"line\":{\"start\":[0,700],\"step\":[20,0],\"count\":151}}}}";
 
 #define STARTERS (sizeof starters / sizeof starters[0])
 
@@ -168,29 +180,44 @@ static const char *text_find(const char *kind, struct error *ret_error)
     return NULL;
 }
 
-int starter_write(const char *kind, struct buf *ret_text, struct error *ret_error)
+/* `text` with the comments of `schema`, which may be NULL with a sentence and is destroyed. */
+static int document_put(const char *text, struct schema *schema, struct buf *ret_text,
+                        struct error *ret_error)
 {
     cJSON *document = NULL;
-    struct schema *schema = NULL;
-    const char *text = text_find(kind, ret_error);
-    int rc = text ? json_parse(text, strlen(text), "starter", JSON_STRICT, &document, ret_error)
-                  : -1;
-    if (rc == 0)
-        rc = (schema = farmfile_schema_create(ret_error)) ? 0 : -1;
+    int rc = schema
+                 ? json_parse(text, strlen(text), "starter", JSON_STRICT, &document, ret_error)
+                 : -1;
     if (rc == 0) {
         struct writer writer = {.out = ret_text, .schema = schema, .document = document};
-        buf_printf(
-            ret_text,
-            "// A farm file for beofarm: %s. `beofarm check` checks it, `beofarm run` runs "
-            "it,\n"
-            "// `man 5 farm.json` explains every key. Comments like this one are allowed.\n",
-            kind);
         object_put(&writer, document, "$", 1);
         buf_append_text(ret_text, "\n");
         if (buf_failed(ret_text))
-            rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the farm file");
+            rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a file to start from");
     }
     schema_destroy(schema);
     cJSON_Delete(document);
     return rc;
+}
+
+int starter_write(const char *kind, struct buf *ret_text, struct error *ret_error)
+{
+    const char *text = text_find(kind, ret_error);
+    if (!text)
+        return -1;
+    buf_printf(
+        ret_text,
+        "// A farm file for beofarm: %s. `beofarm check` checks it, `beofarm run` runs it,\n"
+        "// `man 5 farm.json` explains every key. Comments like this one are allowed.\n",
+        kind);
+    return document_put(text, farmfile_schema_create(ret_error), ret_text, ret_error);
+}
+
+int starter_write_survey(struct buf *ret_text, struct error *ret_error)
+{
+    buf_append_text(
+        ret_text,
+        "// A survey for beofarm, which farm.json names: `beofarm run` models its shots\n"
+        "// as it stands. `man survey.json` explains every key.\n");
+    return document_put(survey, survey_schema_create(ret_error), ret_text, ret_error);
 }

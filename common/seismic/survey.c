@@ -17,6 +17,11 @@ static const struct document_kind kind = {.schema = survey_schema_bytes,
                                           .check = survey_check_rules,
                                           .remedy = ""};
 
+struct schema *survey_schema_create(struct error *ret_error)
+{
+    return document_schema_create(&kind, ret_error);
+}
+
 static int state_create(struct survey *survey, const char *path, const char *cache,
                         struct error *ret_error)
 {

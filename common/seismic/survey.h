@@ -194,6 +194,9 @@ struct survey {
     struct survey_state *state;                /* private */
 };
 
+/* The schema of survey files; NULL with a sentence. */
+struct schema *survey_schema_create(struct error *ret_error);
+
 enum survey_flags {
     SURVEY_CHECK = 1, /* look at every model value, header and coordinate (not: every sample) */
 };

@@ -417,6 +417,20 @@ def what_is_wrong_with_a_file_is_named_before_any_shot_is_farmed(case):
         (os.rmdir if os.path.isdir(case.path("cut.segy")) else os.remove)(case.path("cut.segy"))
 
 
+@test
+def the_survey_that_init_writes_is_modelled_as_it_stands(case):
+    program("beofarm-shot")
+    case.beofarm("init", "shots", expect=0)
+    case.beofarm("check", expect=0)
+    case.beofarm("run", "-q", expect=0)
+    case.run(program("beofarm"), "plot", "survey.data.segy", "--shot", "5", expect=0)
+    assert os.path.getsize(case.path("survey.data.png")) > 5000
+    # What a user has made of it is spared.
+    case.write("survey.json", "mine")
+    done = case.beofarm("init", "shots", "--force", expect=0)
+    assert "stays" in done.out and case.read("survey.json") == "mine", done
+
+
 # --- what others read
 
 def expect_by_segyio(path, sources, receivers):

@@ -1,7 +1,7 @@
 /*
  * pest_upgrade OBSERVATIONS PARAMETERS METHOD LAMBDAS: what an upgrade costs.
  *
- * METHOD is automatic (nothing is truncated: Cholesky), eigen (as where something is) or lsqr.
+ * METHOD is automatic (no singular value is left out: Cholesky), eigen (one is) or lsqr.
  * The Jacobian is dense, of seeded random numbers whose columns differ in scale by up to a
  * million. Prints a JSON object: seconds for the normal matrix and for the upgrades, the most
  * memory in use, the Jacobian's size (both in MiB), and a hash of the upgrades' bits.
@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "master/pest/upgrade.h"
+#include "master/pest/glm_model.h"
 
 struct problem {
     size_t rows, columns;
@@ -76,36 +76,68 @@ static uint64_t bits_hash(const double *values, size_t count)
     return hash;
 }
 
-static void measure(const struct problem *p, enum upgrade_method method, size_t lambda_count)
+/* As a control file would ask for it. */
+static struct pest_control control_make(const char *method, size_t columns)
+{
+    return (struct pest_control){.svdmode = 1,
+                                 .maxsing = (int)columns - (strcmp(method, "eigen") == 0),
+                                 .eigthresh = 1e-12,
+                                 .lsqrmode = strcmp(method, "lsqr") == 0,
+                                 .lsqr_atol = 1e-8,
+                                 .lsqr_btol = 1e-8,
+                                 .lsqr_itnlim = 100};
+}
+
+/* Room for any step, and a damping of 1 for each parameter. */
+struct freedom {
+    double *lower, *upper, *damping;
+};
+
+static struct freedom freedom_make(size_t columns)
+{
+    double *all = malloc(3 * columns * sizeof(double));
+    if (!all)
+        fail("there is no memory for bounds");
+    for (size_t i = 0; i < columns; i++) {
+        all[i] = -HUGE_VAL;
+        all[columns + i] = HUGE_VAL;
+        all[2 * columns + i] = 1;
+    }
+    return (struct freedom){all, all + columns, all + 2 * columns};
+}
+
+static void measure(const struct problem *p, const char *method, size_t lambda_count)
 {
     struct jacobian_view view = {
         .observations = p->rows, .parameters = p->columns, .columns = p->pointers};
-    struct upgrade_options options = {method, SIZE_MAX, 1e-12, {1e-8, 1e-8, 0, 100}};
-    double lambdas[16], *deltas = malloc(lambda_count * p->columns * sizeof(double));
-    struct upgrade_report report;
+    const struct pest_control control = control_make(method, p->columns);
+    struct freedom freedom = freedom_make(p->columns);
+    const struct glm_box box = {.lower = freedom.lower, .upper = freedom.upper};
+    double *steps = malloc(lambda_count * p->columns * sizeof(double));
     struct error error = {0};
     struct rusage usage;
-    for (size_t i = 0; i < lambda_count; i++)
-        lambdas[i] = pow(10, (double)i - 1);
     double start = now();
-    struct upgrade *upgrade = upgrade_create(&view, p->weights, NULL, &options, &error);
-    if (!deltas || !upgrade || upgrade_set_residuals(upgrade, p->residuals, &error) != 0)
+    struct glm_model *model = glm_model_create(p->columns, &control, &error);
+    if (!steps || !model ||
+        glm_model_base(model, &view, p->weights, NULL, p->residuals, freedom.damping, &error) !=
+            0)
         fail(error.text);
     double made = now();
-    struct upgrade_report reports[16];
-    if (upgrade_solve(upgrade, NULL, NULL, lambdas, lambda_count, deltas, reports, &error) != 0)
-        fail(error.text);
+    for (size_t i = 0; i < lambda_count; i++)
+        if (glm_model_upgrade(model, &box, pow(10, (double)i - 1), NULL, 1,
+                              steps + i * p->columns, &error) != 0)
+            fail(error.text);
     double solved = now();
-    report = reports[0];
     getrusage(RUSAGE_SELF, &usage);
     printf(
         "{\"normal_s\": %.3f, \"solve_s\": %.3f, \"memory_mib\": %ld, \"jacobian_mib\": %zu, "
-        "\"method\": %d, \"rank\": %zu, \"iterations\": %d, \"hash\": \"%016llx\"}\n",
+        "\"hash\": \"%016llx\"}\n",
         made - start, solved - made, usage.ru_maxrss >> 10,
-        p->rows * p->columns * sizeof(double) >> 20, (int)report.method, report.rank,
-        report.iterations, (unsigned long long)bits_hash(deltas, lambda_count * p->columns));
-    upgrade_destroy(upgrade);
-    free(deltas);
+        p->rows * p->columns * sizeof(double) >> 20,
+        (unsigned long long)bits_hash(steps, lambda_count * p->columns));
+    glm_model_destroy(model);
+    free(freedom.lower);
+    free(steps);
 }
 
 int main(int argc, char **argv)
@@ -114,13 +146,10 @@ int main(int argc, char **argv)
         fail("usage: pest_upgrade OBSERVATIONS PARAMETERS automatic|eigen|lsqr LAMBDAS");
     size_t rows = strtoul(argv[1], NULL, 10), columns = strtoul(argv[2], NULL, 10);
     size_t lambdas = strtoul(argv[4], NULL, 10);
-    enum upgrade_method method = strcmp(argv[3], "eigen") == 0  ? UPGRADE_EIGEN
-                                 : strcmp(argv[3], "lsqr") == 0 ? UPGRADE_LSQR
-                                                                : UPGRADE_AUTOMATIC;
-    if (rows == 0 || columns == 0 || lambdas == 0 || lambdas > 16)
-        fail("sizes are above 0, and lambdas at most 16");
+    if (rows == 0 || columns < 2 || columns > 1000000 || lambdas == 0 || lambdas > 16)
+        fail("sizes are above 1, and lambdas at most 16");
     struct problem p = problem_make(rows, columns);
-    measure(&p, method, lambdas);
+    measure(&p, argv[3], lambdas);
     free(p.values);
     free(p.weights);
     free(p.residuals);

@@ -21,7 +21,7 @@ static double *doubles(size_t count)
     return calloc(count + 1, sizeof(double));
 }
 
-/* LSQRMODE, or a normal matrix larger than both 1 GiB and the Jacobian (upgrade.h). */
+/* LSQRMODE, or a normal matrix larger than both 1 GiB and the Jacobian. */
 static bool wants_lsqr(const struct pest_control *control, size_t n)
 {
     return control->lsqrmode != 0 ||

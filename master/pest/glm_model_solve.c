@@ -2,7 +2,7 @@
  * glm_model_solve.c - where an upgrade is not that of a full normal matrix: singular values are
  * left out (SVDMODE), or there is no normal matrix (LSQR).
  *
- * SVDMODE: of JᵗQJ scaled to a unit diagonal (BOUNDSCALE: by the distance between bounds), S JᵗQJ S = V Σ Vᵗ as in PEST (upgrade.h), at most
+ * SVDMODE: of JᵗQJ scaled to a unit diagonal (BOUNDSCALE: by the distance between bounds), S JᵗQJ S = V Σ Vᵗ as in PEST, at most
  * MAXSING singular values are kept, and of these the ones above EIGTHRESH times the largest. Steps
  * are then sought among B = S V of those alone: s = B z. Whether anything is left out at all is
  * asked by a Cholesky factor of S JᵗQJ S - EIGTHRESH σ₁ I, which costs less than V. In
@@ -150,13 +150,15 @@ int glm_model_basis_solve(struct glm_model *model, const bool *held, const doubl
 int glm_model_lsqr_base(struct glm_model *model, const double *residuals,
                         struct error *ret_error)
 {
-    struct upgrade_options options;
+    const struct pest_control *control = model->control;
+    const struct lsqr_limits limits = {.atol = control->lsqr_atol,
+                                       .btol = control->lsqr_btol,
+                                       .conlim = control->lsqr_conlim,
+                                       .itnlim = control->lsqr_itnlim};
 
-    upgrade_options_read(model->control, &options);
-    options.method = UPGRADE_LSQR;
     upgrade_destroy(model->lsqr);
     model->lsqr =
-        upgrade_create(model->view, model->weights, model->regularisation, &options, ret_error);
+        upgrade_create(model->view, model->weights, model->regularisation, &limits, ret_error);
     if (!model->lsqr || upgrade_set_residuals(model->lsqr, residuals, ret_error) != 0)
         return -1;
     upgrade_set_factor(model->lsqr, sqrt(model->factor));

@@ -4,7 +4,7 @@
  * C. C. Paige and M. A. Saunders, "LSQR: an algorithm for sparse linear equations and sparse least
  * squares", ACM TOMS 8 (1982) 43-71, doi:10.1145/355984.355989. The Golub-Kahan bidiagonalisation
  * of A does not know λ: it is made once, and each λ has its own pair of plane rotations and its
- * own x. Where A fits the memory of a fast solution, upgrade.h does not come here.
+ * own x. Where A fits the memory of a fast solution, glm_model.h does not come here.
  */
 #ifndef BEOFARM_MASTER_PEST_LSQR_H
 #define BEOFARM_MASTER_PEST_LSQR_H

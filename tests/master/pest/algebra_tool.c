@@ -2,7 +2,7 @@
  * algebra_tool - the algebra of master/pest on files, for algebra.py.
  *
  *     algebra_tool convert IN OUT FORMAT            write a matrix in another format (a number)
- *     algebra_tool upgrade J ROWS OUT METHOD MAXSING EIGTHRESH LAMBDA...
+ *     algebra_tool upgrade J ROWS OUT direct|lsqr MAXSING EIGTHRESH LAMBDA...
  *     algebra_tool posterior J ROWS PRIOR OUT
  *
  * J is a Jacobian (rows: observations); ROWS has a row per observation with the columns weight and
@@ -10,13 +10,14 @@
  */
 #include "config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "master/pest/fosm.h"
+#include "master/pest/glm_model.h"
 #include "master/pest/matrix.h"
-#include "master/pest/upgrade.h"
 
 static struct error error;
 
@@ -63,34 +64,52 @@ static int convert(char **words)
     return result == 0 ? 0 : fail();
 }
 
+/* Every step may go anywhere. */
+static int upgrades_make(struct glm_model *model, const char **lambdas, struct matrix *result)
+{
+    size_t n = result->columns;
+    double *far = calloc(3 * n, sizeof *far), *step = far + 2 * n;
+    int failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        far[i] = -HUGE_VAL;
+        far[n + i] = HUGE_VAL;
+    }
+    const struct glm_box box = {.lower = far, .upper = far + n};
+    for (size_t i = 0; !failed && i < result->rows; i++) {
+        failed = glm_model_upgrade(model, &box, atof(lambdas[i]), NULL, 5, step, &error);
+        for (size_t j = 0; j < n; j++)
+            result->values[i + j * result->rows] = step[j];
+    }
+    free(far);
+    return failed;
+}
+
 static int upgrade(char **words, int lambda_count)
 {
     struct matrix *jacobian = read_matrix(words[0]), *rows = read_matrix(words[1]);
     struct jacobian_view view = view_make(jacobian);
-    struct upgrade_options options = {(enum upgrade_method)atoi(words[3]),
-                                      strtoul(words[4], NULL, 10),
-                                      atof(words[5]),
-                                      {1e-14, 1e-14, 0, 0}};
+    const struct pest_control control = {.svdmode = 1,
+                                         .maxsing = atoi(words[4]),
+                                         .eigthresh = atof(words[5]),
+                                         .lsqrmode = strcmp(words[3], "lsqr") == 0,
+                                         .lsqr_atol = 1e-14,
+                                         .lsqr_btol = 1e-14};
     struct matrix *result = result_make((size_t)lambda_count, jacobian->columns);
-    double *deltas = calloc((size_t)lambda_count * jacobian->columns + 1, sizeof *deltas);
-    double *lambdas = calloc((size_t)lambda_count + 1, sizeof *lambdas);
-    for (int i = 0; i < lambda_count; i++)
-        lambdas[i] = atof(words[6 + i]);
-    struct upgrade *made = upgrade_create(&view, rows->values, NULL, &options, &error);
-    if (!made || upgrade_set_residuals(made, rows->values + rows->rows, &error) != 0 ||
-        upgrade_solve(made, NULL, NULL, lambdas, (size_t)lambda_count, deltas, NULL, &error) !=
-            0)
+    double *damping = calloc(jacobian->columns, sizeof *damping);
+    for (size_t i = 0; i < jacobian->columns; i++)
+        damping[i] = 1;
+    struct glm_model *model = glm_model_create(jacobian->columns, &control, &error);
+    if (!model ||
+        glm_model_base(model, &view, rows->values, NULL, rows->values + rows->rows, damping,
+                       &error) != 0 ||
+        upgrades_make(model, (const char **)words + 6, result) != 0)
         return fail();
-    for (size_t i = 0; i < result->rows; i++)
-        for (size_t j = 0; j < result->columns; j++)
-            result->values[i + j * result->rows] = deltas[i * result->columns + j];
     int written = matrix_write(result, words[2], MATRIX_DENSE, &error);
-    upgrade_destroy(made);
+    glm_model_destroy(model);
     matrix_free(jacobian);
     matrix_free(rows);
     matrix_free(result);
-    free(deltas);
-    free(lambdas);
+    free(damping);
     free((void *)view.columns);
     return written == 0 ? 0 : fail();
 }

@@ -60,17 +60,22 @@ static int local_check(const struct mpirun_order *order, struct error *ret_error
 {
     const char *program = order->words[0];
     struct stat stat_now;
-    if (program[0] == '-') /* an option of mpirun's */
+    bool absolute = program[0] == '/';
+    if (program[0] == '-' || (strchr(program, '/') && !absolute))
+        return 0; /* an option of mpirun's; or it was looked for */
+    char *path = absolute ? strdup(program) : disk_join(order->folder, program, ret_error);
+    if (!path)
+        return absolute ? error_set(ret_error, ERROR_SYSTEM, "no memory for a path") : -1;
+    bool there = (stat(path, &stat_now) == 0 && S_ISREG(stat_now.st_mode)) ||
+                 (!absolute && is_on_path(program));
+    free(path);
+    if (there)
         return 0;
-    bool placed = strchr(program, '/');
-    if ((stat(program, &stat_now) == 0 && S_ISREG(stat_now.st_mode)) ||
-        (!placed && is_on_path(program)))
-        return 0;
-    return error_set(ret_error, ERROR_USAGE, "there is no program \"%s\" %s%s", program,
-                     placed ? "on this machine" : "on this machine's PATH, nor in this folder",
-                     strchr(program, ' ')
-                         ? "; the program and each of its arguments are words of their own"
-                         : "");
+    return error_set(
+        ret_error, ERROR_USAGE, "there is no program \"%s\" %s%s", program,
+        absolute ? "on this machine" : "on this machine's PATH, nor in this folder",
+        strchr(program, ' ') ? "; the program and each of its arguments are words of their own"
+                             : "");
 }
 
 static int order_check(const struct mpirun_order *order, bool local, struct error *ret_error)

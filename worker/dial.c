@@ -6,7 +6,9 @@
 #include "config.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -233,6 +235,37 @@ int dial_connect(const struct dial_options *options, struct auth_welcome *ret_we
     return -1;
 }
 
+static struct {
+    pthread_mutex_t lock; /* a worker dials again in a thread */
+    struct sockaddr_storage address;
+    bool known;
+} own = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void own_note(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        return;
+    if (address.ss_family == AF_INET)
+        ((struct sockaddr_in *)&address)->sin_port = 0;
+    else if (address.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&address)->sin6_port = 0;
+    pthread_mutex_lock(&own.lock);
+    own.address = address;
+    own.known = true;
+    pthread_mutex_unlock(&own.lock);
+}
+
+bool dial_own_address(struct sockaddr_storage *ret_address)
+{
+    pthread_mutex_lock(&own.lock);
+    bool known = own.known;
+    *ret_address = own.address;
+    pthread_mutex_unlock(&own.lock);
+    return known;
+}
+
 static struct link *dial_once(const struct dial_options *options, struct dial_answer *answer,
                               bool *ret_again, struct error *ret_error)
 {
@@ -240,6 +273,7 @@ static struct link *dial_once(const struct dial_options *options, struct dial_an
     int fd = dial_connect(options, &welcome, ret_error);
     if (fd < 0)
         return NULL;
+    own_note(fd);
     answer->id = welcome.id;
     snprintf(answer->instance, sizeof answer->instance, "%s", welcome.instance);
     if (welcome.transport == AUTH_MPI)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "common/auth.h"
 #include "common/error.h"
@@ -46,6 +47,10 @@ struct link *dial(const struct dial_options *options, struct dial_answer *ret_an
  * proven that they know the secret, and what the other said. -1 as above. Any thread; without `mpi`. */
 int dial_connect(const struct dial_options *options, struct auth_welcome *ret_welcome,
                  struct error *ret_error);
+
+/* This machine's address from which the master was reached last, with port 0: where others of the farm are likely to
+ * reach it. False: none was. Any thread. */
+bool dial_own_address(struct sockaddr_storage *ret_address);
 
 bool dial_may_retry(const struct error *error);
 

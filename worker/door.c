@@ -69,6 +69,18 @@ static void comer_accept(struct comer *comer)
     settings->came(settings->context, fd, (const struct sockaddr *)&from);
 }
 
+/* True: he is told, and not taken. */
+static bool comer_refuse(struct comer *comer)
+{
+    const struct door_settings *settings = &comer->door->settings;
+    const char *why = settings->refuse ? settings->refuse(settings->context,
+                                                          (const struct sockaddr *)&comer->from)
+                                       : NULL;
+    if (why)
+        auth_refuse(comer->auth, ERROR_CONFIG, why);
+    return why != NULL;
+}
+
 static void comer_ready(unsigned events, void *context)
 {
     struct comer *comer = context;
@@ -76,6 +88,10 @@ static void comer_ready(unsigned events, void *context)
     const struct auth_welcome welcome = {.transport = AUTH_TCP};
     (void)events;
     int state = auth_progress(comer->auth, &error);
+    if (state == AUTH_PROVEN && comer_refuse(comer)) {
+        comer_remove(comer);
+        return;
+    }
     if (state == AUTH_PROVEN)
         state = auth_welcome(comer->auth, &welcome, &error) < 0
                     ? -1

@@ -23,6 +23,8 @@ struct door_settings {
 
     /* Somebody connects from this address. False: the door stays shut. NULL: anybody may. */
     bool (*admit)(void *context, const struct sockaddr *from);
+    /* Why one who has proven the secret is not taken, as he is told; NULL: he is. NULL: all are. */
+    const char *(*refuse)(void *context, const struct sockaddr *from);
     /* Somebody has proven the secret: a non-blocking socket, which is taken. */
     void (*came)(void *context, int fd, const struct sockaddr *from);
     void *context;

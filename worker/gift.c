@@ -24,7 +24,7 @@
 #define NO_SIZE     3
 #define REQUEST_MAX (MESSAGE_MAX + 64)
 #define PIECE       ((size_t)256 << 10)
-#define CONNECT_NS  (5 * CLOCK_SECOND_NS)
+#define CONNECT_NS  (10 * CLOCK_SECOND_NS)
 #define ANSWER_NS   (30 * CLOCK_SECOND_NS)
 #define STALL_NS    (10 * CLOCK_SECOND_NS)
 

@@ -24,7 +24,7 @@
 struct gift_terms {
     const char *farm;
     struct auth_secret secret;
-    int64_t connect_ns; /* to reach and prove; 0: 5 s */
+    int64_t connect_ns; /* to reach and prove; 0: 10 s */
     int64_t answer_ns; /* until the first byte comes; 0: 30 s, as a giver may be adding still */
     int64_t stall_ns;  /* without a byte going or coming; 0: 10 s */
     int cancel_fd;     /* to give up when this becomes readable; -1: none */

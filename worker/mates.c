@@ -18,9 +18,6 @@
 #include "common/network.h"
 #include "worker/mates_private.h"
 
-#define PROOF_LIMIT_NS (10 * CLOCK_SECOND_NS)
-#define COMERS_MAX     (2 * 1000)
-
 static void peer_ready(unsigned events, void *context);
 
 /* --- Sending --- */
@@ -117,19 +114,6 @@ static void peer_ready(unsigned events, void *context)
 
 /* --- Those who come --- */
 
-static void comer_remove(struct comer *comer)
-{
-    struct comer **at = &comer->mates->comers;
-    while (*at != comer)
-        at = &(*at)->next;
-    *at = comer->next;
-    loop_watch_remove(comer->watch);
-    auth_destroy(comer->auth);
-    if (comer->fd >= 0)
-        close(comer->fd);
-    free(comer);
-}
-
 static void complete_check(struct mates *mates)
 {
     for (size_t i = 0; i < mates->peer_count; i++)
@@ -139,60 +123,6 @@ static void complete_check(struct mates *mates)
         return;
     mates->said_ready = true;
     mates->settings.ready(mates->settings.context);
-}
-
-static void comer_accept(struct comer *comer)
-{
-    struct peer *peer = comer->peer;
-    struct error error = {0};
-    int fd = comer->fd;
-    comer->fd = -1;
-    loop_watch_remove(comer->watch);
-    comer->watch = NULL;
-    if (peer->link) { /* another was faster */
-        close(fd);
-        comer_remove(comer);
-        return;
-    }
-    peer->link = link_tcp_create(fd, &error);
-    if (peer->link)
-        peer->watch = loop_watch_add(peer->mates->loop, link_fd(peer->link), LOOP_READ,
-                                     peer_ready, peer, &error);
-    if (!peer->watch) {
-        link_close(peer->link);
-        peer->link = NULL;
-        log_warn("node %s: %s", peer->host, error.text);
-    }
-    comer_remove(comer);
-    if (peer->link)
-        complete_check(peer->mates);
-}
-
-static void comer_ready(unsigned events, void *context)
-{
-    struct comer *comer = context;
-    struct error error;
-    struct auth_welcome welcome = {.transport = AUTH_TCP};
-    (void)events;
-    int state = auth_progress(comer->auth, &error);
-    if (state == AUTH_PROVEN && comer->peer->link) {
-        auth_refuse(comer->auth, ERROR_CONFIG, "another mate stands for this node");
-        comer_remove(comer);
-        return;
-    }
-    if (state == AUTH_PROVEN)
-        state = auth_welcome(comer->auth, &welcome, &error) < 0
-                    ? -1
-                    : auth_progress(comer->auth, &error);
-    if (state < 0) {
-        log_warn("node %s: %s", comer->peer->host, error.text);
-        comer_remove(comer);
-    } else if (state == AUTH_DONE) {
-        comer_accept(comer);
-    } else {
-        loop_watch_set(comer->watch,
-                       LOOP_READ | (auth_wants_write(comer->auth) ? LOOP_WRITE : 0));
-    }
 }
 
 static struct peer *peer_find(struct mates *mates, const struct sockaddr *address)
@@ -206,39 +136,36 @@ static struct peer *peer_find(struct mates *mates, const struct sockaddr *addres
     return NULL;
 }
 
-static void listen_ready(unsigned events, void *context)
+static bool admit(void *context, const struct sockaddr *from)
 {
-    struct mates *mates = context;
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
+    return peer_find(context, from) != NULL;
+}
+
+static const char *refuse(void *context, const struct sockaddr *from)
+{
+    const struct peer *peer = peer_find(context, from);
+    return peer && !peer->link ? NULL : "another mate stands for this node";
+}
+
+static void came(void *context, int fd, const struct sockaddr *from)
+{
+    struct peer *peer = peer_find(context, from);
     struct error error = {0};
-    size_t there = 0;
-    (void)events;
-    int fd = accept4(mates->listen_fd, (struct sockaddr *)&address, &size,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    for (struct comer *comer = mates->comers; comer; comer = comer->next)
-        there++;
-    struct peer *peer = peer_find(mates, (struct sockaddr *)&address);
-    struct comer *comer = peer && there < COMERS_MAX ? calloc(1, sizeof *comer) : NULL;
-    if (!comer) {
+    if (!peer || peer->link) { /* another was faster */
         close(fd);
         return;
     }
-    *comer = (struct comer){.mates = mates,
-                            .fd = fd,
-                            .peer = peer,
-                            .since_ns = clock_monotonic_ns(),
-                            .next = mates->comers};
-    mates->comers = comer;
-    comer->auth = auth_server_create(fd, &mates->secret, mates->farm, &error);
-    if (comer->auth)
-        comer->watch = loop_watch_add(mates->loop, fd, LOOP_READ, comer_ready, comer, &error);
-    if (!comer->watch) {
-        log_warn("node %s: %s", peer->host, error.text);
-        comer_remove(comer);
+    peer->link = link_tcp_create(fd, &error);
+    if (peer->link)
+        peer->watch = loop_watch_add(peer->mates->loop, link_fd(peer->link), LOOP_READ,
+                                     peer_ready, peer, &error);
+    if (peer->watch) {
+        complete_check(peer->mates);
+        return;
     }
+    link_close(peer->link);
+    peer->link = NULL;
+    log_warn("node %s: %s", peer->host, error.text);
 }
 
 /* --- Time --- */
@@ -279,11 +206,6 @@ static void pulse_expired(void *context)
         }
         mates_flush(peer);
     }
-    for (struct comer *comer = mates->comers, *next; comer; comer = next) {
-        next = comer->next;
-        if (now - comer->since_ns > PROOF_LIMIT_NS)
-            comer_remove(comer);
-    }
     loop_timer_arm(mates->pulse, now + MATE_PULSE_NS);
     patience_check(mates, now);
 }
@@ -292,23 +214,24 @@ static void pulse_expired(void *context)
 
 static int listen_open(struct mates *mates, struct error *ret_error)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)mates->settings.port),
-                                  .sin_addr.s_addr = htonl(INADDR_ANY)};
-    int yes = 1;
-    mates->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (mates->listen_fd < 0 ||
-        setsockopt(mates->listen_fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        bind(mates->listen_fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        listen(mates->listen_fd, 1024) < 0)
-        return error_errno(
-            ret_error, errno,
-            "port %d, where this worker's other nodes look for it, cannot be had "
-            "(BEOFARM_MATE_PORT names another)",
-            mates->settings.port);
-    mates->listen_watch = loop_watch_add(mates->loop, mates->listen_fd, LOOP_READ, listen_ready,
-                                         mates, ret_error);
-    return mates->listen_watch ? 0 : -1;
+    struct sockaddr_storage address = {0};
+    struct sockaddr_in *any = (struct sockaddr_in *)&address;
+    *any = (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)mates->settings.port),
+                                .sin_addr.s_addr = htonl(INADDR_ANY)};
+    const struct door_settings settings = {.farm = mates->farm,
+                                           .secret = &mates->secret,
+                                           .address = &address,
+                                           .admit = admit,
+                                           .refuse = refuse,
+                                           .came = came,
+                                           .context = mates};
+    mates->door = door_open(mates->loop, &settings, ret_error);
+    return mates->door ? 0
+                       : error_prefix(ret_error,
+                                      "port %d, where this worker's other nodes look for it, "
+                                      "cannot be had (BEOFARM_MATE_PORT names another)",
+                                      mates->settings.port);
 }
 
 static int settings_copy(struct mates *mates, const struct mates_settings *settings)
@@ -351,7 +274,7 @@ struct mates *mates_create(struct loop *loop, const struct mates_settings *setti
         return NULL;
     }
     mates->loop = loop;
-    mates->listen_fd = mates->socket_fd = mates->dir_fd = -1;
+    mates->socket_fd = mates->dir_fd = -1;
     buf_init(&mates->message, MESSAGE_MATE_MAX);
     buf_init(&mates->piece, MESSAGE_MATE_MAX);
     mates->pulse = loop_timer_add(loop, pulse_expired, mates);
@@ -378,11 +301,7 @@ void mates_destroy(struct mates *mates)
     mates_remotes_close(mates);
     for (size_t i = 0; i < mates->peer_count; i++)
         peer_close(&mates->peers[i]);
-    while (mates->comers)
-        comer_remove(mates->comers);
-    loop_watch_remove(mates->listen_watch);
-    if (mates->listen_fd >= 0)
-        close(mates->listen_fd);
+    door_close(mates->door);
     loop_timer_remove(mates->pulse);
     loop_timer_remove(mates->later);
     for (size_t i = 0; mates->hosts && i < mates->settings.count; i++)

@@ -2,6 +2,7 @@
 #define BEOFARM_WORKER_MATES_PRIVATE_H
 
 #include "common/link.h"
+#include "worker/door.h"
 #include "worker/mate_message.h"
 #include "worker/mates.h"
 #include "worker/snapshot.h"
@@ -48,17 +49,6 @@ struct visitor {
     struct visitor *next;
 };
 
-/* A connection that has not proven itself. */
-struct comer {
-    struct mates *mates;
-    int fd;
-    struct auth *auth;
-    struct loop_watch *watch;
-    struct peer *peer;
-    int64_t since_ns;
-    struct comer *next;
-};
-
 struct mates {
     struct loop *loop;
     struct mates_settings settings;
@@ -66,11 +56,11 @@ struct mates {
     struct auth_secret secret;
     struct peer *peers; /* settings.count - 1 */
     size_t peer_count;
-    int listen_fd, socket_fd;
-    struct loop_watch *listen_watch, *socket_watch;
+    struct door *door;
+    int socket_fd;
+    struct loop_watch *socket_watch;
     struct loop_timer *pulse; /* also the limit of patience */
     struct loop_timer *later; /* calls `done` from the loop */
-    struct comer *comers;
     struct visitor *visitors;
     uint64_t last_run;
     int64_t patience_until_ns;

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/network.h"
+#include "worker/dial.h"
 #include "worker/door.h"
 #include "worker/instance.h"
 #include "worker/shot_peers.h"
@@ -63,6 +64,9 @@ void shot_peers_destroy(struct shot_peers *peers)
 const struct gift_terms *shot_peers_terms(struct shot_peers *peers, struct error *ret_error)
 {
     const char *hex = getenv("BEOFARM_SECRET");
+    uint64_t told;
+    while (read(peers->terms.cancel_fd, &told, sizeof(told)) > 0)
+        ; /* who gave up has done so */
     if (peers->terms.farm)
         return &peers->terms;
     if (!hex) {
@@ -83,12 +87,20 @@ static void came(void *context, int fd, const struct sockaddr *from)
     peers->came(peers->context, fd);
 }
 
+/* As the farm says; or, where it does not, as the master was reached. */
+static int find_address(struct sockaddr_storage *ret_address, struct error *ret_error)
+{
+    const char *network = getenv("BEOFARM_NETWORK");
+    if (!(network && *network) && dial_own_address(ret_address))
+        return 0;
+    return network_find(network ? network : "", ret_address, ret_error);
+}
+
 static int open_door(struct shot_peers *peers, struct error *ret_error)
 {
     struct sockaddr_storage address;
     const struct gift_terms *terms = shot_peers_terms(peers, ret_error);
-    const char *network = getenv("BEOFARM_NETWORK");
-    if (!terms || network_find(network ? network : "", &address, ret_error) < 0)
+    if (!terms || find_address(&address, ret_error) < 0)
         return -1;
     const struct door_settings settings = {.farm = peers->farm,
                                            .secret = &terms->secret,

@@ -27,7 +27,7 @@ const struct gift_terms *shot_peers_terms(struct shot_peers *peers, struct error
 int shot_peers_listen(struct shot_peers *peers, char host[SHOT_HOST_MAX + 1], int *ret_port,
                       struct error *ret_error);
 
-/* From now on nobody is waited for any more: who does so gives up. */
+/* Whoever waits for another worker gives up: those who began before the next shot_peers_terms. */
 void shot_peers_give_up(struct shot_peers *peers);
 
 #endif

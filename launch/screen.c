@@ -101,9 +101,12 @@ static void estimate_format(const struct progress *progress, char *text, size_t 
                  (long long)progress->estimate.iteration);
     if (isfinite(progress->estimate.phi))
         snprintf(phi, sizeof phi, "phi %.6g, ", progress->estimate.phi);
-    snprintf(text, size, "%s%s%.40s %lld/%lld, ", iteration, phi,
-             progress->estimate.purpose ? progress->estimate.purpose : "runs", (long long)ended,
-             (long long)runs);
+    if (runs == 0)
+        snprintf(text, size, "%s%s", iteration, phi);
+    else
+        snprintf(text, size, "%s%s%.40s %lld/%lld, ", iteration, phi,
+                 progress->estimate.purpose ? progress->estimate.purpose : "runs",
+                 (long long)ended, (long long)runs);
 }
 
 char *screen_format_progress(const struct progress *progress, char *text, size_t size)

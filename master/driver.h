@@ -27,7 +27,7 @@ struct scheduler_policy;
 struct driver_estimate {
     uint64_t wave;       /* of runs that go together; from 1 */
     uint64_t first;      /* the task that is its first run */
-    uint64_t runs;       /* of the wave */
+    uint64_t runs;       /* of the wave; 0: it was the last one, and this is what came of it */
     const char *purpose; /* of the wave: "Jacobian"; borrowed */
     int iteration;       /* 0: before the first */
     double phi;          /* the best objective function so far */

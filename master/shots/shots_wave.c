@@ -150,6 +150,18 @@ static void wave_tell(const struct driver *driver)
     driver->context.estimate(driver->context.wake_context, &estimate);
 }
 
+/* What the last wave came to: no other begins that would say it. */
+static void end_tell(const struct driver *driver)
+{
+    struct driver_estimate estimate = driver->digest.estimate;
+    if (driver->operation != SURVEY_FWI || !driver->context.estimate)
+        return;
+    estimate.wave = roll_wave_number(&driver->roll);
+    estimate.first = driver->roll.task_count + 1;
+    estimate.purpose = "end";
+    driver->context.estimate(driver->context.wake_context, &estimate);
+}
+
 static bool wave_begin(struct driver *driver, uint32_t slots)
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
@@ -228,6 +240,7 @@ static bool finish(struct driver *driver)
     if (rc < 0)
         return false;
     shots_say(driver, "%s", driver->digest.text);
+    end_tell(driver);
     driver->phase = SHOTS_FINISHED;
     return true;
 }

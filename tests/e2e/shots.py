@@ -528,6 +528,12 @@ def an_inversion_is_seen_as_it_goes(case):
     said = case.beofarm("status", farm.run_dir, expect=None).out
     assert "iteration" in said, said
     farm.end()
+    # What the last iteration came to is said, too.
+    misfits = [float(row["misfit"]) for row in history(case) if row["purpose"] != "source"]
+    last = [event for event in farm.events("estimate")][-1]
+    assert last["phi"] == min(misfits) and last["iteration"] == 5 and last["runs"] == 0, last
+    said = case.beofarm("status", farm.run_dir, expect=None).out
+    assert "0/0" not in said, said
 
 
 @test

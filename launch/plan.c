@@ -7,7 +7,7 @@
 #include "common/json.h"
 #include "launch/program.h"
 
-#define PLAN_LIMIT_S 120
+#define PLAN_LIMIT_S 3600 /* headers of large data may be read for the first time */
 
 static int plan_parse(struct buf *output, struct plan *plan, struct error *ret_error)
 {
@@ -30,7 +30,9 @@ int plan_ask(const char *path, struct plan *ret_plan, struct error *ret_error)
     struct program_answer answer;
     struct plan plan = {.tasks = -1};
     const char *const args[] = {"--plan", path, NULL};
-    int rc = program_ask("beofarm-master", args, PLAN_LIMIT_S, &answer, ret_error);
+    int rc = program_ask_patiently(
+        "beofarm-master", args, PLAN_LIMIT_S,
+        "looking at all of the work and its files: this takes a while", &answer, ret_error);
     if (rc == 0 && answer.exit_code != 0)
         rc = program_answer_refuse("beofarm-master", &answer, ret_error);
     if (rc == 0)

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
+#define LONG_NS    (3 * CLOCK_SECOND_NS) /* after which one wonders */
 
 /* FOLDER/NAME, absolute, if that is an executable file, appended to ret_path. A link keeps its
  * name, because a program may go by it. */
@@ -107,17 +108,38 @@ static int pipe_drain(struct pollfd *pipe, struct buf *buf)
     return 0;
 }
 
+struct patience {
+    int limit_s;
+    const char *meanwhile; /* to be said; NULL: nothing, or said already */
+    int64_t began_ns;
+};
+
+/* How long to wait at most, ns; not above 0: too long already. */
+static int64_t patience_left(struct patience *patience)
+{
+    int64_t waited = clock_monotonic_ns() - patience->began_ns;
+    int64_t left = patience->limit_s * CLOCK_SECOND_NS - waited;
+    if (!patience->meanwhile || !isatty(STDERR_FILENO))
+        return left;
+    if (waited < LONG_NS)
+        return left < LONG_NS - waited ? left : LONG_NS - waited;
+    fprintf(stderr, "%s\n", patience->meanwhile);
+    patience->meanwhile = NULL;
+    return left;
+}
+
 /* Until both pipes are closed. */
-static int pipes_collect(int out, int err, int limit_s, struct program_answer *answer,
-                         const char *name, struct error *ret_error)
+static int pipes_collect(int out, int err, struct patience patience,
+                         struct program_answer *answer, const char *name,
+                         struct error *ret_error)
 {
     struct pollfd pipes[2] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
-    int64_t deadline = clock_monotonic_ns() + limit_s * CLOCK_SECOND_NS;
     while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
-        int64_t left = deadline - clock_monotonic_ns();
+        int64_t left = patience_left(&patience);
         if (left <= 0)
             return error_set(ret_error, ERROR_SYSTEM, "%s did not answer within %d s", name,
-                             limit_s);
+                             patience.limit_s);
+        pipes[0].revents = pipes[1].revents = 0;
         if (poll(pipes, 2, (int)(left / CLOCK_MS_NS) + 1) < 0)
             continue;
         if (pipe_drain(&pipes[0], &answer->output) < 0 ||
@@ -139,6 +161,14 @@ static int child_wait(pid_t pid)
 int program_ask(const char *name, const char *const *args, int limit_s,
                 struct program_answer *ret_answer, struct error *ret_error)
 {
+    return program_ask_patiently(name, args, limit_s, NULL, ret_answer, ret_error);
+}
+
+int program_ask_patiently(const char *name, const char *const *args, int limit_s,
+                          const char *meanwhile, struct program_answer *ret_answer,
+                          struct error *ret_error)
+{
+    const struct patience patience = {limit_s, meanwhile, clock_monotonic_ns()};
     int rc = -1, out[2] = {-1, -1}, err[2] = {-1, -1};
     struct buf path;
     buf_init(&path, 4096);
@@ -166,7 +196,7 @@ int program_ask(const char *name, const char *const *args, int limit_s,
     close(out[1]);
     close(err[1]);
     out[1] = err[1] = -1;
-    rc = pipes_collect(out[0], err[0], limit_s, ret_answer, name, ret_error);
+    rc = pipes_collect(out[0], err[0], patience, ret_answer, name, ret_error);
     if (rc != 0)
         kill(pid, SIGKILL);
     ret_answer->exit_code = child_wait(pid);

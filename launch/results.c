@@ -42,7 +42,9 @@ static int results_rebuild(const struct view *view, struct error *ret_error)
 {
     struct program_answer answer;
     const char *const args[] = {"--results", view->rundir.path, NULL};
-    int rc = program_ask("beofarm-master", args, REBUILD_LIMIT_S, &answer, ret_error);
+    int rc =
+        program_ask_patiently("beofarm-master", args, REBUILD_LIMIT_S,
+                              "writing results.csv again from the journal", &answer, ret_error);
     if (rc == 0 && answer.exit_code != 0)
         rc = program_answer_refuse("beofarm-master", &answer, ret_error);
     program_answer_fini(&answer);

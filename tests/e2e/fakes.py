@@ -149,6 +149,8 @@ def master_question(question):
         if "FAKE_PLAN_ERROR" in ENV:
             sys.stderr.write(ENV["FAKE_PLAN_ERROR"] + "\n")
             sys.exit(3)
+        while "FAKE_PLAN_WAITS" in ENV and not os.path.exists(ENV["FAKE_PLAN_WAITS"]):
+            time.sleep(0.01)
         say(ENV.get("FAKE_PLAN", '{"tasks":3,"columns":["x"],"files":[]}'))
     elif question == "--results":
         results(sys.argv[2], 7)

@@ -672,6 +672,21 @@ def the_terminal_shows_one_line_and_then_a_summary(case):
 
 
 @test
+def what_takes_long_is_said_on_a_terminal(case):
+    fakes(case, PLAN_WAITS=case.path("go"))
+    ours, theirs = pty.openpty()
+    check = case.start("sh", "-c", 'exec "$0" check 2>/dev/fd/9', harness.program("beofarm"),
+                       pass_fds=(9,), preexec_fn=lambda: os.dup2(theirs, 9))
+    assert "looking at all of the work" in os.read(ours, 65536).decode()
+    case.write("go", "")
+    assert case.finish(check).code == 0
+    os.close(theirs)
+    os.close(ours)
+    quiet = case.start_beofarm("check")  # its stderr is no terminal
+    assert case.finish(quiet).err == "", quiet
+
+
+@test
 def json_lines_are_whole_and_end_with_a_summary(case):
     fakes(case)
     lines = run_json(case)

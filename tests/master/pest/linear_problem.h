@@ -25,4 +25,8 @@ double problem_noise(uint64_t *state);
 struct problem problem_make(size_t rows, size_t columns, const double *values);
 void problem_free(struct problem *problem);
 
+/* 30 observations of 6 parameters and two rows of prior information, one of which names a parameter
+ * twice; and the same with 32 rows of observations. */
+void problem_make_priors(struct problem *ret_priors, struct problem *ret_rows);
+
 #endif

@@ -99,22 +99,12 @@ static void what_is_not_finite_is_refused(void **state)
 
 static void prior_information_is_rows(void **state)
 {
-    struct problem p = problem_make(30, 6, NULL), whole = problem_make(32, 6, NULL);
-    size_t starts[3] = {0, 2, 5}, columns[5] = {0, 4, 2, 5, 2};
-    double values[5] = {1, -1, 2, 0.5, 0.25}, normal[36], expected[36];
+    struct problem p, whole;
+    double normal[36], expected[36];
     struct error error = {0};
     (void)state;
-    for (size_t j = 0; j < 6; j++) {
-        memcpy(whole.values + 32 * j, p.values + 30 * j, 30 * sizeof(double));
-        whole.values[30 + 32 * j] = j == 0 ? 1 : j == 4 ? -1 : 0;
-        whole.values[31 + 32 * j] = j == 2 ? 2.25 : j == 5 ? 0.5 : 0;
-    }
-    whole.weights[31] = 2;
-    p.view.priors = 2;
-    p.view.prior_starts = starts;
-    p.view.prior_columns = columns;
-    p.view.prior_values = values;
-    assert_int_equal(normal_fill(&p.view, whole.weights, NULL, NORMAL_ALL, normal, &error), 0);
+    problem_make_priors(&p, &whole);
+    assert_int_equal(normal_fill(&p.view, p.weights, NULL, NORMAL_ALL, normal, &error), 0);
     assert_int_equal(
         normal_fill(&whole.view, whole.weights, NULL, NORMAL_ALL, expected, &error), 0);
     for (size_t i = 0; i < 36; i++)

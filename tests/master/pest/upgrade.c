@@ -189,28 +189,12 @@ static void what_is_not_finite_is_refused(void **state)
 
 static void prior_information_is_rows(void **state)
 {
-    struct problem p = problem_make(30, 6, NULL), whole = problem_make(32, 6, NULL);
-    size_t starts[3] = {0, 2, 5}, columns[5] = {0, 4, 2, 5, 2};
-    double values[5] = {1, -1, 2, 0.5, 0.25}, weights[32], residuals[32], delta[6], expected[6];
+    struct problem p, whole;
+    double delta[6], expected[6];
 
     (void)state;
-    for (size_t j = 0; j < 6; j++) {
-        memcpy(whole.values + 32 * j, p.values + 30 * j, 30 * sizeof(double));
-        whole.values[30 + 32 * j] = j == 0 ? 1 : j == 4 ? -1 : 0;
-        whole.values[31 + 32 * j] = j == 2 ? 2.25 : j == 5 ? 0.5 : 0;
-    }
-    whole.weights[31] = 2;
-    memcpy(weights, whole.weights, sizeof weights);
-    memcpy(residuals, whole.residuals, sizeof residuals);
-    p.view.priors = 2;
-    p.view.prior_starts = starts;
-    p.view.prior_columns = columns;
-    p.view.prior_values = values;
-    struct problem with = p;
-    with.weights = weights;
-    with.residuals = residuals;
-    struct upgrade *upgrade = open_upgrade(&with, NULL),
-                   *reference = open_upgrade(&whole, NULL);
+    problem_make_priors(&p, &whole);
+    struct upgrade *upgrade = open_upgrade(&p, NULL), *reference = open_upgrade(&whole, NULL);
     solve(upgrade, NULL, NULL, 0.1, delta);
     solve(reference, NULL, NULL, 0.1, expected);
     for (size_t j = 0; j < 6; j++)

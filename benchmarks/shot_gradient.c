@@ -8,7 +8,7 @@
  * megabytes, and how far its image is off that of full storage (relative L2; "-" where that is not
  * among them). POINTS are those of each axis, or those of x (and y) and of z: 400x300. The forward run
  * records the same receivers and has the same absorbing layers. "automatic in 1/4" is what beofarm-shot
- * chooses where the memory's budget is a quarter of full storage.
+ * chooses where the memory's budget is a quarter of full storage; its plans stand behind the lines.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -30,6 +30,7 @@ struct contestant {
     const char *name;
     struct history_options history; /* method -1: the forward run */
     double megabytes, error;
+    char plan[120];
     double seconds[ROUNDS_MAX], ratios[ROUNDS_MAX];
 };
 
@@ -117,8 +118,9 @@ static void make(struct operators *operators, const struct grid *grid, size_t st
     operators->steps = steps;
 }
 
-/* What beofarm-shot takes for that many bytes. */
-static struct contestant automatic(const struct operators *operators, uint64_t budget)
+/* What beofarm-shot takes for that many bytes; -1 where it cannot be done. */
+static int planned(const struct operators *operators, int method, uint64_t budget,
+                   struct contestant *ret_one)
 {
     const struct wave *wave = operators->wave;
     const struct shot_shape shape = {.dims = wave->grid.dims,
@@ -128,20 +130,20 @@ static struct contestant automatic(const struct operators *operators, uint64_t b
                                      .absorbing_points = (unsigned)wave->options.absorb,
                                      .steps = operators->steps,
                                      .subsampling = 1};
-    const struct shot_wish wish = {.budget_bytes = budget};
-    struct contestant one = {.name = "gradient, automatic in 1/4"};
+    const struct shot_wish wish = {.method = method, .budget_bytes = budget};
     struct shot_cost cost;
     struct error error;
-    if (shot_cost_make(&cost, &shape, SURVEY_GRADIENT, &wish, &error) < 0) {
-        fprintf(stderr, "%s\n", error.text);
-        exit(1);
-    }
-    one.history = (struct history_options){.method = cost.method,
-                                           .plan = cost.plan,
-                                           .every = 1,
-                                           .memory_bytes = cost.history_bytes};
-    one.megabytes = (double)cost.history_bytes * 1e-6;
-    return one;
+    char text[300];
+    if (shot_cost_make(&cost, &shape, SURVEY_GRADIENT, &wish, &error) < 0)
+        return -1;
+    ret_one->history = (struct history_options){.method = cost.method,
+                                                .plan = cost.plan,
+                                                .every = 1,
+                                                .memory_bytes = cost.history_bytes};
+    ret_one->megabytes = (double)cost.history_bytes * 1e-6;
+    snprintf(ret_one->plan, sizeof(ret_one->plan), "%s",
+             shot_cost_print(&cost, &shape, text, sizeof(text)));
+    return 0;
 }
 
 /* Full, half and so on of it, the boundary, and five frequencies. */
@@ -155,7 +157,9 @@ static size_t list(const struct operators *operators, struct contestant *list)
         .name = "gradient, full storage",
         .megabytes = (double)full * 1e-6,
         .history = {.method = SURVEY_MEMORY_FULL, .every = 1, .memory_bytes = UINT64_MAX}};
-    list[count++] = automatic(operators, full / 4);
+    list[count] = (struct contestant){.name = "gradient, automatic in 1/4"};
+    if (planned(operators, SURVEY_MEMORY_AUTO, full / 4, &list[count]) == 0)
+        count++;
     list[count++] = (struct contestant){
         .name = "gradient, each 4th step imaged",
         .megabytes = (double)(record * ((steps + 3) / 4)) * 1e-6,
@@ -164,14 +168,11 @@ static size_t list(const struct operators *operators, struct contestant *list)
                                         "gradient, checkpoints in 1/16",
                                         "gradient, checkpoints in 1/64"};
     for (int i = 0; i < 3; i++) {
-        struct contestant one = {.name = names[i],
-                                 .history = {.method = SURVEY_MEMORY_CHECKPOINTS, .every = 1}};
-        if (revolve_plan_make(&one.history.plan, steps, record, operators->wave->state_bytes,
-                              full >> (2 * i + 2), NULL) < 0 ||
-            one.history.plan.forward > 3 * steps) /* no fair budget for so small a grid */
-            continue;
-        one.megabytes = (double)one.history.plan.bytes * 1e-6;
-        list[count++] = one;
+        list[count] = (struct contestant){.name = names[i]};
+        if (planned(operators, SURVEY_MEMORY_CHECKPOINTS, full >> (2 * i + 2), &list[count]) ==
+                0 &&
+            list[count].history.plan.forward <= 3 * steps) /* else no fair budget */
+            count++;
     }
     list[count++] = (struct contestant){
         .name = "gradient, boundary saving",
@@ -233,8 +234,9 @@ static void print(struct contestant *one, int rounds)
     char error[16] = "-";
     if (one->history.method >= 0 && isfinite(one->error))
         snprintf(error, sizeof(error), "%.1e", one->error);
-    printf("%-32s %8.3f s  %5.2f x forward  %8.1f MB  off by %s\n", one->name,
-           median(one->seconds, rounds), median(one->ratios, rounds), one->megabytes, error);
+    printf("%-32s %8.3f s  %5.2f x forward  %8.1f MB  off by %s  %s\n", one->name,
+           median(one->seconds, rounds), median(one->ratios, rounds), one->megabytes, error,
+           one->plan);
 }
 
 int main(int argc, char **argv)

@@ -67,6 +67,9 @@ struct revolve_plan {
     uint64_t snapshots; /* besides the state before step 0 */
     uint64_t forward;   /* steps forwards in all, at most; `steps` if nothing is done twice */
     uint64_t bytes;     /* snapshots and records, at most the budget */
+    /* Of a plan with shells, else 0: a segment is reversed in parts of so many steps, and the records of
+     * one part at a time are in memory; inner snapshots besides the one at the segment's beginning. */
+    uint64_t part, inner;
 };
 
 /* The plan with the fewest steps for which segment * record_bytes + snapshots * snapshot_bytes <=
@@ -74,5 +77,31 @@ struct revolve_plan {
  * snapshot_bytes >= 1. */
 int revolve_plan_make(struct revolve_plan *ret_plan, uint64_t steps, uint64_t record_bytes,
                       uint64_t snapshot_bytes, uint64_t budget, struct error *ret_error);
+
+/*
+ * Steps that have been done once can be done again for less, with little: `shell_bytes` are kept of each
+ * at its first time, then it takes `again` (of a step), and goes on from snapshots of inner_bytes. A
+ * segment so reversed is gone through once for its shells and the records of its last part, and then by
+ * parts. All bytes >= 1.
+ */
+struct revolve_sizes {
+    uint64_t record_bytes, snapshot_bytes, shell_bytes, inner_bytes;
+    double again;
+    /* Records of a part that are more than near_bytes take `far` (of a step) more each: they leave the
+     * cache before they are used. */
+    uint64_t near_bytes;
+    double far;
+};
+
+/* Steps of a segment whose shells are kept: all but its last part's. */
+static inline uint64_t revolve_plan_shells(const struct revolve_plan *plan)
+{
+    return plan->part ? (plan->segment - 1) / plan->part * plan->part : 0;
+}
+
+/* A plan with shells where it takes less time than *plan (of revolve_plan_make for the same): it then
+ * takes its place. plan->forward counts steps done again by what they take. */
+void revolve_plan_improve(struct revolve_plan *plan, uint64_t steps,
+                          const struct revolve_sizes *sizes, uint64_t budget);
 
 #endif

@@ -17,12 +17,27 @@
 #define REAL_BYTES 4
 
 /*
- * What running backwards from a boundary costs, in forward runs, by the dimensions: a step back (measured
- * 0.85 of a step) and writing shells (0.05; in 3-D 0.35, as steps with shells do not share passes over
- * memory), less what checkpoints cost besides, whose snapshots go to memory and back where these are used
- * up in cache (0.1 to 0.3).
+ * What a step on the medium's grid alone takes, backwards or again, of one with its layers: so much of the
+ * share of points that are the medium's (measured 0.5 in 2-D with four fifths, 0.25 in 3-D with a
+ * third), and being told what is around. Writing that the first time.
  */
+#define INNER_SHARE 0.6
+#define SHELL_READ  0.03
+#define SHELL_WRITE 0.05
+
+/* Waves that run backwards with their layers, by the dimensions. */
 static const double boundary_runs[] = {[2] = 0.6, [3] = 0.9};
+
+/* What plans with shells cost that is not counted in steps: states of the medium's grid are copied. */
+#define INNER_COPIES 0.08
+
+/* Snapshots that are more than so many bytes leave the cache before they are used, which in 2-D takes so
+ * much of a step (in 3-D layers take most of it). */
+#define NEAR_BYTES ((uint64_t)8 << 20)
+#define FAR_FLAT   0.2
+
+/* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a core. */
+#define PAIRS_SAVE 0.1
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
@@ -52,6 +67,7 @@ struct sizes {
         state; /* all that a step needs of the one before: two levels and the PML's memory */
     uint64_t record;   /* what is kept of one imaged step */
     uint64_t boundary; /* what is kept of one step for running backwards */
+    uint64_t inner;    /* a state of the medium's grid alone; 0: waves do not go on from it */
     uint64_t spectrum; /* of one frequency: real and imaginary part */
     uint64_t fixed;    /* all that is no history */
     uint64_t imaged;   /* steps that are imaged */
@@ -135,6 +151,7 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
     sizes.record = physics->record * record_bytes(inner_points(shape), wish->compress);
     sizes.boundary = physics->level * shell_bytes(shape, physics->reach);
+    sizes.inner = shape->physics == SURVEY_ACOUSTIC && !wish->whole ? 2 * inner : 0;
     sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
     sizes.fixed = waves * (physics->medium * sizes.field + sizes.state);
@@ -165,15 +182,49 @@ static void set_full(struct shot_cost *cost, const struct sizes *sizes, uint64_t
     cost->disk_bytes = cost->plan.bytes - cost->history_bytes;
 }
 
+/* Steps on the medium's grid alone, in steps. */
+static double inner_step(const struct shot_shape *shape)
+{
+    return INNER_SHARE * (double)inner_points(shape) / (double)shot_padded_points(shape) +
+           SHELL_READ;
+}
+
+/* What a run backwards from a boundary takes, with what it adds to the one forwards. */
+static double boundary_run(const struct shot_shape *shape)
+{
+    return shape->physics == SURVEY_ACOUSTIC ? inner_step(shape) + SHELL_WRITE
+                                             : boundary_runs[shape->dims];
+}
+
 static void set_boundary(struct shot_cost *cost, const struct shot_shape *shape,
                          const struct sizes *sizes, uint64_t budget)
 {
     uint64_t bytes = shape->steps * sizes->boundary;
     cost->method = SURVEY_MEMORY_BOUNDARY;
-    uint64_t forward = (uint64_t)((1 + boundary_runs[shape->dims]) * (double)sizes->imaged);
+    uint64_t forward = (uint64_t)((1 + boundary_run(shape)) * (double)sizes->imaged);
     cost->plan = (struct revolve_plan){.forward = forward, .bytes = bytes};
     cost->history_bytes = bytes <= budget ? bytes : budget;
     cost->disk_bytes = bytes - cost->history_bytes;
+}
+
+static int plan_checkpoints(struct revolve_plan *plan, const struct shot_shape *shape,
+                            const struct sizes *sizes, uint64_t budget, struct error *ret_error)
+{
+    if (revolve_plan_make(plan, sizes->imaged, sizes->record, sizes->state, budget, ret_error) <
+        0)
+        return -1;
+    const struct revolve_sizes all = {
+        .record_bytes = sizes->record,
+        .snapshot_bytes = sizes->state,
+        .shell_bytes = sizes->boundary * shape->subsampling,
+        .inner_bytes = sizes->inner,
+        .again = inner_step(shape) + INNER_COPIES,
+        .near_bytes = NEAR_BYTES,
+        .far = shape->dims == 2 ? FAR_FLAT : 0,
+    };
+    if (sizes->inner > 0 && plan->segment < sizes->imaged)
+        revolve_plan_improve(plan, sizes->imaged, &all, budget);
+    return 0;
 }
 
 static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_t count)
@@ -191,20 +242,19 @@ static int choose(struct shot_cost *cost, const struct shot_shape *shape,
 {
     bool shell_fits = !exact && shape->steps * sizes->boundary <= budget;
     struct revolve_plan plan;
-    if (revolve_plan_make(&plan, sizes->imaged, sizes->record, sizes->state, budget,
-                          shell_fits ? NULL : ret_error) < 0) {
+    if (plan_checkpoints(&plan, shape, sizes, budget, shell_fits ? NULL : ret_error) < 0) {
         if (!shell_fits)
             return -1;
         plan.forward = UINT64_MAX;
     }
     double runs = (double)plan.forward / (double)sizes->imaged;
-    if (shell_fits && runs > 1 + boundary_runs[shape->dims]) {
+    if (shell_fits && runs > 1 + boundary_run(shape) - PAIRS_SAVE) {
         set_boundary(cost, shape, sizes, budget);
         return 0;
     }
     cost->plan = plan;
-    cost->method =
-        plan.segment == sizes->imaged ? SURVEY_MEMORY_FULL : SURVEY_MEMORY_CHECKPOINTS;
+    cost->method = !plan.part && plan.segment == sizes->imaged ? SURVEY_MEMORY_FULL
+                                                               : SURVEY_MEMORY_CHECKPOINTS;
     cost->history_bytes = plan.bytes;
     return 0;
 }
@@ -242,8 +292,7 @@ static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
         set_fourier(cost, sizes, wish->frequency_count);
         return 0;
     case SURVEY_MEMORY_CHECKPOINTS:
-        if (revolve_plan_make(&cost->plan, sizes->imaged, sizes->record, sizes->state, budget,
-                              ret_error) < 0)
+        if (plan_checkpoints(&cost->plan, shape, sizes, budget, ret_error) < 0)
             return -1;
         cost->method = SURVEY_MEMORY_CHECKPOINTS;
         cost->history_bytes = cost->plan.bytes;
@@ -342,6 +391,7 @@ struct shot_wish shot_wish_of(const struct survey *survey, uint64_t limit_bytes)
         .compress = survey->memory.compress,
         .spill = survey->memory.spill,
         .exact = survey->sum.exact,
+        .whole = survey->numerics.device != SURVEY_CPU,
     };
 }
 
@@ -360,17 +410,21 @@ const char *shot_method_name(int method)
 char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *shape, char *text,
                       size_t size)
 {
-    char detail[120] = "";
+    char detail[160] = "", parts[60] = "";
     if (cost->plan.forward == 0) {
         snprintf(text, size, "none needed");
         return text;
     }
+    if (cost->plan.part)
+        snprintf(parts, sizeof(parts), " in parts of %" PRIu64,
+                 cost->plan.part * shape->subsampling);
     if (cost->method == SURVEY_MEMORY_CHECKPOINTS)
-        snprintf(detail, sizeof(detail),
-                 " of %" PRIu64 " states and segments of %" PRIu64 " steps, %.2f forward runs",
-                 cost->plan.snapshots, cost->plan.segment * shape->subsampling,
-                 (double)cost->plan.forward * (double)shape->subsampling /
-                     (double)shape->steps);
+        snprintf(
+            detail, sizeof(detail),
+            " of %" PRIu64 " states and segments of %" PRIu64 " steps%s, %.2f forward runs",
+            cost->plan.snapshots + cost->plan.inner, cost->plan.segment * shape->subsampling,
+            parts,
+            (double)cost->plan.forward * (double)shape->subsampling / (double)shape->steps);
     snprintf(text, size, "%s%s, %.3g MB in memory, %.3g MB on disk",
              shot_method_name(cost->method), detail, (double)cost->history_bytes * 1e-6,
              (double)cost->disk_bytes * 1e-6);

@@ -144,6 +144,7 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
+    a->wave.inner_bytes = kind == KIND_ACOUSTIC ? 2 * a->wave.points * sizeof(wave_real) : 0;
     a->fields = fields_of(kind, a->layout.flat);
     size_t scratch = kind == KIND_DENSITY ? density_scratch(a) : aside_all(a);
     a->wave.memory_bytes =
@@ -431,6 +432,8 @@ const struct wave_physics acoustic_physics = {
     .run = acoustic_run,
     .save = acoustic_save,
     .load = acoustic_load,
+    .inner_save = acoustic_inner_save,
+    .inner_load = acoustic_inner_load,
     .field = acoustic_field,
     .energy = acoustic_energy,
     .memory = constant_memory,

@@ -211,6 +211,10 @@ void slab_zeta(struct acoustic *a, const struct place *p);
  */
 void acoustic_memory_run(struct acoustic *a, enum wave_mode mode, int phase,
                          const struct rows *rows);
+static inline bool acoustic_inner_only(enum wave_mode mode)
+{
+    return mode == WAVE_BACKWARD || mode == WAVE_AGAIN;
+}
 static inline int acoustic_phases(enum wave_mode mode)
 {
     return mode == WAVE_TRANSPOSED ? 2 : mode == WAVE_FORWARD ? 1 : 0;
@@ -263,10 +267,15 @@ void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_
 void acoustic_sample_caught(const struct wave_run *run, size_t k, const wave_real *caught,
                             int id, int threads);
 
-/* The newest field around the medium's grid, to or from `shell`; thread `id` of `threads`. */
+/* The newest field around the medium's grid, to or from `shell`: what of it lies in some rows. */
 size_t acoustic_shell_size(const struct acoustic *a);
-void acoustic_shell_save(const struct acoustic *a, wave_real *shell, int id, int threads);
-void acoustic_shell_load(const struct acoustic *a, const wave_real *shell, int id, int threads);
+void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struct rows *rows);
+void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
+                         const struct rows *rows);
+
+/* Both fields on the medium's grid. */
+void acoustic_inner_save(const struct wave *wave, void *state);
+void acoustic_inner_load(struct wave *wave, const void *state);
 
 void acoustic_run(struct wave *wave, const struct wave_run *run);
 

@@ -92,7 +92,8 @@ struct piece {
 
 static size_t step_of(const struct wave_run *run, size_t done)
 {
-    return run->mode == WAVE_FORWARD ? done : run->steps - 1 - done;
+    bool ahead = run->mode == WAVE_FORWARD || run->mode == WAVE_AGAIN;
+    return ahead ? done : run->steps - 1 - done;
 }
 
 static int stages_of(const struct wave_run *run)
@@ -103,7 +104,7 @@ static int stages_of(const struct wave_run *run)
 /* Whether the run computes the medium's grid alone, and is told what is around. */
 static bool inner_only(const struct share *s)
 {
-    return s->run->mode == WAVE_BACKWARD && s->run->shells;
+    return acoustic_inner_only(s->run->mode) && s->run->shells;
 }
 
 static void wait_for_all(struct share *s)
@@ -132,6 +133,14 @@ static void field_end(struct share *s, size_t done, const struct rows *rows)
         acoustic_mirror(&s->a, s->a.field[s->a.newest], rows);
     if (run->mode == WAVE_TRANSPOSED && k == 0 && s->a.pair)
         acoustic_mirror(&s->a, s->a.pair->p[s->a.newest], rows);
+}
+
+/* Shells are of the field before a step: forwards, those of the next one are written after each. */
+static void shells_put(const struct share *s, size_t done, const struct rows *rows)
+{
+    const struct wave_run *run = s->run;
+    if (run->mode == WAVE_FORWARD && run->shells && done + 1 < run->steps)
+        acoustic_shell_save(&s->a, run->shells + (done + 1) * s->a.wave.shell_size, rows);
 }
 
 /* The step whose samples a step of the run makes; false: none. */
@@ -165,8 +174,10 @@ static void stage_run(struct share *s, int stage, const struct piece *piece)
     if (last)
         field_begin(s, piece->done, &rows);
     acoustic_stage_run(&s->a, s->run->mode, stage, &rows);
-    if (last)
+    if (last) {
         field_end(s, piece->done, &rows);
+        shells_put(s, piece->done, &rows);
+    }
     wait_for_all(s);
     if (last)
         samples_take(s, piece);
@@ -200,6 +211,7 @@ static void step_run(struct share *s, const struct piece *piece)
         field_end(s, piece->done, &few);
     }
     s->a.newest = !newest;
+    shells_put(s, piece->done, &rows);
     wait_for_all(s);
     samples_take(s, piece);
 }
@@ -315,15 +327,20 @@ static void pass_run(struct share *s, size_t count, size_t done)
     s->a.newest = s->newest;
 }
 
+/* The first shell of a forward run; backwards and again, that of each step. */
 static void shells_handle(struct share *s, size_t done)
 {
-    if (!s->run->shells || s->run->mode == WAVE_TRANSPOSED)
+    const struct wave_run *run = s->run;
+    struct rows all = acoustic_rows_all(&s->a);
+    struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
+    if (!run->shells || run->mode == WAVE_TRANSPOSED)
         return;
-    wave_real *shell = s->run->shells + step_of(s->run, done) * s->a.wave.shell_size;
-    if (s->run->mode == WAVE_FORWARD)
-        acoustic_shell_save(&s->a, shell, s->id, s->threads);
-    else
-        acoustic_shell_load(&s->a, shell, s->id, s->threads);
+    wave_real *shell = run->shells + step_of(run, done) * s->a.wave.shell_size;
+    if (run->mode == WAVE_FORWARD && done == 0)
+        acoustic_shell_save(&s->a, shell, &rows);
+    if (run->mode == WAVE_FORWARD)
+        return;
+    acoustic_shell_load(&s->a, shell, &rows);
     wait_for_all(s);
 }
 
@@ -391,7 +408,7 @@ static struct pass pass_choose(const struct acoustic *a, const struct wave_run *
 {
     struct pass pass = acoustic_pass(a, run->mode);
     *ret_caught = NULL;
-    if (run->shells)
+    if (run->shells && acoustic_inner_only(run->mode))
         pass_plain(a, &pass);
     if (pass.rows >= a->layout.n[GRID_Y] || !run->sample || !run->sampled)
         return pass;

@@ -67,36 +67,58 @@ static void row_mirror(const struct acoustic *a, const struct box *box, wave_rea
         *(row - k) = -row[k];
 }
 
-/* Copy the thread's share of a box's rows, out of or into a field. */
-static void box_copy(const struct acoustic *a, wave_real *field, const struct box *box,
-                     wave_real *to, const wave_real *from, int id, int threads)
+/* One row of a box; most have as many numbers as a stencil's reach, of which a call costs more. */
+static void row_copy(wave_real *to, const wave_real *from, size_t n)
 {
-    size_t rows = box->n[GRID_X] * box->n[GRID_Y], n = box->n[GRID_Z];
-    size_t end = rows * ((size_t)id + 1) / (size_t)threads;
-    for (size_t i = rows * (size_t)id / (size_t)threads; n && i < end; i++) {
-        wave_real *row = field +
-                         layout_at(&a->layout, box->first[GRID_X] + i / box->n[GRID_Y],
-                                   box->first[GRID_Y] + i % box->n[GRID_Y]) +
-                         box->first[GRID_Z];
-        if (to) {
-            memcpy(to + i * n, row, n * sizeof *row);
-            continue;
+    if (n > KERNELS_RADIUS_MAX)
+        memcpy(to, from, n * sizeof *to);
+    else
+        for (size_t i = 0; i < n; i++)
+            to[i] = from[i];
+}
+
+static size_t later(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t earlier(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Copy what of a box lies in some rows, out of or into a field. */
+static void box_copy(const struct acoustic *a, wave_real *field, const struct box *box,
+                     wave_real *to, const wave_real *from, const struct rows *rows)
+{
+    size_t x0 = later(rows->x0, box->first[GRID_X]), y0 = later(rows->y0, box->first[GRID_Y]);
+    size_t x1 = earlier(rows->x1, box->first[GRID_X] + box->n[GRID_X]);
+    size_t y1 = earlier(rows->y1, box->first[GRID_Y] + box->n[GRID_Y]);
+    size_t n = box->n[GRID_Z];
+    for (size_t ix = x0; n && ix < x1; ix++) {
+        for (size_t iy = y0; iy < y1; iy++) {
+            wave_real *row = field + layout_at(&a->layout, ix, iy) + box->first[GRID_Z];
+            size_t at = (ix - box->first[GRID_X]) * box->n[GRID_Y] + iy - box->first[GRID_Y];
+            if (to) {
+                row_copy(to + at * n, row, n);
+                continue;
+            }
+            row_copy(row, from + at * n, n);
+            row_mirror(a, box, row);
         }
-        memcpy(row, from + i * n, n * sizeof *row);
-        row_mirror(a, box, row);
     }
 }
 
 /* The newest fields, one after another. */
-static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real *from, int id,
-                       int threads)
+static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real *from,
+                       const struct rows *rows)
 {
     struct box boxes[BOXES];
     boxes_find(a, boxes);
     for (int f = 0; f < (int)acoustic_parts(a->kind); f++) {
         wave_real *field = f ? a->pair->p[a->newest] : a->field[a->newest];
         for (int i = 0; i < BOXES; i++) {
-            box_copy(a, field, &boxes[i], to, from, id, threads);
+            box_copy(a, field, &boxes[i], to, from, rows);
             if (to)
                 to += box_size(&boxes[i]);
             else
@@ -105,12 +127,56 @@ static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real 
     }
 }
 
-void acoustic_shell_save(const struct acoustic *a, wave_real *shell, int id, int threads)
+void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struct rows *rows)
 {
-    shell_copy(a, shell, NULL, id, threads);
+    shell_copy(a, shell, NULL, rows);
 }
 
-void acoustic_shell_load(const struct acoustic *a, const wave_real *shell, int id, int threads)
+void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
+                         const struct rows *rows)
 {
-    shell_copy(a, NULL, shell, id, threads);
+    shell_copy(a, NULL, shell, rows);
+}
+
+/* A plane of the medium's grid of the newest field, and of the other one. */
+static void plane_copy(const struct acoustic *a, size_t ix, char *to, const char *from)
+{
+    const size_t *n = a->wave.grid.n, bytes = n[GRID_Z] * sizeof(wave_real);
+    size_t done = 2 * ix * n[GRID_Y] * bytes;
+    for (int i = 0; i < 2; i++) {
+        wave_real *field = a->field[i ? !a->newest : a->newest];
+        for (size_t iy = 0; iy < n[GRID_Y]; iy++, done += bytes) {
+            wave_real *row = field + layout_inner(&a->layout, ix, iy);
+            if (to)
+                memcpy(to + done, row, bytes);
+            else
+                memcpy(row, from + done, bytes);
+        }
+    }
+}
+
+/* Planes are divided as in steps of 2-D, where they are copied often. */
+static void inner_copy(const struct acoustic *a, char *to, const char *from)
+{
+    size_t planes = a->wave.grid.n[GRID_X];
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(a->wave.options.threads) schedule(static)
+#endif
+    for (size_t ix = 0; ix < planes; ix++)
+        plane_copy(a, ix, to, from);
+}
+
+void acoustic_inner_save(const struct wave *wave, void *state)
+{
+    inner_copy((const struct acoustic *)wave, state, NULL);
+}
+
+void acoustic_inner_load(struct wave *wave, const void *state)
+{
+    struct acoustic *a = (struct acoustic *)wave;
+    struct rows rows = acoustic_rows_all(a);
+    inner_copy(a, NULL, state);
+    acoustic_rows_clip(a, &rows);
+    for (int i = 0; i < 2; i++)
+        acoustic_mirror(a, a->field[i], &rows);
 }

@@ -393,7 +393,7 @@ bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum gri
 {
     const struct cpml *cpml = &a->cpml[axis];
     size_t n = a->layout.n[axis], reach = 2 * (size_t)a->layout.radius;
-    if (mode == WAVE_BACKWARD || cpml->width[0] + cpml->width[1] == 0 || border == 0 ||
+    if (acoustic_inner_only(mode) || cpml->width[0] + cpml->width[1] == 0 || border == 0 ||
         border >= n)
         return false;
     return border < (size_t)cpml->width[0] + reach ||
@@ -409,7 +409,7 @@ bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum gri
 void acoustic_few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
                       bool ready)
 {
-    bool slabs = a->wave.options.absorb > 0 && mode != WAVE_BACKWARD;
+    bool slabs = a->wave.options.absorb > 0 && !acoustic_inner_only(mode);
     for (int phase = 0; slabs && !ready && phase < acoustic_phases(mode); phase++)
         acoustic_memory_run(a, mode, phase, rows);
     if (a->pair) {

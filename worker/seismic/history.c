@@ -2,6 +2,10 @@
  * Full storage is one segment without snapshots of the state, so that it and checkpointing are the
  * same code, and equal to the bit because a wave does not care how its steps are grouped. A segment
  * whose records lie in memory as they are is one wave_run; packed or spilled ones go piece by piece.
+ *
+ * Where a plan has parts, a segment is such a run itself, whose steps are cheaper the second time: on the
+ * medium's grid alone, which is told what is around it by the shells of the first time, and goes on from
+ * states that are two fields of it.
  */
 #include "config.h"
 
@@ -70,6 +74,10 @@ void walk_forward(struct walk *walk, size_t first, size_t count, wave_real *snap
     part.every = walk->options->every;
     part.snapshots = snapshots;
     part.shells = shells;
+    if (walk->again)
+        part.mode = WAVE_AGAIN;
+    if (walk->shells && first + count <= walk->shells_end)
+        part.shells = walk->shells + (first - walk->shells_first) * walk->wave->shell_size;
     if (first < walk->fresh) {
         part.sample = NULL;
         part.sampled = NULL;
@@ -132,68 +140,168 @@ static int open_records(struct walk *walk, size_t count, size_t values, bool pac
     return vault_open(&walk->records, &options, ret_error);
 }
 
-/* Room for what revolve keeps: whole states. */
-static unsigned char *states_make(const struct walk *walk, size_t count,
-                                  struct error *ret_error)
+/*
+ * What is reversed by one revolve: steps from `first` on in segments. Either of all steps by chunks, from
+ * whole states; or of a chunk by its parts, from states of the medium's grid alone: the first sweep through
+ * a chunk goes on from a whole state, and keeps shells.
+ */
+struct level {
+    size_t first, steps, segment;
+    size_t snapshots;
+    unsigned char *states; /* of a chunk, the one at its beginning first */
+    bool inner;
+};
+
+/* Room beside the records, all in one piece of memory where that is the program's own. */
+struct room {
+    unsigned char *states, *inner_states;
+    wave_real *shells;
+    bool apart;
+};
+
+static void level_save(const struct walk *walk, const struct level *level, size_t slot)
 {
-    unsigned char *states = wave_room_create(walk->wave, count, walk->wave->state_bytes);
-    if (!states)
-        error_set(ret_error, ERROR_SYSTEM, "no memory for %zu states of %.3g GB each", count,
-                  (double)walk->wave->state_bytes * 1e-9);
-    return states;
+    if (level->inner)
+        wave_inner_save(walk->wave, level->states + (slot + 1) * walk->wave->inner_bytes);
+    else
+        wave_save(walk->wave, level->states + slot * walk->wave->state_bytes);
 }
 
-static int follow(struct walk *walk, struct revolve *revolve, size_t segment,
-                  unsigned char *states, struct error *ret_error)
+static void level_restore(struct walk *walk, const struct level *level, size_t slot)
 {
-    size_t bytes = walk->wave->state_bytes, steps = walk->forward.steps;
+    size_t inner = slot == SIZE_MAX ? 0 : slot + 1;
+    walk->again = level->inner;
+    if (level->inner)
+        wave_inner_load(walk->wave, level->states + inner * walk->wave->inner_bytes);
+    else if (slot == SIZE_MAX)
+        wave_clear(walk->wave);
+    else
+        wave_load(walk->wave, level->states + slot * walk->wave->state_bytes);
+}
+
+static int turn_chunk(struct walk *walk, const struct room *room, size_t first, size_t count,
+                      struct error *ret_error);
+
+static int level_turn(struct walk *walk, const struct level *level, const struct room *room,
+                      size_t first, size_t count, struct error *ret_error)
+{
+    if (!level->inner && room->shells)
+        return turn_chunk(walk, room, first, count, ret_error);
+    if (record_segment(walk, first, count, ret_error) < 0)
+        return -1;
+    return turn_segment(walk, first, count, ret_error);
+}
+
+static int follow(struct walk *walk, const struct level *level, const struct room *room,
+                  struct revolve *revolve, struct error *ret_error)
+{
     for (;;) {
         struct revolve_move move = revolve_next(revolve);
-        size_t first = (size_t)move.from * segment, end = (size_t)move.to * segment;
+        size_t from = (size_t)move.from * level->segment, to = (size_t)move.to * level->segment;
+        size_t first = level->first + from;
+        to = to < level->steps ? to : level->steps;
         switch (move.action) {
         case REVOLVE_END:
             return 0;
         case REVOLVE_SAVE:
-            wave_save(walk->wave, states + move.slot * bytes);
+            level_save(walk, level, move.slot);
             break;
         case REVOLVE_RESTORE:
-            if (move.slot == SIZE_MAX)
-                wave_clear(walk->wave);
-            else
-                wave_load(walk->wave, states + move.slot * bytes);
+            level_restore(walk, level, move.slot);
             break;
         case REVOLVE_ADVANCE:
-            walk_forward(walk, first, end - first, NULL, NULL);
+            walk_forward(walk, first, to - from, NULL, NULL);
             break;
         case REVOLVE_TURN:
-            end = end < steps ? end : steps;
-            if (record_segment(walk, first, end - first, ret_error) < 0 ||
-                turn_segment(walk, first, end - first, ret_error) < 0)
+            if (level_turn(walk, level, room, first, to - from, ret_error) < 0)
                 return -1;
             break;
         }
     }
 }
 
+static int level_run(struct walk *walk, const struct level *level, const struct room *room,
+                     struct error *ret_error)
+{
+    struct revolve revolve = {0};
+    size_t segments = (level->steps + level->segment - 1) / level->segment;
+    if (revolve_init(&revolve, segments, level->snapshots, ret_error) < 0)
+        return -1;
+    int rc = follow(walk, level, room, &revolve, ret_error);
+    revolve_fini(&revolve);
+    return rc;
+}
+
+/* Steps first to first + count - 1 from the whole state at hand, by parts. */
+static int turn_chunk(struct walk *walk, const struct room *room, size_t first, size_t count,
+                      struct error *ret_error)
+{
+    const struct revolve_plan *plan = &walk->options->plan;
+    struct level level = {.first = first,
+                          .steps = count,
+                          .segment = (size_t)plan->part * walk->options->every,
+                          .snapshots = (size_t)plan->inner,
+                          .states = room->inner_states,
+                          .inner = true};
+    walk->shells = room->shells;
+    walk->shells_first = first;
+    walk->shells_end = first + (count - 1) / level.segment * level.segment;
+    wave_inner_save(walk->wave, room->inner_states);
+    int rc = level_run(walk, &level, room, ret_error);
+    walk->shells = NULL;
+    walk->again = false;
+    return rc;
+}
+
+/* Open the records, and make room for what `plan` keeps besides. */
+static int room_make(struct walk *walk, const struct revolve_plan *plan, uint64_t memory_bytes,
+                     struct room *ret_room, struct error *ret_error)
+{
+    const struct wave *wave = walk->wave;
+    size_t kept = (size_t)(plan->part ? plan->part : plan->segment);
+    size_t record = wave->snapshot_size * sizeof(wave_real);
+    size_t states = (size_t)plan->snapshots * wave->state_bytes, inner = 0, shells = 0;
+    if (plan->part) {
+        inner = ((size_t)plan->inner + 1) * wave->inner_bytes;
+        shells = (size_t)revolve_plan_shells(plan) * walk->options->every * wave->shell_size *
+                 sizeof(wave_real);
+    }
+    bool apart = walk->options->pack || wave->options.device || memory_bytes != UINT64_MAX;
+    size_t more = apart ? 0 : (states + inner + shells + record - 1) / record;
+    if (open_records(walk, kept + more, wave->snapshot_size, walk->options->pack, memory_bytes,
+                     ret_error) < 0)
+        return -1;
+    unsigned char *memory = (unsigned char *)vault_place(&walk->records, kept, more);
+    if (apart)
+        memory = wave_room_create(wave, plan->part ? 1 : (size_t)plan->snapshots,
+                                  plan->part ? states + inner + shells : wave->state_bytes);
+    if (!memory)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for %.3g GB of checkpoints",
+                         (double)(states + inner + shells) * 1e-9);
+    *ret_room =
+        (struct room){.states = memory,
+                      .inner_states = memory + states,
+                      .shells = plan->part ? (wave_real *)(memory + states + inner) : NULL,
+                      .apart = apart};
+    return 0;
+}
+
 static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
                          uint64_t memory_bytes, struct error *ret_error)
 {
-    size_t segment = (size_t)plan->segment * walk->options->every, steps = walk->forward.steps;
-    struct revolve revolve = {0};
-    unsigned char *states = NULL;
-    int rc = -1;
-    if (open_records(walk, (size_t)plan->segment, walk->wave->snapshot_size,
-                     walk->options->pack, memory_bytes, ret_error) < 0)
+    struct room room = {0};
+    size_t kept = (size_t)(plan->part ? plan->part : plan->segment);
+    struct level level = {.steps = walk->forward.steps,
+                          .segment = (size_t)plan->segment * walk->options->every,
+                          .snapshots = (size_t)plan->snapshots};
+    if (room_make(walk, plan, memory_bytes, &room, ret_error) < 0)
         return -1;
-    if (!vault_place(&walk->records, 0, (size_t)plan->segment) &&
-        walk_piece_make(walk, false, ret_error) < 0)
-        return -1;
-    if (revolve_init(&revolve, (steps + segment - 1) / segment, (size_t)plan->snapshots,
-                     ret_error) == 0 &&
-        (states = states_make(walk, (size_t)plan->snapshots, ret_error)))
-        rc = follow(walk, &revolve, segment, states, ret_error);
-    revolve_fini(&revolve);
-    wave_room_destroy(walk->wave, states);
+    int rc = vault_place(&walk->records, 0, kept) ? 0 : walk_piece_make(walk, false, ret_error);
+    level.states = room.states;
+    if (rc == 0)
+        rc = level_run(walk, &level, &room, ret_error);
+    if (room.apart)
+        wave_room_destroy(walk->wave, room.states);
     return rc;
 }
 

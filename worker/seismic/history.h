@@ -5,7 +5,8 @@
  * alone; whoever images sees snapshots of a stretch of steps, last stretch first:
  *
  *   full         every snapshot is kept (vault.h: what does not fit goes to disk, where told)
- *   checkpoints  revolve (common/seismic/revolve.h) over segments whose snapshots are all kept
+ *   checkpoints  revolve (common/seismic/revolve.h) over segments whose snapshots are all kept, or that
+ *                are run again in parts, on the medium's grid alone (wave.h, WAVE_AGAIN)
  *   boundary     the values around the model are kept, and the run is done again backwards in time
  *                (wave.h, WAVE_BACKWARD); its snapshots differ from the others in rounding alone
  *   fourier      a Fourier sum over the run is kept for each chosen frequency, and snapshots are what

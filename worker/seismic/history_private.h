@@ -19,6 +19,11 @@ struct walk {
     wave_real *piece; /* snapshots on their way from and to where they are not used in place */
     bool piece_near;  /* it is in a room of the wave */
     struct vault records;
+    /* Of a chunk, its first sweep: shells are written for steps from shells_first to below shells_end,
+     * with which then (`again`) steps are run on the medium's grid alone. NULL: no chunk. */
+    wave_real *shells;
+    size_t shells_first, shells_end;
+    bool again;
 };
 
 /* Run steps first to first + count - 1 forwards. Either pointer may be NULL. */

@@ -217,6 +217,16 @@ void wave_load(struct wave *wave, const void *state)
     wave->physics->load(wave, state);
 }
 
+void wave_inner_save(const struct wave *wave, void *ret_state)
+{
+    wave->physics->inner_save(wave, ret_state);
+}
+
+void wave_inner_load(struct wave *wave, const void *state)
+{
+    wave->physics->inner_load(wave, state);
+}
+
 void wave_field_get(const struct wave *wave, wave_real *ret_field)
 {
     wave->physics->field(wave, ret_field);

@@ -113,6 +113,7 @@ struct wave {
     size_t snapshot_size;        /* wave_reals of one snapshot: [fields][nx][ny][nz] */
     size_t shell_size;           /* wave_reals of one shell (see WAVE_BACKWARD) */
     size_t state_bytes;          /* of wave_save */
+    size_t inner_bytes;          /* of wave_inner_save; 0: it cannot run WAVE_AGAIN */
     size_t memory_bytes;         /* that the wave has allocated */
 };
 
@@ -148,6 +149,12 @@ enum wave_mode {
      * values and the shells that the forward run wrote, and writes the same snapshots, to rounding.
      */
     WAVE_BACKWARD,
+    /*
+     * k = 0 .. steps-1: a part of the forward run again, from wave_inner_load on, on the medium's grid
+     * alone (layers hold rubbish afterwards). Takes the same injected values and the shells that the
+     * forward run wrote, and writes the same snapshots, to the bit. Only waves with inner_bytes do that.
+     */
+    WAVE_AGAIN,
 };
 
 /*
@@ -165,7 +172,7 @@ struct wave_run {
 
     size_t
         every; /* snapshots, image and illumination take part in each every-th step; 0 is 1 */
-    wave_real *snapshots; /* forward and backward: written */
+    wave_real *snapshots; /* all but transposed: written */
     const wave_real
         *scattered;      /* snapshots that are read: forward with dm, transposed with image */
     const wave_real *dm; /* forward: perturbation on the medium's grid, s^2/m^2 */
@@ -173,7 +180,7 @@ struct wave_run {
                                          is left to the caller */
     wave_real
         *illumination; /* any mode: the newest field squared is added, on the medium's grid */
-    wave_real *shells; /* forward: written; backward: read */
+    wave_real *shells; /* forward: written; backward and again: read */
 };
 
 /* Bits of the fields of a medium. */
@@ -200,6 +207,9 @@ struct wave_physics {
     void (*run)(struct wave *wave, const struct wave_run *run);
     void (*save)(const struct wave *wave, void *state);
     void (*load)(struct wave *wave, const void *state);
+    void (*inner_save)(const struct wave *wave,
+                       void *state); /* NULL, both, without inner_bytes */
+    void (*inner_load)(struct wave *wave, const void *state);
     void (*field)(const struct wave *wave, wave_real *ret_field);
     double (*energy)(const struct wave *wave);
     size_t (*memory)(const struct grid *grid, const struct wave_options *options);
@@ -264,6 +274,10 @@ void wave_room_write(const struct wave *wave, void *room, const void *bytes, siz
 /* The whole state to and from state_bytes of memory; a restored run goes on to the same bits. */
 void wave_save(const struct wave *wave, void *ret_state);
 void wave_load(struct wave *wave, const void *state);
+
+/* What of it WAVE_AGAIN goes on from, to and from inner_bytes of memory: the medium's grid alone. */
+void wave_inner_save(const struct wave *wave, void *ret_state);
+void wave_inner_load(struct wave *wave, const void *state);
 
 /* The newest field (all fields of a physics, as in a snapshot) on the medium's grid. */
 void wave_field_get(const struct wave *wave, wave_real *ret_field);

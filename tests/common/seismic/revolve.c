@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,47 @@ static void a_quarter_of_the_storage_costs_less_than_a_second_run(void **state)
     assert_true(plan.forward < 2 * 2000);
 }
 
+/* Records and states of a cube of 100 points with 20 around, in 400 steps; times by four of them. */
+static const struct revolve_sizes cube = {.record_bytes = 400,
+                                          .snapshot_bytes = 4300,
+                                          .shell_bytes = 96,
+                                          .inner_bytes = 800,
+                                          .again = 0.3};
+
+static void shells_make_a_plan_cheaper_within_its_budget(void **state)
+{
+    (void)state;
+    int improved = 0;
+    double before = INFINITY;
+    for (uint64_t budget = 2000; budget < 400 * 410; budget += 1999) {
+        struct revolve_plan plain, plan;
+        assert_int_equal(revolve_plan_make(&plain, 400, 400, 4300, budget, NULL), 0);
+        plan = plain;
+        revolve_plan_improve(&plan, 400, &cube, budget);
+        assert_true(plan.forward <= plain.forward);
+        assert_true(plan.bytes <= budget);
+        uint64_t kept = plan.part ? plan.part : plan.segment;
+        assert_int_equal(plan.bytes, kept * 400 + plan.snapshots * 4300 +
+                                         revolve_plan_shells(&plan) * 96 +
+                                         (plan.part ? (plan.inner + 1) * 800 : 0));
+        assert_true(!plan.part || plan.part < plan.segment);
+        assert_true((double)plan.forward <= 1.1 * before); /* not all lengths are tried */
+        before = (double)plan.forward;
+        improved += plan.part > 0;
+    }
+    assert_true(improved > 20);
+}
+
+static void a_quarter_of_a_cube_costs_less_than_four_fifths_of_a_run(void **state)
+{
+    (void)state;
+    struct revolve_plan plan;
+    assert_int_equal(revolve_plan_make(&plan, 400, 400, 4300, 40000, NULL), 0);
+    revolve_plan_improve(&plan, 400, &cube, 40000);
+    assert_true(plan.part > 0);
+    assert_true(plan.forward < 720);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +183,8 @@ int main(void)
         cmocka_unit_test(every_step_is_turned_once_with_the_fewest_advances),
         cmocka_unit_test(a_plan_stays_within_its_budget_and_uses_all_it_can),
         cmocka_unit_test(a_quarter_of_the_storage_costs_less_than_a_second_run),
+        cmocka_unit_test(shells_make_a_plan_cheaper_within_its_budget),
+        cmocka_unit_test(a_quarter_of_a_cube_costs_less_than_four_fifths_of_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,27 @@ static void checkpointed_and_stored_gradients_are_equal_to_the_bit(void **state)
     }
 }
 
+/* Shells and states of the medium's grid: chunks, states between them, parts and states within. */
+static void gradients_of_steps_run_again_are_equal_to_the_bit(void **state)
+{
+    (void)state;
+    static const struct revolve_plan plans[] = {
+        {.segment = 131, .part = 10, .inner = 12}, {.segment = 131, .part = 50, .inner = 0},
+        {.segment = 66, .part = 7, .inner = 3},    {.segment = 40, .snapshots = 2, .part = 13},
+        {.segment = 1000, .part = 33, .inner = 1}, {.segment = 2, .snapshots = 9, .part = 1},
+    };
+    for (size_t every = 1; every <= 3; every += 2) {
+        struct history_options options = full(every);
+        run(&options, reference);
+        for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
+            options = (struct history_options){
+                .method = SURVEY_MEMORY_CHECKPOINTS, .every = every, .plan = plans[i]};
+            run(&options, image);
+            equal_to_the_bit();
+        }
+    }
+}
+
 static void spilled_and_stored_gradients_are_equal_to_the_bit(void **state)
 {
     (void)state;
@@ -236,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_disk_too_small_a_memory_is_a_sentence),
         cmocka_unit_test(checkpointed_and_stored_gradients_are_equal_to_the_bit),
+        cmocka_unit_test(gradients_of_steps_run_again_are_equal_to_the_bit),
         cmocka_unit_test(spilled_and_stored_gradients_are_equal_to_the_bit),
         cmocka_unit_test(packed_gradients_are_near_and_do_not_depend_on_the_budget),
         cmocka_unit_test(saved_boundaries_give_the_same_gradient_but_for_rounding),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plain.h"
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/starter.h"
@@ -36,7 +37,9 @@ static int file_write(const char *path, struct buf *text, bool force, struct err
                          path);
     if (disk_write(path, text->data, text->size, 0644, false, ret_error) != 0)
         return -1;
-    printf("wrote %s: edit it, then `beofarm check` and `beofarm run`\n", path);
+    char shown[ERROR_TEXT_MAX];
+    printf("wrote %s: edit it, then `beofarm check` and `beofarm run`\n",
+           plain_text(shown, sizeof shown, path));
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/plain.h"
 #include "launch/command.h"
 #include "launch/interrupt.h"
 #include "launch/screen.h"
@@ -113,7 +114,8 @@ static void status_print(struct view *view)
 {
     char text[2 * ERROR_TEXT_MAX];
     const struct progress *progress = &view->follow.progress;
-    printf("%s: %s (%s)\n", view->name, view_state(view), view->rundir.path);
+    printf("%s: %s (%s)\n", view->name, view_state(view),
+           plain_text(text, sizeof text, view->rundir.path));
     if (!known(view))
         return;
     if (view->cleaned)

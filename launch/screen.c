@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/plain.h"
 
 #define TERMINAL_INTERVAL_NS (100 * CLOCK_MS_NS)
 #define PLAIN_FIRST_NS       CLOCK_SECOND_NS
@@ -304,7 +305,7 @@ static void failures_print(const struct progress *progress)
 void screen_summarize(struct screen *screen, const struct progress *progress,
                       const struct screen_summary *summary)
 {
-    char path[4096];
+    char path[4096], shown[ERROR_TEXT_MAX];
     screen_finish(screen);
     if (screen->mode == SCREEN_JSON) {
         summary_json(progress, summary);
@@ -319,11 +320,12 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
         printf("\n");
     }
     failures_print(progress);
-    printf("  run        %s\n", summary->run_dir);
+    plain_text(shown, sizeof shown, summary->run_dir);
+    printf("  run        %s\n", shown);
     if (progress->counted && progress->done + progress->failed > 0)
-        printf("  results    %s/results.csv\n", summary->run_dir);
+        printf("  results    %s/results.csv\n", shown);
     if (summary->has_outputs)
-        printf("  outputs    %s/out/\n", summary->run_dir);
+        printf("  outputs    %s/out/\n", shown);
     if (summary->home)
         printf("  copied to  %s/\n", summary->home);
     screen_format_path(summary->run_dir, path, sizeof path);

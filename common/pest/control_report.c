@@ -6,16 +6,21 @@
 #include <string.h>
 
 #include "common/pest/control_private.h"
+#include "common/plain.h"
+
+#define WHOLE_MAX 16384 /* before long words are cut */
 
 static void sentence_format(char *text, size_t size, struct pest_place place,
                             const struct pest_control *control, const char *format,
                             va_list args)
 {
+    char whole[WHOLE_MAX];
     int used = place.source && place.line > 0
-                   ? snprintf(text, size, "%s:%d: ", place.source->path, place.line)
-                   : snprintf(text, size, "%s: ", control->path);
-    if (used > 0 && (size_t)used < size)
-        vsnprintf(text + used, size - (size_t)used, format, args);
+                   ? snprintf(whole, sizeof whole, "%s:%d: ", place.source->path, place.line)
+                   : snprintf(whole, sizeof whole, "%s: ", control->path);
+    if (used > 0 && (size_t)used < sizeof whole)
+        vsnprintf(whole + used, sizeof whole - (size_t)used, format, args);
+    plain_text(text, size, whole);
 }
 
 int pest_mistake(struct pest_reader *reader, struct pest_place place, const char *format, ...)

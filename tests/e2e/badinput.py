@@ -73,7 +73,15 @@ def odd_names_of_files_are_shown_on_one_line(case):
         assert done.code not in (0, 1), done
         assert "\x1b" not in done.err and len(done.err.splitlines()) == 1, done
         assert "a\\nb\\x1b[31m\\t" in done.err, done
+    control = case.write(os.path.join(name, "case.pst"), "pcf\n* control data\nnonsense\n")
+    done = case.beofarm("pest", "check", control, expect=3)
+    assert "\x1b" not in done.out + done.err and "a\\nb\\x1b[31m\\t/case.pst:3: " in done.err, done
+    assert all("/case.pst" in line for line in done.err.splitlines()), done
     case.write(path, GOOD)
+    odd = case.beofarm("run", "--run-dir", os.path.join(name, "r"), path, expect=0).out
+    assert "\x1b" not in odd and "a\\nb\\x1b[31m\\t/r/results.csv\n" in odd, odd
+    odd = case.beofarm("status", os.path.join(name, "r"), expect=0).out
+    assert "\x1b" not in odd, odd
     said = case.beofarm("check", path, expect=0).out
     assert said.splitlines()[0].endswith("a\\nb\\x1b[31m\\t/farm.json is good"), said
     long = case.beofarm("check", "/first/" + 5000 * "a" + "/farm.json")

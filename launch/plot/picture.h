@@ -19,6 +19,7 @@
 struct picture_axis {
     const char *label;  /* with its unit: "x (m)"; static */
     double first, step; /* where the first cell's middle lies, and how far the next is */
+    bool whole;         /* it counts: nothing lies between its numbers */
 };
 
 struct picture_panel {

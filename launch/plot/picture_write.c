@@ -29,7 +29,8 @@
 #define PANEL_TITLE  18
 #define BAR_WIDTH    16
 #define TEXT         13.0
-#define CROWDED      70 /* between labels */
+#define CROWDED      70 /* between labels beside each other */
+#define CROWDED_DOWN 45 /* below each other */
 
 struct frame {
     double x, y, width, height;
@@ -41,6 +42,26 @@ static void text_put(cairo_t *cairo, double x, double y, double align, const cha
     cairo_text_extents(cairo, text, &extents);
     cairo_move_to(cairo, x - extents.x_advance * align, y);
     cairo_show_text(cairo, text);
+}
+
+/* As much of a text as there is room for. */
+static void text_put_within(cairo_t *cairo, double x, double y, double width, const char *text)
+{
+    char part[sizeof(((struct picture *)NULL)->title) + 4];
+    size_t size = strlen(text);
+    cairo_text_extents_t extents;
+    snprintf(part, sizeof part, "%s", text);
+    for (;;) {
+        cairo_text_extents(cairo, part, &extents);
+        if (extents.x_advance <= width || size == 0)
+            break;
+        do
+            size--;
+        while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80);
+        snprintf(part, sizeof part, "%.*s\u2026", (int)size, text);
+    }
+    cairo_move_to(cairo, x, y);
+    cairo_show_text(cairo, part);
 }
 
 static cairo_surface_t *cells_draw(const struct picture *picture,
@@ -91,11 +112,14 @@ static void axis_draw(cairo_t *cairo, const struct picture_axis *axis, size_t ce
     double low = axis->first - axis->step / 2, high = low + axis->step * (double)cells;
     double length = down ? frame->height : frame->width;
     struct ticks ticks;
-    ticks_choose(&ticks, low, high, (int)fmax(1, fmin(10, length / CROWDED)));
+    ticks_choose(&ticks, low, high,
+                 (int)fmax(1, fmin(10, length / (down ? CROWDED_DOWN : CROWDED))));
     for (size_t i = 0; i < ticks.count; i++) {
         char label[32];
+        if (axis->whole && fabs(ticks.at[i] - rint(ticks.at[i])) > 1e-6)
+            continue;
         double at = (ticks.at[i] - low) / (high - low) * length;
-        snprintf(label, sizeof label, "%.*f", ticks.decimals, ticks.at[i]);
+        snprintf(label, sizeof label, "%.*f", axis->whole ? 0 : ticks.decimals, ticks.at[i]);
         if (down) {
             cairo_move_to(cairo, frame->x - 5, frame->y + at);
             cairo_rel_line_to(cairo, 5, 0);
@@ -119,6 +143,26 @@ static void axis_draw(cairo_t *cairo, const struct picture_axis *axis, size_t ce
     cairo_restore(cairo);
 }
 
+/* How many times as high as to scale, or as low (below 1), a panel is drawn. */
+static double panel_stretch(const struct picture_panel *panel, double height, double width)
+{
+    double across = fabs(panel->x.step * (double)panel->across) / width;
+    double down = fabs(panel->y.step * (double)panel->down) / height;
+    return panel->lengths ? across / down : 1;
+}
+
+static void stretch_put(cairo_t *cairo, const struct picture_panel *panel,
+                        const struct frame *frame)
+{
+    double stretch = panel_stretch(panel, frame->height, frame->width);
+    char text[80];
+    if (fabs(stretch - 1) < 0.02) /* heights are whole pixels */
+        return;
+    snprintf(text, sizeof text, "not to scale: %s %.2g times",
+             stretch > 1 ? "stretched" : "pressed", stretch > 1 ? stretch : 1 / stretch);
+    text_put(cairo, frame->x + frame->width, frame->y - 7, 1, text);
+}
+
 static void panel_draw(cairo_t *cairo, const struct picture *picture,
                        const struct picture_panel *panel, const struct frame *frame)
 {
@@ -129,6 +173,19 @@ static void panel_draw(cairo_t *cairo, const struct picture *picture,
     axis_draw(cairo, &panel->x, panel->across, frame, false);
     axis_draw(cairo, &panel->y, panel->down, frame, true);
     text_put(cairo, frame->x, frame->y - 7, 0, panel->title);
+    stretch_put(cairo, panel, frame);
+}
+
+/* A value of the scale: short, and another one than its neighbours'. */
+static void value_print(const struct ticks *ticks, size_t i, char *text, size_t size)
+{
+    double most = fmax(fabs(ticks->at[0]), fabs(ticks->at[ticks->count - 1]));
+    double step = ticks->count > 1 ? ticks->at[1] - ticks->at[0] : most;
+    int digits = (int)fmin(15, floor(log10(most)) - floor(log10(step)) + 1);
+    if (most >= 1e-3 && most < 1e6)
+        snprintf(text, size, "%.*f", ticks->decimals, ticks->at[i]);
+    else
+        snprintf(text, size, "%.*g", digits > 1 ? digits : 1, ticks->at[i]);
 }
 
 static void bar_draw(cairo_t *cairo, const struct picture *picture, const struct frame *frame)
@@ -149,7 +206,7 @@ static void bar_draw(cairo_t *cairo, const struct picture *picture, const struct
     for (size_t i = 0; i < ticks.count; i++) {
         char label[32];
         double at = frame->y + (picture->high - ticks.at[i]) / range * frame->height;
-        snprintf(label, sizeof label, "%.4g", ticks.at[i]);
+        value_print(&ticks, i, label, sizeof label);
         cairo_move_to(cairo, frame->x + frame->width, at);
         cairo_rel_line_to(cairo, 4, 0);
         cairo_stroke(cairo);
@@ -177,7 +234,7 @@ static void picture_draw(cairo_t *cairo, const struct picture *picture)
     cairo_set_line_width(cairo, 1);
     cairo_set_source_rgb(cairo, 0.1, 0.1, 0.1);
     cairo_set_font_size(cairo, TEXT + 3);
-    text_put(cairo, LEFT, 26, 0, picture->title);
+    text_put_within(cairo, LEFT, 26, WIDTH - LEFT - 12, picture->title);
     cairo_set_font_size(cairo, TEXT);
     for (size_t i = 0; i < picture->count; i++) {
         struct frame frame = {LEFT, y, WIDTH - LEFT - RIGHT, panel_height(&picture->panels[i])};

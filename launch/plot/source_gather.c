@@ -108,8 +108,8 @@ static struct picture_axis receivers_axis(const struct gather *gather)
     bool regular = isfinite(step) && step != 0;
     for (size_t i = 0; regular && i < count; i++)
         regular = fabs(gather->traces[i].x - first - step * (double)i) < fabs(step) / 2;
-    return regular ? (struct picture_axis){"receiver x (m)", first, step}
-                   : (struct picture_axis){"trace", 1, 1};
+    return regular ? (struct picture_axis){"receiver x (m)", first, step, false}
+                   : (struct picture_axis){"trace", 1, 1, true};
 }
 
 static int gather_show(struct gather *gather, struct picture *picture, struct error *ret_error)
@@ -133,7 +133,7 @@ static int gather_show(struct gather *gather, struct picture *picture, struct er
     panel->x.step *= (double)thinning.across;
     panel->y = (struct picture_axis){
         "time (s)", gather->delay_s + gather->interval_s * ((double)thinning.down - 1) / 2,
-        gather->interval_s * (double)thinning.down};
+        gather->interval_s * (double)thinning.down, false};
     return rc;
 }
 
@@ -148,8 +148,9 @@ int source_gather_read(const char *path, const struct source_options *options,
     if (rc == 0)
         rc = gather_show(&gather, picture, ret_error);
     const char *slash = strrchr(path, '/');
-    snprintf(picture->title, sizeof picture->title, "%.160s, shot %.0f: %zu traces",
-             slash ? slash + 1 : path, gather.shot, gather.count);
+    snprintf(picture->title, sizeof picture->title, "%.160s, shot %.0f: %zu %s",
+             slash ? slash + 1 : path, gather.shot, gather.count,
+             gather.count == 1 ? "trace" : "traces");
     segy_close(gather.segy);
     free(gather.traces);
     if (rc < 0)

@@ -42,7 +42,7 @@ static struct picture_axis axis_of(const struct grid *grid, enum grid_axis axis,
     double step = grid->spacing[axis];
     return (struct picture_axis){axis_labels[axis],
                                  grid->origin[axis] + step * ((double)thinned - 1) / 2,
-                                 step * (double)thinned};
+                                 step * (double)thinned, false};
 }
 
 static int section_read(struct model *model, const struct section *section,

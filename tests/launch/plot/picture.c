@@ -22,7 +22,11 @@ static void ticks_are_round(void **state)
     } cases[] = {{0, 10, 5, 6, 0, 2, 0},
                  {0, 17020, 10, 9, 0, 2000, 0},
                  {0.03, 0.26, 5, 5, 0.05, 0.1, 2},
-                 {5, -5, 10, 11, -5, -4, 0}};
+                 {5, -5, 10, 11, -5, -4, 0},
+                 /* Three at least, where that many are wanted. */
+                 {1450, 2490, 5, 5, 1600, 1800, 0},
+                 {0, 3, 3, 4, 0, 1, 0},
+                 {0.6, 1.4, 3, 5, 0.6, 0.8, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ticks ticks;
         ticks_choose(&ticks, cases[i].low, cases[i].high, cases[i].wanted);

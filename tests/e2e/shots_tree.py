@@ -171,7 +171,7 @@ def of_nine_workers_sums_three_come_to_the_master(case):
     assert rows["listen"] == 9 and rows["take"] == 6, rows
 
 
-@test
+@test_plainly
 def the_same_where_workers_join_by_mpi(case):
     need_mpi(case)
     tree = Tree(case, workers=6, transport="mpi")
@@ -241,7 +241,7 @@ def whoever_dies_at_moments_of_chance_the_gradient_is_the_same(case):
     assert floats(case, "survey.gradient.bin") == undisturbed()
 
 
-@test
+@test_plainly
 def who_cannot_be_reached_gives_to_the_master(case):
     """A giver that stands still is silent to the taker, and is told of once; the master waits for it longer."""
     tree = Tree(case)

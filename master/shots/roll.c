@@ -238,6 +238,7 @@ static void given(struct roll *roll, struct roll_task *task, const struct shot_r
 {
     cJSON *extra = NULL;
     task->taken = said->counted > 0;
+    roll->gifts += task->taken;
     for (size_t i = 0; task->taken && i < task->attempt_count; i++) {
         struct roll_task *from = roll_task(roll, task->attempts[i].task);
         if (from->held_by == task->giver.instance)
@@ -276,8 +277,10 @@ static void not_given(struct roll *roll, const struct roll_task *task)
 {
     struct roll_process *giver =
         (struct roll_process *)roll_process(roll, task->giver.instance);
-    if (giver && task->status == RESULT_OK)
+    if (giver && task->status == RESULT_OK) {
         giver->shut = true;
+        roll->refusals++;
+    }
     if (giver && giver->shut_wave < task->wave + 1)
         giver->shut_wave = task->wave + 1;
 }

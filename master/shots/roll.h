@@ -76,9 +76,9 @@ struct roll_task {
     double norm;       /* the same */
     double seconds;    /* the same */
     uint64_t sequence; /* of its result in the journal; 0: durable */
-    bool laid;         /* its traces are in the one file, or on the way, if they ever come there */
-    char *extra;       /* JSON text; NULL: none */
-    char *error;       /* why it failed, or took nothing; NULL: it did not, or is not known */
+    bool laid;   /* its traces are in the one file, or on the way, if they ever come there */
+    char *extra; /* JSON text; NULL: none */
+    char *error; /* why it failed, or took nothing; NULL: it did not, or is not known */
 };
 
 /* A worker process that was asked to let others take what it holds. */
@@ -96,10 +96,11 @@ struct roll {
     size_t task_count, task_capacity;
     struct roll_process *processes; /* in the order in which they were asked */
     size_t process_count;
-    size_t round;   /* index of the first task of the present round */
-    char *finished; /* what was said at the end; NULL: it is not over */
-    bool failed;    /* that was no good end */
-    size_t shots;   /* of the survey: greater indices are refused */
+    size_t gifts, refusals; /* sums that were taken, and that could not be, in all */
+    size_t round;           /* index of the first task of the present round */
+    char *finished;         /* what was said at the end; NULL: it is not over */
+    bool failed;            /* that was no good end */
+    size_t shots;           /* of the survey: greater indices are refused */
 };
 
 /* An empty roll of a survey with so many shots. */

@@ -96,12 +96,18 @@ static bool holders_are_here(struct driver *driver)
 
 /* --- one worker to another --- */
 
+/* Nobody reaches anybody: not tried any more, as each attempt may take seconds. */
+static bool are_apart(const struct roll *roll)
+{
+    return roll->gifts == 0 && roll->refusals >= REDUCTION_FAN - 1;
+}
+
 /* Those who may give and take, at the beginning of the list; how many. */
 static size_t able_ones(const struct driver *driver, struct roll_holding *holdings,
                         size_t count)
 {
     size_t able = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; !are_apart(&driver->roll) && i < count; i++) {
         const struct roll_process *process = roll_process(&driver->roll, holdings[i].holder);
         bool shut = process && (process->shut || process->shut_wave == driver->roll.wave_count);
         if (!shut && is_here(driver, holdings[i].holder))

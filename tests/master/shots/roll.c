@@ -291,6 +291,8 @@ static void what_was_taken_is_held_by_who_took_it(void **state)
     assert_int_equal(roll_fetch(&roll, 0xa1), 6);
     assert_int_equal(roll_fetch(&roll, 0xb2), 6);
     end_held(&roll, 6, 2, NULL);
+    assert_int_equal(roll.refusals, 0);
+    assert_int_equal(roll.gifts, 1);
     assert_int_equal(roll_fetch(&roll, 0xb2), 0);
     struct roll_holding *holdings = roll_holdings(&roll, &count);
     assert_int_equal(count, 1);
@@ -317,6 +319,8 @@ static void what_could_not_be_taken_is_where_it_was(void **state)
     assert_int_equal(roll_task(&roll, 2)->held_by, 0xb2);
     assert_string_equal(roll_task(&roll, 6)->error, "nobody is there");
     assert_true(roll_process(&roll, 0xb2)->shut);
+    assert_int_equal(roll.refusals, 1);
+    assert_int_equal(roll.gifts, 0);
     roll_fini(&roll);
     /* The taker was lost: that says nothing of the giver beyond this wave. */
     begin_take(&roll);

@@ -12,7 +12,7 @@ static const char *const type_names[MESSAGE_TYPES] = {
     [MESSAGE_RECALL] = "RECALL",   [MESSAGE_HANDBACK] = "HANDBACK",
     [MESSAGE_FETCH] = "FETCH",     [MESSAGE_DATA] = "DATA",
     [MESSAGE_OUTPUT] = "OUTPUT",   [MESSAGE_LEAVING] = "LEAVING",
-    [MESSAGE_STOP] = "STOP",
+    [MESSAGE_STOP] = "STOP",       [MESSAGE_LINKED] = "LINKED",
 };
 
 static const char *const status_names[RESULT_STATUSES] = {
@@ -295,6 +295,33 @@ int message_get_output(const struct buf *message, struct output_piece *ret_piece
         !message_path_is_safe(p->path, p->path_size) || p->offset > p->total_size ||
         p->size > p->total_size - p->offset)
         return damaged(ret_error, MESSAGE_OUTPUT);
+    return 0;
+}
+
+void message_put_linked(struct buf *buf, const struct output_link *link)
+{
+    message_begin(buf, MESSAGE_LINKED);
+    put_attempt(buf, link->id);
+    wire_put_bytes(buf, link->path, link->path_size);
+    wire_put_varint(buf, link->mode);
+    wire_put_varint(buf, link->total_size);
+    wire_put_bytes(buf, link->name, link->name_size);
+}
+
+int message_get_linked(const struct buf *message, struct output_link *ret_link,
+                       struct error *ret_error)
+{
+    struct wire_reader reader = message_body(message);
+    struct output_link *l = ret_link;
+    *l = (struct output_link){.id = get_attempt(&reader)};
+    l->path = wire_get_bytes(&reader, &l->path_size);
+    l->mode = (uint32_t)wire_get_varint(&reader) & 0777;
+    l->total_size = wire_get_varint(&reader);
+    l->name = wire_get_bytes(&reader, &l->name_size);
+    if (reader.failed || wire_left(&reader) || l->name_size > MESSAGE_LINK_MAX ||
+        !message_path_is_safe(l->path, l->path_size) ||
+        !message_path_is_safe(l->name, l->name_size) || memchr(l->name, '/', l->name_size))
+        return damaged(ret_error, MESSAGE_LINKED);
     return 0;
 }
 

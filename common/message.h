@@ -21,6 +21,7 @@
 #define MESSAGE_CHUNK      (1 << 20)  /* file bytes in one DATA or OUTPUT */
 #define MESSAGE_STDERR_MAX (64 << 10)
 #define MESSAGE_PATH_MAX   4096
+#define MESSAGE_LINK_MAX   128
 #define MESSAGE_HASH_SIZE  32 /* SHA-256 */
 
 enum message_type {
@@ -39,6 +40,7 @@ enum message_type {
     MESSAGE_OUTPUT,
     MESSAGE_LEAVING,
     MESSAGE_STOP,
+    MESSAGE_LINKED,
     MESSAGE_TYPES
 };
 
@@ -76,7 +78,7 @@ struct result {
     double elapsed_s;      /* from start to end, wall */
     double cpu_s;          /* user + system of the process tree waited for; 0 if not known */
     int64_t max_rss_bytes; /* largest resident size; 0 if not known */
-    uint32_t output_files; /* how many files were sent as OUTPUT for this attempt */
+    uint32_t output_files; /* how many files were sent as OUTPUT, or LINKED, for this attempt */
     bool stored;        /* they were not sent, but put into the farm's container, which lies in
                               the folder that message_put_folder tells */
     const void *values; /* a values.h list; borrowed */
@@ -165,6 +167,20 @@ struct output_piece {
 };
 void message_put_output(struct buf *buf, const struct output_piece *piece);
 int message_get_output(const struct buf *message, struct output_piece *ret_piece,
+                       struct error *ret_error);
+
+/* LINKED: an output file of an attempt, all of it, which lies in the job's near folder (near.h) as `name`. */
+struct output_link {
+    struct attempt_id id;
+    const char *path; /* as that of a piece */
+    size_t path_size;
+    uint32_t mode; /* permission bits */
+    uint64_t total_size;
+    const char *name; /* borrowed, not NUL-terminated; one component */
+    size_t name_size; /* 1 to MESSAGE_LINK_MAX */
+};
+void message_put_linked(struct buf *buf, const struct output_link *link);
+int message_get_linked(const struct buf *message, struct output_link *ret_link,
                        struct error *ret_error);
 
 /* Whether a path is one of OUTPUT's: it stays inside its folder. */

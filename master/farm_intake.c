@@ -377,6 +377,20 @@ static void tell_outputs_trouble(struct farm *farm, const struct error *error)
     farm->outputs_troubled = error != NULL;
 }
 
+/* What came of an output: `rc` as of outputs_add, and why. */
+static int output_taken(struct farm *farm, int rc, struct error *ret_error)
+{
+    if (rc < 0 && ret_error->code != ERROR_SYSTEM)
+        return -1;
+    tell_outputs_trouble(farm, rc < 0 ? ret_error : NULL);
+    farm->steps += rc == 0;
+    if (rc == 0)
+        return 0;
+    /* The disk is full or failing: keep the message, and the sender waiting, until it is not. */
+    loop_timer_arm(farm->retry, clock_monotonic_ns() + JOURNAL_RETRY_S * CLOCK_SECOND_NS);
+    return 1;
+}
+
 static int take_output(struct farm *farm, struct member *member, const struct buf *message,
                        struct error *ret_error)
 {
@@ -385,16 +399,22 @@ static int take_output(struct farm *farm, struct member *member, const struct bu
         return -1;
     if (has_ended(farm, piece.id.task))
         return 0; /* somebody else was faster */
-    int rc = outputs_add(farm->outputs, member->id, &piece, ret_error);
-    if (rc < 0 && ret_error->code != ERROR_SYSTEM)
+    return output_taken(farm, outputs_add(farm->outputs, member->id, &piece, ret_error),
+                        ret_error);
+}
+
+static int take_linked(struct farm *farm, struct member *member, const struct buf *message,
+                       struct error *ret_error)
+{
+    struct output_link link;
+    if (message_get_linked(message, &link, ret_error) < 0)
         return -1;
-    tell_outputs_trouble(farm, rc < 0 ? ret_error : NULL);
-    farm->steps += rc == 0;
-    if (rc == 0)
-        return 0;
-    /* The disk is full or failing: keep the piece, and the sender waiting, until it is not. */
-    loop_timer_arm(farm->retry, clock_monotonic_ns() + JOURNAL_RETRY_S * CLOCK_SECOND_NS);
-    return 1;
+    if (has_ended(farm, link.id.task)) {
+        outputs_refuse(farm->outputs, &link);
+        return 0; /* somebody else was faster */
+    }
+    return output_taken(farm, outputs_take(farm->outputs, member->id, &link, ret_error),
+                        ret_error);
 }
 
 void farm_see_off(struct farm *farm, struct member *member)
@@ -443,6 +463,8 @@ int farm_take_message(void *context, struct member *member, const struct buf *me
         return take_fetch(farm, member, message, ret_error);
     case MESSAGE_OUTPUT:
         return take_output(farm, member, message, ret_error);
+    case MESSAGE_LINKED:
+        return take_linked(farm, member, message, ret_error);
     case MESSAGE_LEAVING:
         return take_leaving(farm, member);
     default:

@@ -222,6 +222,8 @@ static int open_work(struct farm *farm, struct error *ret_error)
         cJSON_AddStringToObject(job, "run", journal_meta_get(farm->journal, "run"));
         if (farm->replica && farm->driver_ops->outputs_unread)
             cJSON_AddTrueToObject(job, "stored");
+        else
+            outputs_offer_near(farm->outputs, job);
         rc = print_job(farm, job, ret_error);
     }
     cJSON_Delete(job);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/near.h"
 #include "common/tree.h"
 #include "master/arrivals.h"
 #include "master/outputs.h"
@@ -27,10 +28,12 @@
 #define FSYNC_FILES_MAX 8  /* a group with more files is made durable by syncfs */
 #define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_SYNC_DEPTH */
 #define NAME_SIZE       64 /* "TASK.ATTEMPT.WORKER" */
+#define NEAR            "near"
 
 struct outputs {
     char *run_dir;
     int out_fd, partial_fd; /* -1 until first needed */
+    int near_fd;            /* RUN_DIR/near; -1: none was offered */
     struct arrivals *arrivals;
 };
 
@@ -241,6 +244,132 @@ fail:
     return -1;
 }
 
+/* --- linked files --------------------------------------------------------------------------- */
+
+/* What lies there must be movable to out/, which may be a mount. */
+static bool can_be_moved(const struct outputs *outputs, int near_fd)
+{
+    struct stat near, out;
+    int run_fd = open(outputs->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool can = run_fd >= 0 && fstat(near_fd, &near) == 0;
+
+    if (can && fstatat(run_fd, "out", &out, 0) == 0)
+        can = near.st_dev == out.st_dev;
+    if (run_fd >= 0)
+        close(run_fd);
+    return can;
+}
+
+void outputs_offer_near(struct outputs *outputs, cJSON *job)
+{
+    char *path = NULL;
+    int fd = -1;
+
+    if (asprintf(&path, "%s/" NEAR, outputs->run_dir) < 0)
+        return;
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && can_be_moved(outputs, fd) && near_put(job, path, fd) == 0) {
+        outputs->near_fd = fd;
+    } else if (fd >= 0) {
+        close(fd);
+        rmdir(path);
+    }
+    free(path);
+}
+
+static void link_name(const struct output_link *link, char name[MESSAGE_LINK_MAX + 1])
+{
+    memcpy(name, link->name, link->name_size);
+    name[link->name_size] = 0;
+}
+
+void outputs_refuse(struct outputs *outputs, const struct output_link *link)
+{
+    char name[MESSAGE_LINK_MAX + 1];
+
+    link_name(link, name);
+    if (outputs->near_fd >= 0)
+        unlinkat(outputs->near_fd, name, 0);
+}
+
+/* It is a whole file, with the permissions that it is to have. */
+static int link_check(struct outputs *outputs, const char *name, const struct output_link *link)
+{
+    struct stat status;
+    int fd = openat(outputs->near_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    mode_t mode = (link->mode & 0777) | 0600;
+    int rc = fd < 0 ? -1 : fstat(fd, &status);
+
+    if (rc == 0 && (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != link->total_size)) {
+        errno = EINVAL;
+        rc = -1;
+    }
+    if (rc == 0 && (status.st_mode & 0777) != mode)
+        rc = fchmod(fd, mode);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* Move it to its place. As piece_write. */
+static int link_move(struct outputs *outputs, struct arrival_key key,
+                     const struct output_link *link, const struct output_piece *piece,
+                     char *path, struct error *ret_error)
+{
+    char name[MESSAGE_LINK_MAX + 1], *leaf;
+
+    link_name(link, name);
+    if (outputs->near_fd < 0 || link_check(outputs, name, link) < 0)
+        return piece_bad(piece, "it was not linked", ret_error);
+    int dir_fd = parent_open(outputs, key, path, &leaf);
+    int rc =
+        dir_fd < 0 ? -1 : renameat2(outputs->near_fd, name, dir_fd, leaf, RENAME_NOREPLACE);
+    int code = errno;
+    if (dir_fd >= 0)
+        close(dir_fd);
+    if (rc < 0 && (code == EEXIST || code == ENOTDIR || code == ELOOP))
+        return piece_bad(piece, "that file has come already, or its name is in the way",
+                         ret_error);
+    if (rc < 0)
+        return error_errno(ret_error, code,
+                           "cannot move the output %s of task %" PRIu64 " under %s/out", path,
+                           key.id.task, outputs->run_dir);
+    return 0;
+}
+
+int outputs_take(struct outputs *outputs, uint32_t worker, const struct output_link *link,
+                 struct error *ret_error)
+{
+    const struct arrival_key key = {link->id, worker};
+    const struct output_piece piece = {.id = link->id,
+                                       .path = link->path,
+                                       .path_size = link->path_size,
+                                       .mode = link->mode,
+                                       .total_size = link->total_size};
+    bool sealed;
+    struct arrival *arrival = arrivals_find(outputs->arrivals, key, &sealed);
+    char *path;
+
+    if (sealed)
+        return piece_bad(&piece, "the result has come already", ret_error);
+    if (arrival && arrival->path)
+        return piece_bad(&piece, "the file before it is not whole", ret_error);
+    if (path_check(&piece, &path, ret_error) < 0)
+        return -1;
+    int rc = folders_make(outputs, ret_error);
+    if (rc == 0 && !arrival && !(arrival = arrivals_add(outputs->arrivals, key)))
+        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
+    if (rc == 0)
+        rc = link_move(outputs, key, link, &piece, path, ret_error);
+    if (rc == 0)
+        arrival->files++;
+    free(path);
+    return rc;
+}
+
+/* --- attempts -------------------------------------------------------------------------------- */
+
 int outputs_seal(struct outputs *outputs, uint32_t worker, struct attempt_id id, uint32_t files,
                  struct error *ret_error)
 {
@@ -373,7 +502,9 @@ static int leftovers_remove(const char *run_dir, struct error *ret_error)
 
     if (run_fd < 0)
         return error_errno(ret_error, errno, "cannot open %s", run_dir);
-    if (tree_remove(run_fd, "out/.partial") < 0 && errno != ENOTDIR)
+    if (tree_remove(run_fd, NEAR) < 0)
+        rc = error_errno(ret_error, errno, "cannot remove %s/" NEAR, run_dir);
+    else if (tree_remove(run_fd, "out/.partial") < 0 && errno != ENOTDIR)
         rc = error_errno(ret_error, errno, "cannot remove %s/out/.partial", run_dir);
     close(run_fd);
     return rc;
@@ -394,7 +525,7 @@ struct outputs *outputs_open(const char *run_dir, struct error *ret_error)
         free(outputs);
         return NULL;
     }
-    outputs->out_fd = outputs->partial_fd = -1;
+    outputs->out_fd = outputs->partial_fd = outputs->near_fd = -1;
     return outputs;
 }
 
@@ -408,6 +539,10 @@ void outputs_close(struct outputs *outputs)
     }
     if (outputs->out_fd >= 0)
         close(outputs->out_fd);
+    if (outputs->near_fd >= 0) {
+        close(outputs->near_fd);
+        leftovers_remove(outputs->run_dir, NULL);
+    }
     arrivals_destroy(outputs->arrivals);
     free(outputs->run_dir);
     free(outputs);

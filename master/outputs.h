@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cjson/cJSON.h>
+
 #include "common/error.h"
 #include "common/message.h"
 #include "master/journal.h"
@@ -33,6 +35,17 @@ struct outputs *outputs_open(const char *run_dir, struct error *ret_error);
  * again later. */
 int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_piece *piece,
                 struct error *ret_error);
+
+/* Offer workers of this machine a folder of ours (common/near.h), RUN_DIR/near: it goes into the job. Where
+ * that cannot be, their files come in pieces as those of others. */
+void outputs_offer_near(struct outputs *outputs, cJSON *job);
+
+/* Take a whole file that a worker linked there. As outputs_add. */
+int outputs_take(struct outputs *outputs, uint32_t worker, const struct output_link *link,
+                 struct error *ret_error);
+
+/* Nobody wants it. */
+void outputs_refuse(struct outputs *outputs, const struct output_link *link);
 
 /* The attempt's result was accepted: check that `files` files (result.output_files) came, all
  * whole. Call it before journal_add. -1 with a sentence (ERROR_NETWORK) if not. Nothing to do,

@@ -509,7 +509,7 @@ static void work(struct agent *agent, struct error *ret_error)
 
 int agent_run(const struct agent_options *options, struct error *ret_error)
 {
-    struct agent agent = {0};
+    struct agent agent = {.near_fd = -1};
     int rc = open_agent(&agent, options, &agent.end);
     if (rc == 0 && !agent.over)
         work(&agent, &agent.end);

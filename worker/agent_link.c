@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/near.h"
 #include "worker/agent_private.h"
 #include "worker/instance.h"
 #include "worker/seeker.h"
@@ -80,6 +81,18 @@ static void send_batch(struct agent *agent, struct buf *batch)
         agent_send(agent, batch);
 }
 
+/* The next file at one go, if the master sees it, too. False: in pieces. */
+static bool send_link(struct agent *agent, struct held *held, struct buf *message)
+{
+    struct output_link link;
+    if (agent->near_fd < 0 ||
+        !workdir_link_next(held->workdir, agent->near_fd, instance_text(), &link))
+        return false;
+    message_put_linked(message, &link);
+    agent_send(agent, message);
+    return true;
+}
+
 /* All pieces of its files. false if the link has enough to do: go on later. */
 static bool send_outputs(struct agent *agent, struct held *held)
 {
@@ -88,10 +101,14 @@ static bool send_outputs(struct agent *agent, struct held *held)
     struct buf message;
     int rc = 1;
     buf_init(&message, MESSAGE_MAX);
-    while (agent->link && link_unsent_bytes(agent->link) < UNSENT_HIGH_BYTES &&
-           (rc = workdir_next_piece(held->workdir, &piece, &error)) > 0) {
-        message_put_output(&message, &piece);
-        agent_send(agent, &message);
+    while (agent->link && link_unsent_bytes(agent->link) < UNSENT_HIGH_BYTES && rc > 0) {
+        if (send_link(agent, held, &message))
+            continue;
+        rc = workdir_next_piece(held->workdir, &piece, &error);
+        if (rc > 0) {
+            message_put_output(&message, &piece);
+            agent_send(agent, &message);
+        }
     }
     buf_fini(&message);
     if (rc < 0)
@@ -187,6 +204,11 @@ static int take_job(struct agent *agent, const struct buf *message, struct error
     }
     agent->heartbeat_ns = (int64_t)(heartbeat_s * 1e9);
     agent_pulse(agent);
+    if (agent->near_fd >= 0)
+        close(agent->near_fd);
+    agent->near_fd = near_open(job);
+    cJSON_DeleteItemFromObjectCaseSensitive(job,
+                                            "near"); /* of this master, no part of the work */
     bool same = agent->site && same_job(agent->job, job);
     if (agent->site && !same)
         agent_close_site(agent);

@@ -37,6 +37,7 @@ struct agent {
     struct loop_watch *watch;
     struct redial *redial;
     struct depot *depot;       /* NULL: output files go over the link */
+    int near_fd;               /* of the master (common/near.h): they are linked there; -1 */
     struct eviction *eviction; /* NULL: nobody takes machines away here */
     struct renewal *renewal;   /* NULL: no container, or by a right that does not end */
     bool evicted;              /* this one is about to go */

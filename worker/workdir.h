@@ -100,6 +100,12 @@ size_t workdir_output_count(const struct workdir *workdir);
 /* One of them. Owned by the workdir, valid until more is collected. */
 const struct workdir_output *workdir_output_get(const struct workdir *workdir, size_t index);
 
+/* Link the next output, if none of it was read yet, into the folder near_fd, under a name with `owner` in it:
+ * true and *ret_link (its texts borrowed until the next call). False: that cannot be (another file system, a
+ * file with other links, or of somebody else), and it is to be read in pieces. */
+bool workdir_link_next(struct workdir *workdir, int near_fd, const char *owner,
+                       struct output_link *ret_link);
+
 /* Iterate over the pieces of all outputs, in order: 1 and *ret_piece (its bytes borrowed until
  * the next call), 0 at the end, -1 with a sentence if a file cannot be read or has shrunk. An
  * empty file is one piece of size 0. The caller sets nothing: id, path, mode, offset and sizes

@@ -148,6 +148,48 @@ const struct workdir_output *workdir_output_get(const struct workdir *workdir, s
     return index < workdir_output_count(workdir) ? &workdir->outputs[index] : NULL;
 }
 
+/* One that another name leads to may be written to by that name (or was linked for a master that is gone);
+ * one of somebody else we may not give. */
+static bool may_be_linked(const struct stat *stat)
+{
+    return stat->st_nlink == 1 && stat->st_uid == geteuid() && (stat->st_mode & S_IRUSR);
+}
+
+static int link_file(int fd, int near_fd, const char *name)
+{
+    char from[sizeof("/proc/self/fd/") + 12];
+    snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, from, near_fd, name, AT_SYMLINK_FOLLOW);
+}
+
+bool workdir_link_next(struct workdir *workdir, int near_fd, const char *owner,
+                       struct output_link *ret_link)
+{
+    struct stat stat;
+    if (workdir->current == workdir_output_count(workdir) || workdir->current_fd >= 0)
+        return false;
+    struct workdir_output *output = &workdir->outputs[workdir->current];
+    int fd = inside_open_file(workdir->fd, output->path, &stat);
+    if (fd < 0)
+        return false;
+    snprintf(workdir->link, sizeof(workdir->link), "%llu.%u.%s.%zu",
+             (unsigned long long)workdir->id.task, workdir->id.attempt, owner,
+             workdir->current);
+    bool linked = may_be_linked(&stat) && link_file(fd, near_fd, workdir->link) == 0;
+    close(fd);
+    if (!linked)
+        return false;
+    workdir->current++;
+    *ret_link = (struct output_link){.id = workdir->id,
+                                     .path = output->path,
+                                     .path_size = strlen(output->path),
+                                     .mode = output->mode,
+                                     .total_size = (uint64_t)stat.st_size,
+                                     .name = workdir->link,
+                                     .name_size = strlen(workdir->link)};
+    return true;
+}
+
 static int open_output(struct workdir *workdir, struct workdir_output *output,
                        struct error *ret_error)
 {

@@ -59,7 +59,8 @@ struct workdir {
     size_t current; /* the output being read */
     int current_fd; /* -1: not open */
     uint64_t current_offset;
-    char *piece; /* MESSAGE_CHUNK bytes, once needed */
+    char *piece;                 /* MESSAGE_CHUNK bytes, once needed */
+    char link[MESSAGE_LINK_MAX]; /* workdir_link_next's name */
 };
 
 /* Keep the directory for the slot's next task, if it is empty, and as and where it was made. True:

@@ -57,6 +57,9 @@ const uint8_t *segy_window_get(struct segy *segy, struct segy_window *window, ui
     bool inside = offset >= window->offset && offset - window->offset <= window->size &&
                   size <= window->size - (offset - window->offset);
     if (!inside) {
+        uint64_t left = offset < segy->format.size ? segy->format.size - offset : 0;
+        if (want > left) /* no large memory for small files */
+            want = (size_t)left;
         if (window_fill(segy, window, offset, want > size ? want : size, ret_error) < 0)
             return NULL;
         if (window->size < size) {

@@ -1,6 +1,6 @@
 /* Traces are copied as bytes: whatever their headers say of themselves stays. They are written in large
- * blocks. A file that is laid goes out to the disk at once, so that little is left to do at the end, when
- * everybody waits. */
+ * blocks. What is laid may go out to the disk at once, so that little is left to do at the end, when everybody
+ * waits. */
 #include "config.h"
 
 #include <errno.h>
@@ -232,14 +232,15 @@ int gathers_lay(struct gathers *gathers, size_t index, const char *file,
         return error_set(ret_error, ERROR_BUG, "gather %zu is there already", index);
     if (file_put(gathers, file, index, ret_error) < 0)
         return -1;
-    uint64_t begin = gathers->starts[index] * gathers->trace_bytes;
     block_flush(gathers);
     gathers->laid[index] = true;
     gathers->left--;
-    /* On its way; the commit sees to it that it is there. */
-    sync_file_range(fileno(gathers->whole.stream), (off_t)begin, (off_t)(gathers->at - begin),
-                    SYNC_FILE_RANGE_WRITE);
     return 0;
+}
+
+void gathers_push(const struct gathers *gathers)
+{
+    sync_file_range(fileno(gathers->whole.stream), 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 /* --- all together --- */

@@ -33,6 +33,9 @@ struct gathers *gathers_create(const char *path, const char *temporary, const ui
 int gathers_lay(struct gathers *gathers, size_t index, const char *file,
                 struct error *ret_error);
 
+/* Send what was laid on its way to the disk, without waiting for it. */
+void gathers_push(const struct gathers *gathers);
+
 /* Whether each file is in its place. */
 bool gathers_are_whole(const struct gathers *gathers);
 

@@ -133,8 +133,10 @@ static void laying_work(void *context)
     for (size_t i = 0; rc == 0 && i < laying->piece_count; i++)
         rc = piece_lay(driver, &laying->pieces[i]);
     laying->piece_count = 0;
-    if (rc == 0)
+    if (rc == 0) {
+        gathers_push(laying->gathers);
         return;
+    }
     laying->vain = true;
     gathers_abandon(laying->gathers);
     laying->gathers = NULL;

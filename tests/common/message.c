@@ -36,6 +36,42 @@ static void output_paths_cannot_leave_their_folder(void **state)
     buf_fini(&buf);
 }
 
+static void links_are_names_in_one_folder(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "..", ".", "a/b", "/a"};
+    struct buf buf;
+    buf_init(&buf, MESSAGE_MAX);
+    struct output_link link = {.id = {7, 2},
+                               .path = "a/b",
+                               .path_size = 3,
+                               .mode = 0640,
+                               .total_size = 12,
+                               .name = "7.2.x.0",
+                               .name_size = 7};
+    struct output_link back;
+    message_put_linked(&buf, &link);
+    assert_int_equal(message_get_linked(&buf, &back, NULL), 0);
+    assert_true(back.id.task == 7 && back.id.attempt == 2 && back.mode == 0640);
+    assert_true(back.total_size == 12 && back.path_size == 3 && back.name_size == 7);
+    assert_memory_equal(back.name, "7.2.x.0", 7);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        link.name = bad[i];
+        link.name_size = strlen(bad[i]);
+        message_put_linked(&buf, &link);
+        assert_int_equal(message_get_linked(&buf, &back, NULL), -1);
+    }
+    link.name = "n";
+    link.name_size = 1;
+    link.path = "../b";
+    link.path_size = 4;
+    message_put_linked(&buf, &link);
+    assert_int_equal(message_get_linked(&buf, &back, NULL), -1);
+    buf.size--;
+    assert_int_equal(message_get_linked(&buf, &back, NULL), -1);
+    buf_fini(&buf);
+}
+
 static void pieces_lie_inside_their_file(void **state)
 {
     (void)state;
@@ -124,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_paths_cannot_leave_their_folder),
+        cmocka_unit_test(links_are_names_in_one_folder),
         cmocka_unit_test(pieces_lie_inside_their_file),
         cmocka_unit_test(results_go_there_and_back),
         cmocka_unit_test(every_cut_of_a_batch_is_noticed),

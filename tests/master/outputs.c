@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "common/near.h"
 #include "master/outputs.h"
 
 struct place {
@@ -120,6 +121,115 @@ static void prepares(struct place *place, const struct journal_row *rows, size_t
 
     if (outputs_prepare(place->outputs, rows, count, &error) < 0)
         fail_msg("%s", error.text);
+}
+
+/* --- linked files --- */
+
+static cJSON *offer(struct place *place)
+{
+    cJSON *job = cJSON_CreateObject();
+
+    outputs_offer_near(place->outputs, job);
+    return job;
+}
+
+/* Lay a file of this text, as a worker links it. */
+static void near_write(const struct place *place, const char *name, const char *text)
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/near/%s", place->folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static struct output_link link_of(const char *path, const char *name, uint64_t size)
+{
+    return (struct output_link){.id = {7, 1},
+                                .path = path,
+                                .path_size = strlen(path),
+                                .mode = 0644,
+                                .total_size = size,
+                                .name = name,
+                                .name_size = strlen(name)};
+}
+
+static void takes_what_was_linked(void **state)
+{
+    struct place *place = *state;
+    struct error error = {0};
+    const struct journal_row row = row_of(7, 3);
+    cJSON *job = offer(place);
+    const struct output_link first = link_of("sub/a.txt", "n1", 3),
+                             second = link_of("b.txt", "n2", 0);
+
+    int fd = near_open(job);
+    assert_true(fd >= 0);
+    close(fd);
+    cJSON_Delete(job);
+    near_write(place, "n1", "one");
+    near_write(place, "n2", "");
+    assert_int_equal(outputs_take(place->outputs, 1, &first, &error), 0);
+    adds(place, piece_of("c.txt", "in pieces"));
+    assert_int_equal(outputs_take(place->outputs, 1, &second, &error), 0);
+    assert_int_equal(outputs_seal(place->outputs, 1, row.result.id, 3, &error), 0);
+    prepares(place, &row, 1);
+    assert_string_equal(content(place, "out/7/sub/a.txt"), "one");
+    assert_string_equal(content(place, "out/7/b.txt"), "");
+    assert_string_equal(content(place, "out/7/c.txt"), "in pieces");
+    assert_null(content(place, "near/n1"));
+}
+
+static void refuses_links(struct place *place, struct output_link link)
+{
+    struct error error = {0};
+
+    assert_int_equal(outputs_take(place->outputs, 1, &link, &error), -1);
+    assert_int_equal(error.code, ERROR_NETWORK);
+    assert_non_null(strstr(error.text, "task 7"));
+}
+
+static void refuses_what_was_not_linked_well(void **state)
+{
+    struct place *place = *state;
+    char path[256];
+
+    refuses_links(place, link_of("a", "n", 1)); /* nothing was offered */
+    cJSON_Delete(offer(place));
+    refuses_links(place, link_of("a", "n", 1));
+    near_write(place, "n", "four");
+    refuses_links(place, link_of("a", "n", 3));
+    refuses_links(place, link_of("../a", "n", 4));
+    snprintf(path, sizeof path, "%s/near/l", place->folder);
+    assert_int_equal(symlink("n", path), 0);
+    refuses_links(place, link_of("a", "l", 4));
+    snprintf(path, sizeof path, "%s/near/f", place->folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuses_links(place, link_of("a", "f", 0));
+    adds(place, piece_of("a", "here already"));
+    refuses_links(place, link_of("a", "n", 4));
+    struct output_piece half = piece_of("half", "of it");
+    half.total_size = 10;
+    adds(place, half);
+    refuses_links(place, link_of("b", "n", 4)); /* the file before it is not whole */
+}
+
+static void nothing_of_links_stays(void **state)
+{
+    struct place *place = *state;
+    const struct output_link link = link_of("a", "n", 4);
+
+    cJSON_Delete(offer(place));
+    near_write(place, "n", "four");
+    near_write(place, "m", "four");
+    outputs_refuse(place->outputs, &link);
+    assert_null(content(place, "near/n"));
+    outputs_close(place->outputs);
+    assert_null(content(place, "near/m"));
+    place_open(place);
 }
 
 static void refuses_paths_that_lead_out(void **state)
@@ -371,6 +481,9 @@ static void refuses_a_run_directory_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(takes_what_was_linked),
+        TEST(refuses_what_was_not_linked_well),
+        TEST(nothing_of_links_stays),
         TEST(refuses_paths_that_lead_out),
         TEST(follows_no_symbolic_link),
         TEST(refuses_pieces_out_of_order),

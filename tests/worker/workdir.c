@@ -153,6 +153,45 @@ static void large_and_empty_files_come_in_pieces(void **state)
     assert_int_equal(total, 2 * MESSAGE_CHUNK + 1);
 }
 
+static void files_are_linked_where_they_can_be(void **state)
+{
+    (void)state;
+    struct error error;
+    struct stat near, own;
+    struct output_link link;
+    struct output_piece piece;
+    const char *star = "[abc]";
+    make("a");
+    make("b");
+    make("c");
+    assert_int_equal(linkat(workdir_fd(workdir), "b", workdir_fd(workdir), "other", 0), 0);
+    assert_int_equal(workdir_collect(workdir, &star, 1, &error), 0);
+    assert_int_equal(mkdirat(workdir_fd(workdir), "near", 0700), 0);
+    int near_fd = openat(workdir_fd(workdir), "near", O_RDONLY | O_DIRECTORY);
+    assert_true(workdir_link_next(workdir, near_fd, "me", &link));
+    assert_string_equal(link.name, "5.2.me.0");
+    assert_int_equal(link.id.task, 5);
+    assert_int_equal(link.mode, 0640);
+    assert_memory_equal(link.path, "a", link.path_size);
+    assert_int_equal(fstatat(near_fd, link.name, &near, 0), 0);
+    assert_int_equal(fstatat(workdir_fd(workdir), "a", &own, 0), 0);
+    assert_true(near.st_ino == own.st_ino);
+    /* One with another name may change by that. */
+    assert_false(workdir_link_next(workdir, near_fd, "me", &link));
+    assert_int_equal(workdir_next_piece(workdir, &piece, &error), 1);
+    assert_memory_equal(piece.path, "b", piece.path_size);
+    assert_true(workdir_link_next(workdir, near_fd, "me", &link));
+    assert_string_equal(link.name, "5.2.me.2");
+    assert_false(workdir_link_next(workdir, near_fd, "me", &link));
+    assert_int_equal(workdir_next_piece(workdir, &piece, &error), 0);
+    /* Once more, for another master: what the one before did not take goes in pieces. */
+    workdir_rewind(workdir);
+    assert_false(workdir_link_next(workdir, near_fd, "me", &link));
+    assert_int_equal(unlinkat(near_fd, "5.2.me.0", 0), 0);
+    assert_true(workdir_link_next(workdir, near_fd, "me", &link));
+    close(near_fd);
+}
+
 static void many_files_are_removed_aside(void **state)
 {
     (void)state;
@@ -227,6 +266,7 @@ int main(void)
         T(globs_find_what_they_name_each_once),
         T(inputs_are_outputs_only_when_changed_or_named),
         T(large_and_empty_files_come_in_pieces),
+        T(files_are_linked_where_they_can_be),
         T(many_files_are_removed_aside),
         T(an_empty_directory_serves_the_next_task),
         T(a_directory_that_is_not_as_it_was_made_serves_nobody),

@@ -115,6 +115,14 @@ static struct fwi *begin(const struct bench *bench)
     return fwi;
 }
 
+/* One whose shots cannot compute higher velocities. */
+static struct fwi *begin_unstable(struct bench *bench, double unstable_m_s)
+{
+    bench_init(bench);
+    bench->unstable_m_s = unstable_m_s;
+    return begin(bench);
+}
+
 /* Steps until it is over; how many. */
 static int run(const struct bench *bench, struct fwi *fwi)
 {
@@ -246,10 +254,8 @@ static void a_trial_whose_every_shot_fails_shortens_the_step(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench);
     /* The first step changes velocities by up to 20 m/s, and the best ones are up to 2200. */
-    bench.unstable_m_s = 2003;
-    struct fwi *fwi = begin(&bench);
+    struct fwi *fwi = begin_unstable(&bench, 2003);
     double before = 0;
     for (size_t s = 0; s < SHOTS; s++) {
         double v[N];
@@ -269,9 +275,7 @@ static void where_no_step_is_short_enough_the_last_good_model_is_kept(void **sta
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench);
-    bench.unstable_m_s = 2000; /* the start itself is just computed */
-    struct fwi *fwi = begin(&bench);
+    struct fwi *fwi = begin_unstable(&bench, 2000); /* the start itself is just computed */
     /* One evaluation, and the trials of one search along the gradient. */
     assert_int_equal(run(&bench, fwi), 1 + 10);
     assert_true(fwi_failed(fwi));
@@ -284,10 +288,8 @@ static void a_trial_that_fails_when_its_gradient_is_taken_is_none(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench);
-    bench.unstable_m_s = 2003;
+    struct fwi *fwi = begin_unstable(&bench, 2003);
     bench.unstable_gradients_alone = true;
-    struct fwi *fwi = begin(&bench);
     run(&bench, fwi);
     assert_within(fwi, 0, 2003);
     fwi_destroy(fwi);

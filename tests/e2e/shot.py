@@ -191,5 +191,28 @@ def encoded_shots_are_fired_as_one(case):
     assert abs(one - minus) < 1e-9 * one  # signs of source and data cancel
 
 
+@test
+def encoded_shots_are_what_one_shot_of_all_their_sources_is(case):
+    path = observe(case)
+    places = [[300, 60], [500, 60]]
+    geometry = {**MODEL["geometry"], "sources": {"points": [places]}}
+    answer(shot(case, "--survey", survey(case, "both.json", geometry=geometry), "--shot", "1",
+                "--operation", "model", "--output", "both.sgy"))
+    both = survey(case, "both-gradient.json", operation="gradient", model={"velocity": "smooth.json"},
+                  data="both.sgy", geometry=geometry)
+    arrays = {"arrays": ["gradient"], "grid": [N[0], 1, N[1]]}
+    text = (line(1, case, path, "gradient", [0, 1], weights=[1, 1], **arrays) +
+            line(2, case, both, "gradient", [0], **arrays) +
+            line(3, case, path, "gradient", [0, 1], weights=[1, -1], **arrays))
+    replies = [json.loads(reply) for reply in shot(case, "--serve", stdin=text).stdout.splitlines()]
+    assert all(reply["ok"] for reply in replies), replies
+    encoded, fired, other = (reply["values"]["misfit"] for reply in replies)
+    assert abs(encoded - fired) < 1e-4 * fired, replies  # sums of two files of floats, and of one
+    assert abs(encoded - other) > 1e-2 * fired, replies  # the sign does matter
+    one, two = (floats(case, f"task-{task}/gradient.f32") for task in (1, 2))
+    scale = max(map(abs, two))
+    assert all(abs(a - b) < 1e-4 * scale for a, b in zip(one, two))
+
+
 if __name__ == "__main__":
     harness.main(globals())

@@ -2,6 +2,7 @@
 """beofarm-shot by hand and as a persistent runner: answers, files, and sentences for what is wrong."""
 import array
 import json
+import math
 import os
 import struct
 import subprocess
@@ -120,6 +121,29 @@ def the_true_model_has_no_misfit_and_another_one_has_a_gradient(case):
     gradient, light = floats(case, "g.f32"), floats(case, "i.f32")
     assert len(gradient) == len(light) == N[0] * N[1]
     assert max(map(abs, gradient)) > 0 and min(light) >= 0
+
+
+@test
+def gradients_of_all_misfits_are_their_slopes(case):
+    observe(case)
+
+    def bump(x, z):
+        return 30 * math.exp(-((x - 20) ** 2 + (z - 9) ** 2) / 30)
+    for step in (-1, 0, 1):
+        write_model(case, f"v{step}", lambda x, z, step=step: smooth(x, z) + step * bump(x, z))
+    for kind in ({"kind": "l2"}, {"kind": "normalised"}, {"kind": "envelope"},
+                 {"kind": "huber", "huber_threshold": 0.5}):
+        def run(step, *words, kind=kind):
+            path = survey(case, "try.json", operation="gradient", model={"velocity": f"v{step}.json"},
+                          data={"paths": ["shot-*.sgy"]}, geometry=None, record=None, misfit=kind,
+                          numerics={**MODEL["numerics"], "dt_ms": 4})
+            return answer(shot(case, "--survey", path, "--shot", "2", *words))["misfit"]
+        lower, upper = (run(step, "--operation", "misfit") for step in (-1, 1))
+        run(0, "--operation", "gradient", "--output", "slope.f32")
+        along = sum(g * bump(i // N[1], i % N[1]) for i, g in enumerate(floats(case, "slope.f32")))
+        # Over 60 m/s of 2000 the curve of the misfit is no straight line; the middle's slope is off by
+        # its third derivative.
+        assert abs((upper - lower) / 2 - along) < 0.03 * abs(along), (kind, upper, lower, along)
 
 
 @test

@@ -90,6 +90,16 @@ FORCE_INLINE void step_prefetch(const wave_real *u, const wave_real *v, const wa
     __builtin_prefetch(u + ahead, 0, 2);
 }
 
+/* The same for the planes before these, and for the rows beside the next ones: a pass of several steps has
+ * moved them out of the second level since they were last worked on. Order 4 has too few of them for it to
+ * pay. */
+FORCE_INLINE void step_prefetch_around(const wave_real *u, ptrdiff_t before, ptrdiff_t beside,
+                                       ptrdiff_t ahead)
+{
+    __builtin_prefetch(u - before + ahead, 0, 2);
+    __builtin_prefetch(u + beside + ahead, 0, 2);
+}
+
 /* Memory behind the caches takes requests slowly, and drops what is too many: so the wavefronts that work
  * within the cache ask for what the first one will find there. */
 FORCE_INLINE void step_prefetch_soon(const wave_real *const *soon, ptrdiff_t at,
@@ -146,6 +156,8 @@ FORCE_INLINE void step_cube(const struct kernel_step *job, size_t i, size_t j, c
                     *(vec *)(kept + x * job->sums_deep + y * job->sums_across) =
                         sums[x * rows + y];
                 step_prefetch(u + o + radius * deep, v + o, out + o, ahead);
+                if (planes > 1 && radius > STEP_CUBE_ROWS)
+                    step_prefetch_around(u + o, radius * deep, radius * across, ahead);
             }
         }
     }

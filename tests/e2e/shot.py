@@ -8,7 +8,7 @@ import struct
 import subprocess
 
 import harness
-from harness import program, test
+from harness import program, test, test_plainly
 
 N = (41, 26)  # x, z: 25 m apart
 MODEL = {"operation": "model", "model": {"velocity": "v.json"}, "wavelet": {"kind": "ricker", "peak_hz": 6},
@@ -144,6 +144,47 @@ def gradients_of_all_misfits_are_their_slopes(case):
         # Over 60 m/s of 2000 the curve of the misfit is no straight line; the middle's slope is off by
         # its third derivative.
         assert abs((upper - lower) / 2 - along) < 0.03 * abs(along), (kind, upper, lower, along)
+
+
+def ricker(t):
+    """10 Hz, its peak at 0.15 s."""
+    a = (math.pi * 10 * (t - 0.15)) ** 2
+    return (1 - 2 * a) * math.exp(-a)
+
+
+def closed_form(dims, r, t, c=1500):
+    if dims == 3:
+        return ricker(t - r / c) / (4 * math.pi * r)
+    end = math.acosh(max(1, c * t / r))  # over where the wave has been, by midpoints
+    parts = 400
+    return sum(ricker(t - r / c * math.cosh(end * (i + 0.5) / parts)) for i in range(parts)) * end / parts / (2 * math.pi)
+
+
+def check_closed_form(case, dims, source, receiver):
+    """Relative L2 error of a trace 300 m from the source, order 8, 10 m."""
+    size = [81, 41, 51] if dims == 3 else [81, 61]
+    path = case.write("closed.json", {
+        "model": {"velocity": 1500, "grid": {"points": size, "spacing_m": [10] * dims}},
+        "wavelet": {"kind": "ricker", "peak_hz": 10, "delay_s": 0.15}, "numerics": {"dt_ms": 0.5},
+        "record": {"length_s": 0.5, "interval_ms": 2},
+        "geometry": {"sources": {"points": [source]}, "receivers": {"points": [receiver]}}})
+    answer(shot(case, "--survey", path, "--shot", "1", "--operation", "model", "--output", "closed.sgy"))
+    with open(case.path("closed.sgy"), "rb") as file:
+        trace = struct.unpack(">251f", file.read()[3840:])
+    r = math.dist(source, receiver)
+    assert abs(r - 300) < 1e-9
+    closed = [closed_form(dims, r, 2e-3 * k) for k in range(251)]
+    return math.sqrt(sum((a - b) ** 2 for a, b in zip(trace, closed)) / sum(b * b for b in closed))
+
+
+@test_plainly
+def a_homogeneous_medium_answers_as_the_closed_form_says(case):
+    """On the points of the grid and between them."""
+    for dims, source, receiver in ((2, [200, 300], [500, 300]), (2, [203.7, 302.2], [443.7, 482.2]),
+                                   (3, [200, 200, 250], [500, 200, 250]),
+                                   (3, [203.7, 148.1, 173.3], [383.7, 268.1, 173.3 + math.sqrt(43200)])):
+        error = check_closed_form(case, dims, source, receiver)
+        assert error < 2e-3, (dims, source, error)
 
 
 @test

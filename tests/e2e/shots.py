@@ -717,7 +717,7 @@ def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
     assert change[20 * REAL_NZ + 15] > 20, change[20 * REAL_NZ + 15]
 
 
-@test
+@test_plainly
 def bands_subsets_and_sources_survive_the_death_of_master_and_worker(case):
     """With the program itself: the same model to the bit, and the same misfits."""
     observe(case)

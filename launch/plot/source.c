@@ -3,8 +3,10 @@
 #include "launch/plot/source.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/seismic/model.h"
 #include "launch/plot/source_private.h"
@@ -92,8 +94,22 @@ static int segy_kind(const char *path, enum source_kind *ret_kind, struct error 
     return more < 0 ? -1 : 0;
 }
 
-int source_read(const char *path, const struct source_options *options, struct picture *picture,
-                bool *ret_symmetric, struct error *ret_error)
+/* Raw values are described by a header, STEM.json beside STEM.bin; NULL if this is no such file. */
+static char *header_beside(const char *path)
+{
+    size_t size = strlen(path);
+    char *header;
+    if (size < 4 || strcmp(path + size - 4, ".bin") != 0 ||
+        asprintf(&header, "%.*s.json", (int)size - 4, path) < 0)
+        return NULL;
+    if (access(header, R_OK) == 0)
+        return header;
+    free(header);
+    return NULL;
+}
+
+static int file_read(const char *path, const struct source_options *options,
+                     struct picture *picture, bool *ret_symmetric, struct error *ret_error)
 {
     enum source_kind kind = options->kind;
     enum model_format format = model_format_of(path);
@@ -110,4 +126,13 @@ int source_read(const char *path, const struct source_options *options, struct p
                        : *ret_symmetric      ? PALETTE_RWB
                                              : PALETTE_VIRIDIS;
     return 0;
+}
+
+int source_read(const char *path, const struct source_options *options, struct picture *picture,
+                bool *ret_symmetric, struct error *ret_error)
+{
+    char *header = header_beside(path);
+    int rc = file_read(header ? header : path, options, picture, ret_symmetric, ret_error);
+    free(header);
+    return rc;
 }

@@ -64,6 +64,8 @@ def a_model_is_drawn_to_scale(case):
     field(case, "deep", [200, 100])
     plot(case, "deep.json", "-o", "other.png", "--title", "a <title>", expect=0)
     deep = png_size(case.path("other.png"))
+    plot(case, "deep.bin", "-o", "same.png", expect=0)  # by the header beside it
+    assert png_size(case.path("same.png")) == deep
     assert deep[0] == wide[0] and deep[1] > wide[1] + 100, (wide, deep)
 
 

@@ -55,7 +55,10 @@ static size_t block_planes(const struct acoustic *a)
         planes = l->n[GRID_X] / 8;
     if (l->flat && planes < 8 * threads)
         planes = 8 * threads;
-    return planes > reach ? planes : reach;
+    planes = planes > reach ? planes : reach;
+    if (a->pair) /* which go together by fours */
+        planes = (planes + KERNELS_GROUP - 1) / KERNELS_GROUP * KERNELS_GROUP;
+    return planes;
 }
 
 /* Planes that a pass of `steps` steps works on at once. */
@@ -89,6 +92,19 @@ static size_t staged_steps(const struct acoustic *a, const struct pass *pass, si
     return steps < STEPS_LEAST_STAGED ? 1 : steps > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : steps;
 }
 
+/* Rows of a tile of a tilt's stages, one step a pass: what lies between a plane's first stage and its last
+ * is five fields that are read around a block, and the others in it. More than so many rows gain
+ * nothing, fewer make much of what is around them. */
+#define TILT_ROWS_LEAST 16
+static size_t tilt_rows(const struct acoustic *a, const struct pass *pass, size_t share)
+{
+    size_t ny = a->layout.n[GRID_Y], around = 2 * (size_t)a->layout.radius + 2 * pass->block;
+    size_t numbers = (5 * around + a->fields * pass->block) * a->layout.stride[GRID_Y];
+    size_t rows = FRONT(share) / (numbers * sizeof(wave_real));
+    rows = rows > TILT_ROWS_LEAST ? rows : TILT_ROWS_LEAST;
+    return rows < ny ? rows : ny;
+}
+
 static size_t steps_choose(const struct acoustic *a, const struct pass *pass, size_t share)
 {
     size_t rows = a->layout.n[GRID_X] * a->layout.n[GRID_Y];
@@ -114,6 +130,8 @@ struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode)
     pass.steps = asked > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : asked;
     if (asked == 0)
         pass.steps = steps_choose(a, &pass, share);
+    if (a->pair && a->pair->tilted && pass.steps == 1)
+        pass.rows = tilt_rows(a, &pass, share);
     if (!acoustic_fused(a) || pass.steps == 1)
         return pass;
     size_t rows = tile_rows(a, &pass, pass.steps, share), least = pass.steps * pass.skew;

@@ -16,14 +16,16 @@ enum kind { KIND_ACOUSTIC, KIND_DENSITY, KIND_VTI, KIND_TTI };
 enum { PAIR_Q, PAIR_P, PAIR_FIELDS };
 struct pair {
     bool tilted;
-    wave_real *p[2];            /* as field */
-    wave_real *cross, *vp;      /* of M: between q and p, and p's own; 0 at a free surface */
-    wave_real *axis[GRID_AXES]; /* tilted: n, zero around the padded grid */
-    wave_real *flux[PAIR_FIELDS][GRID_AXES]; /* tilted: n G */
-    wave_real first[GRID_AXES][TAPS];        /* first difference: 2 radius + 1 weights */
-    wave_real *eta[GRID_AXES]; /* eta dt by the padded grid's points of each axis */
-    wave_real *rows;           /* PAIR_ROWS rows of scratch for each thread */
-    wave_real *ones;           /* a row of them */
+    wave_real *p[2];       /* as field */
+    wave_real *cross, *vp; /* of M: between q and p, and p's own; 0 at a free surface */
+    wave_real
+        *axis[GRID_AXES]; /* tilted: n, zero around the padded grid, but n_z mirrored above a
+                                 * free surface */
+    wave_real *slope[PAIR_FIELDS];    /* tilted: G */
+    wave_real first[GRID_AXES][TAPS]; /* first difference: 2 radius + 1 weights */
+    wave_real *eta[GRID_AXES];        /* eta dt by the padded grid's points of each axis */
+    wave_real *rows;                  /* PAIR_ROWS rows of scratch for each thread */
+    wave_real *ones;                  /* a row of them */
 };
 
 /* How many fields have sources, snapshots and shells. */
@@ -71,6 +73,7 @@ struct acoustic {
     size_t aside_rows; /* of each plane there */
     bool stream;       /* snapshots of this run are too many for the cache */
     struct soon soon;
+    int plane;     /* pair: of the planes that go together, the one that this thread is at */
     size_t z0, z1; /* the numbers of a row that a bare step computes, in whole vectors */
     int id;        /* of the thread that holds this copy */
 
@@ -147,11 +150,22 @@ static inline size_t acoustic_clamp(const struct acoustic *a, enum grid_axis axi
 }
 
 /* What one axis differentiates, and where the layers' terms of one row go, times what. */
-#define PAIR_ROWS 6
+enum {
+    PAIR_SUM =
+        PAIR_FIELDS * KERNELS_GROUP, /* rows of scratch; before: y of planes that go together */
+    PAIR_MORE,
+    PAIR_ROWS
+};
 static inline wave_real *pair_row(const struct acoustic *a, int row)
 {
     return a->pair->rows +
            ((size_t)a->id * PAIR_ROWS + (size_t)row) * a->layout.stride[GRID_Y] + LAYOUT_MARGIN;
+}
+
+/* y of the row that this thread is at. */
+static inline wave_real *pair_y(const struct acoustic *a, int f)
+{
+    return pair_row(a, f + PAIR_FIELDS * a->plane);
 }
 
 static inline const wave_real *acoustic_source(const struct acoustic *a, enum grid_axis axis)
@@ -169,7 +183,7 @@ static inline struct sink acoustic_sink(const struct acoustic *a, enum grid_axis
 {
     if (!a->pair)
         return (struct sink){a->field[!a->newest] + at, a->v + at};
-    return (struct sink){pair_row(a, axis == GRID_Z ? PAIR_Q : PAIR_P), a->pair->ones};
+    return (struct sink){pair_y(a, axis == GRID_Z ? PAIR_Q : PAIR_P), a->pair->ones};
 }
 
 /* One row: its place, and the axis across it (x or y) in whose slab it may lie. */

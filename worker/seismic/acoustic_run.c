@@ -286,21 +286,43 @@ static void pass_fused(struct share *s, size_t count, size_t done)
     }
 }
 
+/* Rows of tile i of `tiles` at a stage: each reads what the one before made of `radius` rows around. */
+static void stage_place(const struct share *s, size_t i, size_t tiles, size_t stage,
+                        struct rows *rows)
+{
+    size_t n = s->a.layout.n[GRID_Y], later = (size_t)stages_of(s->run) - 1 - stage;
+    size_t from = i * s->pass.rows + later * (size_t)s->a.layout.radius;
+    size_t to = from + s->pass.rows;
+    rows->y0 = i == 0 ? 0 : from < n ? from : n;
+    rows->y1 = i + 1 == tiles || to > n ? n : to;
+}
+
+/* All stages of some steps that are in a block of tile `tile` at a turn. */
+static void stages_turn(struct share *s, const struct blocks *b, size_t tile, size_t tiles,
+                        size_t turn, size_t count, size_t done)
+{
+    size_t stages = (size_t)stages_of(s->run);
+    for (size_t t = 0; t < count && stages * t <= turn; t++) {
+        for (size_t stage = 0; stage < stages; stage++) {
+            struct piece piece = {.t = t, .done = done + t};
+            if (turn < stages * t + stage || turn - stages * t - stage >= b->count)
+                continue;
+            block_place(s, b, turn - stages * t - stage, &piece.rows);
+            stage_place(s, tile, tiles, stage, &piece.rows);
+            stage_run(s, (int)stage, &piece);
+        }
+    }
+}
+
+/* Several steps in one tile, or one step in several. */
 static void pass_staged(struct share *s, size_t count, size_t done)
 {
     struct blocks b = blocks(s);
-    size_t stages = (size_t)stages_of(s->run);
-    for (size_t turn = 0; turn < b.count + stages * count - 1; turn++) {
-        for (size_t t = 0; t < count && stages * t <= turn; t++) {
-            for (size_t stage = 0; stage < stages; stage++) {
-                struct piece piece = {acoustic_rows_all(&s->a), t, done + t};
-                if (turn < stages * t + stage || turn - stages * t - stage >= b.count)
-                    continue;
-                block_place(s, &b, turn - stages * t - stage, &piece.rows);
-                stage_run(s, (int)stage, &piece);
-            }
-        }
-    }
+    size_t turns = b.count + (size_t)stages_of(s->run) * count - 1;
+    size_t tiles = (s->a.layout.n[GRID_Y] + s->pass.rows - 1) / s->pass.rows;
+    for (size_t tile = 0; tile < tiles; tile++)
+        for (size_t turn = 0; turn < turns; turn++)
+            stages_turn(s, &b, tile, tiles, turn, count, done);
 }
 
 /* Samples that were kept, in the order in which a plain step takes them. */

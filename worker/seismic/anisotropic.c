@@ -45,7 +45,7 @@ static double limit(const struct wave_medium *medium, const struct wave_options 
 size_t pair_fields(enum kind kind, bool flat)
 {
     size_t fields = 4 + 3; /* two times q and p; M */
-    return kind == KIND_VTI ? fields : fields + (1 + PAIR_FIELDS) * (flat ? 2 : 3);
+    return kind == KIND_VTI ? fields : fields + PAIR_FIELDS + (flat ? 2 : 3);
 }
 
 /*
@@ -81,13 +81,13 @@ static int allocate(struct acoustic *a)
         if (pair->tilted && !(axis == GRID_Y && a->layout.flat)) {
             pair->axis[axis] = layout_alloc(size, skew++);
             good = good && pair->axis[axis];
-            for (int f = 0; f < PAIR_FIELDS; f++) {
-                pair->flux[f][axis] = layout_alloc(size, skew++);
-                good = good && pair->flux[f][axis];
-            }
         }
         pair->eta[axis] = calloc(a->layout.n[axis] + LAYOUT_MARGIN, sizeof *pair->eta[axis]);
         good = good && pair->eta[axis];
+    }
+    for (int f = 0; f < PAIR_FIELDS && pair->tilted; f++) {
+        pair->slope[f] = layout_alloc(size, skew++);
+        good = good && pair->slope[f];
     }
     size_t rows = (size_t)a->wave.options.threads * PAIR_ROWS * row;
     pair->rows = layout_alloc(rows, skew);
@@ -128,9 +128,9 @@ void pair_destroy(struct acoustic *a)
         if (!pair->tilted || (axis == GRID_Y && a->layout.flat))
             continue;
         layout_free(pair->axis[axis], size, skew++);
-        for (int f = 0; f < PAIR_FIELDS; f++)
-            layout_free(pair->flux[f][axis], size, skew++);
     }
+    for (int f = 0; f < PAIR_FIELDS && pair->tilted; f++)
+        layout_free(pair->slope[f], size, skew++);
     layout_free(pair->rows, rows, skew);
     free(pair->ones);
     free(pair);
@@ -210,6 +210,8 @@ static void row_fill(struct acoustic *a, const struct wave_medium *medium, size_
         if (pair->tilted)
             axis_fill(a, medium, i, at + iz);
     }
+    for (size_t k = 1; pair->tilted && a->wave.options.free_surface && k <= LAYOUT_MARGIN; k++)
+        pair->axis[GRID_Z][at - k] = pair->axis[GRID_Z][at + k];
 }
 
 void pair_fill(struct acoustic *a, const struct wave_medium *medium, const struct rows *rows)

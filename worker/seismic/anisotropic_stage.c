@@ -1,6 +1,8 @@
 /*
- * anisotropic_stage.c - one time step of some rows of an anisotropic wave: y = (Z q, H p) of a row into
- * scratch, the layers' terms with it, then M y into both fields.
+ * anisotropic_stage.c - one time step of some rows of an anisotropic wave: y = (Z q, H p) of one row of
+ * each of a few planes into scratch (a vector that is loaded for one plane serves those around it), the
+ * layers' terms with it, then M y into both fields. With a tilt G is stored between the stages, and n G
+ * made of it where it is read: storing n G takes three times as much.
  *
  * VTI: the layers' stages are those of acoustic_stage.c, on p across and on q along z, their terms going
  * to y. TTI (anisotropic.h; all sums over the axes i, f = q and p; D = -D^T, D2 = D2^T, K = K^T as every
@@ -25,12 +27,6 @@
 
 #define AROUND 32
 #define NEAR   (AROUND + CPML_WIDTH_MAX + AROUND)
-
-enum {
-    ROW_SUM = PAIR_FIELDS,
-    ROW_MORE,
-    ROW_SLOPE
-}; /* scratch rows after y's; G of q, then p */
 
 static const wave_real *newest(const struct acoustic *a, int f)
 {
@@ -176,6 +172,22 @@ static void difference_field(const struct acoustic *a, const struct piece *piece
     a->kernels.pair.rows(&job);
 }
 
+/* out = D n G along the piece's axis, in its slab. */
+static void difference_flux(const struct acoustic *a, const struct piece *piece, int f,
+                            wave_real *out)
+{
+    size_t at = piece->at + piece->start;
+    struct kernel_products job = {
+        .length = piece->slab,
+        .stride = (ptrdiff_t)a->layout.stride[piece->axis],
+        .a = a->pair->axis[piece->axis] + at,
+        .b = a->pair->slope[f] + at,
+        .weights = a->pair->first[piece->axis] + a->layout.radius,
+        .out = out,
+    };
+    a->kernels.pair.products(&job);
+}
+
 /* out = a difference of a memory variable, where it reaches: from `lo` on. */
 static void difference_memory(const struct acoustic *a, const struct piece *piece,
                               wave_real *const all[GRID_AXES], int f, const wave_real *taps,
@@ -208,13 +220,13 @@ static void difference_memory(const struct acoustic *a, const struct piece *piec
 static void slope_forward(struct acoustic *a, const struct piece *piece)
 {
     size_t from = piece->at + piece->start;
-    wave_real *t = pair_row(a, ROW_SUM);
+    wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
         struct recursion psi = recursion(a, piece, a->psi, f);
         difference_field(a, piece, newest(a, f), a->pair->first[piece->axis], false, t);
         recur(&psi, t);
-        product_add(pair_row(a, ROW_SLOPE + f) + piece->start,
-                    a->pair->axis[piece->axis] + from, psi.memory, piece->slab);
+        product_add(a->pair->slope[f] + from, a->pair->axis[piece->axis] + from, psi.memory,
+                    piece->slab);
     }
 }
 
@@ -231,43 +243,44 @@ static void drive_across(struct acoustic *a, const struct piece *piece)
 static void slope_transposed(struct acoustic *a, const struct piece *piece)
 {
     size_t from = piece->at + piece->lo;
-    wave_real *t = pair_row(a, ROW_SUM);
+    wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
         if (piece->along) {
             struct recursion z = recursion(a, piece, a->psi, f);
             recur(&z, newest(a, f) + piece->at + piece->start);
         }
         difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
-        product_add(pair_row(a, ROW_SLOPE + f) + piece->lo, a->pair->axis[piece->axis] + from,
-                    t, piece->reach);
+        product_add(a->pair->slope[f] + from, a->pair->axis[piece->axis] + from, t,
+                    piece->reach);
     }
 }
 
-/* Transposed, stage 1, once n G is there: h. */
+/* Transposed, stage 1, once G is there: h. */
 static void bend_transposed(struct acoustic *a, const struct piece *piece)
 {
     const wave_real *taps = a->pair->first[piece->axis];
     size_t from = piece->at + piece->start;
-    wave_real *t = pair_row(a, ROW_SUM), *more = pair_row(a, ROW_MORE);
+    const wave_real *axis = a->pair->axis[piece->axis] + from;
+    wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE);
     for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
         struct recursion h = recursion(a, piece, a->zeta, f);
-        const wave_real *flux = a->pair->flux[f][piece->axis] + from;
+        const wave_real *slope = a->pair->slope[f] + from;
         if (f == PAIR_P) {
             difference_field(a, piece, newest(a, f), taps, false, t);
             difference_memory(a, piece, a->psi, f, taps, more);
             row_add(t, more + (piece->start - piece->lo), piece->slab);
-            for (size_t i = 0; i < piece->slab; i++)
-                t[i] -= flux[i];
         }
-        recur(&h, f == PAIR_P ? t : flux);
+        for (size_t i = 0; i < piece->slab; i++)
+            t[i] = f == PAIR_P ? t[i] - axis[i] * slope[i] : axis[i] * slope[i];
+        recur(&h, t);
     }
 }
 
 /* Forward, stage 1. */
 static void field_forward(struct acoustic *a, const struct piece *piece)
 {
-    wave_real *t = pair_row(a, ROW_SUM), *more = pair_row(a, ROW_MORE);
-    wave_real *q = pair_row(a, PAIR_Q), *p = pair_row(a, PAIR_P);
+    wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE);
+    wave_real *q = pair_y(a, PAIR_Q), *p = pair_y(a, PAIR_P);
     difference_memory(a, piece, a->psi, PAIR_P, a->pair->first[piece->axis], t);
     row_add(p + piece->lo, t, piece->reach);
     if (piece->side < 0)
@@ -275,14 +288,13 @@ static void field_forward(struct acoustic *a, const struct piece *piece)
     struct recursion of_p = recursion(a, piece, a->zeta, PAIR_P);
     wave_real *inside = t + (piece->start - piece->lo);
     difference_field(a, piece, newest(a, PAIR_P), a->taps[piece->axis], true, inside);
-    const wave_real *taps = a->pair->first[piece->axis];
-    difference_field(a, piece, a->pair->flux[PAIR_P][piece->axis], taps, false, more);
+    difference_flux(a, piece, PAIR_P, more);
     for (size_t i = 0; i < piece->slab; i++)
         inside[i] -= more[i];
     recur(&of_p, inside);
     row_add(p + piece->start, of_p.memory, piece->slab);
     struct recursion of_q = recursion(a, piece, a->zeta, PAIR_Q);
-    difference_field(a, piece, a->pair->flux[PAIR_Q][piece->axis], taps, false, t);
+    difference_flux(a, piece, PAIR_Q, t);
     recur(&of_q, t);
     row_add(q + piece->start, of_q.memory, piece->slab);
 }
@@ -291,114 +303,123 @@ static void field_forward(struct acoustic *a, const struct piece *piece)
 static void field_transposed(struct acoustic *a, const struct piece *piece)
 {
     const wave_real *taps = a->pair->first[piece->axis];
-    wave_real *t = pair_row(a, ROW_SUM);
+    wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
         difference_memory(a, piece, a->zeta, f, taps, t);
-        row_add(pair_row(a, f) + piece->lo, t, piece->reach);
+        row_add(pair_y(a, f) + piece->lo, t, piece->reach);
     }
     difference_memory(a, piece, a->psi, PAIR_P, a->taps[piece->axis], t);
-    row_add(pair_row(a, PAIR_P) + piece->lo, t, piece->reach);
+    row_add(pair_y(a, PAIR_P) + piece->lo, t, piece->reach);
 }
 
-/* G of one row. */
-static void slope_row(struct acoustic *a, size_t at)
+/* Rows (ix, iy) of `count` planes, that go together. */
+struct group {
+    size_t ix, iy, count, at;
+};
+
+/* G of them. */
+static void slope_rows(struct acoustic *a, const struct group *group)
 {
-    struct kernel_tilt job = {.length = a->layout.row};
+    const struct pair *pair = a->pair;
+    struct kernel_tilt job = {
+        .length = a->layout.row,
+        .planes = group->count,
+        .deep = (ptrdiff_t)a->layout.stride[GRID_X],
+        .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
+    };
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        if (!a->pair->axis[axis])
+        if (!pair->axis[axis])
             continue;
-        job.axis[job.axes] = a->pair->axis[axis] + at;
-        job.weights[job.axes] = a->pair->first[axis] + a->layout.radius;
-        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
+        job.axis[axis] = pair->axis[axis] + group->at;
+        job.weights[axis] = pair->first[axis] + a->layout.radius;
     }
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
-        job.u = newest(a, f) + at;
-        job.out = pair_row(a, ROW_SLOPE + f);
-        a->kernels.pair.tilt(&job);
+        job.u[f] = newest(a, f) + group->at;
+        job.out[f] = pair->slope[f] + group->at;
+    }
+    a->kernels.pair.tilt(&job);
+}
+
+/* Above a free surface n_z G is what it is below; the others are not needed there. */
+static void slope_mirror(const struct acoustic *a, size_t at)
+{
+    for (int f = PAIR_Q; f < PAIR_FIELDS && a->wave.options.free_surface; f++) {
+        wave_real *slope = a->pair->slope[f] + at;
+        for (size_t k = 1; k <= (size_t)a->layout.radius; k++)
+            *(slope - k) = slope[k];
     }
 }
 
-/* n G of one row. Above a free surface n_z G is what it is below; the others are not needed there. */
-static void flux_row(struct acoustic *a, size_t at)
+static void tilt_rows(struct acoustic *a, enum wave_mode mode, const struct group *group)
 {
-    struct pair *pair = a->pair;
-    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
-        struct kernel_turn job = {.length = a->layout.row, .slope = pair_row(a, ROW_SLOPE + f)};
-        for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-            if (!pair->axis[axis])
-                continue;
-            job.axis[job.axes] = pair->axis[axis] + at;
-            job.flux[job.axes++] = pair->flux[f][axis] + at;
-        }
-        a->kernels.pair.turn(&job);
-        wave_real *down = pair->flux[f][GRID_Z] + at;
-        for (size_t k = 1; k <= (size_t)a->layout.radius && a->wave.options.free_surface; k++)
-            *(down - k) = down[k];
+    slope_rows(a, group);
+    for (size_t ix = group->ix; ix < group->ix + group->count; ix++) {
+        if (mode == WAVE_FORWARD)
+            pieces_each(a, ix, group->iy, slope_forward);
+        else if (mode == WAVE_TRANSPOSED)
+            pieces_each(a, ix, group->iy, slope_transposed);
+        slope_mirror(a, layout_at(&a->layout, ix, group->iy));
+        if (mode == WAVE_TRANSPOSED)
+            pieces_each(a, ix, group->iy, bend_transposed);
     }
 }
 
-static void tilt_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+/* y of the rows. */
+static void upright_rows(struct acoustic *a, const struct group *group)
 {
-    size_t at = layout_at(&a->layout, ix, iy);
-    slope_row(a, at);
-    if (mode == WAVE_FORWARD)
-        pieces_each(a, ix, iy, slope_forward);
-    else if (mode == WAVE_TRANSPOSED)
-        pieces_each(a, ix, iy, slope_transposed);
-    flux_row(a, at);
-    if (mode == WAVE_TRANSPOSED)
-        pieces_each(a, ix, iy, bend_transposed);
+    int middle = a->layout.radius;
+    struct kernel_upright job = {
+        .length = a->layout.row,
+        .planes = group->count,
+        .deep = (ptrdiff_t)a->layout.stride[GRID_X],
+        .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
+        .apart = PAIR_FIELDS * (ptrdiff_t)a->layout.stride[GRID_Y],
+        .q = newest(a, PAIR_Q) + group->at,
+        .p = newest(a, PAIR_P) + group->at,
+        .weights = {a->second[GRID_X], a->second[GRID_Y], a->second[GRID_Z]},
+        .along_centre = a->taps[GRID_Z][middle],
+        .across_centre = a->taps[GRID_X][middle] + a->taps[GRID_Y][middle],
+        .out = {pair_row(a, PAIR_Q), pair_row(a, PAIR_P)},
+    };
+    a->kernels.pair.upright(&job);
 }
 
-/* y of one row: the sum over axes of second differences. */
-static void second_row(const struct acoustic *a, const wave_real *field, size_t at,
-                       unsigned axes, wave_real *out)
+static void spread_rows(struct acoustic *a, const struct group *group)
 {
-    struct kernel_second job = {.length = a->layout.row, .u = field + at, .out = out};
-    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        if (!(axes & 1u << axis) || (axis == GRID_Y && a->layout.flat))
-            continue;
-        job.centre += a->taps[axis][a->layout.radius];
-        job.weights[job.axes] = a->second[axis];
-        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
-    }
-    a->kernels.pair.second(&job);
-}
-
-#define ACROSS  (1u << GRID_X | 1u << GRID_Y)
-#define UPRIGHT (1u << GRID_Z)
-
-static void y_vti(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
-{
-    size_t at = layout_at(&a->layout, ix, iy);
-    second_row(a, newest(a, PAIR_Q), at, UPRIGHT, pair_row(a, PAIR_Q));
-    second_row(a, newest(a, PAIR_P), at, ACROSS, pair_row(a, PAIR_P));
-    if (mode != WAVE_BACKWARD && a->wave.options.absorb > 0)
-        slabs_add(a, mode == WAVE_TRANSPOSED, ix, iy, iy + 1);
-}
-
-/* D_i n_i G of one row to y, or from it. */
-static void spread_row(struct acoustic *a, int f, size_t at)
-{
+    const struct pair *pair = a->pair;
     struct kernel_spread job = {
-        .length = a->layout.row, .subtract = f == PAIR_P, .out = pair_row(a, f)};
+        .length = a->layout.row,
+        .planes = group->count,
+        .deep = (ptrdiff_t)a->layout.stride[GRID_X],
+        .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
+        .apart = PAIR_FIELDS * (ptrdiff_t)a->layout.stride[GRID_Y],
+        .p = newest(a, PAIR_P) + group->at,
+        .centre = a->centre,
+        .slope = {pair->slope[PAIR_Q] + group->at, pair->slope[PAIR_P] + group->at},
+        .out = {pair_row(a, PAIR_Q), pair_row(a, PAIR_P)},
+    };
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        if (!a->pair->axis[axis])
+        if (!pair->axis[axis])
             continue;
-        job.flux[job.axes] = a->pair->flux[f][axis] + at;
-        job.weights[job.axes] = a->pair->first[axis] + a->layout.radius;
-        job.stride[job.axes++] = (ptrdiff_t)a->layout.stride[axis];
+        job.axis[axis] = pair->axis[axis] + group->at;
+        job.first[axis] = pair->first[axis] + a->layout.radius;
+        job.second[axis] = a->second[axis];
     }
     a->kernels.pair.spread(&job);
 }
 
-static void y_tti(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+/* Other runs compute the medium's grid alone. */
+static bool has_layers(const struct acoustic *a, enum wave_mode mode)
 {
-    size_t at = layout_at(&a->layout, ix, iy);
-    second_row(a, newest(a, PAIR_P), at, ACROSS | UPRIGHT, pair_row(a, PAIR_P));
-    for (int f = PAIR_Q; f < PAIR_FIELDS; f++)
-        spread_row(a, f, at);
-    if (mode != WAVE_BACKWARD)
+    return a->wave.options.absorb > 0 && (mode == WAVE_FORWARD || mode == WAVE_TRANSPOSED);
+}
+
+/* What the layers give to y of a row. */
+static void layers_give(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    if (!a->pair->tilted)
+        slabs_add(a, mode == WAVE_TRANSPOSED, ix, iy, iy + 1);
+    else
         pieces_each(a, ix, iy, mode == WAVE_TRANSPOSED ? field_transposed : field_forward);
 }
 
@@ -444,43 +465,65 @@ static void keep_row(const struct acoustic *a, size_t ix, size_t iy)
         return;
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++)
         memcpy(a->keep + (size_t)f * a->wave.points + (x * n[GRID_Y] + y) * n[GRID_Z],
-               pair_row(a, f) + a->layout.pad[GRID_Z][0], n[GRID_Z] * sizeof *a->keep);
+               pair_y(a, f) + a->layout.pad[GRID_Z][0], n[GRID_Z] * sizeof *a->keep);
 }
 
 static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
 {
     struct pair *pair = a->pair;
     size_t at = layout_at(&a->layout, ix, iy);
-    pair->tilted ? y_tti(a, mode, ix, iy) : y_vti(a, mode, ix, iy);
+    if (has_layers(a, mode))
+        layers_give(a, mode, ix, iy);
     if (a->keep)
         keep_row(a, ix, iy);
-    if (pair->tilted && mode != WAVE_BACKWARD)
+    if (pair->tilted && has_layers(a, mode))
         relax_row(a, ix, iy);
     struct kernel_pair job = {
         .length = a->layout.row,
         .out = {a->field[!a->newest] + at, pair->p[!a->newest] + at},
         .u = {newest(a, PAIR_Q) + at, newest(a, PAIR_P) + at},
-        .y = {pair_row(a, PAIR_Q), pair_row(a, PAIR_P)},
+        .y = {pair_y(a, PAIR_Q), pair_y(a, PAIR_P)},
         .m = {a->v + at, pair->cross + at, pair->vp + at},
     };
     a->kernels.pair.step(&job);
 }
 
-void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage, const struct rows *rows)
+static void field_rows(struct acoustic *a, enum wave_mode mode, const struct group *group)
+{
+    a->pair->tilted ? spread_rows(a, group) : upright_rows(a, group);
+    for (a->plane = 0; (size_t)a->plane < group->count; a->plane++)
+        field_row(a, mode, group->ix + (size_t)a->plane, group->iy);
+}
+
+static void group_run(struct acoustic *a, enum wave_mode mode, int stage,
+                      const struct group *group)
 {
     bool transposed = mode == WAVE_TRANSPOSED;
-    bool last = stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1;
+    if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1)
+        field_rows(a, mode, group);
+    else if (transposed && stage == 0)
+        for (size_t i = 0; i < group->count; i++)
+            pieces_each(a, group->ix + i, group->iy, drive_across);
+    else
+        tilt_rows(a, mode, group);
+}
+
+/* Of the planes that go together, those from ix on. */
+static size_t planes_of(const struct rows *rows, size_t ix)
+{
+    return rows->x1 - ix < KERNELS_GROUP ? rows->x1 - ix : KERNELS_GROUP;
+}
+
+void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage, const struct rows *rows)
+{
     size_t tile = a->layout.flat ? 1 : a->tile;
     for (size_t y0 = rows->y0; y0 < rows->y1; y0 += tile) {
         size_t y1 = rows->y1 - y0 < tile ? rows->y1 : y0 + tile;
-        for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        for (size_t ix = rows->x0; ix < rows->x1; ix += KERNELS_GROUP) {
             for (size_t iy = y0; iy < y1; iy++) {
-                if (last)
-                    field_row(a, mode, ix, iy);
-                else if (transposed && stage == 0)
-                    pieces_each(a, ix, iy, drive_across);
-                else
-                    tilt_row(a, mode, ix, iy);
+                struct group group = {ix, iy, planes_of(rows, ix),
+                                      layout_at(&a->layout, ix, iy)};
+                group_run(a, mode, stage, &group);
             }
         }
     }

@@ -105,42 +105,45 @@ struct kernels_density {
     void (*end_transposed)(const struct kernel_density_end *job);
 };
 
-/* Of anisotropic waves (anisotropic.h): out = the sum over `axes` of second differences of u, weights
- * [1..radius] and that of the point itself. u, out and rows along the other axes are aligned. */
-struct kernel_second {
-    size_t length;
-    int axes;
-    const wave_real *u, *weights[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    wave_real centre;
-    wave_real *out;
-};
-
-/* out = the sum over `axes` of axis[i] D_i u, D centred first differences, weights [1..radius]; z
- * comes last. All aligned, here and below. */
+/*
+ * Of anisotropic waves (anisotropic.h): one row of each of `planes` planes, `deep` apart in what is read;
+ * `across`: to the next row of a plane, 0 in 2-D, where planes are rows. Weights [1..radius] by axes, that
+ * of y in 3-D alone; D: centred first differences. All aligned. Results are the same bits however many
+ * planes go together.
+ *
+ * out[f] = the sum of axis[i] D_i u[f] over axes, out's planes as u's.
+ */
 struct kernel_tilt {
-    size_t length;
-    int axes;
-    const wave_real *u, *weights[GRID_AXES], *axis[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    wave_real *out;
+    size_t length, planes;
+    ptrdiff_t deep, across;
+    const wave_real *u[2], *axis[GRID_AXES], *weights[GRID_AXES];
+    wave_real *out[2];
 };
 
-/* flux[i] = axis[i] slope, for 2 or 3 axes. */
-struct kernel_turn {
-    size_t length;
-    int axes;
-    const wave_real *slope, *axis[GRID_AXES];
-    wave_real *flux[GRID_AXES];
-};
-
-/* out = the sum over `axes` of D_i flux[i], or what was there less that (subtract). */
+/* out[0] = the sum of D_i axis[i] slope[0]; out[1] = the second differences of p less the sum of
+ * D_i axis[i] slope[1]; out's planes `apart`. */
 struct kernel_spread {
+    size_t length, planes;
+    ptrdiff_t deep, across, apart;
+    const wave_real *slope[2], *p, *axis[GRID_AXES], *first[GRID_AXES], *second[GRID_AXES];
+    wave_real centre;
+    wave_real *out[2];
+};
+
+/* out[0] = the second difference of q along z, out[1] = those of p across; each its centre's weight. */
+struct kernel_upright {
+    size_t length, planes;
+    ptrdiff_t deep, across, apart;
+    const wave_real *q, *p, *weights[GRID_AXES];
+    wave_real along_centre, across_centre;
+    wave_real *out[2];
+};
+
+/* out = D a b of one row, whose neighbours are `stride` apart; nothing is aligned. */
+struct kernel_products {
     size_t length;
-    int axes;
-    const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
-    ptrdiff_t stride[GRID_AXES];
-    bool subtract;
+    ptrdiff_t stride;
+    const wave_real *a, *b, *weights;
     wave_real *out;
 };
 
@@ -161,11 +164,11 @@ struct kernel_pair {
 };
 
 struct kernels_pair {
-    void (*second)(const struct kernel_second *job);
     void (*tilt)(const struct kernel_tilt *job);
     void (*spread)(const struct kernel_spread *job);
+    void (*upright)(const struct kernel_upright *job);
+    void (*products)(const struct kernel_products *job);
     void (*rows)(const struct kernel_rows *job);
-    void (*turn)(const struct kernel_turn *job);
     void (*step)(const struct kernel_pair *job);
 };
 

@@ -109,13 +109,19 @@ static size_t stem_size(const char *path)
     return strlen(path) - strlen(ending(path));
 }
 
-/* Whether the list has the same field with a header of its own: models are written as SEG-Y, too. */
+static bool is_json(const struct found *found)
+{
+    return strcmp(ending(found->path), "json") == 0;
+}
+
+/* Whether the list has the same field with a header of raw values: models are written as SEG-Y, too, and
+ * as RSF. */
 static bool is_twin(const struct search *search, const struct found *found)
 {
     size_t stem = stem_size(found->path);
-    for (size_t i = 0; found->gather && i < search->count; i++) {
+    for (size_t i = 0; !is_json(found) && i < search->count; i++) {
         const struct found *other = &search->list[i];
-        if (!other->gather && stem_size(other->path) == stem &&
+        if (is_json(other) && stem_size(other->path) == stem &&
             strncmp(other->path, found->path, stem) == 0)
             return true;
     }

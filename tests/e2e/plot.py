@@ -138,12 +138,13 @@ def a_model_is_one_in_segy_too_and_is_shown_once(case):
     path = case.write("model.json", survey)
     case.run(beofarm_shot, "--survey", path, "--shot", "1", "--operation", "model", "--output", "d.segy",
              expect=0)
-    case.write("gradient.json", {**survey, "operation": "gradient", "data": "d.segy"})
+    case.write("gradient.json", {**survey, "operation": "gradient", "data": "d.segy",
+                                 "output": {"models": "rsf"}})
     farm = Farm(case, {"name": "toy", "backend": {"kind": "local", "workers": 1}, "transport": "tcp",
                        "port": 0, "worker": {"slots": 1},
                        "work": {"kind": "shots", "survey": "gradient.json"}})
     farm.run()
-    for name in ("gradient.gradient.segy", "gradient.gradient.json"):
+    for name in ("gradient.gradient.segy", "gradient.gradient.json", "gradient.gradient.rsf"):
         plot(case, name, "-o", name + ".png", expect=0)
     # To scale, and not 1.1 s by one trace.
     sizes = {png_size(case.path(name + ".png")) for name in ("gradient.gradient.segy",

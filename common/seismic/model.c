@@ -68,13 +68,13 @@ int model_grid_check(const struct model *model, struct error *ret_error)
     return 0;
 }
 
-int model_bad_value(const struct model *model, size_t ix, size_t iy, size_t iz,
+int model_bad_value(const struct model *model, size_t ix, size_t iy, size_t iz, double value,
                     struct error *ret_error)
 {
     return error_set(ret_error, ERROR_CONFIG,
-                     "%s: the value at index x %zu, y %zu, z %zu (from 0) is not a number, "
-                     "infinite or too large",
-                     model->path, ix, iy, iz);
+                     "%s: the value at index x %zu, y %zu, z %zu (from 0) is %g: not a number, "
+                     "infinite or too large for a float",
+                     model->path, ix, iy, iz, value);
 }
 
 int model_array_open(struct model *model, const char *path, struct error *ret_error)
@@ -148,13 +148,14 @@ static void scatter(const struct walk *walk, size_t i, size_t j, size_t k, const
 }
 
 static int bad_at(const struct model *model, const struct walk *walk, size_t i, size_t at,
-                  struct error *ret_error)
+                  double value, struct error *ret_error)
 {
     size_t index[GRID_AXES];
     index[model->array.axes[0]] = walk->first[0] + i;
     index[model->array.axes[1]] = walk->first[1] + at / walk->n[2];
     index[model->array.axes[2]] = walk->first[2] + at % walk->n[2];
-    return model_bad_value(model, index[GRID_X], index[GRID_Y], index[GRID_Z], ret_error);
+    return model_bad_value(model, index[GRID_X], index[GRID_Y], index[GRID_Z], value,
+                           ret_error);
 }
 
 /* `count` numbers at place `at` of the file, as floats. Returns how many were good. */
@@ -191,7 +192,7 @@ static int array_read(const struct model *model, const struct walk *walk, uint8_
             if (numbers_read(model, place, now, bytes, numbers, &good, ret_error) < 0)
                 return -1;
             if (good < now)
-                return bad_at(model, walk, i, at + good, ret_error);
+                return bad_at(model, walk, i, at + good, (double)numbers[good], ret_error);
             scatter(walk, i, j, k, numbers, now, values);
             at += now;
         }

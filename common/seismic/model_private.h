@@ -43,7 +43,7 @@ char *model_beside(const struct model *model, const char *name);
 int model_grid_check(const struct model *model, struct error *ret_error);
 
 /* A value that is no finite float, at a place of the whole grid. Returns -1. */
-int model_bad_value(const struct model *model, size_t ix, size_t iy, size_t iz,
+int model_bad_value(const struct model *model, size_t ix, size_t iy, size_t iz, double value,
                     struct error *ret_error);
 
 int model_write_segy(const char *path, const struct grid *grid, const float *values,

@@ -335,10 +335,12 @@ int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_
         size_t good =
             segy_decode(format->sample_format, format->order, bytes, now, samples + done);
         if (good < now)
-            return segy_trace_mistake(
-                segy, trace, ret_error,
-                "sample %zu (at byte %llu) is not a number, infinite or too large",
-                first + done + good + 1, (ull)(at + good * format->sample_bytes));
+            return segy_trace_mistake(segy, trace, ret_error,
+                                      "sample %zu (at byte %llu) is %g: not a number, infinite "
+                                      "or too large for a float",
+                                      first + done + good + 1,
+                                      (ull)(at + good * format->sample_bytes),
+                                      (double)samples[done + good]);
         at += now * format->sample_bytes;
         done += now;
     }

@@ -156,8 +156,8 @@ int segy_length(const struct segy *segy, const struct segy_trace *trace, enum se
 /* Bytes of a sample; 0 if there is no such format. */
 size_t segy_format_bytes(int sample_format);
 
-/* Decode `count` samples of a format. Returns the index of the first that is not a finite float, or
- * count. */
+/* Decode `count` samples of a format. Returns the index of the first that is not a finite float (which is
+ * NaN or infinite in `samples`), or count. */
 size_t segy_decode(int sample_format, enum segy_order order, const uint8_t *bytes, size_t count,
                    float *samples);
 

@@ -114,8 +114,10 @@ size_t segy_decode(int sample_format, enum segy_order order, const uint8_t *byte
     unsigned size = (unsigned)segy_format_bytes(sample_format);
     for (size_t i = 0; i < count; i++) {
         double value = decode_one(sample_format, order, bytes + i * size, size);
-        if (!(fabs(value) <= (double)FLT_MAX))
+        if (!(fabs(value) <= (double)FLT_MAX)) {
+            samples[i] = isnan(value) ? NAN : copysignf(INFINITY, value < 0 ? -1.0f : 1.0f);
             return i;
+        }
         samples[i] = (float)value;
     }
     return count;

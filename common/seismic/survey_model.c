@@ -289,12 +289,13 @@ static int implausible(const struct survey *survey, enum survey_field field,
     size_t iz = at % box->n[GRID_Z], row = at / box->n[GRID_Z];
     size_t ix = box->first[GRID_X] + row / box->n[GRID_Y];
     size_t iy = box->first[GRID_Y] + row % box->n[GRID_Y];
+    const char *unit = strcmp(fields[field].units[0], "1") ? fields[field].units[0] : NULL;
     return error_set(ret_error, ERROR_CONFIG,
-                     "%s: the %s at index x %zu, y %zu, z %zu (from 0) is %g %s, which is not "
+                     "%s: the %s at index x %zu, y %zu, z %zu (from 0) is %g%s%s, which is not "
                      "plausible (%g to "
                      "%g%s)",
                      survey->state->parts[field].path, fields[field].name, ix, iy,
-                     box->first[GRID_Z] + iz, (double)value, fields[field].units[0],
+                     box->first[GRID_Z] + iz, (double)value, unit ? " " : "", unit ? unit : "",
                      fields[field].least, fields[field].most,
                      fields[field].units[1] ? "; or say other \"units\"" : "");
 }

@@ -178,7 +178,7 @@ static void what_does_not_fit_is_told_beforehand(void **state)
     const char *survey = "{" MODEL ", " WAVELET ", " LINES ", " RECORD "}";
     put_model(51 * 7 + 3, (float)NAN);
     expect(survey,
-           "$.model.velocity: vp.json: the value at index x 7, y 0, z 3 (from 0) is not a");
+           "$.model.velocity: vp.json: the value at index x 7, y 0, z 3 (from 0) is nan");
     put_model(51 * 7 + 3, -1500);
     expect(survey, "the velocity at index x 7, y 0, z 3 (from 0) is -1500 m/s, which is not");
     put_model(0, 3000);

@@ -302,6 +302,44 @@ static void runs_backwards(void **state)
     }
 }
 
+/* The second half of a run again, from shells and a state of the medium's grid. */
+static void runs_again_to_the_same_bits(void **state)
+{
+    (void)state;
+    for (size_t g = 0; grid_of(g); g++) {
+        for (int block = 1; block <= 3; block += 2) {
+            struct rig rig;
+            rig_open(&rig, "acoustic", *grid_of(g), 2, block, NULL);
+            size_t half = STEPS / 2, rest = STEPS - half, n = rig.wave->snapshot_size * rest;
+            wave_real *there = zeros(n), *again = zeros(n);
+            wave_real *shells = zeros(rest * rig.wave->shell_size);
+            char *inner = malloc(rig.wave->inner_bytes);
+            assert_non_null(inner);
+            struct wave_run run = {
+                .steps = half, .inject = rig.source, .injected = rig.wavelet};
+            wave_run(rig.wave, &run);
+            wave_inner_save(rig.wave, inner);
+            run.steps = rest;
+            run.injected = rig.wavelet + half;
+            run.snapshots = there;
+            run.shells = shells;
+            wave_run(rig.wave, &run);
+            wave_clear(rig.wave);
+            wave_inner_load(rig.wave, inner);
+            run.mode = WAVE_AGAIN;
+            run.snapshots = again;
+            wave_run(rig.wave, &run);
+            assert_true(wave_energy(rig.wave) > 0);
+            assert_memory_equal(there, again, n * sizeof *there);
+            free(there);
+            free(again);
+            free(shells);
+            free(inner);
+            rig_close(&rig);
+        }
+    }
+}
+
 static void assert_refused(const struct wave_medium *medium, const struct wave_options *options,
                            const char *part)
 {
@@ -361,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_restored_state_goes_on_to_the_same_bits),
         cmocka_unit_test(scattering_is_the_derivative),
         cmocka_unit_test(runs_backwards),
+        cmocka_unit_test(runs_again_to_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,14 +26,45 @@ def undisturbed():
     return straight(None, shots=SHOTS)
 
 
+def programs(case):
+    """How often the program of each worker has gone to sleep."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            where = os.readlink(f"/proc/{pid}/cwd")
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read()
+            with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                count = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)
+        except OSError:
+            continue
+        name = re.search("/(worker-[0-9]+|on-n[0-9]+)/", where)
+        if where.startswith(case.folder) and name and count and b"shot_program.py" in command:
+            found[name[1]] = int(count[1])
+    return found
+
+
+def held_back(case, first):
+    """The workers at a shot that is held back: their programs have looked again and again since `first`."""
+    now = programs(case)
+    return [name for name, count in now.items() if count > first.setdefault(name, count) + 20]
+
+
+def wait_held_back(case, workers):
+    """Until that many are: tasks that are queued may still go from one to another, these do not."""
+    first = {}
+    wait_until(lambda: len(held_back(case, first)) == workers, "all are at a shot", 90)
+
+
 class Tree:
     """A farm in which no shot ends before every worker is at one, so that all hold something."""
 
     def __init__(self, case, workers=9, seconds=0, **more):
         self.case, self.workers = case, workers
         self.hold = case.write("hold", "-1\n")
-        self.farm, self.log = lay(case, "gradient", shots=SHOTS, env={"SHOT_HOLD": self.hold, "SHOT_S": str(seconds)},
-                                  worker={"slots": 1}, limits={"heartbeat_timeout_s": 100, "duplicates": False})
+        self.farm, self.log = lay(case, "gradient", shots=SHOTS, worker={"slots": 1},
+                                  env={"SHOT_HOLD": self.hold, "SHOT_S": str(seconds)},
+                                  limits={"heartbeat_timeout_s": 100, "duplicates": False})
         document = json.loads(case.read("farm.json"))
         document["backend"]["workers"] = workers
         document.update(more)
@@ -43,7 +74,7 @@ class Tree:
     def start(self, last=None):
         """Until all are at a shot; from then on shots up to `last` are let go."""
         self.farm.start()
-        self.farm.wait_event("progress", limit_s=90, running=self.workers)
+        wait_held_back(self.case, self.workers)
         if last is None:
             os.remove(self.hold)
         else:
@@ -99,30 +130,10 @@ class Tree:
         for name in sorted(self.stopped):
             self.signal(name, signal.SIGCONT)
 
-    def programs(self):
-        """How often the program of each worker has gone to sleep."""
-        found = {}
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                where = os.readlink(f"/proc/{pid}/cwd")
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    command = file.read()
-                with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-                    count = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)
-            except OSError:
-                continue
-            name = re.search("tasks/(worker-[0-9]+)/", where)
-            if where.startswith(self.farm.run_dir) and name and b"shot_program.py" in command:
-                found[name[1]] = int(count[1])
-        return found
-
     def idle(self):
-        """A worker that is not at the shot that is held back, whose program looks again and again."""
-        first = self.programs()
-
-        def some():
-            return [name for name, count in self.programs().items() if count > first[name] + 5]
-        busy = wait_until(some, "one is at a shot")
+        """A worker that is not at the shot that is held back."""
+        first = {}
+        busy = wait_until(lambda: held_back(self.case, first), "one is at a shot")
         return next(name for name in self.names() if name not in busy)
 
     def stop_before_taking(self):
@@ -278,7 +289,7 @@ class Spread:
             host.start(harness.program("beofarm-worker"), "--secret-file",
                        self.farm.path("secret"), f"{self.master.name}:{port}", cwd=folder,
                        env={"BEOFARM_FARM": "toy"})
-        self.farm.wait_event("progress", limit_s=60, running=len(self.hosts))
+        wait_held_back(self.case, len(self.hosts))
         os.remove(self.hold)
         done = self.case.finish(process)
         assert done.code == 0, f"{done}\n{self.farm.logs()}"

@@ -188,15 +188,9 @@ int revolve_plan_make(struct revolve_plan *ret_plan, uint64_t steps, uint64_t re
 #define SNAPSHOTS_MOST 4
 #define PARTS_MOST     64
 
-/* What records cost that leave the cache. */
-static double far_cost(const struct revolve_sizes *sizes, uint64_t records, uint64_t steps)
-{
-    return records * sizes->record_bytes > sizes->near_bytes ? sizes->far * (double)steps : 0;
-}
-
 /* Segments of `segment` steps with `snapshots` at their beginnings, in parts of `part`. False: that is more
  * than the budget. */
-static bool shells_plan(struct revolve_plan *ret_plan, double *ret_cost, uint64_t steps,
+static bool shells_plan(struct revolve_plan *ret_plan, uint64_t steps,
                         const struct revolve_plan *by, const struct revolve_sizes *sizes,
                         uint64_t budget)
 {
@@ -216,38 +210,32 @@ static bool shells_plan(struct revolve_plan *ret_plan, double *ret_cost, uint64_
     ret_plan->inner = inner;
     ret_plan->bytes = bytes + inner * sizes->inner_bytes;
     ret_plan->forward = cost < (double)HUGE_COST ? (uint64_t)ceil(cost) : UINT64_MAX;
-    *ret_cost = cost + far_cost(sizes, by->part, steps);
     return true;
 }
 
 /* All lengths of parts that are tried for the segments and snapshots of `by`. */
-static void parts_try(struct revolve_plan *best, double *best_cost, uint64_t steps,
-                      struct revolve_plan by, const struct revolve_sizes *sizes,
-                      uint64_t budget)
+static void parts_try(struct revolve_plan *best, uint64_t steps, struct revolve_plan by,
+                      const struct revolve_sizes *sizes, uint64_t budget)
 {
     uint64_t most = budget / sizes->record_bytes, before = 0;
     most = most < by.segment ? most : by.segment;
     for (uint64_t i = 1; i <= PARTS_MOST; i++) {
         struct revolve_plan plan;
-        double cost;
         by.part = i <= PARTS_MOST / 2 ? i : most * (i - PARTS_MOST / 2) * 2 / PARTS_MOST;
         if (by.part <= before || by.part > most)
             continue;
         before = by.part;
-        if (!shells_plan(&plan, &cost, steps, &by, sizes, budget) || cost >= *best_cost)
-            continue;
-        *best_cost = cost;
-        *best = plan;
+        if (shells_plan(&plan, steps, &by, sizes, budget) && plan.forward < best->forward)
+            *best = plan;
     }
 }
 
 void revolve_plan_improve(struct revolve_plan *plan, uint64_t steps,
                           const struct revolve_sizes *sizes, uint64_t budget)
 {
-    double cost = (double)plan->forward + far_cost(sizes, plan->segment, steps);
     for (uint64_t count = 1; count <= SEGMENTS_MOST && count < steps; count++) {
         struct revolve_plan by = {.segment = (steps + count - 1) / count};
         for (; by.snapshots < count && by.snapshots <= SNAPSHOTS_MOST; by.snapshots++)
-            parts_try(plan, &cost, steps, by, sizes, budget);
+            parts_try(plan, steps, by, sizes, budget);
     }
 }

@@ -87,10 +87,6 @@ int revolve_plan_make(struct revolve_plan *ret_plan, uint64_t steps, uint64_t re
 struct revolve_sizes {
     uint64_t record_bytes, snapshot_bytes, shell_bytes, inner_bytes;
     double again;
-    /* Records of a part that are more than near_bytes take `far` (of a step) more each: they leave the
-     * cache before they are used. */
-    uint64_t near_bytes;
-    double far;
 };
 
 /* Steps of a segment whose shells are kept: all but its last part's. */

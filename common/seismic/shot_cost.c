@@ -29,12 +29,7 @@
 static const double boundary_runs[] = {[2] = 0.6, [3] = 0.9};
 
 /* What plans with shells cost that is not counted in steps: states of the medium's grid are copied. */
-#define INNER_COPIES 0.08
-
-/* Snapshots that are more than so many bytes leave the cache before they are used, which in 2-D takes so
- * much of a step (in 3-D layers take most of it). */
-#define NEAR_BYTES ((uint64_t)8 << 20)
-#define FAR_FLAT   0.2
+#define INNER_COPIES 0.03
 
 /* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a core. */
 #define PAIRS_SAVE 0.1
@@ -219,8 +214,6 @@ static int plan_checkpoints(struct revolve_plan *plan, const struct shot_shape *
         .shell_bytes = sizes->boundary * shape->subsampling,
         .inner_bytes = sizes->inner,
         .again = inner_step(shape) + INNER_COPIES,
-        .near_bytes = NEAR_BYTES,
-        .far = shape->dims == 2 ? FAR_FLAT : 0,
     };
     if (sizes->inner > 0 && plan->segment < sizes->imaged)
         revolve_plan_improve(plan, sizes->imaged, &all, budget);

@@ -11,14 +11,18 @@ by line and do nothing else (the farm's traces are sent home, kept safe and join
                of the farm
 
 Twice: modelled, and as a gradient that is summed exactly ("sum": "exact"; what each shot has computed is
-read, checked and added up, which the loops leave out, too). BENCH_SCALE=1 is 256 shots. On a machine that does other things too, the share of time in which slots had no
-work says more than the ratios.
+read, checked and added up, which the loops leave out, too). BENCH_SCALE=1 is 256 shots.
+
+Cores that a host lends to other guests, too, are faster and slower by the second, and so are seconds. What of
+the cores' time the programs of the shots did not get (because they had no work, or because master and
+workers were at work) depends on that less. It is given for the farm and for the two loops, with what the
+farm loses by it. Whatever else this machine does counts as well: it should be doing nothing.
 """
 
 import concurrent.futures
-import csv
 import json
 import os
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -59,30 +63,70 @@ def survey_of(operation, data):
     return json.dumps(survey)
 
 
+class Meter(threading.Thread):
+    """The processor time that some processes have used, looked at until they are gone."""
+
+    def __init__(self, pids):
+        super().__init__(daemon=True)
+        self.seconds = dict.fromkeys(pids, 0)
+        self.start()
+
+    @staticmethod
+    def used(pid):
+        folder, used = f"/proc/{pid}/task", 0
+        for task in os.listdir(folder):
+            with open(f"{folder}/{task}/schedstat", encoding="ascii") as file:
+                used += int(file.read().split()[0]) * 1e-9
+        return used
+
+    def run(self):
+        running = set(self.seconds)
+        while running:
+            for pid in list(running):
+                try:
+                    used = self.used(pid)
+                except OSError:
+                    used = 0
+                self.seconds[pid] = max(self.seconds[pid], used)
+                if not used:
+                    running.remove(pid)
+            time.sleep(0.03)  # so seldom that it costs a thousandth itself
+
+    def total(self):
+        self.join()
+        return sum(self.seconds.values())
+
+
+def not_shots(seconds, cpu):
+    """The time of the cores that was not the shots', as a part of that which was."""
+    return lib.WORKERS * seconds / cpu - 1
+
+
 def seconds_of(run):
-    """From the first worker's coming to the end, when all shots are there."""
-    joined = end = None
+    """From the first worker's coming to the end, when all shots are there; and the processor time of the
+    programs."""
+    joined = end = meter = None
     run.start()
     for event in run.events():
         if event.get("state") == "joined" and not joined:
             joined = event
+        if event.get("event") == "progress" and not meter:
+            programs = run.processes().get("exe", [])
+            meter = Meter(programs) if len(programs) == lib.WORKERS else None
         if event.get("event") == "end":
             end = event
     run.process.wait()
-    if not joined or not end or end["status"] != "done":
+    if not joined or not end or end["status"] != "done" or not meter:
         raise RuntimeError(f"not all shots are done: {end} {run.stderr()}")
-    return end["at"] - joined["at"]
+    return end["at"] - joined["at"], meter.total()
 
 
-def farm(transport, operation, data, idle):
-    """Seconds; the share of them in which a slot's program had nothing to do is added to `idle`."""
+def farm(transport, operation, data, others):
+    """Seconds; what of the cores' time was not the shots' is added to `others`."""
     with lib.Farm({"kind": "shots", "survey": "survey.json"}, transport=transport) as run:
         run.write("survey.json", survey_of(operation, data))
-        seconds = seconds_of(run)
-        results = next(run.folder.glob("runs/*/results.csv"))
-        with open(results, encoding="utf-8") as file:
-            busy = sum(float(row["seconds"]) for row in csv.DictReader(file))
-        idle.append(1 - busy / seconds / lib.WORKERS)
+        seconds, cpu = seconds_of(run)
+        others.append(not_shots(seconds, cpu))
         return seconds
 
 
@@ -142,32 +186,49 @@ def loops(processes, operation, data, folder):
         return time.monotonic() - began
 
 
-def fresh_loops(processes, operation, data):
+def children_cpu():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def fresh_loops(processes, operation, data, others):
+    """As loops; what of the cores' time was not the shots' is added to `others`."""
     with tempfile.TemporaryDirectory(prefix="beofarm-bench-") as folder:
-        return loops(processes, operation, data, folder)
+        before = children_cpu()
+        seconds = loops(processes, operation, data, folder)
+        others.append(not_shots(seconds, children_cpu() - before))
+        return seconds
+
+
+def tell_losses(figures, others, name):
+    lost = 100 * (lib.ratio(figures, name, "1 process") - 1)
+    lib.verdict("lost to the farm", lost, 2, "% against 1 process", min)
+    lost = 100 * (lib.ratio(figures, name, "2 processes") - 1)
+    print(f"  lost to the farm: {lost:.1f} % against 2 processes side by side")
+    mine, theirs = statistics.median(others[name]), statistics.median(others["2 processes"])
+    print(f"  not the shots': {100 * mine:.2f} % of what was, {100 * theirs:.2f} % of the loops'")
+    lost = 100 * ((1 + mine) / (1 + theirs) - 1)
+    lib.verdict("lost of the cores' time", lost, 2, "% against 2 processes", min)
 
 
 def compare(operation, data):
-    transport = lib.transports()[-1]
-    name = f"beofarm {transport}, 2 workers"
-    idle = []
+    names = {f"beofarm {one}, 2 workers": one for one in lib.transports()}
+    others = {name: [] for name in [*names, "1 process", "2 processes"]}
+
+    def farmed(name):
+        return lambda: farm(names[name], operation, data, others[name])
+
+    def looped(name):
+        return lambda: fresh_loops(int(name[0]), operation, data, others[name])
+
+    contestants = {name: farmed(name) for name in names}
     figures = lib.measure(
-        {
-            name: lambda: farm(transport, operation, data, idle),
-            "1 process": lambda: fresh_loops(1, operation, data),
-            "2 processes": lambda: fresh_loops(2, operation, data),
-        }
+        {**contestants, "1 process": looped("1 process"), "2 processes": looped("2 processes")}
     )
-    for other in ("1 process", "2 processes"):
-        if name in figures and other in figures:
-            lost = 100 * (lib.ratio(figures, name, other) - 1)
-            if other == "1 process":
-                lib.verdict("lost to the farm", lost, 2, f"% against {other}", min)
-            else:
-                print(f"  lost to the farm: {lost:.1f} % against {other} side by side")
-    if idle:
-        print(f"  slots without work: {100 * statistics.median(idle):.2f} % of the time")
-    lib.report(figures, "s", subject=name)
+    for name in names:
+        print(f" {name}")
+        tell_losses(figures, others, name)
+    lib.report(figures, "s", subject=list(names)[-1])
 
 
 def main():

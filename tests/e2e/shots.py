@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import harness
@@ -277,6 +278,14 @@ def the_one_file_is_without_bad_shots(case):
     farm, _ = lay(case, "model", env={"SHOT_BAD": "7"})
     farm.run(expect=1)
     one_file_check(case, [shot for shot in range(SHOTS) if shot != 7])
+
+
+@test
+def files_on_another_file_system_go_over_the_link(case):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        farm, _ = lay(case, "model", worker={"dir": elsewhere})
+        farm.run()
+    one_file_check(case, range(SHOTS))
 
 
 @test

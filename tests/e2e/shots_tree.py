@@ -235,6 +235,18 @@ def a_worker_that_dies_while_it_takes_changes_nothing(case):
     tree.check(again=len(own))
 
 
+@test
+def workers_that_are_told_to_go_give_and_take_first(case):
+    tree = Tree(case)
+    gifts = tree.stop_before_taking()
+    taker, giver, _ = gifts[min(gifts)]
+    for name in (taker, giver):
+        os.kill(tree.farm.pid(name), signal.SIGTERM)
+    tree.resume_all()
+    tree.farm.end()
+    tree.check(again=0)
+
+
 @test_plainly
 def whoever_dies_at_moments_of_chance_the_gradient_is_the_same(case):
     chance = random.Random(3)

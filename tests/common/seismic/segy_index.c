@@ -236,6 +236,7 @@ static void a_single_trace_with_another_source_is_no_shot(void **state)
     assert_non_null(index);
     assert_int_equal(segy_index_describe(index)->shots, 4);
     segy_index_close(index);
+    segy_bench_fini(&bench);
     /* Gathers of receivers: a number in a row has many sources, one trace each. */
     write_file(&bench, 5, false);
     for (int k = 0; k < 15; k++)

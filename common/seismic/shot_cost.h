@@ -39,8 +39,8 @@ struct shot_shape {
 };
 
 /* How to get at the wavefield backwards in time. AUTO takes FULL if the budget holds it, else
- * CHECKPOINTS or BOUNDARY, whichever takes less time (in a quarter of what FULL needs: BOUNDARY in 2-D); FOURIER has to be asked for, because what it computes is another thing (some frequencies
- * alone). */
+ * CHECKPOINTS or BOUNDARY, whichever takes less time; FOURIER has to be asked for, because what it
+ * computes is another thing (some frequencies alone). */
 struct shot_wish {
     int method;             /* SURVEY_MEMORY_... of struct survey_memory */
     uint64_t budget_bytes;  /* of the history alone; 0: what limit_bytes leaves */

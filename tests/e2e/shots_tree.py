@@ -168,7 +168,8 @@ class Tree:
         rows = collections.Counter(row["operation"] for row in self.farm.rows()
                                    if row["status"] == "ok")
         assert collected in (None, rows["collect"]), (rows, self.farm.logs())
-        assert len(lines(self.log)) == SHOTS + again, (lines(self.log), self.farm.logs())
+        if again is not None:
+            assert len(lines(self.log)) == SHOTS + again, (lines(self.log), self.farm.logs())
         assert floats(self.case, "survey.gradient.bin") == undisturbed()
         return rows
 
@@ -342,7 +343,7 @@ def a_master_that_is_killed_in_the_midst_of_it_is_resumed(case):
     tree.resume_all()
     tree.farm.start("--resume")
     tree.farm.end()
-    tree.check()
+    tree.check(again=None)  # one that is late may be done without
 
 
 if __name__ == "__main__":

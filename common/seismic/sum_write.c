@@ -1,7 +1,9 @@
-/* A file, or a stream to somebody else, is written through stdio, which keeps errors until the end. */
+/* A file, or a stream to somebody else, is written through stdio; what failed first is kept until the end. */
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,14 +17,17 @@
 struct sum_writer {
     struct whole whole; /* nothing where it is sent */
     FILE *stream;
+    int code; /* errno of what failed first; 0: nothing did */
     bool exact;
     uint32_t crc;
     uint8_t bytes[SUM_BLOCK_BYTES + 8];
 };
 
+/* Nothing more once something failed: to somebody who takes nothing any more, each write would wait its time. */
 static void put(struct sum_writer *writer, const void *bytes, size_t size)
 {
-    fwrite(bytes, 1, size, writer->stream);
+    if (!writer->code && fwrite(bytes, 1, size, writer->stream) != size)
+        writer->code = errno;
 }
 
 static void put_crc(struct sum_writer *writer, const void *bytes, size_t size)
@@ -96,6 +101,7 @@ static void put_end(struct sum_writer *writer)
 int sum_writer_commit(struct sum_writer *writer, struct error *ret_error)
 {
     put_end(writer);
+    errno = writer->code;
     int rc = whole_commit(&writer->whole, ret_error);
     free(writer);
     return rc;
@@ -151,7 +157,7 @@ static void put_blocks(struct sum_writer *writer, const struct sum *const *sums,
 {
     const struct sum_shape *shape = sum_get_shape(sums[0]);
     for (size_t array = 0; array < shape->array_count; array++)
-        for (uint64_t block = 0; block < sum_shape_blocks(shape); block++)
+        for (uint64_t block = 0; !writer->code && block < sum_shape_blocks(shape); block++)
             sum_writer_put(writer, merge_block(sums, count, array, block, room),
                            sum_block_points(shape, block));
 }
@@ -184,22 +190,24 @@ static int send_all(struct sum_writer *writer, const struct sum *const *sums, si
         return -1;
     put_blocks(writer, sums, count, room);
     put_end(writer);
-    return fflush(writer->stream) == 0 && !ferror(writer->stream)
-               ? 0
-               : error_errno(ret_error, errno, "the sum could not be sent");
+    if (!writer->code && fflush(writer->stream) != 0)
+        writer->code = errno;
+    return writer->code ? error_errno(ret_error, writer->code, "the sum could not be sent") : 0;
 }
 
 int sum_send(const struct sum *const *sums, size_t count, int fd, struct error *ret_error)
 {
     struct sum_writer *writer = calloc(1, sizeof(*writer));
     union sum_block *room = malloc(sizeof(*room));
-    int copy = dup(fd), rc = -1;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0), rc = -1;
     if (writer && room && copy >= 0)
         writer->stream = fdopen(copy, "w");
     if (writer && writer->stream) {
         writer->exact = sum_get_shape(sums[0])->exact;
         setvbuf(writer->stream, NULL, _IOFBF, SEND_BUFFER);
         rc = send_all(writer, sums, count, room, ret_error);
+        if (rc < 0)
+            __fpurge(writer->stream); /* closing would write it */
         fclose(writer->stream);
     } else {
         error_set(ret_error, ERROR_SYSTEM, "no memory to send a sum");

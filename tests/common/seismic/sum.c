@@ -1,8 +1,10 @@
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -233,6 +235,18 @@ static void read_bytes(const char *path, char **ret_bytes, size_t *ret_size)
     fclose(stream);
 }
 
+static void assert_same_files(const char *path, const char *other)
+{
+    char *left, *right;
+    size_t left_size, right_size;
+    read_bytes(path, &left, &left_size);
+    read_bytes(other, &right, &right_size);
+    assert_int_equal(left_size, right_size);
+    assert_memory_equal(left, right, left_size);
+    free(left);
+    free(right);
+}
+
 static void write_bytes(const char *path, const char *bytes, size_t size)
 {
     FILE *stream = fopen(path, "w");
@@ -340,14 +354,7 @@ static void exact_sums_are_the_same_bits_however_they_were_made(void **state)
         float *direct = read_array(parts, 2, "gradient");
         assert_memory_equal(direct, reference, POINTS * sizeof(float));
         assert_int_equal(sum_merge(parts, 2, path_of("abc"), &error), 0);
-        char *left, *right;
-        size_t left_size, right_size;
-        read_bytes(path_of("abc"), &left, &left_size);
-        read_bytes(whole, &right, &right_size);
-        assert_int_equal(left_size, right_size);
-        assert_memory_equal(left, right, left_size);
-        free(left);
-        free(right);
+        assert_same_files(path_of("abc"), whole);
         free(direct);
         sum_destroy(a);
         sum_destroy(b);
@@ -363,23 +370,41 @@ static void what_is_sent_is_the_file(void **state)
     struct sum *a = sum_with(&shapes[1], (int[]){4, 0}, 2);
     struct sum *b = sum_with(&shapes[1], (int[]){2}, 1);
     const struct sum *two[] = {a, b};
-    char *wanted, *got;
-    size_t wanted_size, got_size;
     int fd = open(path_of("sent"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_int_equal(sum_send(two, 2, fd, &error), 0);
     close(fd);
     assert_int_equal(sum_write(two, 2, path_of("written"), &error), 0);
-    read_bytes(path_of("written"), &wanted, &wanted_size);
-    read_bytes(path_of("sent"), &got, &got_size);
-    assert_int_equal(got_size, wanted_size);
-    assert_memory_equal(got, wanted, wanted_size);
-    free(wanted);
-    free(got);
+    assert_same_files(path_of("sent"), path_of("written"));
     fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_int_equal(sum_send(two, 2, fd, &error), -1);
     close(fd);
     sum_destroy(a);
     sum_destroy(b);
+}
+
+static volatile sig_atomic_t writes_in_vain;
+
+static void count_write(int number)
+{
+    (void)number;
+    writes_in_vain++;
+}
+
+static void what_could_not_be_sent_once_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct sum *sum = sum_with(&shapes[1], (int[]){4, 0}, 2);
+    const struct sum *one[] = {sum};
+    int ends[2];
+    void (*before)(int) = signal(SIGPIPE, count_write);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    assert_int_equal(sum_send(one, 1, ends[1], &error), -1);
+    assert_says(strerror(EPIPE));
+    assert_int_equal(writes_in_vain, 1);
+    close(ends[1]);
+    signal(SIGPIPE, before);
+    sum_destroy(sum);
 }
 
 static void a_file_is_added_to_a_sum_as_shots_are(void **state)
@@ -388,21 +413,14 @@ static void a_file_is_added_to_a_sum_as_shots_are(void **state)
     struct sum *all = sum_with(&shapes[1], (int[]){0, 1, 2, 3, 4, 5}, SHOTS);
     struct sum *some = sum_with(&shapes[1], (int[]){5, 1, 3}, 3);
     struct sum *sum = sum_with(&shapes[1], (int[]){4, 0}, 2);
-    char *wanted, *got;
-    size_t wanted_size, got_size;
     bool spoiled;
     write_sum(all, path_of("all"));
     write_sum(some, path_of("some"));
     assert_int_equal(sum_add_file(sum, path_of("some"), &spoiled, &error), 0);
     assert_int_equal(add_shot(sum, 2), 0);
     write_sum(sum, path_of("sum"));
-    read_bytes(path_of("all"), &wanted, &wanted_size);
-    read_bytes(path_of("sum"), &got, &got_size);
-    assert_int_equal(got_size, wanted_size);
-    assert_memory_equal(got, wanted, wanted_size);
+    assert_same_files(path_of("sum"), path_of("all"));
     assert_true(sum_bytes(sum) >= sum_bytes(some));
-    free(wanted);
-    free(got);
     sum_destroy(all);
     sum_destroy(some);
     sum_destroy(sum);
@@ -573,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_sum_that_no_float_can_hold_is_an_error),
         cmocka_unit_test(a_full_disk_gives_a_sentence),
         cmocka_unit_test(what_is_sent_is_the_file),
+        cmocka_unit_test(what_could_not_be_sent_once_is_not_tried_again),
         cmocka_unit_test(a_file_is_added_to_a_sum_as_shots_are),
         cmocka_unit_test(a_file_that_does_not_fit_is_not_added),
         cmocka_unit_test(exact_sums_are_the_same_bits_however_they_were_made),

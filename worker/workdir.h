@@ -102,7 +102,8 @@ const struct workdir_output *workdir_output_get(const struct workdir *workdir, s
 
 /* Link the next output, if none of it was read yet, into the folder near_fd, under a name with `owner` in it:
  * true and *ret_link (its texts borrowed until the next call). False: that cannot be (another file system, a
- * file with other links, or of somebody else), and it is to be read in pieces. */
+ * file with other links, of somebody else, or that somebody has open for writing), and it is to be read in
+ * pieces. */
 bool workdir_link_next(struct workdir *workdir, int near_fd, const char *owner,
                        struct output_link *ret_link);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,11 +156,29 @@ static bool may_be_linked(const struct stat *stat)
     return stat->st_nlink == 1 && stat->st_uid == geteuid() && (stat->st_mode & S_IRUSR);
 }
 
-static int link_file(int fd, int near_fd, const char *name)
+/* Nobody has it open for writing, as a program that stays or one outside our tree may, who would write into what is the
+ * master's by then. A lease for reading is granted then alone (fcntl(2)), and not by every file system; if
+ * somebody comes just now, the kernel tells us so by a signal, which is to be one that nobody minds. */
+static bool is_at_rest(int fd)
+{
+    return fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+}
+
+/* 0, or -1: it is to go in pieces. */
+static int link_file(int fd, int near_fd, const char *name, struct stat *ret_stat)
 {
     char from[sizeof("/proc/self/fd/") + 12];
     snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, from, near_fd, name, AT_SYMLINK_FOLLOW);
+    if (!may_be_linked(ret_stat)) {
+        unlinkat(near_fd, name, 0); /* of a link that was lost before the master took it */
+        return -1;
+    }
+    int rc = is_at_rest(fd) ? fstat(fd, ret_stat) : -1;
+    if (rc == 0)
+        rc = linkat(AT_FDCWD, from, near_fd, name, AT_SYMLINK_FOLLOW);
+    /* A child that is being started may have the descriptor, too. */
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return rc;
 }
 
 bool workdir_link_next(struct workdir *workdir, int near_fd, const char *owner,
@@ -175,9 +194,9 @@ bool workdir_link_next(struct workdir *workdir, int near_fd, const char *owner,
     snprintf(workdir->link, sizeof(workdir->link), "%llu.%u.%s.%zu",
              (unsigned long long)workdir->id.task, workdir->id.attempt, owner,
              workdir->current);
-    bool linked = may_be_linked(&stat) && link_file(fd, near_fd, workdir->link) == 0;
+    int rc = link_file(fd, near_fd, workdir->link, &stat);
     close(fd);
-    if (!linked)
+    if (rc < 0)
         return false;
     workdir->current++;
     *ret_link = (struct output_link){.id = workdir->id,

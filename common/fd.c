@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/fd.h"
+
+#define COPY_PIECE ((size_t)16 << 20)
 
 int fd_write(int fd, const void *bytes, size_t size)
 {
@@ -20,6 +23,17 @@ int fd_write(int fd, const void *bytes, size_t size)
         size -= (size_t)count;
     }
     return 0;
+}
+
+int fd_copy(int from, int to)
+{
+    for (;;) {
+        ssize_t count = sendfile(to, from, NULL, COPY_PIECE);
+        if (count == 0)
+            return 0;
+        if (count < 0 && errno != EINTR)
+            return -1;
+    }
 }
 
 int fd_wait(int fd, short events, int64_t deadline_ns, int cancel_fd)

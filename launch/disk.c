@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,15 +113,7 @@ int disk_write(const char *path, const void *bytes, size_t size, mode_t mode, bo
 
 static int content_copy(int from, int to)
 {
-    if (ioctl(to, FICLONE, from) == 0)
-        return 0;
-    for (;;) {
-        ssize_t count = sendfile(to, from, NULL, 16 << 20);
-        if (count == 0)
-            return 0;
-        if (count < 0 && errno != EINTR)
-            return -1;
-    }
+    return ioctl(to, FICLONE, from) == 0 ? 0 : fd_copy(from, to);
 }
 
 int disk_copy(const char *source, const char *target, struct error *ret_error)

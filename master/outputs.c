@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/near.h"
 #include "common/tree.h"
 #include "master/arrivals.h"
@@ -293,7 +294,7 @@ void outputs_refuse(struct outputs *outputs, const struct output_link *link)
         unlinkat(outputs->near_fd, name, 0);
 }
 
-/* It is a whole file, with the permissions that it is to have. */
+/* It is a whole file, with the permissions that it is to have, and no others (setuid). */
 static int link_check(struct outputs *outputs, const char *name, const struct output_link *link)
 {
     struct stat status;
@@ -305,11 +306,49 @@ static int link_check(struct outputs *outputs, const char *name, const struct ou
         errno = EINVAL;
         rc = -1;
     }
-    if (rc == 0 && (status.st_mode & 0777) != mode)
+    if (rc == 0 && (status.st_mode & 07777) != mode)
         rc = fchmod(fd, mode);
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+/* Not the worker's fault, and it may be over soon. */
+static bool is_trouble_here(int code)
+{
+    return code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO;
+}
+
+/* Where out/ is a mount of its own of the same device, or has become one: the bytes. */
+static int name_copy(struct outputs *outputs, const char *name, int dir_fd, const char *leaf)
+{
+    struct stat status;
+    int rc = -1, to = -1, code;
+    int from = openat(outputs->near_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (from >= 0 && fstat(from, &status) == 0)
+        to = openat(dir_fd, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    status.st_mode & 0777);
+    if (to >= 0)
+        rc = fd_copy(from, to);
+    code = errno;
+    if (rc < 0 && to >= 0)
+        unlinkat(dir_fd, leaf, 0);
+    if (rc == 0)
+        unlinkat(outputs->near_fd, name, 0);
+    if (from >= 0)
+        close(from);
+    if (to >= 0)
+        close(to);
+    errno = code;
+    return rc;
+}
+
+static int name_move(struct outputs *outputs, const char *name, int dir_fd, const char *leaf)
+{
+    if (renameat2(outputs->near_fd, name, dir_fd, leaf, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EXDEV ? name_copy(outputs, name, dir_fd, leaf) : -1;
 }
 
 /* Move it to its place. As piece_write. */
@@ -320,11 +359,14 @@ static int link_move(struct outputs *outputs, struct arrival_key key,
     char name[MESSAGE_LINK_MAX + 1], *leaf;
 
     link_name(link, name);
-    if (outputs->near_fd < 0 || link_check(outputs, name, link) < 0)
+    errno = EINVAL;
+    int rc = outputs->near_fd < 0 ? -1 : link_check(outputs, name, link), dir_fd = -1;
+    if (rc < 0 && !is_trouble_here(errno))
         return piece_bad(piece, "it was not linked", ret_error);
-    int dir_fd = parent_open(outputs, key, path, &leaf);
-    int rc =
-        dir_fd < 0 ? -1 : renameat2(outputs->near_fd, name, dir_fd, leaf, RENAME_NOREPLACE);
+    if (rc == 0)
+        rc = dir_fd = parent_open(outputs, key, path, &leaf);
+    if (dir_fd >= 0)
+        rc = name_move(outputs, name, dir_fd, leaf);
     int code = errno;
     if (dir_fd >= 0)
         close(dir_fd);

@@ -2,6 +2,7 @@
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "common/near.h"
+#include "common/tree.h"
 #include "master/outputs.h"
 
 struct place {
@@ -181,6 +183,59 @@ static void takes_what_was_linked(void **state)
     assert_string_equal(content(place, "out/7/b.txt"), "");
     assert_string_equal(content(place, "out/7/c.txt"), "in pieces");
     assert_null(content(place, "near/n1"));
+}
+
+static void linked_files_have_only_the_permissions_that_were_said(void **state)
+{
+    struct place *place = *state;
+    struct error error = {0};
+    struct stat status;
+    char path[256];
+    const struct output_link link = link_of("a", "n", 4);
+
+    cJSON_Delete(offer(place));
+    near_write(place, "n", "four");
+    snprintf(path, sizeof path, "%s/near/n", place->folder);
+    assert_int_equal(chmod(path, 06644), 0);
+    assert_int_equal(outputs_take(place->outputs, 1, &link, &error), 0);
+    snprintf(path, sizeof path, "%s/out/.partial/7.1.1/a", place->folder);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0644);
+}
+
+static void takes_what_cannot_be_moved_by_copying_it(void **state)
+{
+    struct place *place = *state;
+    struct error error = {0};
+    struct stat here, there;
+    char out[256], other[] = "/dev/shm/beofarm-out-XXXXXX";
+    const struct output_link link = link_of("sub/a", "n", 4);
+    const struct journal_row row = row_of(7, 1);
+
+    assert_non_null(mkdtemp(other));
+    cJSON_Delete(offer(place));
+    near_write(place, "n", "four");
+    snprintf(out, sizeof out, "%s/out", place->folder);
+    assert_int_equal(symlink(other, out), 0);
+    assert_int_equal(stat(place->folder, &here), 0);
+    assert_int_equal(stat(other, &there), 0);
+    int rc = outputs_take(place->outputs, 1, &link, &error);
+    if (rc == 0)
+        rc = outputs_seal(place->outputs, 1, row.result.id, 1, &error);
+    if (rc == 0)
+        prepares(place, &row, 1);
+    const char *text = content(place, "out/7/sub/a");
+    bool came = text && strcmp(text, "four") == 0, left = content(place, "near/n") != NULL;
+    outputs_close(place->outputs); /* before the folder that it uses goes */
+    place->outputs = NULL;
+    unlink(out);
+    tree_remove(AT_FDCWD, other);
+    if (rc < 0)
+        fail_msg("%s", error.text);
+    assert_true(came);
+    assert_false(left);
+    if (here.st_dev == there.st_dev)
+        skip(); /* it was moved */
 }
 
 static void refuses_links(struct place *place, struct output_link link)
@@ -482,6 +537,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(takes_what_was_linked),
+        TEST(linked_files_have_only_the_permissions_that_were_said),
+        TEST(takes_what_cannot_be_moved_by_copying_it),
         TEST(refuses_what_was_not_linked_well),
         TEST(nothing_of_links_stays),
         TEST(refuses_paths_that_lead_out),

@@ -2,7 +2,8 @@
 
 The stream moves what an in-place propagator must at least, 16 bytes a point and step, and is the limit
 of one that takes one step per pass over memory; several steps per pass may be faster. BENCH_THREADS is
-the number of threads (default: 2). A peer is skipped, with the reason, where it is not installed.
+the number of threads (default: 2), which are bound to cores, as a worker's slots are: left alone, two have
+been seen to share one core for seconds. A peer is skipped, with the reason, where it is not installed.
 """
 
 import importlib.util
@@ -123,7 +124,8 @@ PEERS = {
 
 def case_run(physics, order, n):
     arguments = [physics, str(order), *map(str, n), str(lib.ROUNDS), THREADS]
-    got = json.loads(lib.output_of([lib.built("benchmarks/wave"), *arguments]))
+    bound = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores", **os.environ}
+    got = json.loads(lib.output_of([lib.built("benchmarks/wave"), *arguments], env=bound))
     stream, bare = got["stream"], got["bare"]
     size = "x".join(str(k) for k in n if k > 1)
     print(f"{physics}, order {order}, {size}, {THREADS} threads (Gpoints/s, of the stream):")

@@ -7,12 +7,16 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "worker/door.h"
 
-#define PROOF_LIMIT_NS (10 * CLOCK_SECOND_NS)
-#define COMERS_MAX     (2 * 1000)
-#define BACKLOG        1024
+#define PROOF_LIMIT_NS   (10 * CLOCK_SECOND_NS)
+#define COMERS_MAX       (2 * 1000)
+#define DESCRIPTORS_PART 4 /* of all that the worker may have, strangers may have */
+#define GRACE_NS         CLOCK_SECOND_NS /* a comer is not sent away for another before */
+#define PAUSE_NS         (CLOCK_SECOND_NS / 10)
+#define BACKLOG          1024
 
 /* A connection that has not proven itself. */
 struct comer {
@@ -32,9 +36,9 @@ struct door {
     struct auth_secret secret;
     int fd, port;
     struct loop_watch *watch;
-    struct loop_timer *timer;
-    struct comer *comers;
-    size_t comer_count;
+    struct loop_timer *timer, *pause;
+    struct comer *comers; /* the newest first */
+    size_t comer_count, comers_max;
 };
 
 /* Forget one; its socket is closed unless it was taken (-1). */
@@ -107,6 +111,38 @@ static void comer_ready(unsigned events, void *context)
     }
 }
 
+/* Whether one more may stand in the door: the oldest goes, if he had his chance. */
+static bool door_has_room(struct door *door)
+{
+    if (door->comer_count < door->comers_max)
+        return true;
+    struct comer *oldest = door->comers;
+    while (oldest->next)
+        oldest = oldest->next;
+    if (oldest->until_ns - PROOF_LIMIT_NS + GRACE_NS > clock_monotonic_ns())
+        return false;
+    comer_remove(oldest);
+    return true;
+}
+
+static void pause_over(void *context)
+{
+    const struct door *door = context;
+    loop_watch_set(door->watch, LOOP_READ);
+}
+
+/* Whoever knocks would have us come again and again while there is no descriptor for him. */
+static void door_pause(struct door *door)
+{
+    loop_watch_set(door->watch, 0);
+    loop_timer_arm(door->pause, clock_monotonic_ns() + PAUSE_NS);
+}
+
+static bool is_admitted(const struct door *door, const struct sockaddr *from)
+{
+    return !door->settings.admit || door->settings.admit(door->settings.context, from);
+}
+
 static void door_ready(unsigned events, void *context)
 {
     struct door *door = context;
@@ -115,12 +151,14 @@ static void door_ready(unsigned events, void *context)
     struct error error = {0};
     (void)events;
     int fd = accept4(door->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            door_pause(door);
         return;
-    bool admitted = !door->settings.admit ||
-                    door->settings.admit(door->settings.context, (struct sockaddr *)&from);
-    struct comer *comer =
-        admitted && door->comer_count < COMERS_MAX ? calloc(1, sizeof *comer) : NULL;
+    }
+    struct comer *comer = is_admitted(door, (struct sockaddr *)&from) && door_has_room(door)
+                              ? calloc(1, sizeof *comer)
+                              : NULL;
     if (!comer) {
         close(fd);
         return;
@@ -180,16 +218,22 @@ struct door *door_open(struct loop *loop, const struct door_settings *settings,
     struct door *door = calloc(1, sizeof *door);
     char text[NETWORK_ADDRESS_MAX];
     if (!door || !(door->farm = strdup(settings->farm)) ||
-        !(door->timer = loop_timer_add(loop, timer_expired, door))) {
+        !(door->timer = loop_timer_add(loop, timer_expired, door)) ||
+        !(door->pause = loop_timer_add(loop, pause_over, door))) {
         error_set(ret_error, ERROR_SYSTEM, "no memory to listen for others of the farm");
-        if (door)
+        if (door) {
+            loop_timer_remove(door->timer);
             free(door->farm);
+        }
         free(door);
         return NULL;
     }
     door->loop = loop;
     door->settings = *settings;
     door->secret = *settings->secret;
+    door->comers_max = descriptors_limit() / DESCRIPTORS_PART;
+    if (door->comers_max > COMERS_MAX)
+        door->comers_max = COMERS_MAX;
     if (listen_at(door, settings->address) < 0)
         error_errno(ret_error, errno, "no port can be had at %s",
                     network_format((const struct sockaddr *)settings->address, text));
@@ -209,6 +253,7 @@ void door_close(struct door *door)
         comer_remove(door->comers);
     loop_watch_remove(door->watch);
     loop_timer_remove(door->timer);
+    loop_timer_remove(door->pause);
     if (door->fd >= 0)
         close(door->fd);
     auth_secret_wipe(&door->secret);

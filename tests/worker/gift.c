@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,11 +31,13 @@
 #include "worker/door.h"
 #include "worker/gift.h"
 
-#define POINTS   6
-#define INSTANCE 0xa1
-#define TASK     77
-#define FARM     "toy"
-#define SHORT_NS (CLOCK_SECOND_NS / 20)
+#define POINTS      6
+#define INSTANCE    0xa1
+#define TASK        77
+#define FARM        "toy"
+#define DESCRIPTORS 256
+#define STRANGERS   90
+#define SHORT_NS    (CLOCK_SECOND_NS / 20)
 
 static struct error error;
 
@@ -46,6 +49,7 @@ struct bench {
     struct loop_timer *limit;
     struct errand *errand;
     struct door *door;
+    struct sockaddr_storage address; /* of it; any port */
     struct gift_terms giver, taker;
     enum giving giving;
     unsigned came;
@@ -139,17 +143,16 @@ static struct gift_terms terms_of(uint8_t secret)
 static int open_bench(void **state)
 {
     (void)state;
-    struct sockaddr_storage address = {0};
-    struct sockaddr_in *in = (struct sockaddr_in *)&address;
+    struct sockaddr_in *in = (struct sockaddr_in *)&bench.address;
+    bench = (struct bench){.giver = terms_of(7), .taker = terms_of(7), .fd = -1};
     in->sin_family = AF_INET;
     in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bench = (struct bench){.giver = terms_of(7), .taker = terms_of(7), .fd = -1};
     bench.loop = loop_create(&error);
     bench.limit = loop_timer_add(bench.loop, too_late, NULL);
     bench.errand = errand_create(bench.loop, &error);
     loop_timer_arm(bench.limit, clock_monotonic_ns() + 60 * CLOCK_SECOND_NS);
     const struct door_settings settings = {
-        .farm = FARM, .secret = &bench.giver.secret, .address = &address, .came = came};
+        .farm = FARM, .secret = &bench.giver.secret, .address = &bench.address, .came = came};
     bench.door = door_open(bench.loop, &settings, &error);
     assert_non_null(bench.door);
     bench.ids[0] = (struct attempt_id){10, 1};
@@ -235,6 +238,91 @@ static void whoever_is_gone_is_told_of(void **state)
     bench.door = NULL;
     assert_int_equal(fetch(), -1);
     assert_says("cannot connect to the worker that holds it at 127.0.0.1");
+}
+
+static int knock(void)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)door_port(bench.door)),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    return fd;
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* From now on this process may have no more descriptors. Returns what it might have before. */
+static struct rlimit limit_descriptors(rlim_t most)
+{
+    struct rlimit before, low;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = most;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    return before;
+}
+
+/* Strangers knock, more of them than there is room for, and say nothing. */
+static void strangers_leave_room_for_others(void **state)
+{
+    (void)state;
+    int fds[STRANGERS];
+    const struct rlimit limit = limit_descriptors(DESCRIPTORS);
+    door_close(bench.door);
+    const struct door_settings settings = {
+        .farm = FARM, .secret = &bench.giver.secret, .address = &bench.address, .came = came};
+    bench.door = door_open(bench.loop, &settings, &error);
+    bench.wanted.giver.port = door_port(bench.door);
+    for (size_t i = 0; i < STRANGERS; i++)
+        fds[i] = knock();
+    size_t before = open_descriptors();
+    while (fetch() < 0) { /* as long as the oldest has his chance */
+        assert_true(open_descriptors() <= before + DESCRIPTORS / 4 + 1);
+        poll(NULL, 0, 20);
+    }
+    assert_true(open_descriptors() <= before + DESCRIPTORS / 4 + 1);
+    for (size_t i = 0; i < STRANGERS; i++)
+        close(fds[i]);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void stop(void *context)
+{
+    loop_stop(context);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* A door that looks again and again who is there would do so for all of that time. */
+static void a_door_without_descriptors_waits(void **state)
+{
+    (void)state;
+    struct loop_timer *timer = loop_timer_add(bench.loop, stop, bench.loop);
+    int fd = knock();
+    const struct rlimit limit = limit_descriptors(0);
+    double before = cpu_seconds();
+    loop_timer_arm(timer, clock_monotonic_ns() + CLOCK_SECOND_NS);
+    assert_int_equal(loop_run(bench.loop, &error), 0);
+    double used = cpu_seconds() - before;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    close(fd);
+    loop_timer_remove(timer);
+    assert_true(used < 0.2); /* of a second; waiting takes next to nothing */
+    assert_int_equal(fetch(), 0);
 }
 
 /* A socket that nobody looks at. */
@@ -391,6 +479,8 @@ int main(void)
         BENCH_TEST(who_does_not_know_the_secret_gets_nothing),
         BENCH_TEST(whoever_is_gone_is_told_of),
         BENCH_TEST(whoever_is_silent_is_waited_for_no_longer_than_was_said),
+        BENCH_TEST(strangers_leave_room_for_others),
+        BENCH_TEST(a_door_without_descriptors_waits),
         BENCH_TEST(who_gives_up_waits_no_more),
         BENCH_TEST(another_process_at_the_same_door_gives_nothing),
         BENCH_TEST(what_the_giver_cannot_give_it_says),

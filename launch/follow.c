@@ -100,8 +100,7 @@ static const char *hint(const struct backend_status *status)
 {
     if (status->lost && !status->why[0])
         return "; both were killed, or the machine went down: what was finished is kept, and "
-               "the "
-               "farm can be gone on with";
+               "the farm can be gone on with";
     if (!status->lost && status->signal == SIGKILL)
         return "; somebody killed it, or the kernel did for want of memory, which dmesg would "
                "tell: what was finished is kept, and the farm can be gone on with";

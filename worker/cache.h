@@ -1,8 +1,8 @@
 /*
  * cache.h - the node's content-addressed file cache.
  *
- * One read-only file per content (cache_file.h), named by its SHA-256, in a folder that later workers of the
- * node use again and workers beside it may share. Work directories hold hard links to it.
+ * One read-only file per content (cache_file.h), named by its SHA-256, in a folder that later workers
+ * of the node use again and workers beside it may share. Work directories hold hard links to it.
  *
  * The cache asks for pieces through `cache_source` and is given them with cache_take; whoever
  * owns the link does the sending. Requests wait while there is no source, and go on from the

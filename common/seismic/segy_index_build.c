@@ -238,8 +238,8 @@ static int trace_add(struct builder *builder, const struct segy_trace *trace,
  * Where the numbers of shots are kept, traces of one number that follow each other have one source. A single
  * one among them with another is a header that is wrong, not a shot of one trace. */
 
-#define SOURCES_MAX                                                                            \
-    8 /* of a number in a row; where there are more, the number is not that of a shot */
+/* Of a number in a row; where there are more, the number is not that of a shot. */
+#define SOURCES_MAX 8
 
 struct stretch {
     uint64_t shots[SOURCES_MAX], counts[SOURCES_MAX], firsts[SOURCES_MAX];

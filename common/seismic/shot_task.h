@@ -1,9 +1,9 @@
 /*
  * shot_task.h - what a task of a survey says, and what its result says.
  *
- * Two kinds of task: those of shots, and those about partial sums, first of all to *collect* one. Both are a list of
- * values (values.h) with the columns of shot_task_columns, so that the journal and results.csv say
- * in plain text what was asked; a column that does not apply is empty.
+ * Two kinds of task: those of shots, and those about partial sums, first of all to *collect* one.
+ * Both are a list of values (values.h) with the columns of shot_task_columns, so that the journal and
+ * results.csv say in plain text what was asked; a column that does not apply is empty.
  *
  * How sums are made
  *
@@ -31,12 +31,12 @@
  *    with a larger keep_from makes it forget all older sums.
  *
  * Where many workers hold parts, they first add them up among themselves. A task that *listens* has a
- * worker open a door (worker/door.h); its result says where, in `extra`: {"host":"10.0.0.5","port":4711}.
- * A task that *takes*, bound to another worker, names the attempts that the first one holds, and that one as
- * `giver`; the worker asks the giver for the sum of these, and holds them from when its result was
- * accepted. That result says how many shots came (`counted`), or none and {"why":"…"}: then they are where they
- * were. The giver keeps what it gave until a larger keep_from, so that where the taker is lost, the giver
- * is asked again.
+ * worker open a door (worker/door.h); its result says where, in `extra`:
+ * {"host":"10.0.0.5","port":4711}. A task that *takes*, bound to another worker, names the attempts that
+ * the first one holds, and that one as `giver`; the worker asks the giver for the sum of these, and
+ * holds them from when its result was accepted. That result says how many shots came (`counted`), or
+ * none and {"why":"…"}: then they are where they were. The giver keeps what it gave until a larger
+ * keep_from, so that where the taker is lost, the giver is asked again.
  *
  * Pure: nothing here knows of workers or masters.
  */
@@ -143,8 +143,8 @@ void shot_task_fini(struct shot_task *task); /* of a decoded one; a zeroed one i
 /* What a result says. NAN and 0: not known. */
 struct shot_result {
     char holder[17]; /* worker/instance.h; "" where nothing is held there (no arrays) */
-    uint64_t
-        counted; /* shots whose arrays are held; of tasks that collect or take: that are in the file */
+    /* Shots whose arrays are held; of tasks that collect or take: that are in the file. */
+    uint64_t counted;
     double misfit; /* of the task's shots together */
     double norm; /* of their data, as the misfit would be of zero synthetic data: for shares */
     double seconds;      /* that the program computed */

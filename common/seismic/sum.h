@@ -120,16 +120,17 @@ bool sum_names_within(const struct sum_names *names, const struct attempt_id *id
 int sum_write(const struct sum *const *sums, size_t count, const char *path,
               struct error *ret_error);
 
-/* Write the same bytes to a descriptor that blocks (a socket), and leave that open. What was sent before an error
- * is seen to be cut off by whoever reads it. A thread that calls this has SIGPIPE blocked or ignored. */
+/* Write the same bytes to a descriptor that blocks (a socket), and leave that open. The first error ends
+ * it; what was sent before is seen to be cut off by whoever reads it. SIGPIPE is blocked or ignored in
+ * the thread that calls this. */
 int sum_send(const struct sum *const *sums, size_t count, int fd, struct error *ret_error);
 
 /* Whether a task or a shot of these names is in the sum already. */
 bool sum_meets(const struct sum *sum, const struct sum_names *names);
 
-/* Add all that is in a file. -1 with a sentence: it is as sum_reader_open refuses, is of another shape, or has a task
- * or shot that is in the sum, which is then as it was; but if the file failed in the middle, or memory did,
- * *ret_spoiled is true, and the sum is of no use any more. */
+/* Add all that is in a file. -1 with a sentence: it is as sum_reader_open refuses, is of another shape,
+ * or has a task or shot that is in the sum, which is then as it was; but if the file failed in the
+ * middle, or memory did, *ret_spoiled is true, and the sum is of no use any more. */
 int sum_add_file(struct sum *sum, const char *path, bool *ret_spoiled, struct error *ret_error);
 
 /* Files of sums, merged as they are read, in the order given. */

@@ -163,8 +163,8 @@ static int line_check(const struct survey *survey, struct error *ret_error)
                 continue;
             return error_set(ret_error, ERROR_CONFIG,
                              "%s: up to shot %lld, trace %llu, y goes from %g to %g m, but the "
-                             "model is 2-D; "
-                             "say along which azimuth the line goes with \"project\"",
+                             "model is 2-D; say along which azimuth the line goes with "
+                             "\"project\"",
                              segy->paths[at->file], (long long)at->shot->number,
                              (unsigned long long)traces[k].number + 1, extent.least.y,
                              extent.most.y);

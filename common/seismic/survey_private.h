@@ -53,8 +53,8 @@ struct survey_state {
     struct places sources, receivers; /* where geometry is NULL and data are not its source */
     bool has_places;
     bool checking; /* SURVEY_CHECK: indices are those of the files as they are now */
-    bool
-        spread_shared; /* all shots have all of `receivers`, of a streamer behind their own source */
+    /* All shots have all of `receivers` (a streamer's: behind their own source). */
+    bool spread_shared;
     struct point spread_least, spread_most; /* then: the box around them */
     double anisotropy_max;                  /* largest of epsilon and delta, at least 0 */
     struct survey_file *files;              /* owned, with their paths */

@@ -476,6 +476,8 @@ static void close_agent(struct agent *agent)
     hand_destroy(agent->hand);
     loop_watch_remove(agent->watch);
     link_close(agent->link);
+    if (agent->near_fd >= 0)
+        close(agent->near_fd);
     children_destroy(agent->children);
     if (agent->evicted && agent->eviction)
         eviction_accept(agent->eviction, EVICTED_STAY_S);

@@ -207,8 +207,8 @@ static int take_job(struct agent *agent, const struct buf *message, struct error
     if (agent->near_fd >= 0)
         close(agent->near_fd);
     agent->near_fd = near_open(job);
-    cJSON_DeleteItemFromObjectCaseSensitive(job,
-                                            "near"); /* of this master, no part of the work */
+    /* Of this master, and no part of the work: */
+    cJSON_DeleteItemFromObjectCaseSensitive(job, "near");
     bool same = agent->site && same_job(agent->job, job);
     if (agent->site && !same)
         agent_close_site(agent);

@@ -288,16 +288,21 @@ def files_on_another_file_system_go_over_the_link(case):
     one_file_check(case, range(SHOTS))
 
 
-@test
-def a_killed_master_is_resumed_to_the_same_one_file(case):
+def kill_and_resume(case, operation):
+    """A farm whose master is killed when half of the shots are there."""
     hold = case.write("hold", "11\n")
-    farm, log = lay(case, "model", env={"SHOT_HOLD": hold, "SHOT_S": "0.01"})
+    farm, log = lay(case, operation, env={"SHOT_HOLD": hold, "SHOT_S": "0.01"})
     farm.start()
     wait_until(lambda: len(lines(log)) >= 12, "half of the shots are there")
     farm.kill("master")
     farm.end(expect=7)
     os.remove(hold)
     farm.resume()
+
+
+@test
+def a_killed_master_is_resumed_to_the_same_one_file(case):
+    kill_and_resume(case, "model")
     one_file_check(case, range(SHOTS))
 
 
@@ -463,14 +468,7 @@ def no_good_shot_at_all_is_an_error(case):
 
 @test
 def a_killed_master_is_resumed_to_the_same_gradient(case):
-    hold = case.write("hold", "11\n")
-    farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.01"})
-    farm.start()
-    wait_until(lambda: len(lines(log)) >= 12, "half of the shots are there")
-    farm.kill("master")
-    farm.end(expect=7)
-    os.remove(hold)
-    farm.resume()
+    kill_and_resume(case, "gradient")
     assert floats(case, "survey.gradient.bin") == straight(case)
 
 

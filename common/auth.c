@@ -33,6 +33,7 @@ struct auth {
     enum step step; /* the frame waited for, or PROVEN or DONE */
     struct auth_secret secret;
     char farm[AUTH_NAME_MAX];
+    const char *whom;                      /* client: borrowed */
     struct buf in;                         /* the frame being read: length and body */
     struct buf out;                        /* frames to send */
     struct buf said_hello, said_challenge; /* bodies as sent or received, for the proofs */
@@ -137,6 +138,7 @@ struct auth *auth_client_create(int fd, const struct auth_secret *secret,
     if (!auth)
         return NULL;
     auth->step = STEP_CHALLENGE;
+    auth->whom = "the master";
     auth->hello = *hello;
     if (auth_hello_encode(&auth->said_hello, hello, ret_error) < 0 ||
         frame_put(auth, auth->said_hello.data, auth->said_hello.size, ret_error) < 0) {
@@ -144,6 +146,11 @@ struct auth *auth_client_create(int fd, const struct auth_secret *secret,
         return NULL;
     }
     return auth;
+}
+
+void auth_set_whom(struct auth *auth, const char *whom)
+{
+    auth->whom = whom;
 }
 
 void auth_destroy(struct auth *auth)
@@ -329,14 +336,15 @@ static int client_take_welcome(struct auth *auth, struct error *ret_error)
     const size_t head = 1 + AUTH_PROOF_SIZE;
     uint8_t expected[AUTH_PROOF_SIZE];
     if (auth->in.size < 4 + head || auth->in.data[4] != AUTH_FRAME_WELCOME)
-        return error_set(ret_error, ERROR_NETWORK,
-                         "the master sent nonsense instead of a welcome");
+        return error_set(ret_error, ERROR_NETWORK, "%s sent nonsense instead of a welcome",
+                         auth->whom);
     if (prove_role(auth, "master", &auth->in, 4 + head, expected, ret_error) < 0)
         return -1;
     if (CRYPTO_memcmp(expected, auth->in.data + 4 + 1, AUTH_PROOF_SIZE) != 0)
         return error_set(ret_error, ERROR_AUTH,
                          "whoever answers there does not know the farm's secret, so it is not "
-                         "this farm's master");
+                         "%s",
+                         auth->whom);
     if (auth_welcome_decode(auth->in.data + 4 + head, auth->in.size - 4 - head, &auth->welcome,
                             ret_error) < 0)
         return -1;
@@ -349,7 +357,7 @@ static int frame_take(struct auth *auth, struct error *ret_error)
 {
     bool client = auth->step == STEP_CHALLENGE || auth->step == STEP_WELCOME;
     if (client && auth->in.data[4] == AUTH_FRAME_REFUSAL)
-        return auth_refusal_decode(auth->in.data + 4, auth->in.size - 4, ret_error);
+        return auth_refusal_decode(auth->in.data + 4, auth->in.size - 4, auth->whom, ret_error);
     switch (auth->step) {
     case STEP_HELLO:
         return server_take_hello(auth, ret_error);
@@ -390,13 +398,13 @@ int auth_client_run(struct auth *auth, int64_t deadline_ns, int cancel_fd,
             return state < 0 ? -1 : 0;
         int64_t left_ns = deadline_ns - clock_monotonic_ns();
         if (left_ns <= 0)
-            return error_set(ret_error, ERROR_NETWORK, "the master did not answer in time");
+            return error_set(ret_error, ERROR_NETWORK, "%s did not answer in time", auth->whom);
         struct pollfd ready[2] = {
             {.fd = auth->fd, .events = auth_wants_write(auth) ? POLLIN | POLLOUT : POLLIN},
             {.fd = cancel_fd, .events = POLLIN},
         };
         if (poll(ready, 2, (int)(left_ns / CLOCK_MS_NS) + 1) < 0 && errno != EINTR)
-            return error_errno(ret_error, errno, "cannot wait for the master");
+            return error_errno(ret_error, errno, "cannot wait for %s", auth->whom);
         if (ready[1].revents)
             return error_set(ret_error, ERROR_INTERRUPTED, "interrupted while dialling");
     }

@@ -96,6 +96,9 @@ struct auth *auth_server_create(int fd, const struct auth_secret *secret, const 
 struct auth *auth_client_create(int fd, const struct auth_secret *secret,
                                 const struct auth_hello *hello, struct error *ret_error);
 
+/* Client: who is asked, as its sentences say; without this, "the master". Borrowed. */
+void auth_set_whom(struct auth *auth, const char *whom);
+
 /* NULL is allowed; wipes the secret. The socket stays open. */
 void auth_destroy(struct auth *auth);
 

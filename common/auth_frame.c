@@ -202,7 +202,8 @@ int auth_welcome_decode(const void *bytes, size_t size, struct auth_welcome *ret
     return 0;
 }
 
-int auth_refusal_decode(const void *bytes, size_t size, struct error *ret_error)
+int auth_refusal_decode(const void *bytes, size_t size, const char *whom,
+                        struct error *ret_error)
 {
     struct wire_reader reader;
     wire_reader_init(&reader, bytes, size);
@@ -214,6 +215,6 @@ int auth_refusal_decode(const void *bytes, size_t size, struct error *ret_error)
         return nonsense("a refusal", ret_error);
     /* Only what a master has reason to say; anything else is worth another try. */
     bool known = code == ERROR_AUTH || code == ERROR_CONFIG;
-    return error_set(ret_error, known ? (enum error_code)code : ERROR_NETWORK,
-                     "the master refused: %s", text);
+    return error_set(ret_error, known ? (enum error_code)code : ERROR_NETWORK, "%s refused: %s",
+                     whom, text);
 }

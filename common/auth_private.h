@@ -36,7 +36,8 @@ int auth_welcome_encode(struct buf *buf, const struct auth_welcome *welcome,
 /* Append the body of a refusal. Check buf_failed. */
 void auth_refusal_encode(struct buf *buf, enum error_code code, const char *sentence);
 
-/* Hand up what a refusal says as the error. Always -1. */
-int auth_refusal_decode(const void *bytes, size_t size, struct error *ret_error);
+/* Hand up what a refusal of `whom` says as the error. Always -1. */
+int auth_refusal_decode(const void *bytes, size_t size, const char *whom,
+                        struct error *ret_error);
 
 #endif

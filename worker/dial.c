@@ -125,6 +125,8 @@ static int prove(int fd, const struct dial_options *options, int64_t deadline_ns
     hello_fill(&hello, options);
     struct auth *auth = auth_client_create(fd, &options->secret, &hello, ret_error);
     int result = -1;
+    if (auth && options->whom)
+        auth_set_whom(auth, options->whom);
     if (auth)
         result = auth_client_run(auth, deadline_ns, options->cancel_fd, ret_error);
     if (result == 0)

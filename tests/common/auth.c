@@ -351,6 +351,23 @@ static void a_silent_master_is_given_up_in_time(void **state)
     pair_close(&pair);
 }
 
+static void sentences_say_who_was_asked(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct error error;
+    pair_open(&pair, secret_of(1), secret_of(1), farm);
+    assert_int_equal(auth_client_run(pair.client, 0, -1, &error), -1);
+    assert_string_equal(error.text, "the master did not answer in time");
+    auth_set_whom(pair.client, "the worker that holds it");
+    assert_int_equal(auth_client_run(pair.client, 0, -1, &error), -1);
+    assert_string_equal(error.text, "the worker that holds it did not answer in time");
+    auth_refuse(pair.server, ERROR_CONFIG, "not now");
+    assert_int_equal(auth_client_run(pair.client, INT64_MAX, -1, &error), -1);
+    assert_string_equal(error.text, "the worker that holds it refused: not now");
+    pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +384,7 @@ int main(void)
         cmocka_unit_test(every_truncation_of_a_hello_is_refused),
         cmocka_unit_test(a_host_name_with_control_characters_is_refused),
         cmocka_unit_test(a_silent_master_is_given_up_in_time),
+        cmocka_unit_test(sentences_say_who_was_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,8 +244,8 @@ struct backend_ops {
     int (*clean)(struct backend *backend, struct error *ret_error);
 
     /* Fill a run directory (context->run_dir) that has the farm file alone with what is needed to look
-     * after the farm's newest run, which was started elsewhere, its farm file as run among it. The backend was opened on it. NULL: there is no
-     * elsewhere. */
+     * after the farm's newest run, which was started elsewhere, its farm file as run among it. The
+     * backend was opened on it. NULL: there is no elsewhere. */
     int (*adopt)(struct backend *backend, struct error *ret_error);
 
     /* Append a name that tells this run from all others, or nothing where none was begun; and the

@@ -16,8 +16,8 @@
 
 /* Write the traces of all files (at least one), in this order, to a new file at `path`, which appears
  * whole, and outlives a crash of the machine then. Until then it lies at `temporary`, on the same file
- * system; what is there, of a master that was killed, is written over. *ret_traces: how many. -1 with a sentence: a file is no
- * SEG-Y, or does not fit those before. */
+ * system; what is there, of a master that was killed, is written over. *ret_traces: how many. -1 with a
+ * sentence: a file is no SEG-Y, or does not fit those before. */
 int gathers_join(const char *const *files, size_t count, const char *path,
                  const char *temporary, uint64_t *ret_traces, struct error *ret_error);
 

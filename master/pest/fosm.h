@@ -28,10 +28,9 @@ void fosm_weights(const double *weights, const double *residuals, const bool *re
 
 struct fosm;
 
-/* `normal` is JᵗQJ of measurements (upgrade_normal, normal_fill; parameters x parameters,
- * column-major, both triangles; borrowed during the call), with the forecasts' weight 0;
- * `prior` in the order of its columns (borrowed until fosm_destroy; it is factored here). NULL
- * with a sentence. */
+/* `normal` is JᵗQJ of measurements (normal_fill; parameters x parameters, column-major, both
+ * triangles; borrowed during the call), with the forecasts' weight 0; `prior` in the order of its
+ * columns (borrowed until fosm_destroy; it is factored here). NULL with a sentence. */
 struct fosm *fosm_create(const double *normal, struct covariance *prior,
                          struct error *ret_error);
 void fosm_destroy(struct fosm *fosm); /* NULL is allowed */
@@ -49,7 +48,8 @@ void fosm_forecast(const struct fosm *fosm, const double *sensitivities, double 
 
 /* Identifiability of each parameter with `count` singular values: sum over the first `count`
  * columns of V of V[p][k]², where Q^½J = UΣVᵗ (Doherty and Hunt 2009,
- * doi:10.1016/j.jhydrol.2008.12.017). `vectors` as from upgrade_eigen. */
+ * doi:10.1016/j.jhydrol.2008.12.017). `vectors` is V, parameters x parameters,
+ * column-major: what eigen_decompose makes of JᵗQJ. */
 void fosm_identifiability(const double *vectors, size_t parameters, size_t count, double *ret);
 
 /* A forecast for the report. */

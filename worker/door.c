@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define COMERS_MAX       (2 * 1000)
 #define DESCRIPTORS_PART 4 /* of all that the worker may have, strangers may have */
 #define GRACE_NS         CLOCK_SECOND_NS /* a comer is not sent away for another before */
+#define COMPLAIN_NS      (10 * CLOCK_SECOND_NS)
 #define PAUSE_NS         (CLOCK_SECOND_NS / 10)
 #define BACKLOG          1024
 
@@ -39,6 +41,8 @@ struct door {
     struct loop_timer *timer, *pause;
     struct comer *comers; /* the newest first */
     size_t comer_count, comers_max;
+    int64_t complain_ns; /* not before; */
+    unsigned silent;     /* so often it was to be meanwhile */
 };
 
 /* Forget one; its socket is closed unless it was taken (-1). */
@@ -56,11 +60,22 @@ static void comer_remove(struct comer *comer)
     free(comer);
 }
 
+/* Scanners must not fill the disk with it. */
 static void comer_complain(const struct comer *comer, const struct error *error)
 {
-    char text[NETWORK_ADDRESS_MAX];
-    log_warn("a connection from %s is refused: %s",
-             network_format((const struct sockaddr *)&comer->from, text), error->text);
+    struct door *door = comer->door;
+    char text[NETWORK_ADDRESS_MAX], more[64] = "";
+    int64_t now_ns = clock_monotonic_ns();
+    if (now_ns < door->complain_ns) {
+        door->silent++;
+        return;
+    }
+    if (door->silent)
+        snprintf(more, sizeof(more), " (and %u more since the last one)", door->silent);
+    log_warn("a connection from %s is refused: %s%s",
+             network_format((const struct sockaddr *)&comer->from, text), error->text, more);
+    door->silent = 0;
+    door->complain_ns = now_ns + COMPLAIN_NS;
 }
 
 static void comer_accept(struct comer *comer)

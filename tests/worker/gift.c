@@ -231,6 +231,36 @@ static void who_does_not_know_the_secret_gets_nothing(void **state)
     assert_int_equal(bench.came, 0);
 }
 
+/* Standard error of three refusals. */
+static size_t refusals_told(void)
+{
+    static char text[1 << 12];
+    size_t lines = 0;
+    int file = memfd_create("log", MFD_CLOEXEC), before = dup(STDERR_FILENO);
+    dup2(file, STDERR_FILENO);
+    bench.taker = terms_of(8);
+    for (int i = 0; i < 3; i++)
+        fetch();
+    dup2(before, STDERR_FILENO);
+    close(before);
+    ssize_t size = pread(file, text, sizeof(text) - 1, 0);
+    close(file);
+    text[size > 0 ? size : 0] = '\0';
+    for (const char *at = text; (at = strstr(at, "is refused")); at++)
+        lines++;
+    return lines;
+}
+
+/* They come within a moment: those of a scanner would be without end. */
+static void one_stranger_is_told_of_for_many(void **state)
+{
+    (void)state;
+    int64_t start_ns = clock_monotonic_ns();
+    size_t lines = refusals_told();
+    assert_true(lines >= 1);
+    assert_true(lines == 1 || clock_monotonic_ns() - start_ns > 10 * CLOCK_SECOND_NS);
+}
+
 static void whoever_is_gone_is_told_of(void **state)
 {
     (void)state;
@@ -477,6 +507,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH_TEST(who_does_not_know_the_secret_gets_nothing),
+        BENCH_TEST(one_stranger_is_told_of_for_many),
         BENCH_TEST(whoever_is_gone_is_told_of),
         BENCH_TEST(whoever_is_silent_is_waited_for_no_longer_than_was_said),
         BENCH_TEST(strangers_leave_room_for_others),

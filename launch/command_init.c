@@ -54,7 +54,9 @@ static int survey_write(const char *farm_path, struct error *ret_error)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     int rc = 0;
     if (disk_exists(path)) {
-        printf("%s is there already, and stays as it is\n", path);
+        char shown[ERROR_TEXT_MAX];
+        printf("%s is there already, and stays as it is\n",
+               plain_text(shown, sizeof shown, path));
     } else {
         buf_init(&text, TEXT_MAX);
         rc = starter_write_survey(&text, ret_error);

@@ -327,7 +327,7 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
     if (summary->has_outputs)
         printf("  outputs    %s/out/\n", shown);
     if (summary->home)
-        printf("  copied to  %s/\n", summary->home);
+        printf("  copied to  %s/\n", plain_text(shown, sizeof shown, summary->home));
     screen_format_path(summary->run_dir, path, sizeof path);
     if (summary->exit_code != 0)
         printf("  why        beofarm logs %s\n", path);

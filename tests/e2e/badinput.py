@@ -84,6 +84,9 @@ def odd_names_of_files_are_shown_on_one_line(case):
     assert "\x1b" not in odd, odd
     said = case.beofarm("check", path, expect=0).out
     assert said.splitlines()[0].endswith("a\\nb\\x1b[31m\\t/farm.json is good"), said
+    for farm in ("one.json", "two.json"):  # the second finds a survey.json
+        said = case.beofarm("init", "shots", "-o", os.path.join(name, farm), expect=0).out
+        assert "\x1b" not in said and len(said.splitlines()) == 2, said
     long = case.beofarm("check", "/first/" + 5000 * "a" + "/farm.json")
     assert long.code not in (0, 1) and "File name too long" in long.err and len(long.err) < 600, long
     assert "/first/aaa" in long.err and "aaa/farm.json" in long.err, long

@@ -80,8 +80,7 @@ def killed_again_and_again_each_task_still_ends_once(case):
         if farm.process.poll() is not None:
             break
         farm.kill(master)
-        kill(farm.process.pid)
-        farm.process.wait()
+        farm.kill_run()
         farm.start("--resume")
     farm.end()
     rows = farm.rows(300, "ok")
@@ -98,7 +97,7 @@ def outputs_of_a_killed_master_are_whole_or_run_again(case):
                             work_outputs=["a", "b"]))
     farm.start()
     wait_until(lambda: count(side) > 30, "tasks ran")
-    kill(farm.process.pid)
+    farm.kill_run()
     farm.kill("master")
     farm.resume(limit_s=60)
     farm.rows(100, "ok")
@@ -108,6 +107,7 @@ def outputs_of_a_killed_master_are_whole_or_run_again(case):
         assert farm.output(task, "b") == said, task
     partial = farm.path("out/.partial")
     assert not os.path.exists(partial) or os.listdir(partial) == []
+    assert not os.path.exists(farm.path("near"))
 
 
 @test
@@ -288,7 +288,7 @@ def a_full_disk_of_the_run_loses_nothing_when_all_is_killed(case):
         fill(disk)
         wait_until(lambda: [e for e in farm.events("notice") if "space" in e["sentence"]] or
                    farm.process.poll() is not None, "the master says so", 30)
-        kill(farm.process.pid)
+        farm.kill_run()
         farm.kill("master")
         os.unlink(os.path.join(disk, "ballast"))
         before = acknowledged(farm)

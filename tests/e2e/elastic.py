@@ -4,7 +4,7 @@ import os
 import signal
 
 import harness
-from farms import Farm, count, counter, grid, have_mpi, kill, kill_and_wait, need_mpi, shell
+from farms import Farm, count, counter, grid, have_mpi, kill, need_mpi, shell
 from harness import alive, test, wait_until
 
 VALUE = [{"name": "v", "regex": "v=(.*)"}]
@@ -270,7 +270,7 @@ def workers_outlive_a_killed_master_and_bring_their_results(case):
     wait_until(lambda: len(begun()) == 3, "three run")
     # The master and `beofarm run` die; of the workers that go on, one finishes its task
     # meanwhile, and the others are busy.
-    kill_and_wait(farm.process.pid)
+    farm.kill_run()
     farm.kill("master")
     running, model = begun(), models_of(hand.pid)[0]
     kept = x_of(model)
@@ -293,7 +293,7 @@ def beofarm_run_may_die_and_the_farm_goes_on(case):
     farm.start()
     farm.wait_workers("joined", 2)
     master = farm.pid("master")
-    kill_and_wait(farm.process.pid)
+    farm.kill_run()
     farm.resume(limit_s=60)
     complete(farm, 30)
     assert farm.pid("master") == master and not farm.task("master-2"), "the same master went on"

@@ -130,6 +130,11 @@ class Farm:
         wait_until(lambda: (self.task(name) or {}).get("state") == "ended",
                    f"the end of {name} is known")
 
+    def kill_run(self):
+        """Kill the program that start() started, and wait until its lock of the run directory is free."""
+        kill(self.process.pid)
+        self.process.wait()
+
     def port(self, master="master"):
         return self.wait_event("listening", master)["port"]
 

@@ -13,7 +13,7 @@ import time
 
 import harness
 import nodes
-from farms import kill, kill_and_wait, need_mpi
+from farms import kill, need_mpi
 from harness import test, test_plainly, wait_until
 from shots import floats, lay, lines, straight
 
@@ -338,7 +338,7 @@ def workers_that_a_firewall_keeps_apart_give_to_the_master(case):
 def a_master_that_is_killed_in_the_midst_of_it_is_resumed(case):
     tree = Tree(case, seconds=1.7)  # all that they hold is worth 30 s: so long are workers awaited
     tree.stop_before_taking()
-    kill_and_wait(tree.farm.process.pid)  # with it the workers would be told to go
+    tree.farm.kill_run()  # with it the workers would be told to go
     tree.farm.kill("master")
     tree.resume_all()
     tree.farm.start("--resume")

@@ -344,10 +344,11 @@ static int name_copy(struct outputs *outputs, const char *name, int dir_fd, cons
     return rc;
 }
 
+/* A link replaces nothing; a move that replaces nothing (renameat2) is what NFS and others do not have. */
 static int name_move(struct outputs *outputs, const char *name, int dir_fd, const char *leaf)
 {
-    if (renameat2(outputs->near_fd, name, dir_fd, leaf, RENAME_NOREPLACE) == 0)
-        return 0;
+    if (linkat(outputs->near_fd, name, dir_fd, leaf, 0) == 0)
+        return unlinkat(outputs->near_fd, name, 0);
     return errno == EXDEV ? name_copy(outputs, name, dir_fd, leaf) : -1;
 }
 

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 
 #include "common/near.h"
 #include "common/tree.h"
+#include "common/whole.h"
 #include "master/outputs.h"
 
 struct place {
@@ -139,13 +141,10 @@ static cJSON *offer(struct place *place)
 static void near_write(const struct place *place, const char *name, const char *text)
 {
     char path[256];
-    FILE *file;
+    struct error error;
 
     snprintf(path, sizeof path, "%s/near/%s", place->folder, name);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    assert_int_equal(whole_write(path, text, strlen(text), &error), 0);
 }
 
 static struct output_link link_of(const char *path, const char *name, uint64_t size)
@@ -201,6 +200,32 @@ static void linked_files_have_only_the_permissions_that_were_said(void **state)
     snprintf(path, sizeof path, "%s/out/.partial/7.1.1/a", place->folder);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0644);
+}
+
+/* In place of libc's: NFS has none. */
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    (void)from_fd;
+    (void)from;
+    (void)to_fd;
+    (void)to;
+    (void)flags;
+    errno = EINVAL;
+    return -1;
+}
+
+static void takes_what_was_linked_where_moves_replace(void **state)
+{
+    struct place *place = *state;
+    struct error error = {0};
+    const struct output_link link = link_of("a", "n", 4);
+
+    cJSON_Delete(offer(place));
+    near_write(place, "n", "four");
+    if (outputs_take(place->outputs, 1, &link, &error) < 0)
+        fail_msg("%s", error.text);
+    assert_string_equal(content(place, "out/.partial/7.1.1/a"), "four");
+    assert_null(content(place, "near/n"));
 }
 
 static void takes_what_cannot_be_moved_by_copying_it(void **state)
@@ -538,6 +563,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(takes_what_was_linked),
         TEST(linked_files_have_only_the_permissions_that_were_said),
+        TEST(takes_what_was_linked_where_moves_replace),
         TEST(takes_what_cannot_be_moved_by_copying_it),
         TEST(refuses_what_was_not_linked_well),
         TEST(nothing_of_links_stays),

@@ -130,29 +130,17 @@ FORCE_INLINE void spread_across(const wave_real *n, const wave_real *const *slop
     }
 }
 
-/* sum += second differences across rows. */
-FORCE_INLINE void second_across(const wave_real *p, ptrdiff_t stride, const vec *weight,
-                                const int radius, vec *sum)
+/* sum += differences across rows: second ones, or `first` ones. */
+FORCE_INLINE void differences_across(const wave_real *p, ptrdiff_t stride, const vec *weight,
+                                     const int radius, const bool first, vec *sum)
 {
     ptrdiff_t aside = 0;
 #pragma GCC unroll 8
     for (int k = 1; k <= radius; k++) {
         aside += stride;
         WALK(aside);
-        *sum += weight[k] * (AT(p - aside) + AT(p + aside));
-    }
-}
-
-/* sum += first differences across rows. */
-FORCE_INLINE void first_across(const wave_real *p, ptrdiff_t stride, const vec *weight,
-                               const int radius, vec *sum)
-{
-    ptrdiff_t aside = 0;
-#pragma GCC unroll 8
-    for (int k = 1; k <= radius; k++) {
-        aside += stride;
-        WALK(aside);
-        *sum += weight[k] * (AT(p + aside) - AT(p - aside));
+        *sum +=
+            weight[k] * (first ? AT(p + aside) - AT(p - aside) : AT(p - aside) + AT(p + aside));
     }
 }
 
@@ -183,7 +171,7 @@ FORCE_INLINE void slope_field(const struct kernel_tilt *j, ptrdiff_t at, const w
         sum += AT(j->axis[GRID_X] + at) * part;
         if (!flat) {
             part = (vec){0};
-            first_across(u + at, j->across, w->of[GRID_Y], radius, &part);
+            differences_across(u + at, j->across, w->of[GRID_Y], radius, true, &part);
             sum += AT(j->axis[GRID_Y] + at) * part;
         }
         part = (vec){0};
@@ -242,7 +230,7 @@ FORCE_INLINE void second_planes(const struct kernel_spread *j, ptrdiff_t at,
         for (int k = 1; k <= radius; k++)
             sums[i] += w->of[GRID_X][k] * (line[i + radius - k] + line[i + radius + k]);
         if (!flat)
-            second_across(p, j->across, w->of[GRID_Y], radius, &sums[i]);
+            differences_across(p, j->across, w->of[GRID_Y], radius, false, &sums[i]);
         sum_along(p, w->of[GRID_Z], radius, &sums[i]);
     }
 }
@@ -290,7 +278,7 @@ FORCE_INLINE void upright_planes(const struct kernel_upright *job, ptrdiff_t fir
             for (int k = 1; k <= radius; k++)
                 y_p += w.of[GRID_X][k] * (line[i + radius - k] + line[i + radius + k]);
             if (!flat)
-                second_across(j.p + at, j.across, w.of[GRID_Y], radius, &y_p);
+                differences_across(j.p + at, j.across, w.of[GRID_Y], radius, false, &y_p);
             sum_along(j.q + at, w.of[GRID_Z], radius, &y_q);
             *(vec *)(j.out[0] + to) = y_q;
             *(vec *)(j.out[1] + to) = y_p;

@@ -57,26 +57,20 @@ static wave_real *shoot(const struct setting *s, size_t *ret_steps)
     struct grid grid =
         bench_grid((size_t)(2 * room + offset + 1), y, (size_t)(depth + room + 1), s->h);
     struct wave_medium medium = bench_constant(grid, SPEED, s->physics[0] == 'd' ? 2 : 0);
-    struct wave *wave = bench_wave(
-        s->physics, &medium,
-        (struct wave_options){.order = s->order,
-                              .dt = s->dt,
-                              .absorb = (int)lround((s->dims == 3 ? 150 : 250) / s->h),
-                              .free_surface = s->free_surface,
-                              .frequency = FREQUENCY,
-                              .threads = 1});
-    *ret_steps = (size_t)lround(0.5 / s->dt);
     int middle = s->dims == 3 ? room : 0;
-    wave_real *trace = bench_shoot(wave, &(struct bench_shot){
-                                             .source = {room, middle, depth},
-                                             .receiver = {room + offset, middle, depth},
-                                             .frequency = FREQUENCY,
-                                             .delay = DELAY,
-                                             .steps = *ret_steps,
-                                         });
-    wave_destroy(wave);
-    bench_medium_free(&medium);
-    return trace;
+    *ret_steps = (size_t)lround(0.5 / s->dt);
+    struct wave_options options = {.order = s->order,
+                                   .dt = s->dt,
+                                   .absorb = (int)lround((s->dims == 3 ? 150 : 250) / s->h),
+                                   .free_surface = s->free_surface,
+                                   .frequency = FREQUENCY,
+                                   .threads = 1};
+    struct bench_shot shot = {.source = {room, middle, depth},
+                              .receiver = {room + offset, middle, depth},
+                              .frequency = FREQUENCY,
+                              .delay = DELAY,
+                              .steps = *ret_steps};
+    return bench_shoot_once(s->physics, &medium, options, &shot);
 }
 
 static double error_of(const struct setting *s)

@@ -219,6 +219,16 @@ wave_real *bench_shoot(struct wave *wave, const struct bench_shot *shot)
     return trace;
 }
 
+wave_real *bench_shoot_once(const char *physics, struct wave_medium *medium,
+                            struct wave_options options, const struct bench_shot *shot)
+{
+    struct wave *wave = bench_wave(physics, medium, options);
+    wave_real *trace = bench_shoot(wave, shot);
+    wave_destroy(wave);
+    bench_medium_free(medium);
+    return trace;
+}
+
 double bench_misfit(const wave_real *a, const wave_real *b, size_t n)
 {
     double over = 0, under = 0;

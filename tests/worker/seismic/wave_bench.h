@@ -74,6 +74,10 @@ struct bench_shot {
 };
 wave_real *bench_shoot(struct wave *wave, const struct bench_shot *shot);
 
+/* The same into a wave of its own, and the medium is freed. */
+wave_real *bench_shoot_once(const char *physics, struct wave_medium *medium,
+                            struct wave_options options, const struct bench_shot *shot);
+
 /* sqrt(sum (a - b)^2 / sum b^2). */
 double bench_misfit(const wave_real *a, const wave_real *b, size_t n);
 

@@ -31,21 +31,15 @@ static wave_real *shoot(const char *physics, int order, double h, double dt, siz
     struct grid grid =
         bench_grid((size_t)(2 * room + offset + 1), 1, (size_t)(2 * room + 1), h);
     struct wave_medium medium = bench_constant(grid, SPEED, physics[0] == 'd' ? 2 : 0);
-    struct wave *wave = bench_wave(
-        physics, &medium,
-        (struct wave_options){
-            .order = order, .dt = dt, .absorb = 20, .frequency = FREQUENCY, .threads = 1});
     *ret_steps = (size_t)lround(LENGTH / dt);
-    wave_real *trace = bench_shoot(wave, &(struct bench_shot){
-                                             .source = {room, 0, room},
-                                             .receiver = {room + offset, 0, room},
-                                             .frequency = FREQUENCY,
-                                             .delay = DELAY,
-                                             .steps = *ret_steps,
-                                         });
-    wave_destroy(wave);
-    bench_medium_free(&medium);
-    return trace;
+    struct wave_options options = {
+        .order = order, .dt = dt, .absorb = 20, .frequency = FREQUENCY, .threads = 1};
+    struct bench_shot shot = {.source = {room, 0, room},
+                              .receiver = {room + offset, 0, room},
+                              .frequency = FREQUENCY,
+                              .delay = DELAY,
+                              .steps = *ret_steps};
+    return bench_shoot_once(physics, &medium, options, &shot);
 }
 
 static double error_of(const char *physics, int order, double h, const wave_real *fine)

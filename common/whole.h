@@ -30,8 +30,8 @@ int whole_open_at(struct whole *whole, const char *path, const char *temporary,
  * `whole` is done with. */
 int whole_commit(struct whole *whole, struct error *ret_error);
 
-/* The same, and what was committed outlives a crash of the machine. -1 also where it is in its place but may not
- * outlive one. */
+/* The same, and what was committed outlives a crash of the machine. -1 also where it is in its place
+ * but may not outlive one. */
 int whole_commit_synced(struct whole *whole, struct error *ret_error);
 
 /* Instead of whole_commit: leave `path` as it was. A zeroed or finished one is allowed. */

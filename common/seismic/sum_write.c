@@ -23,7 +23,8 @@ struct sum_writer {
     uint8_t bytes[SUM_BLOCK_BYTES + 8];
 };
 
-/* Nothing more once something failed: to somebody who takes nothing any more, each write would wait its time. */
+/* Nothing more once something failed: to somebody who takes nothing any more, each write would wait
+ * its time. */
 static void put(struct sum_writer *writer, const void *bytes, size_t size)
 {
     if (!writer->code && fwrite(bytes, 1, size, writer->stream) != size)

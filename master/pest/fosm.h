@@ -5,8 +5,9 @@
  * covariance of the parameters is P = (JᵗQJ + C⁻¹)⁻¹, which is the Schur complement
  * C - CJᵗ(JCJᵗ + Q⁻¹)⁻¹JC (Fienen, Doherty, Hunt and Reeves, USGS SIR 2010-5159; PEST++
  * LinearAnalysis). A forecast with sensitivities y has variance yᵗCy before and yᵗPy after.
- * It is computed (in one n x n matrix; in two, besides C and L, where C is not diagonal) as L (I + LᵗJᵗQJL)⁻¹ Lᵗ with C = LLᵗ, so that no inverse of C is made and a prior
- * that is nearly singular does no harm.
+ * It is computed (in one n x n matrix; in two, besides C and L, where C is not diagonal) as
+ * L (I + LᵗJᵗQJL)⁻¹ Lᵗ with C = LLᵗ, so that no inverse of C is made and a prior that is nearly
+ * singular does no harm.
  */
 #ifndef BEOFARM_MASTER_PEST_FOSM_H
 #define BEOFARM_MASTER_PEST_FOSM_H

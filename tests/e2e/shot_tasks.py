@@ -4,7 +4,7 @@ once for each worker."""
 import json
 
 import harness
-import shots
+import surveys
 from farms import Farm
 from harness import test, test_plainly
 
@@ -28,7 +28,7 @@ shot_program.main()
 
 def toy(case, seconds, workers, **inversion):
     """An inversion by that program; returns the farm and the log of its shots."""
-    farm, log = shots.lay(case, "fwi", shots=len(seconds), worker={"slots": 1},
+    farm, log = surveys.lay(case, "fwi", shots=len(seconds), worker={"slots": 1},
                           inversion={"iterations": 2, "min_velocity_m_s": 1500,
                                      "max_velocity_m_s": 3000, **inversion})
     text = PROGRAM.replace("SECONDS", repr(seconds)).replace("NOTES", repr(case.path("notes")))
@@ -47,7 +47,7 @@ def what_shots_took_says_which_goes_first(case):
     seconds = [0.2, 0.9, 0.1, 0.5, 0.7, 0.3]
     farm, log = toy(case, seconds, 1)
     farm.run()
-    order = [int(line.split()[1]) for line in shots.lines(log)]
+    order = [int(line.split()[1]) for line in surveys.lines(log)]
     waves = [order[i:i + len(seconds)] for i in range(0, len(order), len(seconds))]
     longest = sorted(range(len(seconds)), key=lambda shot: -seconds[shot])
     assert len(waves) >= 3 and all(sorted(wave) == sorted(longest) for wave in waves), waves
@@ -66,7 +66,7 @@ def a_model_goes_to_each_worker_once(case):
         worker = folder.partition("/tasks/")[2].split("/")[0]
         seen.setdefault((worker, path.rpartition("/")[2]), []).append(inode)
     assert {worker for worker, _ in seen} == {"worker-1", "worker-2"}, seen.keys()
-    waves = len(shots.lines(log)) // 12
+    waves = len(surveys.lines(log)) // 12
     assert waves >= 3, waves
     for key, inodes in seen.items():  # the tasks of a wave have links to one file
         assert len(set(inodes)) <= waves < len(inodes), (key, inodes)

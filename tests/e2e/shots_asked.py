@@ -10,16 +10,17 @@ import sys
 
 import harness
 import shot_program
-import shots
+import surveys
 from clients import Client, kill_master, start
+from farms import kill
 from harness import test, test_plainly, wait_until
 
-SHOTS, POINTS = 6, shots.POINTS
+SHOTS, POINTS = 6, surveys.POINTS
 
 
 def asked(case, env=None, work=None, survey=None, count=SHOTS, **limits):
     """A farm of the toy survey with a socket; returns it and the log of the program."""
-    farm, log = shots.lay(case, "gradient", shots=count, env=env, **(survey or {}))
+    farm, log = surveys.lay(case, "gradient", shots=count, env=env, **(survey or {}))
     content = json.loads(case.read("farm.json"))
     content["work"] = {**content["work"], "kind": "socket", **(work or {})}
     content["limits"].update(limits)
@@ -31,7 +32,7 @@ def model(case, name, value):
     """A model that has this velocity everywhere; its path."""
     with open(case.path(name + ".bin"), "wb") as file:
         array.array("f", [value] * POINTS).tofile(file)
-    return case.write(name + ".json", {"data": name + ".bin", "points": [shots.NX, shots.NZ],
+    return case.write(name + ".json", {"data": name + ".bin", "points": [surveys.NX, surveys.NZ],
                                        "spacing_m": [20, 20], "origin_m": [0, 0]})
 
 
@@ -142,7 +143,7 @@ def what_is_asked_wrongly_gets_a_sentence(case):
     for result in client.wait(list(words)):
         assert result["status"] == "no-start", result
         assert words[result["id"]] in result["sentence"], result
-    assert not shots.lines(log)
+    assert not surveys.lines(log)
     client.say(do="submit", id="good", params={"operation": "misfit",
                                                "velocity": model(case, "good", 2000)})
     assert client.wait(["good"])[0]["status"] == "ok"
@@ -194,7 +195,7 @@ def what_is_cancelled_ends_at_once(case):
     path = model(case, "v", 2000)
     for name in ("runs", "waits", "stays"):
         client.say(do="submit", id=name, params={"operation": "gradient", "velocity": path})
-    wait_until(lambda: len(shots.lines(log)) >= 2, "shots are computed")
+    wait_until(lambda: len(surveys.lines(log)) >= 2, "shots are computed")
     client.say(do="cancel", id="waits")
     client.say(do="cancel", id="runs")
     assert client.event("cancelled")["count"] == 1 and client.event("cancelled")["count"] == 1
@@ -233,7 +234,7 @@ def a_killed_master_is_resumed_where_it_was(case):
     client.finish()
     farm.end()
     # What was durable before the death of the master was not computed again.
-    done = [line.split()[:3] for line in shots.lines(log)]
+    done = [line.split()[:3] for line in surveys.lines(log)]
     assert len(done) == len({tuple(line) for line in done}), done
 
 
@@ -250,7 +251,7 @@ def masters_killed_again_and_again_answer_every_question_once(case):
     client.close()
     for generation in range(1, 4):
         target = 17 * generation
-        wait_until(lambda: len(shots.lines(log)) > target, "it goes on")
+        wait_until(lambda: len(surveys.lines(log)) > target, "it goes on")
         farm.kill("master" if generation == 1 else f"master-{generation}")
         farm.end(expect=7)
         farm.start("--resume")
@@ -269,8 +270,8 @@ def a_killed_worker_changes_nothing(case):
     client = Client(farm.socket, "mine")
     client.say(do="submit", id="g", params={"operation": "gradient",
                                             "velocity": model(case, "v", 2000)})
-    wait_until(lambda: len(shots.lines(log)) >= 3, "half of the shots are there")
-    shots.kill(farm.pid("worker-1"))
+    wait_until(lambda: len(surveys.lines(log)) >= 3, "half of the shots are there")
+    kill(farm.pid("worker-1"))
     farm.wait_workers("lost", 1)
     os.remove(case.path("hold"))
     check_gradient(client.wait(["g"])[0], 2000, range(SHOTS))
@@ -302,7 +303,7 @@ def what_the_limit_of_tasks_leaves_is_done_by_a_resumed_run(case):
 
 @test
 def a_survey_farm_takes_clients_where_that_is_told(case):
-    farm, _ = shots.lay(case, "fwi", shots=2)
+    farm, _ = surveys.lay(case, "fwi", shots=2)
     farm.start("--driver-socket", case.path("mine.sock"))
     client = Client(case.path("mine.sock"), "mine")
     client.say(do="submit", id="g", params={"operation": "gradient",
@@ -332,20 +333,20 @@ def keys_of_a_survey_go_with_a_survey_alone(case):
 @test
 def gradients_of_real_shots_pass_a_taylor_test(case):
     """The socket's numbers are those of F: f(m + h dm) - f(m) - h <g, dm> falls as h squared."""
-    shots.observe(case)
+    surveys.observe(case)
     content = {"name": "real", "backend": {"kind": "local", "workers": 2}, "transport": "tcp",
                "port": 0, "worker": {"slots": 1, "pin": False},
                "work": {"kind": "socket", "survey": "asked.json"}}
     # A constant starting model, whose grid no file says.
     case.write("asked.json", {
         "wavelet": {"kind": "ricker", "peak_hz": 15}, "data": "observed.data.segy",
-        "model": {"velocity": 1850, "grid": {"points": [shots.REAL_NX, shots.REAL_NZ],
+        "model": {"velocity": 1850, "grid": {"points": [surveys.REAL_NX, surveys.REAL_NZ],
                                              "spacing_m": [10, 10]}},
         "inversion": {"max_velocity_m_s": 2400}})
     farm = start(case, content)
     client = Client(farm.socket, "mine")
-    start_model = shots.floats(case, "start.bin")
-    truth = shots.floats(case, "true.bin")
+    start_model = surveys.floats(case, "start.bin")
+    truth = surveys.floats(case, "true.bin")
     change = [t - s for s, t in zip(start_model, truth)]
     header = json.loads(case.read("start.json"))
 
@@ -375,8 +376,8 @@ def gradients_of_real_shots_pass_a_taylor_test(case):
 @test
 def names_and_ways_of_files_do_not_matter(case):
     """A survey whose own model is called as those of tasks are, and data that travel shot by shot."""
-    shots.observe(case)
-    shots.real_model(case, "velocity", 0)
+    surveys.observe(case)
+    surveys.real_model(case, "velocity", 0)
     results = []
     for number, data in enumerate(("whole", "shots")):
         case.write("asked.json", {"wavelet": {"kind": "ricker", "peak_hz": 15},
@@ -423,7 +424,7 @@ def the_optimiser_of_the_examples_finds_the_lens(case):
     shares = [float(line.split()[2]) for line in done.stdout.splitlines()]
     # Steepest descent comes to 0.6 % in its twelve evaluations; other optimisers take other ways.
     assert shares[0] == 100 and min(shares) < 5, shares
-    found, first = (shots.floats(case, name) for name in ("found.bin", "start.bin"))
+    found, first = (surveys.floats(case, name) for name in ("found.bin", "start.bin"))
     change = [f - s for f, s in zip(found, first)]
     lens = [c for i, c in enumerate(change)
             if (i // 31 - 20) ** 2 + (i % 31 - 15) ** 2 < 36]

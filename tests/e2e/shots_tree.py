@@ -15,7 +15,7 @@ import harness
 import nodes
 from farms import kill, need_mpi
 from harness import test, test_plainly, wait_until
-from shots import floats, lay, lines, straight
+from surveys import floats, lay, lines, straight
 
 SHOTS = 18
 

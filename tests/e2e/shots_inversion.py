@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Inversions on the farm, through `beofarm run`: what they find, and that they find it whoever dies."""
+import array
+import csv
+import json
+import os
+import shutil
+
+import harness
+import shot_program
+from farms import kill
+from harness import test, test_plainly, wait_until
+from surveys import floats, history, inversion, lines, observe, real_farm, REAL_NX, REAL_NZ
+
+
+@test
+def an_inversion_finds_the_model(case):
+    farm, _ = inversion(case)
+    farm.run()
+    rows = history(case)
+    misfits = [float(row["misfit"]) for row in rows if row["purpose"] != "source"]
+    assert misfits[-1] < 1e-3 * misfits[0], misfits
+    velocity = floats(case, "survey.velocity.bin")
+    assert all(abs(v - shot_program.TRUTH) < 10 for v in velocity)
+    assert os.path.exists(case.path("survey.velocity-001.segy"))
+    assert "misfit" in farm.try_read("backend/tasks/master/stdout.txt")
+
+
+@test
+def an_inversion_is_seen_as_it_goes(case):
+    hold = case.write("hold", "9\n")
+    farm, _ = inversion(case, env={"SHOT_HOLD": hold, "SHOT_S": "0.03"}, work={"sum": "double"})
+    farm.start()
+    # Shots go on; the model of an iteration comes home while others are under way.
+    wait_until(lambda: os.path.exists(case.path("survey.velocity-001.json")), "a model comes home")
+    assert farm.process.poll() is None
+    said = case.beofarm("status", farm.run_dir, expect=None).out
+    assert "iteration" in said, said
+    farm.end()
+    # What the last iteration came to is said, too.
+    misfits = [float(row["misfit"]) for row in history(case) if row["purpose"] != "source"]
+    last = [event for event in farm.events("estimate")][-1]
+    assert last["phi"] == min(misfits) and last["iteration"] == 5 and last["runs"] == 0, last
+    said = case.beofarm("status", farm.run_dir, expect=None).out
+    assert "0/0" not in said, said
+
+
+@test
+def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
+    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    farm.start()
+    for generation in range(1, 4):
+        target = 14 * generation
+        wait_until(lambda: len(lines(log)) > target or farm.process.poll() is not None, "it goes on")
+        if farm.process.poll() is not None:
+            break
+        farm.kill("master" if generation == 1 else f"master-{generation}")
+        farm.end(expect=7)
+        farm.start("--resume")
+    farm.end()
+    other = harness.Case("undisturbed")
+    try:
+        inversion(other)[0].run()
+        assert floats(case, "survey.velocity.bin") == floats(other, "survey.velocity.bin")
+        assert history(case) == history(other)
+    finally:
+        other.close()
+
+
+@test
+def a_trial_whose_every_shot_fails_is_tried_nearer(case):
+    """The first step goes to 2020 m/s."""
+    farm, _ = inversion(case, env={"SHOT_UNSTABLE": "2015"}, inversion={"iterations": 1})
+    farm.run()
+    rows = [row for row in history(case) if row["purpose"] == "line search"]
+    assert rows[0]["failed"] == "6" and rows[-1]["failed"] == "0", rows
+    assert 2000 < max(floats(case, "survey.velocity.bin")) <= 2015
+
+
+@test
+def an_inversion_that_can_go_nowhere_ends_with_its_last_good_model(case):
+    farm, _ = inversion(case, env={"SHOT_UNSTABLE": "2000"}, inversion={"line_search": 3})
+    done = farm.run(expect=1)
+    assert "however short the step" in done.out and "last good" in done.out, done
+    assert set(floats(case, "survey.velocity.bin")) == {2000}
+    # A second look at what is over says the same.
+    done = farm.resume(expect=1)
+    assert "however short the step" in done.out, done
+
+
+def put_files(farm):
+    """What the store has beyond the files that the farm began with."""
+    with open(farm.path("files.json"), encoding="utf-8") as file:
+        own = {entry["hash"] for entry in json.load(file)["files"]}
+    return set(os.listdir(farm.path("store"))) - own
+
+
+@test
+def models_and_states_of_waves_that_are_through_do_not_pile_up(case):
+    farm, _ = inversion(case)
+    farm.run()
+    assert len(history(case)) > 5
+    # Of the last two waves: a state, a survey, a model and its header of each.
+    assert len(put_files(farm)) <= 8, put_files(farm)
+    # Nor in the workers' caches: of the last two waves a survey, a model and its header.
+    for worker in ("worker-1", "worker-2"):
+        caches = [os.path.join(path, "cache") for path, folders, _ in
+                  os.walk(farm.path("backend/tasks", worker)) if "cache" in folders]
+        with open(farm.path("files.json"), encoding="utf-8") as file:
+            own = {entry["hash"] for entry in json.load(file)["files"]}
+        kept = [name for cache in caches for name in os.listdir(cache)
+                if name.split("-")[0].split(".")[0] not in own]
+        assert caches and 0 < len(kept) <= 5, kept  # and the manifest
+
+
+@test
+def an_inversion_goes_on_where_its_folder_is_gone(case):
+    """As on another machine, which has the journal and the store: nothing else is needed."""
+    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) > 20, "it goes on")
+    farm.kill("master")
+    farm.end(expect=7)
+    shutil.rmtree(farm.path("shots"))
+    shutil.rmtree(farm.path("out"))
+    farm.start("--resume")
+    farm.end()
+    other = harness.Case("undisturbed")
+    try:
+        inversion(other)[0].run()
+        assert floats(case, "survey.velocity.bin") == floats(other, "survey.velocity.bin")
+    finally:
+        other.close()
+
+
+@test
+def an_inversion_whose_state_is_gone_says_so(case):
+    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    farm.start()
+    wait_until(lambda: len(lines(log)) > 20, "it goes on")
+    farm.kill("master")
+    farm.end(expect=7)
+    for name in put_files(farm):
+        os.remove(os.path.join(farm.path("store"), name))
+    farm.start("--resume")
+    done = farm.end(expect=None)
+    assert done.code != 0 and "is gone" in done.out + done.err, done
+
+
+@test
+def a_lens_is_found_by_inversion(case):
+    observe(case)
+    real_farm(case, "found", "fwi", model={"velocity": "start.json"}, data="observed.data.segy",
+              inversion={"iterations": 4, "min_velocity_m_s": 1500, "max_velocity_m_s": 2400}).run()
+    with open(case.path("found.fwi.csv"), encoding="ascii") as file:
+        misfits = [float(row["misfit"]) for row in csv.DictReader(file)]
+    assert misfits[-1] < 0.05 * misfits[0], misfits
+    found, start = floats(case, "found.velocity.bin"), floats(case, "start.bin")
+    middle = 20 * REAL_NZ + 15
+    assert found[middle] - start[middle] > 50, found[middle]
+
+
+@test
+def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
+    observe(case)
+    mask = array.array("f", [0.0 if z > 25 else 1.0 for _ in range(REAL_NX) for z in range(REAL_NZ)])
+    with open(case.path("mask.bin"), "wb") as file:
+        mask.tofile(file)
+    case.write("mask.json", {"data": "mask.bin", "points": [REAL_NX, REAL_NZ],
+                             "spacing_m": [10, 10]})
+    real_farm(case, "found", "fwi", model={"velocity": "start.json"}, data="observed.data.segy",
+              inversion={"bands": [{"max_hz": 12, "iterations": 2}, {"iterations": 2}],
+                         "shots_per_iteration": 4, "smooth_m": 15, "frozen_depth_m": 35,
+                         "mask": "mask.json", "min_velocity_m_s": 1500,
+                         "max_velocity_m_s": 2400}).run()
+    with open(case.path("found.fwi.csv"), encoding="ascii") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["shots"] for row in rows} == {"4"}, rows
+    assert [row["max_hz"] for row in rows] == sorted((row["max_hz"] for row in rows)), rows
+    for band in ("12", "inf"):
+        misfits = [float(row["misfit"]) for row in rows if row["max_hz"] == band]
+        assert len(misfits) >= 2 and misfits[-1] < misfits[0], rows
+    change = [f - s for f, s in zip(floats(case, "found.velocity.bin"), floats(case, "start.bin"))]
+    for i, c in enumerate(change):
+        z = i % REAL_NZ
+        assert c == 0 or 4 <= z <= 25, (i // REAL_NZ, z, c)  # 35 m is between 3 and 4
+    assert change[20 * REAL_NZ + 15] > 20, change[20 * REAL_NZ + 15]
+
+
+@test_plainly
+def bands_subsets_and_sources_survive_the_death_of_master_and_worker(case):
+    """With the program itself: the same model to the bit, and the same misfits."""
+    observe(case)
+    rich = {"model": {"velocity": "start.json"}, "data": "observed.data.segy",
+            "inversion": {"bands": [{"max_hz": 12, "iterations": 2}, {"iterations": 3}],
+                          "shots_per_iteration": 4, "source_estimation": True, "smooth_m": 15,
+                          "min_velocity_m_s": 1500, "max_velocity_m_s": 2400}}
+    real_farm(case, "calm", "fwi", **rich).run()
+    farm = real_farm(case, "killed", "fwi", **rich)
+    for generation, model in enumerate(("001", "003"), 1):
+        farm.start(*["--resume"] if generation > 1 else [])
+        wait_until(lambda name=f"killed.velocity-{model}.json": os.path.exists(case.path(name)),
+                   "a model comes home", 60)
+        kill(farm.pid("worker-1"))
+        farm.kill("master" if generation == 1 else f"master-{generation}")
+        farm.end(expect=None)  # on a very fast machine it may be over
+    farm.resume()
+    assert floats(case, "killed.velocity.bin") == floats(case, "calm.velocity.bin")
+    with open(case.path("calm.fwi.csv"), encoding="ascii") as calm, \
+            open(case.path("killed.fwi.csv"), encoding="ascii") as killed:
+        assert calm.read() == killed.read()
+    assert floats(case, "calm.velocity.bin") != floats(case, "start.bin")
+
+
+if __name__ == "__main__":
+    harness.main(globals())

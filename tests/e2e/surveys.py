@@ -1,0 +1,118 @@
+"""Surveys and farms for the tests of shots: with the stand-in program of shot_program.py, in whose place
+any program may be, and with beofarm-shot."""
+import array
+import csv
+import json
+import shutil
+import sys
+
+import harness
+import shot_program
+from farms import Farm
+
+SHOTS = 24
+NX, NZ = 30, 20
+POINTS = NX * NZ
+
+
+def survey(operation, **more):
+    return {"operation": operation,
+            "model": {"velocity": 2000, "grid": {"points": [NX, NZ], "spacing_m": [20, 20]}},
+            "wavelet": {"kind": "ricker", "peak_hz": 5},
+            "data": "observed.segy",
+            "sum": "exact",
+            "batch": {"shots": 1},
+            "program": [sys.executable, "./shot_program.py"],
+            **more}
+
+
+def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=None, **more):
+    """A farm with its survey; returns it and the file in which the program leaves its lines."""
+    log = case.path("shots.log")
+    with open(case.path("observed.segy"), "wb") as file:
+        for shot in range(shots):
+            file.write(shot_program.segy(shot)[3600 if shot else 0:])
+    shutil.copy(shot_program.__file__, case.path("shot_program.py"))
+    case.write("survey.json", survey(operation, **more))
+    farm = {"name": "toy", "backend": {"kind": "local", "workers": 2}, "transport": "tcp", "port": 0,
+            "worker": {"slots": 2, "pin": False, "rejoin_s": 20, **(worker or {})},
+            "limits": {"task_timeout_s": 120, "attempts": 2, **(limits or {})},
+            "work": {"kind": "shots", "survey": "survey.json", **(work or {}),
+                     "env": {"SHOT_LOG": log, **(env or {})}}}
+    return Farm(case, farm), log
+
+
+def lines(log):
+    try:
+        with open(log, encoding="ascii") as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def floats(case, name):
+    values = array.array("f")
+    with open(case.path(name), "rb") as file:
+        values.frombytes(file.read())
+    return values
+
+
+def shot_list(case):
+    return json.loads(case.read("survey.shots.json"))
+
+
+def straight(case, operation="gradient", **more):
+    """The same work, undisturbed, in a folder of its own."""
+    other = harness.Case("straight")
+    try:
+        farm, _ = lay(other, operation, **more)
+        farm.run()
+        return floats(other, f"survey.{'gradient' if operation == 'gradient' else 'image'}.bin")
+    finally:
+        other.close()
+
+
+def inversion(case, **more):
+    return lay(case, "fwi", shots=6,
+               inversion={"iterations": 5, "min_velocity_m_s": 1500, "max_velocity_m_s": 3000, **more.pop("inversion", {})},
+               **more)
+
+
+def history(case):
+    with open(case.path("survey.fwi.csv"), encoding="ascii") as file:
+        return list(csv.DictReader(file))
+REAL_NX, REAL_NZ, REAL_SHOTS = 41, 31, 6
+
+
+def real_model(case, name, anomaly):
+    """A model with a lens in it, raw with a header."""
+    values = array.array("f")
+    for x in range(REAL_NX):
+        for z in range(REAL_NZ):
+            inside = (x - 20) ** 2 + (z - 15) ** 2 < 36
+            values.append(1800 + 4 * z + (anomaly if inside else 0))
+    with open(case.path(name + ".bin"), "wb") as file:
+        values.tofile(file)
+    case.write(name + ".json", {"data": name + ".bin", "points": [REAL_NX, REAL_NZ],
+                                "spacing_m": [10, 10], "origin_m": [0, 0], "order": "xz",
+                                "dtype": "float32", "byte_order": "little", "units": "m/s"})
+
+
+def real_farm(case, name, operation, work=None, **more):
+    case.write(name + ".json", {"operation": operation, "sum": "exact",
+                                "wavelet": {"kind": "ricker", "peak_hz": 15}, **more})
+    return Farm(case, {"name": name, "backend": {"kind": "local", "workers": 2}, "transport": "tcp",
+                       "port": 0, "worker": {"slots": 1, "pin": False},
+                       "limits": {"task_timeout_s": 120},
+                       "work": {"kind": "shots", "survey": name + ".json", **(work or {})}},
+                name=name + "-farm.json")
+
+
+def observe(case):
+    harness.program("beofarm-shot")
+    real_model(case, "true", 150)
+    real_model(case, "start", 0)
+    geometry = {"sources": {"line": {"start": [20, 20], "step": [70, 0], "count": REAL_SHOTS}},
+                "receivers": {"line": {"start": [0, 290], "step": [20, 0], "count": 21}}}
+    real_farm(case, "observed", "model", model={"velocity": "true.json"}, geometry=geometry,
+              record={"length_s": 0.4, "interval_ms": 4}).run()

@@ -417,7 +417,7 @@ def what_is_wrong_with_a_file_is_named_before_any_shot_is_farmed(case):
         (os.rmdir if os.path.isdir(case.path("cut.segy")) else os.remove)(case.path("cut.segy"))
 
 
-@test
+@test_plainly
 def the_survey_that_init_writes_is_modelled_as_it_stands(case):
     program("beofarm-shot")
     case.beofarm("init", "shots", expect=0)

@@ -99,7 +99,8 @@ static void waves_with_density_converge_in_space(void **state)
 {
     (void)state;
 #ifdef __SANITIZE_ADDRESS__
-    skip(); /* long, and all that it runs others do */
+    print_message("# with sanitizers, shorter tests run the same code\n");
+    skip();
 #endif
     converges_in_space("density");
 }

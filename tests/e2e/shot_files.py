@@ -8,7 +8,7 @@ import sys
 
 import harness
 from farms import Farm
-from harness import program, test
+from harness import program, test, test_plainly
 
 sys.path.insert(0, os.path.join(harness.SOURCE, "tests"))
 import debian_python  # pylint: disable=wrong-import-position

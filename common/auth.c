@@ -24,6 +24,7 @@
 #include "common/auth_private.h"
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/wire.h"
 
 enum step { STEP_HELLO, STEP_CHALLENGE, STEP_PROOF, STEP_PROVEN, STEP_WELCOME, STEP_DONE };
@@ -396,16 +397,15 @@ int auth_client_run(struct auth *auth, int64_t deadline_ns, int cancel_fd,
         int state = auth_progress(auth, ret_error);
         if (state < 0 || state == AUTH_DONE)
             return state < 0 ? -1 : 0;
-        int64_t left_ns = deadline_ns - clock_monotonic_ns();
-        if (left_ns <= 0)
+        short events = auth_wants_write(auth) ? POLLIN | POLLOUT : POLLIN;
+        int ready = clock_monotonic_ns() < deadline_ns /* whatever still comes */
+                        ? fd_wait(auth->fd, events, deadline_ns, cancel_fd)
+                        : 0;
+        if (ready == 0)
             return error_set(ret_error, ERROR_NETWORK, "%s did not answer in time", auth->whom);
-        struct pollfd ready[2] = {
-            {.fd = auth->fd, .events = auth_wants_write(auth) ? POLLIN | POLLOUT : POLLIN},
-            {.fd = cancel_fd, .events = POLLIN},
-        };
-        if (poll(ready, 2, (int)(left_ns / CLOCK_MS_NS) + 1) < 0 && errno != EINTR)
-            return error_errno(ret_error, errno, "cannot wait for %s", auth->whom);
-        if (ready[1].revents)
+        if (ready < 0 && errno == ECANCELED)
             return error_set(ret_error, ERROR_INTERRUPTED, "interrupted while dialling");
+        if (ready < 0)
+            return error_errno(ret_error, errno, "cannot wait for %s", auth->whom);
     }
 }

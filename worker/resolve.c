@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/thread.h"
 #include "worker/resolve.h"
 
@@ -94,20 +95,13 @@ static struct query *query_start(const char *host, int port, struct error *ret_e
 static int query_wait(const struct query *query, int64_t deadline_ns, int cancel_fd,
                       struct error *ret_error)
 {
-    for (;;) {
-        int64_t left_ns = deadline_ns - clock_monotonic_ns();
-        struct pollfd ready[2] = {{.fd = query->done_fd, .events = POLLIN},
-                                  {.fd = cancel_fd, .events = POLLIN}};
-        int count = poll(ready, 2, left_ns > 0 ? (int)(left_ns / CLOCK_MS_NS) + 1 : 0);
-        if (atomic_load(&query->answered))
-            return 0;
-        if (count > 0 && ready[1].revents)
-            return error_set(ret_error, ERROR_INTERRUPTED, "interrupted while dialling");
-        if (left_ns <= 0)
-            return error_set(ret_error, ERROR_NETWORK,
-                             "no name server answered in time for the master's host %s",
-                             query->host);
-    }
+    int ready = fd_wait(query->done_fd, POLLIN, deadline_ns, cancel_fd), code = errno;
+    if (atomic_load(&query->answered))
+        return 0;
+    if (ready < 0 && code == ECANCELED)
+        return error_set(ret_error, ERROR_INTERRUPTED, "interrupted while dialling");
+    return error_set(ret_error, ERROR_NETWORK,
+                     "no name server answered in time for the master's host %s", query->host);
 }
 
 static void list_add(struct resolved *list, size_t *count, size_t max,

@@ -169,7 +169,7 @@ struct roll_holding *roll_holdings(const struct roll *roll, size_t *ret_count)
     return holdings;
 }
 
-const struct roll_process *roll_process(const struct roll *roll, uint64_t instance)
+struct roll_process *roll_process(const struct roll *roll, uint64_t instance)
 {
     for (size_t i = 0; i < roll->process_count; i++)
         if (roll->processes[i].at.instance == instance)
@@ -233,10 +233,19 @@ static void collected(struct roll *roll, const struct roll_task *task, bool good
     }
 }
 
+/* What a worker said besides; NULL: nothing that can be read. The caller deletes it. */
+static cJSON *read_extra(const struct shot_result *said)
+{
+    cJSON *extra = NULL;
+    if (said->extra)
+        json_parse(said->extra, strlen(said->extra), "what a worker said", JSON_STRICT, &extra,
+                   NULL);
+    return extra;
+}
+
 /* What the giver held the taker holds now, if it says so. */
 static void given(struct roll *roll, struct roll_task *task, const struct shot_result *said)
 {
-    cJSON *extra = NULL;
     task->taken = said->counted > 0;
     roll->gifts += task->taken;
     for (size_t i = 0; task->taken && i < task->attempt_count; i++) {
@@ -244,9 +253,8 @@ static void given(struct roll *roll, struct roll_task *task, const struct shot_r
         if (from->held_by == task->giver.instance)
             from->held_by = task->holder;
     }
-    if (!task->taken && said->extra &&
-        json_parse(said->extra, strlen(said->extra), "what a worker said", JSON_STRICT, &extra,
-                   NULL) == 0) {
+    if (!task->taken) {
+        cJSON *extra = read_extra(said);
         const char *why = cJSON_GetStringValue(json_member(extra, "why"));
         task->error = why ? strdup(why) : NULL;
         cJSON_Delete(extra);
@@ -257,11 +265,8 @@ static void given(struct roll *roll, struct roll_task *task, const struct shot_r
 static void listens(struct roll *roll, const struct roll_task *task,
                     const struct shot_result *said)
 {
-    struct roll_process *process = (struct roll_process *)roll_process(roll, task->holder);
-    cJSON *extra = NULL;
-    if (!said->extra || json_parse(said->extra, strlen(said->extra), "what a worker said",
-                                   JSON_STRICT, &extra, NULL) < 0)
-        return;
+    struct roll_process *process = roll_process(roll, task->holder);
+    cJSON *extra = read_extra(said);
     const char *host = cJSON_GetStringValue(json_member(extra, "host"));
     const cJSON *port = json_member(extra, "port");
     if (process && host && *host && strlen(host) <= SHOT_HOST_MAX && !strpbrk(host, " \"\\") &&
@@ -275,8 +280,7 @@ static void listens(struct roll *roll, const struct roll_task *task,
 /* The giver was not to be had, or this attempt at it failed for another reason. */
 static void not_given(struct roll *roll, const struct roll_task *task)
 {
-    struct roll_process *giver =
-        (struct roll_process *)roll_process(roll, task->giver.instance);
+    struct roll_process *giver = roll_process(roll, task->giver.instance);
     if (giver && task->status == RESULT_OK) {
         giver->shut = true;
         roll->refusals++;

@@ -170,7 +170,7 @@ struct roll_holding {
 struct roll_holding *roll_holdings(const struct roll *roll, size_t *ret_count);
 
 /* The worker process of this number, if it was asked to listen; else NULL. */
-const struct roll_process *roll_process(const struct roll *roll, uint64_t instance);
+struct roll_process *roll_process(const struct roll *roll, uint64_t instance);
 
 /* The note of a round in which these are to listen. */
 int roll_note_listen(const struct roll *roll, const uint64_t *holders, size_t count,

@@ -232,15 +232,13 @@ struct door *door_open(struct loop *loop, const struct door_settings *settings,
 {
     struct door *door = calloc(1, sizeof *door);
     char text[NETWORK_ADDRESS_MAX];
+    if (door)
+        door->fd = -1;
     if (!door || !(door->farm = strdup(settings->farm)) ||
         !(door->timer = loop_timer_add(loop, timer_expired, door)) ||
         !(door->pause = loop_timer_add(loop, pause_over, door))) {
         error_set(ret_error, ERROR_SYSTEM, "no memory to listen for others of the farm");
-        if (door) {
-            loop_timer_remove(door->timer);
-            free(door->farm);
-        }
-        free(door);
+        door_close(door);
         return NULL;
     }
     door->loop = loop;

@@ -222,10 +222,10 @@ static void free_ledger(struct shot_ledger *ledger)
 {
     if (!ledger)
         return;
+    errand_destroy(ledger->errand); /* waits */
     shot_peers_destroy(ledger->peers);
     shot_chore_destroy(ledger->current);
     free_lists(ledger);
-    errand_destroy(ledger->errand);
     shot_room_destroy(ledger->room);
     shot_sums_destroy(ledger->sums);
     shot_models_destroy(ledger->models);
@@ -303,8 +303,6 @@ void shot_ledger_unref(struct shot_ledger *ledger)
         link = &(*link)->next;
     *link = ledger->next;
     hurry(ledger);
-    while (errand_is_busy(ledger->errand) && !errand_wait(ledger->errand, CLOCK_SECOND_NS))
-        ;
     free_ledger(ledger);
 }
 

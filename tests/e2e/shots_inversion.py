@@ -113,14 +113,20 @@ def models_and_states_of_waves_that_are_through_do_not_pile_up(case):
         assert caches and 0 < len(kept) <= 5, kept  # and the manifest
 
 
-@test
-def an_inversion_goes_on_where_its_folder_is_gone(case):
-    """As on another machine, which has the journal and the store: nothing else is needed."""
+def begin_and_kill(case):
+    """An inversion whose master died in the midst of it."""
     farm, log = inversion(case, env={"SHOT_S": "0.01"})
     farm.start()
     wait_until(lambda: len(lines(log)) > 20, "it goes on")
     farm.kill("master")
     farm.end(expect=7)
+    return farm
+
+
+@test
+def an_inversion_goes_on_where_its_folder_is_gone(case):
+    """As on another machine, which has the journal and the store: nothing else is needed."""
+    farm = begin_and_kill(case)
     shutil.rmtree(farm.path("shots"))
     shutil.rmtree(farm.path("out"))
     farm.start("--resume")
@@ -135,11 +141,7 @@ def an_inversion_goes_on_where_its_folder_is_gone(case):
 
 @test
 def an_inversion_whose_state_is_gone_says_so(case):
-    farm, log = inversion(case, env={"SHOT_S": "0.01"})
-    farm.start()
-    wait_until(lambda: len(lines(log)) > 20, "it goes on")
-    farm.kill("master")
-    farm.end(expect=7)
+    farm = begin_and_kill(case)
     for name in put_files(farm):
         os.remove(os.path.join(farm.path("store"), name))
     farm.start("--resume")

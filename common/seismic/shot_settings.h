@@ -21,7 +21,7 @@
  *   {"df_hz": 0.5, "first": 4, "cross": [[re,im],…], "power": [p,…]}
  *
  * cross = Σ d conj(u), power = Σ |u|². The driver adds those of all shots, in order, and takes
- * cross / (power + 0.01 max power): the filter that fits best in the least-squares sense (Pratt 1999,
+ * cross / max(power, 1e-6 max power): the filter that fits best in the least-squares sense (Pratt 1999,
  * doi:10.1190/1.1444597, eq. 17, with a water level). A spectrum, of "source_filter":
  *
  *   {"df_hz": 0.5, "first": 4, "values": [[re,im],…]}

@@ -8,7 +8,10 @@
 #include "common/json.h"
 #include "master/shots/source_filter.h"
 
-#define WATER_LEVEL 0.01 /* of the greatest power: below, there is nothing to fit */
+/* Of the greatest power. Where there is less, this is divided by instead: nothing is made of what the
+ * synthetic data hardly have. Above it the filter is what fits best, to the last bit: to add a share to
+ * all powers would leave a wavelet wrong that is exactly in reach. */
+#define WATER_LEVEL 1e-6
 
 struct spectrum {
     double df_hz;
@@ -90,7 +93,7 @@ static char *print(const struct spectrum *sum)
     json_put_real(&text, sum->df_hz);
     buf_printf(&text, ",\"first\":%lld,\"values\":[", (long long)sum->first);
     for (size_t i = 0; i < sum->count; i++) {
-        double divisor = sum->power[i] + WATER_LEVEL * most;
+        double divisor = fmax(sum->power[i], WATER_LEVEL * most);
         buf_append_text(&text, i ? ",[" : "[");
         json_put_real(&text, divisor > 0 ? sum->cross[2 * i] / divisor : 0);
         buf_append_text(&text, ",");

@@ -478,11 +478,23 @@ static void the_source_is_estimated_first(void **state)
     struct fwi_answer given = answer(&bench, &request, &answered);
     assert_int_equal(fwi_step(fwi, &given, &request, &error), 1);
     assert_int_equal(request.operation, SHOT_GRADIENT);
-    /* 2 / (1 + 0.04), 4i / (4 + 0.04) */
-    assert_string_equal(request.filter,
-                        "{\"df_hz\":1,\"first\":2,\"values\":[[1.923076923076923,0],"
-                        "[0,0.9900990099009901]]}");
+    /* 2 / 1, 4i / 4 */
+    assert_string_equal(request.filter, "{\"df_hz\":1,\"first\":2,\"values\":[[2,0],[0,1]]}");
     fwi_destroy(fwi);
+}
+
+static void a_wavelet_in_reach_is_met_and_nothing_made_of_nothing(void **state)
+{
+    (void)state;
+    /* The second frequency is 30 dB down and fits all the same; the third is below the water level. */
+    const char *estimate =
+        "{\"df_hz\":1,\"first\":2,\"cross\":[[3,0],[0.002,0.001],[0.000004,0]],"
+        "\"power\":[1,0.001,1e-9]}";
+    struct error error;
+    char *filter = source_filter_make(&estimate, 1, &error);
+    assert_non_null(filter);
+    assert_string_equal(filter, "{\"df_hz\":1,\"first\":2,\"values\":[[3,0],[2,1],[4,0]]}");
+    free(filter);
 }
 
 static void bad_estimates_of_the_source_are_refused(void **state)
@@ -565,6 +577,7 @@ int main(void)
         cmocka_unit_test(what_is_dark_is_made_up_for),
         cmocka_unit_test(subsets_are_drawn_anew_and_evenly),
         cmocka_unit_test(the_source_is_estimated_first),
+        cmocka_unit_test(a_wavelet_in_reach_is_met_and_nothing_made_of_nothing),
         cmocka_unit_test(it_goes_on_to_the_bit_from_its_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * What a gradient costs in forward runs, for every way to keep the wavefield: median seconds over
  * rounds in which all take their turn, and the ratio to the forward run of the same round.
  *
- *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [WHICH]]
+ *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH]]]
  *
  * prints a line per contestant (those whose name has WHICH in it): name, seconds, ratio, history's
  * megabytes, and how far its image is off that of full storage (relative L2; "-" where that is not
@@ -84,24 +84,43 @@ static struct grid grid_read(const char *dims, const char *points)
         .dims = cube ? 3 : 2, .n = {nx, cube ? nx : 1, nz}, .spacing = {10, 10, 10}};
 }
 
+/* A field that changes evenly with depth, by `more` over all of it. */
+static const float *field(const struct grid *grid, float top, float more)
+{
+    size_t points = grid_size(grid), nz = grid->n[GRID_Z];
+    float *values = room(points * sizeof(*values));
+    for (size_t i = 0; i < points; i++)
+        values[i] = top + more * (float)(i % nz) / (float)nz;
+    return values;
+}
+
+/* With all fields that the physics knows; they stay, as the process is short. */
+static struct wave_medium medium_of(const struct grid *grid, const struct wave_physics *physics)
+{
+    unsigned has = physics->needs | physics->may_have;
+    return (struct wave_medium){
+        .grid = *grid,
+        .vp = field(grid, 1500, 2000),
+        .rho = has & WAVE_RHO ? field(grid, 1000, 1000) : NULL,
+        .epsilon = has & WAVE_EPSILON ? field(grid, 0.1F, 0.1F) : NULL,
+        .delta = has & WAVE_DELTA ? field(grid, 0.05F, 0.05F) : NULL,
+        .theta = has & WAVE_THETA ? field(grid, 0.2F, 0.5F) : NULL,
+        .phi = has & WAVE_PHI && grid->dims == 3 ? field(grid, 0.1F, 0.5F) : NULL,
+    };
+}
+
 static void make(struct operators *operators, const struct grid *grid, size_t steps,
-                 int threads, double *ret_dt)
+                 int threads, const struct wave_physics *physics, double *ret_dt)
 {
     struct error error;
-    struct wave_medium medium = {.grid = *grid};
+    struct wave_medium medium = medium_of(grid, physics);
     int dims = grid->dims;
-    size_t n = grid->n[0], nz = grid->n[2], points = grid_size(grid);
-    float *vp = room(points * sizeof(*vp));
-    for (size_t i = 0; i < points; i++)
-        vp[i] = 1500 + 2000 * (float)(i % nz) / (float)nz;
-    medium.vp = vp;
-    const struct wave_physics *physics = wave_physics_find("acoustic");
+    size_t n = grid->n[0];
     struct wave_options options = {
         .order = 8, .absorb = 20, .frequency = 10, .threads = threads};
     options.dt = *ret_dt = 0.9 * wave_dt_limit(physics, &medium, &options);
     operators->wave = wave_create(physics, &medium, &options, &error);
     operators->second = wave_create(physics, &medium, &options, &error);
-    free(vp);
     struct point points_of[RECEIVERS],
         source = {5.0 * (double)n, dims == 3 ? 5.0 * (double)n : 0, 25};
     for (int i = 0; i < RECEIVERS; i++)
@@ -122,10 +141,19 @@ static void make(struct operators *operators, const struct grid *grid, size_t st
 static int planned(const struct operators *operators, int method, uint64_t budget,
                    struct contestant *ret_one)
 {
+    static const char *const names[] = {
+        [SURVEY_ACOUSTIC] = "acoustic",
+        [SURVEY_DENSITY] = "density",
+        [SURVEY_VTI] = "vti",
+        [SURVEY_TTI] = "tti",
+    };
     const struct wave *wave = operators->wave;
+    enum survey_physics physics = SURVEY_ACOUSTIC;
+    while (strcmp(names[physics], wave->physics->name) != 0)
+        physics++;
     const struct shot_shape shape = {.dims = wave->grid.dims,
                                      .n = {wave->grid.n[0], wave->grid.n[1], wave->grid.n[2]},
-                                     .physics = SURVEY_ACOUSTIC,
+                                     .physics = physics,
                                      .space_order = wave->options.order,
                                      .absorbing_points = (unsigned)wave->options.absorb,
                                      .steps = operators->steps,
@@ -245,21 +273,27 @@ int main(int argc, char **argv)
     struct operators operators = {0};
     double dt;
     if (argc < 5) {
-        fputs("usage: shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [WHICH]]\n", stderr);
+        fputs("usage: shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH]]]\n",
+              stderr);
+        return 2;
+    }
+    const struct wave_physics *physics = wave_physics_find(argc > 6 ? argv[6] : "acoustic");
+    if (!physics) {
+        fputs("PHYSICS is acoustic, density, vti or tti\n", stderr);
         return 2;
     }
     struct grid grid = grid_read(argv[1], argv[2]);
     size_t steps = strtoul(argv[3], NULL, 10);
     int rounds = (int)strtol(argv[4], NULL, 10);
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-    make(&operators, &grid, steps, argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, &dt);
+    make(&operators, &grid, steps, argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, physics, &dt);
     wave_real *source = room(steps * sizeof(*source));
     wave_real *data = room(steps * RECEIVERS * sizeof(*data));
     wave_real *image = room(operators.wave->points * sizeof(*image));
     wave_real *reference = room(operators.wave->points * sizeof(*image));
     for (size_t k = 0; k < steps; k++)
         source[k] = (wave_real)wavelet_ricker(10, (double)k * dt - 0.12);
-    size_t count = choose(contestants, list(&operators, contestants), argc > 6 ? argv[6] : "");
+    size_t count = choose(contestants, list(&operators, contestants), argc > 7 ? argv[7] : "");
     for (int round = 0; round < rounds; round++)
         for (size_t i = 0; i < count; i++) {
             /* Twice, as a process computes one shot after another and keeps memory for the next. */

@@ -6,6 +6,11 @@
  * cut into tiles, and a pass takes one tile through all planes and steps after another. A tile's border
  * goes back by `skew` rows with each step: then the next step finds what it reads within the tile, or in
  * the tile before.
+ *
+ * Where tiles are large enough, each is one thread's, and threads follow each other through the planes
+ * (acoustic_run.c). Sharing all tiles' rows has borders between threads in every tile, over which
+ * fields go from one core's cache to another's: where these have no cache in common, waves were a quarter
+ * slower that way.
  */
 #include "config.h"
 
@@ -67,18 +72,36 @@ static size_t front_planes(const struct acoustic *a, const struct pass *pass, si
     return steps * pass->lag * pass->block + 2 * (size_t)a->layout.radius;
 }
 
+/* Rows of which `steps` steps stay in cache. */
+static size_t rows_most(const struct acoustic *a, const struct pass *pass, size_t steps,
+                        size_t share)
+{
+    return FRONT(share) / (front_planes(a, pass, steps) * row_bytes(a));
+}
+
 /* Rows of a tile with which `steps` steps stay in cache; 0: too few for it to pay. */
 static size_t tile_rows(const struct acoustic *a, const struct pass *pass, size_t steps,
                         size_t share)
 {
-    size_t ny = a->layout.n[GRID_Y], per_row = front_planes(a, pass, steps) * row_bytes(a);
-    size_t most = FRONT(share) / per_row, least = 6 * (size_t)a->layout.radius;
+    size_t ny = a->layout.n[GRID_Y], most = rows_most(a, pass, steps, share);
+    size_t least = 6 * (size_t)a->layout.radius;
     if (most >= ny)
         return ny;
     if (most < least || most < steps * pass->skew || a->layout.flat)
         return 0;
     size_t tiles = (ny + most - 1) / most;
     return (ny + tiles - 1) / tiles;
+}
+
+/* How many tiles there are if each is one thread's, so that all threads' stay in cache, or nearly; 0: they
+ * would have too few rows. */
+static size_t tiles_own(const struct acoustic *a, const struct pass *pass, size_t share)
+{
+    size_t threads = (size_t)a->wave.options.threads, ny = a->layout.n[GRID_Y];
+    size_t most = rows_most(a, pass, pass->steps, share), least = 6 * (size_t)a->layout.radius;
+    size_t each = most > 0 ? (ny + most / 2) / most : ny, tiles = (each ? each : 1) * threads;
+    least = least > pass->steps * pass->skew ? least : pass->steps * pass->skew;
+    return threads > 1 && !a->layout.flat && ny / tiles >= least ? tiles : 0;
 }
 
 /* The steps of a pass whose stages are not fused: density's, which compute more than they read, or those
@@ -138,6 +161,7 @@ struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode)
     if (rows == 0 && !a->layout.flat) /* asked for */
         rows = least < pass.rows ? least : pass.rows;
     pass.rows = rows ? rows : pass.rows;
+    pass.own = tiles_own(a, &pass, share);
     return pass;
 }
 

@@ -95,6 +95,7 @@ struct pass {
     size_t block; /* planes that are taken through a stage together */
     size_t lag;   /* blocks from a step's wavefront to the next one's */
     size_t rows;  /* of a tile: all of a plane, or fewer */
+    size_t own;   /* tiles of which each is one thread's; 0: threads share the rows of every one */
     size_t skew;  /* rows by which a tile's border goes back from step to step */
 };
 struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);

@@ -6,7 +6,9 @@
  * doi:10.1109/COMPSAC.2009.82): step t works on block i - L t in turn i, where L blocks are at least the
  * stencil's reach. It finds what it reads done, and overwrites only what nobody reads any more. The same
  * holds across the borders of tiles of rows (acoustic_pass.c). With one step per pass, and one block for
- * all planes, this is the plain order. All threads share each block and wait for each other after it.
+ * all planes, this is the plain order. All threads share each block and wait for each other after it; or,
+ * with tiles of their own, each thread follows the one that has the tile before, a block behind it, and
+ * nobody waits for all before the end of a pass.
  *
  * Memory variables of a block's rows are advanced before its fields: those that these fields read and
  * the block before did not, so that each is advanced once in a step. Where a border between threads
@@ -78,6 +80,8 @@ struct share {
     struct acoustic a;
     const struct wave_run *run;
     struct gate *gate;
+    struct gate_mark *marks; /* of each tile, where each is one thread's: turns that are done */
+    uint32_t turns;          /* of the passes before */
     struct pass pass;
     wave_real *caught; /* samples of the pass' steps, by cells; NULL: they need not be kept */
     int id, threads;
@@ -110,6 +114,18 @@ static bool inner_only(const struct share *s)
 static void wait_for_all(struct share *s)
 {
     gate_wait(s->gate, s->threads);
+}
+
+/* Where the rows of a piece are shared by threads: this one's part of them. */
+static struct rows part_of(const struct share *s, const struct piece *piece)
+{
+    return s->pass.own ? piece->rows : acoustic_rows(&s->a, &piece->rows, s->id, s->threads);
+}
+
+static void wait_for_parts(struct share *s)
+{
+    if (!s->pass.own)
+        wait_for_all(s);
 }
 
 /* What happens around the fields' update of a step. */
@@ -161,8 +177,9 @@ static void samples_take(struct share *s, const struct piece *piece)
 {
     size_t k;
     wave_real *caught = s->caught ? s->caught + piece->t * cells(s->run->sample) : NULL;
+    int id = s->pass.own ? 0 : s->id, threads = s->pass.own ? 1 : s->threads;
     if (sample_step(s, piece->done, &k))
-        acoustic_sample(&s->a, s->run, k, &piece->rows, caught, s->id, s->threads);
+        acoustic_sample(&s->a, s->run, k, &piece->rows, caught, id, threads);
 }
 
 /* One stage of density's, or of a tilt's. */
@@ -186,7 +203,7 @@ static void stage_run(struct share *s, int stage, const struct piece *piece)
 static bool memory_cut(const struct share *s, const struct rows *all)
 {
     enum grid_axis axis = s->a.layout.flat ? GRID_X : divided(all, s->threads);
-    for (int id = 1; id < s->threads; id++)
+    for (int id = 1; id < s->threads && !s->pass.own; id++)
         if (acoustic_memory_cut(&s->a, s->run->mode, axis, border(all, axis, id, s->threads)))
             return true;
     return false;
@@ -195,7 +212,7 @@ static bool memory_cut(const struct share *s, const struct rows *all)
 /* One step of some rows, all its stages, and what else happens to them while they are near. */
 static void step_run(struct share *s, const struct piece *piece)
 {
-    struct rows rows = acoustic_rows(&s->a, &piece->rows, s->id, s->threads);
+    struct rows rows = part_of(s, piece);
     int newest = s->newest ^ (int)(piece->t & 1);
     bool cut = memory_cut(s, &piece->rows);
     s->a.newest = newest;
@@ -212,7 +229,7 @@ static void step_run(struct share *s, const struct piece *piece)
     }
     s->a.newest = !newest;
     shells_put(s, piece->done, &rows);
-    wait_for_all(s);
+    wait_for_parts(s);
     samples_take(s, piece);
 }
 
@@ -238,13 +255,28 @@ static void block_place(const struct share *s, const struct blocks *b, size_t i,
     rows->x1 = nx - rows->x0 < b->planes ? nx : rows->x0 + b->planes;
 }
 
+static size_t tiles_of(const struct share *s)
+{
+    return s->pass.own ? s->pass.own
+                       : (s->a.layout.n[GRID_Y] + s->pass.rows - 1) / s->pass.rows;
+}
+
+/* The first row of tile i, which is not the first one, at a pass' first step. Tiles of threads are equal in
+ * the middle of a pass: then all have the same to do. */
+static size_t tile_begin(const struct share *s, size_t i)
+{
+    if (!s->pass.own)
+        return i * s->pass.rows;
+    return i * s->a.layout.n[GRID_Y] / s->pass.own + (s->pass.steps - 1) * s->pass.skew / 2;
+}
+
 /* Rows of tile i of `tiles` at step t of a pass. */
 static void tile_place(const struct share *s, size_t i, size_t tiles, size_t t,
                        struct rows *rows)
 {
     size_t back = t * s->pass.skew;
-    rows->y0 = i == 0 ? 0 : i * s->pass.rows - back;
-    rows->y1 = i + 1 == tiles ? s->a.layout.n[GRID_Y] : (i + 1) * s->pass.rows - back;
+    rows->y0 = i == 0 ? 0 : tile_begin(s, i) - back;
+    rows->y1 = i + 1 == tiles ? s->a.layout.n[GRID_Y] : tile_begin(s, i + 1) - back;
 }
 
 /* Steps but the first ask for what the first will find in its next block. */
@@ -263,27 +295,54 @@ static struct soon soon_of(const struct share *s, const struct blocks *b, size_t
     };
 }
 
+/* What a turn of a tile has to do: `count` steps, each in its block; `done` steps came before. */
+static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_t turn,
+                     size_t count, size_t done)
+{
+    for (size_t t = 0; t < count && s->pass.lag * t <= turn; t++) {
+        size_t block = turn - s->pass.lag * t;
+        struct piece piece = {.t = t, .done = done + t};
+        if (block >= b->count)
+            continue;
+        block_place(s, b, block, &piece.rows);
+        tile_place(s, tile, tiles_of(s), t, &piece.rows);
+        if (inner_only(s))
+            acoustic_rows_clip(&s->a, &piece.rows);
+        s->a.soon = soon_of(s, b, tile, turn, t);
+        step_run(s, &piece);
+    }
+}
+
+/* One after another of the tiles that are this thread's, each behind whoever has the one before: in a turn,
+ * steps read what those of the same turn made there, and overwrite what earlier ones read. */
+static void tiles_run(struct share *s, const struct blocks *b, size_t turns, size_t count,
+                      size_t done)
+{
+    for (size_t tile = (size_t)s->id; tile < s->pass.own; tile += (size_t)s->threads) {
+        for (size_t turn = 0; turn < turns; turn++) {
+            size_t ahead = turn + 2 < turns ? turn + 2 : turns;
+            if (tile > 0)
+                gate_follow(&s->marks[tile - 1], s->turns + (uint32_t)ahead);
+            turn_run(s, b, tile, turn, count, done);
+            gate_reach(&s->marks[tile], s->turns + (uint32_t)turn + 1);
+        }
+    }
+    s->turns += (uint32_t)turns;
+    wait_for_all(s);
+}
+
 /* `count` steps in one pass; `done` steps came before. */
 static void pass_fused(struct share *s, size_t count, size_t done)
 {
     struct blocks b = blocks(s);
-    size_t tiles = (s->a.layout.n[GRID_Y] + s->pass.rows - 1) / s->pass.rows;
-    for (size_t tile = 0; tile < tiles; tile++) {
-        for (size_t turn = 0; turn < b.count + s->pass.lag * (count - 1); turn++) {
-            for (size_t t = 0; t < count && s->pass.lag * t <= turn; t++) {
-                size_t block = turn - s->pass.lag * t;
-                struct piece piece = {.t = t, .done = done + t};
-                if (block >= b.count)
-                    continue;
-                block_place(s, &b, block, &piece.rows);
-                tile_place(s, tile, tiles, t, &piece.rows);
-                if (inner_only(s))
-                    acoustic_rows_clip(&s->a, &piece.rows);
-                s->a.soon = soon_of(s, &b, tile, turn, t);
-                step_run(s, &piece);
-            }
-        }
+    size_t turns = b.count + s->pass.lag * (count - 1);
+    if (s->pass.own) {
+        tiles_run(s, &b, turns, count, done);
+        return;
     }
+    for (size_t tile = 0; tile < tiles_of(s); tile++)
+        for (size_t turn = 0; turn < turns; turn++)
+            turn_run(s, &b, tile, turn, count, done);
 }
 
 /* Rows of tile i of `tiles` at a stage: each reads what the one before made of `radius` rows around. */
@@ -318,8 +377,7 @@ static void stages_turn(struct share *s, const struct blocks *b, size_t tile, si
 static void pass_staged(struct share *s, size_t count, size_t done)
 {
     struct blocks b = blocks(s);
-    size_t turns = b.count + (size_t)stages_of(s->run) * count - 1;
-    size_t tiles = (s->a.layout.n[GRID_Y] + s->pass.rows - 1) / s->pass.rows;
+    size_t turns = b.count + (size_t)stages_of(s->run) * count - 1, tiles = tiles_of(s);
     for (size_t tile = 0; tile < tiles; tile++)
         for (size_t turn = 0; turn < turns; turn++)
             stages_turn(s, &b, tile, tiles, turn, count, done);
@@ -422,20 +480,52 @@ static void pass_plain(const struct acoustic *a, struct pass *pass)
 {
     pass->steps = 1;
     pass->rows = a->layout.n[GRID_Y];
+    pass->own = 0;
 }
 
-/* The pass of a run, and what it needs to keep samples in: where there is no memory for it, plain. */
+/* What threads of a run need besides the wave. */
+struct room {
+    wave_real *caught;
+    struct gate_mark *marks;
+};
+
+static void room_free(struct room *room)
+{
+    free(room->caught);
+    free(room->marks);
+    *room = (struct room){0};
+}
+
+/* -1: there is no memory for it. */
+static int room_get(const struct pass *pass, const struct wave_run *run, struct room *ret_room)
+{
+    *ret_room = (struct room){0};
+    if (run->sample && run->sampled) {
+        size_t count = pass->steps * cells(run->sample) + 1;
+        ret_room->caught = malloc(count * sizeof *ret_room->caught);
+    }
+    if (pass->own) {
+        size_t bytes = pass->own * sizeof *ret_room->marks;
+        ret_room->marks = aligned_alloc(_Alignof(struct gate_mark), bytes);
+        if (ret_room->marks)
+            memset(ret_room->marks, 0, bytes);
+    }
+    bool got =
+        (ret_room->caught || !run->sample || !run->sampled) && (ret_room->marks || !pass->own);
+    if (!got)
+        room_free(ret_room);
+    return got ? 0 : -1;
+}
+
+/* The pass of a run, and the room for its tiles: where there is none, plain. */
 static struct pass pass_choose(const struct acoustic *a, const struct wave_run *run,
-                               wave_real **ret_caught)
+                               struct room *ret_room)
 {
     struct pass pass = acoustic_pass(a, run->mode);
-    *ret_caught = NULL;
+    *ret_room = (struct room){0};
     if (run->shells && acoustic_inner_only(run->mode))
         pass_plain(a, &pass);
-    if (pass.rows >= a->layout.n[GRID_Y] || !run->sample || !run->sampled)
-        return pass;
-    *ret_caught = malloc((pass.steps * cells(run->sample) + 1) * sizeof **ret_caught);
-    if (!*ret_caught)
+    if ((pass.own || pass.rows < a->layout.n[GRID_Y]) && room_get(&pass, run, ret_room) < 0)
         pass_plain(a, &pass);
     return pass;
 }
@@ -454,8 +544,8 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
     if (run->mode == WAVE_BACKWARD) /* u[k] becomes the newest, u[k+1] is overwritten */
         a->newest = !a->newest;
     struct gate gate = {0};
-    wave_real *caught;
-    struct pass pass = pass_choose(a, run, &caught);
+    struct room room;
+    struct pass pass = pass_choose(a, run, &room);
     bool stream = snapshots_bytes(a, run) > cache_share(a->wave.options.threads);
 #ifdef _OPENMP
 #pragma omp parallel num_threads(a->wave.options.threads)
@@ -470,7 +560,8 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
                               .run = run,
                               .gate = &gate,
                               .pass = pass,
-                              .caught = caught,
+                              .caught = room.caught,
+                              .marks = room.marks,
                               .id = id,
                               .threads = threads};
         share.a.id = id;
@@ -480,7 +571,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
         acoustic_streams_end(&share.a);
         flush_restore(before);
     }
-    free(caught);
+    room_free(&room);
     a->newest ^= (int)(run->steps & 1);
     if (run->mode == WAVE_BACKWARD)
         a->newest = !a->newest;

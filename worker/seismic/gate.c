@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/futex.h>
@@ -24,28 +25,49 @@ static inline void relax(void)
 }
 
 #ifdef __linux__
-static void sleep_in(struct gate *gate, uint32_t round)
+/* While *word is `seen`, for a while. */
+static void sleep_at(_Atomic uint32_t *word, uint32_t seen)
 {
-    syscall(SYS_futex, &gate->round, FUTEX_WAIT_PRIVATE, round, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
-static void wake(struct gate *gate)
+static void wake(_Atomic uint32_t *word)
 {
-    syscall(SYS_futex, &gate->round, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 #else
-static void sleep_in(struct gate *gate, uint32_t round)
+static void sleep_at(_Atomic uint32_t *word, uint32_t seen)
 {
-    (void)gate;
-    (void)round;
+    (void)word;
+    (void)seen;
     sched_yield();
 }
 
-static void wake(struct gate *gate)
+static void wake(_Atomic uint32_t *word)
 {
-    (void)gate;
+    (void)word;
 }
 #endif
+
+/* Whether a counter, which may start again from zero, has come to `place`. */
+static bool reached(uint32_t counter, uint32_t place)
+{
+    return (int32_t)(counter - place) >= 0;
+}
+
+/* Until *word has come to `place`. */
+static void wait_for(_Atomic uint32_t *word, atomic_int *sleeping, uint32_t place)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (reached(atomic_load_explicit(word, memory_order_acquire), place))
+            return;
+        relax();
+    }
+    atomic_fetch_add(sleeping, 1);
+    for (uint32_t seen; !reached(seen = atomic_load(word), place);)
+        sleep_at(word, seen);
+    atomic_fetch_sub(sleeping, 1);
+}
 
 void gate_wait(struct gate *gate, int threads)
 {
@@ -56,16 +78,20 @@ void gate_wait(struct gate *gate, int threads)
         atomic_store(&gate->arrived, 0);
         atomic_fetch_add(&gate->round, 1);
         if (atomic_load(&gate->sleeping) > 0)
-            wake(gate);
+            wake(&gate->round);
         return;
     }
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&gate->round, memory_order_acquire) != round)
-            return;
-        relax();
-    }
-    atomic_fetch_add(&gate->sleeping, 1);
-    while (atomic_load(&gate->round) == round)
-        sleep_in(gate, round);
-    atomic_fetch_sub(&gate->sleeping, 1);
+    wait_for(&gate->round, &gate->sleeping, round + 1);
+}
+
+void gate_reach(struct gate_mark *mark, uint32_t place)
+{
+    atomic_store(&mark->reached, place);
+    if (atomic_load(&mark->sleeping) > 0)
+        wake(&mark->reached);
+}
+
+void gate_follow(struct gate_mark *mark, uint32_t place)
+{
+    wait_for(&mark->reached, &mark->sleeping, place);
 }

@@ -41,6 +41,11 @@ bool grid_contains(const struct grid *grid, const struct point *point)
     return true;
 }
 
+bool grid_is_top(const struct grid *grid, const struct point *point)
+{
+    return point->z - grid->origin[GRID_Z] < SLACK * grid->spacing[GRID_Z];
+}
+
 bool grid_equal(const struct grid *a, const struct grid *b)
 {
     if (a->dims != b->dims)

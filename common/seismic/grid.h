@@ -40,6 +40,9 @@ double grid_end(const struct grid *grid, enum grid_axis axis);
  * coordinates that were rounded). In 2-D, y is not looked at. */
 bool grid_contains(const struct grid *grid, const struct point *point);
 
+/* Whether `point` lies in the first plane of points, or above it (with the same slack). */
+bool grid_is_top(const struct grid *grid, const struct point *point);
+
 /* Whether both have the same points (spacings and origins within a millionth of a spacing). */
 bool grid_equal(const struct grid *a, const struct grid *b);
 

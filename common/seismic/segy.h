@@ -59,7 +59,7 @@ enum segy_word {
     SEGY_RECEIVER_DEPTH,     /* below the surface; the first extension alone has it (41) */
     SEGY_COORDINATE_SCALAR,  /* 71, two bytes */
     SEGY_ELEVATION_SCALAR,   /* 69, two bytes */
-    SEGY_DELAY,              /* 109, two bytes: milliseconds */
+    SEGY_DELAY,              /* 109, two bytes: milliseconds, times the scalar of times */
     SEGY_SAMPLES,            /* 115, two bytes, no sign */
     SEGY_INTERVAL,           /* 117, two bytes, no sign: microseconds */
     SEGY_DEAD,               /* 29, two bytes: what kind of trace */
@@ -68,6 +68,7 @@ enum segy_word {
     SEGY_INLINE,             /* 189 */
     SEGY_CROSSLINE,          /* 193 */
     SEGY_COORDINATE_UNITS,   /* 89, two bytes */
+    SEGY_TIME_SCALAR,        /* 215, two bytes; since revision 1 */
     SEGY_WORDS
 };
 
@@ -152,6 +153,12 @@ double segy_word(const struct segy *segy, const struct segy_trace *trace, enum s
  * metres. -1 with a sentence where it is not finite, or not in units of length (arc seconds ...). */
 int segy_length(const struct segy *segy, const struct segy_trace *trace, enum segy_word word,
                 double *ret_m, struct error *ret_error);
+
+/* When a trace's first sample is, in seconds after the shot: its delay recording time in milliseconds, where
+ * that stands where the standard says, scaled (since revision 1) by the scalar of times. -1 with a sentence
+ * where that is none of the standard's: 1, 10, 100, 1000, 10000, with or without a minus, or 0. */
+int segy_delay(const struct segy *segy, const struct segy_trace *trace, double *ret_s,
+               struct error *ret_error);
 
 /* Bytes of a sample; 0 if there is no such format. */
 size_t segy_format_bytes(int sample_format);

@@ -218,8 +218,8 @@ static int trace_add(struct builder *builder, const struct segy_trace *trace,
         segy_receiver_place(builder->segy, trace, builder->geometry, &record.receiver,
                             ret_error) < 0)
         return -1;
-    record.delay_s = segy_word(builder->segy, trace, SEGY_DELAY) * 1e-3;
-    if (record_check(builder, trace, shot.number, record.delay_s, ret_error) < 0 ||
+    if (segy_delay(builder->segy, trace, &record.delay_s, ret_error) < 0 ||
+        record_check(builder, trace, shot.number, record.delay_s, ret_error) < 0 ||
         shot_find(builder, &shot, &at, ret_error) < 0 ||
         source_check(builder, trace, at, &shot.source, ret_error) < 0 ||
         run_add(builder, at, ret_error) < 0)

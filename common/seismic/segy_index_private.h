@@ -11,7 +11,7 @@
 
 #include "common/seismic/segy_index.h"
 
-#define SEGY_INDEX_MAGIC 0x0131584449594753ull /* "SGYIDX1" and version 1 */
+#define SEGY_INDEX_MAGIC 0x0231584449594753ull /* "SGYIDX1" and version 2 */
 
 struct segy_index_head {
     uint64_t magic;

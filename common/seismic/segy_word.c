@@ -39,6 +39,7 @@ static const struct {
     [SEGY_INLINE] = {"in-line number (byte 189)", 189, SEGY_INT32, 0, 0},
     [SEGY_CROSSLINE] = {"cross-line number (byte 193)", 193, SEGY_INT32, 0, 0},
     [SEGY_COORDINATE_UNITS] = {"coordinate units (byte 89)", 89, SEGY_INT16, 0, 0},
+    [SEGY_TIME_SCALAR] = {"scalar of times (byte 215)", 215, SEGY_INT16, 0, 0},
 };
 
 const char *segy_word_name(enum segy_word word)
@@ -152,5 +153,31 @@ int segy_length(const struct segy *segy, const struct segy_trace *trace, enum se
     }
     bool constant = segy->options.words[word].kind == SEGY_CONSTANT;
     *ret_m = segy->format.feet && !constant ? value * FOOT_M : value;
+    return 0;
+}
+
+static bool is_time_scalar(double scalar)
+{
+    double size = fabs(scalar);
+    return size == 1 || size == 10 || size == 100 || size == 1000 || size == 10000;
+}
+
+int segy_delay(const struct segy *segy, const struct segy_trace *trace, double *ret_s,
+               struct error *ret_error)
+{
+    double ms = segy_word(segy, trace, SEGY_DELAY);
+    double scalar = segy_word(segy, trace, SEGY_TIME_SCALAR);
+    bool standard_place = segy->options.words[SEGY_DELAY].kind == SEGY_STANDARD;
+    *ret_s = ms * 1e-3;
+    /* Revision 0 does not assign these bytes, and what others keep there is no scalar. */
+    if (!standard_place || segy->format.revision < 1 || ms == 0 || scalar == 0)
+        return 0;
+    if (!is_time_scalar(scalar))
+        return segy_trace_mistake(
+            segy, trace, ret_error,
+            "its delay recording time (byte 109) is %g, but the %s is %g, which is none; say "
+            "what the milliseconds are with \"headers\": {\"delay\": ...}",
+            ms, standard[SEGY_TIME_SCALAR].name, scalar);
+    *ret_s = scalar > 0 ? ms * scalar * 1e-3 : ms / (-scalar * 1e3);
     return 0;
 }

@@ -113,26 +113,40 @@ static void binary_fill(const struct segy_write_format *format, uint8_t *header)
     put(header, 321, 8, SEGY_FIRST);
 }
 
-static int format_check(const struct segy_write_format *format, const char *path,
-                        struct error *ret_error)
+/* What a delay is multiplied by (the scalar of times tells, as a divisor) to be a whole number of 16
+ * bits; 0: nothing does. */
+static int delay_divisor(double delay_s)
 {
-    double us = format->interval_us, delay_ms = format->delay_s * 1e3;
+    for (int divisor = 1; divisor <= 10000; divisor *= 10) {
+        double scaled = delay_s * 1e3 * divisor;
+        if (fabs(scaled) > INT16_MAX)
+            return 0;
+        if (fabs(scaled - rint(scaled)) <= 1e-6)
+            return divisor;
+    }
+    return 0;
+}
+
+int segy_write_check(const struct segy_write_format *format, const char *name,
+                     struct error *ret_error)
+{
+    double us = format->interval_us;
     if (!(us > 0) || !format->samples)
         return error_set(ret_error, ERROR_CONFIG,
                          "%s: traces of %u samples every %g microseconds cannot be written",
-                         path, format->samples, us);
+                         name, format->samples, us);
     if (format->revision < 2 && (format->samples > 65535 || us > 65535 || us != floor(us)))
         return error_set(
             ret_error, ERROR_CONFIG,
             "%s: SEG-Y revision 1 cannot say %u samples every %g microseconds (65535 "
             "of both at most, and whole ones); write revision 2",
-            path, format->samples, us);
-    if (fabs(delay_ms - rint(delay_ms)) > 1e-6 || fabs(delay_ms) > 32767)
+            name, format->samples, us);
+    if (!delay_divisor(format->delay_s))
         return error_set(
             ret_error, ERROR_CONFIG,
-            "%s: SEG-Y cannot say that recording begins at %g ms (whole milliseconds "
-            "up to 32767)",
-            path, delay_ms);
+            "%s: SEG-Y cannot say that recording begins at %.9g ms (up to 32767, in "
+            "as many digits)",
+            name, format->delay_s * 1e3);
     return 0;
 }
 
@@ -140,7 +154,7 @@ struct segy_writer *segy_write_open(const char *path, const struct segy_write_fo
                                     struct error *ret_error)
 {
     uint8_t head[SEGY_FIRST] = {0};
-    if (format_check(format, path, ret_error) < 0)
+    if (segy_write_check(format, path, ret_error) < 0)
         return NULL;
     struct segy_writer *writer = calloc(1, sizeof(*writer));
     if (writer) {
@@ -226,6 +240,7 @@ static void header_fill(const struct segy_writer *writer, const struct segy_writ
 {
     const struct segy_write_format *format = &writer->format;
     uint64_t number = writer->written + 1;
+    int delay = delay_divisor(format->delay_s);
     put(header, 1, 4, number);
     put(header, 5, 4, number);
     put(header, 9, 4, (uint64_t)trace->shot);
@@ -237,7 +252,9 @@ static void header_fill(const struct segy_writer *writer, const struct segy_writ
     put(header, 31, 2, 1);
     put(header, 33, 2, 1);
     put(header, 35, 2, 1);
-    put(header, 109, 2, (uint64_t)(int64_t)rint(format->delay_s * 1e3));
+    put(header, 109, 2, (uint64_t)(int64_t)rint(format->delay_s * 1e3 * delay));
+    if (delay > 1)
+        put(header, 215, 2, (uint64_t)(int64_t)-delay);
     put(header, 115, 2, format->samples <= 65535 ? format->samples : 0);
     if (format->interval_us == floor(format->interval_us) && format->interval_us <= 65535)
         put(header, 117, 2, (uint64_t)format->interval_us);

@@ -17,11 +17,11 @@ struct segy_write_format {
     int revision; /* 1 or 2 */
     uint32_t samples;
     double interval_us; /* microseconds; of models, millimetres of depth */
-    double delay_s;     /* of the first sample; kept in whole milliseconds */
-    bool depth;         /* traces are columns of a model */
-    uint64_t traces;    /* how many there will be */
-    uint64_t ensemble;  /* traces of a shot; 0: not said */
-    const char *title;  /* a line for the textual header */
+    double delay_s;  /* of the first sample; in whole 0.1 microseconds, as far as 16 bits go */
+    bool depth;      /* traces are columns of a model */
+    uint64_t traces; /* how many there will be */
+    uint64_t ensemble; /* traces of a shot; 0: not said */
+    const char *title; /* a line for the textual header */
 };
 
 struct segy_write_trace {
@@ -31,6 +31,10 @@ struct segy_write_trace {
     struct point cdp; /* depth: where the column stands; else not looked at */
     int32_t inline_number, crossline_number; /* 0: not said */
 };
+
+/* Whether the revision can say the format; else -1 with a sentence that begins with `name`. */
+int segy_write_check(const struct segy_write_format *format, const char *name,
+                     struct error *ret_error);
 
 struct segy_writer;
 

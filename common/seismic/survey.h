@@ -256,7 +256,8 @@ int survey_field_read(const struct survey *survey, enum survey_field field,
 int survey_scan(struct survey *survey, struct error *ret_error);
 
 /* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK: delta above
- * epsilon, with the place; fewer than three points of the grid for the shortest wave. */
+ * epsilon, with the place; fewer than three points of the grid for the shortest wave; a wavelet that is not
+ * there while receivers record; traces of encoded shots. */
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context);
 

@@ -110,10 +110,16 @@ static void place_print(const struct survey *survey, const struct shot *shot, co
                  (unsigned long long)traces[row].number + 1, segy->paths[at->file]);
 }
 
-static int outside(const struct survey *survey, const struct shot *shot, const char *what,
-                   const struct point *point, struct error *ret_error)
+static int misplaced(const struct survey *survey, const struct shot *shot, const char *what,
+                     const struct point *point, struct error *ret_error)
 {
     const struct grid *grid = &survey->grid;
+    if (grid_contains(grid, point))
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "shot %s: %s at x %.10g, y %.10g, z %.10g m lies on the free surface, where the "
+            "pressure is zero: put it deeper, or set \"free_surface\" to false",
+            shot->name, what, point->x, point->y, point->z);
     return error_set(
         ret_error, ERROR_CONFIG,
         "shot %s: %s at x %.10g, y %.10g, z %.10g m is outside the model, which goes from "
@@ -123,22 +129,33 @@ static int outside(const struct survey *survey, const struct shot *shot, const c
         grid_end(grid, GRID_Y), grid_end(grid, GRID_Z));
 }
 
+/* Where there is nothing to fire into or to record: the pressure of the free surface is zero. */
+static bool is_on_surface(const struct survey *survey, const struct point *point)
+{
+    return survey->numerics.free_surface && grid_is_top(&survey->grid, point);
+}
+
+static bool is_good(const struct survey *survey, const struct point *point)
+{
+    return grid_contains(&survey->grid, point) && !is_on_surface(survey, point);
+}
+
 static int shot_check(const struct survey *survey, const struct shot *shot,
                       struct error *ret_error)
 {
     char what[600];
     for (size_t i = 0; i < shot->source_count; i++) {
-        if (grid_contains(&survey->grid, &shot->sources[i]))
+        if (is_good(survey, &shot->sources[i]))
             continue;
         place_print(survey, shot, "source", i + 1, 0, what, sizeof(what));
-        return outside(survey, shot, what, &shot->sources[i], ret_error);
+        return misplaced(survey, shot, what, &shot->sources[i], ret_error);
     }
     for (size_t i = 0; i < shot->receiver_count; i++) {
-        if (grid_contains(&survey->grid, &shot->receivers[i]))
+        if (is_good(survey, &shot->receivers[i]))
             continue;
         place_print(survey, shot, "receiver", shot->rows[i] + 1, shot->rows[i], what,
                     sizeof(what));
-        return outside(survey, shot, what, &shot->receivers[i], ret_error);
+        return misplaced(survey, shot, what, &shot->receivers[i], ret_error);
     }
     return 0;
 }
@@ -231,8 +248,7 @@ static int shots_check(const struct survey *survey, struct error *ret_error)
     if (shots_extent(survey, &extent, ret_error) < 0 ||
         overlap_check(survey, &extent, ret_error) < 0)
         return -1;
-    if (grid_contains(&survey->grid, &extent.least) &&
-        grid_contains(&survey->grid, &extent.most))
+    if (is_good(survey, &extent.least) && grid_contains(&survey->grid, &extent.most))
         return 0;
     for (size_t i = 0; i < survey->shot_count; i++) {
         struct shot shot;
@@ -246,9 +262,25 @@ static int shots_check(const struct survey *survey, struct error *ret_error)
     return 0;
 }
 
+/* Of what is above half the sampling rate the data have nothing, and misfits would be rounding. */
+static int bands_check(const struct survey *survey, struct error *ret_error)
+{
+    const struct survey_inversion *inversion = &survey->inversion;
+    double most = 0.5 / survey->record.interval_s;
+    for (size_t i = 0; survey->operation == SURVEY_FWI && i < inversion->band_count; i++)
+        if (inversion->bands[i].min_hz >= most)
+            return error_set(
+                ret_error, ERROR_CONFIG,
+                "$.inversion.bands[%zu].min_hz: %g Hz and more is not in data that are "
+                "sampled every %g ms, which hold up to %g Hz",
+                i, inversion->bands[i].min_hz, survey->record.interval_s * 1e3, most);
+    return 0;
+}
+
 int survey_look(struct survey *survey, struct error *ret_error)
 {
-    if (line_check(survey, ret_error) < 0 || shots_check(survey, ret_error) < 0 ||
+    if (survey_traces_check(survey, ret_error) < 0 || bands_check(survey, ret_error) < 0 ||
+        line_check(survey, ret_error) < 0 || shots_check(survey, ret_error) < 0 ||
         survey_scan(survey, ret_error) < 0)
         return -1;
     return dt_check(survey, ret_error);

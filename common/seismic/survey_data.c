@@ -77,22 +77,42 @@ static int64_t shot_number(const struct shot *shot)
     return strtoll(shot->name, NULL, 10);
 }
 
-int survey_traces_write(const struct survey *survey, const struct shot *shot,
-                        const float *traces, const char *path, struct error *ret_error)
+static struct segy_write_format traces_format(const struct survey *survey)
 {
     const struct survey_record *record = &survey->record;
     double interval = record->interval_s * 1e6;
     bool whole = fabs(interval - rint(interval)) < 1e-6; /* rounding of seconds */
+    return (struct segy_write_format){.revision = survey->output.traces == SURVEY_SEGY2 ? 2 : 1,
+                                      .samples = (uint32_t)record->samples,
+                                      .interval_us = whole ? rint(interval) : interval,
+                                      .delay_s = record->start_s};
+}
+
+static bool makes_traces(const struct survey *survey)
+{
+    return survey->operation == SURVEY_MODEL || survey->operation == SURVEY_BORN;
+}
+
+int survey_traces_check(const struct survey *survey, struct error *ret_error)
+{
+    struct segy_write_format format = traces_format(survey);
+    return makes_traces(survey) && !survey->program
+               ? segy_write_check(&format, "$.output.traces", ret_error)
+               : 0;
+}
+
+int survey_traces_write(const struct survey *survey, const struct shot *shot,
+                        const float *traces, const char *path, struct error *ret_error)
+{
+    struct segy_write_format format = traces_format(survey);
+    struct error ignored;
     char title[60];
     snprintf(title, sizeof(title), "shot %s", shot->name);
-    struct segy_write_format format = {.revision =
-                                           survey->output.traces == SURVEY_SEGY2 ? 2 : 1,
-                                       .samples = (uint32_t)record->samples,
-                                       .interval_us = whole ? rint(interval) : interval,
-                                       .delay_s = record->start_s,
-                                       .traces = shot->receiver_count,
-                                       .ensemble = shot->receiver_count,
-                                       .title = title};
+    format.traces = format.ensemble = shot->receiver_count;
+    format.title = title;
+    /* Observed traces on their way to a task: for us alone, so in whichever revision can say them. */
+    if (!makes_traces(survey) && segy_write_check(&format, path, &ignored) < 0)
+        format.revision = 2;
     struct segy_write_trace trace = {.shot = shot_number(shot), .source = shot->sources[0]};
     struct segy_writer *writer = segy_write_open(path, &format, ret_error);
     if (!writer)
@@ -100,7 +120,8 @@ int survey_traces_write(const struct survey *survey, const struct shot *shot,
     for (size_t i = 0; i < shot->receiver_count; i++) {
         trace.channel = (int64_t)(shot->rows ? shot->rows[i] : i) + 1;
         trace.receiver = shot->receivers[i];
-        if (segy_write_next(writer, &trace, traces + i * record->samples, ret_error) < 0) {
+        if (segy_write_next(writer, &trace, traces + i * survey->record.samples, ret_error) <
+            0) {
             segy_write_abandon(writer);
             return -1;
         }

@@ -178,9 +178,10 @@ static int part_open(struct survey *survey, enum survey_field field, struct erro
         part->constant = item->valuedouble;
         if (part->constant >= fields[field].least && part->constant <= fields[field].most)
             return 0;
-        return error_set(ret_error, ERROR_CONFIG,
-                         "%s: a %s of %g %s is not plausible (%g to %g)", part->path,
-                         fields[field].name, part->constant, fields[field].units[0],
+        const char *unit = fields[field].units[0];
+        bool none = strcmp(unit, "1") == 0;
+        return error_set(ret_error, ERROR_CONFIG, "%s: %g%s%s is not plausible (%g to %g)",
+                         part->path, part->constant, none ? "" : " ", none ? "" : unit,
                          fields[field].least, fields[field].most);
     }
     const char *said =

@@ -102,6 +102,9 @@ int survey_wavelet_read(struct survey *survey, struct error *ret_error);
 /* survey_check.c: SURVEY_CHECK. */
 int survey_look(struct survey *survey, struct error *ret_error);
 
+/* survey_data.c: whether output.traces can say what is recorded, where traces are the result. */
+int survey_traces_check(const struct survey *survey, struct error *ret_error);
+
 /* A path of the survey file as it is opened (caller frees; NULL without memory), and back: one that was
  * found beside what the survey names `said`. */
 char *survey_path(const struct survey *survey, const char *said);

@@ -153,9 +153,58 @@ static void dispersion_remark(const struct survey *survey,
     say(context, text.text);
 }
 
+/* --- what gives zeros, or sums that nobody can take apart --- */
+
+/* When the wavelet is there: its peak, or its first sample that is not zero. INFINITY: never. */
+static double wavelet_begin(const struct survey_wavelet *wavelet)
+{
+    size_t i = 0;
+    if (wavelet->amplitude == 0)
+        return INFINITY;
+    if (wavelet->kind == SURVEY_RICKER)
+        return wavelet->delay_s;
+    while (i < wavelet->count && wavelet->values[i] == 0)
+        i++;
+    return i < wavelet->count ? wavelet->delay_s + (double)i * wavelet->interval_s : INFINITY;
+}
+
+static void silence_remark(const struct survey *survey,
+                           void (*say)(void *context, const char *sentence), void *context)
+{
+    const struct survey_record *record = &survey->record;
+    double begin = wavelet_begin(&survey->wavelet);
+    double end = record->start_s + (double)(record->samples - 1) * record->interval_s;
+    struct error text;
+    if (begin < end)
+        return;
+    if (isinf(begin))
+        error_set(&text, ERROR_NONE,
+                  "$.wavelet: is zero throughout, and so is all that is computed");
+    else
+        error_set(
+            &text, ERROR_NONE,
+            "$.wavelet: %s at %g s, but recording ends at %g s: what is recorded is zero, or "
+            "nearly",
+            survey->wavelet.kind == SURVEY_RICKER ? "its peak comes" : "it begins", begin, end);
+    say(context, text.text);
+}
+
+static void encoding_remark(const struct survey *survey,
+                            void (*say)(void *context, const char *sentence), void *context)
+{
+    bool traces = survey->operation == SURVEY_MODEL || survey->operation == SURVEY_BORN;
+    if (traces && survey->batch.encoded > 1)
+        say(context,
+            "$.batch.encoded: each gather is the sum of several shots with random signs, but "
+            "its "
+            "headers can name only one of them; \"shots\" in results.csv says which and how");
+}
+
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context)
 {
+    silence_remark(survey, say, context);
+    encoding_remark(survey, say, context);
     anisotropy_remark(survey, say, context);
     dispersion_remark(survey, say, context);
 }

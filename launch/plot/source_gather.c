@@ -48,7 +48,8 @@ static int trace_note(struct gather *gather, const struct segy_trace *trace,
         gather->source_x = segy_word(gather->segy, trace, SEGY_SOURCE_X);
         gather->source_y = segy_word(gather->segy, trace, SEGY_SOURCE_Y);
         gather->interval_s = trace->interval * 1e-6;
-        gather->delay_s = segy_word(gather->segy, trace, SEGY_DELAY) * 1e-3;
+        if (segy_delay(gather->segy, trace, &gather->delay_s, ret_error) < 0)
+            return -1;
     }
     if (gather->count == gather->capacity) {
         size_t wanted = gather->capacity * 2 + 256;

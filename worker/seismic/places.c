@@ -79,8 +79,7 @@ static int check_place(const struct wave *wave, const char *kind, const char *sh
             kind, i + 1, shot, point->x, point->y, point->z, grid->origin[GRID_X],
             grid->origin[GRID_Y], grid->origin[GRID_Z], grid_end(grid, GRID_X),
             grid_end(grid, GRID_Y), grid_end(grid, GRID_Z));
-    double depth = (point->z - grid->origin[GRID_Z]) / grid->spacing[GRID_Z];
-    if (wave->options.free_surface && depth < 1e-6)
+    if (wave->options.free_surface && grid_is_top(grid, point))
         return error_set(
             ret_error, ERROR_CONFIG,
             "%s %zu of shot %s at (%g, %g, %g) m lies on the free surface, where "

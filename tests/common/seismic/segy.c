@@ -463,7 +463,7 @@ static void write_two(int revision, uint32_t samples, double interval_us)
     struct segy_write_format format = {.revision = revision,
                                        .samples = samples,
                                        .interval_us = interval_us,
-                                       .delay_s = -0.012,
+                                       .delay_s = revision == 1 ? -0.012 : -0.0125,
                                        .traces = 2,
                                        .ensemble = 2,
                                        .title = "two traces"};
@@ -489,7 +489,7 @@ static void what_is_written_is_read(void **state)
     for (int revision = 1; revision <= 2; revision++) {
         struct error error = {0};
         struct segy_trace trace;
-        double at[5] = {0};
+        double at[5] = {0}, delay_s = 0;
         write_two(revision, revision == 1 ? 500 : 70001, revision == 1 ? 4000 : 333.25);
         assert_int_equal(scan(&plain, &error), 2);
         struct segy *segy = segy_open(path, &plain, &error);
@@ -502,7 +502,8 @@ static void what_is_written_is_read(void **state)
         assert_int_equal(segy_length(segy, &trace, SEGY_RECEIVER_ELEVATION, &at[4], &error), 0);
         assert_true(at[0] == 100.25 && at[1] == -7.5 && at[2] == 6);
         assert_true(at[3] == 1e6 + 0.125 && at[4] == -8.5);
-        assert_true(segy_word(segy, &trace, SEGY_DELAY) == -12);
+        assert_int_equal(segy_delay(segy, &trace, &delay_s, &error), 0);
+        assert_true(fabs(delay_s - (revision == 1 ? -0.012 : -0.0125)) < 1e-15);
         assert_true(segy_word(segy, &trace, SEGY_SHOT) == 42);
         segy_close(segy);
     }
@@ -519,9 +520,9 @@ static void what_a_revision_cannot_say_is_refused(void **state)
     format.interval_us = 333.25;
     assert_null(segy_write_open(path, &format, &error));
     format.interval_us = 4000;
-    format.delay_s = 0.0123;
+    format.delay_s = 0.012345678;
     assert_null(segy_write_open(path, &format, &error));
-    assert_non_null(strstr(error.text, "begins at 12.3 ms"));
+    assert_non_null(strstr(error.text, "begins at 12.345678 ms"));
     format.delay_s = 0;
     struct segy_writer *writer = segy_write_open(path, &format, &error);
     struct segy_write_trace trace = {.receiver = {3e9, 0, 0}};

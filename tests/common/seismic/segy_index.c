@@ -296,6 +296,41 @@ static void coordinates_are_turned_and_depths_counted_down(void **state)
     segy_bench_fini(&bench);
 }
 
+static void delays_are_scaled(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned revision;
+        int delay, scalar;
+        double seconds; /* NAN: refused */
+    } table[] = {{1, 400, 0, 0.4},         {1, 400, -10, 0.04},   {1, -4, 10, -0.04},
+                 {1, 400, 1, 0.4},         {2, 123, -10, 0.0123}, {0, 400, -10, 0.4},
+                 {1, 400, 7, (double)NAN}, {1, 0, 7, 0}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct segy_bench bench;
+        struct segy_trace trace;
+        struct error error = {0};
+        double seconds = -1;
+        segy_bench_init(&bench, false);
+        segy_bench_binary(&bench, table[i].revision, 5, 2, 4000);
+        segy_bench_trace(&bench, 5, 0, 1, 0, 0, 2);
+        segy_bench_put(&bench, 3600 + 109, 2, (uint16_t)table[i].delay);
+        segy_bench_put(&bench, 3600 + 215, 2, (uint16_t)table[i].scalar);
+        segy_bench_save(&bench, path);
+        struct segy *segy = segy_open(path, &(struct segy_options){0}, &error);
+        assert_int_equal(segy_next(segy, &trace, &error), 1);
+        int rc = segy_delay(segy, &trace, &seconds, &error);
+        assert_int_equal(rc, isnan(table[i].seconds) ? -1 : 0);
+        if (rc < 0)
+            assert_non_null(
+                strstr(error.text, "scalar of times (byte 215) is 7, which is none"));
+        else
+            assert_true(fabs(seconds - table[i].seconds) < 1e-15);
+        segy_close(segy);
+        segy_bench_fini(&bench);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_single_trace_with_another_source_is_no_shot),
         cmocka_unit_test(nobody_is_waited_for_at_a_fifo),
         cmocka_unit_test(coordinates_are_turned_and_depths_counted_down),
+        cmocka_unit_test(delays_are_scaled),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -123,7 +123,18 @@ static void mistakes_in_the_file_name_their_place(void **state)
          "$.model.grid: is missing, and no field"},
         {"{\"model\": {\"velocity\": -1500, \"grid\": {\"points\": [9, 9], \"spacing_m\": [1, "
          "1]}}, " WAVELET ", " LINES ", " RECORD "}",
-         "$.model.velocity: a velocity of -1500 m/s is not plausible (10 to 20000)"},
+         "$.model.velocity: -1500 m/s is not plausible (10 to 20000)"},
+        {"{\"model\": {\"velocity\": \"vp.json\", \"delta\": -0.6}, " WAVELET ", " LINES
+         ", " RECORD "}",
+         "$.model.delta: -0.6 is not plausible (-0.49 to 5)"},
+        {"{" MODEL ", " WAVELET ", " LINES
+         ", \"record\": {\"length_s\": 1, \"interval_ms\": 0.5005}}",
+         "$.output.traces: SEG-Y revision 1 cannot say 1999 samples every 500.5 microseconds"},
+        {"{" MODEL ", " WAVELET ", " RECORD
+         ", \"output\": {\"traces\": \"segy2\"}, \"numerics\": {\"free_surface\": true}, "
+         "\"geometry\": {\"sources\": {\"points\": [[1, 1]]}, \"receivers\": {\"points\": "
+         "[[2, 2], [2, 0]]}}}",
+         "shot 1: receiver 2 at x 2, y 0, z 0 m lies on the free surface"},
         {"{\"model\": {\"velocity\": \"vp.json\", \"epsilon\": 0.1}, \"physics\": "
          "\"acoustic\", " WAVELET ", " LINES ", " RECORD "}",
          "$.model.epsilon: has no effect in this physics"},
@@ -235,6 +246,9 @@ static void data_that_do_not_fit_are_told_beforehand(void **state)
         "{\"data\": {\"paths\": [\"a.segy\"], \"elevations\": \"down\"}, " MODEL ", " WAVELET
         "}",
         "shot 1000: receiver 1 (trace 1 of a.segy) at x 0, y 0, z -20 m is outside the model");
+    expect("{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET
+           ", \"inversion\": {\"bands\": [{\"max_hz\": 9}, {\"min_hz\": 125}]}}",
+           "$.inversion.bands[1].min_hz: 125 Hz and more is not in data");
     expect("{\"data\": \"far.segy\", " MODEL ", " WAVELET "}",
            "shot 1019: source 1 (trace 5 of far.segy) at x 1050");
 }

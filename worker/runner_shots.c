@@ -41,6 +41,7 @@ void job_destroy(struct job *job)
     *link = job->next;
     shot_room_release(shot_ledger_room(job->runner->ledger), &job->claim);
     cache_request_cancel(job->request);
+    shot_folder_unref(job->folder);
     workdir_destroy(job->workdir);
     shot_task_fini(&job->task);
     shot_result_fini(&job->said);
@@ -117,20 +118,6 @@ static void begin(struct job *job)
     shot_room_claim(shot_ledger_room(runner->ledger), &job->claim);
 }
 
-static int lay_files(struct job *job, struct workdir *workdir, struct error *ret_error)
-{
-    struct cache *cache = workplace_cache(job->runner->context.workplace);
-    int dir = workdir_fd(workdir);
-    for (size_t i = 0; i < job->task.file_count; i++) {
-        const struct shot_file *file = &job->task.files[i];
-        if (unlinkat(dir, file->name, 0) < 0 && errno != ENOENT)
-            return error_errno(ret_error, errno, "cannot lay \"%s\"", file->name);
-        if (cache_lay(cache, file->hash, CACHE_LINK, 0444, dir, file->name, ret_error) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 /* persistent_hooks.put_line */
 static int put_line(void *context, struct attempt_id id, struct workdir *workdir,
                     struct buf *line, struct error *ret_error)
@@ -139,16 +126,23 @@ static int put_line(void *context, struct attempt_id id, struct workdir *workdir
     struct job *job = job_find(runner, id);
     const struct slot *slot = runner->context.slot;
     char survey[PATH_MAX];
-    const char *dir = workdir_path(workdir);
-    const struct shot_line words = {
-        .id = id, .dir = dir, .survey = survey, .threads = slot ? slot->threads : 1};
-    bool absolute = runner->survey[0] == '/';
-    int size = snprintf(survey, sizeof(survey), "%s%s%s", absolute ? "" : dir,
-                        absolute ? "" : "/", runner->survey);
-    if (!job || size >= (int)sizeof(survey))
-        return error_set(ret_error, ERROR_SYSTEM, "the survey's path is too long");
-    if (lay_files(job, workdir, ret_error) < 0)
+    if (!job)
+        return error_set(ret_error, ERROR_BUG, "a line for a task that is gone");
+    job->folder = shot_folder_ref(&runner->folder, runner->context.workplace,
+                                  runner->context.slot_number, &job->task, ret_error);
+    if (!job->folder)
         return -1;
+    const char *folder = shot_folder_path(job->folder);
+    const struct shot_line words = {.id = id,
+                                    .dir = workdir_path(workdir),
+                                    .folder = folder,
+                                    .survey = survey,
+                                    .threads = slot ? slot->threads : 1};
+    bool absolute = runner->survey[0] == '/';
+    int size = snprintf(survey, sizeof(survey), "%s%s%s", absolute ? "" : folder,
+                        absolute ? "" : "/", runner->survey);
+    if (size >= (int)sizeof(survey))
+        return error_set(ret_error, ERROR_SYSTEM, "the survey's path is too long");
     return shot_task_put_line(&job->task, &words, line, ret_error);
 }
 
@@ -247,6 +241,7 @@ static void shots_close(struct runner *runner)
         shot_ledger_forget(runner->ledger, job);
         job_destroy(job);
     }
+    shot_folder_forget(&runner->folder);
     shot_ledger_unref(runner->ledger);
     cJSON_Delete(runner->inner_job);
     buf_fini(&runner->values);

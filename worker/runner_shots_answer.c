@@ -208,6 +208,7 @@ void job_answered(void *context, struct runner *inner, const struct result *resu
     }
     shot_room_release(shot_ledger_room(runner->ledger), &job->claim);
     if (result->status != RESULT_OK) {
+        shot_folder_forget(&runner->folder); /* it may have written there */
         workdir_destroy(workdir);
         fail_inside(job, result);
         return;
@@ -215,6 +216,7 @@ void job_answered(void *context, struct runner *inner, const struct result *resu
     job->workdir = workdir;
     job->result = *result;
     if (take_words(job, result, &error) < 0 || check_files(job, &error) < 0) {
+        shot_folder_forget(&runner->folder);
         name_shots(job, &error);
         job_fail(job, RESULT_NO_VALUE, 0, &error);
     } else if (job->task.array_count) {

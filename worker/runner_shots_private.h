@@ -8,6 +8,7 @@
 #include "worker/cache.h"
 #include "worker/runner.h"
 #include "worker/runner_persistent.h"
+#include "worker/shot_folder.h"
 #include "worker/shot_ledger.h"
 #include "worker/workdir.h"
 
@@ -30,6 +31,7 @@ struct job {
     bool dropped; /* the owner was told that it was cancelled; the ledger is still at it */
     struct shot_claim claim;
     struct cache_request *request;
+    struct shot_folder *folder; /* JOB_INSIDE */
     /* JOB_CHECKING, JOB_COLLECTING: */
     struct result result;
     struct shot_result said;
@@ -43,7 +45,8 @@ struct runner {
     struct persistent_hooks hooks;
     struct runner *inner; /* the persistent one */
     struct shot_ledger *ledger;
-    const char *survey; /* of the job */
+    struct shot_folder *folder; /* of the last task */
+    const char *survey;         /* of the job */
     struct job *jobs;
     struct buf values;
 };

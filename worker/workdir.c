@@ -87,8 +87,8 @@ static int make_directory(struct workdir *workdir, struct error *ret_error)
     return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
 }
 
-struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct attempt_id id,
-                               struct error *ret_error)
+static struct workdir *create(struct workplace *place, uint32_t slot, struct attempt_id id,
+                              bool with_common, struct error *ret_error)
 {
     if (!workplace_slot_dir(place, slot, ret_error))
         return NULL;
@@ -99,13 +99,26 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
     }
     *workdir =
         (struct workdir){.place = place, .id = id, .slot = slot, .fd = -1, .current_fd = -1};
-    if (make_directory(workdir, ret_error) < 0 || lay_common(workdir, ret_error) < 0) {
+    if (make_directory(workdir, ret_error) < 0 ||
+        (with_common && lay_common(workdir, ret_error) < 0)) {
         int saved = errno;
         workdir_destroy(workdir);
         errno = saved;
         return NULL;
     }
     return workdir;
+}
+
+struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct attempt_id id,
+                               struct error *ret_error)
+{
+    return create(place, slot, id, true, ret_error);
+}
+
+struct workdir *workdir_create_bare(struct workplace *place, uint32_t slot,
+                                    struct attempt_id id, struct error *ret_error)
+{
+    return create(place, slot, id, false, ret_error);
 }
 
 static void remove_directory(struct workdir *workdir)

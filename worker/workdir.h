@@ -50,6 +50,9 @@ const char *workplace_slot_dir(struct workplace *place, uint32_t slot, struct er
 /* Make a task's directory and lay the common files, all of which must be in the cache. */
 struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct attempt_id id,
                                struct error *ret_error);
+/* The same without common files. */
+struct workdir *workdir_create_bare(struct workplace *place, uint32_t slot,
+                                    struct attempt_id id, struct error *ret_error);
 
 /* Remove the directory with all that is in it, and free. Large trees are removed in another
  * thread. NULL is allowed. */

@@ -28,14 +28,14 @@ static void put_shots(const struct shot_task *task, struct buf *buf)
         buf_append_text(buf, "]");
 }
 
-static void put_files(const struct shot_task *task, const char *dir, struct buf *buf)
+static void put_files(const struct shot_task *task, const char *folder, struct buf *buf)
 {
     struct buf path;
     buf_init(&path, MESSAGE_PATH_MAX * 2);
     buf_append_text(buf, ",\"files\":{");
     for (size_t i = 0; i < task->file_count; i++) {
         buf_clear(&path);
-        buf_printf(&path, "%s/%s", dir, task->files[i].name);
+        buf_printf(&path, "%s/%s", folder, task->files[i].name);
         buf_printf(buf, "%s\"%s\":", i ? "," : "", task->files[i].name);
         json_put_text(buf, path.data, path.size);
     }
@@ -78,7 +78,7 @@ int shot_task_put_line(const struct shot_task *task, const struct shot_line *lin
     buf_printf(buf, ",\"params\":{\"operation\":\"%s\"", shot_operation_name(task->operation));
     put_member(buf, "survey", line->survey);
     put_shots(task, buf);
-    put_files(task, line->dir, buf);
+    put_files(task, line->folder, buf);
     buf_append_text(buf, ",\"band_hz\":[");
     json_put_real(buf, task->min_hz);
     buf_append_text(buf, ",");
@@ -137,7 +137,20 @@ static int read_shots(const cJSON *params, struct shot_task *task, struct error 
     return 0;
 }
 
-static int read_files(const cJSON *params, struct shot_task *task, struct error *ret_error)
+/* Files lie side by side: the folder of one is that of all. */
+static int read_folder(const cJSON *file, struct shot_line *line, struct error *ret_error)
+{
+    const char *path = cJSON_GetStringValue(file);
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!slash || strcmp(slash + 1, file->string) != 0)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "$.params.files: \"%.80s\" does not lie under its name", file->string);
+    line->folder = strndup(path, (size_t)(slash - path));
+    return line->folder ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+}
+
+static int read_files(const cJSON *params, struct shot_task *task, struct shot_line *line,
+                      struct error *ret_error)
 {
     const cJSON *files, *item;
     if (json_get_object(params, params_path, "files", &files, ret_error) < 0)
@@ -155,7 +168,7 @@ static int read_files(const cJSON *params, struct shot_task *task, struct error 
                              item->string);
         memcpy(task->files[task->file_count++].name, item->string, size + 1);
     }
-    return 0;
+    return count ? read_folder(files->child, line, ret_error) : 0;
 }
 
 static int read_arrays(const cJSON *params, struct shot_task *task, struct error *ret_error)
@@ -225,7 +238,8 @@ static int read_params(const cJSON *params, struct shot_task *task, struct shot_
         json_get_text(params, params_path, "survey", "", &survey, ret_error) < 0 ||
         read_integer(params, params_path, "memory_bytes", &task->memory_bytes, ret_error) < 0 ||
         read_integer(params, params_path, "threads", &threads, ret_error) < 0 ||
-        read_shots(params, task, ret_error) < 0 || read_files(params, task, ret_error) < 0 ||
+        read_shots(params, task, ret_error) < 0 ||
+        read_files(params, task, line, ret_error) < 0 ||
         read_arrays(params, task, ret_error) < 0 || read_band(params, task, ret_error) < 0 ||
         read_settings(params, task, ret_error) < 0)
         return -1;
@@ -279,6 +293,7 @@ int shot_line_parse(const char *text, size_t size, struct shot_task *ret_task,
 void shot_line_fini(struct shot_line *line)
 {
     free((char *)line->dir);
+    free((char *)line->folder);
     free((char *)line->survey);
     *line = (struct shot_line){0};
 }

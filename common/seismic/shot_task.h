@@ -188,7 +188,8 @@ int shot_window_parse(const char *text, size_t size, const uint64_t n[GRID_AXES]
  *
  *   {"task":17,"attempt":1,"dir":"/…/work-17","params":{
  *     "operation":"gradient",
- *     "survey":"/…/survey.json",             the job's work.survey, where it lies on this node
+ *     "survey":"/…/survey.json",             the job's work.survey, where it lies on this node; the
+ *                                            same place for tasks with the same files
  *     "shots":[12,40],                       indices in the survey, from 0
  *     "weights":[1,-1],                      only if they are fired as one
  *     "files":{"velocity.raw":"/…/velocity.raw"},
@@ -205,7 +206,8 @@ int shot_window_parse(const char *text, size_t size, const uint64_t n[GRID_AXES]
  */
 struct shot_line {
     struct attempt_id id;
-    const char *dir;    /* absolute; files lie there under their names */
+    const char *dir;    /* absolute: where arrays and traces go */
+    const char *folder; /* absolute; files lie there under their names. NULL: none do */
     const char *survey; /* absolute */
     unsigned threads;
 };

@@ -64,12 +64,12 @@ def a_model_goes_to_each_worker_once(case):
     seen = {}
     for folder, path, inode in notes:
         worker = folder.partition("/tasks/")[2].split("/")[0]
-        seen.setdefault((worker, path.rpartition("/")[2]), []).append(inode)
+        seen.setdefault((worker, path.rpartition("/")[2]), []).append((path, inode))
     assert {worker for worker, _ in seen} == {"worker-1", "worker-2"}, seen.keys()
     waves = len(surveys.lines(log)) // 12
     assert waves >= 3, waves
-    for key, inodes in seen.items():  # the tasks of a wave have links to one file
-        assert len(set(inodes)) <= waves < len(inodes), (key, inodes)
+    for key, places in seen.items():  # the tasks of a wave find one file, at one place
+        assert len(set(places)) <= waves < len(places), (key, places)
 
 
 def wide(case, name, operation, **more):

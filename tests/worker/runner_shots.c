@@ -287,15 +287,18 @@ static void start_with_model(uint64_t id, const char *python)
     start_on(rig.runner, (struct attempt_id){id, 1}, &task);
 }
 
-static void the_model_lies_in_the_directory_and_writing_into_it_is_noticed(void **state)
+static void the_model_stays_where_it_is_and_writing_into_it_is_noticed(void **state)
 {
     (void)state;
     rig_open(&rig, JOB(""), files);
-    start_with_model(1, "assert open(p['files']['velocity.raw']).read() == 'velocities'");
+    start_with_model(1, "was = p['survey'], p['files']; "
+                        "assert open(p['files']['velocity.raw']).read() == 'velocities'");
     rig_wait(&rig, 1);
     assert_good(1);
-    start_with_model(2, "os.chmod(p['files']['velocity.raw'], 0o600); "
-                        "open(p['files']['velocity.raw'], 'w').write('other')");
+    start_with_model(
+        2,
+        "assert was == (p['survey'], p['files']); os.chmod(p['files']['velocity.raw'], 0o600); "
+        "open(p['files']['velocity.raw'], 'w').write('other')");
     rig_wait(&rig, 2);
     assert_failed(2, RESULT_NO_VALUE, "wrote into its input file \"velocity.raw\"");
     start_with_model(3, "assert open(p['files']['velocity.raw']).read() == 'velocities'");
@@ -578,7 +581,7 @@ int main(void)
         test(what_the_program_does_wrong_fails_that_shot_and_no_sum_has_it),
         test(a_shot_that_needs_more_memory_than_there_is_fails),
         test(a_file_that_the_master_does_not_have_fails_the_shot),
-        test(the_model_lies_in_the_directory_and_writing_into_it_is_noticed),
+        test(the_model_stays_where_it_is_and_writing_into_it_is_noticed),
         test(shots_of_all_slots_are_in_one_sum),
         test(a_result_that_did_not_count_is_in_no_sum_unless_it_is_asked_for),
         test(a_worker_that_leaves_gives_what_the_list_names_and_then_the_rest),

@@ -106,7 +106,7 @@ static int survey_path(const struct order *order, char **ret_path, struct error 
     bool own = false;
     for (size_t i = 0; i < order->task.file_count; i++)
         own = own || strcmp(order->task.files[i].name, SHOT_SURVEY_FILE) == 0;
-    int size = own ? asprintf(ret_path, "%s/%s", order->line.dir, SHOT_SURVEY_FILE)
+    int size = own ? asprintf(ret_path, "%s/%s", order->line.folder, SHOT_SURVEY_FILE)
                    : asprintf(ret_path, "%s", order->line.survey);
     return size < 0 ? error_set(ret_error, ERROR_SYSTEM, "no memory for a path") : 0;
 }

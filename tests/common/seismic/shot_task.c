@@ -351,8 +351,11 @@ static void the_line_for_programs_can_be_read_back(void **state)
 {
     (void)state;
     struct shot_task task = gradient_task(), back;
-    struct shot_line line = {
-        .id = {17, 2}, .dir = "/a \"b\"/work-17", .survey = "/s/survey.json", .threads = 3};
+    struct shot_line line = {.id = {17, 2},
+                             .dir = "/a \"b\"/work-17",
+                             .folder = "/a \"b\"/work-3",
+                             .survey = "/s/survey.json",
+                             .threads = 3};
     struct shot_line read;
     struct buf buf;
     buf_init(&buf, 1 << 20);
@@ -364,6 +367,7 @@ static void the_line_for_programs_can_be_read_back(void **state)
     assert_int_equal(read.id.task, 17);
     assert_int_equal(read.id.attempt, 2);
     assert_string_equal(read.dir, line.dir);
+    assert_string_equal(read.folder, line.folder);
     assert_string_equal(read.survey, line.survey);
     assert_int_equal(read.threads, 3);
     assert_memory_equal(back.shots, two_shots, sizeof(two_shots));

@@ -11,8 +11,10 @@
  *         z, the second x, the third y. Units km and ft become metres.
  *   SEG-Y columns of the model; where they stand is in the words CDP_X and CDP_Y, or if these are all
  *         zero in the source's or the receiver's. Sample intervals are millimetres (what files say
- *         where 10 m is 10000). With a spacing told, traces are in order of x (2-D), or crossline is x
- *         and inline y (3-D).
+ *         where 10 m is 10000), and delays metres: the depth of the first samples; of files in feet,
+ *         thousandths of feet and feet. With a spacing told, traces are in order of x (2-D), or crossline
+ *         is x and inline y (3-D), and nothing of this is looked at. Written, the top keeps four or
+ *         five digits.
  *
  * A file opens only if its size is what its header says. Values are read as they are wanted.
  */

@@ -27,6 +27,7 @@ struct columns {
     size_t count, capacity;
     uint32_t samples;
     double interval; /* microseconds, or millimetres */
+    double delay;    /* seconds, or kilometres: of the first samples */
 };
 
 /* Pairs of words in which columns may say where they are. */
@@ -65,6 +66,26 @@ static int column_add(struct columns *columns, const struct column *column,
     return 0;
 }
 
+/* All columns begin at one depth, in the word where traces in time say when. */
+static int top_check(const struct segy *segy, const struct segy_trace *trace,
+                     struct columns *columns, struct error *ret_error)
+{
+    double delay;
+    if (segy_delay(segy, trace, &delay, ret_error) < 0)
+        return -1;
+    if (!columns->count)
+        columns->delay = delay;
+    if (delay == columns->delay)
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "%s: trace %llu (header at byte %llu) begins at %g where trace 1 begins at "
+        "%g (delay recording time, byte 109); columns of a model have one top: say "
+        "it with \"headers\": {\"delay\": ...}",
+        segy_path(segy), (ull)trace->number + 1, (ull)trace->offset, delay * 1e3,
+        columns->delay * 1e3);
+}
+
 static int columns_scan(struct segy *segy, struct columns *columns, size_t *words,
                         struct error *ret_error)
 {
@@ -89,6 +110,7 @@ static int columns_scan(struct segy *segy, struct columns *columns, size_t *word
                 segy_path(segy), (ull)trace.number + 1, (ull)trace.offset, trace.samples,
                 columns->samples);
         if (place_get(segy, &trace, &column, words, ret_error) < 0 ||
+            top_check(segy, &trace, columns, ret_error) < 0 ||
             column_add(columns, &column, ret_error) < 0)
             return -1;
     }
@@ -264,7 +286,10 @@ static int columns_take(struct model *model, const struct model_options *options
     int status = options->has_spacing ? grid_by_order(model, columns, options->dims, ret_error)
                                       : grid_by_places(model, columns, ret_error);
     grid->n[GRID_Z] = columns->samples;
-    grid->spacing[GRID_Z] = columns->interval * 1e-3;
+    double unit = segy_describe(model->segy)->feet ? SEGY_FOOT_M : 1;
+    grid->spacing[GRID_Z] = columns->interval * 1e-3 * unit;
+    if (!options->has_spacing)
+        grid->origin[GRID_Z] = columns->delay * 1e3 * unit;
     return status < 0 ? -1 : columns_place(model, columns, ret_error);
 }
 
@@ -303,6 +328,15 @@ int model_read_segy(struct model *model, const struct grid_box *box, float *valu
     return 0;
 }
 
+/* A depth as finely as the delay's 16 bits and the scalar of times can say it. */
+static double top_round(double z)
+{
+    for (int divisor = 10000; divisor >= 1; divisor /= 10)
+        if (fabs(z * divisor) <= INT16_MAX)
+            return rint(z * divisor) / divisor;
+    return 0;
+}
+
 int model_write_segy(const char *path, const struct grid *grid, const float *values,
                      const char *name, struct error *ret_error)
 {
@@ -311,6 +345,7 @@ int model_write_segy(const char *path, const struct grid *grid, const float *val
     struct segy_write_format format = {.revision = whole && grid->n[GRID_Z] <= 65535 ? 1 : 2,
                                        .samples = (uint32_t)grid->n[GRID_Z],
                                        .interval_us = whole ? rint(interval) : interval,
+                                       .delay_s = top_round(grid->origin[GRID_Z]) * 1e-3,
                                        .depth = true,
                                        .traces = (uint64_t)grid->n[GRID_X] * grid->n[GRID_Y],
                                        .title = name};

@@ -89,6 +89,8 @@ struct segy_options {
     struct segy_place words[SEGY_WORDS];
 };
 
+#define SEGY_FOOT_M 0.3048 /* the international foot */
+
 /* What the file says of itself. */
 struct segy_format {
     int revision; /* 0, 1 or 2 */

@@ -7,8 +7,6 @@
 
 #include "common/seismic/segy_private.h"
 
-#define FOOT_M 0.3048 /* the international foot */
-
 /* Where a word stands; and in the first extension (from 0; 0: nowhere), as 8 bytes but for samples. */
 static const struct {
     const char *name;
@@ -152,7 +150,7 @@ int segy_length(const struct segy *segy, const struct segy_trace *trace, enum se
             value /= -scalar;
     }
     bool constant = segy->options.words[word].kind == SEGY_CONSTANT;
-    *ret_m = segy->format.feet && !constant ? value * FOOT_M : value;
+    *ret_m = segy->format.feet && !constant ? value * SEGY_FOOT_M : value;
     return 0;
 }
 

@@ -143,7 +143,7 @@ static float *make_values(const struct grid *grid)
 static const struct grid plane = {
     .dims = 2, .n = {5, 1, 4}, .spacing = {12.5, 0, 6.25}, .origin = {-100, 0, 0}};
 static const struct grid cube = {
-    .dims = 3, .n = {5, 3, 4}, .spacing = {12.5, 20, 5}, .origin = {1000, 2000.5, 0}};
+    .dims = 3, .n = {5, 3, 4}, .spacing = {12.5, 20, 5}, .origin = {1000, 2000.5, -12.5}};
 
 static void what_is_written_is_read_whole_and_by_boxes(void **state)
 {
@@ -190,7 +190,7 @@ static void raw_files_are_read_in_any_order(void **state)
         snprintf(
             text, sizeof(text),
             "{\"points\": [5, 3, 4], \"spacing_m\": [12.5, 20, 5], \"origin_m\": "
-            "[1000, 2000.5, 0], \"order\": \"%s\", \"dtype\": \"float64\", \"byte_order\": "
+            "[1000, 2000.5, -12.5], \"order\": \"%s\", \"dtype\": \"float64\", \"byte_order\": "
             "\"%s\"}",
             orders[i], i % 2 ? "little" : "big");
         scratch_text("c.json", text);

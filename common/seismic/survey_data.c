@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,10 +105,8 @@ int survey_traces_write(const struct survey *survey, const struct shot *shot,
 {
     struct segy_write_format format = traces_format(survey);
     struct error ignored;
-    char title[60];
-    snprintf(title, sizeof(title), "shot %s", shot->name);
     format.traces = format.ensemble = shot->receiver_count;
-    format.title = title;
+    format.title = "shot gathers"; /* the headers say which: files of shots become one */
     /* Observed traces on their way to a task: for us alone, so in whichever revision can say them. */
     if (!makes_traces(survey) && segy_write_check(&format, path, &ignored) < 0)
         format.revision = 2;

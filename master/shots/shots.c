@@ -459,7 +459,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
     if (paths_make(driver, ret_error) < 0 ||
         survey_open(driver->survey_path, SURVEY_CHECK, NULL, &driver->survey, ret_error) < 0 ||
         operation_read(driver, ret_error) < 0 || step_check(driver, ret_error) < 0 ||
-        shots_extract_choose(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
+        shots_extract_choose(driver, ret_error) < 0 ||
+        shots_names_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
     driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};

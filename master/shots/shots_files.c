@@ -180,18 +180,40 @@ struct shots_own shots_own_of(const struct roll_wave *wave)
     return surveyed ? own : (struct shots_own){false, false};
 }
 
+/* Whether a wave whose models are `own` hands that file to its tasks, by its name. */
+static bool is_carried(const struct driver *driver, struct shots_own own,
+                       const struct survey_file *file)
+{
+    const char *velocity = own.velocity ? field_path(driver, SHOT_FIELD_VELOCITY) : NULL;
+    const char *change = own.perturbation ? field_path(driver, SHOT_FIELD_PERTURBATION) : NULL;
+    return file->path[0] != '/' && !is_data(driver, file) &&
+           !is_of_field(driver, velocity, file->path) &&
+           !is_of_field(driver, change, file->path);
+}
+
+int shots_names_check(const struct driver *driver, struct error *ret_error)
+{
+    size_t count;
+    const struct survey_file *files = survey_files(&driver->survey, &count);
+    const struct shots_own own = {.velocity = true};
+    const uint8_t none[MESSAGE_HASH_SIZE] = {0};
+    struct roll_wave wave = {0};
+    int rc = 0;
+    for (size_t i = 1; rc == 0 && driver->operation == SURVEY_FWI && i < count; i++)
+        if (is_carried(driver, own, &files[i]))
+            rc = file_add(&wave, name_of(files[i].path), none, ret_error);
+    free(wave.files);
+    return rc;
+}
+
 int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,
                       struct error *ret_error)
 {
     size_t count;
     const struct survey_file *files = survey_files(&driver->survey, &count);
-    const char *velocity = own.velocity ? field_path(driver, SHOT_FIELD_VELOCITY) : NULL;
-    const char *change = own.perturbation ? field_path(driver, SHOT_FIELD_PERTURBATION) : NULL;
     uint8_t hash[MESSAGE_HASH_SIZE];
     for (size_t i = 1; i < count; i++) {
-        if (files[i].path[0] == '/' || is_data(driver, &files[i]) ||
-            is_of_field(driver, velocity, files[i].path) ||
-            is_of_field(driver, change, files[i].path))
+        if (!is_carried(driver, own, &files[i]))
             continue;
         char *path = farm_path(driver, files[i].path);
         bool known =

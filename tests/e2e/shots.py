@@ -86,6 +86,8 @@ def what_is_wrong_is_named_before_any_shot_is_farmed(case):
         ({"data": spoil(case, "away.segy", trace + 80, (10 ** 7).to_bytes(4, "big"))},
          ["away.segy", "shot 2", "trace 5", "x 100000"]),
         ({"data": "missing.segy"}, ["missing.segy"]),
+        ({"operation": "fwi", "data": spoil(case, "ob served.segy", 0, b"")},
+         ["ob served.segy", "name it with letters"]),
     ]
     for change, words in wrong:
         content = {key: value for key, value in {**survey("gradient"), **change}.items()
@@ -144,6 +146,14 @@ def what_is_hardly_meant_is_told_beforehand(case):
     told = check(case, model={"velocity": 600, "grid": grid},
                  wavelet={"kind": "sampled", "values": ricker, "interval_ms": 4})
     assert len(told) == 1 and "12 Hz" in told[0] and "2.5 points" in told[0], told
+    # Nothing to be heard, and gathers of several shots under one header.
+    told = check(case, model={"velocity": 2000, "grid": grid}, batch={"encoded": 2},
+                 wavelet={"kind": "ricker", "peak_hz": 5, "delay_s": 0.5})
+    assert len(told) == 2 and "$.wavelet: its peak comes at 0.5 s" in told[0], told
+    assert "recording ends at 0.5 s" in told[0] and "$.batch.encoded" in told[1], told
+    told = check(case, model={"velocity": 2000, "grid": grid},
+                 wavelet={"kind": "sampled", "values": [0, 0], "interval_ms": 4})
+    assert len(told) == 1 and "is zero throughout" in told[0], told
     # Anisotropy: at two points delta is above epsilon.
     delta = [0.05] * POINTS
     delta[3 * NZ + 4], delta[7 * NZ + 5] = 0.12, 0.2

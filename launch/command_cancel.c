@@ -176,12 +176,13 @@ static int clean_confirm(const struct view *view, const struct clean_options *gi
     return error_set(ret_error, ERROR_USAGE, "nothing was removed");
 }
 
+/* And what a master that was killed had no time to remove. */
 static int store_remove(const struct view *view, struct error *ret_error)
 {
     char *path = rundir_path(&view->rundir, "store", ret_error);
     int rc = path ? disk_remove(path, ret_error) : -1;
     free(path);
-    return rc;
+    return rc == 0 ? rundir_near_remove(&view->rundir, ret_error) : -1;
 }
 
 /* What the farm has done, as its journal has it, before that goes. */

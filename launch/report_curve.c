@@ -108,16 +108,24 @@ static void label(FILE *html, double x, double y, const char *anchor, const char
             text);
 }
 
-static void curve_draw(const struct curve *curve, FILE *html)
+/* What is drawn over what. */
+struct words {
+    const char *title, *work, *value;
+};
+
+static const struct words estimation = {"Objective function", "runs", "phi"};
+static const struct words inversion = {"Misfit", "tasks", "misfit"};
+
+static void curve_draw(const struct curve *curve, const struct words *words, FILE *html)
 {
     const struct scale scale = scale_of(curve);
     double last = curve->points[curve->count - 1].runs, span = last > 0 ? last : 1;
     char text[64];
     fprintf(html,
-            "<h2>Objective function</h2>\n<svg width=\"%.0f\" height=\"%.0f\" "
+            "<h2>%s</h2>\n<svg width=\"%.0f\" height=\"%.0f\" "
             "role=\"img\">\n<path class=\"axis\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n"
             "<path class=\"curve\" d=\"",
-            WIDTH, HEIGHT, LEFT, TOP, HEIGHT - BOTTOM, WIDTH - 10);
+            words->title, WIDTH, HEIGHT, LEFT, TOP, HEIGHT - BOTTOM, WIDTH - 10);
     for (size_t i = 0; i < curve->count; i++)
         fprintf(html, "%s%.1f %.1f", i ? "L" : "M",
                 LEFT + curve->points[i].runs / span * (WIDTH - 20 - LEFT),
@@ -131,7 +139,10 @@ static void curve_draw(const struct curve *curve, FILE *html)
     snprintf(text, sizeof text, "%.0f", last);
     label(html, LEFT, HEIGHT - BOTTOM + 18, "middle", "0");
     label(html, WIDTH - 20, HEIGHT - BOTTOM + 18, "middle", text);
-    snprintf(text, sizeof text, "runs%s", scale.logarithmic ? " (phi is logarithmic)" : "");
+    if (scale.logarithmic)
+        snprintf(text, sizeof text, "%s (%s is logarithmic)", words->work, words->value);
+    else
+        snprintf(text, sizeof text, "%s", words->work);
     label(html, (LEFT + WIDTH) / 2, HEIGHT - BOTTOM + 36, "middle", text);
     fputs("</svg>\n", html);
 }
@@ -139,6 +150,7 @@ static void curve_draw(const struct curve *curve, FILE *html)
 int report_curve(struct view *view, FILE *html, struct error *ret_error)
 {
     struct curve curve = {0};
+    const cJSON *work = json_member(view->farm, "work");
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < view->roster.count; i++)
         if (view->roster.tasks[i].master)
@@ -146,7 +158,7 @@ int report_curve(struct view *view, FILE *html, struct error *ret_error)
     if (rc == 0 && curve.short_of_memory)
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the curve of phi");
     if (rc == 0 && curve.count > 1)
-        curve_draw(&curve, html);
+        curve_draw(&curve, json_member(work, "survey") ? &inversion : &estimation, html);
     free(curve.points);
     return rc;
 }

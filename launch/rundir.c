@@ -26,6 +26,14 @@ char *rundir_path(const struct rundir *rundir, const char *name, struct error *r
     return disk_join(rundir->path, name, ret_error);
 }
 
+int rundir_near_remove(const struct rundir *rundir, struct error *ret_error)
+{
+    char *path = rundir_path(rundir, "near", ret_error);
+    int rc = path ? disk_remove(path, ret_error) : -1;
+    free(path);
+    return rc;
+}
+
 int rundir_is(const char *path)
 {
     struct stat status;

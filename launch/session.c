@@ -496,6 +496,9 @@ static int session_clear(struct session *session, struct error *ret_error)
         backend->ops->results_bring(backend, &session->listener, rc == 0 ? ret_error : NULL) !=
             0)
         rc = -1;
+    if (master_ended(session) &&
+        rundir_near_remove(session->context->rundir, rc == 0 ? ret_error : NULL) != 0)
+        rc = -1;
     return rc;
 }
 

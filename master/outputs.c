@@ -35,6 +35,7 @@ struct outputs {
     char *run_dir;
     int out_fd, partial_fd; /* -1 until first needed */
     int near_fd;            /* RUN_DIR/near; -1: none was offered */
+    mode_t mask;            /* the umask, which counts for linked files, too */
     struct arrivals *arrivals;
 };
 
@@ -299,7 +300,7 @@ static int link_check(struct outputs *outputs, const char *name, const struct ou
 {
     struct stat status;
     int fd = openat(outputs->near_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    mode_t mode = (link->mode & 0777) | 0600;
+    mode_t mode = ((link->mode & 0777) | 0600) & ~outputs->mask;
     int rc = fd < 0 ? -1 : fstat(fd, &status);
 
     if (rc == 0 && (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != link->total_size)) {
@@ -569,6 +570,8 @@ struct outputs *outputs_open(const char *run_dir, struct error *ret_error)
         return NULL;
     }
     outputs->out_fd = outputs->partial_fd = outputs->near_fd = -1;
+    outputs->mask = umask(0);
+    umask(outputs->mask);
     return outputs;
 }
 

@@ -43,6 +43,9 @@ def an_inversion_is_seen_as_it_goes(case):
     assert last["phi"] == min(misfits) and last["iteration"] == 5 and last["runs"] == 0, last
     said = case.beofarm("status", farm.run_dir, expect=None).out
     assert "0/0" not in said, said
+    with open(case.beofarm("report", farm.run_dir, expect=0).out.strip(), encoding="utf-8") as file:
+        page = file.read()
+    assert "<h2>Misfit</h2>" in page and ">tasks" in page and "phi" not in page, page
 
 
 @test
@@ -56,6 +59,7 @@ def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
             break
         farm.kill("master" if generation == 1 else f"master-{generation}")
         farm.end(expect=7)
+        assert not os.path.exists(farm.path("near"))
         farm.start("--resume")
     farm.end()
     other = harness.Case("undisturbed")

@@ -184,14 +184,15 @@ static void takes_what_was_linked(void **state)
     assert_null(content(place, "near/n1"));
 }
 
-static void linked_files_have_only_the_permissions_that_were_said(void **state)
+static void linked_files_have_the_permissions_that_were_said_within_the_umask(void **state)
 {
     struct place *place = *state;
     struct error error = {0};
     struct stat status;
     char path[256];
-    const struct output_link link = link_of("a", "n", 4);
+    struct output_link link = link_of("a", "n", 4);
 
+    link.mode = 0666;
     cJSON_Delete(offer(place));
     near_write(place, "n", "four");
     snprintf(path, sizeof path, "%s/near/n", place->folder);
@@ -560,9 +561,10 @@ static void refuses_a_run_directory_that_is_not_there(void **state)
 
 int main(void)
 {
+    umask(022);
     const struct CMUnitTest tests[] = {
         TEST(takes_what_was_linked),
-        TEST(linked_files_have_only_the_permissions_that_were_said),
+        TEST(linked_files_have_the_permissions_that_were_said_within_the_umask),
         TEST(takes_what_was_linked_where_moves_replace),
         TEST(takes_what_cannot_be_moved_by_copying_it),
         TEST(refuses_what_was_not_linked_well),

@@ -38,17 +38,23 @@ static const double boundary_runs[] = {[2] = 0.6, [3] = 0.9};
 #define RESAMPLE_REACH 8
 
 /* Fields of a physics: of the model as read; of a wave's medium and what else it keeps, in 3-D; of one time
- * level; recorded for imaging. How far a step reaches, in half orders; and the weight. */
+ * level; recorded for imaging. How far a step reaches, in half orders, less one where `between` points; and
+ * the weight. */
 struct physics {
-    unsigned model, medium, level, record, reach;
+    unsigned model, medium, level, record, reach, between;
     double weight;
 };
 
 static const struct physics physics_table[] = {
     [SURVEY_ACOUSTIC] =
         {.model = 1, .medium = 1, .level = 1, .record = 1, .reach = 1, .weight = 1},
-    [SURVEY_DENSITY] =
-        {.model = 2, .medium = 4, .level = 1, .record = 1, .reach = 1, .weight = 1.7},
+    [SURVEY_DENSITY] = {.model = 2,
+                        .medium = 4,
+                        .level = 1,
+                        .record = 1,
+                        .reach = 2,
+                        .between = 1,
+                        .weight = 1.7},
     [SURVEY_VTI] =
         {.model = 3, .medium = 3, .level = 2, .record = 2, .reach = 1, .weight = 2.2},
     [SURVEY_TTI] =
@@ -117,9 +123,10 @@ static uint64_t layer_bytes(const struct shot_shape *shape)
 
 /* What a step reaches around the model, on all sides but a free surface, of each level: its faces; with
  * a tilt, which reaches further, edges and corners as well. */
-static uint64_t shell_bytes(const struct shot_shape *shape, unsigned reach)
+static uint64_t shell_bytes(const struct shot_shape *shape, const struct physics *physics)
 {
-    uint64_t outer = 1, faces = 0, width = (uint64_t)shape->space_order / 2 * reach;
+    uint64_t outer = 1, faces = 0, half = (uint64_t)shape->space_order / 2;
+    uint64_t width = half * physics->reach - physics->between;
     for (int axis = 0; axis < GRID_AXES; axis++) {
         uint64_t sides = axis == GRID_Y && shape->dims == 2 ? 0 : 2;
         if (axis == GRID_Z && shape->free_surface)
@@ -127,7 +134,8 @@ static uint64_t shell_bytes(const struct shot_shape *shape, unsigned reach)
         outer *= shape->n[axis] + sides * width;
         faces += inner_points(shape) / shape->n[axis] * sides * width;
     }
-    return (reach > 1 ? outer - inner_points(shape) : faces) * REAL_BYTES;
+    bool tilted = physics->reach > 1 && !physics->between;
+    return (tilted ? outer - inner_points(shape) : faces) * REAL_BYTES;
 }
 
 static uint64_t record_bytes(uint64_t values, bool compress)
@@ -145,8 +153,8 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     uint64_t waves = operation == SURVEY_MODEL ? 1 : 2;
     sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
     sizes.record = physics->record * record_bytes(inner_points(shape), wish->compress);
-    sizes.boundary = physics->level * shell_bytes(shape, physics->reach);
-    sizes.inner = shape->physics == SURVEY_ACOUSTIC && !wish->whole ? 2 * inner : 0;
+    sizes.boundary = physics->level * shell_bytes(shape, physics);
+    sizes.inner = wish->whole ? 0 : 2 * physics->level * inner;
     sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
     sizes.fixed = waves * (physics->medium * sizes.field + sizes.state);

@@ -122,6 +122,13 @@ static size_t aside_all(const struct acoustic *a)
     return (size_t)a->wave.options.threads * acoustic_aside_size(a);
 }
 
+/* Points beyond its own that a step reads: of fluxes at half points, or of a tilt's at points, those that
+ * these read. */
+static int reach_of(int radius, enum kind kind)
+{
+    return kind == KIND_TTI ? 2 * radius : kind == KIND_DENSITY ? 2 * radius - 1 : radius;
+}
+
 static struct acoustic *shape(const struct grid *grid, const struct wave_options *options,
                               enum kind kind)
 {
@@ -138,13 +145,13 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     a->wave.points = grid_size(grid);
     a->wave.padded = a->layout.n[GRID_X] * a->layout.n[GRID_Y] * a->layout.n[GRID_Z];
     a->wave.snapshot_size = parts * a->wave.points;
-    a->reach = kind == KIND_TTI ? 2 * a->layout.radius : a->layout.radius;
+    a->reach = reach_of(a->layout.radius, kind);
     a->wave.shell_size = acoustic_shell_size(a);
     size_t memories = 0;
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
-    a->wave.inner_bytes = kind == KIND_ACOUSTIC ? 2 * a->wave.points * sizeof(wave_real) : 0;
+    a->wave.inner_bytes = 2 * a->wave.snapshot_size * sizeof(wave_real);
     a->fields = fields_of(kind, a->layout.flat);
     size_t scratch = kind == KIND_DENSITY ? density_scratch(a) : aside_all(a);
     a->wave.memory_bytes =
@@ -336,8 +343,7 @@ static struct wave *density_create(const struct wave_medium *medium,
     return acoustic_create(KIND_DENSITY, medium, options, ret_error);
 }
 
-/* Field i of those that make a state: the newest ones first. */
-static wave_real *state_field(const struct acoustic *a, int i)
+wave_real *acoustic_level(const struct acoustic *a, int i)
 {
     int which = i % 2 ? !a->newest : a->newest;
     return i < 2 ? a->field[which] : a->pair->p[which];
@@ -348,7 +354,7 @@ static void state_move(const struct acoustic *a, char *to, const char *from)
 {
     size_t bytes = a->layout.n[GRID_Z] * sizeof(wave_real), done = 0;
     for (int i = 0; i < (a->pair ? 2 * PAIR_FIELDS : 2); i++) {
-        wave_real *field = state_field(a, i);
+        wave_real *field = acoustic_level(a, i);
         for (size_t ix = 0; ix < a->layout.n[GRID_X]; ix++) {
             for (size_t iy = 0; iy < a->layout.n[GRID_Y]; iy++, done += bytes) {
                 wave_real *row = field + layout_at(&a->layout, ix, iy);
@@ -381,7 +387,7 @@ void acoustic_load(struct wave *wave, const void *state)
     struct rows all = acoustic_rows_all(a);
     state_move(a, NULL, state);
     for (int i = 0; i < (a->pair ? 2 * PAIR_FIELDS : 2); i++)
-        acoustic_mirror(a, state_field(a, i), &all);
+        acoustic_mirror(a, acoustic_level(a, i), &all);
 }
 
 static void field_copy(const struct acoustic *a, const wave_real *field, wave_real *ret_field)
@@ -450,6 +456,8 @@ const struct wave_physics density_physics = {
     .run = acoustic_run,
     .save = acoustic_save,
     .load = acoustic_load,
+    .inner_save = acoustic_inner_save,
+    .inner_load = acoustic_inner_load,
     .field = acoustic_field,
     .energy = acoustic_energy,
     .memory = density_memory,

@@ -23,7 +23,7 @@ static size_t every_of(const struct wave_run *run)
 /* One row of the medium's grid that lies among `rows`: its place in padded and in unpadded fields. */
 struct inner {
     const wave_real *old, *v, *half_rho; /* half_rho is NULL without density */
-    wave_real *field, *p;                /* p and M's are NULL without anisotropy */
+    wave_real *field, *p, *old_p;        /* p's and M's are NULL without anisotropy */
     wave_real *aside;                    /* what is put aside, if a->keep; may be NULL */
     const wave_real *cross, *vp;
     size_t at; /* in snapshots, images, dm */
@@ -82,6 +82,7 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         .v = a->v + at,
         .half_rho = a->half_rho ? a->half_rho + at : NULL,
         .p = a->pair ? a->pair->p[a->newest] + at : NULL,
+        .old_p = a->pair ? a->pair->p[!a->newest] + at : NULL,
         .aside = a->aside ? inner_aside(walk) : NULL,
         .cross = a->pair ? a->pair->cross + at : NULL,
         .vp = a->pair ? a->pair->vp + at : NULL,
@@ -94,8 +95,8 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
 
 /*
  * A snapshot is V times what a step adds up: the Laplacian, which the kernel leaves in a->aside, and
- * what is injected and scattered, added there. With density, it is made of three fields, of which
- * the step overwrites one: that lies in the snapshot meanwhile.
+ * what is injected and scattered, added there. Where there is no a->aside the stage of the field writes
+ * it to the snapshot, and the rest is added to that.
  */
 static wave_real *snapshot_of(const struct acoustic *a, const struct wave_run *run, size_t k)
 {
@@ -105,23 +106,12 @@ static wave_real *snapshot_of(const struct acoustic *a, const struct wave_run *r
     return run->snapshots + k / every * a->wave.snapshot_size;
 }
 
-void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
-                     const struct rows *rows)
-{
-    wave_real *snapshot = snapshot_of(a, run, k);
-    struct inner_walk walk = inner_begin(a, rows);
-    if (!snapshot || a->pair || a->aside)
-        return;
-    for (struct inner row; inner_next(&walk, &row);)
-        memcpy(snapshot + row.at, row.old, row.n * sizeof *snapshot);
-}
-
 wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k)
 {
-    return a->pair || a->aside ? snapshot_of(a, run, k) : NULL;
+    return snapshot_of(a, run, k);
 }
 
-/* What is injected at a cell of the medium's grid is a part of a pair's snapshot. */
+/* What is injected at a cell of the medium's grid is a part of the snapshot. */
 static void keep_inject(const struct acoustic *a, wave_real *keep,
                         const struct point_cell *cell, wave_real value)
 {
@@ -156,7 +146,7 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
                 acoustic_aside_at(a, ix - rows->x0,
                                   cell->at[GRID_Y] - rows->y0)[cell->at[GRID_Z]] += value;
             else if (keep)
-                keep_inject(a, keep, cell, value);
+                keep_inject(a, keep, cell, a->pair ? value : a->v[at] * value);
         }
     }
 }
@@ -195,7 +185,7 @@ WIDE static void row_add_two(wave_real *restrict sum, const wave_real *a, const 
     }
 }
 
-/* sum += scale a b / (2 half_rho) */
+/* The same two with scale / (2 half_rho) */
 WIDE static void row_add_divided(wave_real *restrict sum, const wave_real *a,
                                  const wave_real *b, const wave_real *half_rho, wave_real scale,
                                  size_t n)
@@ -203,6 +193,29 @@ WIDE static void row_add_divided(wave_real *restrict sum, const wave_real *a,
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         sum[i] += scale / (2 * half_rho[i]) * a[i] * b[i];
+}
+
+WIDE static void row_add_two_divided(wave_real *restrict sum, const wave_real *a,
+                                     const wave_real *b, const wave_real *next_a,
+                                     const wave_real *next_b, const wave_real *half_rho,
+                                     wave_real scale, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        wave_real part = scale / (2 * half_rho[i]);
+        wave_real first = sum[i] + part * a[i] * b[i];
+        sum[i] = first + part * next_a[i] * next_b[i];
+    }
+}
+
+/* The same two of a pair: sum += scale v (a b + of_p p) */
+WIDE static void row_add_pair(wave_real *restrict sum, const wave_real *a, const wave_real *b,
+                              const wave_real *of_p, const wave_real *p, const wave_real *v,
+                              wave_real scale, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        sum[i] += scale * v[i] * (a[i] * b[i] + of_p[i] * p[i]);
 }
 
 /* field += scale v dm s */
@@ -222,16 +235,6 @@ WIDE static void row_scatter_divided(wave_real *restrict field, const wave_real 
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         field[i] += scale / (2 * half_rho[i]) * v[i] * dm[i] * s[i];
-}
-
-/* Second difference in time of field, old and s, to s. Differences of neighbours in time first: they are
- * small, and nearly exact. */
-WIDE static void row_difference(wave_real *restrict s, const wave_real *field,
-                                const wave_real *old, size_t n)
-{
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        s[i] = (field[i] - old[i]) - (old[i] - s[i]);
 }
 
 /* Scattering of a pair: a snapshot changes by -(1/m) dm of itself, and the fields by M times that. */
@@ -255,20 +258,6 @@ static void pair_scatter(const struct acoustic *a, const struct wave_run *run,
     }
 }
 
-static void pair_image(const struct acoustic *a, const struct wave_run *run,
-                       const wave_real *snapshot, const struct rows *rows)
-{
-    double dt = a->wave.options.dt;
-    wave_real scale = (wave_real)(-1 / (dt * dt));
-    struct inner_walk walk = inner_begin(a, rows);
-    for (struct inner row; inner_next(&walk, &row);) {
-        wave_real *sum = run->image + row.at;
-        const wave_real *q = snapshot + row.at, *p = q + a->wave.points;
-        for (size_t i = 0; i < row.n; i++)
-            sum[i] += scale * row.v[i] * (q[i] * row.field[i] + p[i] * row.p[i]);
-    }
-}
-
 static void scatter(const struct acoustic *a, const struct wave_run *run,
                     const wave_real *snapshot, const struct rows *rows)
 {
@@ -281,7 +270,9 @@ static void scatter(const struct acoustic *a, const struct wave_run *run,
             row_scatter_divided(row.field, row.v, dm, s, row.half_rho, scale, row.n);
         else
             row_scatter(row.field, row.v, dm, s, scale, row.n);
-        if (a->keep && row.aside)
+        if (a->keep && row.half_rho)
+            row_scatter_divided(a->keep + row.at, row.v, dm, s, row.half_rho, scale, row.n);
+        else if (a->keep)
             row_add(row.aside, dm, s, scale, row.n);
     }
 }
@@ -292,13 +283,25 @@ static void scatter(const struct acoustic *a, const struct wave_run *run,
  * k's parity leave it to the next one. The sums are the same to the bit.
  */
 enum turns { TURNS_NONE, TURNS_ONE, TURNS_TWO };
-static enum turns turns_of(const struct acoustic *a, const struct wave_run *run, size_t k)
+static enum turns turns_of(const struct wave_run *run, size_t k)
 {
-    if (a->half_rho || every_of(run) > 1)
+    if (every_of(run) > 1)
         return TURNS_ONE;
     if ((run->steps - 1 - k) % 2)
         return TURNS_TWO;
     return k > 0 ? TURNS_NONE : TURNS_ONE;
+}
+
+/* One row of a pair's image, of two steps a row of each after the other: it is near then. */
+static void row_image_pair(const struct acoustic *a, const struct inner *row, wave_real *sum,
+                           const wave_real *s, enum turns turns, wave_real scale)
+{
+    if (turns == TURNS_TWO) {
+        const wave_real *before = s + a->wave.snapshot_size;
+        row_add_pair(sum, before, row->old, before + a->wave.points, row->old_p, row->v, scale,
+                     row->n);
+    }
+    row_add_pair(sum, s, row->field, s + a->wave.points, row->p, row->v, scale, row->n);
 }
 
 static void image(const struct acoustic *a, const struct wave_run *run, size_t k,
@@ -307,11 +310,16 @@ static void image(const struct acoustic *a, const struct wave_run *run, size_t k
     double dt = a->wave.options.dt;
     wave_real scale = (wave_real)(-1 / (dt * dt));
     struct inner_walk walk = inner_begin(a, rows);
-    enum turns turns = turns_of(a, run, k);
+    enum turns turns = turns_of(run, k);
     for (struct inner row; turns != TURNS_NONE && inner_next(&walk, &row);) {
         wave_real *sum = run->image + row.at;
         const wave_real *s = snapshot + row.at;
-        if (turns == TURNS_TWO)
+        if (row.p)
+            row_image_pair(a, &row, sum, s, turns, scale);
+        else if (turns == TURNS_TWO && row.half_rho)
+            row_add_two_divided(sum, s + a->wave.snapshot_size, row.old, s, row.field,
+                                row.half_rho, scale, row.n);
+        else if (turns == TURNS_TWO)
             row_add_two(sum, s + a->wave.snapshot_size, row.old, s, row.field, scale, row.n);
         else if (row.half_rho)
             row_add_divided(sum, s, row.field, row.half_rho, scale, row.n);
@@ -366,18 +374,18 @@ void acoustic_streams_end(const struct acoustic *a)
 #endif
 }
 
-static void snapshot_end(const struct acoustic *a, wave_real *snapshot, const struct rows *rows)
+void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real *v,
+                       const wave_real *sums)
+{
+    size_t n = a->wave.grid.n[GRID_Z];
+    a->stream ? row_stream(to, v, sums, n) : row_product(to, v, sums, n);
+}
+
+static void snapshot_end(const struct acoustic *a, const struct rows *rows)
 {
     struct inner_walk walk = inner_begin(a, rows);
-    for (struct inner row; inner_next(&walk, &row);) {
-        wave_real *to = snapshot + row.at;
-        if (!a->aside)
-            row_difference(to, row.field, row.old, row.n);
-        else if (a->stream)
-            row_stream(to, row.v, row.aside, row.n);
-        else
-            row_product(to, row.v, row.aside, row.n);
-    }
+    for (struct inner row; inner_next(&walk, &row);)
+        acoustic_keep_row(a, a->keep + row.at, row.v, row.aside);
 }
 
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
@@ -394,10 +402,9 @@ void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_
     if (a->pair)
         acoustic_mirror(a, a->pair->p[a->newest], rows);
     if (turn && run->scattered && run->image && run->mode == WAVE_TRANSPOSED)
-        a->pair ? pair_image(a, run, run->scattered + index, rows)
-                : image(a, run, k, run->scattered + index, rows);
-    if (turn && run->snapshots && run->mode != WAVE_TRANSPOSED && !a->pair)
-        snapshot_end(a, run->snapshots + index, rows);
+        image(a, run, k, run->scattered + index, rows);
+    if (a->keep && a->aside)
+        snapshot_end(a, rows);
     if (turn && run->illumination)
         illuminate(a, run, rows);
 }

@@ -66,9 +66,8 @@ struct acoustic {
     /* With density: half of it on the padded grid (1 around), and each thread's fluxes. NULL without. */
     wave_real *half_rho, *scratch;
     struct pair *pair; /* NULL without anisotropy */
-    /* Where a snapshot of this thread's step is made of what the step computes: the snapshot, else NULL;
-     * and, if it is not a pair's, a few rows for each thread, for that of the Laplacian: of a thread's
-     * copy, its own ones. */
+    /* The snapshot that this thread's step makes, or NULL; and, of waves without density and anisotropy, a
+     * few rows for each thread, for what it has of the Laplacian: of a thread's copy, its own ones. */
     wave_real *keep, *aside;
     size_t aside_rows; /* of each plane there */
     bool stream;       /* snapshots of this run are too many for the cache */
@@ -133,6 +132,8 @@ void acoustic_clear(struct wave *wave);
 void acoustic_save(const struct wave *wave, void *state);
 void acoustic_load(struct wave *wave, const void *state);
 void acoustic_field(const struct wave *wave, wave_real *ret_field);
+/* Field i of a state: the newest and the older one, those of a pair's p. */
+wave_real *acoustic_level(const struct acoustic *a, int i);
 double acoustic_energy(const struct wave *wave);
 
 /* A wave's pair: -1 where memory is short; fields of the medium for some rows; how many fields. */
@@ -252,13 +253,10 @@ void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct ro
 /* The part of some rows that thread `id` of `threads` works on. */
 struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id,
                           int threads);
-/* All rows of the padded grid; and what of `rows` the medium's grid has. */
+/* All rows of the padded grid; and what of `rows` the medium's grid has, with so many around it. */
 struct rows acoustic_rows_all(const struct acoustic *a);
-void acoustic_rows_clip(const struct acoustic *a, struct rows *rows);
+void acoustic_rows_clip(const struct acoustic *a, struct rows *rows, size_t around);
 
-/* Around the field stage of step k, in some rows. Before: keep what snapshots need of the old field. */
-void acoustic_before(const struct acoustic *a, const struct wave_run *run, size_t k,
-                     const struct rows *rows);
 /* Numbers of each thread's part of a->aside, and the rows of its planes; and, from the thread's part on,
  * the row there for row y of plane x of a few. */
 size_t acoustic_aside_size(const struct acoustic *a);
@@ -269,8 +267,10 @@ static inline wave_real *acoustic_aside_at(const struct acoustic *a, size_t x, s
 }
 /* After a run's last step: what went past the caches is there. */
 void acoustic_streams_end(const struct acoustic *a);
-/* What a->keep is in step k. */
+/* What a->keep is in step k; and v times sums of a row of the medium's grid, to its place there. */
 wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k);
+void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real *v,
+                       const wave_real *sums);
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);
@@ -288,7 +288,7 @@ void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struc
 void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
                          const struct rows *rows);
 
-/* Both fields on the medium's grid. */
+/* All fields on the medium's grid. */
 void acoustic_inner_save(const struct wave *wave, void *state);
 void acoustic_inner_load(struct wave *wave, const void *state);
 

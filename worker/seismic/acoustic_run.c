@@ -35,6 +35,7 @@ struct rows acoustic_rows_all(const struct acoustic *a)
     return (struct rows){0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
 }
 
+/* [from, to) in [first, first + n), where n > 0. */
 static void clip(size_t *from, size_t *to, size_t first, size_t n)
 {
     *from = *from < first ? first : *from;
@@ -42,11 +43,13 @@ static void clip(size_t *from, size_t *to, size_t first, size_t n)
     *to = *to < *from ? *from : *to;
 }
 
-void acoustic_rows_clip(const struct acoustic *a, struct rows *rows)
+void acoustic_rows_clip(const struct acoustic *a, struct rows *rows, size_t around)
 {
     const size_t *n = a->wave.grid.n;
-    clip(&rows->x0, &rows->x1, (size_t)a->layout.pad[GRID_X][0], n[GRID_X]);
-    clip(&rows->y0, &rows->y1, (size_t)a->layout.pad[GRID_Y][0], n[GRID_Y]);
+    size_t px = (size_t)a->layout.pad[GRID_X][0], py = (size_t)a->layout.pad[GRID_Y][0];
+    size_t x = px < around ? px : around, y = py < around ? py : around;
+    clip(&rows->x0, &rows->x1, px - x, n[GRID_X] + 2 * x);
+    clip(&rows->y0, &rows->y1, py - y, n[GRID_Y] + 2 * y);
 }
 
 /* Threads divide rows of planes in 3-D, so that what comes from the plane before is their own. */
@@ -129,10 +132,9 @@ static void wait_for_parts(struct share *s)
 }
 
 /* What happens around the fields' update of a step. */
-static void field_begin(struct share *s, size_t done, const struct rows *rows)
+static void field_begin(struct share *s, size_t done)
 {
     size_t k = step_of(s->run, done);
-    acoustic_before(&s->a, s->run, k, rows);
     s->a.keep = acoustic_keep(&s->a, s->run, k);
 }
 
@@ -186,10 +188,13 @@ static void samples_take(struct share *s, const struct piece *piece)
 static void stage_run(struct share *s, int stage, const struct piece *piece)
 {
     bool last = stage == stages_of(s->run) - 1;
-    struct rows rows = acoustic_rows(&s->a, &piece->rows, s->id, s->threads);
+    struct rows all = piece->rows;
+    if (inner_only(s))
+        acoustic_rows_clip(&s->a, &all, last ? 0 : (size_t)s->a.layout.radius);
+    struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
     s->a.newest = s->newest ^ (int)(piece->t & 1);
     if (last)
-        field_begin(s, piece->done, &rows);
+        field_begin(s, piece->done);
     acoustic_stage_run(&s->a, s->run->mode, stage, &rows);
     if (last) {
         field_end(s, piece->done, &rows);
@@ -223,7 +228,7 @@ static void step_run(struct share *s, const struct piece *piece)
     struct rows few = {rows.x1, rows.x1, rows.y0, rows.y0};
     while (acoustic_few_next(&s->a, &rows, &few)) {
         s->a.newest = newest;
-        field_begin(s, piece->done, &few);
+        field_begin(s, piece->done);
         acoustic_few_run(&s->a, s->run->mode, &few, cut);
         field_end(s, piece->done, &few);
     }
@@ -307,7 +312,7 @@ static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_
         block_place(s, b, block, &piece.rows);
         tile_place(s, tile, tiles_of(s), t, &piece.rows);
         if (inner_only(s))
-            acoustic_rows_clip(&s->a, &piece.rows);
+            acoustic_rows_clip(&s->a, &piece.rows, 0);
         s->a.soon = soon_of(s, b, tile, turn, t);
         step_run(s, &piece);
     }
@@ -523,7 +528,7 @@ static struct pass pass_choose(const struct acoustic *a, const struct wave_run *
 {
     struct pass pass = acoustic_pass(a, run->mode);
     *ret_room = (struct room){0};
-    if (run->shells && acoustic_inner_only(run->mode))
+    if (run->shells && acoustic_inner_only(run->mode) && (pass.steps > 1 || pass.own))
         pass_plain(a, &pass);
     if ((pass.own || pass.rows < a->layout.n[GRID_Y]) && room_get(&pass, run, ret_room) < 0)
         pass_plain(a, &pass);

@@ -116,7 +116,7 @@ static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real 
     struct box boxes[BOXES];
     boxes_find(a, boxes);
     for (int f = 0; f < (int)acoustic_parts(a->kind); f++) {
-        wave_real *field = f ? a->pair->p[a->newest] : a->field[a->newest];
+        wave_real *field = acoustic_level(a, 2 * f);
         for (int i = 0; i < BOXES; i++) {
             box_copy(a, field, &boxes[i], to, from, rows);
             if (to)
@@ -138,13 +138,13 @@ void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
     shell_copy(a, NULL, shell, rows);
 }
 
-/* A plane of the medium's grid of the newest field, and of the other one. */
+/* A plane of the medium's grid of the newest fields, and of the older ones. */
 static void plane_copy(const struct acoustic *a, size_t ix, char *to, const char *from)
 {
     const size_t *n = a->wave.grid.n, bytes = n[GRID_Z] * sizeof(wave_real);
-    size_t done = 2 * ix * n[GRID_Y] * bytes;
-    for (int i = 0; i < 2; i++) {
-        wave_real *field = a->field[i ? !a->newest : a->newest];
+    size_t levels = 2 * acoustic_parts(a->kind), done = levels * ix * n[GRID_Y] * bytes;
+    for (int i = 0; i < (int)levels; i++) {
+        wave_real *field = acoustic_level(a, i);
         for (size_t iy = 0; iy < n[GRID_Y]; iy++, done += bytes) {
             wave_real *row = field + layout_inner(&a->layout, ix, iy);
             if (to)
@@ -176,7 +176,7 @@ void acoustic_inner_load(struct wave *wave, const void *state)
     struct acoustic *a = (struct acoustic *)wave;
     struct rows rows = acoustic_rows_all(a);
     inner_copy(a, NULL, state);
-    acoustic_rows_clip(a, &rows);
-    for (int i = 0; i < 2; i++)
-        acoustic_mirror(a, a->field[i], &rows);
+    acoustic_rows_clip(a, &rows, 0);
+    for (int i = 0; i < 2 * (int)acoustic_parts(a->kind); i++)
+        acoustic_mirror(a, acoustic_level(a, i), &rows);
 }

@@ -16,7 +16,8 @@
  * are kept in a window of planes that moves along; those along y are made for the tile and what its
  * divergence reaches of the tiles beside it; those along z for one row of each plane. Only memory
  * variables belong to somebody: fluxes at the borders of tiles, and of what threads work on, are made by
- * both sides, to the same bits.
+ * both sides, to the same bits. Runs on the medium's grid alone have no layers, and of each row what the
+ * medium has.
  */
 #include "config.h"
 
@@ -42,7 +43,7 @@ struct march {
     ptrdiff_t base;    /* the half point of the window's first plane; may be before the grid */
     size_t row, plane; /* of fluxes: numbers from row to row, and along x from plane to plane */
     size_t plane_y;    /* of fluxes along y */
-    wave_real *x, *y, *z, *near;
+    wave_real *x, *y, *z, *near, *sums;
 };
 
 static size_t tile_of(const struct layout *layout)
@@ -72,7 +73,7 @@ static size_t scratch_of(const struct layout *layout)
 {
     size_t x = window_of(layout) * plane_of(layout, tile_of(layout));
     size_t y = KERNELS_GROUP * plane_of(layout, rows_y(layout));
-    return x + y + KERNELS_GROUP * layout->stride[GRID_Y] + NEAR;
+    return x + y + 2 * KERNELS_GROUP * layout->stride[GRID_Y] + NEAR;
 }
 
 size_t density_scratch(const struct acoustic *a)
@@ -89,7 +90,8 @@ static struct march march_begin(struct acoustic *a, enum wave_mode mode)
     m.x = a->scratch + (size_t)a->id * scratch_of(l);
     m.y = m.x + window_of(l) * m.plane;
     m.z = m.y + KERNELS_GROUP * m.plane_y + LAYOUT_MARGIN;
-    m.near = m.z - LAYOUT_MARGIN + KERNELS_GROUP * m.row + KERNELS_END_AROUND;
+    m.sums = m.z - LAYOUT_MARGIN + KERNELS_GROUP * m.row;
+    m.near = m.sums + KERNELS_GROUP * m.row + KERNELS_END_AROUND;
     return m;
 }
 
@@ -139,7 +141,7 @@ static void psi_step(struct acoustic *a, bool transposed, const struct place *p)
 static void slab_flux(const struct march *m, const struct place *p, wave_real *flux)
 {
     struct kernel_flux_slab job;
-    if (m->mode == WAVE_BACKWARD || !slab_begin(m->a, m->mode == WAVE_TRANSPOSED, p, &job))
+    if (acoustic_inner_only(m->mode) || !slab_begin(m->a, m->mode == WAVE_TRANSPOSED, p, &job))
         return;
     job.step = false;
     job.flux = flux;
@@ -163,15 +165,15 @@ static void flux_rows(const struct march *m, struct place p, ptrdiff_t from, siz
     for (size_t k = good; k < count; k++)
         memset(flux + k * apart, 0, bytes);
     *(p.axis == GRID_X ? &p.ix : &p.iy) = i;
-    size_t at = layout_at(l, p.ix, p.iy);
+    size_t at = layout_at(l, p.ix, p.iy) + a->z0;
     a->kernels.density.across(&(struct kernel_flux){
-        .length = l->row,
+        .length = a->z1 - a->z0,
         .count = good,
         .u = a->field[a->newest] + at,
         .half_rho = a->half_rho + at,
         .weights = weights_of(a, p.axis),
         .stride = (ptrdiff_t)stride,
-        .flux = flux,
+        .flux = flux + a->z0,
         .apart = (ptrdiff_t)apart,
         .ahead = (ptrdiff_t)l->stride[GRID_Y],
     });
@@ -208,17 +210,18 @@ static void window_extend(struct march *m, ptrdiff_t begin, ptrdiff_t end)
     m->end = (size_t)(made - m->base);
 }
 
-/* The bare flux along one row. */
+/* The bare flux along one row, and what the divergence reaches around the numbers of it. */
 static void flux_along(const struct march *m, size_t at, wave_real *flux)
 {
     struct acoustic *a = m->a;
-    size_t n = a->layout.n[GRID_Z];
+    size_t n = a->layout.n[GRID_Z], first = a->z0 > 0 ? a->z0 - LAYOUT_ALIGN : 0;
+    size_t end = a->z1 < a->layout.row ? a->z1 + LAYOUT_ALIGN : a->layout.row;
     a->kernels.density.along(&(struct kernel_flux){
-        .length = a->layout.row,
-        .u = a->field[a->newest] + at,
-        .half_rho = a->half_rho + at,
+        .length = end - first,
+        .u = a->field[a->newest] + at + first,
+        .half_rho = a->half_rho + at + first,
         .weights = weights_of(a, GRID_Z),
-        .flux = flux,
+        .flux = flux + first,
     });
     for (size_t i = n - 1; i < n + LAYOUT_MARGIN - 1; i++)
         flux[i] = 0;
@@ -284,7 +287,7 @@ static void end_add(const struct march *m, int side, size_t ix, size_t iy,
 static void layers_add(const struct march *m, size_t ix, size_t iy, size_t place)
 {
     struct acoustic *a = m->a;
-    if (m->mode == WAVE_BACKWARD)
+    if (acoustic_inner_only(m->mode))
         return;
     if (m->mode == WAVE_FORWARD) {
         size_t y = place * m->plane_y + (iy - m->y0 + (size_t)a->layout.radius) * m->row;
@@ -297,28 +300,44 @@ static void layers_add(const struct march *m, size_t ix, size_t iy, size_t place
             end_add(m, side, ix, iy, m->z + place * m->row);
 }
 
+/* What of row iy of some planes the medium's grid has is a part of the snapshot: layers add nothing there. */
+static void rows_keep(const struct march *m, size_t ix, size_t count, size_t iy)
+{
+    const struct acoustic *a = m->a;
+    const struct layout *l = &a->layout;
+    const size_t *n = a->wave.grid.n;
+    size_t y = iy - (size_t)l->pad[GRID_Y][0], first = (size_t)l->pad[GRID_Z][0];
+    for (size_t i = 0; i < count && y < n[GRID_Y]; i++) {
+        size_t x = ix + i - (size_t)l->pad[GRID_X][0];
+        if (x < n[GRID_X]) /* before the grid, it has wrapped around */
+            acoustic_keep_row(a, a->keep + (x * n[GRID_Y] + y) * n[GRID_Z],
+                              a->v + layout_inner(l, x, y), m->sums + i * m->row + first);
+    }
+}
+
 /* Row iy of `count` planes, all fluxes but those along z being there. */
 static void row_step(const struct march *m, size_t ix, size_t count, size_t iy)
 {
     struct acoustic *a = m->a;
     const struct layout *l = &a->layout;
-    size_t at = layout_at(l, ix, iy);
+    size_t at = layout_at(l, ix, iy) + a->z0;
     for (size_t i = 0; i < count; i++)
         flux_along(m, layout_at(l, ix + i, iy), m->z + i * m->row);
     size_t next = ix + KERNELS_GROUP + (size_t)l->radius;
     bool more = next + KERNELS_GROUP <= l->n[GRID_X];
-    size_t soon = more ? layout_at(l, next, iy) : at;
+    size_t soon = more ? layout_at(l, next, iy) + a->z0 : at;
     struct kernel_divergence job = {
         .next_u = a->field[a->newest] + soon +
                   (more ? (size_t)(l->radius - 1) * l->stride[GRID_X] : 0),
         .next_rho = a->half_rho + soon,
-        .length = l->row,
+        .length = a->z1 - a->z0,
         .count = count,
         .u = a->field[a->newest] + at,
         .v = a->v + at,
         .out = a->field[!a->newest] + at,
+        .sums = a->keep ? m->sums + a->z0 : NULL,
         .deep = (ptrdiff_t)l->stride[GRID_X],
-        .flux = {row_x(m, (ptrdiff_t)ix, iy), NULL, m->z},
+        .flux = {row_x(m, (ptrdiff_t)ix, iy) + a->z0, NULL, m->z + a->z0},
         .weights = {weights_of(a, GRID_X), weights_of(a, GRID_Y), weights_of(a, GRID_Z)},
         .flux_deep = (ptrdiff_t)m->plane,
         .flux_across = (ptrdiff_t)m->row,
@@ -327,8 +346,10 @@ static void row_step(const struct march *m, size_t ix, size_t count, size_t iy)
         .ahead = (ptrdiff_t)l->stride[GRID_Y],
     };
     if (!l->flat)
-        job.flux[GRID_Y] = m->y + (iy - m->y0 + (size_t)l->radius) * m->row;
+        job.flux[GRID_Y] = m->y + (iy - m->y0 + (size_t)l->radius) * m->row + a->z0;
     a->kernels.density.divergence(&job);
+    if (a->keep)
+        rows_keep(m, ix, count, iy);
     for (size_t i = 0; i < count; i++)
         layers_add(m, ix + i, iy, i);
 }
@@ -366,7 +387,7 @@ void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
         field_stage(a, mode, rows);
         return;
     }
-    if (a->wave.options.absorb == 0 || mode == WAVE_BACKWARD)
+    if (a->wave.options.absorb == 0 || acoustic_inner_only(mode))
         return;
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         for (size_t iy = rows->y0; iy < rows->y1; iy++) {

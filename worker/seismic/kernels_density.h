@@ -177,7 +177,7 @@ FORCE_INLINE void divergence_rows(const struct kernel_divergence *job, size_t fi
     const wave_real *y = flat ? NULL : job->flux[GRID_Y] + o * plane - across;
     const wave_real *z = job->flux[GRID_Z] + o * row;
     const wave_real *next_u = job->next_u + o * deep, *next_rho = job->next_rho + o * deep;
-    wave_real *out = job->out + o * deep;
+    wave_real *out = job->out + o * deep, *kept = job->sums ? job->sums + o * row : NULL;
     vec of_x[KERNELS_RADIUS_MAX], of_y[KERNELS_RADIUS_MAX], of_z[KERNELS_RADIUS_MAX];
     halves_load(job->weights[GRID_X], radius, of_x);
     halves_load(job->weights[GRID_Z], radius, of_z);
@@ -200,6 +200,8 @@ FORCE_INLINE void divergence_rows(const struct kernel_divergence *job, size_t fi
             sums[i] += part;
             vec *at = (vec *)(out + i * deep + q);
             *at = AT(v + i * deep + q) * sums[i] + (2 * AT(u + i * deep + q) - *at);
+            if (kept)
+                *(vec *)(kept + i * row + q) = sums[i];
             __builtin_prefetch(next_u + i * deep + q, 0, 2);
             __builtin_prefetch(next_rho + i * deep + q, 0, 2);
             __builtin_prefetch(at + ahead / LANES, 1, 2);

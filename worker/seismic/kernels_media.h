@@ -52,12 +52,12 @@ struct kernel_flux_slab {
  * apart, which are side by side along x. Fluxes of half points, each at the place of the point before it:
  * along x rows `flux_deep` apart; along y, in 3-D, rows `flux_across` apart, for each of the `count`
  * planes `flux_plane` apart; along z one row for each, `flux_row` apart. next_u and next_rho are rows that
- * will be wanted soon, `deep` apart.
+ * will be wanted soon, `deep` apart. D goes to `sums` as well, rows `flux_row` apart, if that is not NULL.
  */
 struct kernel_divergence {
     size_t length, count;
     const wave_real *u, *v, *next_u, *next_rho;
-    wave_real *out;
+    wave_real *out, *sums;
     ptrdiff_t deep, ahead;
     const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
     ptrdiff_t flux_deep, flux_across, flux_plane, flux_row;

@@ -152,7 +152,8 @@ enum wave_mode {
     /*
      * k = 0 .. steps-1: a part of the forward run again, from wave_inner_load on, on the medium's grid
      * alone (layers hold rubbish afterwards). Takes the same injected values and the shells that the
-     * forward run wrote, and writes the same snapshots, to the bit. Only waves with inner_bytes do that.
+     * forward run wrote, and writes the same snapshots, to the bit but for the sign of zeros. Only waves
+     * with inner_bytes do that.
      */
     WAVE_AGAIN,
 };

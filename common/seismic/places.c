@@ -140,6 +140,16 @@ static int list_read(const cJSON *list, const char *path, int dims, struct place
 /* Columns of a table. */
 enum { COLUMN_X, COLUMN_Y, COLUMN_Z, COLUMN_SHOT, COLUMNS };
 
+#define BLANKS " \t"
+
+/* Tables are often written with blanks behind commas. */
+static bool is_called(const char *text, const char *name)
+{
+    size_t size = strlen(name);
+    text += strspn(text, BLANKS);
+    return !strncmp(text, name, size) && !text[size + strspn(text + size, BLANKS)];
+}
+
 static int columns_find(const struct csv_table *table, const char *file, int dims,
                         int columns[COLUMNS], struct error *ret_error)
 {
@@ -147,7 +157,7 @@ static int columns_find(const struct csv_table *table, const char *file, int dim
     for (int i = 0; i < COLUMNS; i++) {
         columns[i] = -1;
         for (size_t k = 0; k < csv_table_columns(table); k++) {
-            if (!strcmp(csv_table_names(table)[k], names[i]))
+            if (is_called(csv_table_names(table)[k], names[i]))
                 columns[i] = (int)k;
         }
         bool needed = i == COLUMN_X || i == COLUMN_Z || (i == COLUMN_Y && dims == 3);
@@ -168,7 +178,7 @@ static int field_read(const struct csv_record *record, int column, const char *f
     }
     const char *text = record->fields[column].text;
     *ret_value = strtod(text, &end);
-    if (end == text || *end || !isfinite(*ret_value))
+    if (end == text || end[strspn(end, BLANKS)] || !isfinite(*ret_value))
         return error_set(ret_error, ERROR_CONFIG, "%s:%llu: \"%.40s\" is no number", file,
                          (unsigned long long)record->line, text);
     return 0;

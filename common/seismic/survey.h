@@ -257,7 +257,7 @@ int survey_scan(struct survey *survey, struct error *ret_error);
 
 /* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK: delta above
  * epsilon, with the place; fewer than three points of the grid for the shortest wave; a wavelet that is not
- * there while receivers record; traces of encoded shots. */
+ * there while receivers record; traces of encoded shots; subsampling beyond what the wavelet allows. */
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context);
 

@@ -277,11 +277,26 @@ static int bands_check(const struct survey *survey, struct error *ret_error)
     return 0;
 }
 
+/* Sums at frequencies that time steps (those that are imaged) do not resolve are those of others. */
+static int frequencies_check(const struct survey *survey, struct error *ret_error)
+{
+    const struct survey_memory *memory = &survey->memory;
+    double step = survey_dt(survey) * memory->subsampling;
+    for (size_t i = 0; i < memory->frequency_count; i++)
+        if (memory->frequencies_hz[i] > 0.5 / step)
+            return error_set(
+                ret_error, ERROR_CONFIG,
+                "$.memory.frequencies_hz: %g Hz cannot be told from lower frequencies "
+                "at steps of %.4g ms, which go up to %.4g Hz",
+                memory->frequencies_hz[i], step * 1e3, 0.5 / step);
+    return 0;
+}
+
 int survey_look(struct survey *survey, struct error *ret_error)
 {
     if (survey_traces_check(survey, ret_error) < 0 || bands_check(survey, ret_error) < 0 ||
         line_check(survey, ret_error) < 0 || shots_check(survey, ret_error) < 0 ||
         survey_scan(survey, ret_error) < 0)
         return -1;
-    return dt_check(survey, ret_error);
+    return dt_check(survey, ret_error) < 0 ? -1 : frequencies_check(survey, ret_error);
 }

@@ -128,18 +128,42 @@ static double band_highest(const struct survey *survey)
     return most;
 }
 
+static double wavelet_highest(const struct survey *survey)
+{
+    const struct survey_wavelet *wavelet = &survey->wavelet;
+    double highest = wavelet->kind == SURVEY_RICKER ? RICKER_FACTOR * wavelet->peak_hz
+                                                    : sampled_highest(wavelet);
+    return fmin(highest, band_highest(survey));
+}
+
+/* Products of both wavefields are summed, which have twice the frequencies of either. */
+static void subsampling_remark(const struct survey *survey,
+                               void (*say)(void *context, const char *sentence), void *context)
+{
+    double highest = wavelet_highest(survey), step = survey_dt(survey);
+    double most = floor(1 / (2 * highest * step));
+    bool images = survey->operation == SURVEY_RTM || survey->operation == SURVEY_GRADIENT ||
+                  survey->operation == SURVEY_FWI;
+    struct error text;
+    if (!images || !(highest > 0) || survey->memory.subsampling <= fmax(most, 1))
+        return;
+    error_set(&text, ERROR_NONE,
+              "$.memory.subsampling: to image every %u steps of %.3g ms is too seldom for "
+              "waves up to "
+              "%.3g Hz, which are taken for others; take %g or fewer",
+              survey->memory.subsampling, step * 1e3, highest, fmax(most, 1));
+    say(context, text.text);
+}
+
 static void dispersion_remark(const struct survey *survey,
                               void (*say)(void *context, const char *sentence), void *context)
 {
-    const struct survey_wavelet *wavelet = &survey->wavelet;
     const struct grid *grid = &survey->grid;
-    double highest = wavelet->kind == SURVEY_RICKER ? RICKER_FACTOR * wavelet->peak_hz
-                                                    : sampled_highest(wavelet);
+    double highest = wavelet_highest(survey);
     double widest = fmax(grid->spacing[GRID_X], grid->spacing[GRID_Z]);
     struct error text;
     if (grid->dims == 3)
         widest = fmax(widest, grid->spacing[GRID_Y]);
-    highest = fmin(highest, band_highest(survey));
     double slowest = survey->velocity_min_m_s, points = slowest / (highest * widest);
     if (!(highest > 0) || !(slowest > 0) || !(points < POINTS_LEAST))
         return;
@@ -205,6 +229,7 @@ void survey_remarks(const struct survey *survey,
 {
     silence_remark(survey, say, context);
     encoding_remark(survey, say, context);
+    subsampling_remark(survey, say, context);
     anisotropy_remark(survey, say, context);
     dispersion_remark(survey, say, context);
 }

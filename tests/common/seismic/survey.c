@@ -192,6 +192,11 @@ static void what_does_not_fit_is_told_beforehand(void **state)
            "$.model.velocity: vp.json: the value at index x 7, y 0, z 3 (from 0) is nan");
     put_model(51 * 7 + 3, -1500);
     expect(survey, "the velocity at index x 7, y 0, z 3 (from 0) is -1500 m/s, which is not");
+    put_model(0, 1500);
+    expect("{" MODEL ", " WAVELET ", " LINES ", " RECORD
+           ", \"memory\": {\"method\": \"fourier\", \"frequencies_hz\": [5, 251]}, "
+           "\"numerics\": {\"dt_ms\": 2}}",
+           "$.memory.frequencies_hz: 251 Hz cannot be told from lower frequencies");
     put_model(0, 3000);
     expect("{" MODEL ", " WAVELET ", " LINES ", " RECORD ", \"numerics\": {\"dt_ms\": 2.5}}",
            "$.numerics.dt_ms: 2.5 ms is above the stability limit of 1.8");
@@ -389,7 +394,7 @@ static void tables_and_wavelets_are_read_from_files(void **state)
     struct survey survey;
     struct shot shot;
     put_model(0, 1500);
-    scratch_text("r.csv", "shot,x,z\n7,10,20\n7,30,20\n8,50,20\n");
+    scratch_text("r.csv", "shot, x , z\n7, 10 ,20\n7,30,20\n8,50,20\n");
     scratch_text("w.txt", "# three\n0, 1.5\n-2e-1\n");
     open_survey(
         "{" MODEL ", " RECORD

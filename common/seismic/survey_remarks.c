@@ -224,9 +224,78 @@ static void encoding_remark(const struct survey *survey,
             "headers can name only one of them; \"shots\" in results.csv says which and how");
 }
 
+/* --- a shot that came apart --- */
+
+static int count_compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* The number of traces that most shots have, and how many those are; 0 without memory. */
+static uint64_t usual_count(const struct survey_segy *segy, size_t *ret_shots)
+{
+    uint64_t *counts = malloc((segy->shot_count + 1) * sizeof(*counts)), usual = 0;
+    size_t most = 0, same = 0;
+    for (size_t i = 0; counts && i < segy->shot_count; i++)
+        counts[i] = segy->shots[i].shot->count;
+    if (counts)
+        qsort(counts, segy->shot_count, sizeof(*counts), count_compare);
+    for (size_t i = 0; counts && i < segy->shot_count; i++) {
+        same = i && counts[i] == counts[i - 1] ? same + 1 : 1;
+        if (same > most) {
+            most = same;
+            usual = counts[i];
+        }
+    }
+    free(counts);
+    *ret_shots = most;
+    return usual;
+}
+
+/* Whether this shot and the next have one number, and the traces of one shot together. */
+static bool is_apart(const struct survey_segy *segy, size_t i, uint64_t usual)
+{
+    const struct survey_segy_shot *one = &segy->shots[i], *next = &segy->shots[i + 1];
+    return one->file == next->file && one->shot->number == next->shot->number &&
+           one->shot->count + next->shot->count == usual;
+}
+
+/* Where half of a shot's traces have another source by mistake, they make two shots. */
+static void split_remark(const struct survey_segy *segy, const char *place,
+                         void (*say)(void *context, const char *sentence), void *context)
+{
+    struct error text;
+    size_t usual_shots = 0, apart = 0, first = 0;
+    if (!segy || segy->geometry.by_word)
+        return;
+    uint64_t usual = usual_count(segy, &usual_shots);
+    for (size_t i = 0; usual && i + 1 < segy->shot_count; i++)
+        if (is_apart(segy, i, usual) && apart++ == 0)
+            first = i;
+    if (!apart)
+        return;
+    const struct segy_index_shot *one = segy->shots[first].shot;
+    const struct segy_index_shot *next = segy->shots[first + 1].shot;
+    error_set(
+        &text, ERROR_NONE,
+        "%s: %zu of the shots' numbers ha%s traces of two sources, which count as two "
+        "shots: of number %lld in %s, %llu traces are from (%g, %g, %g) m and %llu from "
+        "(%g, %g, %g) m, as many together as each of %zu other shots has; if they are "
+        "one, mend these headers, or say \"headers\": {\"shot\": ...}, which names the traces "
+        "that disagree",
+        place, apart, apart == 1 ? "s" : "ve", (long long)one->number,
+        segy->names[segy->shots[first].file], (unsigned long long)one->count, one->source.x,
+        one->source.y, one->source.z, (unsigned long long)next->count, next->source.x,
+        next->source.y, next->source.z, usual_shots);
+    say(context, text.text);
+}
+
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context)
 {
+    split_remark(survey->state->data, "$.data", say, context);
+    split_remark(survey->state->geometry, "$.geometry.segy", say, context);
     silence_remark(survey, say, context);
     encoding_remark(survey, say, context);
     subsampling_remark(survey, say, context);

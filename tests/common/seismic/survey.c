@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -483,6 +484,35 @@ static void files_of_judi_are_read(void **state)
     close_shot(&survey, &shot);
 }
 
+static void keep(void *context, const char *sentence)
+{
+    snprintf(context, ERROR_TEXT_MAX, "%s", sentence);
+}
+
+static void half_a_shot_with_another_source_is_remarked(void **state)
+{
+    (void)state;
+    struct survey survey;
+    char said[ERROR_TEXT_MAX] = "";
+    const uint8_t elsewhere[] = {0, 0, 1, 44}; /* 300: 3 m or 300 m, as the scalar says */
+    put_model(0, 1500);
+    put_data("halves.segy", 0, 4, 25, 0);
+    open_survey("{\"data\": \"halves.segy\", " MODEL ", " WAVELET "}", &survey);
+    survey_remarks(&survey, keep, said);
+    assert_string_equal(said, "");
+    survey_close(&survey);
+    int fd = open("halves.segy", O_WRONLY | O_CLOEXEC);
+    for (int trace = 6; trace < 8; trace++)
+        assert_int_equal(pwrite(fd, elsewhere, 4, 3600 + trace * 340 + 72), 4);
+    close(fd);
+    open_survey("{\"data\": \"halves.segy\", " MODEL ", " WAVELET "}", &survey);
+    assert_int_equal(survey.shot_count, 5);
+    survey_remarks(&survey, keep, said);
+    if (!strstr(said, "of number 1001 in halves.segy, 2 traces are from (150, 0, 10) m and 2 "))
+        fail_msg("%s", said);
+    survey_close(&survey);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +527,7 @@ int main(void)
         cmocka_unit_test(tables_and_wavelets_are_read_from_files),
         cmocka_unit_test(files_are_listed_as_the_survey_names_them),
         cmocka_unit_test(files_of_judi_are_read),
+        cmocka_unit_test(half_a_shot_with_another_source_is_remarked),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

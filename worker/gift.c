@@ -22,6 +22,7 @@
 #define MAGIC_SIZE  8
 #define NO          "NO "
 #define NO_SIZE     3
+#define BUSY        '.'
 #define REQUEST_MAX (MESSAGE_MAX + 64)
 #define PIECE       ((size_t)256 << 10)
 #define CONNECT_NS  (10 * CLOCK_SECOND_NS)
@@ -101,6 +102,14 @@ static ssize_t receive(const struct gift_terms *terms, int fd, void *bytes, size
     }
 }
 
+static size_t count_busy(const char *bytes, size_t size)
+{
+    size_t count = 0;
+    while (count < size && bytes[count] == BUSY)
+        count++;
+    return count;
+}
+
 /* Everything that comes goes into the file, whatever it is; `begins` has its first bytes. */
 static int receive_file(const struct gift_terms *terms, int fd, int file_fd, char *begins,
                         size_t size, struct error *ret_error)
@@ -108,15 +117,19 @@ static int receive_file(const struct gift_terms *terms, int fd, int file_fd, cha
     char *piece = malloc(PIECE);
     int64_t deadline_ns = within(terms->answer_ns, ANSWER_NS);
     size_t have = 0;
+    bool begun = false;
     ssize_t count = piece ? 1 : error_set(ret_error, ERROR_SYSTEM, "no memory to take a sum");
     while (count > 0 &&
            (count = receive(terms, fd, piece, PIECE, deadline_ns, ret_error)) > 0) {
-        size_t more = (size_t)count < size - have ? (size_t)count : size - have;
-        memcpy(begins + have, piece, more);
+        size_t busy = begun ? 0 : count_busy(piece, (size_t)count);
+        size_t rest = (size_t)count - busy, more = rest < size - have ? rest : size - have;
+        begun = begun || rest > 0;
+        memcpy(begins + have, piece + busy, more);
         have += more;
-        if (fd_write(file_fd, piece, (size_t)count) < 0)
+        if (fd_write(file_fd, piece + busy, rest) < 0)
             count = error_errno(ret_error, errno, "the sum of another worker cannot be kept");
-        deadline_ns = within(terms->stall_ns, STALL_NS);
+        deadline_ns =
+            begun ? within(terms->stall_ns, STALL_NS) : within(terms->answer_ns, ANSWER_NS);
     }
     begins[have] = '\0';
     free(piece);
@@ -258,4 +271,10 @@ void gift_refuse(int fd, const struct error *error)
     if (size > 0)
         send(fd, text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1,
              MSG_NOSIGNAL);
+}
+
+void gift_delay(int fd)
+{
+    const char busy = BUSY;
+    send(fd, &busy, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

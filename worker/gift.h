@@ -4,7 +4,8 @@
  *
  *     taker → giver   u32 length, and as many bytes: "BFGIFT1\n", the number of the task that takes (varint), its
  *                     payload (shot_task.h)
- *     giver → taker   the sum as a file has it (sum.h); or "NO " and a sentence; and the connection ends
+ *     giver → taker   a "." now and then, while it is busy with what comes before
+ *                     the sum as a file has it (sum.h); or "NO " and a sentence; and the connection ends
  *
  * The giver reads the task with all checks that a payload from the master has, and gives nothing unless the task names
  * its own process. What comes is trusted no more: gift_check reads all of it, which has checksums.
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/auth.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/seismic/shot_task.h"
 
@@ -25,9 +27,10 @@ struct gift_terms {
     const char *farm;
     struct auth_secret secret;
     int64_t connect_ns; /* to reach and prove; 0: 10 s */
-    int64_t answer_ns; /* until the first byte comes; 0: 30 s, as a giver may be adding still */
-    int64_t stall_ns;  /* without a byte going or coming; 0: 10 s */
-    int cancel_fd;     /* to give up when this becomes readable; -1: none */
+    int64_t
+        answer_ns; /* for a sign of life before the sum; 0: 30 s, several times GIFT_BUSY_NS */
+    int64_t stall_ns; /* without a byte going or coming; 0: 10 s */
+    int cancel_fd;    /* to give up when this becomes readable; -1: none */
 };
 
 /* Ask the giver that the payload names for what it is to give, and write that to file_fd. -1 with a sentence. */
@@ -48,5 +51,10 @@ int gift_check(const char *path, const struct shot_task *task,
 int gift_hear(const struct gift_terms *terms, int fd, uint64_t instance,
               struct shot_task *ret_said, uint64_t *ret_task, struct error *ret_error);
 void gift_refuse(int fd, const struct error *error);
+
+/* Tell the taker that it will be heard, or given to, but not yet: at least every GIFT_BUSY_NS. Does not block. Not
+ * while another function here is at work with fd, and not after the sum has begun. */
+#define GIFT_BUSY_NS (5 * CLOCK_SECOND_NS)
+void gift_delay(int fd);
 
 #endif

@@ -45,6 +45,7 @@ struct shot_ledger {
     struct shot_chore
         *gifts; /* CHORE_ADOPT: sums of others that were taken, and are not added yet */
     struct shot_peers *peers;
+    struct loop_timer *delay; /* for others that wait in the queue */
     struct delivered *delivered;
     uint64_t kept_from;
     bool leaving;
@@ -57,6 +58,7 @@ static struct shot_ledger *ledgers;
 static void start_next(struct shot_ledger *ledger);
 static void do_usual(struct shot_ledger *ledger, struct shot_chore *chore);
 static void bring_in(struct shot_ledger *ledger, const struct shot_task *task);
+static void wait_turn(struct shot_ledger *ledger, struct shot_chore *chore);
 
 /* --- Parcels --- */
 
@@ -148,7 +150,7 @@ static void finish(struct shot_ledger *ledger)
     if (chore->kind == CHORE_HEAR && chore->rc == 0) {
         chore->kind = CHORE_GIVE;
         bring_in(ledger, &chore->task);
-        do_usual(ledger, chore);
+        wait_turn(ledger, chore);
         return;
     }
     if ((chore->kind == CHORE_ADD || chore->kind == CHORE_ADOPT) && chore->rc < 0) {
@@ -188,6 +190,28 @@ static void do_usual(struct shot_ledger *ledger, struct shot_chore *chore)
     start_next(ledger);
 }
 
+/* --- Other workers that wait --- */
+
+/* They are told that their turn comes: sums before it may take their time. */
+static void delay(void *context)
+{
+    struct shot_ledger *ledger = context;
+    bool any = false;
+    for (const struct shot_chore *chore = ledger->usual.first; chore; chore = chore->next)
+        if (chore->kind == CHORE_HEAR || chore->kind == CHORE_GIVE) {
+            gift_delay(chore->fd);
+            any = true;
+        }
+    if (any)
+        loop_timer_arm(ledger->delay, clock_monotonic_ns() + GIFT_BUSY_NS);
+}
+
+static void wait_turn(struct shot_ledger *ledger, struct shot_chore *chore)
+{
+    loop_timer_arm(ledger->delay, clock_monotonic_ns() + GIFT_BUSY_NS);
+    do_usual(ledger, chore);
+}
+
 /* --- The ledger --- */
 
 static uint64_t memory_of(const cJSON *job)
@@ -223,6 +247,7 @@ static void free_ledger(struct shot_ledger *ledger)
     if (!ledger)
         return;
     errand_destroy(ledger->errand); /* waits */
+    loop_timer_remove(ledger->delay);
     shot_peers_destroy(ledger->peers);
     shot_chore_destroy(ledger->current);
     free_lists(ledger);
@@ -244,7 +269,7 @@ static void visited(void *context, int fd)
     }
     chore->fd = fd;
     chore->terms = shot_peers_terms(ledger->peers, &error); /* there, as there is a door */
-    do_usual(ledger, chore);
+    wait_turn(ledger, chore);
 }
 
 static struct shot_ledger *make_ledger(struct loop *loop, const struct workplace *place,
@@ -257,8 +282,9 @@ static struct shot_ledger *make_ledger(struct loop *loop, const struct workplace
         ledger->place = place;
         ledger->sums = shot_sums_create();
         ledger->models = shot_models_create();
+        ledger->delay = loop_timer_add(loop, delay, ledger);
     }
-    if (!ledger || !ledger->sums || !ledger->models)
+    if (!ledger || !ledger->sums || !ledger->models || !ledger->delay)
         error_set(ret_error, ERROR_SYSTEM, "no memory for partial sums");
     else if ((ledger->errand = errand_create(loop, ret_error)) &&
              (ledger->peers = shot_peers_create(loop, job, visited, ledger, ret_error)))

@@ -42,7 +42,7 @@
 static struct error error;
 
 /* What the giver does when it has heard what is wanted. */
-enum giving { GIVE, GIVE_HALF, GIVE_OTHER, REFUSE, END };
+enum giving { GIVE, GIVE_LATE, GIVE_HALF, GIVE_OTHER, REFUSE, END };
 
 struct bench {
     struct loop *loop;
@@ -100,7 +100,9 @@ static void give(int fd)
 {
     bool other = bench.giving == GIVE_OTHER;
     const struct sum *sum = sum_of((struct attempt_id){other ? 12 : 10, 1}, 3, 1);
-    if (bench.giving == GIVE || other)
+    for (int i = 0; bench.giving == GIVE_LATE && i < 3; i++)
+        gift_delay(fd);
+    if (bench.giving == GIVE || bench.giving == GIVE_LATE || other)
         assert_int_equal(sum_send(&sum, 1, fd, &error), 0);
     else if (bench.giving == GIVE_HALF)
         send_half(sum, fd);
@@ -400,6 +402,16 @@ static void what_the_giver_cannot_give_it_says(void **state)
     assert_says("there is nothing");
 }
 
+static void signs_of_a_busy_giver_are_no_part_of_the_sum(void **state)
+{
+    (void)state;
+    struct gift_contents contents;
+    bench.giving = GIVE_LATE;
+    assert_int_equal(fetch(), 0);
+    assert_int_equal(check(&contents), 0);
+    assert_int_equal(contents.attempts, 1);
+}
+
 static void a_sum_that_is_cut_off_is_refused(void **state)
 {
     (void)state;
@@ -515,6 +527,7 @@ int main(void)
         BENCH_TEST(who_gives_up_waits_no_more),
         BENCH_TEST(another_process_at_the_same_door_gives_nothing),
         BENCH_TEST(what_the_giver_cannot_give_it_says),
+        BENCH_TEST(signs_of_a_busy_giver_are_no_part_of_the_sum),
         BENCH_TEST(a_sum_that_is_cut_off_is_refused),
         BENCH_TEST(a_sum_of_something_else_is_refused),
         BENCH_TEST(requests_that_are_none_are_refused),

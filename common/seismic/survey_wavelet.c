@@ -34,6 +34,23 @@ static int inline_read(struct survey *survey, const cJSON *list, struct error *r
     return 0;
 }
 
+/* A header that says when the first sample comes is obeyed, unless the survey says otherwise. */
+static int delay_take(struct survey *survey, const struct segy *segy,
+                      const struct segy_trace *trace, struct error *ret_error)
+{
+    double delay_s, *said_s = &survey->wavelet.delay_s;
+    if (segy_delay(segy, trace, &delay_s, ret_error) < 0)
+        return -1;
+    if (*said_s != 0 && delay_s != 0 && fabs(*said_s - delay_s) > 1e-9)
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "$.wavelet.delay_s: is %g, but the header of %s says %g s; leave it out, or "
+            "give the samples as a text",
+            *said_s, segy_path(segy), delay_s);
+    *said_s = *said_s != 0 ? *said_s : delay_s;
+    return 0;
+}
+
 /* The first trace. */
 static int segy_read(struct survey *survey, const char *path, struct error *ret_error)
 {
@@ -48,6 +65,8 @@ static int segy_read(struct survey *survey, const char *path, struct error *ret_
     if (status == 0)
         status = segy_samples_read(segy, &trace, 0, trace.samples, survey->state->wavelet,
                                    ret_error);
+    if (status == 0)
+        status = delay_take(survey, segy, &trace, ret_error);
     if (status == 0 && !(survey->wavelet.interval_s > 0))
         survey->wavelet.interval_s = trace.interval * 1e-6;
     segy_close(segy);
@@ -84,6 +103,23 @@ static int numbers_read(const char *text, const char *path, float *values, size_
     return 0;
 }
 
+/* Whether there are two numbers for each line, the first of which rise evenly, as times do. */
+static bool is_timed(const char *text, const float *values, size_t count)
+{
+    size_t lines = 0;
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        const char *first = at + strspn(at, " \t\r");
+        lines += *first && *first != '\n' && *first != '#';
+    }
+    if (count != 2 * lines || lines < 3)
+        return false;
+    float step = values[2] - values[0];
+    for (size_t i = 2; i < count; i += 2)
+        if (!(fabsf(values[i] - values[i - 2] - step) < 0.01f * step))
+            return false;
+    return true;
+}
+
 static int text_read(struct survey *survey, const char *path, struct error *ret_error)
 {
     char *text;
@@ -101,6 +137,12 @@ static int text_read(struct survey *survey, const char *path, struct error *ret_
         status = values_alloc(survey, count, ret_error);
     if (status == 0)
         status = numbers_read(text, path, survey->state->wavelet, &count, ret_error);
+    if (status == 0 && is_timed(text, survey->state->wavelet, count))
+        status =
+            error_set(ret_error, ERROR_CONFIG,
+                      "%s: has two numbers on each line, the first of which look like times: "
+                      "leave these out, and say \"interval_ms\" and \"delay_s\"",
+                      path);
     free(text);
     return status;
 }

@@ -418,6 +418,27 @@ static void tables_and_wavelets_are_read_from_files(void **state)
 
 /* However the survey file is named, what it names relative to its folder is listed so, and what it names
  * absolutely is listed so. */
+static void wavelets_of_files_say_when_they_begin(void **state)
+{
+    (void)state;
+    struct survey survey;
+    put_model(0, 1500);
+    put_data("wavelet.segy", 0, 1, 25, 0); /* from 8 ms on */
+    open_survey("{" MODEL ", " RECORD ", " LINES
+                ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"wavelet.segy\"}}",
+                &survey);
+    assert_true(fabs(survey.wavelet.delay_s - 0.008) < 1e-12);
+    survey_close(&survey);
+    expect(
+        "{" MODEL ", " RECORD ", " LINES
+        ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"wavelet.segy\", \"delay_s\": 0.1}}",
+        "$.wavelet.delay_s: is 0.1, but the header of wavelet.segy says 0.008 s");
+    scratch_text("timed.txt", "# s, Pa\n0 0.5\n0.004 1\n0.008 0.5\n\n0.012 0\n");
+    expect("{" MODEL ", " RECORD ", " LINES ", \"wavelet\": {\"kind\": \"sampled\", \"path\": "
+           "\"timed.txt\", \"interval_ms\": 4}}",
+           "timed.txt: has two numbers on each line, the first of which look like times");
+}
+
 static void files_are_listed_as_the_survey_names_them(void **state)
 {
     (void)state;
@@ -525,6 +546,7 @@ int main(void)
         cmocka_unit_test(what_a_survey_writes_it_reads),
         cmocka_unit_test(units_and_numbers_become_fields),
         cmocka_unit_test(tables_and_wavelets_are_read_from_files),
+        cmocka_unit_test(wavelets_of_files_say_when_they_begin),
         cmocka_unit_test(files_are_listed_as_the_survey_names_them),
         cmocka_unit_test(files_of_judi_are_read),
         cmocka_unit_test(half_a_shot_with_another_source_is_remarked),

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import stat
-import time
 
 import harness
 from harness import test, wait_until

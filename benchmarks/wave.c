@@ -4,14 +4,20 @@
  * propagator can (16 bytes a point: two fields and V read, one written); the bare kernel, one step a
  * pass over memory; waves as they are run by default, without layers; with layers (inside those NX NY
  * NZ points), a source and a line of receivers; and the same, transposed. Prints a line of JSON with
- * the medians, in Gpoints/s.
+ * the medians, in Gpoints/s, and, in nanoseconds, how long two threads' word to each other takes: where
+ * cores have no cache in common, some 150 instead of 40, what threads share is slow to come, while memory
+ * may well be faster, for they reach it by ways of their own.
  */
 #include "config.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #include "benchmarks/wave_case.h"
 
@@ -28,6 +34,7 @@ struct bench {
     wave_real *values, *sampled;
     wave_real *stream[3];
     double rate[CONTESTANTS][ROUNDS_MAX];
+    double word_ns[ROUNDS_MAX];
 };
 
 static void *allocate(size_t count)
@@ -78,6 +85,26 @@ static void contestant_run(struct bench *b, enum contestant c, int threads)
     wave_run(b->wave[c], &run);
 }
 
+/* Two threads count in turn. 0 where there is one. */
+static double word_ns(int threads)
+{
+    const int count = 2000;
+    static _Alignas(128) atomic_int turn;
+    double begin = wave_case_now_s();
+    atomic_store(&turn, 0);
+    if (threads < 2)
+        return 0;
+#ifdef _OPENMP
+#pragma omp parallel num_threads(2)
+    for (int next = omp_get_thread_num(); next < count; next += omp_get_num_threads()) {
+        while (atomic_load_explicit(&turn, memory_order_acquire) != next)
+            ;
+        atomic_store_explicit(&turn, next + 1, memory_order_release);
+    }
+#endif
+    return 1e9 * (wave_case_now_s() - begin) / count;
+}
+
 static void bench_open(struct bench *b, const char *physics, int order, int threads)
 {
     struct wave_options bare = {.order = order, .threads = threads, .time_block = 1};
@@ -114,6 +141,9 @@ int main(int count, char **arguments)
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
     bench_open(&b, arguments[1], order, threads);
     for (int round = -1; round < rounds; round++) { /* one to warm up */
+        double word = word_ns(threads);
+        if (round >= 0)
+            b.word_ns[round] = word;
         for (int c = 0; c < CONTESTANTS; c++) {
             double begin = wave_case_now_s();
             contestant_run(&b, (enum contestant)c, threads);
@@ -123,6 +153,7 @@ int main(int count, char **arguments)
         }
     }
     printf("{\"steps\": %zu, \"time_block\": %d", b.steps, b.wave[FULL]->options.time_block);
+    printf(", \"word_ns\": %.0f", wave_case_median(b.word_ns, (size_t)rounds));
     for (int c = 0; c < CONTESTANTS; c++) {
         double median = wave_case_median(b.rate[c], (size_t)rounds);
         printf(", \"%s\": %.3f, \"%s_best\": %.3f", names[c], median, names[c],

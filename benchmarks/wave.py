@@ -3,7 +3,9 @@
 The stream moves what an in-place propagator must at least, 16 bytes a point and step, and is the limit
 of one that takes one step per pass over memory; several steps per pass may be faster. BENCH_THREADS is
 the number of threads (default: 2), which are bound to cores, as a worker's slots are: left alone, two have
-been seen to share one core for seconds. A peer is skipped, with the reason, where it is not installed.
+been seen to share one core for seconds. Printed too is how long a word from thread to thread takes: cores
+without a common cache (of two chiplets, say) are slow to share, and faster at the stream. A peer is
+skipped, with the reason, where it is not installed.
 """
 
 import importlib.util
@@ -130,6 +132,8 @@ def case_run(physics, order, n):
     size = "x".join(str(k) for k in n if k > 1)
     print(f"{physics}, order {order}, {size}, {THREADS} threads (Gpoints/s, of the stream):")
     print(f"  stream of 16 bytes a point   {stream:6.2f}  = {16 * stream:.1f} GB/s")
+    if got["word_ns"] > 0:
+        print(f"  a word from core to core     {got['word_ns']:6.0f}  ns")
     for name, what in (
         ("bare", "one step a pass"),
         ("blocked", "as run by default"),

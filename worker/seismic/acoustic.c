@@ -106,7 +106,7 @@ static void memory_sizes(struct acoustic *a, enum kind kind)
     size_t ends = (width[GRID_Z][0] > 0) + (width[GRID_Z][1] > 0);
     a->memory_size[GRID_Z] = ends * l->n[GRID_X] * l->n[GRID_Y] * a->window;
     for (int axis = GRID_X; axis < GRID_AXES && kind == KIND_TTI; axis++)
-        a->memory_size[axis] *= PAIR_FIELDS;
+        a->memory_size[axis] *= PAIR_PARTS;
 }
 
 static size_t fields_of(enum kind kind, bool flat)
@@ -326,7 +326,7 @@ struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
         cpml_init(&a->cpml[axis], &a->layout, (enum grid_axis)axis, medium->grid.spacing[axis],
                   &tuning);
     if (a->pair)
-        pair_layers(a, options->dt);
+        pair_layers(a, medium);
     rows_each(a, medium);
     return &a->wave;
 }

@@ -111,7 +111,8 @@ static size_t staged_steps(const struct acoustic *a, const struct pass *pass, si
     if (a->half_rho)
         return 1;
     size_t plane = a->layout.n[GRID_Y] * row_bytes(a);
-    size_t steps = FRONT(share) / (plane * STAGES_FORWARD * pass->block);
+    size_t steps =
+        FRONT(share) / (plane * (size_t)acoustic_stages(a, WAVE_FORWARD) * pass->block);
     return steps < STEPS_LEAST_STAGED ? 1 : steps > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : steps;
 }
 

@@ -14,6 +14,8 @@ enum kind { KIND_ACOUSTIC, KIND_DENSITY, KIND_VTI, KIND_TTI };
 
 /* What anisotropic waves have besides (anisotropic.h): field and v below are q's. */
 enum { PAIR_Q, PAIR_P, PAIR_FIELDS };
+/* And, in tilted layers, what has memory variables besides. */
+enum { PAIR_SLOW = PAIR_FIELDS, PAIR_PARTS };
 struct pair {
     bool tilted;
     wave_real *p[2];       /* as field */
@@ -23,7 +25,11 @@ struct pair {
                                  * free surface */
     wave_real *slope[PAIR_FIELDS];    /* tilted: G */
     wave_real first[GRID_AXES][TAPS]; /* first difference: 2 radius + 1 weights */
-    wave_real *eta[GRID_AXES];        /* eta dt by the padded grid's points of each axis */
+    wave_real *slow;                  /* tilted: f */
+    wave_real *stiff[GRID_AXES];      /* g by the padded grid's points of each axis */
+    wave_real *ease[GRID_AXES];       /* eta dt by them */
+    wave_real lag;                    /* tau / dt */
+    double fastest;                   /* of waves with which dt is still stable, m/s */
     wave_real *rows;                  /* PAIR_ROWS rows of scratch for each thread */
     wave_real *ones;                  /* a row of them */
 };
@@ -94,8 +100,9 @@ struct pass {
     size_t block; /* planes that are taken through a stage together */
     size_t lag;   /* blocks from a step's wavefront to the next one's */
     size_t rows;  /* of a tile: all of a plane, or fewer */
-    size_t own;   /* tiles of which each is one thread's; 0: threads share the rows of every one */
-    size_t skew;  /* rows by which a tile's border goes back from step to step */
+    size_t
+        own; /* tiles of which each is one thread's; 0: threads share the rows of every one */
+    size_t skew; /* rows by which a tile's border goes back from step to step */
 };
 struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
 /* Chooses a->tile (which is acoustic_tile) and options.time_block. */
@@ -109,6 +116,13 @@ bool acoustic_fused(const struct acoustic *a);
  * the stages before it in planes up to `radius` away. */
 #define STAGES_FORWARD    2 /* memory variables psi; field with zeta */
 #define STAGES_TRANSPOSED 3 /* zeta; psi; field */
+/* Tilted layers make something of both fields first, forwards as well. */
+static inline int acoustic_stages(const struct acoustic *a, enum wave_mode mode)
+{
+    bool first = a->pair && a->pair->tilted && a->wave.options.absorb > 0;
+    bool forward = mode == WAVE_FORWARD;
+    return mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD + (forward && first);
+}
 void acoustic_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                         const struct rows *rows);
 
@@ -122,6 +136,16 @@ void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
 /* The same with anisotropy. */
 void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                     const struct rows *rows);
+
+/* out [+]= a difference, by its taps, of `length` numbers from `from` on. */
+void pair_difference(const struct acoustic *a, enum grid_axis axis, const wave_real *from,
+                     size_t length, const wave_real *taps, bool add, wave_real *out);
+
+/* What tilted layers do about the slow wave (anisotropic.h), in one row: f; before a step, second
+ * differences of f, to its y, and what eases p; after it, what f's y gives to p. */
+void pair_slow_make(struct acoustic *a, size_t ix, size_t iy);
+void pair_slow_begin(struct acoustic *a, size_t ix, size_t iy);
+void pair_slow_end(struct acoustic *a, size_t ix, size_t iy);
 
 struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
                              const struct wave_options *options, struct error *ret_error);
@@ -139,7 +163,7 @@ double acoustic_energy(const struct wave *wave);
 /* A wave's pair: -1 where memory is short; fields of the medium for some rows; how many fields. */
 int pair_create(struct acoustic *a, enum kind kind);
 void pair_destroy(struct acoustic *a);
-void pair_layers(struct acoustic *a, double dt);
+void pair_layers(struct acoustic *a, const struct wave_medium *medium);
 void pair_fill(struct acoustic *a, const struct wave_medium *medium, const struct rows *rows);
 size_t pair_fields(enum kind kind, bool flat);
 double pair_velocity_max(const struct wave_medium *medium);
@@ -156,6 +180,7 @@ enum {
     PAIR_SUM =
         PAIR_FIELDS * KERNELS_GROUP, /* rows of scratch; before: y of planes that go together */
     PAIR_MORE,
+    PAIR_REST, /* y of f */
     PAIR_ROWS
 };
 static inline wave_real *pair_row(const struct acoustic *a, int row)
@@ -167,7 +192,7 @@ static inline wave_real *pair_row(const struct acoustic *a, int row)
 /* y of the row that this thread is at. */
 static inline wave_real *pair_y(const struct acoustic *a, int f)
 {
-    return pair_row(a, f + PAIR_FIELDS * a->plane);
+    return pair_row(a, f == PAIR_SLOW ? PAIR_REST : f + PAIR_FIELDS * a->plane);
 }
 
 static inline const wave_real *acoustic_source(const struct acoustic *a, enum grid_axis axis)

@@ -103,9 +103,9 @@ static size_t step_of(const struct wave_run *run, size_t done)
     return ahead ? done : run->steps - 1 - done;
 }
 
-static int stages_of(const struct wave_run *run)
+static int stages_of(const struct share *s)
 {
-    return run->mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD;
+    return acoustic_stages(&s->a, s->run->mode);
 }
 
 /* Whether the run computes the medium's grid alone, and is told what is around. */
@@ -187,7 +187,7 @@ static void samples_take(struct share *s, const struct piece *piece)
 /* One stage of density's, or of a tilt's. */
 static void stage_run(struct share *s, int stage, const struct piece *piece)
 {
-    bool last = stage == stages_of(s->run) - 1;
+    bool last = stage == stages_of(s) - 1;
     struct rows all = piece->rows;
     if (inner_only(s))
         acoustic_rows_clip(&s->a, &all, last ? 0 : (size_t)s->a.layout.radius);
@@ -354,7 +354,7 @@ static void pass_fused(struct share *s, size_t count, size_t done)
 static void stage_place(const struct share *s, size_t i, size_t tiles, size_t stage,
                         struct rows *rows)
 {
-    size_t n = s->a.layout.n[GRID_Y], later = (size_t)stages_of(s->run) - 1 - stage;
+    size_t n = s->a.layout.n[GRID_Y], later = (size_t)stages_of(s) - 1 - stage;
     size_t from = i * s->pass.rows + later * (size_t)s->a.layout.radius;
     size_t to = from + s->pass.rows;
     rows->y0 = i == 0 ? 0 : from < n ? from : n;
@@ -365,7 +365,7 @@ static void stage_place(const struct share *s, size_t i, size_t tiles, size_t st
 static void stages_turn(struct share *s, const struct blocks *b, size_t tile, size_t tiles,
                         size_t turn, size_t count, size_t done)
 {
-    size_t stages = (size_t)stages_of(s->run);
+    size_t stages = (size_t)stages_of(s);
     for (size_t t = 0; t < count && stages * t <= turn; t++) {
         for (size_t stage = 0; stage < stages; stage++) {
             struct piece piece = {.t = t, .done = done + t};
@@ -382,7 +382,7 @@ static void stages_turn(struct share *s, const struct blocks *b, size_t tile, si
 static void pass_staged(struct share *s, size_t count, size_t done)
 {
     struct blocks b = blocks(s);
-    size_t turns = b.count + (size_t)stages_of(s->run) * count - 1, tiles = tiles_of(s);
+    size_t turns = b.count + (size_t)stages_of(s) * count - 1, tiles = tiles_of(s);
     for (size_t tile = 0; tile < tiles; tile++)
         for (size_t turn = 0; turn < turns; turn++)
             stages_turn(s, &b, tile, tiles, turn, count, done);

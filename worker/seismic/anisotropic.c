@@ -45,7 +45,7 @@ static double limit(const struct wave_medium *medium, const struct wave_options 
 size_t pair_fields(enum kind kind, bool flat)
 {
     size_t fields = 4 + 3; /* two times q and p; M */
-    return kind == KIND_VTI ? fields : fields + PAIR_FIELDS + (flat ? 2 : 3);
+    return kind == KIND_VTI ? fields : fields + PAIR_PARTS + (flat ? 2 : 3);
 }
 
 /*
@@ -82,12 +82,18 @@ static int allocate(struct acoustic *a)
             pair->axis[axis] = layout_alloc(size, skew++);
             good = good && pair->axis[axis];
         }
-        pair->eta[axis] = calloc(a->layout.n[axis] + LAYOUT_MARGIN, sizeof *pair->eta[axis]);
-        good = good && pair->eta[axis];
+        pair->stiff[axis] =
+            calloc(a->layout.n[axis] + LAYOUT_MARGIN, sizeof *pair->stiff[axis]);
+        pair->ease[axis] = calloc(a->layout.n[axis] + LAYOUT_MARGIN, sizeof *pair->ease[axis]);
+        good = good && pair->stiff[axis] && pair->ease[axis];
     }
     for (int f = 0; f < PAIR_FIELDS && pair->tilted; f++) {
         pair->slope[f] = layout_alloc(size, skew++);
         good = good && pair->slope[f];
+    }
+    if (pair->tilted) {
+        pair->slow = layout_alloc(size, skew++);
+        good = good && pair->slow;
     }
     size_t rows = (size_t)a->wave.options.threads * PAIR_ROWS * row;
     pair->rows = layout_alloc(rows, skew);
@@ -124,22 +130,27 @@ void pair_destroy(struct acoustic *a)
     layout_free(pair->cross, size, skew++);
     layout_free(pair->vp, size, skew++);
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        free(pair->eta[axis]);
+        free(pair->stiff[axis]);
+        free(pair->ease[axis]);
         if (!pair->tilted || (axis == GRID_Y && a->layout.flat))
             continue;
         layout_free(pair->axis[axis], size, skew++);
     }
     for (int f = 0; f < PAIR_FIELDS && pair->tilted; f++)
         layout_free(pair->slope[f], size, skew++);
+    if (pair->tilted)
+        layout_free(pair->slow, size, skew++);
     layout_free(pair->rows, rows, skew);
     free(pair->ones);
     free(pair);
 }
 
-/* In tilted layers p relaxes towards s q at this share of the layers' largest damping, at most, and delta
- * has come to epsilon in this share of their points (anisotropic.h says what it is good for). */
-#define RELAX 0.5
-#define TAPER 0.5
+/* How stiff the slow wave becomes in tilted layers, and from which share of their points on. */
+#define STIFF       0.6
+#define STIFF_FIRST 0.2
+
+/* eta is this share of the layers' largest damping, at most, over their points squared. */
+#define EASE 1.0
 
 /* How far point i of an axis is outside the medium's grid, in points. */
 static size_t outside(const struct acoustic *a, enum grid_axis axis, size_t i)
@@ -148,18 +159,29 @@ static size_t outside(const struct acoustic *a, enum grid_axis axis, size_t i)
     return i < pad ? pad - i : i < end ? 0 : i - end + 1;
 }
 
-void pair_layers(struct acoustic *a, double dt)
+/* g^2 at a share of a layer's points. */
+static double stiffness(double part)
 {
+    double rise = fmax(0, (part - STIFF_FIRST) / (1 - STIFF_FIRST));
+    return STIFF * rise * rise * (3 - 2 * rise);
+}
+
+void pair_layers(struct acoustic *a, const struct wave_medium *medium)
+{
+    int pad = a->wave.options.absorb;
+    double dt = a->wave.options.dt;
     if (!a->pair->tilted)
         return;
+    a->pair->lag = (wave_real)(limit(medium, &a->wave.options) / dt);
+    a->pair->fastest = (double)a->pair->lag * pair_velocity_max(medium);
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         const struct cpml *cpml = &a->cpml[axis];
-        int side = 1, last = cpml->width[side] - 1;
-        for (size_t i = 0; i < a->layout.n[axis] && last >= 0; i++) {
-            double part =
-                (double)outside(a, (enum grid_axis)axis, i) / a->layout.pad[axis][side];
-            a->pair->eta[axis][i] =
-                (wave_real)(RELAX * dt * (double)cpml->damping[side][last] * part * part);
+        int last = cpml->width[1] - 1;
+        double ease = last < 0 ? 0 : EASE / pad / pad * dt * (double)cpml->damping[1][last];
+        for (size_t i = 0; i < a->layout.n[axis] && pad > 0; i++) {
+            double part = (double)outside(a, (enum grid_axis)axis, i) / pad;
+            a->pair->stiff[axis][i] = (wave_real)sqrt(stiffness(part));
+            a->pair->ease[axis][i] = (wave_real)(ease * part * part);
         }
     }
 }
@@ -175,13 +197,24 @@ static void axis_fill(struct acoustic *a, const struct wave_medium *medium, size
         axis[GRID_Y][at] = (wave_real)(sin(theta) * sin(phi));
 }
 
-/* How far delta has come to epsilon in the layers, 0 to 1. */
-static double elliptical(const struct acoustic *a, size_t distance)
+/*
+ * Across the axis, with M = ((own, s), (s, 1)), own = s^2 + A, and Q times the stiffness, a wave's squared
+ * velocities over vp^2 are the roots of x^2 - (own + Q A) x + Q A s^2; the larger is `most` where A is this.
+ */
+static double across_of(double most, double s2, double stiff)
 {
-    if (!a->pair->tilted || distance == 0)
-        return 0;
-    double part = fmin(1, (double)distance / (TAPER * a->wave.options.absorb));
-    return part * part * (3 - 2 * part);
+    return most * (most - s2) / (most + stiff * (most - s2));
+}
+
+/* M's own part of p where layers are stiff: the fast wave is as fast across the axis as without, and what
+ * damps the slow one does not make steps of dt too long. */
+static double own_lowered(const struct acoustic *a, double vp, double stiff, double own,
+                          double s2)
+{
+    double most = pow(a->pair->fastest / vp, 2), lag = (double)a->pair->lag;
+    double same = across_of(own, s2, stiff),
+           stable = across_of(most, s2, stiff * (1 + 2 * lag));
+    return s2 + fmin(same, stable);
 }
 
 static void row_fill(struct acoustic *a, const struct wave_medium *medium, size_t ix, size_t iy)
@@ -195,15 +228,13 @@ static void row_fill(struct acoustic *a, const struct wave_medium *medium, size_
     for (size_t iz = 0; iz < a->layout.n[GRID_Z]; iz++) {
         size_t i = row + acoustic_clamp(a, GRID_Z, iz);
         bool surface = a->wave.options.free_surface && iz == 0;
-        double eta = (double)pair->eta[GRID_X][ix] + (double)pair->eta[GRID_Y][iy] +
-                     (double)pair->eta[GRID_Z][iz];
-        size_t x = outside(a, GRID_X, ix), y = outside(a, GRID_Y, iy),
-               z = outside(a, GRID_Z, iz);
-        double part = elliptical(a, x > y ? x > z ? x : z : y > z ? y : z);
         double epsilon = epsilon_at(medium, i), delta = value_at(medium->delta, i);
-        delta += part * (epsilon - delta);
+        double own = 1 + 2 * epsilon;
+        double g = fmax((double)pair->stiff[GRID_Z][iz],
+                        fmax((double)pair->stiff[GRID_X][ix], (double)pair->stiff[GRID_Y][iy]));
         double c = dt * (double)medium->vp[i], m = surface ? 0 : c * c;
-        double own = 1 + 2 * (epsilon + eta * delta) / (1 + eta);
+        if (g > 0)
+            own = own_lowered(a, medium->vp[i], g * g, own, 1 + 2 * delta);
         a->v[at + iz] = (wave_real)m;
         pair->cross[at + iz] = (wave_real)(m * sqrt(1 + 2 * delta));
         pair->vp[at + iz] = (wave_real)(ROUNDED_UP * m * own);

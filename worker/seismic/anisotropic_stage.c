@@ -8,8 +8,8 @@
  * to y. TTI (anisotropic.h; all sums over the axes i, f = q and p; D = -D^T, D2 = D2^T, K = K^T as every
  * run's memory variables follow its own order of steps; in slabs only, what has a K):
  *
- *   forward     stage 0   psi_i = K D_i f;   G = n_i (D_i f + psi_i)
- *               stage 1   y_q = D_i n_i G + K D_i n_i G
+ *   forward     stage 1   psi_i = K D_i f;   G = n_i (D_i f + psi_i)
+ *               stage 2   y_q = D_i n_i G + K D_i n_i G
  *                         y_p = D2_i p + t_i + K (D2_i p + t_i),   t_i = D_i psi_i - D_i n_i G
  *   transposed  stage 0   z_i = K w
  *               stage 1   G = n_i D_i (w + z_i)
@@ -17,7 +17,10 @@
  *               stage 2   y_q = D_i n_i G + D_i h_i
  *                         y_p = D2_i (p + z_i) - D_i n_i G + D_i h_i
  *
- * psi and z are in a->psi, K D_i n_i G and h in a->zeta, each for q, then for p.
+ * Before, in layers, stage 0 makes f = g (p - s q + ...) of both fields. Its y is that of p without G, and
+ * what M makes of it goes to p alone. Forwards without layers there is no stage 0.
+ *
+ * psi and z are in a->psi, K D_i n_i G and h in a->zeta, each for q, then for p, then for f.
  */
 #include "config.h"
 
@@ -37,6 +40,8 @@
 
 static const wave_real *newest(const struct acoustic *a, int f)
 {
+    if (f == PAIR_SLOW)
+        return a->pair->slow;
     return f == PAIR_Q ? a->field[a->newest] : a->pair->p[a->newest];
 }
 
@@ -50,7 +55,7 @@ static struct memories memories(const struct acoustic *a, wave_real *const all[G
 {
     struct memories part;
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
-        part.of[axis] = all[axis] + (size_t)f * (a->memory_size[axis] / PAIR_FIELDS);
+        part.of[axis] = all[axis] + (size_t)f * (a->memory_size[axis] / PAIR_PARTS);
     return part;
 }
 
@@ -88,6 +93,13 @@ static void row_add(wave_real *out, const wave_real *a, size_t n)
     EACH_NUMBER
     for (size_t i = 0; i < n; i++)
         out[i] += a[i];
+}
+
+static void row_take(wave_real *out, const wave_real *a, size_t n)
+{
+    EACH_NUMBER
+    for (size_t i = 0; i < n; i++)
+        out[i] -= a[i];
 }
 
 /* A piece of a row in which one axis' layer has something to do: `slab` numbers in the slab, from
@@ -168,19 +180,26 @@ static struct recursion recursion(const struct acoustic *a, const struct piece *
     };
 }
 
+void pair_difference(const struct acoustic *a, enum grid_axis axis, const wave_real *from,
+                     size_t length, const wave_real *taps, bool add, wave_real *out)
+{
+    int radius = a->layout.radius;
+    ptrdiff_t stride = (ptrdiff_t)a->layout.stride[axis];
+    struct kernel_rows job = {.length = length, .add = add, .out = out};
+    for (int m = 0; m <= 2 * radius; m++) {
+        job.rows[m] = from + (m - radius) * stride;
+        job.weights[m] = taps[m];
+    }
+    a->kernels.pair.rows(&job);
+}
+
 /* out [+]= a difference, by its taps, of a field along the piece's axis, in its slab. */
 static void difference_field(const struct acoustic *a, const struct piece *piece,
                              const wave_real *field, const wave_real *taps, bool add,
                              wave_real *out)
 {
-    int radius = a->layout.radius;
-    ptrdiff_t stride = (ptrdiff_t)a->layout.stride[piece->axis];
-    struct kernel_rows job = {.length = piece->slab, .add = add, .out = out};
-    for (int m = 0; m <= 2 * radius; m++) {
-        job.rows[m] = field + piece->at + piece->start + (m - radius) * stride;
-        job.weights[m] = taps[m];
-    }
-    a->kernels.pair.rows(&job);
+    pair_difference(a, piece->axis, field + piece->at + piece->start, piece->slab, taps, add,
+                    out);
 }
 
 /* out = D n G along the piece's axis, in its slab. */
@@ -227,15 +246,17 @@ static void difference_memory(const struct acoustic *a, const struct piece *piec
     a->kernels.pair.rows(&job);
 }
 
-/* Forward, stage 0: psi, and what of G it is. */
+/* Forward, stage 1: psi, and what of G it is. */
 static void slope_forward(struct acoustic *a, const struct piece *piece)
 {
     size_t from = piece->at + piece->start;
     wave_real *t = pair_row(a, PAIR_SUM);
-    for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
+    for (int f = PAIR_Q; f < PAIR_PARTS && piece->side >= 0; f++) {
         struct recursion psi = recursion(a, piece, a->psi, f);
         difference_field(a, piece, newest(a, f), a->pair->first[piece->axis], false, t);
         recur(&psi, t);
+        if (f == PAIR_SLOW)
+            break;
         product_add(a->pair->slope[f] + from, a->pair->axis[piece->axis] + from, psi.memory,
                     piece->slab);
     }
@@ -244,7 +265,7 @@ static void slope_forward(struct acoustic *a, const struct piece *piece)
 /* Transposed, stage 0: z across. */
 static void drive_across(struct acoustic *a, const struct piece *piece)
 {
-    for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0 && !piece->along; f++) {
+    for (int f = PAIR_Q; f < PAIR_PARTS && piece->side >= 0 && !piece->along; f++) {
         struct recursion z = recursion(a, piece, a->psi, f);
         recur(&z, newest(a, f) + piece->at);
     }
@@ -255,11 +276,13 @@ static void slope_transposed(struct acoustic *a, const struct piece *piece)
 {
     size_t from = piece->at + piece->lo;
     wave_real *t = pair_row(a, PAIR_SUM);
-    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+    for (int f = PAIR_Q; f < PAIR_PARTS; f++) {
         if (piece->along) {
             struct recursion z = recursion(a, piece, a->psi, f);
             recur(&z, newest(a, f) + piece->at + piece->start);
         }
+        if (f == PAIR_SLOW)
+            break;
         difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
         product_add(a->pair->slope[f] + from, a->pair->axis[piece->axis] + from, t,
                     piece->reach);
@@ -273,56 +296,66 @@ static void bend_transposed(struct acoustic *a, const struct piece *piece)
     size_t from = piece->at + piece->start;
     const wave_real *axis = a->pair->axis[piece->axis] + from;
     wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE);
-    for (int f = PAIR_Q; f < PAIR_FIELDS && piece->side >= 0; f++) {
+    for (int f = PAIR_Q; f < PAIR_PARTS && piece->side >= 0; f++) {
         struct recursion h = recursion(a, piece, a->zeta, f);
-        const wave_real *slope = a->pair->slope[f] + from;
-        if (f == PAIR_P) {
+        const wave_real *slope = f == PAIR_SLOW ? a->zeros : a->pair->slope[f] + from;
+        if (f != PAIR_Q) {
             difference_field(a, piece, newest(a, f), taps, false, t);
             difference_memory(a, piece, a->psi, f, taps, more);
             row_add(t, more + (piece->start - piece->lo), piece->slab);
         }
         EACH_NUMBER
         for (size_t i = 0; i < piece->slab; i++)
-            t[i] = f == PAIR_P ? t[i] - axis[i] * slope[i] : axis[i] * slope[i];
+            t[i] = f != PAIR_Q ? t[i] - axis[i] * slope[i] : axis[i] * slope[i];
         recur(&h, t);
     }
 }
 
-/* Forward, stage 1. */
-static void field_forward(struct acoustic *a, const struct piece *piece)
+/* Forward, the last stage: what second differences, less n G, give to y of p or f. */
+static void second_forward(struct acoustic *a, const struct piece *piece, int f)
 {
-    wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE);
-    wave_real *q = pair_y(a, PAIR_Q), *p = pair_y(a, PAIR_P);
-    difference_memory(a, piece, a->psi, PAIR_P, a->pair->first[piece->axis], t);
-    row_add(p + piece->lo, t, piece->reach);
+    wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE), *y = pair_y(a, f);
+    difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
+    row_add(y + piece->lo, t, piece->reach);
     if (piece->side < 0)
         return;
-    struct recursion of_p = recursion(a, piece, a->zeta, PAIR_P);
+    struct recursion of_f = recursion(a, piece, a->zeta, f);
     wave_real *inside = t + (piece->start - piece->lo);
-    difference_field(a, piece, newest(a, PAIR_P), a->taps[piece->axis], true, inside);
-    difference_flux(a, piece, PAIR_P, more);
-    EACH_NUMBER
-    for (size_t i = 0; i < piece->slab; i++)
-        inside[i] -= more[i];
-    recur(&of_p, inside);
-    row_add(p + piece->start, of_p.memory, piece->slab);
+    difference_field(a, piece, newest(a, f), a->taps[piece->axis], true, inside);
+    if (f == PAIR_P) {
+        difference_flux(a, piece, PAIR_P, more);
+        row_take(inside, more, piece->slab);
+    }
+    recur(&of_f, inside);
+    row_add(y + piece->start, of_f.memory, piece->slab);
+}
+
+static void field_forward(struct acoustic *a, const struct piece *piece)
+{
+    wave_real *t = pair_row(a, PAIR_SUM);
+    second_forward(a, piece, PAIR_P);
+    second_forward(a, piece, PAIR_SLOW);
+    if (piece->side < 0)
+        return;
     struct recursion of_q = recursion(a, piece, a->zeta, PAIR_Q);
     difference_flux(a, piece, PAIR_Q, t);
     recur(&of_q, t);
-    row_add(q + piece->start, of_q.memory, piece->slab);
+    row_add(pair_y(a, PAIR_Q) + piece->start, of_q.memory, piece->slab);
 }
 
-/* Transposed, stage 2. */
+/* Transposed, the last stage. */
 static void field_transposed(struct acoustic *a, const struct piece *piece)
 {
     const wave_real *taps = a->pair->first[piece->axis];
     wave_real *t = pair_row(a, PAIR_SUM);
-    for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
+    for (int f = PAIR_Q; f < PAIR_PARTS; f++) {
         difference_memory(a, piece, a->zeta, f, taps, t);
         row_add(pair_y(a, f) + piece->lo, t, piece->reach);
+        if (f == PAIR_Q)
+            continue;
+        difference_memory(a, piece, a->psi, f, a->taps[piece->axis], t);
+        row_add(pair_y(a, f) + piece->lo, t, piece->reach);
     }
-    difference_memory(a, piece, a->psi, PAIR_P, a->taps[piece->axis], t);
-    row_add(pair_y(a, PAIR_P) + piece->lo, t, piece->reach);
 }
 
 /* Rows (ix, iy) of `count` planes, that go together. */
@@ -436,40 +469,6 @@ static void layers_give(struct acoustic *a, enum wave_mode mode, size_t ix, size
         pieces_each(a, ix, iy, mode == WAVE_TRANSPOSED ? field_transposed : field_forward);
 }
 
-/*
- * In tilted layers p relaxes towards s q: u_tt + 2 eta N u_t = ... with u = (q, p), N = ((0, 0), (-s, 1)).
- * With h = eta dt and A = (1 + h N)^-1 that is u[k+1] = 2 u - old' + A M y, old' = u + B (old - u),
- * B = A (1 - h N) = 1 - 2 h / (1 + h) N, for N^2 = N. A M is symmetric, and is what v, cross and vp hold.
- */
-static void relax(struct acoustic *a, size_t ix, size_t iy, size_t from, size_t to)
-{
-    const struct pair *pair = a->pair;
-    size_t at = layout_at(&a->layout, ix, iy);
-    wave_real across = pair->eta[GRID_X][ix] + pair->eta[GRID_Y][iy];
-    const wave_real *q = newest(a, PAIR_Q) + at, *p = newest(a, PAIR_P) + at;
-    const wave_real *v = a->v + at, *cross = pair->cross + at, *along = pair->eta[GRID_Z];
-    const wave_real *old_q = a->field[!a->newest] + at;
-    wave_real *old_p = pair->p[!a->newest] + at;
-    EACH_NUMBER
-    for (size_t i = from; i < to; i++) {
-        wave_real eta = across + along[i];
-        old_p[i] -=
-            2 * eta / (1 + eta) * ((old_p[i] - p[i]) - cross[i] / v[i] * (old_q[i] - q[i]));
-    }
-}
-
-static void relax_row(struct acoustic *a, size_t ix, size_t iy)
-{
-    size_t n = a->layout.n[GRID_Z], surface = a->wave.options.free_surface ? 1 : 0;
-    size_t first = (size_t)a->layout.pad[GRID_Z][0];
-    if (a->pair->eta[GRID_X][ix] + a->pair->eta[GRID_Y][iy] > 0) {
-        relax(a, ix, iy, surface, n);
-        return;
-    }
-    relax(a, ix, iy, 0, first);
-    relax(a, ix, iy, first + a->wave.grid.n[GRID_Z], n);
-}
-
 /* Keep y of one row, if it is of the medium's grid. */
 static void keep_row(const struct acoustic *a, size_t ix, size_t iy)
 {
@@ -486,12 +485,13 @@ static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t
 {
     struct pair *pair = a->pair;
     size_t at = layout_at(&a->layout, ix, iy);
+    bool slow = pair->tilted && has_layers(a, mode);
+    if (slow)
+        pair_slow_begin(a, ix, iy);
     if (has_layers(a, mode))
         layers_give(a, mode, ix, iy);
     if (a->keep)
         keep_row(a, ix, iy);
-    if (pair->tilted && has_layers(a, mode))
-        relax_row(a, ix, iy);
     struct kernel_pair job = {
         .length = a->layout.row,
         .out = {a->field[!a->newest] + at, pair->p[!a->newest] + at},
@@ -500,6 +500,8 @@ static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t
         .m = {a->v + at, pair->cross + at, pair->vp + at},
     };
     a->kernels.pair.step(&job);
+    if (slow)
+        pair_slow_end(a, ix, iy);
 }
 
 static void field_rows(struct acoustic *a, enum wave_mode mode, const struct group *group)
@@ -509,15 +511,24 @@ static void field_rows(struct acoustic *a, enum wave_mode mode, const struct gro
         field_row(a, mode, group->ix + (size_t)a->plane, group->iy);
 }
 
+/* The first of three stages, of one row: f, and, transposed, z across. */
+static void ready_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
+{
+    if (a->pair->tilted && has_layers(a, mode))
+        pair_slow_make(a, ix, iy);
+    if (mode == WAVE_TRANSPOSED)
+        pieces_each(a, ix, iy, drive_across);
+}
+
 static void group_run(struct acoustic *a, enum wave_mode mode, int stage,
                       const struct group *group)
 {
-    bool transposed = mode == WAVE_TRANSPOSED;
-    if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1)
+    int stages = acoustic_stages(a, mode);
+    if (stage == stages - 1)
         field_rows(a, mode, group);
-    else if (transposed && stage == 0)
+    else if (stage == 0 && stages > 2)
         for (size_t i = 0; i < group->count; i++)
-            pieces_each(a, group->ix + i, group->iy, drive_across);
+            ready_row(a, mode, group->ix + i, group->iy);
     else
         tilt_rows(a, mode, group);
 }

@@ -128,7 +128,7 @@ static int shape_make(struct opencl_wave *w, struct layout *layout)
     s->scale = (wave_real)(-1 / (o->dt * o->dt));
     shape_boxes(w, layout);
     shape_weights(s, layout, grid);
-    int memories = w->tilted ? OPENCL_PARTS : 1;
+    int memories = w->tilted ? OPENCL_TILTED_MEMORIES : 1;
     if (w->size > INT_MAX || memories * shape_memory(s, layout) > INT_MAX)
         return -1;
     w->memory = (size_t)(memories * s->memory[3]);
@@ -156,7 +156,7 @@ static size_t fields_of(const struct opencl_wave *w)
     case OPENCL_VTI:
         return 4 + 3;
     case OPENCL_TTI:
-        return 4 + 3 + axes + OPENCL_PARTS; /* n, slopes */
+        return 4 + 3 + axes + OPENCL_PARTS + 1; /* n, slopes, f */
     default:
         return 2 + 1;
     }

@@ -2,7 +2,7 @@
  * opencl_medium.c - what the ground is made of, on the device.
  *
  * V, rho and the layers' coefficients are computed here as acoustic.c does. What anisotropic waves have
- * besides (M, axis, damping of tilted layers) is taken from a processor's wave of the same medium, made
+ * besides (M, axis, what tilted layers do) is taken from a processor's wave of the same medium, made
  * for that alone: it is the one place that knows these formulas.
  */
 #include "config.h"
@@ -133,22 +133,27 @@ static cl_mem field_write(struct opencl_wave *w, const struct layout *layout,
     return buffer;
 }
 
-/* eta dt along x, y and z, one after the other. */
-static void eta_write(struct opencl_wave *w, wave_real *const eta[GRID_AXES])
+/* g along x, y and z, one after the other, eta dt likewise, then tau / dt. */
+static void stiff_write(struct opencl_wave *w, const struct pair *pair)
 {
-    size_t count = 0;
+    size_t count = 0, at = 0;
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         count += (size_t)w->shape.n[axis];
-    wave_real *all = malloc(count * sizeof(*all)), *to = all;
-    w->on.eta = opencl_wave_hold(w, count * sizeof(*all));
-    for (int axis = GRID_X; all && axis < GRID_AXES; axis++) {
-        memcpy(to, eta[axis], (size_t)w->shape.n[axis] * sizeof(*to));
-        to += w->shape.n[axis];
-    }
-    if (all)
-        opencl_wave_write(w, w->on.eta, all, count * sizeof(*all));
-    else
+    size_t bytes = (2 * count + 1) * sizeof(wave_real);
+    wave_real *all = malloc(bytes);
+    w->on.stiff = opencl_wave_hold(w, bytes);
+    if (!all) {
         opencl_wave_good(w, CL_OUT_OF_HOST_MEMORY, "taking a medium");
+        return;
+    }
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
+        size_t n = (size_t)w->shape.n[axis];
+        memcpy(all + at, pair->stiff[axis], n * sizeof(*all));
+        memcpy(all + count + at, pair->ease[axis], n * sizeof(*all));
+        at += n;
+    }
+    all[2 * count] = pair->lag;
+    opencl_wave_write(w, w->on.stiff, all, bytes);
     free(all);
 }
 
@@ -166,7 +171,7 @@ static void pair_write(struct opencl_wave *w, const struct acoustic *a, wave_rea
             w->on.axis[axis] =
                 field_write(w, &a->layout, pair->axis[axis],
                             axis == GRID_Z && w->wave.options.free_surface, values);
-    eta_write(w, pair->eta);
+    stiff_write(w, pair);
 }
 
 static int pair_init(struct opencl_wave *w, const struct wave_physics *physics,

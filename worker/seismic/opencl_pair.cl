@@ -4,7 +4,7 @@
  *
  * Two fields, q and p. With a tilted axis, slopes G of both are stored between the stages, and n G is
  * made of them where it is read: less memory, and less to move, than n G itself. Memory variables psi (z)
- * and zeta (h) are for q first, then, memory[3] on, for p.
+ * and zeta (h) are for q first, then, memory[3] on, for p, and after those for f of the layers.
  */
 #if PAIR
 
@@ -12,6 +12,7 @@
 
 #define OF_Q 0
 #define OF_P 1
+#define OF_F 2
 
 /* The components of n, everywhere. */
 struct tilt {
@@ -88,19 +89,45 @@ real recur(shape s, int axis, int place, __global real *memory, int first,
     return next;
 }
 
-/* Transposed, first stage: z = K w, of q and of p. */
+/* At a point, the largest of what the axes have: of g, or what begins `from` later. */
+real stiff_at(shape s, __global const real *stiff, int from, int ix, int iy, int iz)
+{
+    __global const real *along_x = stiff + from;
+    __global const real *along_y = along_x + s->n[0], *along_z = along_y + s->n[1];
+    return fmax(along_x[ix], fmax(along_y[iy], along_z[iz]));
+}
+
+/* In layers, before everything else: f, of both fields. */
+__kernel void slow_make(shape s, __global const real *q, __global const real *p,
+                        __global const real *old_q, __global const real *old_p,
+                        __global const real *v, __global const real *cross,
+                        __global const real *stiff, __global real *slow)
+{
+    int iz = get_global_id(0), iy = get_global_id(1), ix = get_global_id(2);
+    if (iz >= s->n[2] || iy >= s->n[1] || ix >= s->n[0] || inner_of(s, ix, iy, iz) >= 0)
+        return;
+    int at = at_of(s, ix, iy, iz);
+    if (!(v[at] > 0))
+        return;
+    real ratio = cross[at] / v[at], lag = stiff[2 * (s->n[0] + s->n[1] + s->n[2])];
+    real now = p[at] - ratio * q[at], before = old_p[at] - ratio * old_q[at];
+    put(slow, at, iz, stiff_at(s, stiff, 0, ix, iy, iz) * (now + lag * (now - before)));
+}
+
+/* Transposed, first stage: z = K w, of q, of p and of f. */
 __kernel void tilt_drive(shape s, __global const real *q, __global const real *p,
-                         __global real *psi, __global const real *coefficients)
+                         __global const real *slow, __global real *psi,
+                         __global const real *coefficients)
 {
     int id = get_global_id(0);
-    if (id >= 2 * s->memory[3])
+    if (id >= 3 * s->memory[3])
         return;
-    int part = id >= s->memory[3] ? OF_P : OF_Q;
+    int part = id / s->memory[3];
     struct spot spot = spot_of(s, id - part * s->memory[3], false);
     int at = at_of(s, spot.at[0], spot.at[1], spot.at[2]);
     psi[id] = coefficient(s, coefficients, ZETA_B, spot.axis, spot.place) * psi[id] +
               coefficient(s, coefficients, ZETA_A, spot.axis, spot.place) *
-                  (part == OF_P ? p[at] : q[at]);
+                  (part == OF_F ? slow[at] : part == OF_P ? p[at] : q[at]);
 }
 
 /* G of one field, and what is remembered of it: psi (forward) or h (transposed). */
@@ -136,8 +163,28 @@ void slope_make(shape s, int mode, int part, int ix, int iy, int iz, __global co
     }
 }
 
+/* What is remembered of f, in slabs. */
+void slow_remember(shape s, int mode, int ix, int iy, int iz, __global const real *slow,
+                   __global real *psi, __global real *zeta, __global const real *coefficients)
+{
+    const int points[3] = {ix, iy, iz};
+    int at = at_of(s, ix, iy, iz);
+    for (int axis = 0; axis < 3; axis += 1 + FLAT) {
+        int first = OF_F * s->memory[3] + line_first(s, axis, ix, iy, iz);
+        int place = mode == BACKWARD ? -1 : point_place(s, axis, points[axis]);
+        if (place < 0)
+            continue;
+        real along = first_along(s, axis, slow, at);
+        if (mode == FORWARD)
+            recur(s, axis, place, psi, first, coefficients, along);
+        else
+            recur(s, axis, place, zeta, first, coefficients,
+                  along + first_memory(s, axis, psi, first, points[axis]));
+    }
+}
+
 __kernel void slopes(shape s, int mode, __global const real *q, __global const real *p,
-                     __global const real *n_x, __global const real *n_y,
+                     __global const real *slow, __global const real *n_x, __global const real *n_y,
                      __global const real *n_z, __global real *psi, __global real *zeta,
                      __global const real *coefficients, __global real *slope_q,
                      __global real *slope_p)
@@ -148,6 +195,7 @@ __kernel void slopes(shape s, int mode, __global const real *q, __global const r
         return;
     slope_make(s, mode, OF_Q, ix, iy, iz, q, &n, psi, zeta, coefficients, slope_q);
     slope_make(s, mode, OF_P, ix, iy, iz, p, &n, psi, zeta, coefficients, slope_p);
+    slow_remember(s, mode, ix, iy, iz, slow, psi, zeta, coefficients);
 }
 
 /* What an axis gives to y_q, its flux being D n G. */
@@ -164,13 +212,13 @@ real axis_q(shape s, int mode, int axis, int ix, int iy, int iz, real flux,
     return sum;
 }
 
-/* What it gives to y_p. */
-real axis_p(shape s, int mode, int axis, int ix, int iy, int iz, real flux,
+/* What it gives to y_p, and, without a flux, to that of f. */
+real axis_p(shape s, int mode, int part, int axis, int ix, int iy, int iz, real flux,
             __global const real *p, __global const real *psi, __global real *zeta,
             __global const real *coefficients)
 {
     int i = axis == 0 ? ix : axis == 1 ? iy : iz, at = at_of(s, ix, iy, iz);
-    int first = s->memory[3] + line_first(s, axis, ix, iy, iz);
+    int first = part * s->memory[3] + line_first(s, axis, ix, iy, iz);
     int place = point_place(s, axis, i);
     bool near = slab_near(s, axis, i, RADIUS);
     real sum = second_along(s, axis, p, at) - flux;
@@ -183,14 +231,24 @@ real axis_p(shape s, int mode, int axis, int ix, int iy, int iz, real flux,
     return sum;
 }
 
-/* In the layers p relaxes towards s q: what its old value becomes before the step. */
-real relaxed(shape s, __global const real *eta, int ix, int iy, int iz, real old_q, real old_p,
-             real q, real p, real v, real cross)
+/* What f gives to p in the layers: g (p's own part of M, less what goes by q) times its y. */
+real slow_give(shape s, int mode, int ix, int iy, int iz, real v, real cross, real own,
+               __global const real *slow, __global const real *psi, __global real *zeta,
+               __global const real *coefficients, __global const real *stiff)
 {
-    real h = eta[ix] + eta[s->n[0] + iy] + eta[s->n[0] + s->n[1] + iz];
-    if (!(h > 0) || !(v > 0))
-        return old_p;
-    return old_p - 2 * h / (1 + h) * ((old_p - p) - cross / v * (old_q - q));
+    real sum = 0;
+    for (int axis = 0; axis < 3; axis += 1 + FLAT)
+        sum += axis_p(s, mode, OF_F, axis, ix, iy, iz, 0, slow, psi, zeta, coefficients);
+    return v > 0 ? (own - cross / v * cross) * stiff_at(s, stiff, 0, ix, iy, iz) * sum : 0;
+}
+
+/* In the layers p comes to change less: what its old value becomes before the step. */
+real eased(shape s, __global const real *stiff, int ix, int iy, int iz, real old_q, real old_p,
+           real q, real p, real v, real cross)
+{
+    real ratio = v > 0 ? cross / v : 0;
+    real eta = stiff_at(s, stiff, s->n[0] + s->n[1] + s->n[2], ix, iy, iz);
+    return old_p + 2 * eta * ((p - ratio * q) - (old_p - ratio * old_q));
 }
 
 #endif
@@ -203,7 +261,7 @@ __kernel void pair_step(shape s, int mode, int extras, __global const real *q,
                         __global const real *coefficients, __global const real *n_x,
                         __global const real *n_y, __global const real *n_z,
                         __global const real *slope_q, __global const real *slope_p,
-                        __global const real *eta, __global real *snapshot, ulong snapshot_at,
+                        __global const real *slow, __global const real *stiff, __global real *snapshot, ulong snapshot_at,
                         __global const real *scattered, ulong scattered_at,
                         __global const real *dm, ulong dm_at, __global real *image,
                         ulong image_at)
@@ -217,17 +275,18 @@ __kernel void pair_step(shape s, int mode, int extras, __global const real *q,
 #if TILTED
     struct both flux = first_fluxes(s, 0, n_x, slope_q, slope_p, at);
     y_q = axis_q(s, mode, 0, ix, iy, iz, flux.q, zeta, coefficients);
-    y_p = axis_p(s, mode, 0, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
+    y_p = axis_p(s, mode, OF_P, 0, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
 #if !FLAT
     flux = first_fluxes(s, 1, n_y, slope_q, slope_p, at);
     y_q += axis_q(s, mode, 1, ix, iy, iz, flux.q, zeta, coefficients);
-    y_p += axis_p(s, mode, 1, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
+    y_p += axis_p(s, mode, OF_P, 1, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
 #endif
     flux = first_fluxes(s, 2, n_z, slope_q, slope_p, at);
     y_q += axis_q(s, mode, 2, ix, iy, iz, flux.q, zeta, coefficients);
-    y_p += axis_p(s, mode, 2, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
-    if (mode != BACKWARD)
-        old_p = relaxed(s, eta, ix, iy, iz, old_q, old_p, here_q, here_p, here_v, here_cross);
+    y_p += axis_p(s, mode, OF_P, 2, ix, iy, iz, flux.p, p, psi, zeta, coefficients);
+    if (mode != BACKWARD && inner_of(s, ix, iy, iz) < 0)
+        old_p =
+            eased(s, stiff, ix, iy, iz, old_q, old_p, here_q, here_p, here_v, here_cross);
 #else
     real along = second_along(s, 2, q, at);
     y_q = along + layer(s, mode, 2, ix, iy, iz, along, psi, zeta, coefficients);
@@ -256,7 +315,13 @@ __kernel void pair_step(shape s, int mode, int extras, __global const real *q,
         }
     }
     put(out_q, at, iz, here_v * y_q + here_cross * y_p + (2 * here_q - old_q));
-    put(out_p, at, iz, here_cross * y_q + own[at] * y_p + (2 * here_p - old_p));
+    real next_p = here_cross * y_q + own[at] * y_p + (2 * here_p - old_p);
+#if TILTED
+    if (mode != BACKWARD && inner_of(s, ix, iy, iz) < 0)
+        next_p += slow_give(s, mode, ix, iy, iz, here_v, here_cross, own[at], slow, psi, zeta,
+                            coefficients, stiff);
+#endif
+    put(out_p, at, iz, next_p);
 }
 
 #endif

@@ -20,6 +20,7 @@ enum opencl_kernel {
     OPENCL_ILLUMINATE,
     OPENCL_SHELL_MOVE,
     OPENCL_FLUXES, /* with density */
+    OPENCL_SLOW_MAKE,
     OPENCL_TILT_DRIVE,
     OPENCL_SLOPES,
     OPENCL_PAIR_STEP,
@@ -44,6 +45,7 @@ struct opencl_points {
 /* What is computed. Anisotropic waves have two fields, q and p, in this order. */
 enum opencl_law { OPENCL_ACOUSTIC, OPENCL_DENSITY, OPENCL_VTI, OPENCL_TTI, OPENCL_LAWS };
 enum { OPENCL_Q, OPENCL_P, OPENCL_PARTS };
+#define OPENCL_TILTED_MEMORIES 3 /* of q, p and f */
 
 /* Fields, v (M's part of q) and the like lie as opencl_shape.h says. Buffers that a law has no use for
  * are NULL. */
@@ -53,7 +55,7 @@ struct opencl_buffers {
     cl_mem half_rho, flux[GRID_AXES];            /* with density */
     cl_mem cross, own;                           /* of a pair: M between q and p, and p's own */
     cl_mem axis[GRID_AXES], slope[OPENCL_PARTS]; /* tilted: n; G of q and p */
-    cl_mem eta;                                  /* tilted: eta dt along x, then y, then z */
+    cl_mem slow, stiff; /* tilted: f; g along x, y and z, eta dt likewise, tau / dt */
 };
 
 #define OPENCL_HELD 24

@@ -135,6 +135,21 @@ static void put_any(struct call *call, cl_mem buffer)
     put_buffer(call, buffer ? buffer : call->w->on.coefficients);
 }
 
+/* f of tilted layers, the first of their stages. */
+static void slow_stage(struct opencl_wave *w)
+{
+    struct call call = call_begin(w, OPENCL_SLOW_MAKE);
+    put_buffer(&call, newest(w, OPENCL_Q));
+    put_buffer(&call, newest(w, OPENCL_P));
+    put_buffer(&call, oldest(w, OPENCL_Q));
+    put_buffer(&call, oldest(w, OPENCL_P));
+    put_buffer(&call, w->on.v);
+    put_buffer(&call, w->on.cross);
+    put_buffer(&call, w->on.stiff);
+    put_buffer(&call, w->on.slow);
+    call_grid(&call, w->shape.n);
+}
+
 /* A stage of memory variables: `other` is zeta where psi is made of it. */
 static void memory_stage(struct opencl_wave *w, enum opencl_kernel kernel, cl_mem memory,
                          cl_mem other)
@@ -142,6 +157,8 @@ static void memory_stage(struct opencl_wave *w, enum opencl_kernel kernel, cl_me
     struct call call = call_begin(w, kernel);
     put_buffer(&call, newest(w, OPENCL_Q));
     put_any(&call, newest(w, OPENCL_P));
+    if (w->tilted)
+        put_buffer(&call, w->on.slow);
     put_buffer(&call, memory);
     if (other)
         put_buffer(&call, other);
@@ -153,7 +170,11 @@ static void memory_stages(struct runner *r)
 {
     struct opencl_wave *w = r->w;
     bool transposed = r->mode == TRANSPOSED;
-    if (r->mode == BACKWARD || w->memory == 0)
+    if (r->mode == BACKWARD)
+        return;
+    if (w->tilted && w->wave.options.absorb > 0)
+        slow_stage(w);
+    if (w->memory == 0)
         return;
     if (w->tilted) {
         if (transposed)
@@ -201,6 +222,7 @@ static void slope_stage(struct runner *r)
     put_int(&call, r->mode);
     put_buffer(&call, newest(w, OPENCL_Q));
     put_buffer(&call, newest(w, OPENCL_P));
+    put_buffer(&call, w->on.slow);
     put_axes(&call, w->on.axis);
     put_buffer(&call, w->on.psi);
     put_buffer(&call, w->on.zeta);
@@ -275,7 +297,8 @@ static void pair_stage(struct runner *r, size_t k)
     put_axes(&call, w->on.axis);
     put_any(&call, w->on.slope[OPENCL_Q]);
     put_any(&call, w->on.slope[OPENCL_P]);
-    put_any(&call, w->on.eta);
+    put_any(&call, w->on.slow);
+    put_any(&call, w->on.stiff);
     put_extras(&call, r, k, extras);
     call_grid(&call, w->shape.n);
 }

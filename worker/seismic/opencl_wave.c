@@ -124,6 +124,10 @@ static void buffers_create(struct opencl_wave *w)
         on->slope[part] = numbers_hold(w, w->size);
         numbers_clear(w, on->slope[part], w->size);
     }
+    if (w->tilted) {
+        on->slow = numbers_hold(w, w->size);
+        numbers_clear(w, on->slow, w->size);
+    }
     opencl_wave_write(w, on->constants, &w->shape, sizeof(w->shape));
 }
 
@@ -158,6 +162,7 @@ static const struct {
     [OPENCL_ILLUMINATE] = {"illuminate", EVERY},
     [OPENCL_SHELL_MOVE] = {"shell_move", EVERY},
     [OPENCL_FLUXES] = {"fluxes", DENSITY},
+    [OPENCL_SLOW_MAKE] = {"slow_make", TILTED},
     [OPENCL_TILT_DRIVE] = {"tilt_drive", TILTED},
     [OPENCL_SLOPES] = {"slopes", TILTED},
     [OPENCL_PAIR_STEP] = {"pair_step", PAIR},

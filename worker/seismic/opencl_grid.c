@@ -21,11 +21,14 @@ static int round_row(int n)
     return (n + ROW_NUMBERS - 1) / ROW_NUMBERS * ROW_NUMBERS;
 }
 
-/* How many points of a layer a step of the medium's grid reads: two stencils deep with a tilt. */
+/* How many points of a layer a step of the medium's grid reads, as acoustic.c has it: two stencils deep
+ * with a tilt, and nearly so with density. */
 static int reach_of(const struct opencl_wave *w, const struct layout *layout, int axis,
                     int side)
 {
-    int reach = w->tilted ? 2 * layout->radius : layout->radius;
+    int reach = layout->radius;
+    if (w->tilted || w->law == OPENCL_DENSITY)
+        reach = 2 * reach - (w->tilted ? 0 : 1);
     return layout->pad[axis][side] < reach ? layout->pad[axis][side] : reach;
 }
 

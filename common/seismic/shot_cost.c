@@ -25,9 +25,6 @@
 #define SHELL_READ  0.03
 #define SHELL_WRITE 0.05
 
-/* Waves that run backwards with their layers, by the dimensions. */
-static const double boundary_runs[] = {[2] = 0.6, [3] = 0.9};
-
 /* What plans with shells cost that is not counted in steps: states of the medium's grid are copied. */
 #define INNER_COPIES 0.03
 
@@ -195,8 +192,7 @@ static double inner_step(const struct shot_shape *shape)
 /* What a run backwards from a boundary takes, with what it adds to the one forwards. */
 static double boundary_run(const struct shot_shape *shape)
 {
-    return shape->physics == SURVEY_ACOUSTIC ? inner_step(shape) + SHELL_WRITE
-                                             : boundary_runs[shape->dims];
+    return inner_step(shape) + SHELL_WRITE;
 }
 
 static void set_boundary(struct shot_cost *cost, const struct shot_shape *shape,

@@ -363,12 +363,14 @@ struct group {
     size_t ix, iy, count, at;
 };
 
-/* G of them. */
+/* G of them, and of what is around the numbers of a row that the run computes. */
 static void slope_rows(struct acoustic *a, const struct group *group)
 {
     const struct pair *pair = a->pair;
+    size_t end = a->z1 < a->layout.row ? a->z1 + LAYOUT_ALIGN : a->layout.row;
+    size_t first = a->z0 > 0 ? a->z0 - LAYOUT_ALIGN : 0, at = group->at + first;
     struct kernel_tilt job = {
-        .length = a->layout.row,
+        .length = end - first,
         .planes = group->count,
         .deep = (ptrdiff_t)a->layout.stride[GRID_X],
         .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
@@ -376,12 +378,12 @@ static void slope_rows(struct acoustic *a, const struct group *group)
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         if (!pair->axis[axis])
             continue;
-        job.axis[axis] = pair->axis[axis] + group->at;
+        job.axis[axis] = pair->axis[axis] + at;
         job.weights[axis] = pair->first[axis] + a->layout.radius;
     }
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++) {
-        job.u[f] = newest(a, f) + group->at;
-        job.out[f] = pair->slope[f] + group->at;
+        job.u[f] = newest(a, f) + at;
+        job.out[f] = pair->slope[f] + at;
     }
     a->kernels.pair.tilt(&job);
 }
@@ -414,18 +416,19 @@ static void tilt_rows(struct acoustic *a, enum wave_mode mode, const struct grou
 static void upright_rows(struct acoustic *a, const struct group *group)
 {
     int middle = a->layout.radius;
+    size_t at = group->at + a->z0;
     struct kernel_upright job = {
-        .length = a->layout.row,
+        .length = a->z1 - a->z0,
         .planes = group->count,
         .deep = (ptrdiff_t)a->layout.stride[GRID_X],
         .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
         .apart = PAIR_FIELDS * (ptrdiff_t)a->layout.stride[GRID_Y],
-        .q = newest(a, PAIR_Q) + group->at,
-        .p = newest(a, PAIR_P) + group->at,
+        .q = newest(a, PAIR_Q) + at,
+        .p = newest(a, PAIR_P) + at,
         .weights = {a->second[GRID_X], a->second[GRID_Y], a->second[GRID_Z]},
         .along_centre = a->taps[GRID_Z][middle],
         .across_centre = a->taps[GRID_X][middle] + a->taps[GRID_Y][middle],
-        .out = {pair_row(a, PAIR_Q), pair_row(a, PAIR_P)},
+        .out = {pair_row(a, PAIR_Q) + a->z0, pair_row(a, PAIR_P) + a->z0},
     };
     a->kernels.pair.upright(&job);
 }
@@ -433,21 +436,22 @@ static void upright_rows(struct acoustic *a, const struct group *group)
 static void spread_rows(struct acoustic *a, const struct group *group)
 {
     const struct pair *pair = a->pair;
+    size_t at = group->at + a->z0;
     struct kernel_spread job = {
-        .length = a->layout.row,
+        .length = a->z1 - a->z0,
         .planes = group->count,
         .deep = (ptrdiff_t)a->layout.stride[GRID_X],
         .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
         .apart = PAIR_FIELDS * (ptrdiff_t)a->layout.stride[GRID_Y],
-        .p = newest(a, PAIR_P) + group->at,
+        .p = newest(a, PAIR_P) + at,
         .centre = a->centre,
-        .slope = {pair->slope[PAIR_Q] + group->at, pair->slope[PAIR_P] + group->at},
-        .out = {pair_row(a, PAIR_Q), pair_row(a, PAIR_P)},
+        .slope = {pair->slope[PAIR_Q] + at, pair->slope[PAIR_P] + at},
+        .out = {pair_row(a, PAIR_Q) + a->z0, pair_row(a, PAIR_P) + a->z0},
     };
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         if (!pair->axis[axis])
             continue;
-        job.axis[axis] = pair->axis[axis] + group->at;
+        job.axis[axis] = pair->axis[axis] + at;
         job.first[axis] = pair->first[axis] + a->layout.radius;
         job.second[axis] = a->second[axis];
     }
@@ -477,14 +481,15 @@ static void keep_row(const struct acoustic *a, size_t ix, size_t iy)
     if (x >= n[GRID_X] || y >= n[GRID_Y])
         return;
     for (int f = PAIR_Q; f < PAIR_FIELDS; f++)
-        memcpy(a->keep + (size_t)f * a->wave.points + (x * n[GRID_Y] + y) * n[GRID_Z],
-               pair_y(a, f) + a->layout.pad[GRID_Z][0], n[GRID_Z] * sizeof *a->keep);
+        acoustic_keep_row(
+            a, a->keep + (size_t)f * a->wave.points + (x * n[GRID_Y] + y) * n[GRID_Z],
+            a->pair->ones, pair_y(a, f) + a->layout.pad[GRID_Z][0]);
 }
 
 static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
 {
     struct pair *pair = a->pair;
-    size_t at = layout_at(&a->layout, ix, iy);
+    size_t at = layout_at(&a->layout, ix, iy) + a->z0;
     bool slow = pair->tilted && has_layers(a, mode);
     if (slow)
         pair_slow_begin(a, ix, iy);
@@ -493,10 +498,10 @@ static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t
     if (a->keep)
         keep_row(a, ix, iy);
     struct kernel_pair job = {
-        .length = a->layout.row,
+        .length = a->z1 - a->z0,
         .out = {a->field[!a->newest] + at, pair->p[!a->newest] + at},
         .u = {newest(a, PAIR_Q) + at, newest(a, PAIR_P) + at},
-        .y = {pair_y(a, PAIR_Q), pair_y(a, PAIR_P)},
+        .y = {pair_y(a, PAIR_Q) + a->z0, pair_y(a, PAIR_P) + a->z0},
         .m = {a->v + at, pair->cross + at, pair->vp + at},
     };
     a->kernels.pair.step(&job);

@@ -99,8 +99,10 @@ static void memory_sizes(struct acoustic *a, enum kind kind)
         for (int side = 0; side < 2; side++)
             width[axis][side] = (size_t)cpml_width(l->pad[axis][side], l->half);
     a->window = (width[GRID_Z][1] + reach + LAYOUT_MARGIN - 1) / LAYOUT_MARGIN * LAYOUT_MARGIN;
-    if (kind == KIND_ACOUSTIC || kind == KIND_VTI)
-        a->window = cpml_window(l);
+    if (kind == KIND_ACOUSTIC || kind == KIND_VTI) {
+        size_t start, before = cpml_window(l, 0, &start), behind = cpml_window(l, 1, &start);
+        a->window = before > behind ? before : behind;
+    }
     a->memory_size[GRID_X] = 2 * width[GRID_X][0] * l->n[GRID_Y] * l->row;
     a->memory_size[GRID_Y] = 2 * width[GRID_Y][0] * l->n[GRID_X] * l->row;
     size_t ends = (width[GRID_Z][0] > 0) + (width[GRID_Z][1] > 0);

@@ -242,7 +242,7 @@ static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, s
     struct sink sink = acoustic_sink(a, GRID_Z, at);
     size_t ends = cpml->width[0] > 0 ? 2 : 1;
     a->kernels.end(&(struct kernel_end){
-        .length = a->window,
+        .length = cpml->length[side],
         .rows = rows,
         .transposed = transposed,
         .u = a->field[a->newest] + at + start,
@@ -261,22 +261,75 @@ static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, s
     });
 }
 
+/* The same of KERNELS_PLACES batches, from `batch` on along its axis. */
+static void add_many(struct acoustic *a, const struct batch *batch)
+{
+    struct place p = batch->place;
+    struct cpml *cpml = &a->cpml[p.axis];
+    size_t at = layout_at(&a->layout, p.ix, p.iy), first = place_along(&p), j;
+    struct sink sink = acoustic_sink(a, p.axis, at);
+    int half = a->layout.half;
+    const wave_real *rows[4];
+    struct kernel_slabs job; /* large: what is not read is not set */
+    job.length = a->layout.row;
+    job.rows = batch->rows;
+    job.u = acoustic_source(a, p.axis) + at;
+    job.v = sink.v;
+    job.out = sink.out;
+    job.taps = a->taps[p.axis];
+    job.stride = (ptrdiff_t)a->layout.stride[p.axis];
+    job.step_memory = batch->memory;
+    job.step_field = batch->field;
+    for (size_t i = 0; i < KERNELS_PLACES; i++) {
+        rows_of_slab(a, a->psi, cpml->first_half, NULL, &p, (ptrdiff_t)(first + i) - half,
+                     2 * half, a->halves[p.axis], rows, job.weights[i]);
+        memcpy(&job.psi[i], rows, 2 * (size_t)half * sizeof *rows);
+        int side = cpml_side(cpml, cpml->first, first + i, &j);
+        job.zeta[i] = side < 0 ? NULL : slab_row(a, a->zeta, &p, side, j);
+        job.a[i] = side < 0 ? 0 : cpml->zeta_a[side][j];
+        job.b[i] = side < 0 ? 0 : cpml->zeta_b[side][j];
+    }
+    a->kernels.add_many(&job);
+}
+
+/* Whether places [i, i + KERNELS_PLACES) before `end` are all touched by layers, whose terms add_many
+ * adds. */
+static bool many_touched(const struct acoustic *a, bool transposed, const struct cpml *cpml,
+                         size_t i, size_t end)
+{
+    if (transposed || a->pair || i + KERNELS_PLACES > end)
+        return false;
+    for (size_t k = 0; k < KERNELS_PLACES; k++)
+        if (!slab_touched(cpml, i + k, a->layout.half))
+            return false;
+    return true;
+}
+
+/* The terms of the layers across an axis, x or y, of some rows. */
+static void axis_add(struct acoustic *a, bool transposed, enum grid_axis axis,
+                     const struct rows *rows)
+{
+    const struct cpml *cpml = &a->cpml[axis];
+    bool x = axis == GRID_X;
+    int reach = transposed ? a->layout.radius : a->layout.half;
+    size_t from = x ? rows->x0 : rows->y0, end = x ? rows->x1 : rows->y1;
+    size_t together = x ? rows->y1 - rows->y0 : rows->x1 - rows->x0;
+    for (size_t i = from; i < end; i++) {
+        struct batch batch = batch_of(a, axis, x ? i : rows->x0, x ? rows->y0 : i, together);
+        if (many_touched(a, transposed, cpml, i, end)) {
+            add_many(a, &batch);
+            i += KERNELS_PLACES - 1;
+        } else if (slab_touched(cpml, i, reach)) {
+            transposed ? add_transposed(a, &batch) : add_forward(a, &batch);
+        }
+    }
+}
+
 /* The layers' terms of some rows, after the bare step: across x, across y, then along z. */
 static void layers_add(struct acoustic *a, bool transposed, const struct rows *rows)
 {
-    int reach = transposed ? a->layout.radius : a->layout.half;
-    void (*add)(struct acoustic *, const struct batch *) =
-        transposed ? add_transposed : add_forward;
-    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
-        struct batch batch = batch_of(a, GRID_X, ix, rows->y0, rows->y1 - rows->y0);
-        if (slab_touched(&a->cpml[GRID_X], ix, reach))
-            add(a, &batch);
-    }
-    for (size_t iy = rows->y0; iy < rows->y1; iy++) {
-        struct batch batch = batch_of(a, GRID_Y, rows->x0, iy, rows->x1 - rows->x0);
-        if (slab_touched(&a->cpml[GRID_Y], iy, reach))
-            add(a, &batch);
-    }
+    axis_add(a, transposed, GRID_X, rows);
+    axis_add(a, transposed, GRID_Y, rows);
     size_t planes = a->layout.flat ? 1 : rows->x1 - rows->x0;
     for (size_t i = 0; i < planes; i++)
         for (int side = 0; side < 2; side++)

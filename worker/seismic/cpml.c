@@ -26,22 +26,25 @@ int cpml_width(int pad, int half)
     return width > 0 ? width : 0;
 }
 
-size_t cpml_window(const struct layout *layout)
+size_t cpml_window(const struct layout *layout, int side, size_t *ret_start)
 {
-    size_t n = layout->n[GRID_Z], most = 0, reach = (size_t)layout->radius;
-    for (int side = 0; side < 2; side++) {
-        size_t width = (size_t)cpml_width(layout->pad[GRID_Z][side], layout->half) + reach;
-        size_t beyond = side ? layout->row - n : 0;
-        size_t length = (width + beyond + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
-        most = length > most ? length : most;
+    size_t n = layout->n[GRID_Z], least = 0;
+    size_t width = (size_t)cpml_width(layout->pad[GRID_Z][side], layout->half);
+    size_t reached = width + (size_t)layout->radius;
+    size_t from = side && reached < n ? n - reached : 0, to = side || reached > n ? n : reached;
+    for (size_t align = LAYOUT_ALIGN; align >= LAYOUT_ALIGN / 2; align /= 2) {
+        size_t start = from / align * align;
+        size_t length = (to - start + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
+        if (least == 0 || (length < least && start + length <= layout->row))
+            *ret_start = start, least = length;
     }
-    return most < layout->row ? most : layout->row;
+    return least;
 }
 
 /* Coefficients along a window of a row's end. */
 static void end_init(struct cpml *cpml, const struct layout *layout, int side)
 {
-    cpml->start[side] = side ? layout->row - cpml_window(layout) : 0;
+    cpml->length[side] = cpml_window(layout, side, &cpml->start[side]);
     size_t half = cpml->first_half[side] - cpml->start[side];
     size_t whole = cpml->first[side] - cpml->start[side];
     for (int j = 0; j < cpml->width[side]; j++) {

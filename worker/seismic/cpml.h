@@ -23,8 +23,8 @@ struct cpml {
     wave_real window_a[2][CPML_WIDTH_MAX], window_b[2][CPML_WIDTH_MAX];
     wave_real damping[2][CPML_WIDTH_MAX]; /* d at the points of zeta, 1/s */
     wave_real half_a[2][CPML_WIDTH_MAX], half_b[2][CPML_WIDTH_MAX];
-    /* And from start[side] on, where a whole vector of the row begins (cpml_window). */
-    size_t start[2];
+    /* And along z the numbers of a row from start[side] on, `length` of them (cpml_window). */
+    size_t start[2], length[2];
     wave_real end_psi_a[2][CPML_WIDTH_MAX], end_psi_b[2][CPML_WIDTH_MAX];
     wave_real end_zeta_a[2][CPML_WIDTH_MAX], end_zeta_b[2][CPML_WIDTH_MAX];
 };
@@ -40,8 +40,10 @@ struct cpml_tuning {
  * backwards in time relies on). */
 int cpml_width(int pad, int half);
 
-/* The length of windows along z that hold either end of a row, and begin or end where it does. */
-size_t cpml_window(const struct layout *layout);
+/* The window along z at either end of a row: so many numbers, whole vectors, which hold what reaches out of
+ * the layer, and where they begin: half a vector aside where that makes them fewer and all still lie in the
+ * row. */
+size_t cpml_window(const struct layout *layout, int side, size_t *ret_start);
 
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning);

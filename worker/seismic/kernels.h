@@ -61,6 +61,23 @@ struct kernel_slab {
 };
 
 /*
+ * Forward, rows of KERNELS_PLACES places of a slab at once, next to each other along its axis: `stride` apart
+ * in fields; out, u and v are at the first. The field at place i is next to psi[i + m], m < 2
+ * KERNELS_HALF(radius), with weights[i][m]; zeta[i] is NULL where it has none. As in struct kernel_slab,
+ * `rows` rows of each go on by step_memory and step_field.
+ */
+#define KERNELS_PLACES 4
+struct kernel_slabs {
+    size_t length, rows;
+    const wave_real *u, *v, *taps;
+    wave_real *out;
+    ptrdiff_t stride, step_memory, step_field;
+    const wave_real *psi[KERNELS_PLACES + 3];
+    wave_real weights[KERNELS_PLACES][4];
+    wave_real *zeta[KERNELS_PLACES], a[KERNELS_PLACES], b[KERNELS_PLACES];
+};
+
+/*
  * One end of rows along z (acoustic_stage.c): its memory variables, and what they add to the field.
  * Everything is at the window's first point, aligned; memory variables go on by step_memory from row to
  * row, u, v and out by step_field. Coefficients are zero outside the slab.
@@ -90,6 +107,8 @@ struct kernels {
     void (*memory)(const struct kernel_slab *job);
     /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v (A [+ B]) */
     void (*add)(const struct kernel_slab *job);
+    /* As add without B, of several places: to the same bits. */
+    void (*add_many)(const struct kernel_slabs *job);
     void (*end)(const struct kernel_end *job);
     void (*decay)(const struct kernel_decay *job);
     struct kernels_density density;

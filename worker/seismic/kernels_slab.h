@@ -171,6 +171,51 @@ FORCE_INLINE void add_rows(const struct kernel_slab *job, const int radius)
         add_forward(job, radius, false);
 }
 
+/* As add_forward, and in the same order: what is loaded serves all places. */
+FORCE_INLINE void add_many_at(const struct kernel_slabs *job, const vec *taps, ptrdiff_t field,
+                              ptrdiff_t memory, const int radius)
+{
+    const int count = 2 * KERNELS_HALF(radius);
+    vec line[KERNELS_PLACES + 2 * KERNELS_RADIUS_MAX], psi[KERNELS_PLACES + 3];
+#pragma GCC unroll 24
+    for (int i = 0; i < KERNELS_PLACES + 2 * radius; i++)
+        line[i] = AT_LOOSE(job->u + field + (i - radius) * job->stride);
+#pragma GCC unroll 8
+    for (int i = 0; i < KERNELS_PLACES + count - 1; i++)
+        psi[i] = AT_LOOSE(job->psi[i] + memory);
+#pragma GCC unroll 4
+    for (int i = 0; i < KERNELS_PLACES; i++) {
+        vec sum = {0};
+#pragma GCC unroll 4
+        for (int m = 0; m < count; m++)
+            sum += job->weights[i][m] * psi[i + m];
+        if (job->zeta[i]) {
+            vec more = sum;
+            more += taps[0] * line[i + radius];
+#pragma GCC unroll 8
+            for (int k = 1; k <= radius; k++)
+                more += taps[k] * (line[i + radius - k] + line[i + radius + k]);
+            loose *at = (loose *)(job->zeta[i] + memory);
+            more = job->b[i] * *at + job->a[i] * more;
+            *at = more;
+            sum += more;
+            memory_prefetch(job->zeta[i] + memory, job->step_memory);
+        }
+        loose *at = (loose *)(job->out + field + i * job->stride);
+        *at += AT_LOOSE(job->v + field + i * job->stride) * sum;
+    }
+}
+
+FORCE_INLINE void add_many(const struct kernel_slabs *from, const int radius)
+{
+    const struct kernel_slabs job = *from; /* storing rows does not change it */
+    vec taps[KERNELS_RADIUS_MAX + 1];
+    taps_load(job.taps, radius, taps);
+    for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++)
+        for (ptrdiff_t q = 0; q < (ptrdiff_t)job.length; q += LANES)
+            add_many_at(&job, taps, r * job.step_field + q, r * job.step_memory + q, radius);
+}
+
 static void decay_rows(const struct kernel_decay *job)
 {
     const size_t length = job->length;
@@ -208,7 +253,8 @@ FORCE_INLINE void end_rows_clear(struct end_rows *rows, size_t count, size_t len
         }
 }
 
-/* A vector and what lies around it: in registers, where they can be shifted there. */
+/* A vector and what lies around it: in registers, where they can be shifted there (else `at` is where it
+ * lies). */
 struct near {
     const wave_real *at;
     vec before, here, after;
@@ -216,7 +262,7 @@ struct near {
 
 FORCE_INLINE struct near near_load(const wave_real *p)
 {
-    return (struct near){p, AT(p - LANES), AT(p), AT(p + LANES)};
+    return (struct near){p, AT_LOOSE(p - LANES), AT_LOOSE(p), AT_LOOSE(p + LANES)};
 }
 
 /* What lies `offset` numbers on. */
@@ -325,7 +371,7 @@ FORCE_INLINE void end_decay(const struct kernel_end *job, size_t row, wave_real 
     const size_t length = job->length;
     for (size_t q = 0; q < length; q += (size_t)LANES) {
         loose *at = (loose *)(zeta + q);
-        vec next = AT_LOOSE(b + q) * *at + AT(u + q);
+        vec next = AT_LOOSE(b + q) * *at + AT_LOOSE(u + q);
         *at = next;
         *(vec *)(made + q) = AT_LOOSE(a + q) * next;
         memory_prefetch(zeta + q, END_ROWS * job->step_memory);
@@ -371,6 +417,61 @@ FORCE_INLINE void end_out(const struct kernel_end *job, size_t row, const int ra
     }
 }
 
+/* D+ or D- of x: its differences are of opposite numbers. */
+FORCE_INLINE void end_apart(const struct near *x, const vec *halves, const int half,
+                            const bool at_point, vec *sum)
+{
+#pragma GCC unroll 2
+    for (int m = 0; m < half; m++) {
+        vec left, right;
+        near_shift(x, -m - at_point, &left);
+        near_shift(x, m + !at_point, &right);
+        if (m == 0)
+            *sum = halves[half] * (right - left);
+        else
+            *sum += halves[half + m] * (right - left);
+    }
+}
+
+#define END_PAIR 2
+
+/* Forward, of one row whose window is a pair of vectors: all of it stays in registers. */
+FORCE_INLINE void end_pair(const struct kernel_end *job, size_t row, const int radius,
+                           const struct end_weights *w)
+{
+    const int half = KERNELS_HALF(radius);
+    const ptrdiff_t at = (ptrdiff_t)row * job->step_field;
+    const ptrdiff_t on = (ptrdiff_t)row * job->step_memory, ahead = END_ROWS * job->step_memory;
+    const vec zero = {0};
+    struct near x[END_PAIR], y[END_PAIR];
+    vec made[END_PAIR + 2] = {zero, zero, zero, zero};
+#pragma GCC unroll 2
+    for (int i = 0; i < END_PAIR; i++) {
+        loose *psi = (loose *)(job->psi + on + i * LANES);
+        vec sum;
+        x[i] = near_load(job->u + at + i * LANES);
+        end_apart(&x[i], w->halves, half, false, &sum);
+        made[i + 1] =
+            AT_LOOSE(job->psi_b + i * LANES) * *psi + AT_LOOSE(job->psi_a + i * LANES) * sum;
+        *psi = made[i + 1];
+        memory_prefetch(job->psi + on + i * LANES, ahead);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < END_PAIR; i++) {
+        loose *zeta = (loose *)(job->zeta + on + i * LANES);
+        loose *out = (loose *)(job->out + at + i * LANES);
+        vec less, more = {0};
+        y[i] = (struct near){NULL, made[i], made[i + 1], made[i + 2]};
+        end_apart(&y[i], w->halves, half, true, &less);
+        end_second(&x[i], w->taps, radius, &more);
+        more = AT_LOOSE(job->zeta_b + i * LANES) * *zeta +
+               AT_LOOSE(job->zeta_a + i * LANES) * (more + less);
+        *zeta = more;
+        *out += AT_LOOSE(job->v + at + i * LANES) * (less + more);
+        memory_prefetch(job->zeta + on + i * LANES, ahead);
+    }
+}
+
 FORCE_INLINE void end_some(const struct kernel_end *job, size_t first, size_t count,
                            const int radius, const struct end_weights w)
 {
@@ -395,6 +496,14 @@ FORCE_INLINE void end_some(const struct kernel_end *job, size_t first, size_t co
 FORCE_INLINE void end_rows_run(const struct kernel_end *job, const int radius)
 {
     const struct end_weights w = end_weights(job, radius);
+#if CAN_SHUFFLE && defined SPAN
+    if (!job->transposed && job->length == END_PAIR * (size_t)LANES) {
+        const struct kernel_end local = *job; /* storing fields does not change it */
+        for (size_t r = 0; r < job->rows; r++)
+            end_pair(&local, r, radius, &w);
+        return;
+    }
+#endif
     for (size_t r = 0; r < job->rows; r += END_ROWS)
         end_some(job, r, job->rows - r < END_ROWS ? job->rows - r : END_ROWS, radius, w);
 }

@@ -32,7 +32,7 @@ struct setting {
 };
 
 static const struct setting settings[] = {
-    {"acoustic", 23, 1, 31, 4, 8, false, 1, 1}, {"acoustic", 23, 1, 31, 8, 8, true, 2, 1},
+    {"acoustic", 23, 1, 31, 4, 8, false, 1, 1}, {"acoustic", 23, 1, 31, 8, 20, true, 2, 1},
     {"acoustic", 40, 1, 21, 12, 7, true, 1, 3}, {"acoustic", 23, 1, 37, 16, 20, true, 2, 3},
     {"acoustic", 9, 11, 13, 4, 5, true, 2, 1},  {"acoustic", 1, 1, 1, 8, 9, false, 1, 1},
     {"acoustic", 11, 9, 14, 8, 5, false, 3, 1}, {"acoustic", 13, 11, 12, 8, 6, true, 2, 3},

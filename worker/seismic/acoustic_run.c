@@ -399,6 +399,8 @@ static void samples_sum(struct share *s, size_t count, size_t done)
         if (sample_step(s, done + t, &k))
             acoustic_sample_caught(s->run, k, s->caught + t * cells(s->run->sample), s->id,
                                    s->threads);
+    if (s->pass.own) /* where nobody waits before the next ones are kept */
+        wait_for_all(s);
 }
 
 static void pass_run(struct share *s, size_t count, size_t done)
@@ -449,6 +451,8 @@ static void begin_transposed(struct share *s)
     acoustic_inject(&s->a, s->run, s->run->steps - 1, &rows);
     wait_for_all(s);
     acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, NULL, s->id, s->threads);
+    if (s->pass.own) /* a pass' second step would overwrite it */
+        wait_for_all(s);
 }
 
 /* The numbers of rows that steps compute. */

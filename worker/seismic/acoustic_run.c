@@ -319,10 +319,13 @@ static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_
 }
 
 /* One after another of the tiles that are this thread's, each behind whoever has the one before: in a turn,
- * steps read what those of the same turn made there, and overwrite what earlier ones read. */
+ * steps read what those of the same turn made there, and overwrite what earlier ones read. Before, all wait:
+ * for the other tiles of the last pass, for those who still sum its samples, and for what is made of the first
+ * fields, where threads have other rows than here. */
 static void tiles_run(struct share *s, const struct blocks *b, size_t turns, size_t count,
                       size_t done)
 {
+    wait_for_all(s);
     for (size_t tile = (size_t)s->id; tile < s->pass.own; tile += (size_t)s->threads) {
         for (size_t turn = 0; turn < turns; turn++) {
             size_t ahead = turn + 2 < turns ? turn + 2 : turns;
@@ -333,7 +336,6 @@ static void tiles_run(struct share *s, const struct blocks *b, size_t turns, siz
         }
     }
     s->turns += (uint32_t)turns;
-    wait_for_all(s);
 }
 
 /* `count` steps in one pass; `done` steps came before. */
@@ -399,8 +401,6 @@ static void samples_sum(struct share *s, size_t count, size_t done)
         if (sample_step(s, done + t, &k))
             acoustic_sample_caught(s->run, k, s->caught + t * cells(s->run->sample), s->id,
                                    s->threads);
-    if (s->pass.own) /* where nobody waits before the next ones are kept */
-        wait_for_all(s);
 }
 
 static void pass_run(struct share *s, size_t count, size_t done)
@@ -451,8 +451,6 @@ static void begin_transposed(struct share *s)
     acoustic_inject(&s->a, s->run, s->run->steps - 1, &rows);
     wait_for_all(s);
     acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, NULL, s->id, s->threads);
-    if (s->pass.own) /* a pass' second step would overwrite it */
-        wait_for_all(s);
 }
 
 /* The numbers of rows that steps compute. */

@@ -192,23 +192,35 @@ static void do_usual(struct shot_ledger *ledger, struct shot_chore *chore)
 
 /* --- Other workers that wait --- */
 
+/* The first from `chore` on that another worker waits for; NULL: none is. */
+static const struct shot_chore *visit_from(const struct shot_chore *chore)
+{
+    while (chore && chore->kind != CHORE_HEAR && chore->kind != CHORE_GIVE)
+        chore = chore->next;
+    return chore;
+}
+
+static void arm_delay(struct shot_ledger *ledger)
+{
+    loop_timer_arm(ledger->delay, clock_monotonic_ns() + GIFT_BUSY_NS);
+}
+
 /* They are told that their turn comes: sums before it may take their time. */
 static void delay(void *context)
 {
     struct shot_ledger *ledger = context;
-    bool any = false;
-    for (const struct shot_chore *chore = ledger->usual.first; chore; chore = chore->next)
-        if (chore->kind == CHORE_HEAR || chore->kind == CHORE_GIVE) {
-            gift_delay(chore->fd);
-            any = true;
-        }
-    if (any)
-        loop_timer_arm(ledger->delay, clock_monotonic_ns() + GIFT_BUSY_NS);
+    const struct shot_chore *first = visit_from(ledger->usual.first);
+    for (const struct shot_chore *chore = first; chore; chore = visit_from(chore->next))
+        gift_delay(chore->fd);
+    if (first)
+        arm_delay(ledger);
 }
 
+/* Who comes does not put off what those before are told. */
 static void wait_turn(struct shot_ledger *ledger, struct shot_chore *chore)
 {
-    loop_timer_arm(ledger->delay, clock_monotonic_ns() + GIFT_BUSY_NS);
+    if (!visit_from(ledger->usual.first))
+        arm_delay(ledger);
     do_usual(ledger, chore);
 }
 

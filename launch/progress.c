@@ -162,6 +162,8 @@ static void estimate_fold(struct progress *progress, const cJSON *event)
     progress->estimate.iteration = integer_get(event, "iteration", 0);
     progress->estimate.phi = real_or_nan(event, "phi");
     progress->estimate.lambda = real_or_nan(event, "lambda");
+    const char *called = cJSON_GetStringValue(json_member(event, "called"));
+    progress->estimate.misfit = called && strcmp(called, "misfit") == 0;
     text_take(event, "purpose", &progress->estimate.purpose);
     for (char *at = progress->estimate.purpose; at && *at; at++)
         if (*at < ' ' ||

@@ -51,6 +51,7 @@ struct progress {
         int64_t wave, first, runs, iteration;
         char *purpose;
         double phi, lambda; /* NaN: not known */
+        bool misfit;        /* is what phi is called here */
     } estimate;
 
     struct progress_worker *workers; /* every worker that ever joined */

@@ -87,7 +87,7 @@ char *screen_format_time(double seconds, char *text, size_t size)
     return text;
 }
 
-/* "iteration 2, phi 12.3, Jacobian 7/12, ", as far as it is known. */
+/* "iteration 2, phi 12.3, Jacobian 7/12, ", as far as it is known; of a survey "misfit 12.3". */
 static void estimate_format(const struct progress *progress, char *text, size_t size)
 {
     char iteration[48] = "", phi[48] = "";
@@ -101,7 +101,8 @@ static void estimate_format(const struct progress *progress, char *text, size_t 
         snprintf(iteration, sizeof iteration, "iteration %lld, ",
                  (long long)progress->estimate.iteration);
     if (isfinite(progress->estimate.phi))
-        snprintf(phi, sizeof phi, "phi %.6g, ", progress->estimate.phi);
+        snprintf(phi, sizeof phi, "%s %.6g, ", progress->estimate.misfit ? "misfit" : "phi",
+                 progress->estimate.phi);
     if (runs == 0)
         snprintf(text, size, "%s%s", iteration, phi);
     else

@@ -133,6 +133,8 @@ void announce_estimate(const struct driver_estimate *e)
     add_text(&line, "purpose", e->purpose ? e->purpose : "");
     buf_printf(&line, ",\"iteration\":%d", e->iteration);
     add_real(&line, "phi", e->phi);
+    if (e->called)
+        add_text(&line, "called", e->called);
     add_real(&line, "lambda", e->lambda);
     end(&line);
 }

@@ -31,6 +31,7 @@ struct driver_estimate {
     const char *purpose; /* of the wave: "Jacobian"; borrowed */
     int iteration;       /* 0: before the first */
     double phi;          /* the best objective function so far */
+    const char *called;  /* what users know it as, "misfit"; static; NULL: phi */
     double lambda;
 };
 

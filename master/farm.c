@@ -384,8 +384,11 @@ static void end_of_work(struct farm *farm)
     if (farm->driver_ops->outcome && farm->driver_ops->outcome(farm->driver, &error) < 0)
         farm_end(farm, error.code, "%s", error.text);
     else if (numbers.failed && !farm->driver_ops->over && !farm->driver_ops->judges)
-        farm_end(farm, ERROR_TASKS, "%llu %s failed for good; results.csv says why",
-                 (unsigned long long)numbers.failed, numbers.failed == 1 ? "task" : "tasks");
+        farm_end(farm, ERROR_TASKS, "%llu %s failed for good; results.csv says why%s",
+                 (unsigned long long)numbers.failed, numbers.failed == 1 ? "task" : "tasks",
+                 farm->driver_ops->independent
+                     ? ", and \"beofarm run --resume --retry-failed\" tries once more"
+                     : "");
     else
         farm_end(farm, ERROR_NONE, "all tasks are done");
 }

@@ -229,7 +229,8 @@ static int shots_outcome(const struct driver *driver, struct error *ret_error)
         return 0;
     return error_set(ret_error, ERROR_TASKS,
                      "%zu of %zu shots failed for good; the results are without them, and "
-                     "results.csv says why",
+                     "results.csv says why; to have them, begin a new run, as with --resume "
+                     "they stay failed",
                      bad, driver->survey.shot_count);
 }
 
@@ -463,7 +464,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
         shots_names_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
-    driver->digest.estimate = (struct driver_estimate){.phi = NAN, .lambda = NAN};
+    driver->digest.estimate =
+        (struct driver_estimate){.phi = NAN, .called = "misfit", .lambda = NAN};
     if (context->plan_only)
         return 0;
     survey_remarks(&driver->survey, remark, driver);

@@ -137,7 +137,7 @@ def failed_tasks_are_run_again_when_asked(case):
     side, mended = counter(case), case.path("mended")
     script = f'printf x >>"{side}"; test -e "{mended}" || test "$x" -ne 3'
     farm = Farm(case, shell(script, grid(x=range(1, 6)), limits={"attempts": 2}))
-    farm.run(expect=1)
+    assert "--retry-failed" in farm.run(expect=1).out
     assert count(side) == 6  # the third twice
     farm.resume(expect=1)
     assert count(side) == 6  # it has failed for good

@@ -166,6 +166,9 @@ static void an_estimate_is_folded_and_printed(void **state)
                               "\"iteration\":2,\"phi\":12.5,\"lambda\":null}");
     cJSON_free(text);
     cJSON_Delete(whole);
+    assert_false(progress.estimate.misfit);
+    feed(&progress, "{\"event\":\"estimate\",\"phi\":2,\"called\":\"misfit\"}\n");
+    assert_true(progress.estimate.misfit);
     feed(&progress, "{\"event\":\"estimate\",\"phi\":\"low\",\"runs\":[]}\n");
     assert_true(progress.estimate.phi != progress.estimate.phi);
     progress_fini(&progress);

@@ -95,6 +95,9 @@ static void progress_is_one_sentence(void **state)
     assert_string_equal(screen_format_progress(&progress, text, sizeof text),
                         "iteration 2, phi 1234.57, Jacobian 12/12, 30 done, 3/s, 0 workers, "
                         "1 slot");
+    progress.estimate.misfit = true;
+    assert_non_null(strstr(screen_format_progress(&progress, text, sizeof text),
+                           "iteration 2, misfit 1234.57, Jacobian"));
 }
 
 /* What the screen printed for an event. */

@@ -290,6 +290,8 @@ static const char *band_end(const struct fwi *fwi, bool stuck)
     double stop = fwi->survey->inversion.stop_misfit;
     if (stop > 0 && fwi_misfit(fwi) < stop * fwi->state.first_misfit)
         return "the misfit is below stop_misfit";
+    if (stuck && !has_subsets(fwi) && fwi_misfit(fwi) == 0)
+        return "the model explains the data";
     /* Stuck on a subset is not stuck on the next. */
     if (stuck && !has_subsets(fwi))
         return "no step makes the misfit less";

@@ -404,6 +404,19 @@ static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
 
 /* --- an inversion's wave --- */
 
+static void inversion_conclude(struct driver *driver)
+{
+    const struct fwi *fwi = driver->fwi;
+    int iterations = fwi_iteration(fwi);
+    char share[64] = ""; /* of nothing there is none */
+    if (fwi_misfit_first(fwi) > 0)
+        snprintf(share, sizeof(share), ", %.2f %% of the %sfirst", share_of_first(fwi),
+                 bands_of(driver) > 1 ? "last band's " : "");
+    snprintf(driver->digest.text, sizeof(driver->digest.text),
+             "inversion: %d iteration%s, misfit %.6g%s: %s", iterations,
+             iterations == 1 ? "" : "s", fwi_misfit(fwi), share, fwi_sentence(fwi));
+}
+
 static int finish_inversion(struct driver *driver, const struct sums *sums,
                             const size_t *holders, struct error *ret_error)
 {
@@ -418,10 +431,7 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
         shots_models_drop(driver, driver->roll.wave_count - 2);
     if (rc > 0)
         return request_take(driver, &request, ret_error);
-    snprintf(driver->digest.text, sizeof(driver->digest.text),
-             "inversion: %d iterations, misfit %.6g, %.2f %% of the %sfirst: %s",
-             fwi_iteration(driver->fwi), fwi_misfit(driver->fwi), share_of_first(driver->fwi),
-             bands_of(driver) > 1 ? "last band's " : "", fwi_sentence(driver->fwi));
+    inversion_conclude(driver);
     driver->digest.failed = fwi_failed(driver->fwi);
     driver->digest.verdict = SHOTS_OVER;
     return model_write(driver, "velocity", ret_error);

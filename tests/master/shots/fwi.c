@@ -284,6 +284,21 @@ static void where_no_step_is_short_enough_the_last_good_model_is_kept(void **sta
     fwi_destroy(fwi);
 }
 
+static void a_model_that_explains_the_data_from_the_start_is_said_to(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    for (int i = 0; i < N; i++)
+        bench.start[i] = (float)bench.truth[i];
+    struct fwi *fwi = begin(&bench);
+    run(&bench, fwi);
+    assert_true(fwi_misfit(fwi) == 0);
+    assert_string_equal(fwi_sentence(fwi), "the model explains the data");
+    assert_false(fwi_failed(fwi));
+    fwi_destroy(fwi);
+}
+
 static void a_trial_that_fails_when_its_gradient_is_taken_is_none(void **state)
 {
     (void)state;
@@ -570,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_shot_that_fails_is_left_out_of_both_sides),
         cmocka_unit_test(a_trial_whose_every_shot_fails_shortens_the_step),
         cmocka_unit_test(where_no_step_is_short_enough_the_last_good_model_is_kept),
+        cmocka_unit_test(a_model_that_explains_the_data_from_the_start_is_said_to),
         cmocka_unit_test(a_trial_that_fails_when_its_gradient_is_taken_is_none),
         cmocka_unit_test(a_good_model_that_fails_later_is_kept),
         cmocka_unit_test(bands_follow_each_other),

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/json.h"
 #include "master/shots/shots_private.h"
 
@@ -112,17 +113,67 @@ static int survey_write(const struct driver *driver, const cJSON *asked, const c
     return rc;
 }
 
+static void put_places(struct buf *buf, const struct grid *grid, const double values[GRID_AXES])
+{
+    buf_printf(buf, "(%.10g, ", values[GRID_X]);
+    if (grid->dims == 3)
+        buf_printf(buf, "%.10g, ", values[GRID_Y]);
+    buf_printf(buf, "%.10g)", values[GRID_Z]);
+}
+
+static void put_points(struct buf *buf, const struct grid *grid)
+{
+    buf_printf(buf, "%zu x ", grid->n[GRID_X]);
+    if (grid->dims == 3)
+        buf_printf(buf, "%zu x ", grid->n[GRID_Y]);
+    buf_printf(buf, "%zu points", grid->n[GRID_Z]);
+}
+
+/* What differs, and nothing else. -1. */
+static int tell_grids(const struct grid *asked, const struct grid *own, struct error *ret_error)
+{
+    const char *join = "the model has ";
+    struct grid points = *asked, spacing = *own,
+                origin = *own; /* than the survey's in one thing */
+    struct buf text;
+    memcpy(points.spacing, own->spacing, sizeof(own->spacing));
+    memcpy(points.origin, own->origin, sizeof(own->origin));
+    memcpy(spacing.spacing, asked->spacing, sizeof(own->spacing));
+    memcpy(origin.origin, asked->origin, sizeof(own->origin));
+    buf_init(&text, ERROR_TEXT_MAX);
+    if (!grid_equal(&points, own)) {
+        buf_append_text(&text, join);
+        put_points(&text, asked);
+        buf_append_text(&text, " where the survey has ");
+        put_points(&text, own);
+        join = ", and ";
+    }
+    if (asked->dims == own->dims && !grid_equal(&spacing, own)) {
+        buf_printf(&text, "%sa spacing of ", join);
+        put_places(&text, own, asked->spacing);
+        buf_append_text(&text, " m where the survey has ");
+        put_places(&text, own, own->spacing);
+        buf_append_text(&text, " m");
+        join = ", and ";
+    }
+    if (asked->dims == own->dims && !grid_equal(&origin, own)) {
+        buf_printf(&text, "%sits origin at ", join);
+        put_places(&text, own, asked->origin);
+        buf_append_text(&text, " m where the survey has ");
+        put_places(&text, own, own->origin);
+        buf_append_text(&text, " m");
+    }
+    error_set(ret_error, ERROR_CONFIG, "%s", buf_text(&text) ? buf_text(&text) : "no memory");
+    buf_fini(&text);
+    return -1;
+}
+
 /* Models that the farm's survey would not have had. */
 static int model_check(const struct driver *driver, struct survey *survey,
                        struct error *ret_error)
 {
     if (!grid_equal(&survey->grid, &driver->survey.grid))
-        return error_set(ret_error, ERROR_CONFIG,
-                         "the model has %zu x %zu x %zu points (x, y, z), or another spacing "
-                         "or origin than the survey's %zu x %zu x %zu",
-                         survey->grid.n[GRID_X], survey->grid.n[GRID_Y], survey->grid.n[GRID_Z],
-                         driver->survey.grid.n[GRID_X], driver->survey.grid.n[GRID_Y],
-                         driver->survey.grid.n[GRID_Z]);
+        return tell_grids(&survey->grid, &driver->survey.grid, ret_error);
     if (survey_scan(survey, ret_error) < 0)
         return -1;
     double dt_s = shots_step(driver), limit_s = survey_dt_limit(survey);

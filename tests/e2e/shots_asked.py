@@ -139,7 +139,7 @@ def what_is_asked_wrongly_gets_a_sentence(case):
                                           "velocity": case.path("other.json")}})
     client.say(do="submit", sets=sets)
     words = {"nan": "nan", "negative": "-1", "vacuum": "plausible", "gone": "/no/such.json",
-             "grid": "spacing"}
+             "grid": "the model has a spacing of (10, 20) m where the survey has (20, 20) m"}
     for result in client.wait(list(words)):
         assert result["status"] == "no-start", result
         assert words[result["id"]] in result["sentence"], result

@@ -93,10 +93,10 @@ static void name_shots(const struct job *job, struct error *error)
 {
     unsigned long long index = job->task.shot_count ? job->task.shots[0].index : 0;
     if (job->task.shot_count == 1)
-        error_prefix(error, "shot of index %llu", index);
+        shot_error_name(error, "shot of index %llu", index);
     else if (job->task.shot_count > 1)
-        error_prefix(error, "shots of index %llu and %zu more", index,
-                     job->task.shot_count - 1);
+        shot_error_name(error, "shots of index %llu and %zu more", index,
+                        job->task.shot_count - 1);
 }
 
 static void fail_inside(struct job *job, const struct result *result)

@@ -221,4 +221,9 @@ int shot_line_parse(const char *text, size_t size, struct shot_task *ret_task,
                     struct shot_line *ret_line, struct error *ret_error);
 void shot_line_fini(struct shot_line *line);
 
+/* Put the words before a sentence, as error_prefix does, unless it names a shot already ("shot 10", or
+ * "shot of index 10"): so a sentence that goes up through several hands names it once. -1. */
+int shot_error_name(struct error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 #endif

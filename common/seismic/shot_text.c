@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,4 +330,29 @@ int shot_text_get_numbers(const char *text, size_t size, uint64_t *numbers, size
         if (found == count || take_number(word, length, &numbers[found]) != length)
             return complain(ret_error, "list of points", text, size);
     return found == count ? 0 : complain(ret_error, "list of points", text, size);
+}
+
+static bool names_shot(const char *text)
+{
+    static const char word[] = "shot ", of[] = "of index ";
+    while ((text = strstr(text, word))) {
+        text += sizeof(word) - 1;
+        if (strncmp(text, of, sizeof(of) - 1) == 0)
+            text += sizeof(of) - 1;
+        if (*text >= '0' && *text <= '9')
+            return true;
+    }
+    return false;
+}
+
+int shot_error_name(struct error *error, const char *format, ...)
+{
+    char words[64];
+    va_list args;
+    if (names_shot(error->text))
+        return -1;
+    va_start(args, format);
+    vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    return error_prefix(error, "%s", words);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/seismic/segy_write.h"
+#include "common/seismic/shot_task.h"
 #include "common/seismic/survey_private.h"
 
 /* Whether the header is still that of which the index was made. */
@@ -67,7 +68,7 @@ int survey_data_read(const struct survey *survey, const struct shot *shot, float
     struct segy *segy = segy_open(path, &data->geometry.segy, ret_error);
     int status = segy ? traces_read(survey, shot, segy, data, traces, ret_error) : -1;
     segy_close(segy);
-    return status < 0 ? error_prefix(ret_error, "shot %s", shot->name) : 0;
+    return status < 0 ? shot_error_name(ret_error, "shot %s", shot->name) : 0;
 }
 
 /* The number in a shot's name. */

@@ -129,8 +129,12 @@ static void assert_failed(uint64_t task, enum result_status status, const char *
 {
     const struct rig_result *result = rig_result(&rig, task);
     assert_int_equal(result->result.status, status);
-    if (!strstr(result->error, part))
+    const char *at = strstr(result->error, part);
+    if (!at)
         fail_msg("\"%s\" is not in: %s", part, result->error);
+    /* A shot is named once. */
+    if (strncmp(part, "shot ", 5) == 0 && at != result->error)
+        fail_msg("\"%s\" does not begin: %s", part, result->error);
 }
 
 static void assert_good(uint64_t task)
@@ -228,6 +232,8 @@ static void what_the_program_does_wrong_fails_that_shot_and_no_sum_has_it(void *
         {"print('hello')", RESULT_NO_VALUE, "shot of index 8: "},
         {"os.kill(os.getpid(), signal.SIGSEGV)", RESULT_SIGNAL, "shot of index 9: "},
         {"sys.exit(3)", RESULT_EXIT, "shot of index 10: "},
+        {"r = {'task': t['task'], 'ok': False, 'error': 'shot 9: no source'}", RESULT_EXIT,
+         "shot 9: no source"},
     };
     size_t count = sizeof(cases) / sizeof(*cases);
     rig_open(&rig, JOB(""), files);

@@ -72,19 +72,18 @@ static int check_place(const struct wave *wave, const char *kind, const char *sh
     const struct grid *grid = &wave->grid;
     if (!isfinite(point->x) || !isfinite(point->y) || !isfinite(point->z) ||
         !grid_contains(grid, point))
-        return error_set(
-            ret_error, ERROR_CONFIG,
-            "%s %zu of shot %s at (%g, %g, %g) m lies outside the model, which goes "
-            "from (%g, %g, %g) to (%g, %g, %g) m",
-            kind, i + 1, shot, point->x, point->y, point->z, grid->origin[GRID_X],
-            grid->origin[GRID_Y], grid->origin[GRID_Z], grid_end(grid, GRID_X),
-            grid_end(grid, GRID_Y), grid_end(grid, GRID_Z));
+        return error_set(ret_error, ERROR_CONFIG,
+                         "shot %s: %s %zu at (%g, %g, %g) m lies outside the model, which goes "
+                         "from (%g, %g, %g) to (%g, %g, %g) m",
+                         shot, kind, i + 1, point->x, point->y, point->z, grid->origin[GRID_X],
+                         grid->origin[GRID_Y], grid->origin[GRID_Z], grid_end(grid, GRID_X),
+                         grid_end(grid, GRID_Y), grid_end(grid, GRID_Z));
     if (wave->options.free_surface && grid_is_top(grid, point))
         return error_set(
             ret_error, ERROR_CONFIG,
-            "%s %zu of shot %s at (%g, %g, %g) m lies on the free surface, where "
+            "shot %s: %s %zu at (%g, %g, %g) m lies on the free surface, where "
             "the pressure is zero: put it deeper, or set \"free_surface\" to false",
-            kind, i + 1, shot, point->x, point->y, point->z);
+            shot, kind, i + 1, point->x, point->y, point->z);
     return 0;
 }
 

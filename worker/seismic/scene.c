@@ -238,7 +238,7 @@ int scene_open(struct scene *scene, const struct survey *survey, const struct sh
     if (make(scene, options, ret_error) == 0)
         return 0;
     scene_close(scene);
-    return error_prefix(ret_error, "shot %s", shot->name);
+    return shot_error_name(ret_error, "shot %s", shot->name);
 }
 
 void scene_close(struct scene *scene)

@@ -338,7 +338,7 @@ static int try_shot(struct task *task, const struct shot *shot, const struct par
             rc = 1;
     }
     if (rc < 0)
-        error_prefix(ret_error, "shot %s", shot->name);
+        shot_error_name(ret_error, "shot %s", shot->name);
     work_close(&work);
     scene_close(&scene);
     return rc;

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,39 @@ static int field_read(const struct csv_record *record, int column, const char *f
     return 0;
 }
 
+static int name_compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static bool names_unique(const double *names, size_t count)
+{
+    size_t i = 1;
+    while (i < count && names[i] > names[i - 1])
+        i++;
+    if (i >= count)
+        return true;
+    double *sorted = malloc(count * sizeof(*sorted));
+    if (!sorted)
+        return false; /* they may stand with the index beside them all the same */
+    memcpy(sorted, names, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), name_compare);
+    for (i = 1; i < count && sorted[i] != sorted[i - 1];)
+        i++;
+    free(sorted);
+    return i >= count;
+}
+
+static void names_look(struct places *places)
+{
+    places->numbered = true;
+    for (size_t i = 0; i < places->group_count; i++)
+        places->numbered = places->numbered && places->names[i] == rint(places->names[i]) &&
+                           fabs(places->names[i]) <= INT32_MAX;
+    places->unique = names_unique(places->names, places->group_count);
+}
+
 /* Rows of one shot stand together. */
 static int table_read(struct csv_table *table, const char *file, int dims,
                       struct places *places, struct error *ret_error)
@@ -217,8 +251,10 @@ static int table_read(struct csv_table *table, const char *file, int dims,
         before = shot;
         places->count++;
     }
-    if (grouped)
-        places->first[places->group_count] = places->count;
+    if (!grouped)
+        return 0;
+    places->first[places->group_count] = places->count;
+    names_look(places);
     return 0;
 }
 

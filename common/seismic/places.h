@@ -24,6 +24,8 @@ struct places {
      * told apart. */
     size_t *first; /* owned */
     double *names; /* owned: what a table calls its groups; NULL: nothing */
+    bool numbered; /* names are whole numbers that a SEG-Y header can hold */
+    bool unique;   /* no two groups have one name */
     size_t group_count;
 };
 

@@ -211,7 +211,8 @@ void survey_close(struct survey *survey); /* a zeroed survey is allowed */
 /* One shot: where it is excited and recorded. Owned arrays; the trace of receiver i is row i. */
 struct shot {
     size_t index;
-    char name[32]; /* unique in the survey: its number in the headers, or its index + 1 */
+    /* Unique in the survey: its number in the headers or the table of places, or its index + 1. */
+    char name[32];
     struct point *sources; /* all fired at time 0 with the wavelet times weight */
     double *source_weights;
     size_t source_count; /* at least 1 */
@@ -257,7 +258,7 @@ int survey_scan(struct survey *survey, struct error *ret_error);
 
 /* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK: delta above
  * epsilon, with the place; fewer than three points of the grid for the shortest wave; a wavelet that is not
- * there while receivers record; traces of encoded shots; subsampling beyond what the wavelet allows. */
+ * there while receivers record; identical traces (of the first so many millions); traces of encoded shots; subsampling beyond what the wavelet allows. */
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context);
 

@@ -79,16 +79,29 @@ static size_t receivers_of(const struct survey *survey, size_t index)
     return places->first ? places->first[index + 1] - places->first[index] : places->count;
 }
 
-/* The shot's name as a number, where headers say one. */
-static void name_make(const struct survey *survey, size_t index, char *name, size_t size)
+/* What headers or a table call the shot. False: nothing that is a number. */
+static bool number_find(const struct survey *survey, size_t index, long long *ret_number,
+                        bool *ret_unique)
 {
     const struct survey_segy *segy = survey_geometry_segy(survey);
-    long long number = segy ? (long long)segy->shots[index].shot->number : 0;
+    const struct survey_state *state = survey->state;
+    const struct places *places = state->sources.numbered ? &state->sources : &state->receivers;
+    if (!segy && !places->numbered)
+        return false;
+    *ret_number =
+        segy ? (long long)segy->shots[index].shot->number : (long long)places->names[index];
+    *ret_unique = segy ? segy->unique : places->unique;
+    return true;
+}
+
+static void name_make(const struct survey *survey, size_t index, char *name, size_t size)
+{
+    long long number = 0;
+    bool unique = false;
     int length = -1;
-    if (segy && segy->unique)
-        length = snprintf(name, size, "%lld", number);
-    else if (segy)
-        length = snprintf(name, size, "%lld@%zu", number, index + 1);
+    if (number_find(survey, index, &number, &unique))
+        length = unique ? snprintf(name, size, "%lld", number)
+                        : snprintf(name, size, "%lld@%zu", number, index + 1);
     if (length < 0 || (size_t)length >= size) /* a cut name might be another's */
         snprintf(name, size, "%zu", index + 1);
 }

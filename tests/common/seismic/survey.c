@@ -409,6 +409,7 @@ static void tables_and_wavelets_are_read_from_files(void **state)
     open_shot(&survey, 1, &shot);
     assert_int_equal(shot.receiver_count, 1);
     assert_true(shot.receivers[0].x == 50);
+    assert_string_equal(shot.name, "8"); /* as the table calls it */
     close_shot(&survey, &shot);
     scratch_text("w.txt", "1 x 2");
     expect("{" MODEL ", " RECORD ", " LINES
@@ -416,8 +417,6 @@ static void tables_and_wavelets_are_read_from_files(void **state)
            "w.txt:1: \"x\" is no number");
 }
 
-/* However the survey file is named, what it names relative to its folder is listed so, and what it names
- * absolutely is listed so. */
 static void wavelets_of_files_say_when_they_begin(void **state)
 {
     (void)state;
@@ -439,6 +438,8 @@ static void wavelets_of_files_say_when_they_begin(void **state)
            "timed.txt: has two numbers on each line, the first of which look like times");
 }
 
+/* However the survey file is named, what it names relative to its folder is listed so, and what it names
+ * absolutely is listed so. */
 static void files_are_listed_as_the_survey_names_them(void **state)
 {
     (void)state;
@@ -510,6 +511,63 @@ static void keep(void *context, const char *sentence)
     snprintf(context, ERROR_TEXT_MAX, "%s", sentence);
 }
 
+/* `name` is that of the second of three shots. */
+static void expect_name(const char *table, const char *name)
+{
+    struct survey survey;
+    struct shot shot;
+    scratch_text("s.csv", table);
+    open_survey("{" MODEL ", " RECORD ", " WAVELET
+                ", \"geometry\": {\"sources\": {\"csv\": \"s.csv\"}, \"receivers\": "
+                "{\"points\": [[10, 20]]}}}",
+                &survey);
+    assert_int_equal(survey.shot_count, 3);
+    open_shot(&survey, 1, &shot);
+    assert_string_equal(shot.name, name);
+    close_shot(&survey, &shot);
+}
+
+static void shots_are_called_what_their_table_calls_them(void **state)
+{
+    (void)state;
+    put_model(0, 1500);
+    expect_name("shot,x,z\n7,10,10\n9,30,10\n8,50,10\n", "9");
+    expect_name("shot,x,z\n7,10,10\n9,30,10\n7,50,10\n", "9@2"); /* two are called 7 */
+    expect_name("shot,x,z\n7,10,10\n9.5,30,10\n8,50,10\n", "2");
+    expect_name("shot,x,z\n7,10,10\n9e9,30,10\n8,50,10\n", "2");
+    expect_name("x,z\n10,10\n30,10\n50,10\n", "2");
+}
+
+static void identical_traces_of_a_shot_are_remarked(void **state)
+{
+    (void)state;
+    struct survey survey;
+    char said[ERROR_TEXT_MAX] = "";
+    uint8_t trace[340];
+    put_model(0, 1500);
+    put_data("twins.segy", 0, 4, 25, 0);
+    int fd = open("twins.segy", O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, trace, sizeof(trace), 3600 + 8 * 340), 340);
+    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 10 * 340), 340);
+    close(fd);
+    open_survey("{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}", &survey);
+    survey_remarks(&survey, keep, said);
+    if (!strstr(said, "$.data: 1 trace has the receiver and all samples of another one of the "
+                      "same shot, and counts twice: in twins.segy, shot 1002, trace 11 those "
+                      "of trace 9, at (0, 0, 20) m"))
+        fail_msg("%s", said);
+    survey_close(&survey);
+    /* Another component: the same place, other samples. */
+    fd = open("twins.segy", O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + 10 * 340 + 240), 4);
+    close(fd);
+    *said = '\0';
+    open_survey("{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}", &survey);
+    survey_remarks(&survey, keep, said);
+    assert_string_equal(said, "");
+    survey_close(&survey);
+}
+
 static void half_a_shot_with_another_source_is_remarked(void **state)
 {
     (void)state;
@@ -550,6 +608,8 @@ int main(void)
         cmocka_unit_test(files_are_listed_as_the_survey_names_them),
         cmocka_unit_test(files_of_judi_are_read),
         cmocka_unit_test(half_a_shot_with_another_source_is_remarked),
+        cmocka_unit_test(identical_traces_of_a_shot_are_remarked),
+        cmocka_unit_test(shots_are_called_what_their_table_calls_them),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

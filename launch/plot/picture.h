@@ -28,6 +28,7 @@ struct picture_panel {
     size_t across, down;      /* at least 1 */
     struct picture_axis x, y; /* to the right; down */
     bool lengths;             /* both axes are lengths: to scale, where the space allows */
+    bool map;                 /* both are horizontal lengths: to scale, narrower if need be */
 };
 
 struct picture {

@@ -25,6 +25,7 @@
 #define GAP          62 /* below a panel: ticks, label */
 #define PANEL_LEAST  170
 #define PANEL_MOST   620
+#define MAP_LEAST    12
 #define PANEL_HEIGHT 460 /* of axes that are no lengths */
 #define PANEL_TITLE  18
 #define BAR_WIDTH    16
@@ -214,14 +215,19 @@ static void bar_draw(cairo_t *cairo, const struct picture *picture, const struct
     }
 }
 
-/* To scale, where that is neither a ribbon nor a tower. */
-static double panel_height(const struct picture_panel *panel)
+/* To scale, where that is neither a ribbon nor a tower; a map becomes as low or as narrow as it has to be. */
+static struct frame panel_frame(const struct picture_panel *panel, double y)
 {
+    struct frame frame = {LEFT, y, WIDTH - LEFT - RIGHT, PANEL_HEIGHT};
     if (!panel->lengths)
-        return PANEL_HEIGHT;
+        return frame;
     double ratio =
         fabs(panel->y.step * (double)panel->down) / fabs(panel->x.step * (double)panel->across);
-    return round(fmin(fmax(ratio * (WIDTH - LEFT - RIGHT), PANEL_LEAST), PANEL_MOST));
+    double least = panel->map ? MAP_LEAST : PANEL_LEAST;
+    frame.height = round(fmin(fmax(ratio * frame.width, least), PANEL_MOST));
+    if (panel->map && ratio * frame.width > PANEL_MOST)
+        frame.width = round(fmax(frame.height / ratio, MAP_LEAST));
+    return frame;
 }
 
 static void picture_draw(cairo_t *cairo, const struct picture *picture)
@@ -237,7 +243,7 @@ static void picture_draw(cairo_t *cairo, const struct picture *picture)
     text_put_within(cairo, LEFT, 26, WIDTH - LEFT - 12, picture->title);
     cairo_set_font_size(cairo, TEXT);
     for (size_t i = 0; i < picture->count; i++) {
-        struct frame frame = {LEFT, y, WIDTH - LEFT - RIGHT, panel_height(&picture->panels[i])};
+        struct frame frame = panel_frame(&picture->panels[i], y);
         panel_draw(cairo, picture, &picture->panels[i], &frame);
         if (i == 0) {
             struct frame bar = {WIDTH - RIGHT + 24, y, BAR_WIDTH,
@@ -276,7 +282,7 @@ int picture_write(const struct picture *picture, const char *path, struct error 
 {
     double height = TOP;
     for (size_t i = 0; i < picture->count; i++)
-        height += PANEL_TITLE + panel_height(&picture->panels[i]) + GAP;
+        height += PANEL_TITLE + panel_frame(&picture->panels[i], 0).height + GAP;
     cairo_surface_t *surface =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, (int)height);
     cairo_t *cairo = cairo_create(surface);

@@ -66,6 +66,7 @@ static int section_read(struct model *model, const struct section *section,
     panel->x = axis_of(grid, section->across, thinning.across);
     panel->y = axis_of(grid, section->down, thinning.down);
     panel->lengths = true;
+    panel->map = section->cut == GRID_Z;
     if (grid->dims == 3)
         snprintf(panel->title, sizeof panel->title, "%c = %g m", axis_names[section->cut],
                  grid->origin[section->cut] +

@@ -135,16 +135,23 @@ static void put_any(struct call *call, cl_mem buffer)
     put_buffer(call, buffer ? buffer : call->w->on.coefficients);
 }
 
+/* Both fields of a pair, newest and oldest, and the squared velocities that both steps take. */
+static void put_pair(struct call *call)
+{
+    const struct opencl_wave *w = call->w;
+    put_buffer(call, newest(w, OPENCL_Q));
+    put_buffer(call, newest(w, OPENCL_P));
+    put_buffer(call, oldest(w, OPENCL_Q));
+    put_buffer(call, oldest(w, OPENCL_P));
+    put_buffer(call, w->on.v);
+    put_buffer(call, w->on.cross);
+}
+
 /* f of tilted layers, the first of their stages. */
 static void slow_stage(struct opencl_wave *w)
 {
     struct call call = call_begin(w, OPENCL_SLOW_MAKE);
-    put_buffer(&call, newest(w, OPENCL_Q));
-    put_buffer(&call, newest(w, OPENCL_P));
-    put_buffer(&call, oldest(w, OPENCL_Q));
-    put_buffer(&call, oldest(w, OPENCL_P));
-    put_buffer(&call, w->on.v);
-    put_buffer(&call, w->on.cross);
+    put_pair(&call);
     put_buffer(&call, w->on.stiff);
     put_buffer(&call, w->on.slow);
     call_grid(&call, w->shape.n);
@@ -284,12 +291,7 @@ static void pair_stage(struct runner *r, size_t k)
     int extras = extras_of(r, k);
     put_int(&call, r->mode);
     put_int(&call, extras);
-    put_buffer(&call, newest(w, OPENCL_Q));
-    put_buffer(&call, newest(w, OPENCL_P));
-    put_buffer(&call, oldest(w, OPENCL_Q));
-    put_buffer(&call, oldest(w, OPENCL_P));
-    put_buffer(&call, w->on.v);
-    put_buffer(&call, w->on.cross);
+    put_pair(&call);
     put_buffer(&call, w->on.own);
     put_buffer(&call, w->on.psi);
     put_buffer(&call, w->on.zeta);

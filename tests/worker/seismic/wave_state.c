@@ -113,18 +113,19 @@ static void threads_and_passes_change_no_bit(void **state)
     }
 }
 
-/* All that is sampled everywhere in a run of one way to take a ground of 55 rows in tiles. */
+/* One way to take a ground of 55 rows, or to leave it whole. */
 struct tiling {
     const char *cache;
     int threads, time_block;
 };
 
+/* All that is sampled everywhere in a run, forward or transposed. */
 static wave_real *tiled_run(const char *name, const struct tiling *way, enum wave_mode mode,
                             size_t *ret_n)
 {
     struct rig rig;
     setenv("BEOFARM_CACHE", way->cache, 1);
-    rig_open(&rig, name, bench_grid(15, 43, 9, 10), way->threads, way->time_block, NULL);
+    rig_open(&rig, name, bench_grid(13, 43, 9, 10), way->threads, way->time_block, NULL);
     assert_true(way->time_block == 1 || rig.wave->options.time_block > 1);
     *ret_n = STEPS * rig.wave->padded;
     wave_real *sampled = zeros(*ret_n);
@@ -165,35 +166,16 @@ static void tiles_change_no_bit(void **state)
     }
 }
 
-/* One run of a wave with a cache of some size, forward or transposed: all that is sampled everywhere. */
-static wave_real *tilted_run(const char *cache, int threads, enum wave_mode mode, size_t *ret_n)
-{
-    struct rig rig;
-    setenv("BEOFARM_CACHE", cache, 1);
-    rig_open(&rig, "tti", bench_grid(11, 43, 9, 10), threads, 1, NULL);
-    *ret_n = STEPS * rig.wave->padded;
-    wave_real *sampled = zeros(*ret_n);
-    wave_run(rig.wave, &(struct wave_run){.mode = mode,
-                                          .steps = STEPS,
-                                          .inject = rig.source,
-                                          .injected = rig.wavelet,
-                                          .sample = rig.receivers,
-                                          .sampled = sampled});
-    rig_close(&rig);
-    unsetenv("BEOFARM_CACHE");
-    return sampled;
-}
-
 /* Its stages, where the cache is small, go through tiles of 16 rows. */
 static void tiles_of_tilted_stages_change_no_bit(void **state)
 {
     (void)state;
     size_t n;
     for (enum wave_mode mode = WAVE_FORWARD; mode <= WAVE_TRANSPOSED; mode++) {
-        wave_real *first = tilted_run("100000000", 1, mode, &n);
+        wave_real *first = tiled_run("tti", &(struct tiling){"100000000", 1, 1}, mode, &n);
         assert_true(bench_product(first, first, n) > 0);
         for (int threads = 1; threads <= 3; threads++) {
-            wave_real *tiled = tilted_run("1", threads, mode, &n);
+            wave_real *tiled = tiled_run("tti", &(struct tiling){"1", threads, 1}, mode, &n);
             assert_memory_equal(first, tiled, n * sizeof *tiled);
             free(tiled);
         }

@@ -293,15 +293,22 @@ static int columns_take(struct model *model, const struct model_options *options
     return status < 0 ? -1 : columns_place(model, columns, ret_error);
 }
 
+/* What need not be read where the spacing is told, and may be rubbish then. */
+static void word_replace(struct segy_options *options, enum segy_word word, double constant)
+{
+    if (options->words[word].kind == SEGY_STANDARD)
+        options->words[word] = (struct segy_place){.kind = SEGY_CONSTANT, .constant = constant};
+}
+
 int model_open_segy(struct model *model, const struct model_options *options,
                     struct error *ret_error)
 {
     struct columns columns = {0};
     struct segy_options segy = options->segy;
-    /* The interval is not needed where the spacing is told. */
-    if (options->has_spacing && segy.words[SEGY_INTERVAL].kind == SEGY_STANDARD)
-        segy.words[SEGY_INTERVAL] = (struct segy_place){
-            .kind = SEGY_CONSTANT, .constant = options->spacing[GRID_Z] * 1e3};
+    if (options->has_spacing) {
+        word_replace(&segy, SEGY_INTERVAL, options->spacing[GRID_Z] * 1e3);
+        word_replace(&segy, SEGY_DELAY, 0);
+    }
     model->segy = segy_open(model->path, &segy, ret_error);
     if (!model->segy)
         return -1;

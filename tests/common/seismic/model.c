@@ -287,6 +287,11 @@ static void columns_of_segy_must_make_a_grid(void **state)
     struct model_options told = {
         .dims = 2, .has_spacing = true, .spacing = {12.5, 0, 6.25}, .origin = {-100, 0, 0}};
     told.has_origin = true;
+    file = fopen("g.segy", "r+"); /* column 1 begins a metre deeper */
+    assert_int_equal(fseek(file, (long)(3600 + trace + 109), SEEK_SET), 0);
+    fputc(1, file);
+    assert_int_equal(fclose(file), 0);
+    expect("g.segy", &plain, "trace 2 (header at byte 3856) begins at 1 where trace 1");
     struct model *model = model_open("g.segy", &told, &error);
     assert_non_null(model);
     assert_true(grid_equal(model_grid(model), &plane));

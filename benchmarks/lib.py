@@ -211,17 +211,20 @@ def mpi4py(script, *arguments):
 
 
 def measure(contestants):
-    """Run all contestants ({name: function that returns a number}) in rounds.
+    """Run all contestants ({name: function that returns a number}) in rounds, each of which begins
+    with another one: who comes first finds memory and caches cold.
 
     Returns {name: [number per round]}. A contestant that cannot run is named and left out.
     """
     figures = {name: [] for name in contestants}
-    for _ in range(ROUNDS):
-        for name, run in contestants.items():
+    names = list(contestants)
+    for i in range(ROUNDS):
+        first = i % len(names)
+        for name in names[first:] + names[:first]:
             if name not in figures:
                 continue
             try:
-                figures[name].append(run())
+                figures[name].append(contestants[name]())
             except Skip as reason:
                 del figures[name]
                 print(f"  {name:<28} skipped: {reason}", flush=True)

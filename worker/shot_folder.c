@@ -26,6 +26,15 @@ static bool same_files(const struct shot_folder *folder, const struct shot_task 
     return true;
 }
 
+/* A task that wrote there leaves its traces to none of those behind it. */
+static bool is_untouched(const struct shot_folder *folder)
+{
+    for (size_t i = 0; i < folder->file_count; i++)
+        if (!workdir_is_untouched(folder->workdir, folder->files[i].name))
+            return false;
+    return workdir_is_sharable(folder->workdir);
+}
+
 static bool has_survey(const struct shot_task *task)
 {
     for (size_t i = 0; i < task->file_count; i++)
@@ -69,7 +78,7 @@ struct shot_folder *shot_folder_ref(struct shot_folder **kept, struct workplace 
                                     struct error *ret_error)
 {
     struct shot_folder *folder = *kept;
-    if (!folder || !same_files(folder, task)) {
+    if (!folder || !same_files(folder, task) || !is_untouched(folder)) {
         folder = calloc(1, sizeof(*folder));
         if (!folder) {
             error_set(ret_error, ERROR_SYSTEM, "no memory for the folder of a survey");

@@ -7,7 +7,9 @@
  *
  * What lies there: the farm's common files, or, where a task brings a survey of its own (SHOT_SURVEY_FILE),
  * which has all it needs beside it, the task's files alone. All are links to the cache, or copies where
- * those cannot be made. Nobody is to write into them; whoever finds that somebody did forgets the folder.
+ * those cannot be made. Nobody is to write into them; whoever finds that somebody did forgets the folder,
+ * and one whose files have another time, or are gone, is not used again. Where tasks may write into copies of
+ * common files ("copy" of the farm's files), each has a folder of its own.
  */
 #ifndef BEOFARM_WORKER_SHOT_FOLDER_H
 #define BEOFARM_WORKER_SHOT_FOLDER_H
@@ -20,7 +22,7 @@
 
 struct shot_folder;
 
-/* The folder for a task's files, all of which are in the cache: *kept, if it has the same ones; otherwise a new
+/* The folder for a task's files, all of which are in the cache: *kept, if it has the same ones, as they were laid; otherwise a new
  * one, of slot `slot`, which takes its place there (*kept may be NULL). The caller has to unref it; *kept has
  * a reference of its own. NULL with a sentence. */
 struct shot_folder *shot_folder_ref(struct shot_folder **kept, struct workplace *place,

@@ -268,6 +268,22 @@ static bool is_spoiled(struct workdir *workdir, const struct manifest_file *file
     return true;
 }
 
+bool workdir_is_untouched(const struct workdir *workdir, const char *path)
+{
+    struct stat stat;
+    return fstatat(workdir->fd, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(stat.st_mode) && stat.st_mtime == CACHE_MTIME_S;
+}
+
+bool workdir_is_sharable(const struct workdir *workdir)
+{
+    for (size_t i = 0; workdir->linked && i < workdir->place->common_count; i++)
+        if (!workdir->linked[i] ||
+            !workdir_is_untouched(workdir, workdir->place->common[i]->path))
+            return false;
+    return true;
+}
+
 int workdir_check_inputs(struct workdir *workdir, struct error *ret_error)
 {
     const struct manifest_file *spoiled = NULL;

@@ -54,6 +54,13 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
 struct workdir *workdir_create_bare(struct workplace *place, uint32_t slot,
                                     struct attempt_id id, struct error *ret_error);
 
+/* Whether tasks may have this directory one after the other: no common file in it is a copy that they may
+ * write into, and all are there, with the time that they were laid with. */
+bool workdir_is_sharable(const struct workdir *workdir);
+
+/* Whether a file of the directory is there, with the time that it was laid with. */
+bool workdir_is_untouched(const struct workdir *workdir, const char *path);
+
 /* Remove the directory with all that is in it, and free. Large trees are removed in another
  * thread. NULL is allowed. */
 void workdir_destroy(struct workdir *workdir);

@@ -281,6 +281,25 @@ static void a_file_that_the_master_does_not_have_fails_the_shot(void **state)
     assert_int_equal(rig_result(&rig, 1)->result.status, RESULT_NO_START);
 }
 
+static void no_task_sees_what_another_wrote_into_its_copy_of_a_file(void **state)
+{
+    (void)state;
+    static const struct rig_file more[] = {
+        {"r.py", program, 0644, true, false},
+        {"survey.json", "{}", 0644, true, false},
+        {"table", "1 2", 0644, true, true},
+        {0},
+    };
+    rig_open(&rig, JOB(""), more);
+    for (uint64_t i = 0; i < 3; i++) {
+        start_shot(rig.runner, i, 1,
+                   "q = os.path.join(os.path.dirname(p['survey']), 'table'); "
+                   "assert open(q).read() == '1 2'; open(q, 'w').write('3')");
+        rig_wait(&rig, i + 1);
+        assert_good(10 + i);
+    }
+}
+
 static void start_with_model(uint64_t id, const char *python)
 {
     char settings[400];
@@ -587,6 +606,7 @@ int main(void)
         test(what_the_program_does_wrong_fails_that_shot_and_no_sum_has_it),
         test(a_shot_that_needs_more_memory_than_there_is_fails),
         test(a_file_that_the_master_does_not_have_fails_the_shot),
+        test(no_task_sees_what_another_wrote_into_its_copy_of_a_file),
         test(the_model_stays_where_it_is_and_writing_into_it_is_noticed),
         test(shots_of_all_slots_are_in_one_sum),
         test(a_result_that_did_not_count_is_in_no_sum_unless_it_is_asked_for),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -106,6 +107,36 @@ static void values_that_are_all_alike_have_a_range(void **state)
     picture_fini(&picture);
 }
 
+/* Pixels, as the file's header says. */
+static uint32_t height_drawn(bool map, size_t across, size_t down)
+{
+    static const float values[20] = {1, 2, 3, 4};
+    struct picture picture = {.count = 1, .low = 1, .high = 4};
+    struct picture_panel *panel = &picture.panels[0];
+    struct error error;
+    uint8_t bytes[24];
+    assert_non_null(picture_panel_reserve(panel, across, down, &error));
+    memcpy(panel->values, values, across * down * sizeof *values);
+    panel->x = panel->y = (struct picture_axis){"m", 0, 10, false};
+    panel->lengths = true;
+    panel->map = map;
+    assert_int_equal(picture_write(&picture, "map.png", &error), 0);
+    picture_fini(&picture);
+    FILE *file = fopen("map.png", "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(bytes, sizeof bytes, 1, file), 1);
+    fclose(file);
+    remove("map.png");
+    return (uint32_t)bytes[22] << 8 | bytes[23];
+}
+
+static void a_map_is_drawn_to_scale_however_low_that_is(void **state)
+{
+    (void)state;
+    assert_int_equal(height_drawn(true, 4, 4), height_drawn(false, 4, 4));
+    assert_true(height_drawn(true, 20, 1) + 100 < height_drawn(false, 20, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +145,7 @@ int main(void)
         cmocka_unit_test(colours_go_from_end_to_end),
         cmocka_unit_test(the_clip_leaves_out_the_strongest),
         cmocka_unit_test(values_that_are_all_alike_have_a_range),
+        cmocka_unit_test(a_map_is_drawn_to_scale_however_low_that_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

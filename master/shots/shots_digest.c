@@ -169,7 +169,9 @@ static int finish_single(struct driver *driver, const struct sums *sums, const s
     size_t gone = left_out(driver, holders);
     if (gone == wave->shot_count)
         return error_set(ret_error, ERROR_TASKS,
-                         "none of %zu shots succeeded; results.csv says why", gone);
+                         "none of %zu shots succeeded; results.csv says why; begin a new run "
+                         "when that is mended, as with --resume they stay failed",
+                         gone);
     bool traces = wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
     if ((traces ? shots_gathers_write(driver, ret_error)
                 : arrays_write(driver, sums, wave, ret_error)) < 0 ||

@@ -61,7 +61,7 @@
  *     p_tt + 2 eta d_t = ...     eta = d0 (depth/width)^2 / points^2
  *
  *   With 20 points these layers reflect of the energy (epsilon 0.2, tilts of 29 degrees): -67 dB straight
- *   on and -83 dB at 45 degrees where delta is 0.2, -63 dB and -78 dB where it is 0.1; with tilts of 11, 45,
+ *   on and -83 dB at 45 degrees where delta is 0.2, -64 dB and -76 dB where it is 0.1; with tilts of 11, 45,
  *   57 and 74 degrees -61 to -65 dB and -73 dB or less; but -45 dB and -64 dB with epsilon 0.3 and delta 0
  *   (these where the medium is elliptical within 12 points of the source: without slow waves, see below).
  *   Layers of VTI reflect less than -80 dB. They were stable over 50,000 steps with random vp, epsilon, delta
@@ -80,7 +80,7 @@
  *
  *   Slow waves that come to such an edge are thrown back, mostly: those with short waves along the edge cannot
  *   go where they would have to be faster. With tilts of 29 degrees they come later than what was measured
- *   above. With 57 degrees they come in time, and -16 dB are reflected straight on.
+ *   above. With 57 degrees they come in time, and -16 dB are reflected straight on, with 74 degrees -4 dB.
  *
  * Transposed: with w = M (adjoint of (q, p)) the interior step is the very same, as M and what eases
  *   act point by point and their product is symmetric. The layers' terms are transposed as

@@ -31,17 +31,19 @@ static int spans_of(const struct acoustic *a, size_t ix, size_t iy, struct span 
     return 1;
 }
 
-/* A row's numbers. */
-struct row {
-    const wave_real *q, *p, *old_q, *v, *cross, *own, *y;
-    wave_real *old_p, *f;
-};
+static wave_real larger(wave_real a, wave_real b)
+{
+    return a > b ? a : b;
+}
 
-static struct row row_of(const struct acoustic *a, size_t ix, size_t iy)
+/* What one span of a row is about. */
+static struct kernel_slow slow_job(const struct acoustic *a, size_t ix, size_t iy,
+                                   const struct span *span)
 {
     const struct pair *pair = a->pair;
-    size_t at = layout_at(&a->layout, ix, iy);
-    return (struct row){
+    size_t at = layout_at(&a->layout, ix, iy) + span->from;
+    return (struct kernel_slow){
+        .length = span->to - span->from,
         .q = a->field[a->newest] + at,
         .p = pair->p[a->newest] + at,
         .old_q = a->field[!a->newest] + at,
@@ -49,79 +51,62 @@ static struct row row_of(const struct acoustic *a, size_t ix, size_t iy)
         .v = a->v + at,
         .cross = pair->cross + at,
         .own = pair->vp + at,
-        .y = pair_y(a, PAIR_SLOW),
+        .y = pair_y(a, PAIR_SLOW) + span->from,
         .f = pair->slow + at,
+        .stiff_along = pair->stiff[GRID_Z] + span->from,
+        .ease_along = pair->ease[GRID_Z] + span->from,
+        .stiff = larger(pair->stiff[GRID_X][ix], pair->stiff[GRID_Y][iy]),
+        .ease = larger(pair->ease[GRID_X][ix], pair->ease[GRID_Y][iy]),
+        .lag = pair->lag,
     };
-}
-
-/* At a point, the largest of what the axes have. */
-static inline wave_real most(wave_real *const of[GRID_AXES], size_t ix, size_t iy, size_t iz)
-{
-    wave_real x = of[GRID_X][ix], y = of[GRID_Y][iy], z = of[GRID_Z][iz];
-    x = x > y ? x : y;
-    return x > z ? x : z;
-}
-
-/* s; at a free surface, where both fields are zero, and V, zero. */
-static inline wave_real ratio(const struct row *row, size_t i)
-{
-    return row->v[i] > 0 ? row->cross[i] / row->v[i] : 0;
 }
 
 void pair_slow_make(struct acoustic *a, size_t ix, size_t iy)
 {
     struct span spans[2];
-    const struct row row = row_of(a, ix, iy);
+    wave_real *f = a->pair->slow + layout_at(&a->layout, ix, iy);
     int count = spans_of(a, ix, iy, spans);
     for (int n = 0; n < count; n++) {
-        for (size_t i = spans[n].from; i < spans[n].to; i++) {
-            wave_real s = ratio(&row, i), d = row.p[i] - s * row.q[i];
-            wave_real change = d - (row.old_p[i] - s * row.old_q[i]);
-            wave_real g = row.v[i] > 0 ? most(a->pair->stiff, ix, iy, i) : 0;
-            row.f[i] = g * (d + a->pair->lag * change);
-        }
+        const struct kernel_slow job = slow_job(a, ix, iy, &spans[n]);
+        a->kernels.pair.slow_make(&job);
     }
     for (size_t k = 1; a->wave.options.free_surface && k <= (size_t)a->layout.radius; k++)
-        *(row.f - k) = -row.f[k];
+        *(f - k) = -f[k];
 }
 
-/* p comes to change less: what it was goes into the step with the opposite sign. */
-static void ease(const struct acoustic *a, const struct row *row, size_t ix, size_t iy,
-                 const struct span *span)
+/* Second differences of f, to its y. */
+static void differentiate(const struct acoustic *a, size_t ix, size_t iy,
+                          const struct span *span)
 {
-    for (size_t i = span->from; i < span->to; i++) {
-        wave_real s = ratio(row, i), eta = most(a->pair->ease, ix, iy, i);
-        wave_real d = row->p[i] - s * row->q[i];
-        row->old_p[i] += 2 * eta * (d - (row->old_p[i] - s * row->old_q[i]));
-    }
+    const struct kernel_laplace job = {
+        .length = span->to - span->from,
+        .deep = (ptrdiff_t)a->layout.stride[GRID_X],
+        .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],
+        .u = a->pair->slow + layout_at(&a->layout, ix, iy) + span->from,
+        .weights = {a->second[GRID_X], a->second[GRID_Y], a->second[GRID_Z]},
+        .centre = a->centre,
+        .out = pair_y(a, PAIR_SLOW) + span->from,
+    };
+    a->kernels.pair.laplace(&job);
 }
 
 void pair_slow_begin(struct acoustic *a, size_t ix, size_t iy)
 {
     struct span spans[2];
-    const struct row row = row_of(a, ix, iy);
     int count = spans_of(a, ix, iy, spans);
     for (int n = 0; n < count; n++) {
-        size_t from = spans[n].from;
-        for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-            if (axis == GRID_Y && a->layout.flat)
-                continue;
-            pair_difference(a, (enum grid_axis)axis, row.f + from, spans[n].to - from,
-                            a->taps[axis], axis != GRID_X, pair_y(a, PAIR_SLOW) + from);
-        }
-        ease(a, &row, ix, iy, &spans[n]);
+        const struct kernel_slow job = slow_job(a, ix, iy, &spans[n]);
+        differentiate(a, ix, iy, &spans[n]);
+        a->kernels.pair.slow_ease(&job);
     }
 }
 
 void pair_slow_end(struct acoustic *a, size_t ix, size_t iy)
 {
     struct span spans[2];
-    const struct row row = row_of(a, ix, iy);
     int count = spans_of(a, ix, iy, spans);
     for (int n = 0; n < count; n++) {
-        for (size_t i = spans[n].from; i < spans[n].to; i++) {
-            wave_real own = row.own[i] - ratio(&row, i) * row.cross[i];
-            row.old_p[i] += own * most(a->pair->stiff, ix, iy, i) * row.y[i];
-        }
+        const struct kernel_slow job = slow_job(a, ix, iy, &spans[n]);
+        a->kernels.pair.slow_give(&job);
     }
 }

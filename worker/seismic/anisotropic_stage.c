@@ -28,13 +28,6 @@
 
 #include "worker/seismic/acoustic_private.h"
 
-/* Numbers of a row, in vectors: compilers ask for more than -O2 to see that by themselves. */
-#ifdef _OPENMP
-#define EACH_NUMBER _Pragma("omp simd")
-#else
-#define EACH_NUMBER
-#endif
-
 #define AROUND 32
 #define NEAR   (AROUND + CPML_WIDTH_MAX + AROUND)
 
@@ -59,33 +52,11 @@ static struct memories memories(const struct acoustic *a, wave_real *const all[G
     return part;
 }
 
-/* memory = b memory + a t: K t. `along`: a and b are numbers along the row, else one for it. */
-struct recursion {
-    wave_real *memory;
-    const wave_real *a, *b;
-    size_t length;
-    bool along;
-};
-
-static void recur(const struct recursion *r, const wave_real *t)
+/* K t, and what of it goes elsewhere (kernels_media.h). */
+static void recur(const struct acoustic *a, struct kernel_recur *job, const wave_real *t)
 {
-    if (r->along) {
-        EACH_NUMBER
-        for (size_t i = 0; i < r->length; i++)
-            r->memory[i] = r->b[i] * r->memory[i] + r->a[i] * t[i];
-        return;
-    }
-    wave_real a = *r->a, b = *r->b;
-    EACH_NUMBER
-    for (size_t i = 0; i < r->length; i++)
-        r->memory[i] = b * r->memory[i] + a * t[i];
-}
-
-static void product_add(wave_real *out, const wave_real *a, const wave_real *b, size_t n)
-{
-    EACH_NUMBER
-    for (size_t i = 0; i < n; i++)
-        out[i] += a[i] * b[i];
+    job->t = t;
+    a->kernels.pair.recur(job);
 }
 
 static void row_add(wave_real *out, const wave_real *a, size_t n)
@@ -163,13 +134,13 @@ static void pieces_each(struct acoustic *a, size_t ix, size_t iy, piece_do act)
             act(a, &piece);
 }
 
-static struct recursion recursion(const struct acoustic *a, const struct piece *piece,
-                                  wave_real *const all[GRID_AXES], int f)
+static struct kernel_recur recursion(const struct acoustic *a, const struct piece *piece,
+                                     wave_real *const all[GRID_AXES], int f)
 {
     const struct cpml *cpml = &a->cpml[piece->axis];
     struct memories part = memories(a, all, f);
     struct place place = {piece->axis, piece->ix, piece->iy};
-    return (struct recursion){
+    return (struct kernel_recur){
         .memory = piece->along
                       ? slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy)
                       : slab_row(a, part.of, &place, piece->side, piece->j),
@@ -218,21 +189,34 @@ static void difference_flux(const struct acoustic *a, const struct piece *piece,
     a->kernels.pair.products(&job);
 }
 
-/* out = a difference of a memory variable, where it reaches: from `lo` on. */
+/* A memory variable's numbers along z, and zeros where vectors of what it reaches go beyond them. */
+static void near_fill(wave_real *near, const wave_real *memory, size_t count)
+{
+    memset(near + AROUND / 2, 0, AROUND / 2 * sizeof *near);
+    memcpy(near + AROUND, memory, count * sizeof *near);
+    memset(near + AROUND + count, 0, AROUND * sizeof *near);
+}
+
+/* Where a difference of a memory variable goes, from `lo` on: out [+]= [times] it. */
+struct reach {
+    wave_real *out;
+    bool add;
+    const wave_real *times;
+};
+
 static void difference_memory(const struct acoustic *a, const struct piece *piece,
                               wave_real *const all[GRID_AXES], int f, const wave_real *taps,
-                              wave_real *out)
+                              const struct reach *to)
 {
     const struct cpml *cpml = &a->cpml[piece->axis];
     int radius = a->layout.radius;
     struct memories part = memories(a, all, f);
-    struct kernel_rows job = {.length = piece->reach, .out = out};
+    struct kernel_rows job = {
+        .length = piece->reach, .times = to->times, .add = to->add, .out = to->out};
     wave_real near[NEAR];
     if (piece->along) {
-        memset(near, 0, sizeof near);
-        memcpy(near + AROUND,
-               slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy),
-               piece->slab * sizeof *near);
+        near_fill(near, slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy),
+                  piece->slab);
         for (int m = 0; m <= 2 * radius; m++) {
             job.rows[m] = near + AROUND + piece->lo - piece->start + m - radius;
             job.weights[m] = taps[m];
@@ -252,13 +236,13 @@ static void slope_forward(struct acoustic *a, const struct piece *piece)
     size_t from = piece->at + piece->start;
     wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_PARTS && piece->side >= 0; f++) {
-        struct recursion psi = recursion(a, piece, a->psi, f);
+        struct kernel_recur psi = recursion(a, piece, a->psi, f);
+        if (f != PAIR_SLOW) {
+            psi.out = a->pair->slope[f] + from;
+            psi.times = a->pair->axis[piece->axis] + from;
+        }
         difference_field(a, piece, newest(a, f), a->pair->first[piece->axis], false, t);
-        recur(&psi, t);
-        if (f == PAIR_SLOW)
-            break;
-        product_add(a->pair->slope[f] + from, a->pair->axis[piece->axis] + from, psi.memory,
-                    piece->slab);
+        recur(a, &psi, t);
     }
 }
 
@@ -266,8 +250,8 @@ static void slope_forward(struct acoustic *a, const struct piece *piece)
 static void drive_across(struct acoustic *a, const struct piece *piece)
 {
     for (int f = PAIR_Q; f < PAIR_PARTS && piece->side >= 0 && !piece->along; f++) {
-        struct recursion z = recursion(a, piece, a->psi, f);
-        recur(&z, newest(a, f) + piece->at);
+        struct kernel_recur z = recursion(a, piece, a->psi, f);
+        recur(a, &z, newest(a, f) + piece->at);
     }
 }
 
@@ -275,17 +259,16 @@ static void drive_across(struct acoustic *a, const struct piece *piece)
 static void slope_transposed(struct acoustic *a, const struct piece *piece)
 {
     size_t from = piece->at + piece->lo;
-    wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_PARTS; f++) {
         if (piece->along) {
-            struct recursion z = recursion(a, piece, a->psi, f);
-            recur(&z, newest(a, f) + piece->at + piece->start);
+            struct kernel_recur z = recursion(a, piece, a->psi, f);
+            recur(a, &z, newest(a, f) + piece->at + piece->start);
         }
         if (f == PAIR_SLOW)
             break;
-        difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
-        product_add(a->pair->slope[f] + from, a->pair->axis[piece->axis] + from, t,
-                    piece->reach);
+        const struct reach to = {a->pair->slope[f] + from, true,
+                                 a->pair->axis[piece->axis] + from};
+        difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], &to);
     }
 }
 
@@ -295,19 +278,19 @@ static void bend_transposed(struct acoustic *a, const struct piece *piece)
     const wave_real *taps = a->pair->first[piece->axis];
     size_t from = piece->at + piece->start;
     const wave_real *axis = a->pair->axis[piece->axis] + from;
-    wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE);
+    wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_PARTS && piece->side >= 0; f++) {
-        struct recursion h = recursion(a, piece, a->zeta, f);
-        const wave_real *slope = f == PAIR_SLOW ? a->zeros : a->pair->slope[f] + from;
+        struct kernel_recur h = recursion(a, piece, a->zeta, f);
+        const wave_real *slope = f == PAIR_SLOW ? NULL : a->pair->slope[f] + from;
+        wave_real *inside = f == PAIR_Q ? t : t + (piece->start - piece->lo);
         if (f != PAIR_Q) {
-            difference_field(a, piece, newest(a, f), taps, false, t);
-            difference_memory(a, piece, a->psi, f, taps, more);
-            row_add(t, more + (piece->start - piece->lo), piece->slab);
+            difference_memory(a, piece, a->psi, f, taps, &(struct reach){.out = t});
+            difference_field(a, piece, newest(a, f), taps, true, inside);
         }
         EACH_NUMBER
-        for (size_t i = 0; i < piece->slab; i++)
-            t[i] = f != PAIR_Q ? t[i] - axis[i] * slope[i] : axis[i] * slope[i];
-        recur(&h, t);
+        for (size_t i = 0; i < (slope ? piece->slab : 0); i++)
+            inside[i] = f == PAIR_Q ? axis[i] * slope[i] : inside[i] - axis[i] * slope[i];
+        recur(a, &h, inside);
     }
 }
 
@@ -315,19 +298,20 @@ static void bend_transposed(struct acoustic *a, const struct piece *piece)
 static void second_forward(struct acoustic *a, const struct piece *piece, int f)
 {
     wave_real *t = pair_row(a, PAIR_SUM), *more = pair_row(a, PAIR_MORE), *y = pair_y(a, f);
-    difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis], t);
+    difference_memory(a, piece, a->psi, f, a->pair->first[piece->axis],
+                      &(struct reach){.out = t});
     row_add(y + piece->lo, t, piece->reach);
     if (piece->side < 0)
         return;
-    struct recursion of_f = recursion(a, piece, a->zeta, f);
+    struct kernel_recur of_f = recursion(a, piece, a->zeta, f);
     wave_real *inside = t + (piece->start - piece->lo);
     difference_field(a, piece, newest(a, f), a->taps[piece->axis], true, inside);
     if (f == PAIR_P) {
         difference_flux(a, piece, PAIR_P, more);
         row_take(inside, more, piece->slab);
     }
-    recur(&of_f, inside);
-    row_add(y + piece->start, of_f.memory, piece->slab);
+    of_f.out = y + piece->start;
+    recur(a, &of_f, inside);
 }
 
 static void field_forward(struct acoustic *a, const struct piece *piece)
@@ -337,24 +321,21 @@ static void field_forward(struct acoustic *a, const struct piece *piece)
     second_forward(a, piece, PAIR_SLOW);
     if (piece->side < 0)
         return;
-    struct recursion of_q = recursion(a, piece, a->zeta, PAIR_Q);
+    struct kernel_recur of_q = recursion(a, piece, a->zeta, PAIR_Q);
     difference_flux(a, piece, PAIR_Q, t);
-    recur(&of_q, t);
-    row_add(pair_y(a, PAIR_Q) + piece->start, of_q.memory, piece->slab);
+    of_q.out = pair_y(a, PAIR_Q) + piece->start;
+    recur(a, &of_q, t);
 }
 
 /* Transposed, the last stage. */
 static void field_transposed(struct acoustic *a, const struct piece *piece)
 {
     const wave_real *taps = a->pair->first[piece->axis];
-    wave_real *t = pair_row(a, PAIR_SUM);
     for (int f = PAIR_Q; f < PAIR_PARTS; f++) {
-        difference_memory(a, piece, a->zeta, f, taps, t);
-        row_add(pair_y(a, f) + piece->lo, t, piece->reach);
-        if (f == PAIR_Q)
-            continue;
-        difference_memory(a, piece, a->psi, f, a->taps[piece->axis], t);
-        row_add(pair_y(a, f) + piece->lo, t, piece->reach);
+        const struct reach to = {.out = pair_y(a, f) + piece->lo, .add = true};
+        difference_memory(a, piece, a->zeta, f, taps, &to);
+        if (f != PAIR_Q)
+            difference_memory(a, piece, a->psi, f, a->taps[piece->axis], &to);
     }
 }
 

@@ -147,13 +147,47 @@ struct kernel_products {
     wave_real *out;
 };
 
-/* out [+]= sum of weights[j] rows[j], j < 2 radius + 1; rows need no alignment. */
+/* out [+]= [times] sum of weights[j] rows[j], j < 2 radius + 1; nothing is aligned. */
 struct kernel_rows {
     size_t length;
+    const wave_real *times; /* NULL: none */
     const wave_real *rows[2 * KERNELS_RADIUS_MAX + 1];
     wave_real weights[2 * KERNELS_RADIUS_MAX + 1];
     bool add;
     wave_real *out;
+};
+
+/* memory = b memory + a t, a and b numbers `along` the row or one for all of it; then, where out is not
+ * NULL, out += [times] memory. Nothing is aligned, and nothing beyond `length` written. */
+struct kernel_recur {
+    size_t length;
+    bool along;
+    const wave_real *a, *b, *t, *times;
+    wave_real *memory, *out;
+};
+
+/* out = second differences of u over axes, rows `across` apart (0 in 2-D) and planes `deep`; weights
+ * [1..radius] by axes, that of y in 3-D alone. Nothing is aligned. */
+struct kernel_laplace {
+    size_t length;
+    ptrdiff_t deep, across;
+    const wave_real *u, *weights[GRID_AXES];
+    wave_real centre, *out;
+};
+
+/*
+ * What tilted layers do about the slow wave (anisotropic_layers.c), in `length` numbers of a row; g and eta
+ * there are the larger of `stiff` and stiff_along[], `ease` and ease_along[]. s = cross / v; nothing is
+ * aligned, and nothing beyond `length` written.
+ *
+ *   make   f = g (d + lag (d - d_old))        d = p - s q
+ *   ease   old_p += 2 eta (d - d_old)
+ *   give   old_p += (own - s cross) g y
+ */
+struct kernel_slow {
+    size_t length;
+    const wave_real *q, *p, *old_q, *v, *cross, *own, *y, *stiff_along, *ease_along;
+    wave_real *old_p, *f, stiff, ease, lag;
 };
 
 /* out[i] = 2 u[i] - out[i] + (M y)[i], M = ((m[0], m[1]), (m[1], m[2])). All aligned. */
@@ -169,6 +203,11 @@ struct kernels_pair {
     void (*upright)(const struct kernel_upright *job);
     void (*products)(const struct kernel_products *job);
     void (*rows)(const struct kernel_rows *job);
+    void (*laplace)(const struct kernel_laplace *job);
+    void (*recur)(const struct kernel_recur *job);
+    void (*slow_make)(const struct kernel_slow *job);
+    void (*slow_ease)(const struct kernel_slow *job);
+    void (*slow_give)(const struct kernel_slow *job);
     void (*step)(const struct kernel_pair *job);
 };
 

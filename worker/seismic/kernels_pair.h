@@ -322,9 +322,105 @@ FORCE_INLINE void rows_sum(const struct kernel_rows *job, const int count)
         for (int j = 0; j < count; j++)
             sum += r.weights[j] * AT_LOOSE(r.rows[j] + q);
         loose *out = (loose *)(r.out + q);
+        if (r.times)
+            sum *= AT_LOOSE(r.times + q);
         if (r.add)
             sum += *out;
         *out = sum;
+    }
+}
+
+FORCE_INLINE void laplace_sum(const struct kernel_laplace *job, const int radius,
+                              const bool flat)
+{
+    const struct kernel_laplace r = *job;
+    const struct tilt_weights w = tilt_weights(r.weights, radius, flat);
+    for (size_t q = 0; q < r.length; q += (size_t)LANES) {
+        const wave_real *u = r.u + q;
+        vec sum = r.centre * AT_LOOSE(u);
+#pragma GCC unroll 8
+        for (int k = 1; k <= radius; k++) {
+            sum += w.of[GRID_X][k] * (AT_LOOSE(u - k * r.deep) + AT_LOOSE(u + k * r.deep));
+            if (!flat)
+                sum +=
+                    w.of[GRID_Y][k] * (AT_LOOSE(u - k * r.across) + AT_LOOSE(u + k * r.across));
+            sum += w.of[GRID_Z][k] * (AT_LOOSE(u - k) + AT_LOOSE(u + k));
+        }
+        *(loose *)(r.out + q) = sum;
+    }
+}
+
+static void pair_recur(const struct kernel_recur *job)
+{
+    const struct kernel_recur r = *job;
+    if (r.along) {
+        EACH_NUMBER
+        for (size_t i = 0; i < r.length; i++)
+            r.memory[i] = r.b[i] * r.memory[i] + r.a[i] * r.t[i];
+    } else {
+        const wave_real a = *r.a, b = *r.b;
+        EACH_NUMBER
+        for (size_t i = 0; i < r.length; i++)
+            r.memory[i] = b * r.memory[i] + a * r.t[i];
+    }
+    if (r.out && r.times) {
+        EACH_NUMBER
+        for (size_t i = 0; i < r.length; i++)
+            r.out[i] += r.times[i] * r.memory[i];
+    } else if (r.out) {
+        EACH_NUMBER
+        for (size_t i = 0; i < r.length; i++)
+            r.out[i] += r.memory[i];
+    }
+}
+
+/* s. At a free surface V is zero, and so are cross and both fields. */
+FORCE_INLINE wave_real slow_ratio(const struct kernel_slow *r, size_t i)
+{
+    return r->cross[i] / (r->v[i] > 0 ? r->v[i] : 1);
+}
+
+/* d, and by how much it has changed. */
+FORCE_INLINE wave_real slow_part(const struct kernel_slow *r, size_t i, wave_real *ret_change)
+{
+    wave_real s = slow_ratio(r, i), d = r->p[i] - s * r->q[i];
+    *ret_change = d - (r->old_p[i] - s * r->old_q[i]);
+    return d;
+}
+
+FORCE_INLINE wave_real slow_larger(wave_real a, wave_real b)
+{
+    return a > b ? a : b;
+}
+
+static void slow_make(const struct kernel_slow *job)
+{
+    const struct kernel_slow r = *job;
+    EACH_NUMBER
+    for (size_t i = 0; i < r.length; i++) {
+        wave_real change, d = slow_part(&r, i, &change);
+        r.f[i] = slow_larger(r.stiff, r.stiff_along[i]) * (d + r.lag * change);
+    }
+}
+
+static void slow_ease(const struct kernel_slow *job)
+{
+    const struct kernel_slow r = *job;
+    EACH_NUMBER
+    for (size_t i = 0; i < r.length; i++) {
+        wave_real change;
+        slow_part(&r, i, &change);
+        r.old_p[i] += 2 * slow_larger(r.ease, r.ease_along[i]) * change;
+    }
+}
+
+static void slow_give(const struct kernel_slow *job)
+{
+    const struct kernel_slow r = *job;
+    EACH_NUMBER
+    for (size_t i = 0; i < r.length; i++) {
+        wave_real own = r.own[i] - slow_ratio(&r, i) * r.cross[i];
+        r.old_p[i] += own * slow_larger(r.stiff, r.stiff_along[i]) * r.y[i];
     }
 }
 
@@ -365,6 +461,10 @@ static void pair_step(const struct kernel_pair *job)
     static void rows_##radius(const struct kernel_rows *job)                                   \
     {                                                                                          \
         rows_sum(job, 2 * radius + 1);                                                         \
+    }                                                                                          \
+    static void laplace_##radius(const struct kernel_laplace *job)                             \
+    {                                                                                          \
+        job->across ? laplace_sum(job, radius, false) : laplace_sum(job, radius, true);        \
     }
 
 PAIR_TEMPLATES(2)
@@ -375,7 +475,7 @@ PAIR_TEMPLATES(8)
 #define PAIR_MEMBER(radius)                                                                    \
     {                                                                                          \
         tilt_##radius, spread_##radius, upright_##radius, products_##radius, rows_##radius,    \
-            pair_step                                                                          \
+            laplace_##radius, pair_recur, slow_make, slow_ease, slow_give, pair_step           \
     }
 
 #endif

@@ -34,20 +34,22 @@ static int inline_read(struct survey *survey, const cJSON *list, struct error *r
     return 0;
 }
 
-/* A header that says when the first sample comes is obeyed, unless the survey says otherwise. */
+/* A header that says when the first sample comes is obeyed; the survey may say the same, and, where the
+ * header says zero, anything. */
 static int delay_take(struct survey *survey, const struct segy *segy,
                       const struct segy_trace *trace, struct error *ret_error)
 {
-    double delay_s, *said_s = &survey->wavelet.delay_s;
+    bool told = json_member(json_member(survey->root, "wavelet"), "delay_s");
+    double delay_s, said_s = survey->wavelet.delay_s;
     if (segy_delay(segy, trace, &delay_s, ret_error) < 0)
         return -1;
-    if (*said_s != 0 && delay_s != 0 && fabs(*said_s - delay_s) > 1e-9)
+    if (told && delay_s != 0 && fabs(said_s - delay_s) > 1e-9)
         return error_set(
             ret_error, ERROR_CONFIG,
             "$.wavelet.delay_s: is %g, but the header of %s says %g s; leave it out, or "
             "give the samples as a text",
-            *said_s, segy_path(segy), delay_s);
-    *said_s = *said_s != 0 ? *said_s : delay_s;
+            said_s, segy_path(segy), delay_s);
+    survey->wavelet.delay_s = told ? said_s : delay_s;
     return 0;
 }
 

@@ -432,6 +432,10 @@ static void wavelets_of_files_say_when_they_begin(void **state)
         "{" MODEL ", " RECORD ", " LINES
         ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"wavelet.segy\", \"delay_s\": 0.1}}",
         "$.wavelet.delay_s: is 0.1, but the header of wavelet.segy says 0.008 s");
+    expect(
+        "{" MODEL ", " RECORD ", " LINES
+        ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"wavelet.segy\", \"delay_s\": 0}}",
+        "$.wavelet.delay_s: is 0, but the header of wavelet.segy says 0.008 s");
     scratch_text("timed.txt", "# s, Pa\n0 0.5\n0.004 1\n0.008 0.5\n\n0.012 0\n");
     expect("{" MODEL ", " RECORD ", " LINES ", \"wavelet\": {\"kind\": \"sampled\", \"path\": "
            "\"timed.txt\", \"interval_ms\": 4}}",

@@ -297,7 +297,9 @@ def pools_grow_shrink_and_say_what_they_lack(case):
         assert batch.need("GET", f"/pools/p1/nodes/{name}")["state"] != "idle"
         batch.wait_nodes("p1", ["idle"] * 3)
         batch.need("DELETE", "/pools/p1")
-        batch.refused(409, "PoolBeingDeleted", "PATCH", "/pools/p1", {"metadata": []})
+        status, error = batch.ask("PATCH", "/pools/p1", {"metadata": []})
+        # It may be gone by now: on a busy machine a request is as slow as that.
+        assert (status, error["code"]) in ((409, "PoolBeingDeleted"), (404, "PoolNotFound")), error
         wait_until(lambda: batch.ask("GET", "/pools/p1")[0] == 404, "the pool is gone")
 
 

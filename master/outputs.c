@@ -23,6 +23,7 @@
 #include "common/fd.h"
 #include "common/near.h"
 #include "common/tree.h"
+#include "common/umask.h"
 #include "master/arrivals.h"
 #include "master/outputs.h"
 
@@ -570,8 +571,7 @@ struct outputs *outputs_open(const char *run_dir, struct error *ret_error)
         return NULL;
     }
     outputs->out_fd = outputs->partial_fd = outputs->near_fd = -1;
-    outputs->mask = umask(0);
-    umask(outputs->mask);
+    outputs->mask = umask_get();
     return outputs;
 }
 

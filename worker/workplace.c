@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/tree.h"
+#include "common/umask.h"
 #include "worker/workdir_private.h"
 
 static int compare_texts(const void *a, const void *b)
@@ -96,9 +97,7 @@ struct workplace *workplace_create(const char *root, struct cache *cache,
     place->cache = cache;
     place->manifest = manifest;
     place->root_fd = -1;
-    mode_t mask = umask(0);
-    umask(mask);
-    place->dir_mode = 0777 & ~mask;
+    place->dir_mode = 0777 & ~umask_get();
     place->root = realpath(root, NULL);
     if (place->root)
         place->root_fd = open(place->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

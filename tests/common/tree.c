@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "common/tree.h"
+#include "common/umask.h"
 
 #define NOBODY 65534
 
@@ -316,6 +317,17 @@ static void where_a_file_stands_no_folder_is_made(void **state)
     assert_int_equal(tree_make("", &error), -1);
 }
 
+static void what_new_files_may_is_read_and_stays(void **state)
+{
+    static const mode_t masks[] = {0, 022, 0147, 0777};
+    (void)state;
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        umask(masks[i]);
+        assert_int_equal(umask_get(), masks[i]);
+        assert_int_equal(umask(0), masks[i]);
+    }
+}
+
 int main(void)
 {
     umask(0);
@@ -337,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_are_made_with_those_above_them, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(where_a_file_stands_no_folder_is_made, setup, teardown),
+        cmocka_unit_test(what_new_files_may_is_read_and_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@
 #define CONNECT_NS  (10 * CLOCK_SECOND_NS)
 #define ANSWER_NS   (30 * CLOCK_SECOND_NS)
 #define STALL_NS    (10 * CLOCK_SECOND_NS)
+#define BUSY_NS     (600 * CLOCK_SECOND_NS)
 
 static int64_t within(int64_t limit_ns, int64_t usual_ns)
 {
@@ -110,12 +111,20 @@ static size_t count_busy(const char *bytes, size_t size)
     return count;
 }
 
+/* Until when the next sign is awaited: they do not prolong the patience with who gives nothing else. */
+static int64_t sign_deadline(const struct gift_terms *terms, int64_t patience_ns)
+{
+    int64_t deadline_ns = within(terms->answer_ns, ANSWER_NS);
+    return deadline_ns < patience_ns ? deadline_ns : patience_ns;
+}
+
 /* Everything that comes goes into the file, whatever it is; `begins` has its first bytes. */
 static int receive_file(const struct gift_terms *terms, int fd, int file_fd, char *begins,
                         size_t size, struct error *ret_error)
 {
     char *piece = malloc(PIECE);
-    int64_t deadline_ns = within(terms->answer_ns, ANSWER_NS);
+    const int64_t patience_ns = within(terms->busy_ns, BUSY_NS);
+    int64_t deadline_ns = sign_deadline(terms, patience_ns);
     size_t have = 0;
     bool begun = false;
     ssize_t count = piece ? 1 : error_set(ret_error, ERROR_SYSTEM, "no memory to take a sum");
@@ -129,8 +138,11 @@ static int receive_file(const struct gift_terms *terms, int fd, int file_fd, cha
         if (fd_write(file_fd, piece + busy, rest) < 0)
             count = error_errno(ret_error, errno, "the sum of another worker cannot be kept");
         deadline_ns =
-            begun ? within(terms->stall_ns, STALL_NS) : within(terms->answer_ns, ANSWER_NS);
+            begun ? within(terms->stall_ns, STALL_NS) : sign_deadline(terms, patience_ns);
     }
+    if (count < 0 && !begun && clock_monotonic_ns() >= patience_ns)
+        error_set(ret_error, ERROR_NETWORK,
+                  "the other worker is busy, and does not come to it");
     begins[have] = '\0';
     free(piece);
     return (int)count;

@@ -27,8 +27,10 @@ struct gift_terms {
     const char *farm;
     struct auth_secret secret;
     int64_t connect_ns; /* to reach and prove; 0: 10 s */
-    int64_t
-        answer_ns; /* for a sign of life before the sum; 0: 30 s, several times GIFT_BUSY_NS */
+    int64_t answer_ns;  /* for the next sign of life before the sum; 0: 30 s, several times
+                           GIFT_BUSY_NS */
+    int64_t busy_ns;  /* for the sum to begin, whatever signs come; 0: 10 minutes, far more than
+                           what a giver may have to add up first takes */
     int64_t stall_ns; /* without a byte going or coming; 0: 10 s */
     int cancel_fd;    /* to give up when this becomes readable; -1: none */
 };

@@ -42,7 +42,7 @@
 static struct error error;
 
 /* What the giver does when it has heard what is wanted. */
-enum giving { GIVE, GIVE_LATE, GIVE_HALF, GIVE_OTHER, REFUSE, END };
+enum giving { GIVE, GIVE_LATE, GIVE_HALF, GIVE_OTHER, REFUSE, END, PUT_OFF };
 
 struct bench {
     struct loop *loop;
@@ -96,6 +96,15 @@ static void send_half(const struct sum *sum, int fd)
     close(file);
 }
 
+/* Signs, until the taker goes. */
+static void put_off(int fd)
+{
+    const int64_t end_ns = clock_monotonic_ns() + 30 * CLOCK_SECOND_NS;
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
+    while (clock_monotonic_ns() < end_ns && poll(&end, 1, 1) == 0)
+        gift_delay(fd);
+}
+
 static void give(int fd)
 {
     bool other = bench.giving == GIVE_OTHER;
@@ -106,6 +115,8 @@ static void give(int fd)
         assert_int_equal(sum_send(&sum, 1, fd, &error), 0);
     else if (bench.giving == GIVE_HALF)
         send_half(sum, fd);
+    else if (bench.giving == PUT_OFF)
+        put_off(fd);
     if (bench.giving == REFUSE) {
         error_set(&error, ERROR_TASKS, "there is nothing");
         gift_refuse(fd, &error);
@@ -412,6 +423,15 @@ static void signs_of_a_busy_giver_are_no_part_of_the_sum(void **state)
     assert_int_equal(contents.attempts, 1);
 }
 
+static void signs_alone_do_not_make_the_taker_wait_for_ever(void **state)
+{
+    (void)state;
+    bench.giving = PUT_OFF;
+    bench.taker.busy_ns = SHORT_NS;
+    assert_int_equal(fetch(), -1);
+    assert_says("is busy");
+}
+
 static void a_sum_that_is_cut_off_is_refused(void **state)
 {
     (void)state;
@@ -528,6 +548,7 @@ int main(void)
         BENCH_TEST(another_process_at_the_same_door_gives_nothing),
         BENCH_TEST(what_the_giver_cannot_give_it_says),
         BENCH_TEST(signs_of_a_busy_giver_are_no_part_of_the_sum),
+        BENCH_TEST(signs_alone_do_not_make_the_taker_wait_for_ever),
         BENCH_TEST(a_sum_that_is_cut_off_is_refused),
         BENCH_TEST(a_sum_of_something_else_is_refused),
         BENCH_TEST(requests_that_are_none_are_refused),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/plain.h"
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/interrupt.h"
@@ -137,12 +138,12 @@ static const struct command_option clean_options[] = {
 static void removal_list(const struct view *view, const char *name, const char *what)
 {
     uint64_t files, bytes;
-    char size[32];
+    char size[32], shown[ERROR_TEXT_MAX];
     char *path = name ? rundir_path(&view->rundir, name, NULL) : strdup(view->rundir.path);
     if (path && disk_exists(path)) {
         disk_measure(path, &files, &bytes);
-        printf("  %s: %s, %llu files, %s\n", path, what, (unsigned long long)files,
-               disk_format_size(bytes, size, sizeof size));
+        printf("  %s: %s, %llu files, %s\n", plain_text(shown, sizeof shown, path), what,
+               (unsigned long long)files, disk_format_size(bytes, size, sizeof size));
     }
     free(path);
 }

@@ -50,10 +50,18 @@ static void names_print(const char *title, const cJSON *names)
     printf("  %-10s", title);
     cJSON_ArrayForEach(name, names)
     {
-        printf("%s%s", separator, cJSON_IsString(name) ? name->valuestring : "?");
+        fputs(separator, stdout);
+        screen_put_text(stdout, cJSON_IsString(name) ? name->valuestring : "?");
         separator = ", ";
     }
     printf("\n");
+}
+
+static void warning_print(const char *text)
+{
+    printf("  %-10s ", "warning");
+    screen_put_text(stdout, text);
+    putchar('\n');
 }
 
 static void summary_print(const struct preparation *preparation)
@@ -77,13 +85,11 @@ static void summary_print(const struct preparation *preparation)
     printf("  %-10s %zu, %s\n", "files", inputs->count,
            disk_format_size(inputs->bytes, size, sizeof size));
     if (inputs_warn(inputs, warning, sizeof warning))
-        printf("  %-10s %s\n", "warning", warning);
+        warning_print(warning);
     const cJSON *said;
     cJSON_ArrayForEach(said, preparation->plan.warnings) if (cJSON_IsString(said))
     {
-        printf("  %-10s ", "warning");
-        screen_put_text(stdout, said->valuestring);
-        printf("\n");
+        warning_print(said->valuestring);
     }
 }
 

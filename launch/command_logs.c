@@ -227,7 +227,9 @@ static void task_files_print(const struct view *view, uint64_t task)
     while (stream && (entry = readdir(stream)) && shown < FILES_SHOWN) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        printf("%-12s %s/", shown++ ? "" : "files", folder);
+        printf("%-12s ", shown++ ? "" : "files");
+        screen_put_text(stdout, folder);
+        putchar('/');
         screen_put_text(stdout, entry->d_name);
         printf("\n");
     }

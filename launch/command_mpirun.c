@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/plain.h"
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/lead.h"
@@ -96,6 +97,17 @@ static int exit_code_read(const char *folder, struct error *ret_error)
     return (int)code;
 }
 
+static void kept_tell(const struct mpirun_home *brought, const char *run_dir)
+{
+    char name[ERROR_TEXT_MAX], run[ERROR_TEXT_MAX];
+    fprintf(stderr,
+            "beofarm: %zu file%s changed here meanwhile, such as %s; what the program made of "
+            "them is in %s/out/1\n",
+            brought->kept, brought->kept == 1 ? "" : "s",
+            plain_text(name, sizeof name, brought->kept_name),
+            plain_text(run, sizeof run, run_dir));
+}
+
 /* What it printed, and its files. Its exit code; NO_EXIT_CODE if it has none. */
 static int outcome_bring(const char *run_dir, const char *home, const struct timespec *began,
                          struct mpirun_live *live, struct screen *screen,
@@ -118,11 +130,7 @@ static int outcome_bring(const char *run_dir, const char *home, const struct tim
         fprintf(stderr, "beofarm: %zu file%s came home\n", brought.brought,
                 brought.brought == 1 ? "" : "s");
     if (brought.kept)
-        fprintf(
-            stderr,
-            "beofarm: %zu file%s changed here meanwhile, such as %s; what the program made of "
-            "them is in %s/out/1\n",
-            brought.kept, brought.kept == 1 ? "" : "s", brought.kept_name, run_dir);
+        kept_tell(&brought, run_dir);
     if (code == NOT_FOUND)
         fprintf(stderr, "beofarm: is there an mpirun on the nodes, and the program for it?\n");
     return code;

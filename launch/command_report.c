@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "common/plain.h"
 #include "launch/command.h"
 #include "launch/report.h"
 
@@ -12,12 +13,13 @@ static int report_do(const void *values, char **arguments, size_t count,
                      struct error *ret_error)
 {
     struct view view = {0};
+    char path[ERROR_TEXT_MAX];
     (void)values;
     int code = view_open(count > 0 ? arguments[0] : NULL, &view, ret_error);
     if (code == 0)
         code = report_write(&view, ret_error);
     if (code == 0)
-        printf("%s/report.html\n", view.rundir.path);
+        printf("%s/report.html\n", plain_text(path, sizeof path, view.rundir.path));
     if (view.rundir.path)
         view_close(&view);
     return code;

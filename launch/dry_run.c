@@ -111,20 +111,22 @@ static void rent_describe(cJSON *root, struct backend *backend, int workers)
         cJSON_AddStringToObject(root, "refused", error.text);
 }
 
+static void line_show(const char *title, const char *text)
+{
+    fputs(title, stdout);
+    screen_put_text(stdout, text);
+    putchar('\n');
+}
+
 static void rent_show(const cJSON *root)
 {
     const cJSON *item, *refused = json_member(root, "refused");
     cJSON_ArrayForEach(item, json_member(root, "rent"))
     {
-        printf("  ");
-        screen_put_text(stdout, item->valuestring);
-        printf("\n");
+        line_show("  ", item->valuestring);
     }
-    if (refused) {
-        printf("  would be refused: ");
-        screen_put_text(stdout, refused->valuestring);
-        printf("\n");
-    }
+    if (refused)
+        line_show("  would be refused: ", refused->valuestring);
 }
 
 static void task_show(const cJSON *task)
@@ -134,14 +136,16 @@ static void task_show(const cJSON *task)
     printf("\ntask %s", json_member(task, "id")->valuestring);
     if (count > 1)
         printf(" (and so on: %d of them)", count);
-    printf("\n  program  %s\n", json_member(task, "program")->valuestring);
+    putchar('\n');
+    line_show("  program  ", json_member(task, "program")->valuestring);
     cJSON_ArrayForEach(item, json_member(task, "files"))
     {
-        printf("  file     wd/%s\n", item->valuestring);
+        line_show("  file     wd/", item->valuestring);
     }
     cJSON_ArrayForEach(item, json_member(task, "environment"))
     {
-        printf("  %s=%s\n", item->string, item->valuestring);
+        printf("  %s", item->string);
+        line_show("=", item->valuestring);
     }
 }
 
@@ -165,8 +169,8 @@ static void run_show(const cJSON *root, const struct preparation *preparation)
 {
     const cJSON *task;
     int64_t tasks = prepare_tasks(preparation);
-    printf("farm %s in %s\n", json_member(root, "farm")->valuestring,
-           json_member(root, "run_dir")->valuestring);
+    printf("farm %s", json_member(root, "farm")->valuestring);
+    line_show(" in ", json_member(root, "run_dir")->valuestring);
     if (preparation->plan.contents)
         printf("to compute: %s\n", preparation->plan.contents);
     else if (tasks >= 0)

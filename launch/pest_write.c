@@ -7,6 +7,7 @@
 
 #include "common/nearest.h"
 #include "common/pest/parfile.h"
+#include "common/plain.h"
 #include "common/tree.h"
 #include "common/values.h"
 #include "launch/disk.h"
@@ -151,6 +152,13 @@ static int make_folders(const struct writing *writing)
     return status;
 }
 
+static void written_tell(const char *model_file, const char *pest_file)
+{
+    char to[ERROR_TEXT_MAX], from[ERROR_TEXT_MAX];
+    fprintf(stderr, "%s written from %s\n", plain_text(to, sizeof to, model_file),
+            plain_text(from, sizeof from, pest_file));
+}
+
 static int write_files(struct writing *writing)
 {
     const struct pest_control *control = writing->control;
@@ -163,8 +171,7 @@ static int write_files(struct writing *writing)
     if (writing->given->list)
         list_print(writing);
     for (size_t i = 0; i < control->input_count; i++)
-        fprintf(stderr, "%s written from %s\n", control->inputs[i].model_file,
-                control->inputs[i].pest_file);
+        written_tell(control->inputs[i].model_file, control->inputs[i].pest_file);
     return 0;
 }
 

@@ -32,17 +32,21 @@ void screen_init(struct screen *screen, bool json, bool quiet)
     screen->shown_s = -1.0;
 }
 
+/* One of C0, or C1 in UTF-8. */
+static bool is_control(const char *text)
+{
+    unsigned char first = (unsigned char)text[0];
+    return first < ' ' || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0);
+}
+
 void screen_put_text(FILE *stream, const char *text)
 {
     for (size_t left = strlen(text); left > 0;) {
         size_t size = json_utf8_size(text, left);
-        unsigned char first = (unsigned char)*text;
         if (size == 0)
             fputc('?', stream);
-        else if (size == 1 && (first < ' ' || first == 0x7f))
+        else if (is_control(text))
             fputc(' ', stream);
-        else if (size == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0)
-            fputc(' ', stream); /* C1 control characters */
         else
             fwrite(text, 1, size, stream);
         size += size == 0;
@@ -130,6 +134,33 @@ char *screen_format_progress(const struct progress *progress, char *text, size_t
     return text;
 }
 
+static bool has_control(const char *text)
+{
+    while (*text && !is_control(text))
+        text++;
+    return *text;
+}
+
+static void quote(struct buf *quoted, const char *path)
+{
+    buf_append_text(quoted, "'");
+    for (const char *next = path; *next; next++)
+        buf_append_text(quoted, *next == '\'' ? "'\\''" : (char[]){*next, '\0'});
+    buf_append_text(quoted, "'");
+}
+
+/* Of POSIX 2024, and bash since long: no byte of it does anything to a terminal. */
+static void quote_escaped(struct buf *quoted, const char *path)
+{
+    buf_append_text(quoted, "$'");
+    for (const char *next = path; *next; next++)
+        if (is_control(next) || (unsigned char)*next >= 0x80)
+            buf_printf(quoted, "\\%03o", (unsigned char)*next);
+        else
+            buf_printf(quoted, "%s%c", strchr("'\\", *next) ? "\\" : "", *next);
+    buf_append_text(quoted, "'");
+}
+
 char *screen_format_path(const char *path, char *text, size_t size)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -140,10 +171,10 @@ char *screen_format_path(const char *path, char *text, size_t size)
     }
     struct buf quoted;
     buf_init(&quoted, 5 * strlen(path) + 8);
-    buf_append_text(&quoted, "'");
-    for (const char *next = path; *next; next++)
-        buf_append_text(&quoted, *next == '\'' ? "'\\''" : (char[]){*next, '\0'});
-    buf_append_text(&quoted, "'");
+    if (has_control(path))
+        quote_escaped(&quoted, path);
+    else
+        quote(&quoted, path);
     snprintf(text, size, "%s", buf_failed(&quoted) ? path : buf_text(&quoted));
     buf_fini(&quoted);
     return text;

@@ -80,8 +80,11 @@ def odd_names_of_files_are_shown_on_one_line(case):
     case.write(path, GOOD)
     odd = case.beofarm("run", "--run-dir", os.path.join(name, "r"), path, expect=0).out
     assert "\x1b" not in odd and "a\\nb\\x1b[31m\\t/r/results.csv\n" in odd, odd
-    odd = case.beofarm("status", os.path.join(name, "r"), expect=0).out
-    assert "\x1b" not in odd, odd
+    run = os.path.join(name, "r")
+    for words in (["status", run], ["run", "--dry-run", path], ["report", run],
+                  ["logs", run, "task", "1"], ["clean", "--yes", "--all", run]):
+        done = case.beofarm(*words, expect=0)
+        assert "\x1b" not in done.out + done.err, done
     said = case.beofarm("check", path, expect=0).out
     assert said.splitlines()[0].endswith("a\\nb\\x1b[31m\\t/farm.json is good"), said
     for farm in ("one.json", "two.json"):  # the second finds a survey.json

@@ -48,6 +48,10 @@ static void paths_come_as_a_shell_takes_them(void **state)
     assert_string_equal(screen_format_path("my runs", text, sizeof text), "'my runs'");
     assert_string_equal(screen_format_path("it's $1", text, sizeof text), "'it'\\''s $1'");
     assert_string_equal(screen_format_path("", text, sizeof text), "''");
+    assert_string_equal(screen_format_path("a\033[2J\n'\\", text, sizeof text),
+                        "$'a\\033[2J\\012\\'\\\\'");
+    assert_string_equal(screen_format_path("\303\244\302\233", text, sizeof text),
+                        "$'\\303\\244\\302\\233'");
 }
 
 static void control_characters_reach_no_terminal(void **state)

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -39,6 +40,10 @@
 #include "worker/slot.h"
 
 #define BUCKETS 256
+
+/* How long a program that is open for writing is waited for: 1, 2, 4, ... ms, some 1 s in all. */
+#define BUSY_FIRST_NS 1000000L
+#define BUSY_LAST_NS  (512 * BUSY_FIRST_NS)
 
 /* How old the list of signals to reset may be. A task's start would else ask for each of 64, and
  * what changes it (a library that is initialised) happens once in a worker's life. */
@@ -262,6 +267,21 @@ static void fail_child(struct start *start, const char *what)
     _exit(127);
 }
 
+/* A thread of ours may have been writing the program when another child was made: that one has its
+ * descriptor, too, until the kernel is through with that child's own execve, which is a moment after
+ * vfork has returned. Returns where there is no hope. */
+static void execute(const struct child_spec *spec)
+{
+    struct timespec pause = {.tv_nsec = BUSY_FIRST_NS};
+    for (;;) {
+        execve(spec->program, spec->argv, spec->environment);
+        if (errno != ETXTBSY || pause.tv_nsec > BUSY_LAST_NS)
+            return;
+        nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
+    }
+}
+
 /* In the child. System calls only. */
 static void become(struct start *start)
 {
@@ -282,7 +302,7 @@ static void become(struct start *start)
     if (place_fds(start) < 0)
         fail_child(start, "place the files of");
     sigprocmask(SIG_SETMASK, start->no_signals, NULL);
-    execve(spec->program, spec->argv, spec->environment);
+    execute(spec);
     fail_child(start, "execute");
 }
 

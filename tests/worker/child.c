@@ -2,11 +2,14 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -46,15 +49,14 @@ static bool has_ended(void *context)
     return ((struct seen *)context)->ends > 0;
 }
 
-static struct child *start(struct children *children, const char *script, struct seen *seen,
-                           struct error *error)
+static struct child *start_program(struct children *children, const char *program,
+                                   char *const *argv, struct seen *seen, struct error *error)
 {
     char key[100], variable[150];
     snprintf(key, sizeof(key), "%s:test", children_key(children));
     snprintf(variable, sizeof(variable), "BEOFARM_ATTEMPT_KEY=%s", key);
-    char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
     char *environment[] = {variable, (char *)"PATH=/usr/bin:/bin", NULL};
-    struct child_spec spec = {.program = "/bin/sh",
+    struct child_spec spec = {.program = program,
                               .argv = argv,
                               .environment = environment,
                               .key = key,
@@ -65,6 +67,13 @@ static struct child *start(struct children *children, const char *script, struct
                               .ended = see,
                               .context = seen};
     return child_start(children, &spec, error);
+}
+
+static struct child *start(struct children *children, const char *script, struct seen *seen,
+                           struct error *error)
+{
+    char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
+    return start_program(children, "/bin/sh", argv, seen, error);
 }
 
 static void programs_are_found_on_the_path_or_named(void **state)
@@ -117,6 +126,77 @@ static void a_gentle_kill_lets_a_model_clean_up(void **state)
     child_kill(child, CHILD_KILL_GENTLY);
     rig_wait_until(&rig, has_ended, &seen);
     assert_int_equal(seen.end.code, 5);
+}
+
+/* The first line of a file; "" if it cannot be read. */
+static const char *proc_line(char *line, size_t size, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (!file || !fgets(line, (int)size, file))
+        line[0] = 0;
+    if (file)
+        fclose(file);
+    return line;
+}
+
+/* What a process does: 'R', 'S', 'Z', ...; 0 if it is not there. */
+static char state_of(pid_t pid)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    const char *name_end = strrchr(proc_line(line, sizeof(line), path), ')');
+    return name_end ? name_end[2] : 0;
+}
+
+/* The last child of our first thread. */
+static pid_t last_child(pid_t parent)
+{
+    char path[64], line[512];
+    long last = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+    const char *next = proc_line(line, sizeof(line), path);
+    for (char *end; *next >= '0' && *next <= '9'; next = *end ? end + 1 : end)
+        last = strtol(next, &end, 10);
+    return (pid_t)last;
+}
+
+/* Another process has a file open, until a later child of ours sleeps. */
+static pid_t hold(int fd)
+{
+    pid_t parent = getpid(), holder = fork();
+    if (holder)
+        return holder;
+    pid_t me = getpid(), other = me;
+    while (getppid() == parent && (other == me || state_of(other) != 'S')) {
+        sched_yield();
+        other = last_child(parent);
+    }
+    _exit(fd < 0);
+}
+
+static void a_program_that_another_process_still_writes_is_waited_for(void **state)
+{
+    (void)state;
+    const char text[] = "#!/bin/sh\nexit 7\n";
+    char path[] = "/tmp/beofarm-busy-XXXXXX";
+    char *argv[] = {path, NULL};
+    struct seen seen = {0};
+    struct error error = {0};
+    int fd = mkostemp(path, O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, 0755), 0);
+    pid_t holder = hold(fd);
+    close(fd);
+    struct child *child = start_program(rig.children, path, argv, &seen, &error);
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    if (child)
+        rig_wait_until(&rig, has_ended, &seen);
+    unlink(path);
+    if (!child)
+        fail_msg("%s", error.text);
+    assert_int_equal(seen.end.code, 7);
 }
 
 static void many_ends_at_once_are_all_told(void **state)
@@ -179,9 +259,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
-        T(programs_are_found_on_the_path_or_named), T(signals_and_descriptors_are_the_defaults),
-        T(a_gentle_kill_lets_a_model_clean_up),     T(many_ends_at_once_are_all_told),
+        T(programs_are_found_on_the_path_or_named),
+        T(signals_and_descriptors_are_the_defaults),
+        T(a_gentle_kill_lets_a_model_clean_up),
+        T(many_ends_at_once_are_all_told),
         T(a_worker_killed_outright_leaves_nothing),
+        T(a_program_that_another_process_still_writes_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

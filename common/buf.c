@@ -84,15 +84,16 @@ int buf_printf(struct buf *buf, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int needed = vsnprintf(NULL, 0, format, args);
+    size_t spare = buf->capacity - buf->size; /* mostly that is enough */
+    int needed = vsnprintf(spare ? (char *)buf->data + buf->size : NULL, spare, format, args);
     va_end(args);
     uint8_t *room = needed < 0 ? NULL : buf_reserve(buf, (size_t)needed);
-    if (room) {
+    if (room && (size_t)needed >= spare)
         vsnprintf((char *)room, (size_t)needed + 1, format, again);
+    if (room)
         buf_commit(buf, (size_t)needed);
-    } else {
+    else
         buf->failed = true;
-    }
     va_end(again);
     return room ? 0 : -1;
 }

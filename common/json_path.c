@@ -186,5 +186,11 @@ void json_path_put_key(struct buf *buf, const char *key)
 
 void json_path_put_index(struct buf *buf, size_t index)
 {
-    buf_printf(buf, "[%zu]", index);
+    char text[24], *first = text + sizeof(text); /* by hand: for each item of long arrays */
+    *--first = ']';
+    do
+        *--first = (char)('0' + index % 10);
+    while (index /= 10);
+    *--first = '[';
+    buf_append(buf, first, (size_t)(text + sizeof(text) - first));
 }

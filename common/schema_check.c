@@ -25,6 +25,12 @@ static void vreport(struct check *check, const char *format, va_list args)
     check->report(check->context, path ? path : "$", sentence.text);
 }
 
+bool schema_is_trial(struct check *check)
+{
+    check->count += check->trial;
+    return check->trial;
+}
+
 void schema_report(struct check *check, const char *format, ...)
 {
     va_list args;
@@ -42,6 +48,8 @@ static void restore(struct buf *path, size_t size)
 
 void schema_report_member(struct check *check, const cJSON *member, const char *format, ...)
 {
+    if (schema_is_trial(check))
+        return;
     size_t size = check->path.size;
     json_path_put_key(&check->path, member->string);
     va_list args;
@@ -61,6 +69,8 @@ void schema_check_value(struct check *check, const cJSON *node, const cJSON *val
     const cJSON *argument;
     cJSON_ArrayForEach(argument, node)
     {
+        if (check->trial && check->count)
+            break;
         const struct schema_keyword *keyword = schema_keyword_find(argument->string);
         size_t before = check->count;
         if (keyword && keyword->check)
@@ -75,7 +85,8 @@ void schema_check_value(struct check *check, const cJSON *node, const cJSON *val
 void schema_check_member(struct check *check, const cJSON *node, const cJSON *member)
 {
     size_t size = check->path.size;
-    json_path_put_key(&check->path, member->string);
+    if (!check->trial)
+        json_path_put_key(&check->path, member->string);
     schema_check_value(check, node, member);
     restore(&check->path, size);
 }
@@ -83,18 +94,18 @@ void schema_check_member(struct check *check, const cJSON *node, const cJSON *me
 void schema_check_item(struct check *check, const cJSON *node, const cJSON *item, size_t index)
 {
     size_t size = check->path.size;
-    json_path_put_index(&check->path, index);
+    if (!check->trial)
+        json_path_put_index(&check->path, index);
     schema_check_value(check, node, item);
     restore(&check->path, size);
 }
 
-size_t schema_try(const struct schema *schema, const cJSON *node, const cJSON *value)
+/* Whether value makes no mistake against node. */
+static bool fits(const struct schema *schema, const cJSON *node, const cJSON *value)
 {
-    struct check check = {.schema = schema};
-    buf_init(&check.path, (size_t)JSON_DEPTH_MAX * JSON_PATH_TEXT_MAX);
-    schema_check_value(&check, node, value);
-    buf_fini(&check.path);
-    return check.count;
+    struct check trial = {.schema = schema, .trial = true};
+    schema_check_value(&trial, node, value);
+    return trial.count == 0;
 }
 
 const cJSON *schema_follow(const struct schema *schema, const cJSON *node)
@@ -153,6 +164,8 @@ static void report_kind(struct check *check, const cJSON *branches, const char *
 {
     const char *known[KINDS_MAX];
     size_t count = 0;
+    if (schema_is_trial(check))
+        return;
     struct buf list;
     buf_init(&list, ERROR_TEXT_MAX / 2);
     const cJSON *branch;
@@ -186,7 +199,7 @@ static size_t count_matches(const struct schema *schema, const cJSON *branches,
     *ret_first = NULL;
     cJSON_ArrayForEach(branch, branches)
     {
-        if (schema_try(schema, branch, value))
+        if (!fits(schema, branch, value))
             continue;
         if (!count++)
             *ret_first = branch;
@@ -225,6 +238,8 @@ static bool type_fits(const struct schema *schema, const cJSON *node, const cJSO
 
 static void report_none(struct check *check, const cJSON *branches, const cJSON *value)
 {
+    if (schema_is_trial(check))
+        return;
     struct buf list;
     buf_init(&list, ERROR_TEXT_MAX / 2);
     const cJSON *branch;
@@ -276,6 +291,8 @@ static bool only_required(const cJSON *branches)
 
 static void report_one_key(struct check *check, const cJSON *branches, size_t count)
 {
+    if (schema_is_trial(check))
+        return;
     struct buf list;
     buf_init(&list, ERROR_TEXT_MAX / 2);
     const cJSON *branch;

@@ -55,6 +55,8 @@ static bool equal(const cJSON *a, const cJSON *b)
 /* "expected PHRASE, found VALUE" */
 static void expected(struct check *check, const cJSON *node, const cJSON *value)
 {
+    if (schema_is_trial(check))
+        return;
     char found[80];
     struct buf phrase;
     buf_init(&phrase, ERROR_TEXT_MAX);
@@ -215,6 +217,8 @@ static void check_properties(struct check *check, const cJSON *node, const cJSON
 
 static void report_unknown(struct check *check, const cJSON *properties, const cJSON *member)
 {
+    if (schema_is_trial(check))
+        return;
     const char *known[KEYS_MAX];
     size_t count = 0;
     const cJSON *property;
@@ -270,6 +274,8 @@ static void check_names(struct check *check, const cJSON *node, const cJSON *arg
 static void report_count(struct check *check, const cJSON *node, const char *what, double count,
                          const char *items)
 {
+    if (schema_is_trial(check))
+        return;
     const cJSON *properties = json_member(node, "properties");
     if (count == 1 && properties && !strcmp(items, "keys")) {
         struct buf list;
@@ -332,28 +338,29 @@ static void check_ref(struct check *check, const cJSON *node, const cJSON *argum
     schema_check_value(check, schema_resolve(check->schema, argument->valuestring), value);
 }
 
+/* Those that are looked up for each item of long arrays come first. */
 static const struct schema_keyword keywords[] = {
     {"type", SCHEMA_TYPES, check_type},
     {"$ref", SCHEMA_REF, check_ref},
+    {"minimum", SCHEMA_NUMBER, check_minimum},
+    {"maximum", SCHEMA_NUMBER, check_maximum},
+    {"items", SCHEMA_NODE, check_items},
+    {"minItems", SCHEMA_COUNT, check_min_items},
+    {"maxItems", SCHEMA_COUNT, check_max_items},
+    {"anyOf", SCHEMA_NODES, schema_check_any},
     {"properties", SCHEMA_NAMED, check_properties},
     {"required", SCHEMA_TEXTS, check_required},
     {"additionalProperties", SCHEMA_CLOSED, check_additional},
     {"propertyNames", SCHEMA_NODE, check_names},
     {"minProperties", SCHEMA_COUNT, check_min_properties},
     {"maxProperties", SCHEMA_COUNT, check_max_properties},
-    {"items", SCHEMA_NODE, check_items},
-    {"minItems", SCHEMA_COUNT, check_min_items},
-    {"maxItems", SCHEMA_COUNT, check_max_items},
     {"enum", SCHEMA_VALUES, check_enum},
     {"const", SCHEMA_ANY, check_const},
-    {"minimum", SCHEMA_NUMBER, check_minimum},
-    {"maximum", SCHEMA_NUMBER, check_maximum},
     {"exclusiveMinimum", SCHEMA_NUMBER, check_above},
     {"exclusiveMaximum", SCHEMA_NUMBER, check_below},
     {"minLength", SCHEMA_COUNT, check_min_length},
     {"maxLength", SCHEMA_COUNT, check_max_length},
     {"pattern", SCHEMA_PATTERN, check_pattern},
-    {"anyOf", SCHEMA_NODES, schema_check_any},
     {"oneOf", SCHEMA_NODES, schema_check_one},
     {"description", SCHEMA_TEXT, NULL},
     {"title", SCHEMA_TEXT, NULL},
@@ -368,7 +375,7 @@ static const struct schema_keyword keywords[] = {
 const struct schema_keyword *schema_keyword_find(const char *name)
 {
     for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
-        if (!strcmp(keywords[i].name, name))
+        if (*keywords[i].name == *name && !strcmp(keywords[i].name, name))
             return &keywords[i];
     }
     return NULL;

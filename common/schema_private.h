@@ -26,9 +26,10 @@ struct schema {
     size_t pattern_count;
 };
 
-/* One run of schema_check. */
+/* One run of schema_check; or a trial, which ends with the first mistake. */
 struct check {
     const struct schema *schema;
+    bool trial;
     void (*report)(void *context, const char *path, const char *sentence);
     void *context;
     struct buf path; /* of the value that is being checked */
@@ -70,9 +71,6 @@ bool schema_type_known(const char *name);
 
 /* What `ref` points to; NULL if nothing. */
 const cJSON *schema_resolve(const struct schema *schema, const char *ref);
-
-/* How many mistakes value makes against node, without reporting them. */
-size_t schema_try(const struct schema *schema, const cJSON *node, const cJSON *value);
 
 /* The alternative (anyOf, oneOf) of node that value means: by its discriminating key, or the
  * first that it satisfies. NULL if none, or if node has no alternatives. */

@@ -53,6 +53,8 @@ static int fill_object(const struct schema *schema, const cJSON *node, cJSON *ob
 
 static int fill(const struct schema *schema, const cJSON *node, cJSON *value)
 {
+    if (!cJSON_IsObject(value) && !cJSON_IsArray(value))
+        return 0; /* nothing can be missing */
     node = schema_follow(schema, node);
     const cJSON *branch = schema_choose(schema, node, value),
                 *items = json_member(node, "items");

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -45,12 +46,31 @@ static void prints_and_consumes(void **state)
     buf_fini(&buf);
 }
 
+/* With every amount of room that may be left. */
+static void prints_what_there_is_room_for_and_what_there_is_none_for(void **state)
+{
+    (void)state;
+    char expected[300] = "";
+    struct buf buf;
+    buf_init(&buf, 299);
+    for (int i = 0; i < 99; i++) {
+        assert_int_equal(buf_printf(&buf, "%03d", i), 0);
+        snprintf(expected + 3 * (size_t)i, 4, "%03d", i);
+        assert_string_equal(buf_text(&buf), expected);
+    }
+    assert_int_equal(buf_printf(&buf, "abc"), -1);
+    assert_true(buf_failed(&buf));
+    assert_string_equal(buf_text(&buf), expected);
+    buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_up_to_its_bound),
         cmocka_unit_test(a_failure_sticks_until_cleared),
         cmocka_unit_test(prints_and_consumes),
+        cmocka_unit_test(prints_what_there_is_room_for_and_what_there_is_none_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,13 +69,13 @@ static void summary_print(const struct preparation *preparation)
     char size[32];
     const struct farmfile *farm = &preparation->request.farm;
     const struct inputs *inputs = &preparation->inputs;
-    char warning[ERROR_TEXT_MAX], path[ERROR_TEXT_MAX];
-    printf("%s is good\n", plain_text(path, sizeof path, preparation->request.path));
+    char text[ERROR_TEXT_MAX];
+    printf("%s is good\n", plain_text(text, sizeof text, preparation->request.path));
     printf("  %-10s %s on the %s backend, %d worker%s\n", "farm", farm->name,
            farm->backend_kind, preparation->request.workers,
            preparation->request.workers == 1 ? "" : "s");
     if (preparation->plan.contents)
-        printf("  %-10s %s\n", "work", preparation->plan.contents);
+        printf("  %-10s %s\n", "work", prepare_describe(preparation, text, sizeof text));
     else if (prepare_tasks(preparation) >= 0)
         printf("  %-10s %lld (%s)\n", "tasks", (long long)prepare_tasks(preparation),
                farm->work_kind);
@@ -84,8 +84,8 @@ static void summary_print(const struct preparation *preparation)
     names_print("columns", preparation->plan.columns);
     printf("  %-10s %zu, %s\n", "files", inputs->count,
            disk_format_size(inputs->bytes, size, sizeof size));
-    if (inputs_warn(inputs, warning, sizeof warning))
-        warning_print(warning);
+    if (inputs_warn(inputs, text, sizeof text))
+        warning_print(text);
     const cJSON *said;
     cJSON_ArrayForEach(said, preparation->plan.warnings) if (cJSON_IsString(said))
     {

@@ -73,9 +73,9 @@ static void workers_print(const struct progress *progress)
     size_t shown = 0;
     for (size_t i = 0; i < progress->worker_count && shown < WORKERS_SHOWN; i++) {
         const struct progress_worker *worker = &progress->workers[i];
-        printf("  worker %-4lld %-10s %-4s %4lld slots  ", (long long)worker->id,
+        printf("  worker %-4lld %-10s %-4s %4lld slot%-2s ", (long long)worker->id,
                worker->state ? worker->state : "?", worker->transport ? worker->transport : "?",
-               (long long)worker->slots);
+               (long long)worker->slots, worker->slots == 1 ? "" : "s");
         screen_put_text(stdout, worker->host ? worker->host : "?");
         printf("\n");
         shown++;

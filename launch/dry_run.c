@@ -168,11 +168,12 @@ static void files_show(const struct inputs *inputs)
 static void run_show(const cJSON *root, const struct preparation *preparation)
 {
     const cJSON *task;
+    char contents[256];
     int64_t tasks = prepare_tasks(preparation);
     printf("farm %s", json_member(root, "farm")->valuestring);
     line_show(" in ", json_member(root, "run_dir")->valuestring);
     if (preparation->plan.contents)
-        printf("to compute: %s\n", preparation->plan.contents);
+        printf("to compute: %s\n", prepare_describe(preparation, contents, sizeof contents));
     else if (tasks >= 0)
         printf("tasks to compute: %lld\n", (long long)tasks);
     else

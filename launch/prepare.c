@@ -48,7 +48,11 @@ int64_t prepare_tasks(const struct preparation *preparation)
 char *prepare_describe(const struct preparation *preparation, char *text, size_t size)
 {
     int64_t tasks = prepare_tasks(preparation);
-    if (preparation->plan.contents)
+    uint64_t limit = preparation->request.farm.limits.tasks;
+    if (preparation->plan.contents && limit)
+        snprintf(text, size, "%s, %llu task%s at most", preparation->plan.contents,
+                 (unsigned long long)limit, limit == 1 ? "" : "s");
+    else if (preparation->plan.contents)
         snprintf(text, size, "%s", preparation->plan.contents);
     else if (tasks >= 0)
         snprintf(text, size, "%lld task%s", (long long)tasks, tasks == 1 ? "" : "s");

@@ -182,8 +182,10 @@ def a_gradient_is_the_sum_of_all_shots(case):
 @test
 def shots_are_called_shots_and_tasks_tasks(case):
     farm, _ = lay(case, "gradient", batch={"shots": 4})
-    assert f"{SHOTS} shots in tasks of one or more\n" in case.beofarm("check", farm.file, expect=0).out
-    assert f"to compute: {SHOTS} shots in" in case.beofarm("run", "--dry-run", farm.file, expect=0).out
+    contents = f"{SHOTS} shots in tasks of one or more"
+    assert f"{contents}\n" in case.beofarm("check", farm.file, expect=0).out
+    dry = case.beofarm("run", "--dry-run", "--limit", "1", farm.file, expect=0).out
+    assert f"to compute: {contents}, 1 task at most\n" in dry, dry
     said = case.beofarm("run", farm.file, expect=0).out
     assert f"toy: {SHOTS} shots in tasks of one or more, " in said.splitlines()[0], said
     tasks = len(farm.rows())

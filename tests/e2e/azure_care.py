@@ -26,15 +26,15 @@ def two_ctrl_c_while_nodes_are_made_give_them_back(case):
     lab = Lab(case, "--node-start", "600")
     run = lab.start("run", lab.farm.file)
     wait_until(lambda: any(lab.batch.ask("GET", f"/jobs/{job}/tasks/master")[0] == 200
-                           for job in lab.ids("jobs")), "the master waits for its node", 30)
+                           for job in lab.ids("jobs")), "the master waits for its node")
     # The service answers late: both are there before it does.
     lab.batch.fault("slow", seconds=2, times=1)
     run.send_signal(signal.SIGINT)
-    time.sleep(0.2)  # they count as two if the first was taken before the second came
+    harness.wait_taken(run.pid, signal.SIGINT)  # so they count as two
     run.send_signal(signal.SIGINT)
     done = case.finish(run, LIMIT_S)
     assert done.code == 130 and "is being deleted" in done.out + done.err, done
-    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone")
     # Its master's task waits for ever, as Batch has it; the run is over all the same.
     assert lab.run("status", "--json", expect=0).json()["state"] == "broken"
 
@@ -65,7 +65,7 @@ def a_run_that_was_killed_before_its_job_is_given_back_and_a_later_pool_stays(ca
     lab = Lab(case, "--node-start", "600", pool={"id": "mine"})
     lab.batch.fault("slow", path="/jobs", method="POST", seconds=5)
     run = lab.start("run", lab.farm.file)
-    wait_until(lambda: lab.batch.look()["nodes"], "the pool is being made", 30)
+    wait_until(lambda: lab.batch.look()["nodes"], "the pool is being made")
     run.kill()
     case.finish(run, LIMIT_S)
     os.makedirs(case.path("elsewhere"))
@@ -73,7 +73,7 @@ def a_run_that_was_killed_before_its_job_is_given_back_and_a_later_pool_stays(ca
     assert lab.run("status", "--json", lab.farm.file, expect=0, **there).json()["state"] == "new"
     said = lab.run("cancel", lab.farm.file, expect=0, **there).out
     assert "pool mine is being deleted" in said, said
-    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone")
     lab.batch.need("POST", "/pools", {**tools.POOL, "id": "mine", "targetDedicatedNodes": 0})
     said = lab.run("clean", "--yes", lab.farm.file, expect=0, **there).out
     assert "container beofarm-toy itself" in said and "pool mine" not in said, said
@@ -90,11 +90,11 @@ def what_failed_is_run_again_from_another_machine(case):
     os.makedirs(case.path("elsewhere"))
     there = {"cwd": case.path("elsewhere")}
     # Another pool of that name may just be going.
-    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone")
     said = lab.run("run", "--resume", "--retry-failed", lab.farm.file, expect=0, **there).out
     assert "1 failed task will be run again" in said and "7 before: 8 done, 0 failed" in said, said
     assert "is being deleted" in said, said
-    wait_until(lambda: not lab.ids("pools"), "the second pool is gone, too", 30)
+    wait_until(lambda: not lab.ids("pools"), "the second pool is gone, too")
     rows = lab.run("results", lab.farm.file, "--json", expect=0, **there).json()
     assert [row["status"] for row in rows] == ["ok"] * 8, rows
 
@@ -138,7 +138,7 @@ def a_farm_outlives_the_right_that_its_nodes_began_with(case):
     cloud.write(tasks=24, transport="tcp", backend={"sas_h": 30 / 3600})
     azure_farm.close_gate(cloud)
     first = rights(cloud)
-    wait_until(lambda: time.time() > max(first.values()) + 1, "the first right has ended", 60)
+    wait_until(lambda: time.time() > max(first.values()) + 1, "the first right has ended")
     azure_farm.open_gate(cloud)
     cloud.end()
     cloud.check(24)
@@ -174,7 +174,7 @@ def one_beofarm_leads_a_farm_and_another_takes_its_place_when_told_to(case):
     lab = Lab(case)
     case.write("closed", "")
     first = lab.start("run", lab.farm.file)
-    wait_until(lambda: "worker-1" in lab.task_states(), "it leads", 60)
+    wait_until(lambda: "worker-1" in lab.task_states(), "it leads")
     there = elsewhere(case, "there")
     refused = lab.run("run", "--resume", lab.farm.file, expect=7, **there)
     who = rf"led by another beofarm \(\w+@\S+, process {first.pid}, since 20\d\d-\d\d-\d\d \S+ UTC\)"
@@ -202,7 +202,7 @@ def a_leader_whose_machine_is_gone_makes_room(case):
     if case.run(*words, "true").code:
         raise harness.Skip("a namespace of processes needs root")
     first = case.start(*words, harness.program("beofarm"), "run", lab.farm.file, env=lab.environment)
-    wait_until(lambda: "worker-2" in lab.task_states(), "it leads", 60)
+    wait_until(lambda: "worker-2" in lab.task_states(), "it leads")
     first.kill()
     os.remove(case.path("closed"))
     done = lab.run("run", "--resume", lab.farm.file, expect=0, **elsewhere(case, "there"))
@@ -217,7 +217,7 @@ def a_full_disk_at_home_is_told_and_what_is_missing_fetched_afterwards(case):
     lab.run("run", "--detach", lab.farm.file, expect=0)
     job = lab.ids("jobs")[0]
     wait_until(lambda: lab.batch.need("GET", f"/jobs/{job}")["state"] == "completed",
-               "the job has ended", 60)
+               "the job has ended")
     small = elsewhere(case, "small")
     if case.run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small["cwd"]).code:
         raise harness.Skip("a small disk needs root")
@@ -256,14 +256,14 @@ def a_folder_with_the_farm_file_alone_is_enough(case):
     case.write("there/farm.json", json.loads(case.read("farm.json")))
     follower = case.start(harness.program("beofarm"), "logs", "-f", "farm.json", "worker-1",
                           env=lab.environment, out="there/log", **there)
-    wait_until(lambda: "joined the master" in case.read("there/log"), "the log is followed", 60)
+    wait_until(lambda: "joined the master" in case.read("there/log"), "the log is followed")
     wait_until(lambda: '"done":4' in lab.run("status", "--json", "farm.json", expect=0,
-                                             **there).out.replace(" ", ""), "four tasks are done", 60)
+                                             **there).out.replace(" ", ""), "four tasks are done")
     for line in command_lines():
         tools.search(line, "a command line")
     lab.run("cancel", "farm.json", expect=0, **there)
     case.finish(follower, LIMIT_S)
-    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone")
     state = lab.run("status", "--json", "farm.json", expect=0, **there).json()
     assert state["state"] not in ("running", "new"), state
     rows = lab.run("results", "--json", "farm.json", expect=0, **there).json()
@@ -281,7 +281,7 @@ def a_farm_that_is_cleaned_while_it_runs_keeps_what_it_has_done(case):
     case.write("closed", "")
     lab.run("run", "--detach", lab.farm.file, expect=0)
     wait_until(lambda: '"done":4' in lab.run("status", "--json").out.replace(" ", ""),
-               "four tasks are done", 60)
+               "four tasks are done")
     said = lab.run("clean", "--yes", expect=0).out
     assert "running tasks are killed" in said and "removed" in said, said
     assert not lab.ids("jobs")
@@ -294,7 +294,7 @@ def a_farm_goes_on_where_its_account_cannot_be_asked_any_more(case):
     lab = Lab(case)
     case.write("closed", "")
     run = lab.start("run", lab.farm.file)
-    wait_until(lambda: lab.task_states().get("worker-2") == "running", "the workers run", 60)
+    wait_until(lambda: lab.task_states().get("worker-2") == "running", "the workers run")
     lab.batch.settings(clock_ahead_s=3600)  # all signatures are too old now
     done = case.finish(run, LIMIT_S)
     said = done.out + done.err

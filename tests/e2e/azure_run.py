@@ -18,7 +18,7 @@ import farms  # noqa: E402
 import harness  # noqa: E402
 from harness import test, test_plainly, wait_until  # noqa: E402
 
-LIMIT_S = 120
+LIMIT_S = 200
 MODEL = """#!/bin/sh
 while [ -e "$LAB/closed" ] && [ "$k" -gt "$GATE" ]; do sleep 0.05; done
 echo "double = $((2 * k))"
@@ -67,7 +67,7 @@ class Lab:
         return self.case.start_beofarm(*words, env=self.environment, **more)
 
     def wait_empty(self):
-        wait_until(lambda: not self.batch.look()["nodes"], "no nodes are left", 60)
+        wait_until(lambda: not self.batch.look()["nodes"], "no nodes are left")
 
     def ids(self, what):
         return [item["id"] for item in self.batch.need("GET", f"/{what}")["value"]]
@@ -208,7 +208,7 @@ def a_farm_that_nobody_watches_ends_by_itself(case):
     lab.run("run", "--detach", lab.farm.file, expect=0)
     job = lab.ids("jobs")[0]
     wait_until(lambda: lab.batch.need("GET", f"/jobs/{job}")["state"] == "completed",
-               "the job has ended", 60)
+               "the job has ended")
     lab.wait_empty()
     rows = lab.run("results", lab.farm.file, "--json", expect=0).json()
     assert len(rows) == 8, rows
@@ -260,7 +260,7 @@ def clean_removes_what_the_farm_made_and_nothing_else(case):
     said = lab.run("clean", "--yes", expect=0).out
     assert "job toy-" in said and "container beofarm-toy itself" in said, said
     assert lab.ids("jobs") == ["theirs"]
-    wait_until(lambda: lab.ids("pools") == ["p1"], "Batch has deleted the farm's pool", 30)
+    wait_until(lambda: lab.ids("pools") == ["p1"], "Batch has deleted the farm's pool")
     assert lab.storage.ask("GET", "beofarm-toy?restype=container")[0] == 404
     assert lab.storage.ask("GET", "theirs?restype=container")[0] == 200
     assert len(lab.farm.rows(expect=8)) == 8
@@ -271,12 +271,12 @@ def clean_removes_what_the_farm_made_and_nothing_else(case):
 def ctrl_c_while_nodes_are_made_gives_them_back_and_says_so(case):
     lab = Lab(case, "--node-start", "600")
     run = lab.start("run", lab.farm.file)
-    wait_until(lambda: lab.ids("jobs") and lab.batch.look()["nodes"], "the pool is being made", 30)
+    wait_until(lambda: lab.ids("jobs") and lab.batch.look()["nodes"], "the pool is being made")
     run.send_signal(signal.SIGINT)
     done = case.finish(run, LIMIT_S)
     assert done.code == 130, done
     assert "is being deleted" in done.out + done.err, done
-    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone")
 
 
 @test_plainly
@@ -329,9 +329,9 @@ def batch_is_asked_at_most_once_a_second(case):
     lab = Lab(case, waits={"poll_s": 1, "nodes_s": 3})
     case.write("closed", "")
     run = lab.start("run", lab.farm.file)
-    job = wait_until(lambda: lab.ids("jobs"), "there is a job", 30)[0]
+    job = wait_until(lambda: lab.ids("jobs"), "there is a job")[0]
     wait_until(lambda: len(lab.batch.need("GET", f"/jobs/{job}/tasks")["value"]) == 3,
-               "the workers are submitted", 60)
+               "the workers are submitted")
     begun, before = time.monotonic(), len(lab.batch.log())
     time.sleep(6)  # the rate is of time
     asked = len(lab.batch.log()) - before
@@ -348,7 +348,8 @@ def workers_follow_the_masters_name_within_a_poll(case):
     named = next(entry["at"] for entry in log if entry["status"] == 200 and
                  "/tasks/master/files/stdout.txt" in entry["url"])
     submitted = next(entry["at"] for entry in log if "/addtaskcollection" in entry["url"])
-    assert 0 <= submitted - named < 1, (named, submitted)
+    polls = [entry for entry in log if named < entry["at"] < submitted and "/tasks/master" in entry["url"]]
+    assert named <= submitted and len(polls) <= 1, (named, submitted, polls)
 
 
 @test_plainly
@@ -356,16 +357,16 @@ def nodes_without_work_go_while_the_farm_goes_on(case):
     lab = Lab(case, gate=7, workers=3, pool={"min": 1, "idle_s": 1})
     case.write("closed", "")
     run = lab.start("run", lab.farm.file)
-    job = wait_until(lambda: lab.ids("jobs"), "there is a job", 30)[0]
+    job = wait_until(lambda: lab.ids("jobs"), "there is a job")[0]
     # One task waits for the gate: of the two workers that may leave, one at least has nothing to do.
-    wait_until(lambda: len(lab.batch.look()["nodes"]) == 4, "there are four nodes", 60)
+    wait_until(lambda: len(lab.batch.look()["nodes"]) == 4, "there are four nodes")
 
     def ended():
         tasks = lab.batch.need("GET", f"/jobs/{job}/tasks")["value"]
         return [task["id"] for task in tasks if task["state"] == "completed"]
-    left = wait_until(ended, "a worker has left", 30)
+    left = wait_until(ended, "a worker has left")
     assert left[0] in ("worker-2", "worker-3"), left
-    wait_until(lambda: len(lab.batch.look()["nodes"]) <= 3, "its node is gone", 60)
+    wait_until(lambda: len(lab.batch.look()["nodes"]) <= 3, "its node is gone")
     os.remove(case.path("closed"))
     done = case.finish(run, LIMIT_S)
     assert done.code == 0, done
@@ -389,11 +390,11 @@ def a_farm_is_resumed_in_a_new_job(case):
     case.write("closed", "")
     run = lab.start("run", lab.farm.file)
     wait_until(lambda: '"done":4' in lab.run("status", "--json").out.replace(" ", "")
-               if lab.ids("jobs") else None, "four tasks are done", 60)
+               if lab.ids("jobs") else None, "four tasks are done")
     run.send_signal(signal.SIGINT)
     assert case.finish(run, LIMIT_S).code == 130
     os.remove(case.path("closed"))
-    wait_until(lambda: not lab.ids("pools"), "the pool is gone", 30)
+    wait_until(lambda: not lab.ids("pools"), "the pool is gone")
     done = lab.run("run", "--resume", expect=0)
     assert len(lab.farm.rows(expect=8)) == 8, done
     assert len(lab.ids("jobs")) == 2, lab.ids("jobs")

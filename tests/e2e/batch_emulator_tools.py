@@ -128,7 +128,7 @@ class Azurite:
             text = said.read()
             assert process.poll() is None, text
             return re.search(r"successfully listens on http://(\S+)", text)
-        Azurite.address = wait_until(address, "Azurite listens", 60)[1]
+        Azurite.address = wait_until(address, "Azurite listens")[1]
         Azurite.process = process
 
     def environment(self):
@@ -251,7 +251,7 @@ class Emulator(_Service):
     def nodes(self, pool="p1"):
         return self.need("GET", f"/pools/{pool}/nodes")["value"]
 
-    def wait_nodes(self, pool, states, limit_s=30):
+    def wait_nodes(self, pool, states, limit_s=100):
         """Wait until the states of the nodes are these."""
         def look():
             nodes = self.nodes(pool)
@@ -264,7 +264,7 @@ class Emulator(_Service):
     def task(self, name, line, job="j1", **more):
         self.need("POST", f"/jobs/{job}/tasks", {"id": name, "commandLine": line, **more})
 
-    def wait_task(self, name, state="completed", job="j1", limit_s=30):
+    def wait_task(self, name, state="completed", job="j1", limit_s=100):
         def look():
             found = self.need("GET", f"/jobs/{job}/tasks/{name}")
             return found if found["state"] == state else None

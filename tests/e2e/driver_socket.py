@@ -534,7 +534,7 @@ def a_stopped_farm_says_so_and_goes_on(case):
     again.wait([i for i in range(40) if i not in client.results])
     again.finish()
     farm.end()
-    farm.resume(limit_s=30)  # all is done: nobody is waited for
+    farm.resume()  # all is done: nobody is waited for
     farm.rows(40, "ok")
 
 

@@ -4,16 +4,18 @@ import os
 import signal
 
 import harness
-from farms import Farm, count, counter, grid, have_mpi, kill, need_mpi, shell
+from farms import Farm, count, counter, grid, have_mpi, held, kill, need_mpi, release, shell
 from harness import alive, test, wait_until
 
 VALUE = [{"name": "v", "regex": "v=(.*)"}]
 
 
-def steady(case, tasks, seconds, **more):
-    """A farm of tasks that leave a byte in a side file when they begin."""
+def steady(case, tasks, seconds, hold=None, gate="gate", **more):
+    """A farm of tasks that leave a byte in a side file when they begin; from number `hold` on they wait
+    for release()."""
     side = counter(case)
-    return side, Farm(case, shell(f"printf x >>{side}; sleep {seconds}; echo v=$x",
+    wait = "" if hold is None else held(case, hold, gate)
+    return side, Farm(case, shell(f"printf x >>{side}; {wait}sleep {seconds}; echo v=$x",
                                   grid(x=range(tasks)), work_values=VALUE, **more))
 
 
@@ -60,17 +62,18 @@ def x_of(pid):
 
 @test
 def workers_started_by_hand_join_a_running_farm(case):
-    side, farm = steady(case, 60, 0.1, backend={"workers": 1})
+    side, farm = steady(case, 40, 0.05, hold=10, backend={"workers": 1})
     farm.start()
     farm.wait_workers("joined", 1)
     hands = [farm.start_worker(f"hand-{i}") for i in (1, 2)]
     farm.wait_workers("joined", 3)
+    release(case)
     farm.end()
-    complete(farm, 60)
+    complete(farm, 40)
     for hand in hands:
         assert case.finish(hand).code == 0
         assert "secret" not in os.listdir(case.path("hand-1"))
-    assert count(side) <= 60 + 3, "duplicates come at the end alone"
+    assert count(side) <= 40 + 3, "duplicates come at the end alone"
 
 
 @test
@@ -87,7 +90,7 @@ def a_farm_without_workers_waits_for_those_started_by_hand(case):
 @test
 def more_workers_than_slots_of_work_do_no_harm(case):
     _, farm = steady(case, 3, 0.1)
-    farm.run("--workers", "8", limit_s=30)
+    farm.run("--workers", "8")
     complete(farm, 3)
 
 
@@ -96,7 +99,8 @@ def more_workers_than_slots_of_work_do_no_harm(case):
 
 @test
 def sigterm_drains_a_worker(case):
-    side, farm = steady(case, 24, 0.25, limits={"duplicates": False, "worker_restarts": 0})
+    side, farm = steady(case, 12, 0.05, hold=0,
+                        limits={"duplicates": False, "worker_restarts": 0})
     farm.start()
     farm.wait_workers("joined", 2)
     wait_until(lambda: count(side) >= 2, "tasks run")
@@ -104,12 +108,14 @@ def sigterm_drains_a_worker(case):
     farm.wait_workers("joined", 3)
     wait_until(lambda: models_of(hand.pid), "it runs a task")
     hand.send_signal(signal.SIGTERM)
+    harness.wait_taken(hand.pid, signal.SIGTERM)
+    release(case)
     done = case.finish(hand)
     assert done.code == 0, done
     farm.wait_workers("left", 1)
     farm.end()
-    complete(farm, 24)
-    assert count(side) == 24, "a drained worker finishes what it has begun"
+    complete(farm, 12)
+    assert count(side) == 12, "a drained worker finishes what it has begun"
 
 
 @test
@@ -128,7 +134,7 @@ def a_drained_worker_hands_back_what_takes_too_long(case):
     assert pids and not any(alive(pid) for pid in pids)
     other = farm.start_worker("other")
     kill(farm.pid("worker-1"), signal.SIGTERM)
-    farm.end(limit_s=30)
+    farm.end()
     assert case.finish(other).code == 0
     # Handed back, so these were no failures: attempts is 1.
     farm.rows(2, "ok")
@@ -139,7 +145,7 @@ def a_drained_worker_hands_back_what_takes_too_long(case):
 
 @test
 def a_killed_worker_costs_only_what_it_ran(case):
-    side, farm = steady(case, 40, 0.1, limits={"duplicates": False})
+    side, farm = steady(case, 30, 0.05, hold=20, limits={"duplicates": False})
     farm.start()
     farm.wait_workers("joined", 2)
     wait_until(lambda: count(side) >= 6, "tasks ran")
@@ -148,59 +154,61 @@ def a_killed_worker_costs_only_what_it_ran(case):
     kill(victim)
     farm.wait_workers("lost", 1)
     farm.wait_workers("joined", 3)  # launch starts another
+    release(case)
     farm.end()
-    complete(farm, 40)
+    complete(farm, 30)
     # One task was running there; it may have ended with its result on the way.
-    assert 40 <= count(side) <= 41, count(side)
-    wait_until(lambda: not any(alive(pid) for pid in models), "its models are gone", 10)
+    assert 30 <= count(side) <= 31, count(side)
+    wait_until(lambda: not any(alive(pid) for pid in models), "its models are gone")
 
 
 @test
 def a_killed_model_costs_one_attempt(case):
-    side, farm = steady(case, 10, 0.3, limits={"duplicates": False})
+    side, farm = steady(case, 6, 0.02, hold=0, limits={"duplicates": False})
     farm.start()
     farm.wait_workers("joined", 2)
     worker = farm.pid("worker-1")
+    wait_until(lambda: count(side) >= 2, "both have begun")
     kill(wait_until(lambda: models_of(worker), "a model runs")[0])
+    release(case)
     farm.end()
-    rows = complete(farm, 10)
-    assert count(side) == 11
+    rows = complete(farm, 6)
+    assert count(side) == 7
     assert sorted(row["attempts"] for row in rows)[-2:] == ["1", "2"]
 
 
 @test
 def a_worker_killed_again_and_again_does_not_spoil_the_farm(case):
-    _, farm = steady(case, 90, 0.1, limits={"worker_restarts": 10, "attempts": 3})
+    _, farm = steady(case, 40, 0.02, hold=20, limits={"worker_restarts": 10, "attempts": 9})
     farm.start()
     killed = 0
     for name in ("worker-1", "worker-1-2", "worker-1-3", "worker-1-4"):
-        # Where starting takes long, the other worker may be done with all tasks before.
-        wait_until(lambda name=name: farm.task(name) or farm.process.poll() is not None,
-                   f"{name} is started, or the farm has ended")
-        if not farm.task(name):
-            break
+        wait_until(lambda name=name: farm.task(name), f"{name} is started")
         pid = farm.pid(name)
         wait_until(lambda pid=pid: models_of(pid) or not alive(pid), "it runs a task")
         kill(pid)
         killed += 1
-    assert killed > 1
+    assert killed == 4
+    release(case)
     farm.end()
-    complete(farm, 90)
+    complete(farm, 40)
 
 
 @test
 def workers_over_mpi_may_be_killed_and_join_late(case):
     need_mpi(case)
-    side, farm = steady(case, 60, 0.1, transport="mpi", limits={"duplicates": False})
+    side, farm = steady(case, 40, 0.05, hold=20, transport="mpi", limits={"duplicates": False})
     farm.start()
     farm.wait_workers("joined", 2)
     wait_until(lambda: count(side) >= 4, "tasks ran")
     kill(farm.pid("worker-2"))
     farm.wait_workers("lost", 1)
     hand = farm.start_worker("hand")
+    farm.wait_workers("joined", 4)  # launch starts another, too
+    release(case)
     farm.end()
-    complete(farm, 60)
-    assert count(side) <= 61
+    complete(farm, 40)
+    assert count(side) <= 41
     case.finish(hand)
 
 
@@ -223,11 +231,11 @@ def a_stopped_worker_is_lost_and_its_results_come_when_it_goes_on(case):
     x = x_of(model)
     os.kill(victim, signal.SIGSTOP)
     case.write(f"go{x}", "")
-    farm.wait_workers("lost", 1, limit_s=8)
+    farm.wait_workers("lost", 1)
     os.kill(victim, signal.SIGCONT)
     farm.wait_workers("joined", 3)
     # The result that it kept is offered and counts, so the task does not run again.
-    wait_until(lambda: farm.try_read("results.csv").count("\n") == 2, "its result came", 15)
+    wait_until(lambda: farm.try_read("results.csv").count("\n") == 2, "its result came")
     case.write(f"go{3 - int(x)}", "")
     farm.end()
     complete(farm, 2)
@@ -237,8 +245,9 @@ def a_stopped_worker_is_lost_and_its_results_come_when_it_goes_on(case):
 @test
 def a_master_that_was_stopped_for_long_takes_up_its_workers_again(case):
     for transport in ("tcp", "mpi") if have_mpi(case) else ("tcp",):
-        side, farm = steady(case, 40, 0.1, transport=transport, name="toy",
-                            limits={"heartbeat_timeout_s": 1, "worker_restarts": 0})
+        gate = f"gate-{transport}"
+        side, farm = steady(case, 30, 0.05, hold=10, gate=gate, transport=transport, name="toy",
+                            limits={"heartbeat_timeout_s": 2, "worker_restarts": 0})
         farm.start("--run-dir", case.path(transport))
         farm.run_dir = case.path(transport)
         farm.wait_workers("joined", 2)
@@ -247,11 +256,12 @@ def a_master_that_was_stopped_for_long_takes_up_its_workers_again(case):
         os.kill(master, signal.SIGSTOP)
         worker = farm.pid("worker-1")
         wait_until(lambda: "is lost" in farm.try_read("backend/tasks/worker-1/stderr.txt"),
-                   f"{worker} gives it up", 15)
+                   f"{worker} gives it up")
         os.kill(master, signal.SIGCONT)
-        farm.end(limit_s=60)
-        complete(farm, 40)
-        assert count(side) <= 46, "what was in hand is not run again"
+        release(case, gate)
+        farm.end()
+        complete(farm, 30)
+        assert count(side) <= 36, "what was in hand is not run again"
 
 
 # ---- outliving the master
@@ -289,12 +299,15 @@ def workers_outlive_a_killed_master_and_bring_their_results(case):
 
 @test
 def beofarm_run_may_die_and_the_farm_goes_on(case):
-    side, farm = steady(case, 30, 0.1)
+    side, farm = steady(case, 30, 0.02, hold=10)
     farm.start()
     farm.wait_workers("joined", 2)
     master = farm.pid("master")
     farm.kill_run()
-    farm.resume(limit_s=60)
+    farm.start("--resume")
+    wait_until(lambda: "following it" in case.read("run.out"), "it follows the farm")
+    release(case)
+    farm.end()
     complete(farm, 30)
     assert farm.pid("master") == master and not farm.task("master-2"), "the same master went on"
     assert 30 <= count(side) <= 32

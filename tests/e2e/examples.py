@@ -13,12 +13,13 @@ import tempfile
 import time
 import traceback
 
+import harness
 import shot_program
 
 SOURCE = os.environ["BEOFARM_SOURCE"]
 BUILD = os.environ["BEOFARM_BUILD"]
 BEOFARM = os.path.join(BUILD, "beofarm")
-RUN_LIMIT_S = 120
+RUN_LIMIT_S = 300
 
 
 class Skip(Exception):
@@ -191,15 +192,9 @@ def shots_of_a_program_add_up_to_an_image():
         assert 38 <= deepest <= 42, deepest
 
 
-def free_port():
-    import socket
-    with socket.create_server(("", 0)) as server:
-        return server.getsockname()[1]
-
-
 def somebody_elses_master_and_workers_come_to_their_end():
     with Example("external") as example:
-        port = free_port()
+        port = harness.free_port()
         path = os.path.join(example.path, "farm.json")
         with open(path, encoding="utf-8") as file:
             text = file.read().replace("4004", str(port))
@@ -276,7 +271,7 @@ else:
 def somebody_elses_estimator_runs_the_same_case():
     with Example("aquifer") as example:
         path = os.path.join(example.path, "pestpp.json")
-        port = str(free_port())
+        port = str(harness.free_port())
         with open(path, encoding="utf-8") as file:
             text = file.read().replace("4004", port)
         with open(path, "w", encoding="utf-8") as file:

@@ -5,19 +5,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 
 import harness
 from elastic import children_of
-from farms import Farm, kill, need_mpi
-from harness import Skip, alive, test, wait_until
+from farms import Farm, kill, need_mpi, release
+from harness import Skip, alive, free_port, test, wait_until
 
 EXAMPLE = os.path.join(harness.SOURCE, "examples", "external")
-
-
-def free_port():
-    with socket.create_server(("", 0)) as server:
-        return server.getsockname()[1]
 
 
 def without_comments(path):
@@ -25,10 +19,14 @@ def without_comments(path):
         return json.loads("".join(l for l in file if not l.strip().startswith("//")))
 
 
-def example(case, runs=60, **more):
-    """examples/external with a port of our own."""
+def example(case, runs=60, hold=False, **more):
+    """examples/external with a port of our own. With `hold`, no run ends before release()."""
     for name in ("minipest.py", "model.py", "case.json"):
         shutil.copy(os.path.join(EXAMPLE, name), case.path(name))
+    if hold:
+        first, rest = case.read("model.py").split("\n", 1)
+        wait = f"while not os.path.exists({case.path('gate')!r}):"
+        case.write("model.py", f"{first}\nimport os, time\n{wait}\n    time.sleep(0.02)\n{rest}", 0o755)
     settings = json.loads(case.read("case.json"))
     settings["runs"] = runs
     case.write("case.json", settings)
@@ -67,7 +65,7 @@ def master_file(farm, name):
 def it_ends_when_its_master_ends_and_its_files_come_home(case):
     farm = example(case, runs=40)
     farm.start()
-    farm.end(limit_s=60)
+    farm.end()
     table = list(csv.DictReader(master_file(farm, "case.results.csv").splitlines()))
     assert len(table) == 40 and all(float(row["misfit"]) >= 0 for row in table)
     said = master_file(farm, "stdout.txt")
@@ -77,7 +75,7 @@ def it_ends_when_its_master_ends_and_its_files_come_home(case):
 
 @test
 def a_killed_foreign_worker_is_started_again(case):
-    farm = example(case, runs=150)
+    farm = example(case, runs=40, hold=True)
     farm.start()
     victim = wait_until(lambda: foreign_workers(farm), "a foreign worker runs")[-1]
     wait_until(lambda: "joined" in master_file(farm, "stdout.txt"), "it has joined")
@@ -85,24 +83,25 @@ def a_killed_foreign_worker_is_started_again(case):
     for pid in foreign_workers(farm):
         kill(pid)
     wait_until(lambda: not alive(victim), "it is gone")
-    wait_until(lambda: master_file(farm, "stdout.txt").count("has joined") > joined or
-               farm.process.poll() is not None, "another took its place", 30)
-    assert farm.process.poll() is None, "it ended too early to tell"
-    farm.end(limit_s=60)
-    assert len(master_file(farm, "case.results.csv").splitlines()) == 151
+    wait_until(lambda: master_file(farm, "stdout.txt").count("has joined") > joined,
+               "another took its place")
+    release(case)
+    farm.end()
+    assert len(master_file(farm, "case.results.csv").splitlines()) == 41
 
 
 @test
 def a_killed_beofarm_worker_brings_its_foreign_worker_down_and_back(case):
-    farm = example(case, runs=150)
+    farm = example(case, runs=40, hold=True)
     farm.start()
     models = wait_until(lambda: foreign_workers(farm), "a foreign worker runs")
     wait_until(lambda: "joined" in master_file(farm, "stdout.txt"), "it has joined")
     kill(farm.pid("worker-1"))
-    wait_until(lambda: not any(alive(pid) for pid in models), "its foreign worker is ended", 10)
-    farm.end(limit_s=60)
-    assert len(master_file(farm, "case.results.csv").splitlines()) == 151
-    assert farm.task("worker-1-2"), "launch has started another"
+    wait_until(lambda: not any(alive(pid) for pid in models), "its foreign worker is ended")
+    wait_until(lambda: farm.task("worker-1-2"), "launch has started another")
+    release(case)
+    farm.end()
+    assert len(master_file(farm, "case.results.csv").splitlines()) == 41
 
 
 @test
@@ -124,8 +123,8 @@ def an_interrupt_ends_the_foreign_master_and_workers(case):
     wait_until(lambda: foreign_workers(farm), "a foreign worker runs")
     pids = descendants(farm.pid("master")) + descendants(farm.pid("worker-1"))
     farm.process.send_signal(signal.SIGINT)
-    farm.end(expect=130, limit_s=30)
-    wait_until(lambda: not any(alive(pid) for pid in pids), "all are gone", 10)
+    farm.end(expect=130)
+    wait_until(lambda: not any(alive(pid) for pid in pids), "all are gone")
 
 
 @test
@@ -133,7 +132,7 @@ def workers_know_the_hosts_name_in_both_variables(case):
     port = free_port()
     case.write("master.py", f"""import socket
 server = socket.create_server(("", {port}))
-server.settimeout(30)
+server.settimeout(100)
 with open("said", "w") as file:
     file.write(server.accept()[0].makefile().readline())
 """)
@@ -147,7 +146,7 @@ with socket.create_connection((host, {port})) as peer:
             "worker": {"command": "sh worker.sh", "shell": True}}
     farm = Farm(case, {"name": "toy", "transport": "tcp", "port": 0, "work": work,
                        "files": ["master.py", "worker.sh"]})
-    farm.run(limit_s=40)
+    farm.run()
     host = farm.try_read("backend/tasks/master/stdout.txt").splitlines()[0]
     assert master_file(farm, "said") == f"{host} {host} False\n", master_file(farm, "said")
 
@@ -163,7 +162,7 @@ def a_model_may_call_mpirun(case):
     # In a sanitized build the model is sanitized too, and Open MPI's plugins leak.
     file["work"].setdefault("env", {})["ASAN_OPTIONS"] = "detect_leaks=0"
     farm = Farm(case, {**file, "name": "toy", "transport": "mpi", "port": 0})
-    farm.run(limit_s=90)
+    farm.run()
     rows = farm.rows(6, "ok")
     assert all(row["ranks"] == "2" for row in rows), rows
     # Second order on 200 nodes: some 1e-5 (examples/mpi/README.md).

@@ -2,10 +2,9 @@
 """What goes wrong inside tasks: exit codes, signals, time-outs, poison, stragglers."""
 import os
 import signal
-import time
 
 import harness
-from farms import Farm, count, counter, grid, shell, sweep
+from farms import Farm, count, counter, grid, release, shell, sweep
 from harness import alive, test, wait_until
 
 
@@ -52,13 +51,13 @@ sh -c '(setsid sh -c "echo \\$\\$ >$0/pid-orphan; exec sleep 1000" &)' "$1"
 wait
 """, 0o755)
     farm = Farm(case, sweep(["./model.sh", case.folder], files=["model.sh"],
-                            limits={"attempts": 1, "task_timeout_s": 1.5}))
+                            limits={"attempts": 1, "task_timeout_s": 3}))
     done = farm.run(expect=1)
     row = farm.rows(1, "timeout")[0]
-    assert "1.5 s" in row["error"] and 1.5 <= float(row["elapsed_s"]) < 8, row
+    assert "3 s" in row["error"] and 3 <= float(row["elapsed_s"]) < 100, row
     pids = pids_in(case, "pid-")
     assert len(pids) == 4, (pids, done)
-    wait_until(lambda: not any(alive(pid) for pid in pids), "all of its processes are gone", 5)
+    wait_until(lambda: not any(alive(pid) for pid in pids), "all of its processes are gone")
 
 
 @test
@@ -72,7 +71,7 @@ while ! [ -s "$1/pid-left" ]; do sleep 0.01; done
     farm.rows(1, "ok")
     pids = pids_in(case, "pid-")
     assert len(pids) == 1
-    wait_until(lambda: not alive(pids[0]), "it is gone", 5)
+    wait_until(lambda: not alive(pids[0]), "it is gone")
 
 
 @test
@@ -108,23 +107,30 @@ def a_failed_task_is_tried_elsewhere_first(case):
 
 @test
 def a_worker_that_fails_everything_is_set_aside(case):
-    # It fails slowly: had it failed them all before the other began, nothing would tell on it.
-    farm = Farm(case, shell("sleep 0.02; case $PWD in *worker-1/*) sleep 0.03; exit 9;; esac",
-                            grid(x=range(60)), limits={"attempts": 5}))
-    farm.run(limit_s=60)
+    # Only what others fare meanwhile tells on it: it waits until the other has done 15, and that then
+    # leaves it the rest until it is set aside.
+    good = counter(case)
+    farm = Farm(case, shell(
+        f"case $PWD in *worker-1/*) until [ $(wc -c <{good}) -ge 15 ]; do sleep 0.02; done; exit 9;; esac; "
+        f"printf x >>{good}; [ $(wc -c <{good}) -le 15 ] || "
+        f"until [ -e {case.path('gate')} ]; do sleep 0.02; done",
+        grid(x=range(60)), limits={"attempts": 5}))
+    farm.start()
+    wait_until(lambda: farm.workers("set-aside"), "it is set aside")
+    release(case)
+    farm.end()
     farm.rows(60, "ok")
-    assert farm.workers("set-aside"), farm.logs()
 
 
 @test
 def a_straggler_is_run_twice_and_counted_once(case):
     # The slow task hangs on the worker that gets it first, and is quick on the other.
     farm = Farm(case, shell(f"echo v=$x; [ $x != 1 ] && exec sleep 0.05; "
-                            f"mkdir {case.folder}/first 2>/dev/null && exec sleep 100; exit 0",
+                            f"mkdir {case.folder}/first 2>/dev/null && exec sleep 250; exit 0",
                             grid(x=range(20)), work_values=[{"name": "v", "regex": "v=(.*)"}]))
-    done = farm.run(limit_s=60)
+    farm.run()  # its limit is below what the slow one takes
     rows = farm.rows(20, "ok")
-    assert os.path.exists(case.path("first")) and done.elapsed_s < 50
+    assert os.path.exists(case.path("first"))
     assert all(row["v"] == row["x"] for row in rows)
 
 
@@ -183,10 +189,8 @@ def the_second_interrupt_ends_all_at_once(case):
     farm.process.send_signal(signal.SIGINT)
     wait_until(lambda: "once more" in case.read("run.out"), "the first was taken")
     farm.process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    farm.end(expect=130, limit_s=20)
-    assert time.monotonic() - began < 5
-    wait_until(lambda: not any(alive(pid) for pid in pids), "all are gone", 10)
+    farm.end(expect=130)  # though the master will never answer
+    wait_until(lambda: not any(alive(pid) for pid in pids), "all are gone")
 
 
 if __name__ == "__main__":

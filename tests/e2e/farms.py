@@ -8,7 +8,7 @@ import harness
 from harness import Skip, alive, program, wait_until
 
 # Nothing here may hang: a task that no test waits for is killed after this.
-TASK_LIMIT_S = 120
+TASK_LIMIT_S = 300
 
 
 def sweep(command, params=None, **more):
@@ -94,7 +94,7 @@ class Farm:
         found = [json.loads(line) for line in lines]
         return [e for e in found if name in (None, e["event"])]
 
-    def wait_event(self, name, master="master", limit_s=30, **members):
+    def wait_event(self, name, master="master", limit_s=100, **members):
         def find():
             for event in self.events(name, master):
                 if all(event.get(k) == v for k, v in members.items()):
@@ -106,7 +106,7 @@ class Farm:
         """Numbers of the workers that came to this state."""
         return [e["id"] for e in self.events("worker", master) if e["state"] == state]
 
-    def wait_workers(self, state, count, master="master", limit_s=30):
+    def wait_workers(self, state, count, master="master", limit_s=100):
         return wait_until(lambda: len(self.workers(state, master)) >= count and
                           self.workers(state, master), f"{count} workers {state}", limit_s)
 
@@ -175,6 +175,16 @@ class Farm:
 
     def output(self, task, *parts):
         return self.read("out", str(task), *parts)
+
+
+def held(case, least=0, name="gate"):
+    """For a script of the shell: tasks whose x is `least` or more wait there until release(). So a farm
+    cannot have ended, however slow the test or fast the farm, before the test is through with it."""
+    return f"[ $x -lt {least} ] || until [ -e '{case.path(name)}' ]; do sleep 0.02; done; "
+
+
+def release(case, name="gate"):
+    case.write(name, "")
 
 
 def counter(case, name="count"):

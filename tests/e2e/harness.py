@@ -9,10 +9,13 @@ simply by `assert`; `raise Skip("why")` skips it. A file of tests ends with
 which runs every function whose name begins with no underscore and that is marked by @test, in the
 order of the file (or only those named on the command line), and prints TAP.
 """
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +26,8 @@ SOURCE = os.environ.get("BEOFARM_SOURCE") or os.path.dirname(os.path.dirname(
     os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BEOFARM_BUILD") or os.path.join(SOURCE, "build")
 SANITIZED = bool(os.environ.get("BEOFARM_SANITIZER"))
-LIMIT_S = float(os.environ.get("BEOFARM_TEST_LIMIT_S", "60"))  # of each program, by default
+# Limits are there for what hangs, not for what is slow: a busy machine may stand still for seconds.
+LIMIT_S = float(os.environ.get("BEOFARM_TEST_LIMIT_S", "150"))  # of each program, by default
 
 
 class Skip(Exception):
@@ -51,7 +55,7 @@ def program(name):
     return path
 
 
-def wait_until(condition, what, limit_s=30.0):
+def wait_until(condition, what, limit_s=100.0):
     """Call `condition` until it returns something true, which is returned; fail after limit_s."""
     deadline = time.monotonic() + limit_s
     pause = 0.002
@@ -72,6 +76,32 @@ def alive(pid):
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def free_port():
+    """A port at which nobody listens, and which the kernel gives to nobody by itself: connections that
+    other programs make meanwhile do not take it."""
+    for _ in range(100):
+        port = random.SystemRandom().randrange(10000, 32000)
+        try:
+            with socket.create_server(("", port)):
+                return port
+        except OSError:
+            continue
+    raise AssertionError("no port is free")
+
+
+def wait_taken(pid, number):
+    """Until a signal that was sent to a process does not wait any more: another one is a second one, then."""
+    def taken():
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                pending = [int(line.split()[1], 16) for line in file
+                           if line.startswith(("SigPnd:", "ShdPnd:"))]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return not any(mask >> (number - 1) & 1 for mask in pending)
+    wait_until(taken, f"process {pid} takes signal {number}")
 
 
 class Done:
@@ -181,15 +211,17 @@ class Case:
                 process.communicate()
         supervisors = list(self._supervisors())
         for pid in supervisors:
-            os.kill(pid, signal.SIGUSR1)  # end the task and all its processes
-        wait_until(lambda: not any(alive(pid) for pid in supervisors), "the farms' tasks end", 15)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR1)  # end the task and all its processes
+        wait_until(lambda: not any(alive(pid) for pid in supervisors), "the farms' tasks end")
         for where, folders, _ in os.walk(self.folder):
             for folder in folders:
-                if not os.path.islink(os.path.join(where, folder)):
-                    os.chmod(os.path.join(where, folder), 0o700)
+                with contextlib.suppress(FileNotFoundError):  # somebody may still be removing it
+                    if not os.path.islink(os.path.join(where, folder)):
+                        os.chmod(os.path.join(where, folder), 0o700)
         # A process that was killed just now may still have been writing.
         wait_until(lambda: shutil.rmtree(self.folder, ignore_errors=True) or
-                   not os.path.exists(self.folder), "the test's folder is removed", 10)
+                   not os.path.exists(self.folder), "the test's folder is removed")
 
 
 def _run_one(number, name, function):

@@ -14,8 +14,8 @@ from harness import program, test, wait_until
 FARM = "hosts"
 RUN = f"runs/{FARM}-001"
 PROGRAMS = ["beofarm-master", "beofarm-worker", "orted", "ompi-server"]
-IDLE_S = 5
-STEP_S = 40  # how long any step may take: MPI starts several processes for each of ours
+IDLE_S = 4
+STEP_S = 100  # how long any step may take: MPI starts several processes for each of ours
 
 # Says that it began, waits until its host's gate is open, and answers.
 MODEL = """#!/bin/sh
@@ -134,7 +134,7 @@ class Farm:
 
     def finish(self):
         """Wait for the end; every task must have ended well, once. Its rows by task."""
-        done = self.case.finish(self.beofarm, 60)
+        done = self.case.finish(self.beofarm)
         assert done.code == 0, f"{done}\n{self.master_text()}{self.master_text('stderr.txt')}"
         with open(self.case.path(RUN, "results.csv"), newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -276,8 +276,8 @@ def idle_programs_on_four_hosts_use_no_cpu(case):
     share = (used_s() - before_s) / (time.monotonic() - began)
     print(f"# {100 * share:.2f} % of a core for all programs on four hosts")
     # Whoever spins uses 100 %. Three workers' and a master's pulses come every 0.75 s here, and a
-    # tick of the accounting is 0.2 % of the time measured.
-    assert share < 0.02, f"{100 * share:.2f} % of a core"
+    # tick of the accounting is 0.25 % of the time measured; on a busy machine all of it costs more.
+    assert share < 0.1, f"{100 * share:.2f} % of a core"
     farm.open_gate()
     farm.finish()
     farm.end_workers(*workers)

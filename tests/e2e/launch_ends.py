@@ -38,7 +38,7 @@ def a_farm_without_workers_ends_with_a_sentence(case):
 @test
 def workers_that_do_not_go_are_made_to(case):
     fakes(case, WORKER="stubborn")
-    case.beofarm("run", "-q", expect=0, limit_s=40)
+    case.beofarm("run", "-q", expect=0)
     assert record(case, "worker-1")["signal"] == signal.SIGKILL
 
 

@@ -93,7 +93,7 @@ def a_sweep_of_mpi_runs_on_this_machine(case):
                          "echo $AZ_BATCH_HOST_LIST >ranks/list.txt; mpirun ./program {word}")
     farm = farms.Farm(case, {"name": "toy", "work": work, "files": ["."],
                              "backend": {"kind": "local", "workers": 1}})
-    case.beofarm("run", farm.file, expect=0, limit_s=120)
+    case.beofarm("run", farm.file, expect=0)
     check_rows(farm, 3)
     assert farm.output(1, "stdout.txt").startswith("localhost slots=3\n")
     assert farm.output(1, "ranks/list.txt") == "localhost,localhost,localhost\n"
@@ -114,7 +114,7 @@ def the_example_computes_what_is_known(case):
     readme = case.beofarm("mpirun", "-n", "4", "--nodes", "2", "--", "./integral", "2", expect=0,
                           limit_s=120, env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert readme.out.startswith("ranks = 4\nintegral = 1.2533141373"), readme
-    case.beofarm("run", "farm.json", "--run-dir", "runs/sweep", expect=0, limit_s=120)
+    case.beofarm("run", "farm.json", "--run-dir", "runs/sweep", expect=0)
     done = case.beofarm("results", expect=0)
     with open(case.path("runs/sweep/results.csv"), newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -145,10 +145,10 @@ def a_program_runs_as_if_its_nodes_were_here(case):
     assert not [f for f in os.listdir(case.folder) if "beofarm-mpirun" in f]
     assert not os.path.exists(case.path("runs/program-001/out/1/secret.txt"))
     case.write("deep/in.txt", "5\n")
-    done = case.beofarm("mpirun", "-n", "2", "-q", "--", "./program", "x", "3", limit_s=120)
+    done = case.beofarm("mpirun", "-n", "2", "-q", "--", "./program", "x", "3")
     assert done.code == 3 and lines(done.out, "size") == ["2"], done
     os.remove(case.path("deep/in.txt"))
-    done = case.beofarm("mpirun", "-n", "1", "--", "./program", limit_s=120)
+    done = case.beofarm("mpirun", "-n", "1", "--", "./program")
     assert done.code == 9 and "no input here" in done.err, done
 
 
@@ -177,7 +177,7 @@ def talk_start(case, words, env, err=None):
 def hear(case, process, err):
     """What the program says before it may end, and how it ends."""
     wait_until(lambda: "first words\n" in case.read("heard.out") and
-               "first doubts\n" in case.read("heard.err"), "the program is heard", 60)
+               "first doubts\n" in case.read("heard.err"), "the program is heard")
     assert process.poll() is None and "last" not in case.read("heard.out"), "it has not ended"
     os.remove(case.path("closed"))
     done = case.finish(process, 120)

@@ -81,7 +81,7 @@ def twenty_thousand_tasks_that_do_nothing(case):
     with open(os.path.join(harness.SOURCE, "examples/theis/farm.json"), encoding="utf-8") as file:
         text = "".join(line for line in file if not line.startswith("//"))
     farm = Farm(case, {**json.loads(text), "transport": "tcp", "port": 0, "name": "toy"})
-    done = farm.run(limit_s=60)
+    done = farm.run()
     rows = farm.rows(20000, "ok")
     assert all(row["drawdown"] for row in rows)
     print(f"# 20000 tasks in {done.elapsed_s:.1f} s")
@@ -94,7 +94,7 @@ def the_python_example_gives_values_and_files(case):
     with open(case.path("farm.json"), encoding="utf-8") as file:
         text = "".join(line for line in file if not line.strip().startswith("//"))
     farm = Farm(case, {**json.loads(text), "transport": "tcp", "port": 0, "name": "toy"})
-    farm.run(limit_s=60)
+    farm.run()
     rows = farm.rows(200, "ok")
     assert all(float(row["efficiency"]) <= 1 for row in rows)
     assert farm.output(17, "flow.csv")
@@ -132,7 +132,7 @@ def a_runner_that_stalls_is_killed_and_started_again(case):
     command = python_runner(case, "if x == 5 and attempt == 1: time.sleep(1000)\n")
     farm = Farm(case, runner(command, grid(x=range(20)), files=["model.py"], work_stall_s=0.5,
                              limits={"duplicates": False}))
-    farm.run(limit_s=30)
+    farm.run()
     rows = {row["x"]: row for row in squares(farm, 20)}
     assert int(rows["5"]["attempts"]) >= 2, rows["5"]
 
@@ -156,7 +156,7 @@ def a_runner_that_ends_after_each_task_is_started_again(case):
                " 'values': {'square': x * x}}))\n")
     farm = Farm(case, runner([sys.executable, "model.py"], grid(x=range(20)), files=["model.py"],
                              limits={"attempts": 1}))
-    farm.run(limit_s=60)
+    farm.run()
     squares(farm, 20)
 
 
@@ -165,7 +165,7 @@ def a_runner_that_cannot_start_says_why(case):
     case.write("model.py", "raise SystemExit('the licence has expired')\n")
     farm = Farm(case, runner([sys.executable, "model.py"], grid(x=[1, 2]), files=["model.py"],
                              limits={"attempts": 2}))
-    farm.run(expect=1, limit_s=60)
+    farm.run(expect=1)
     for row in farm.rows(2):
         said = case.beofarm("logs", farm.run_dir, "task", row["task"], expect=0).out
         assert row["status"] != "ok" and "licence has expired" in said, said

@@ -394,7 +394,7 @@ def a_straggler_that_ends_after_all_counts_once(case):
     farm, log = lay(case, "gradient", env={"SHOT_SLOW": case.path("slow"), "SHOT_S": "0.1"},
                     shots=12, worker={"slots": 1, "pin": False})
     farm.start()
-    wait_until(lambda: len(lines(log)) >= 11, "all others are there", 60)
+    wait_until(lambda: len(lines(log)) >= 11, "all others are there")
     os.remove(case.path("slow"))
     farm.end()
     assert floats(case, "survey.gradient.bin") == straight(case, shots=12)

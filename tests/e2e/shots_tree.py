@@ -144,16 +144,16 @@ class Tree:
         """All workers stand still when it is known who takes from whom, and nothing is taken yet. Returns that by
         task: (taker, giver, tasks)."""
         self.start(last=SHOTS - 2)
-        wait_until(lambda: len(self.ended()) >= SHOTS - 1, "all shots but one are there", 60)
+        wait_until(lambda: len(self.ended()) >= SHOTS - 1, "all shots but one are there")
         late = self.idle()
         self.signal(late, signal.SIGSTOP)
         os.remove(self.hold)
         wait_until(lambda: len(self.ended() & self.numbered("listen").keys()) >= self.workers - 1,
-                   "the others listen", 60)
+                   "the others listen")
         for name in list(self.listening().values()):
             self.signal(name, signal.SIGSTOP)
         self.signal(late, signal.SIGCONT)
-        wait_until(lambda: self.notes("take"), "it is known who takes what", 60)
+        wait_until(lambda: self.notes("take"), "it is known who takes what")
         self.signal(late, signal.SIGSTOP)
         names = self.listening()
         return {task: (names[taker], names[giver], [attempt[0] for attempt in attempts])

@@ -246,7 +246,7 @@ def shell_commands_quote_what_places_bring(case):
 def five_thousand_tasks_of_bin_true(case):
     farm = Farm(case, sweep(["/bin/true"], {"grid": {"x": {"from": 1, "to": 5000, "count": 5000}}},
                             worker={"slots": 2}))
-    done = farm.run(limit_s=60)
+    done = farm.run()
     farm.rows(5000, "ok")
     print(f"# 5000 tasks in {done.elapsed_s:.1f} s")
 
@@ -272,7 +272,7 @@ def a_gibibyte_of_stderr_is_drained_and_its_end_kept(case):
     farm.start()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    farm.end(expect=1, limit_s=60)
+    farm.end(expect=1)
     stop.set()
     watcher.join()
     farm.rows(1, "exit")

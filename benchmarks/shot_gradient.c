@@ -2,9 +2,9 @@
  * What a gradient costs in forward runs, for every way to keep the wavefield: median seconds over
  * rounds in which all take their turn, and the ratio to the forward run of the same round.
  *
- *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH]]]
+ *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH [DEVICE]]]]
  *
- * prints a line per contestant (those whose name has WHICH in it): name, seconds, ratio, history's
+ * on the processor, or on OpenCL's device number DEVICE, prints a line per contestant (those whose name has WHICH in it): name, seconds, ratio, history's
  * megabytes, and how far its image is off that of full storage (relative L2; "-" where that is not
  * among them). POINTS are those of each axis, or those of x (and y) and of z: 400x300. The forward run
  * records the same receivers and has the same absorbing layers. "automatic in 1/4" is what beofarm-shot
@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "common/seismic/shot_cost.h"
+#include "worker/seismic/opencl.h"
 #include "worker/seismic/operators.h"
 #include "worker/seismic/places.h"
 #include "worker/seismic/wavelet.h"
@@ -109,8 +110,28 @@ static struct wave_medium medium_of(const struct grid *grid, const struct wave_p
     };
 }
 
+/* The physics as the device has it, and the device, or, without one, as it is and NULL. */
+static const struct wave_physics *on_device(const struct wave_physics *physics,
+                                            const char *device,
+                                            struct opencl_device **ret_device)
+{
+    struct error error;
+    *ret_device = NULL;
+    if (!device)
+        return physics;
+    *ret_device = opencl_open(OPENCL_ANY, strtoul(device, NULL, 10), &error);
+    if (*ret_device)
+        physics = opencl_physics(physics, &error);
+    if (!*ret_device || !physics) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(1);
+    }
+    return physics;
+}
+
 static void make(struct operators *operators, const struct grid *grid, size_t steps,
-                 int threads, const struct wave_physics *physics, double *ret_dt)
+                 int threads, const struct wave_physics *physics, const char *device,
+                 double *ret_dt)
 {
     struct error error;
     struct wave_medium medium = medium_of(grid, physics);
@@ -119,6 +140,7 @@ static void make(struct operators *operators, const struct grid *grid, size_t st
     struct wave_options options = {
         .order = 8, .absorb = 20, .frequency = 10, .threads = threads};
     options.dt = *ret_dt = 0.9 * wave_dt_limit(physics, &medium, &options);
+    physics = on_device(physics, device, &options.device);
     operators->wave = wave_create(physics, &medium, &options, &error);
     operators->second = wave_create(physics, &medium, &options, &error);
     struct point points_of[RECEIVERS],
@@ -273,7 +295,8 @@ int main(int argc, char **argv)
     struct operators operators = {0};
     double dt;
     if (argc < 5) {
-        fputs("usage: shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH]]]\n",
+        fputs("usage: shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH "
+              "[DEVICE]]]]\n",
               stderr);
         return 2;
     }
@@ -286,7 +309,8 @@ int main(int argc, char **argv)
     size_t steps = strtoul(argv[3], NULL, 10);
     int rounds = (int)strtol(argv[4], NULL, 10);
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-    make(&operators, &grid, steps, argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, physics, &dt);
+    make(&operators, &grid, steps, argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0, physics,
+         argc > 8 ? argv[8] : NULL, &dt);
     wave_real *source = room(steps * sizeof(*source));
     wave_real *data = room(steps * RECEIVERS * sizeof(*data));
     wave_real *image = room(operators.wave->points * sizeof(*image));

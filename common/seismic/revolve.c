@@ -197,7 +197,9 @@ static bool shells_plan(struct revolve_plan *ret_plan, uint64_t steps,
     uint64_t count = (steps + by->segment - 1) / by->segment;
     uint64_t parts = (by->segment + by->part - 1) / by->part;
     uint64_t bytes = by->part * sizes->record_bytes + by->snapshots * sizes->snapshot_bytes +
-                     revolve_plan_shells(by) * sizes->shell_bytes + sizes->inner_bytes;
+                     revolve_plan_shells(by) * sizes->shell_bytes;
+    if (revolve_plan_begins(by, steps))
+        bytes += sizes->inner_bytes;
     if (bytes > budget || parts < 2)
         return false;
     uint64_t inner = (budget - bytes) / sizes->inner_bytes;

@@ -15,6 +15,7 @@
 #ifndef BEOFARM_COMMON_SEISMIC_REVOLVE_H
 #define BEOFARM_COMMON_SEISMIC_REVOLVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,7 +69,8 @@ struct revolve_plan {
     uint64_t forward;   /* steps forwards in all, at most; `steps` if nothing is done twice */
     uint64_t bytes;     /* snapshots and records, at most the budget */
     /* Of a plan with shells, else 0: a segment is reversed in parts of so many steps, and the records of
-     * one part at a time are in memory; inner snapshots besides the one at the segment's beginning. */
+     * one part at a time are in memory; inner snapshots besides the one at the segment's beginning,
+     * which is there where there are several segments. */
     uint64_t part, inner;
 };
 
@@ -93,6 +95,12 @@ struct revolve_sizes {
 static inline uint64_t revolve_plan_shells(const struct revolve_plan *plan)
 {
     return plan->part ? (plan->segment - 1) / plan->part * plan->part : 0;
+}
+
+/* Whether the state at a segment's beginning must be kept: a single one begins at rest. */
+static inline bool revolve_plan_begins(const struct revolve_plan *plan, uint64_t steps)
+{
+    return plan->segment < steps;
 }
 
 /* A plan with shells where it takes less time than *plan (of revolve_plan_make for the same): it then

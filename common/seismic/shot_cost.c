@@ -35,27 +35,38 @@
 #define RESAMPLE_REACH 8
 
 /* Fields of a physics: of the model as read; of a wave's medium and what else it keeps, in 3-D; of one time
- * level; recorded for imaging. How far a step reaches, in half orders, less one where `between` points; and
- * the weight. */
+ * level; recorded for imaging; told on each face of a shell. How far a step reaches, in half orders, less
+ * one where `between` points; and the weight. */
 struct physics {
-    unsigned model, medium, level, record, reach, between;
+    unsigned model, medium, level, record, told, reach, between;
     double weight;
 };
 
 static const struct physics physics_table[] = {
     [SURVEY_ACOUSTIC] =
-        {.model = 1, .medium = 1, .level = 1, .record = 1, .reach = 1, .weight = 1},
+        {.model = 1, .medium = 1, .level = 1, .record = 1, .told = 1, .reach = 1, .weight = 1},
     [SURVEY_DENSITY] = {.model = 2,
                         .medium = 4,
                         .level = 1,
                         .record = 1,
+                        .told = 1,
                         .reach = 2,
                         .between = 1,
                         .weight = 1.7},
-    [SURVEY_VTI] =
-        {.model = 3, .medium = 3, .level = 2, .record = 2, .reach = 1, .weight = 2.2},
-    [SURVEY_TTI] =
-        {.model = 5, .medium = 12, .level = 2, .record = 2, .reach = 2, .weight = 10},
+    [SURVEY_VTI] = {.model = 3,
+                    .medium = 3,
+                    .level = 2,
+                    .record = 2,
+                    .told = 1,
+                    .reach = 1,
+                    .weight = 2.2},
+    [SURVEY_TTI] = {.model = 5,
+                    .medium = 12,
+                    .level = 2,
+                    .record = 2,
+                    .told = 2,
+                    .reach = 2,
+                    .weight = 10},
 };
 
 /* Sizes in bytes that the methods choose among. */
@@ -65,7 +76,7 @@ struct sizes {
         state; /* all that a step needs of the one before: two levels and the PML's memory */
     uint64_t record;   /* what is kept of one imaged step */
     uint64_t boundary; /* what is kept of one step for running backwards */
-    uint64_t inner;    /* a state of the medium's grid alone; 0: waves do not go on from it */
+    uint64_t inner;    /* a state of the medium's grid alone */
     uint64_t spectrum; /* of one frequency: real and imaginary part */
     uint64_t fixed;    /* all that is no history */
     uint64_t imaged;   /* steps that are imaged */
@@ -118,7 +129,7 @@ static uint64_t layer_bytes(const struct shot_shape *shape)
     return points * REAL_BYTES;
 }
 
-/* What a step reaches around the model, on all sides but a free surface, of each level: its faces; with
+/* What a step reaches around the model, on all sides but a free surface, of a field: its faces; with
  * a tilt, which reaches further, edges and corners as well. */
 static uint64_t shell_bytes(const struct shot_shape *shape, const struct physics *physics)
 {
@@ -150,8 +161,8 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     uint64_t waves = operation == SURVEY_MODEL ? 1 : 2;
     sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
     sizes.record = physics->record * record_bytes(inner_points(shape), wish->compress);
-    sizes.boundary = physics->level * shell_bytes(shape, physics);
-    sizes.inner = wish->whole ? 0 : 2 * physics->level * inner;
+    sizes.boundary = physics->told * shell_bytes(shape, physics);
+    sizes.inner = 2 * physics->level * inner;
     sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
     sizes.fixed = waves * (physics->medium * sizes.field + sizes.state);
@@ -219,7 +230,7 @@ static int plan_checkpoints(struct revolve_plan *plan, const struct shot_shape *
         .inner_bytes = sizes->inner,
         .again = inner_step(shape) + INNER_COPIES,
     };
-    if (sizes->inner > 0 && plan->segment < sizes->imaged)
+    if (plan->segment < sizes->imaged)
         revolve_plan_improve(plan, sizes->imaged, &all, budget);
     return 0;
 }
@@ -388,7 +399,6 @@ struct shot_wish shot_wish_of(const struct survey *survey, uint64_t limit_bytes)
         .compress = survey->memory.compress,
         .spill = survey->memory.spill,
         .exact = survey->sum.exact,
-        .whole = survey->numerics.device != SURVEY_CPU,
     };
 }
 

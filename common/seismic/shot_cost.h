@@ -49,7 +49,6 @@ struct shot_wish {
     bool compress;          /* records in 16 bits a value, and a scale for every 64 */
     bool spill;             /* what passes the budget goes to node disk */
     bool exact;             /* AUTO: never BOUNDARY, whose rounding is another one */
-    bool whole;             /* CHECKPOINTS of whole states alone: on devices */
 };
 
 struct shot_cost {

@@ -208,14 +208,32 @@ WIDE static void row_add_two_divided(wave_real *restrict sum, const wave_real *a
     }
 }
 
-/* The same two of a pair: sum += scale v (a b + of_p p) */
-WIDE static void row_add_pair(wave_real *restrict sum, const wave_real *a, const wave_real *b,
-                              const wave_real *of_p, const wave_real *p, const wave_real *v,
-                              wave_real scale, size_t n)
+/* What one step gives to a pair's image: y, and the field before it, of q and of p. */
+struct pair_step {
+    const wave_real *y_q, *q, *y_p, *p;
+};
+
+/* The same two of a pair: sum += scale v (y_q q + y_p p) */
+WIDE static void row_add_pair(wave_real *restrict sum, const struct pair_step *step,
+                              const wave_real *v, wave_real scale, size_t n)
 {
+    const struct pair_step s = *step;
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        sum[i] += scale * v[i] * (a[i] * b[i] + of_p[i] * p[i]);
+        sum[i] += scale * v[i] * (s.y_q[i] * s.q[i] + s.y_p[i] * s.p[i]);
+}
+
+WIDE static void row_add_two_pair(wave_real *restrict sum, const struct pair_step *step,
+                                  const struct pair_step *next, const wave_real *v,
+                                  wave_real scale, size_t n)
+{
+    const struct pair_step s = *step, t = *next;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        wave_real part = scale * v[i];
+        wave_real first = sum[i] + part * (s.y_q[i] * s.q[i] + s.y_p[i] * s.p[i]);
+        sum[i] = first + part * (t.y_q[i] * t.q[i] + t.y_p[i] * t.p[i]);
+    }
 }
 
 /* field += scale v dm s */
@@ -292,16 +310,16 @@ static enum turns turns_of(const struct wave_run *run, size_t k)
     return k > 0 ? TURNS_NONE : TURNS_ONE;
 }
 
-/* One row of a pair's image, of two steps a row of each after the other: it is near then. */
 static void row_image_pair(const struct acoustic *a, const struct inner *row, wave_real *sum,
                            const wave_real *s, enum turns turns, wave_real scale)
 {
-    if (turns == TURNS_TWO) {
-        const wave_real *before = s + a->wave.snapshot_size;
-        row_add_pair(sum, before, row->old, before + a->wave.points, row->old_p, row->v, scale,
-                     row->n);
-    }
-    row_add_pair(sum, s, row->field, s + a->wave.points, row->p, row->v, scale, row->n);
+    const wave_real *before = s + a->wave.snapshot_size;
+    const struct pair_step step = {s, row->field, s + a->wave.points, row->p};
+    const struct pair_step old = {before, row->old, before + a->wave.points, row->old_p};
+    if (turns == TURNS_TWO)
+        row_add_two_pair(sum, &old, &step, row->v, scale, row->n);
+    else
+        row_add_pair(sum, &step, row->v, scale, row->n);
 }
 
 static void image(const struct acoustic *a, const struct wave_run *run, size_t k,

@@ -48,14 +48,22 @@ static size_t box_size(const struct box *box)
     return box->n[GRID_X] * box->n[GRID_Y] * box->n[GRID_Z];
 }
 
+/* Which of them a step of the medium's grid reads of a field: without a tilt q is differenced along z alone,
+ * p across alone. */
+static bool box_read(const struct acoustic *a, int f, int box)
+{
+    return a->kind != KIND_VTI || (box / 2 == GRID_Z) == (f == PAIR_Q);
+}
+
 size_t acoustic_shell_size(const struct acoustic *a)
 {
     struct box boxes[BOXES];
     boxes_find(a, boxes);
     size_t size = 0;
-    for (int i = 0; i < BOXES; i++)
-        size += box_size(&boxes[i]);
-    return acoustic_parts(a->kind) * size;
+    for (int f = 0; f < (int)acoustic_parts(a->kind); f++)
+        for (int i = 0; i < BOXES; i++)
+            size += box_read(a, f, i) ? box_size(&boxes[i]) : 0;
+    return size;
 }
 
 /* Above a free surface a row that was told is mirrored; tilted stencils read it there. */
@@ -118,6 +126,8 @@ static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real 
     for (int f = 0; f < (int)acoustic_parts(a->kind); f++) {
         wave_real *field = acoustic_level(a, 2 * f);
         for (int i = 0; i < BOXES; i++) {
+            if (!box_read(a, f, i))
+                continue;
             box_copy(a, field, &boxes[i], to, from, rows);
             if (to)
                 to += box_size(&boxes[i]);

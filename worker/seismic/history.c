@@ -148,35 +148,39 @@ static int open_records(struct walk *walk, size_t count, size_t values, bool pac
 struct level {
     size_t first, steps, segment;
     size_t snapshots;
-    unsigned char *states; /* of a chunk, the one at its beginning first */
+    unsigned char *states; /* of a chunk, the one at its beginning first, if that is kept */
     bool inner;
+    bool begins; /* it is kept, else the run begins at rest */
 };
 
-/* Room beside the records, all in one piece of memory where that is the program's own. */
+/* Room beside the records: behind them, or `apart`. */
 struct room {
     unsigned char *states, *inner_states;
     wave_real *shells;
     bool apart;
 };
 
+static unsigned char *level_state(const struct walk *walk, const struct level *level,
+                                  size_t slot)
+{
+    size_t place = slot == SIZE_MAX ? 0 : slot + level->begins;
+    return level->states +
+           place * (level->inner ? walk->wave->inner_bytes : walk->wave->state_bytes);
+}
+
 static void level_save(const struct walk *walk, const struct level *level, size_t slot)
 {
-    if (level->inner)
-        wave_inner_save(walk->wave, level->states + (slot + 1) * walk->wave->inner_bytes);
-    else
-        wave_save(walk->wave, level->states + slot * walk->wave->state_bytes);
+    (level->inner ? wave_inner_save : wave_save)(walk->wave, level_state(walk, level, slot));
 }
 
 static void level_restore(struct walk *walk, const struct level *level, size_t slot)
 {
-    size_t inner = slot == SIZE_MAX ? 0 : slot + 1;
     walk->again = level->inner;
-    if (level->inner)
-        wave_inner_load(walk->wave, level->states + inner * walk->wave->inner_bytes);
-    else if (slot == SIZE_MAX)
+    if (slot == SIZE_MAX && !level->begins)
         wave_clear(walk->wave);
     else
-        wave_load(walk->wave, level->states + slot * walk->wave->state_bytes);
+        (level->inner ? wave_inner_load : wave_load)(walk->wave,
+                                                     level_state(walk, level, slot));
 }
 
 static int turn_chunk(struct walk *walk, const struct room *room, size_t first, size_t count,
@@ -237,20 +241,92 @@ static int turn_chunk(struct walk *walk, const struct room *room, size_t first, 
                       struct error *ret_error)
 {
     const struct revolve_plan *plan = &walk->options->plan;
+    size_t all = walk_snapshots(walk, walk->forward.steps);
     struct level level = {.first = first,
                           .steps = count,
                           .segment = (size_t)plan->part * walk->options->every,
                           .snapshots = (size_t)plan->inner,
                           .states = room->inner_states,
-                          .inner = true};
+                          .inner = true,
+                          .begins = revolve_plan_begins(plan, all)};
     walk->shells = room->shells;
     walk->shells_first = first;
     walk->shells_end = first + (count - 1) / level.segment * level.segment;
-    wave_inner_save(walk->wave, room->inner_states);
+    if (level.begins)
+        wave_inner_save(walk->wave, room->inner_states);
     int rc = level_run(walk, &level, room, ret_error);
     walk->shells = NULL;
     walk->again = false;
     return rc;
+}
+
+/* What a plan keeps besides records: so many whole states, inner ones, and shells. */
+struct items {
+    size_t states, inner, shells;
+};
+
+static struct items items_of(const struct walk *walk, const struct revolve_plan *plan)
+{
+    size_t all = walk_snapshots(walk, walk->forward.steps);
+    struct items items = {.states = (size_t)plan->snapshots};
+    if (plan->part) {
+        items.inner = (size_t)plan->inner + revolve_plan_begins(plan, all);
+        items.shells = (size_t)revolve_plan_shells(plan) * walk->options->every;
+    }
+    return items;
+}
+
+static size_t shell_bytes(const struct wave *wave)
+{
+    return wave->shell_size * sizeof(wave_real);
+}
+
+static size_t items_bytes(const struct wave *wave, const struct items *items)
+{
+    return items->states * wave->state_bytes + items->inner * wave->inner_bytes +
+           items->shells * shell_bytes(wave);
+}
+
+/* Items near the wave; of none, no memory. 0 or -1. */
+static int items_create(const struct wave *wave, size_t count, size_t bytes, void **ret_items)
+{
+    *ret_items = count > 0 ? wave_room_create(wave, count, bytes) : NULL;
+    return count > 0 && !*ret_items ? -1 : 0;
+}
+
+static void room_free(const struct wave *wave, struct room *room)
+{
+    if (room->apart) {
+        wave_room_destroy(wave, room->states);
+        wave_room_destroy(wave, room->inner_states);
+        wave_room_destroy(wave, room->shells);
+    }
+    *room = (struct room){0};
+}
+
+static int room_apart(const struct wave *wave, const struct items *items, struct room *ret_room)
+{
+    void *states = NULL, *inner = NULL, *shells = NULL;
+    int rc = items_create(wave, items->states, wave->state_bytes, &states);
+    if (rc == 0)
+        rc = items_create(wave, items->inner, wave->inner_bytes, &inner);
+    if (rc == 0)
+        rc = items_create(wave, items->shells, shell_bytes(wave), &shells);
+    *ret_room =
+        (struct room){.states = states, .inner_states = inner, .shells = shells, .apart = true};
+    return rc;
+}
+
+/* Behind the records. */
+static int room_behind(const struct wave *wave, const struct items *items,
+                       unsigned char *memory, struct room *ret_room)
+{
+    unsigned char *inner = memory + items->states * wave->state_bytes;
+    unsigned char *shells = inner + items->inner * wave->inner_bytes;
+    *ret_room = (struct room){.states = memory,
+                              .inner_states = inner,
+                              .shells = items->shells ? (wave_real *)shells : NULL};
+    return memory ? 0 : -1;
 }
 
 /* Open the records, and make room for what `plan` keeps besides. */
@@ -260,30 +336,20 @@ static int room_make(struct walk *walk, const struct revolve_plan *plan, uint64_
     const struct wave *wave = walk->wave;
     size_t kept = (size_t)(plan->part ? plan->part : plan->segment);
     size_t record = wave->snapshot_size * sizeof(wave_real);
-    size_t states = (size_t)plan->snapshots * wave->state_bytes, inner = 0, shells = 0;
-    if (plan->part) {
-        inner = ((size_t)plan->inner + 1) * wave->inner_bytes;
-        shells = (size_t)revolve_plan_shells(plan) * walk->options->every * wave->shell_size *
-                 sizeof(wave_real);
-    }
+    struct items items = items_of(walk, plan);
+    size_t bytes = items_bytes(wave, &items);
     bool apart = walk->options->pack || wave->options.device || memory_bytes != UINT64_MAX;
-    size_t more = apart ? 0 : (states + inner + shells + record - 1) / record;
+    size_t more = apart ? 0 : (bytes + record - 1) / record;
     if (open_records(walk, kept + more, wave->snapshot_size, walk->options->pack, memory_bytes,
                      ret_error) < 0)
         return -1;
-    unsigned char *memory = (unsigned char *)vault_place(&walk->records, kept, more);
-    if (apart)
-        memory = wave_room_create(wave, plan->part ? 1 : (size_t)plan->snapshots,
-                                  plan->part ? states + inner + shells : wave->state_bytes);
-    if (!memory)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for %.3g GB of checkpoints",
-                         (double)(states + inner + shells) * 1e-9);
-    *ret_room =
-        (struct room){.states = memory,
-                      .inner_states = memory + states,
-                      .shells = plan->part ? (wave_real *)(memory + states + inner) : NULL,
-                      .apart = apart};
-    return 0;
+    int rc =
+        apart ? room_apart(wave, &items, ret_room)
+              : room_behind(wave, &items,
+                            (unsigned char *)vault_place(&walk->records, kept, more), ret_room);
+    return rc == 0 ? 0
+                   : error_set(ret_error, ERROR_SYSTEM, "no memory for %.3g GB of checkpoints",
+                               (double)bytes * 1e-9);
 }
 
 static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
@@ -294,14 +360,13 @@ static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
     struct level level = {.steps = walk->forward.steps,
                           .segment = (size_t)plan->segment * walk->options->every,
                           .snapshots = (size_t)plan->snapshots};
-    if (room_make(walk, plan, memory_bytes, &room, ret_error) < 0)
-        return -1;
-    int rc = vault_place(&walk->records, 0, kept) ? 0 : walk_piece_make(walk, false, ret_error);
+    int rc = room_make(walk, plan, memory_bytes, &room, ret_error);
+    if (rc == 0 && !vault_place(&walk->records, 0, kept))
+        rc = walk_piece_make(walk, false, ret_error);
     level.states = room.states;
     if (rc == 0)
         rc = level_run(walk, &level, &room, ret_error);
-    if (room.apart)
-        wave_room_destroy(walk->wave, room.states);
+    room_free(walk->wave, &room);
     return rc;
 }
 

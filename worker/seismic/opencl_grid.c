@@ -52,6 +52,16 @@ static void shape_boxes(struct opencl_wave *w, const struct layout *layout)
     }
 }
 
+/* Without a tilt q is differenced along z alone, whose boxes are the last ones, and p across. */
+int opencl_shell_part(const struct opencl_wave *w, int part, int *ret_first)
+{
+    const struct opencl_shape *s = &w->shape;
+    int across = w->law == OPENCL_VTI ? s->box_at[2 * GRID_Z] : s->shell;
+    bool last = w->law == OPENCL_VTI && part == OPENCL_Q;
+    *ret_first = last ? across : 0;
+    return last ? s->shell - across : across;
+}
+
 /* Centred first differences: Lagrange's weights (anisotropic.c). */
 static void first_weights(struct opencl_shape *s, int radius, int axis, double h)
 {
@@ -171,7 +181,9 @@ static void sizes_set(struct opencl_wave *w)
     w->wave.points = grid_size(&w->wave.grid);
     w->wave.snapshot_size = parts * w->wave.points;
     w->wave.padded = (size_t)w->shape.n[0] * (size_t)w->shape.n[1] * (size_t)w->shape.n[2];
-    w->wave.shell_size = parts * (size_t)w->shape.shell;
+    for (int part = 0, first; part < w->parts; part++)
+        w->wave.shell_size += (size_t)opencl_shell_part(w, part, &first);
+    w->wave.inner_bytes = 2 * w->wave.snapshot_size * sizeof(wave_real);
     w->wave.state_bytes = 2 * (parts * w->size + w->memory) * sizeof(wave_real);
     w->wave.memory_bytes =
         (fields_of(w) * w->size + 2 * w->memory) * sizeof(wave_real) + sizeof(*w);

@@ -539,13 +539,14 @@ __kernel void illuminate(shape s, __global const real *field, __global real *sum
     sum[sum_at + (x * s->inner[1] + y) * s->inner[2] + z] += value * value;
 }
 
-/* The boxes around the medium's grid to a shell, or from it. */
+/* Numbers of the boxes around the medium's grid, `count` from `begin` on, to a shell, or from it. */
 __kernel void shell_move(shape s, __global real *field, __global real *shell, ulong shell_at,
-                         int load)
+                         int begin, int count, int load)
 {
-    int id = get_global_id(0), box = 0;
-    if (id >= s->shell)
+    int id = get_global_id(0) + begin, box = 0;
+    if (id >= begin + count)
         return;
+    shell_at -= begin;
     for (int b = 1; b < OPENCL_BOXES; b++)
         if (id >= s->box_at[b] && s->box_n[b][0] * s->box_n[b][1] * s->box_n[b][2] > 0)
             box = b;
@@ -559,4 +560,19 @@ __kernel void shell_move(shape s, __global real *field, __global real *shell, ul
         put(field, at, iz, shell[shell_at + id]);
     else
         shell[shell_at + id] = field[at];
+}
+
+/* A field on the medium's grid to a state, or from it. */
+__kernel void inner_move(shape s, __global real *field, __global real *state, ulong state_at,
+                         int load)
+{
+    int z = get_global_id(0), y = get_global_id(1), x = get_global_id(2);
+    if (z >= s->inner[2] || y >= s->inner[1] || x >= s->inner[0])
+        return;
+    int at = at_of(s, x + s->pad[0], y + s->pad[1], z + s->pad[2]);
+    state_at += (x * s->inner[1] + y) * s->inner[2] + z;
+    if (load)
+        put(field, at, z + s->pad[2], state[state_at]);
+    else
+        state[state_at] = field[at];
 }

@@ -19,6 +19,7 @@ enum opencl_kernel {
     OPENCL_SAMPLE,
     OPENCL_ILLUMINATE,
     OPENCL_SHELL_MOVE,
+    OPENCL_INNER_MOVE,
     OPENCL_FLUXES, /* with density */
     OPENCL_SLOW_MAKE,
     OPENCL_TILT_DRIVE,
@@ -107,6 +108,12 @@ void opencl_points_clear(struct opencl_wave *wave);
 /* Remember the first failure. Returns whether code is CL_SUCCESS. */
 bool opencl_wave_good(struct opencl_wave *wave, cl_int code, const char *what);
 
+/* Numbers that a shell has of a field, and the first of them among those of all boxes (shape.box_at). */
+int opencl_shell_part(const struct opencl_wave *wave, int part, int *ret_first);
+
 void opencl_run(struct wave *wave, const struct wave_run *run);
+
+/* All fields on the medium's grid to or from a state, newest first. */
+void opencl_inner_move(struct opencl_wave *wave, void *state, bool out);
 
 #endif

@@ -161,6 +161,7 @@ static const struct {
     [OPENCL_SAMPLE] = {"sample", EVERY},
     [OPENCL_ILLUMINATE] = {"illuminate", EVERY},
     [OPENCL_SHELL_MOVE] = {"shell_move", EVERY},
+    [OPENCL_INNER_MOVE] = {"inner_move", EVERY},
     [OPENCL_FLUXES] = {"fluxes", DENSITY},
     [OPENCL_SLOW_MAKE] = {"slow_make", TILTED},
     [OPENCL_TILT_DRIVE] = {"tilt_drive", TILTED},
@@ -288,6 +289,16 @@ static void load(struct wave *wave, const void *state)
     state_move((struct opencl_wave *)wave, (void *)state, false);
 }
 
+static void inner_save(const struct wave *wave, void *state)
+{
+    opencl_inner_move((struct opencl_wave *)wave, state, true);
+}
+
+static void inner_load(struct wave *wave, const void *state)
+{
+    opencl_inner_move((struct opencl_wave *)wave, (void *)state, false);
+}
+
 /* A box of a newest field: rows of n[2] from `first` on. */
 static void box_read(struct opencl_wave *w, int part, const int first[3], const int n[3],
                      wave_real *to)
@@ -391,6 +402,8 @@ static const struct wave_physics *table(enum opencl_law law, struct wave_physics
     made->run = opencl_run;
     made->save = save;
     made->load = load;
+    made->inner_save = inner_save;
+    made->inner_load = inner_load;
     made->field = field;
     made->energy = energy;
     made->memory = memories[law];

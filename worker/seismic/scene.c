@@ -109,7 +109,6 @@ static int choose_memory(struct scene *scene, const struct scene_options *option
     if (scene->device.opencl) /* where the wave and its history are */
         limit = opencl_memory_left(scene->device.opencl) / 16 * 15;
     struct shot_wish wish = shot_wish_of(scene->survey, limit);
-    wish.whole = scene->device.opencl != NULL;
     scene->shape = shot_shape_of(scene->survey, &scene->ground.box, scene->shot->receiver_count,
                                  scene->shot->source_count, scene->dt_s);
     return shot_cost_make(&scene->cost, &scene->shape, cost_operation(options->operation),

@@ -115,19 +115,6 @@ static void in_a_quarter_of_the_storage_boundaries_take_less_time(void **state)
                      SURVEY_MEMORY_CHECKPOINTS);
 }
 
-/* Devices keep whole states, and run all of a step again. */
-static void checkpoints_on_devices_are_whole_states(void **state)
-{
-    (void)state;
-    struct shot_wish wish = {.method = SURVEY_MEMORY_CHECKPOINTS, .budget_bytes = 160 << 20};
-    struct shot_cost here = cost_of(&shape_2d, SURVEY_GRADIENT, &wish);
-    wish.whole = true;
-    struct shot_cost there = cost_of(&shape_2d, SURVEY_GRADIENT, &wish);
-    assert_true(here.plan.part > 0);
-    assert_int_equal(there.plan.part, 0);
-    assert_true(here.updates < there.updates);
-}
-
 /* In 3-D six faces of 4 points are a quarter of 96 points. */
 static void what_is_reckoned_of_a_boundary_is_what_is_kept(void **state)
 {
@@ -181,7 +168,6 @@ int main(void)
         cmocka_unit_test(less_memory_costs_more_steps_and_never_passes_the_limit),
         cmocka_unit_test(boundaries_are_saved_where_that_needs_fewer_steps),
         cmocka_unit_test(in_a_quarter_of_the_storage_boundaries_take_less_time),
-        cmocka_unit_test(checkpoints_on_devices_are_whole_states),
         cmocka_unit_test(what_is_reckoned_of_a_boundary_is_what_is_kept),
         cmocka_unit_test(what_is_spilled_is_on_disk_and_not_in_memory),
         cmocka_unit_test(the_printed_choice_names_method_and_bytes),

@@ -348,6 +348,55 @@ static void checkpoints_parts_and_rooms_do_not_change_a_bit(void **state)
     grouping_changes_nothing(&settings[6]); /* tti */
 }
 
+/* The second half of a run again, from shells and a state of the medium's grid; `room`: on the device. */
+static void again(const struct setting *s, bool room)
+{
+    enum { HALF = STEPS / 2 };
+    struct wave *wave = wave_on(s, device);
+    struct wave_points *places = places_on(wave, 7);
+    size_t numbers = HALF * wave->snapshot_size;
+    wave_real *q = bench_reals(STEPS * PLACES, 1), *there = bench_reals(numbers, 2);
+    wave_real *then = bench_reals(numbers, 3);
+    wave_real *shells = bench_reals(HALF * wave->shell_size, 4);
+    void *memory = malloc(wave->inner_bytes);
+    void *near = wave_room_create(wave, 1, wave->inner_bytes), *state = room ? near : memory;
+    assert_true(memory && near);
+    struct wave_run run = {.steps = HALF, .inject = places, .injected = q};
+    wave_run(wave, &run);
+    wave_inner_save(wave, state);
+    run.injected = q + HALF * PLACES;
+    run.snapshots = there;
+    run.shells = shells;
+    wave_run(wave, &run);
+    wave_clear(wave);
+    wave_inner_load(wave, state);
+    run.mode = WAVE_AGAIN;
+    run.snapshots = then;
+    wave_run(wave, &run);
+    assert_good(wave);
+    assert_true(bench_product(there, there, numbers) > 0);
+    for (size_t i = 0; i < numbers; i++) /* layers may make 0 of -0 in the medium */
+        if (there[i] != then[i])
+            fail_msg("%s order %d: number %zu is %g, and again %g", s->physics, s->order, i,
+                     (double)there[i], (double)then[i]);
+    wave_room_destroy(wave, near);
+    wave_points_destroy(places);
+    wave_destroy(wave);
+    free(memory);
+    free(shells);
+    free(then);
+    free(there);
+    free(q);
+}
+
+static void steps_are_done_again_to_the_same_bits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (settings[i].absorb > 0)
+            again(&settings[i], i % 2);
+}
+
 static void two_devices_compute_two_shots(void **state)
 {
     (void)state;
@@ -403,6 +452,7 @@ int main(void)
         cmocka_unit_test(everything_agrees_with_the_processor),
         cmocka_unit_test(operators_are_transposed_on_the_device),
         cmocka_unit_test(checkpoints_parts_and_rooms_do_not_change_a_bit),
+        cmocka_unit_test(steps_are_done_again_to_the_same_bits),
         cmocka_unit_test(two_devices_compute_two_shots),
         cmocka_unit_test(a_wave_too_large_for_the_device_is_refused),
     };

@@ -3,8 +3,8 @@
  *
  *     blob_transfer up|down PARALLEL URL FILE
  *
- * URL is a container's with its SAS; the blob is called "file". Prints the seconds that it took, and the
- * most KiB that this process ever had resident.
+ * URL is a container's with its SAS; the blob is called "file". Prints the seconds that it took,
+ * and the most KiB that this process ever had resident.
  *
  *     blob_transfer sums FILE
  *

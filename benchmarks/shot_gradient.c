@@ -4,11 +4,12 @@
  *
  *     shot_gradient 2d|3d POINTS STEPS ROUNDS [THREADS [PHYSICS [WHICH [DEVICE]]]]
  *
- * on the processor, or on OpenCL's device number DEVICE, prints a line per contestant (those whose name has WHICH in it): name, seconds, ratio, history's
- * megabytes, and how far its image is off that of full storage (relative L2; "-" where that is not
- * among them). POINTS are those of each axis, or those of x (and y) and of z: 400x300. The forward run
- * records the same receivers and has the same absorbing layers. "automatic in 1/4" is what beofarm-shot
- * chooses where the memory's budget is a quarter of full storage; its plans stand behind the lines.
+ * on the processor, or on OpenCL's device number DEVICE, prints a line per contestant (those whose
+ * name has WHICH in it): name, seconds, ratio, history's megabytes, and how far its image is off
+ * that of full storage (relative L2; "-" where that is not among them). POINTS are those of each
+ * axis, or those of x (and y) and of z: 400x300. The forward run records the same receivers and has
+ * the same absorbing layers. "automatic in 1/4" is what beofarm-shot chooses where the memory's
+ * budget is a quarter of full storage; its plans stand behind the lines.
  */
 #include <math.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-/* How fast a worker adds a gradient's file to its partial sum: MB/s of floats, the best of some rounds.
+/* How fast a worker adds a gradient's file to its partial sum: MB/s of floats, the best of some
+ * rounds.
  *     shot_sum read|check|double|exact MEGABYTES
  * read: copying the file to memory and no more; check: what is done before a result is told. */
 #include "config.h"

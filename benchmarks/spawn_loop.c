@@ -1,7 +1,7 @@
 /*
- * spawn_loop PROGRAM COUNT LOOPS [ARGUMENT...]: the limit of "a process per task". LOOPS processes, each bound to
- * a CPU of its own, start PROGRAM with posix_spawn and wait for it, COUNT times together. Prints
- * how many were started per second.
+ * spawn_loop PROGRAM COUNT LOOPS [ARGUMENT...]: the limit of "a process per task". LOOPS processes,
+ * each bound to a CPU of its own, start PROGRAM with posix_spawn and wait for it, COUNT times
+ * together. Prints how many were started per second.
  */
 #include "config.h"
 

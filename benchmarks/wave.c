@@ -1,12 +1,12 @@
 /*
- * wave PHYSICS ORDER NX NY NZ ROUNDS THREADS: how fast waves advance, in rounds that each measure, one
- * after another on as many points: a leap-frog stream, which moves the least that any in-place
- * propagator can (16 bytes a point: two fields and V read, one written); the bare kernel, one step a
- * pass over memory; waves as they are run by default, without layers; with layers (inside those NX NY
- * NZ points), a source and a line of receivers; and the same, transposed. Prints a line of JSON with
- * the medians, in Gpoints/s, and, in nanoseconds, how long two threads' word to each other takes: where
- * cores have no cache in common, some 150 instead of 40, what threads share is slow to come, while memory
- * may well be faster, for they reach it by ways of their own.
+ * wave PHYSICS ORDER NX NY NZ ROUNDS THREADS: how fast waves advance, in rounds that each measure,
+ * one after another on as many points: a leap-frog stream, which moves the least that any in-place
+ * propagator can (16 bytes a point: two fields and V read, one written); the bare kernel, one step
+ * a pass over memory; waves as they are run by default, without layers; with layers (inside those
+ * NX NY NZ points), a source and a line of receivers; and the same, transposed. Prints a line of
+ * JSON with the medians, in Gpoints/s, and, in nanoseconds, how long two threads' word to each
+ * other takes: where cores have no cache in common, some 150 instead of 40, what threads share is
+ * slow to come, while memory may well be faster, for they reach it by ways of their own.
  */
 #include "config.h"
 

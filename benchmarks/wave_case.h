@@ -1,6 +1,6 @@
 /*
- * wave_case.h - what benchmarks of waves run on: a homogeneous medium, and places in a row. A failure
- * ends the program with its sentence.
+ * wave_case.h - what benchmarks of waves run on: a homogeneous medium, and places in a row. A
+ * failure ends the program with its sentence.
  */
 #ifndef BEOFARM_BENCHMARKS_WAVE_CASE_H
 #define BEOFARM_BENCHMARKS_WAVE_CASE_H
@@ -11,8 +11,8 @@
 
 #define WAVE_CASE_PLACES 64 /* the most */
 
-/* A wave of that physics on `grid`, inside of which the layers of options.absorb are. dt is 0.9 of the
- * limit. */
+/* A wave of that physics on `grid`, inside of which the layers of options.absorb are. dt is 0.9 of
+ * the limit. */
 struct wave *wave_case_create(const char *physics, struct grid grid,
                               struct wave_options options);
 

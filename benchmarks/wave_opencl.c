@@ -1,9 +1,10 @@
 /*
- * wave_opencl PHYSICS ORDER NX NY NZ STEPS ROUNDS: how fast waves advance on each OpenCL device of this
- * machine: the bare kernel, without layers; with layers (inside those NX NY NZ points), a source and a
- * line of receivers; the same, transposed; and a whole gradient in forward runs, its snapshots in a room
- * of the device. Prints a line of JSON per device, with the medians of the rounds, in Gpoints/s; times
- * 16 bytes, that is what of the device's bandwidth the stencil's own fields take.
+ * wave_opencl PHYSICS ORDER NX NY NZ STEPS ROUNDS: how fast waves advance on each OpenCL device of
+ * this machine: the bare kernel, without layers; with layers (inside those NX NY NZ points), a
+ * source and a line of receivers; the same, transposed; and a whole gradient in forward runs, its
+ * snapshots in a room of the device. Prints a line of JSON per device, with the medians of the
+ * rounds, in Gpoints/s; times 16 bytes, that is what of the device's bandwidth the stencil's own
+ * fields take.
  */
 #include "config.h"
 

@@ -26,8 +26,8 @@
  *
  * A lost connection: when the master dies, functions return -1 and beofarm_driver_is_lost is
  * true. Once the run is resumed, beofarm_driver_reopen connects again, says once more what had not
- * been accepted, and goes on with the results after the last one that was read (after a power cut at
- * the master: with all results, so go by their ids).
+ * been accepted, and goes on with the results after the last one that was read (after a power cut
+ * at the master: with all results, so go by their ids).
  *
  * Threads: one connection is used by one thread at a time.
  */
@@ -110,10 +110,10 @@ const char *beofarm_driver_value_name(const struct beofarm_driver *driver, size_
 int beofarm_driver_submit(struct beofarm_driver *driver, const char *id, const double *params,
                           size_t count);
 
-/* The same with texts among the parameters, or some of a PEST case's alone (`params` is an object of
- * names and values, or an array in order), or an operation on a survey (an object, as docs/driver-socket.md
- * says; files and shots are in `json` of its result), a priority (higher runs first; 0 is usual) and a tag
- * (may be NULL). */
+/* The same with texts among the parameters, or some of a PEST case's alone (`params` is an object
+ * of names and values, or an array in order), or an operation on a survey (an object, as
+ * docs/driver-socket.md says; files and shots are in `json` of its result), a priority (higher runs
+ * first; 0 is usual) and a tag (may be NULL). */
 int beofarm_driver_submit_json(struct beofarm_driver *driver, const char *id,
                                const cJSON *params, double priority, const char *tag);
 

@@ -1,8 +1,8 @@
 /*
  * The connection. Lines that come are parsed at once and put into a queue, from which
- * beofarm_driver_next takes results. Sending never blocks without reading meanwhile: the master stops
- * reading from a client that does not read, so two that both only send would wait for each other for
- * ever.
+ * beofarm_driver_next takes results. Sending never blocks without reading meanwhile: the master
+ * stops reading from a client that does not read, so two that both only send would wait for each
+ * other for ever.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

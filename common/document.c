@@ -1,7 +1,7 @@
 /*
  * A document goes through four steps: JSON with comments, the schema, the kind's rules, and the
- * schema's defaults. Rules look only at documents that are valid against the schema, so they need not
- * ask for types.
+ * schema's defaults. Rules look only at documents that are valid against the schema, so they need
+ * not ask for types.
  */
 #include "config.h"
 

@@ -1,11 +1,11 @@
 /*
  * document.h - a JSON document that people write: checked against a schema and rules, all at once.
  *
- * A document is JSON with comments. It is checked against its kind's schema, then, where it is valid,
- * by the kind's rules, which say what a schema cannot. A document without a mistake gets the schema's
- * defaults. Sentences begin with the document's name and the path of the mistake:
- * "farm.json: $.limits.atempts: unknown key; …". Errors are ERROR_CONFIG (a file that cannot be read,
- * memory: ERROR_SYSTEM).
+ * A document is JSON with comments. It is checked against its kind's schema, then, where it is
+ * valid, by the kind's rules, which say what a schema cannot. A document without a mistake gets the
+ * schema's defaults. Sentences begin with the document's name and the path of the mistake:
+ * "farm.json: $.limits.atempts: unknown key; …". Errors are ERROR_CONFIG (a file that cannot be
+ * read, memory: ERROR_SYSTEM).
  */
 #ifndef BEOFARM_COMMON_DOCUMENT_H
 #define BEOFARM_COMMON_DOCUMENT_H
@@ -45,14 +45,14 @@ struct schema *document_schema_create(const struct document_kind *kind,
 
 /* Parse and check a text of `size` bytes; `name` is what sentences call it. Calls `report` (which
  * may be NULL) with a full sentence for each mistake. Returns how many, or -1 (the text is not JSON
- * at all, or memory was short: the sentence is in *ret_error and was not reported). *ret_root (caller
- * deletes) is there only if it is 0, with its defaults filled in. */
+ * at all, or memory was short: the sentence is in *ret_error and was not reported). *ret_root
+ * (caller deletes) is there only if it is 0, with its defaults filled in. */
 int document_check(const struct document_kind *kind, const char *text, size_t size,
                    const char *name, void (*report)(void *context, const char *sentence),
                    void *context, cJSON **ret_root, struct error *ret_error);
 
-/* The same for those who go on only without mistakes. 0, or -1: the sentence names the first mistake
- * and how many more there are, and *ret_root is untouched. */
+/* The same for those who go on only without mistakes. 0, or -1: the sentence names the first
+ * mistake and how many more there are, and *ret_root is untouched. */
 int document_parse(const struct document_kind *kind, const char *text, size_t size,
                    const char *name, cJSON **ret_root, struct error *ret_error);
 

@@ -35,8 +35,9 @@ struct error {
         [ERROR_TEXT_MAX]; /* a sentence, always NUL-terminated; cut with "..." if too long */
 };
 
-/* Whatever names of files and other texts are put into a sentence, it is one line: control characters
- * become escapes, and words that are too long are cut in their middle (common/plain.h). */
+/* Whatever names of files and other texts are put into a sentence, it is one line: control
+ * characters become escapes, and words that are too long are cut in their middle
+ * (common/plain.h). */
 
 /* Fill *error (which may be NULL) and return -1, so that failing is a single line. */
 int error_set(struct error *error, enum error_code code, const char *format, ...)

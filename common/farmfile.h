@@ -78,8 +78,8 @@ struct farmfile {
 int farmfile_read(const char *path, char **ret_text, size_t *ret_size, struct error *ret_error);
 bool farmfile_is_control(const char *path);
 
-/* Read and check the file at `path`, as farmfile_read gives it. 0, or -1: the sentence names the first mistake and how
- * many more there are. *ret_farm is untouched on failure. */
+/* Read and check the file at `path`, as farmfile_read gives it. 0, or -1: the sentence names the
+ * first mistake and how many more there are. *ret_farm is untouched on failure. */
 int farmfile_open(const char *path, struct farmfile *ret_farm, struct error *ret_error);
 
 /* The same from a text; `name` is what errors call it. */

@@ -95,8 +95,8 @@ static void check_nodes(struct document_rules *rules, const cJSON *root, const c
         farmfile_check_azure_nodes(rules, backend, nodes->valuedouble);
 }
 
-/* Whether a key says more than what was filled in where it was left out: false, 0, the usual runner,
- * and nothing but these in arrays and objects. */
+/* Whether a key says more than what was filled in where it was left out: false, 0, the usual
+ * runner, and nothing but these in arrays and objects. */
 static bool says_something(const cJSON *item)
 {
     const cJSON *child;

@@ -11,8 +11,8 @@
  * with errno; some may have been written then. */
 int fd_write(int fd, const void *bytes, size_t size);
 
-/* Append what `from` has from where it stands, by the way that costs the kernel least. 0, or -1 with
- * errno; some may have been written then. */
+/* Append what `from` has from where it stands, by the way that costs the kernel least. 0, or -1
+ * with errno; some may have been written then. */
 int fd_copy(int from, int to);
 
 /* Sleep until fd is ready for `events` of poll, deadline_ns (clock_monotonic_ns) has passed, or

@@ -105,8 +105,8 @@ int json_put_real(struct buf *buf, double real);
  * same. 0, or -1 (buf failed). */
 int json_put(struct buf *buf, const cJSON *item, unsigned indent);
 
-/* Write such a text of a whole tree to the file at `path`, which appears whole (common/whole.h). 0 or
- * -1. */
+/* Write such a text of a whole tree to the file at `path`, which appears whole (common/whole.h). 0
+ * or -1. */
 int json_write_file(const char *path, const cJSON *item, unsigned indent,
                     struct error *ret_error);
 

@@ -1,7 +1,7 @@
 /*
  * link_mpi_private.h - the parts of link_mpi: the doorbell (link_mpi.c, where the whole is
- * explained), sending (link_mpi_send.c), receiving (link_mpi_receive.c) and how much may be under way
- * (link_mpi_room.c).
+ * explained), sending (link_mpi_send.c), receiving (link_mpi_receive.c) and how much may be under
+ * way (link_mpi_room.c).
  */
 #ifndef BEOFARM_COMMON_LINK_MPI_PRIVATE_H
 #define BEOFARM_COMMON_LINK_MPI_PRIVATE_H

@@ -48,8 +48,8 @@ void loop_timer_disarm(struct loop_timer *timer);
 void loop_timer_remove(struct loop_timer *timer); /* NULL is allowed */
 
 /* Block `signals` (zero-terminated) in this thread and call `caught(signal, context)` from the
- * loop. Call before threads start, so that they inherit the mask; signals that other threads get all
- * the same are handed on to this one. */
+ * loop. Call before threads start, so that they inherit the mask; signals that other threads get
+ * all the same are handed on to this one. */
 int loop_signals(struct loop *loop, const int *signals,
                  void (*caught)(int signal, void *context), void *context,
                  struct error *ret_error);

@@ -169,7 +169,8 @@ void message_put_output(struct buf *buf, const struct output_piece *piece);
 int message_get_output(const struct buf *message, struct output_piece *ret_piece,
                        struct error *ret_error);
 
-/* LINKED: an output file of an attempt, all of it, which lies in the job's near folder (near.h) as `name`. */
+/* LINKED: an output file of an attempt, all of it, which lies in the job's near folder (near.h) as
+ * `name`. */
 struct output_link {
     struct attempt_id id;
     const char *path; /* as that of a piece */

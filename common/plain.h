@@ -1,6 +1,6 @@
 /*
- * plain.h - texts of others (names of files, words of a command line) as sentences show them: on one line,
- * and none so long that nothing else is to be seen.
+ * plain.h - texts of others (names of files, words of a command line) as sentences show them: on
+ * one line, and none so long that nothing else is to be seen.
  */
 #ifndef BEOFARM_COMMON_PLAIN_H
 #define BEOFARM_COMMON_PLAIN_H
@@ -10,9 +10,10 @@
 #define PLAIN_WORD_MAX 320 /* bytes; a longer word is shown with "..." in its middle */
 
 /*
- * Copy `text` into `to` (size >= 4 bytes) with every control character as an escape (\n, \t, \x1b) and long
- * words cut in their middle, at whole characters; a word is what has no blank, quotation mark or colon in
- * it. What does not fit is cut, with "..." at the end. What is plain already stays as it is. Returns `to`.
+ * Copy `text` into `to` (size >= 4 bytes) with every control character as an escape (\n, \t, \x1b)
+ * and long words cut in their middle, at whole characters; a word is what has no blank, quotation
+ * mark or colon in it. What does not fit is cut, with "..." at the end. What is plain already stays
+ * as it is. Returns `to`.
  */
 char *plain_text(char *to, size_t size, const char *text);
 

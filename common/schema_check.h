@@ -7,7 +7,8 @@
 
 #include "common/schema_private.h"
 
-/* Whether this check is a trial, whose mistakes nobody reads: then one is noted, and no sentence to be made. */
+/* Whether this check is a trial, whose mistakes nobody reads: then one is noted, and no sentence to
+ * be made. */
 bool schema_is_trial(struct check *check);
 
 /* Note a mistake of the value that stands at check->path, or of `member` of it. */

@@ -52,8 +52,8 @@ int store_put_file(struct store *store, const char *path, uint8_t *ret_hash, uin
 int store_read(struct store *store, const uint8_t *hash, uint64_t offset, void *bytes,
                size_t size, size_t *ret_read, uint64_t *ret_total, struct error *ret_error);
 
-/* Copy content to the file `path`, over one that is there, and check its hash: the file is whole and
- * right, or it is not there. -1 with a sentence. */
+/* Copy content to the file `path`, over one that is there, and check its hash: the file is whole
+ * and right, or it is not there. -1 with a sentence. */
 int store_get_file(struct store *store, const uint8_t *hash, const char *path,
                    struct error *ret_error);
 

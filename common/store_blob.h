@@ -1,7 +1,7 @@
 /*
  * store_blob.h - a store that is a Blob container: content is the blob PREFIX + HASH. By URI it is
- * reached by a SAS (common/azure/container.h), as nodes do, and the prefix is "store/"; launch fills it
- * by another right (launch/azure/store_blob.h).
+ * reached by a SAS (common/azure/container.h), as nodes do, and the prefix is "store/"; launch
+ * fills it by another right (launch/azure/store_blob.h).
  *
  * One thread at a time. store_get_file fetches ranges in parallel, goes on where a killed one
  * stopped, and checks the hash.

@@ -7,10 +7,9 @@
  *     {{  }}     a brace
  *
  * The format after the colon means what C's printf means by it; width is at most 255, precision
- * at most 99. It is taken apart when the template is made and never handed to printf; `d` wants a whole
- * number.
- * A text whose own language is full of braces may choose other marks ("<<" and ">>"); a mark
- * written twice stands for itself. Everything is checked when the template is made, once;
+ * at most 99. It is taken apart when the template is made and never handed to printf; `d` wants a
+ * whole number. A text whose own language is full of braces may choose other marks ("<<" and ">>");
+ * a mark written twice stands for itself. Everything is checked when the template is made, once;
  * filling is a run of appends.
  */
 #ifndef BEOFARM_COMMON_TEMPLATE_H

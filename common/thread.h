@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Start a thread, with all signals blocked; the caller joins or detaches it. 0, or the errno value of
- * pthread_create. */
+/* Start a thread, with all signals blocked; the caller joins or detaches it. 0, or the errno value
+ * of pthread_create. */
 int thread_start(pthread_t *ret_thread, void *(*run)(void *context), void *context);
 
 /* A condition variable whose deadlines are of the monotonic clock. The caller ends it with

@@ -44,7 +44,8 @@ int values_decode(const void *bytes, size_t size, struct value **ret_values, siz
                   struct error *ret_error);
 
 /* The same for lists of reals alone, without a struct value for each: encode `count` of them, and
- * decode a list that must hold exactly `count` numbers (VALUE_REAL or VALUE_INTEGER) into `reals`. */
+ * decode a list that must hold exactly `count` numbers (VALUE_REAL or VALUE_INTEGER) into
+ * `reals`. */
 int values_encode_reals(struct buf *buf, const double *reals, size_t count);
 int values_decode_reals(const void *bytes, size_t size, double *reals, size_t count,
                         struct error *ret_error);

@@ -1,6 +1,7 @@
 /*
- * whereabouts.h - where a farm's master is, as the small blob RUN/master.json in the farm's container
- * says: a master that Azure starts again does so on another node, and its workers must find it.
+ * whereabouts.h - where a farm's master is, as the small blob RUN/master.json in the farm's
+ * container says: a master that Azure starts again does so on another node, and its workers must
+ * find it.
  *
  *     {"host": "n1", "address": "10.0.0.4", "port": 4004, "instance": "..."}
  *     {"ended": "done"}                      the farm is over; the status is that of the end event

@@ -21,8 +21,8 @@ struct whole {
 /* Begin. 0, or -1 with a sentence; then there is nothing to abandon. */
 int whole_open(struct whole *whole, const char *path, struct error *ret_error);
 
-/* The same, written under the name `temporary` meanwhile (on the same file system): what is left there, of
- * a process that was killed, is written over. */
+/* The same, written under the name `temporary` meanwhile (on the same file system): what is left
+ * there, of a process that was killed, is written over. */
 int whole_open_at(struct whole *whole, const char *path, const char *temporary,
                   struct error *ret_error);
 
@@ -30,14 +30,15 @@ int whole_open_at(struct whole *whole, const char *path, const char *temporary,
  * `whole` is done with. */
 int whole_commit(struct whole *whole, struct error *ret_error);
 
-/* The same, and what was committed outlives a crash of the machine. -1 also where it is in its place
- * but may not outlive one. */
+/* The same, and what was committed outlives a crash of the machine. -1 also where it is in its
+ * place but may not outlive one. */
 int whole_commit_synced(struct whole *whole, struct error *ret_error);
 
 /* Instead of whole_commit: leave `path` as it was. A zeroed or finished one is allowed. */
 void whole_abandon(struct whole *whole);
 
-/* All of it at once: a file of these bytes (`bytes` may be NULL where size is 0). 0, or -1 as above. */
+/* All of it at once: a file of these bytes (`bytes` may be NULL where size is 0). 0, or -1 as
+ * above. */
 int whole_write(const char *path, const void *bytes, size_t size, struct error *ret_error);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * wire.h - numbers and byte strings to bytes and back.
  *
- * Little-endian: numbers of fixed width, and LEB128 varints. Writing goes into a bounded buf. Reading never passes the end: after the first bad read the reader is
- * marked failed and returns zeros, so a run of reads is checked once at its end.
+ * Little-endian: numbers of fixed width, and LEB128 varints. Writing goes into a bounded buf.
+ * Reading never passes the end: after the first bad read the reader is marked failed and returns
+ * zeros, so a run of reads is checked once at its end.
  */
 #ifndef BEOFARM_COMMON_WIRE_H
 #define BEOFARM_COMMON_WIRE_H

@@ -1,6 +1,6 @@
 /*
- * adopt.h - runs that were started elsewhere, or whose run directory is gone: found by their farm file
- * where the backend keeps them, and given a run directory here.
+ * adopt.h - runs that were started elsewhere, or whose run directory is gone: found by their farm
+ * file where the backend keeps them, and given a run directory here.
  */
 #ifndef BEOFARM_LAUNCH_ADOPT_H
 #define BEOFARM_LAUNCH_ADOPT_H

@@ -119,8 +119,8 @@ struct backend_ops {
     int (*program_find)(struct backend *backend, const char *program, struct buf *ret_path,
                         struct error *ret_error);
 
-    /* Ask whether a farm of so many workers' nodes could be had, and say what it would need and cost: may
-     * ask a service, and rents nothing. -1: it cannot be had. NULL: nothing to ask. */
+    /* Ask whether a farm of so many workers' nodes could be had, and say what it would need and
+     * cost: may ask a service, and rents nothing. -1: it cannot be had. NULL: nothing to ask. */
     int (*check)(struct backend *backend, int workers, const struct backend_listener *listener,
                  struct error *ret_error);
 
@@ -151,14 +151,15 @@ struct backend_ops {
                        struct error *ret_error);
 
     /* Look after pool and nodes, as often as the backend thinks fit (this is called at every poll):
-     * replace nodes that failed, renew what nodes were given that ends. `alone`: the master does not
-     * run yet. -1: the farm is to be given up, with the reason. NULL: there is nothing to do. */
+     * replace nodes that failed, renew what nodes were given that ends. `alone`: the master does
+     * not run yet. -1: the farm is to be given up, with the reason. NULL: there is nothing to
+     * do. */
     int (*look_after)(struct backend *backend, bool alone,
                       const struct backend_listener *listener, struct error *ret_error);
 
-    /* Lead the run, whatever machine another `beofarm` may lead it from: -1 with a sentence that says who
-     * and since when. Nothing for a run that was not begun yet, and where we lead it. `take_over`:
-     * instead of whoever leads. NULL: the run directory's lock is enough. */
+    /* Lead the run, whatever machine another `beofarm` may lead it from: -1 with a sentence that
+     * says who and since when. Nothing for a run that was not begun yet, and where we lead it.
+     * `take_over`: instead of whoever leads. NULL: the run directory's lock is enough. */
     int (*lead)(struct backend *backend, bool take_over,
                 const struct backend_listener *listener, struct error *ret_error);
 
@@ -205,8 +206,9 @@ struct backend_ops {
     int (*task_file_size)(struct backend *backend, const char *id, const char *file,
                           uint64_t *ret_size, struct error *ret_error);
 
-    /* Sleep until the task may have said more on its stdout or have ended, for `ns` at most, or until
-     * a signal comes (interrupt.h). NULL: the backend does not notice; callers use backend_await. */
+    /* Sleep until the task may have said more on its stdout or have ended, for `ns` at most, or
+     * until a signal comes (interrupt.h). NULL: the backend does not notice; callers use
+     * backend_await. */
     void (*task_await)(struct backend *backend, const char *id, int64_t ns);
 
     /* Ask a task to end (SIGTERM, and after a grace time SIGKILL to all its processes), or end all
@@ -227,8 +229,9 @@ struct backend_ops {
     int (*results_bring)(struct backend *backend, const struct backend_listener *listener,
                          struct error *ret_error);
 
-    /* Append the store (with its right: secret) and the name under which the farm's journal has a copy
-     * there, for BEOFARM_STORE and BEOFARM_RUN. NULL: the journal lies in the run directory. */
+    /* Append the store (with its right: secret) and the name under which the farm's journal has
+     * a copy there, for BEOFARM_STORE and BEOFARM_RUN. NULL: the journal lies in the run
+     * directory. */
     int (*journal_put)(struct backend *backend, struct buf *ret_store, struct buf *ret_run,
                        struct error *ret_error);
 
@@ -243,9 +246,9 @@ struct backend_ops {
     /* Remove what the backend keeps of this farm; nothing may be running in it. */
     int (*clean)(struct backend *backend, struct error *ret_error);
 
-    /* Fill a run directory (context->run_dir) that has the farm file alone with what is needed to look
-     * after the farm's newest run, which was started elsewhere, its farm file as run among it. The
-     * backend was opened on it. NULL: there is no elsewhere. */
+    /* Fill a run directory (context->run_dir) that has the farm file alone with what is needed to
+     * look after the farm's newest run, which was started elsewhere, its farm file as run among it.
+     * The backend was opened on it. NULL: there is no elsewhere. */
     int (*adopt)(struct backend *backend, struct error *ret_error);
 
     /* Append a name that tells this run from all others, or nothing where none was begun; and the
@@ -275,8 +278,8 @@ int backend_submit(struct backend *backend, const struct backend_lot *lot, size_
 /* How long to wait before the next look, when `passed_ns` have passed since the first one. */
 int64_t backend_poll_ns(const struct backend *backend, int64_t passed_ns);
 
-/* Sleep until the next look at a task is due: when it has news, where the backend notices; otherwise for
- * backend_poll_ns. Less if a signal comes. */
+/* Sleep until the next look at a task is due: when it has news, where the backend notices;
+ * otherwise for backend_poll_ns. Less if a signal comes. */
 void backend_await(struct backend *backend, const char *id, int64_t passed_ns);
 
 __attribute__((format(printf, 2, 3))) void backend_say(const struct backend_listener *listener,
@@ -286,8 +289,8 @@ __attribute__((format(printf, 2, 3))) void backend_say(const struct backend_list
 int backend_tail(struct backend *backend, const char *id, const char *file, int lines,
                  struct buf *ret_text, struct error *ret_error);
 
-/* A sentence's end for how a task ended: "exit code 3", "signal 9 (Killed)", "it was lost", or what the
- * backend says of it; BACKEND_HOW_SIZE is room enough. */
+/* A sentence's end for how a task ended: "exit code 3", "signal 9 (Killed)", "it was lost", or what
+ * the backend says of it; BACKEND_HOW_SIZE is room enough. */
 #define BACKEND_HOW_SIZE (BACKEND_WHY_MAX + 65)
 const char *backend_status_describe(const struct backend_status *status, char *text,
                                     size_t size);

@@ -92,8 +92,8 @@ static int farm_end(struct view *view, bool now, struct error *ret_error)
     return rest_end(backend, ret_error);
 }
 
-/* Of a farm without a running master, what may still cost: one whose `beofarm` was killed early has a
- * pool, or workers that look for a master. */
+/* Of a farm without a running master, what may still cost: one whose `beofarm` was killed early has
+ * a pool, or workers that look for a master. */
 static int remains_end(struct view *view, struct error *ret_error)
 {
     bool may_be = view->backend->ops->detach;

@@ -1,5 +1,6 @@
 /*
- * beofarm plot FILE: a picture of a model, a gradient, an image or a shot's traces. beofarm-plot draws.
+ * beofarm plot FILE: a picture of a model, a gradient, an image or a shot's traces. beofarm-plot
+ * draws.
  */
 #include "config.h"
 

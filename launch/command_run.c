@@ -107,7 +107,8 @@ static int place_take(struct backend *backend, bool take_over, struct screen *sc
                               : 0;
 }
 
-/* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not known. */
+/* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not
+ * known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
                      const struct request *request, const char *home,
                      const struct run_options *given, struct screen *screen,

@@ -201,7 +201,8 @@ static int draft_give(void *context, size_t index, struct backend_task *ret_task
     return 0;
 }
 
-/* Submit all that are to be, and whose pause is over. Those behind the first that could not be started are forgotten. */
+/* Submit all that are to be, and whose pause is over. Those behind the first that could not be
+ * started are forgotten. */
 static int members_submit(struct crew *crew, size_t *ret_accepted, struct error *ret_error)
 {
     struct draft draft = {.crew = crew,

@@ -40,8 +40,8 @@ int crew_start(struct crew *crew, int count, const struct roster *roster,
 /* Look after them (one question to the backend): notice the dead, restart whom to restart. */
 int crew_check(struct crew *crew, struct error *ret_error);
 
-/* There is work for `count` workers more: submit again so many of those that left of their own. -1 if
- * they could not be; they are then left alone until the next time. */
+/* There is work for `count` workers more: submit again so many of those that left of their own. -1
+ * if they could not be; they are then left alone until the next time. */
 int crew_refill(struct crew *crew, int64_t count, struct error *ret_error);
 
 /* The backend's task of the first worker; NULL if it was not submitted yet, or there is none. */

@@ -1,5 +1,6 @@
 /*
- * homecoming.h - what a driver writes to RUN_DIR/out/master, brought to where its user looks for it.
+ * homecoming.h - what a driver writes to RUN_DIR/out/master, brought to where its user looks for
+ * it.
  *
  * PEST users' scripts look for case.rec, case.par and so on beside case.pst. The plan names that
  * folder ("home"); what is new in out/master is copied there whenever the master has said that an

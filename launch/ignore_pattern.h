@@ -23,8 +23,8 @@ void ignore_pattern_fini(struct ignore_pattern *pattern);
 bool ignore_pattern_matches(const struct ignore_pattern *pattern, const char *path,
                             bool is_folder);
 
-/* git's wildmatch with WM_PATHNAME: '*' and '?' stop at '/', "**" (or more of them) between slashes or at an end does
- * not. A pattern that makes no sense ("[a", "a\") matches nothing. */
+/* git's wildmatch with WM_PATHNAME: '*' and '?' stop at '/', "**" (or more of them) between slashes
+ * or at an end does not. A pattern that makes no sense ("[a", "a\") matches nothing. */
 bool ignore_glob_matches(const char *glob, const char *text);
 
 #endif

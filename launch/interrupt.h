@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* From now on SIGINT and SIGTERM are counted instead of ending the process. They interrupt nothing but
- * interrupt_sleep and interrupt_wait, so that nothing is cut in two. */
+/* From now on SIGINT and SIGTERM are counted instead of ending the process. They interrupt nothing
+ * but interrupt_sleep and interrupt_wait, so that nothing is cut in two. */
 void interrupt_open(void);
 
 /* How many came so far, up to now. */

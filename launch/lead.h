@@ -15,8 +15,8 @@ struct lead_watcher {
 };
 
 /* Run the farm of the file at `farm_file`, which is removed once it has been read. `run_dir` as of
- * --run-dir; NULL: the next free one. `watcher` may be NULL. The exit code of `beofarm run`, or -1 with a sentence.
- * *ret_run_dir is the run directory (caller frees), NULL if there was none yet. */
+ * --run-dir; NULL: the next free one. `watcher` may be NULL. The exit code of `beofarm run`, or -1
+ * with a sentence. *ret_run_dir is the run directory (caller frees), NULL if there was none yet. */
 int lead_run(const char *farm_file, const char *run_dir, struct lead_watcher *watcher,
              struct screen *screen, char **ret_run_dir, struct error *ret_error);
 

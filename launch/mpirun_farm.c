@@ -55,7 +55,8 @@ static bool is_on_path(const char *name)
     return false;
 }
 
-/* On this machine it can be seen beforehand what mpirun would not find. It looks into the folder, too. */
+/* On this machine it can be seen beforehand what mpirun would not find. It looks into the folder,
+ * too. */
 static int local_check(const struct mpirun_order *order, struct error *ret_error)
 {
     const char *program = order->words[0];

@@ -1,8 +1,8 @@
 /*
  * mpirun_farm.h - the farm that `beofarm mpirun` runs: one task, of one worker with all nodes.
  *
- * Whatever the program's exit code, the task ends well and leaves these files beside what the program
- * left: what it printed, and how it ended.
+ * Whatever the program's exit code, the task ends well and leaves these files beside what the
+ * program left: what it printed, and how it ended.
  */
 #ifndef BEOFARM_LAUNCH_MPIRUN_FARM_H
 #define BEOFARM_LAUNCH_MPIRUN_FARM_H
@@ -30,8 +30,8 @@ struct mpirun_order {
     size_t count;       /* of these; at least 1 */
 };
 
-/* Append the farm file's text. -1 with a sentence: fewer ranks than nodes, no such program, no MPI on
- * this machine where that is what computes, or mistakes in the backend's file. */
+/* Append the farm file's text. -1 with a sentence: fewer ranks than nodes, no such program, no MPI
+ * on this machine where that is what computes, or mistakes in the backend's file. */
 int mpirun_farm_put(struct buf *buf, const struct mpirun_order *order, struct error *ret_error);
 
 #endif

@@ -29,8 +29,8 @@ void prepare_close(struct preparation *preparation);
 /* Tasks that will be run; -1: not known. */
 int64_t prepare_tasks(const struct preparation *preparation);
 
-/* What there is to do, in words: "240 tasks", "40 shots in tasks of one or more, 3 tasks at most". Returns
- * text. */
+/* What there is to do, in words: "240 tasks", "40 shots in tasks of one or more, 3 tasks at most".
+ * Returns text. */
 char *prepare_describe(const struct preparation *preparation, char *text, size_t size);
 
 /* Write farm.json, the store and files.json. known: as for inputs_put. */

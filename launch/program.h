@@ -25,7 +25,8 @@ struct program_answer {
 int program_ask(const char *name, const char *const *args, int limit_s,
                 struct program_answer *ret_answer, struct error *ret_error);
 
-/* The same for questions that may take long: `meanwhile` is said then, once, on a terminal (stderr). */
+/* The same for questions that may take long: `meanwhile` is said then, once, on a terminal
+ * (stderr). */
 int program_ask_patiently(const char *name, const char *const *args, int limit_s,
                           const char *meanwhile, struct program_answer *ret_answer,
                           struct error *ret_error);

@@ -1,6 +1,6 @@
 /*
- * A point for every estimate event with a phi; phi on a logarithmic axis where all are above 0 and they
- * span more than a factor of 10.
+ * A point for every estimate event with a phi; phi on a logarithmic axis where all are above 0 and
+ * they span more than a factor of 10.
  */
 #include "config.h"
 

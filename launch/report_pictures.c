@@ -114,8 +114,8 @@ static bool is_json(const struct found *found)
     return strcmp(ending(found->path), "json") == 0;
 }
 
-/* Whether the list has the same field with a header of raw values: models are written as SEG-Y, too, and
- * as RSF. */
+/* Whether the list has the same field with a header of raw values: models are written as SEG-Y,
+ * too, and as RSF. */
 static bool is_twin(const struct search *search, const struct found *found)
 {
     size_t stem = stem_size(found->path);

@@ -15,8 +15,8 @@ void report_text(FILE *html, const char *text);
  * Reads what every master of the farm said. */
 int report_curve(struct view *view, FILE *html, struct error *ret_error);
 
-/* Draw what lies below `out` (a folder; it may be missing) into `folder`, which is there, and show it;
- * `shown` is how the page calls that folder. */
+/* Draw what lies below `out` (a folder; it may be missing) into `folder`, which is there, and show
+ * it; `shown` is how the page calls that folder. */
 int report_pictures(const char *out, const char *folder, const char *shown, FILE *html,
                     struct error *ret_error);
 

@@ -17,7 +17,8 @@ struct request_overrides {
     int64_t workers; /* for $.backend.workers; REQUEST_NOT_GIVEN */
     int64_t tasks;   /* for $.limits.tasks; REQUEST_NOT_GIVEN */
     int64_t slots;   /* for $.worker.slots; REQUEST_NOT_GIVEN */
-    /* For $.work.path, absolute; "": not given. Work of the kinds "pest" and "shots" becomes kind "socket". */
+    /* For $.work.path, absolute; "": not given. Work of the kinds "pest" and "shots" becomes kind
+     * "socket". */
     char socket[REQUEST_SOCKET_MAX + 1];
 };
 

@@ -63,7 +63,8 @@ int results_revive(const struct view *view, struct error *ret_error)
     return rc;
 }
 
-/* Whether the file begins as master/results.c begins it. One that is empty has only just been made. */
+/* Whether the file begins as master/results.c begins it. One that is empty has only just been
+ * made. */
 static bool is_ours(const char *path)
 {
     static const char first[] = "task,", last[] = ",error\n";

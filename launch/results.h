@@ -7,9 +7,9 @@
 #include "common/error.h"
 #include "launch/view.h"
 
-/* Where the master ended without a word, and so left its tables as they were some time before, have them
- * made again from the journal's copy, where the backend keeps them. Nothing where the run directory has
- * the journal. */
+/* Where the master ended without a word, and so left its tables as they were some time before, have
+ * them made again from the journal's copy, where the backend keeps them. Nothing where the run
+ * directory has the journal. */
 int results_revive(const struct view *view, struct error *ret_error);
 
 /* The path of results.csv (allocated), made again from the journal (`beofarm-master --results`)

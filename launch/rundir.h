@@ -44,8 +44,8 @@ int rundir_touch(struct rundir *rundir, const struct request_overrides *override
 /* RUN/NAME, allocated; NULL if memory is short. */
 char *rundir_path(const struct rundir *rundir, const char *name, struct error *ret_error);
 
-/* Remove RUN/near, where a master that was killed leaves links to output files that nobody wants; only when no
- * master runs. */
+/* Remove RUN/near, where a master that was killed leaves links to output files that nobody wants;
+ * only when no master runs. */
 int rundir_near_remove(const struct rundir *rundir, struct error *ret_error);
 
 /* The farm's secret: made once, then always the same, so that workers outlive a master. */

@@ -63,7 +63,8 @@ void screen_put_lines(FILE *stream, const char *bytes, size_t size);
 /* "1 h 02 min", "3 min 20 s", "12.3 s". Returns text. */
 char *screen_format_time(double seconds, char *text, size_t size);
 
-/* "iteration 2, phi 12.3, Jacobian 7/12, 17/240 done, 1 failed, 3.1/s, 2 workers, 8 slots, 1 min 12 s left". Returns text. */
+/* "iteration 2, phi 12.3, Jacobian 7/12, 17/240 done, 1 failed, 3.1/s, 2 workers, 8 slots, 1 min 12
+ * s left". Returns text. */
 char *screen_format_progress(const struct progress *progress, char *text, size_t size);
 
 /* A path as a shell takes it: in quotes where it needs them. Returns text. */

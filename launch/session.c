@@ -389,8 +389,8 @@ static int workers_submit(struct session *session, struct error *ret_error)
     return backend->ops->detach ? backend->ops->detach(backend, ret_error) : 0;
 }
 
-/* Workers that left for want of work come back when more waits than those who are there can take. That
- * they cannot is told, and tried again. */
+/* Workers that left for want of work come back when more waits than those who are there can take.
+ * That they cannot is told, and tried again. */
 static void workers_recall(struct session *session)
 {
     const struct progress *progress = &session->follow.progress;
@@ -482,8 +482,8 @@ static int session_clear(struct session *session, struct error *ret_error)
     struct backend *backend = session->backend;
     int64_t patience = DISMISS_POLLS * backend->ops->poll_shortest_ns;
     int rc = 0;
-    /* A master that was told to go has told no worker: where they cannot be asked one by one there is
-     * nothing to wait for. */
+    /* A master that was told to go has told no worker: where they cannot be asked one by one there
+     * is nothing to wait for. */
     bool wait = session->heeded < (backend->ops->tasks_submit ? 1 : 2);
     if (session->crew && wait)
         rc = crew_dismiss(session->crew, patience > DISMISS_NS ? patience : DISMISS_NS,

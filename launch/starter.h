@@ -13,8 +13,8 @@
  * kind. */
 int starter_write(const char *kind, struct buf *ret_text, struct error *ret_error);
 
-/* Append a commented survey file to begin with, which needs no other file: the one that the farm file of
- * "shots" names. */
+/* Append a commented survey file to begin with, which needs no other file: the one that the farm
+ * file of "shots" names. */
 int starter_write_survey(struct buf *ret_text, struct error *ret_error);
 
 /* The kinds, for sentences: "sweep, pest". */

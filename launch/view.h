@@ -25,8 +25,8 @@ struct view {
                            * cleaned, its progress alone */
 };
 
-/* Look at the run that `argument` names (rundir_open), or at the newest run of the farm file that it
- * names (adopt.h). Nothing is changed, but that the latter may get a run directory here. */
+/* Look at the run that `argument` names (rundir_open), or at the newest run of the farm file that
+ * it names (adopt.h). Nothing is changed, but that the latter may get a run directory here. */
 int view_open(const char *argument, struct view *ret_view, struct error *ret_error);
 
 /* Free; a zeroed one is allowed. */

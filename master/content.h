@@ -19,8 +19,8 @@
 struct content;
 
 /* `manifest_path` is files.json; if it does not exist the farm has no files. `store_uri` may be
- * NULL where the manifest is empty. Where it is a container, RUN_DIR/store takes a copy of what is in
- * there (content_gather). NULL with a sentence. */
+ * NULL where the manifest is empty. Where it is a container, RUN_DIR/store takes a copy of what is
+ * in there (content_gather). NULL with a sentence. */
 struct content *content_open(const char *manifest_path, const char *store_uri,
                              const char *run_dir, struct error *ret_error);
 void content_close(struct content *content); /* NULL is allowed */
@@ -41,14 +41,15 @@ int content_answer(struct content *content, const struct file_piece *asked, stru
 /* The hash of a file of the manifest, by its path; false if there is none. */
 bool content_hash(const struct content *content, const char *path, uint8_t *ret_hash);
 
-/* Put a file that the driver made into the store: workers may FETCH it by its hash; and if it is to be
- * `lasting` into the container, if there is one. -1 with a sentence where the farm has no store, or it cannot be written.
- * This and the next two open what they need for themselves, so a thread beside the loop's may call them. */
+/* Put a file that the driver made into the store: workers may FETCH it by its hash; and if it is to
+ * be `lasting` into the container, if there is one. -1 with a sentence where the farm has no store,
+ * or it cannot be written. This and the next two open what they need for themselves, so a thread
+ * beside the loop's may call them. */
 int content_put(struct content *content, const char *path, bool lasting, uint8_t *ret_hash,
                 struct error *ret_error);
 
-/* See to it that what was put is in the store: from the container, if it is not; and copy it to `path`
- * (NULL: do not). -1 with a sentence. */
+/* See to it that what was put is in the store: from the container, if it is not; and copy it to
+ * `path` (NULL: do not). -1 with a sentence. */
 int content_get(struct content *content, const uint8_t *hash, const char *path,
                 struct error *ret_error);
 

@@ -1,10 +1,11 @@
 /*
  * delivery.h - what a farm comes to, put into its container, so that it can be had from any machine
  * and outlives the master's node: results.csv, outputs.csv, said.txt, and the driver's files in
- * out/master/ of the run directory. (Output files of tasks are there already: ship.h, worker/depot.h.)
+ * out/master/ of the run directory. (Output files of tasks are there already: ship.h,
+ * worker/depot.h.)
  *
- * Uploads happen in a thread. Files that are being written are copied first, so that what arrives is
- * of one moment; one that has not changed since it was delivered is not sent again.
+ * Uploads happen in a thread. Files that are being written are copied first, so that what arrives
+ * is of one moment; one that has not changed since it was delivered is not sent again.
  */
 #ifndef BEOFARM_MASTER_DELIVERY_H
 #define BEOFARM_MASTER_DELIVERY_H

@@ -50,8 +50,8 @@ struct driver_context {
      * before this returns. A task whose number `next` has yet to give is ended beforehand: that
      * number is never run. Without effect on tasks that have ended. Not from within `payload`. */
     void (*cancel)(void *wake_context, uint64_t task);
-    /* Writes a note (1 or more bytes, copied) into the journal: durable no later than any result of a
-     * task that `next` gives, or `ended` is told of, after it. Returns its sequence number, for
+    /* Writes a note (1 or more bytes, copied) into the journal: durable no later than any result of
+     * a task that `next` gives, or `ended` is told of, after it. Returns its sequence number, for
      * driver_ops.durable; 0 if memory was short, and then the farm ends, resumable. A resumed
      * master gives all notes back (driver_ops.noted). Not from within `open`. */
     uint64_t (*note)(void *wake_context, const void *bytes, size_t size);
@@ -65,19 +65,20 @@ struct driver_context {
     uint32_t (*slots_expected)(void *wake_context);
     /* Tells where the estimation stands (an "estimate" event: shown with the progress). */
     void (*estimate)(void *wake_context, const struct driver_estimate *estimate);
-    /* Puts a file into the farm's store, for workers to fetch by its hash (STORE_HASH_SIZE bytes), and,
-     * if it is to be `lasting`, into its container, where it has one, for a master elsewhere: that may
-     * take long. -1 with a sentence. This and the next two may be called from a thread beside the loop. */
+    /* Puts a file into the farm's store, for workers to fetch by its hash (STORE_HASH_SIZE bytes),
+     * and, if it is to be `lasting`, into its container, where it has one, for a master elsewhere:
+     * that may take long. -1 with a sentence. This and the next two may be called from a thread
+     * beside the loop. */
     int (*put_file)(void *wake_context, const char *path, bool lasting, uint8_t *ret_hash,
                     struct error *ret_error);
-    /* Sees to it that what an earlier master has put is in the store, and copies it to the file `path`
-     * (NULL: that is all). -1 with a sentence. */
+    /* Sees to it that what an earlier master has put is in the store, and copies it to the file
+     * `path` (NULL: that is all). -1 with a sentence. */
     int (*get_file)(void *wake_context, const uint8_t *hash, const char *path,
                     struct error *ret_error);
     /* Removes what was put, unless it is one of the farm's own files: nobody wants it any more. */
     void (*drop_file)(void *wake_context, const uint8_t *hash);
-    /* The hash of one of the farm's files (relative to `folder`, as its manifest names it): false if it
-     * is none of them. */
+    /* The hash of one of the farm's files (relative to `folder`, as its manifest names it): false
+     * if it is none of them. */
     bool (*file_hash)(void *wake_context, const char *path, uint8_t *ret_hash);
     /* Whether a worker process (READY's instance) is here, and not leaving. */
     bool (*is_here)(void *wake_context, uint64_t instance);
@@ -121,8 +122,8 @@ struct driver_ops {
     /* Tasks in all, or -1 where that is not known beforehand. */
     int64_t (*count)(const struct driver *driver);
 
-    /* What there is to do, where that is no number of tasks: "40 shots in tasks of one or more". Cut to
-     * `size` bytes. May be NULL. */
+    /* What there is to do, where that is no number of tasks: "40 shots in tasks of one or more".
+     * Cut to `size` bytes. May be NULL. */
     void (*contents)(const struct driver *driver, char *text, size_t size);
 
     /* The files that this work needs beyond farm.json's "files" (a table, a template, ...).
@@ -140,7 +141,8 @@ struct driver_ops {
      * RUN_DIR/out/master (as PEST users expect case.rec beside case.pst). NULL: none. */
     const char *(*home)(const struct driver *driver);
 
-    /* Call `say` for what is no mistake, but hardly meant: `beofarm check` warns of it. May be NULL. */
+    /* Call `say` for what is no mistake, but hardly meant: `beofarm check` warns of it. May be
+     * NULL. */
     void (*remarks)(const struct driver *driver,
                     void (*say)(void *context, const char *sentence), void *context);
 
@@ -161,16 +163,16 @@ struct driver_ops {
      * DRIVER_TASK. `slots` is how many are joined now. */
     enum driver_next (*next)(struct driver *driver, uint32_t slots);
 
-    /* Asked when `next` has given a task: the worker process that alone can run it (READY's instance),
-     * or 0: any. If that is not here, or goes, the task ends at once as RESULT_LOST, of which the user
-     * is not told. A driver with such tasks has results that it has no use for (the task had ended)
-     * cancelled before they are acknowledged. May be NULL. */
+    /* Asked when `next` has given a task: the worker process that alone can run it (READY's
+     * instance), or 0: any. If that is not here, or goes, the task ends at once as RESULT_LOST, of
+     * which the user is not told. A driver with such tasks has results that it has no use for (the
+     * task had ended) cancelled before they are acknowledged. May be NULL. */
     uint64_t (*bound)(const struct driver *driver, uint64_t task);
 
-    /* A worker process (READY's instance) leaves; asked when it says so, and after each of its results
-     * since. Returns the number of a task, bound to it, that fetches what it holds, which then goes out
-     * before it is gone; 0: it holds nothing that is wanted, and may go; -1: workers hold nothing for
-     * this work. May be NULL: the same. */
+    /* A worker process (READY's instance) leaves; asked when it says so, and after each of its
+     * results since. Returns the number of a task, bound to it, that fetches what it holds, which
+     * then goes out before it is gone; 0: it holds nothing that is wanted, and may go; -1: workers
+     * hold nothing for this work. May be NULL: the same. */
     int64_t (*fetch)(struct driver *driver, uint64_t instance);
 
     /* Asked in place of `next` when $.limits.tasks allows no more than the `tasks` tasks there are:

@@ -289,7 +289,8 @@ static uint64_t count_steps(const struct farm *farm)
     return counts.tasks + counts.done + counts.failed + farm->steps;
 }
 
-/* Where the farm file sets no limit: whether it is that nobody is there which must not last for ever. */
+/* Where the farm file sets no limit: whether it is that nobody is there which must not last for
+ * ever. */
 static bool only_loneliness_counts(const struct farm *farm)
 {
     return farm->file.limits.idle_stop_s <= 0;

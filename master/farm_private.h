@@ -141,8 +141,8 @@ uint64_t farm_bound(const struct farm *farm, uint64_t task);
 void farm_cancel_task(void *context, uint64_t task);
 
 /* farm.c */
-/* A worker that leaves is asked for what it alone has, or told to go when nothing is wanted of it any
- * more, and all that it did is durable. */
+/* A worker that leaves is asked for what it alone has, or told to go when nothing is wanted of it
+ * any more, and all that it did is durable. */
 void farm_see_off(struct farm *farm, struct member *member);
 void farm_feed_until(struct farm *farm, uint64_t task); /* make tasks up to this number exist */
 void farm_end(struct farm *farm, enum error_code code, const char *format, ...)

@@ -1,10 +1,10 @@
 /*
  * folders.h - outputs.csv: in which folders of the farm's container the output files of tasks lie.
  *
- * Workers put the files of every attempt into a folder of its own (message_put_folder); only that of
- * the accepted one counts, and stands here: a line "task,folder,files" for each task that has files
- * there, in the order in which they ended. Made anew from the journal when a master begins, and
- * appended to as groups are committed.
+ * Workers put the files of every attempt into a folder of its own (message_put_folder); only that
+ * of the accepted one counts, and stands here: a line "task,folder,files" for each task that has
+ * files there, in the order in which they ended. Made anew from the journal when a master begins,
+ * and appended to as groups are committed.
  */
 #ifndef BEOFARM_MASTER_FOLDERS_H
 #define BEOFARM_MASTER_FOLDERS_H

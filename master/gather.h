@@ -1,6 +1,6 @@
 /*
- * gather.h - a farm's files, brought from a container to the master's own disk: it lays them out for
- * its driver, and serves them to workers that cannot fetch them from the container.
+ * gather.h - a farm's files, brought from a container to the master's own disk: it lays them out
+ * for its driver, and serves them to workers that cannot fetch them from the container.
  */
 #ifndef BEOFARM_MASTER_GATHER_H
 #define BEOFARM_MASTER_GATHER_H

@@ -45,8 +45,9 @@ struct journal_meta {
     const char *params;    /* JSON array of the names of a task's values, as in the job */
     const char *results;   /* JSON array of the names of a result's values */
     bool brief;            /* results.csv has no columns for params and results (wide work) */
-    /* Called with the journal's path when its lock is held and it is not open yet: may put a journal
-     * in its place (master/replica.h). -1 with a sentence: journal_open fails. NULL: nothing. */
+    /* Called with the journal's path when its lock is held and it is not open yet: may put a
+     * journal in its place (master/replica.h). -1 with a sentence: journal_open fails. NULL:
+     * nothing. */
     int (*restore)(void *context, const char *path, struct error *ret_error);
     void *restore_context;
 };
@@ -76,7 +77,8 @@ struct journal_row {
  * and must be repeatable, since a failed group is tried again (outputs_prepare); -1 keeps the
  * group from being committed. Then `copy` makes the group durable elsewhere (replica_append): it is
  * called until it has returned 0 once, with the same rows. `committed` runs after each commit
- * (results_append). Each may be NULL. Rows of all kinds (`ended` or not, notes) are passed; notes are not `ended`. */
+ * (results_append). Each may be NULL. Rows of all kinds (`ended` or not, notes) are passed; notes
+ * are not `ended`. */
 struct journal_hooks {
     int (*prepare)(void *context, const struct journal_row *rows, size_t count,
                    struct error *ret_error);
@@ -101,9 +103,8 @@ void journal_set_hooks(struct journal *journal, const struct journal_hooks *hook
 /* Whether journal_open found a journal to go on with. */
 bool journal_resumed(const struct journal *journal);
 
-/* "farm", "run", "farm_file", "params", "results", "brief" ("1", or "0"; NULL in journals of version
- * 1), "created_ns". Borrowed until the journal is
- * closed; NULL if there is none. */
+/* "farm", "run", "farm_file", "params", "results", "brief" ("1", or "0"; NULL in journals of
+ * version 1), "created_ns". Borrowed until the journal is closed; NULL if there is none. */
 const char *journal_meta_get(const struct journal *journal, const char *key);
 
 /* Call `each` for every ended task in the order of task numbers (row->ended is true, id.attempt
@@ -132,8 +133,8 @@ int journal_replay_notes(struct journal *journal,
 int journal_add(struct journal *journal, const struct journal_row *row, uint64_t *ret_sequence,
                 struct error *ret_error);
 
-/* Queue a note: bytes (1 or more) that are given back in order. It shares the sequence of rows: it is
- * durable no later than any row added after it. */
+/* Queue a note: bytes (1 or more) that are given back in order. It shares the sequence of rows: it
+ * is durable no later than any row added after it. */
 int journal_add_note(struct journal *journal, const void *bytes, size_t size,
                      uint64_t *ret_sequence, struct error *ret_error);
 

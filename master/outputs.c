@@ -346,7 +346,8 @@ static int name_copy(struct outputs *outputs, const char *name, int dir_fd, cons
     return rc;
 }
 
-/* A link replaces nothing; a move that replaces nothing (renameat2) is what NFS and others do not have. */
+/* A link replaces nothing; a move that replaces nothing (renameat2) is what NFS and others do not
+ * have. */
 static int name_move(struct outputs *outputs, const char *name, int dir_fd, const char *leaf)
 {
     if (linkat(outputs->near_fd, name, dir_fd, leaf, 0) == 0)

@@ -36,8 +36,8 @@ struct outputs *outputs_open(const char *run_dir, struct error *ret_error);
 int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_piece *piece,
                 struct error *ret_error);
 
-/* Offer workers of this machine a folder of ours (common/near.h), RUN_DIR/near: it goes into the job. Where
- * that cannot be, their files come in pieces as those of others. */
+/* Offer workers of this machine a folder of ours (common/near.h), RUN_DIR/near: it goes into the
+ * job. Where that cannot be, their files come in pieces as those of others. */
 void outputs_offer_near(struct outputs *outputs, cJSON *job);
 
 /* Take a whole file that a worker linked there. As outputs_add. */

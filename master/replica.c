@@ -1,10 +1,11 @@
 /*
- * Two threads use a replica: whoever appends (the journal's thread; before it runs, the opener), and
- * the keeper, which renews the lease and has a container of its own.
+ * Two threads use a replica: whoever appends (the journal's thread; before it runs, the opener),
+ * and the keeper, which renews the lease and has a container of its own.
  *
  * Who may write is settled by leases alone. A master takes the lease of the last part, and then
- * looks once more whether it is still the last. A part is left by a last frame (TURN), which only the
- * lease's holder can write; so a master that has lost its lease cannot go on to a next part either.
+ * looks once more whether it is still the last. A part is left by a last frame (TURN), which only
+ * the lease's holder can write; so a master that has lost its lease cannot go on to a next part
+ * either.
  */
 #include "config.h"
 
@@ -37,7 +38,8 @@ static const struct http_options patience = {.tries = 4,
                                              .backoff_cap_ms = 2000,
                                              .patience_ms = 15000};
 
-/* --- places and leases ------------------------------------------------------------------------- */
+/* --- places and leases
+ * ------------------------------------------------------------------------- */
 
 int replica_place(struct replica *replica, struct container *container, int part,
                   char name[CONTAINER_NAME_SIZE], struct blob_place *ret_place,
@@ -83,7 +85,8 @@ static void keep_part(struct replica *replica, int part)
     pthread_mutex_unlock(&replica->lock);
 }
 
-/* --- the keeper -------------------------------------------------------------------------------- */
+/* --- the keeper
+ * -------------------------------------------------------------------------------- */
 
 /* Renew once. A lease that ran out is taken anew if nobody else has it. */
 static void lease_keep(struct replica *replica, struct container *container, int part)
@@ -131,7 +134,8 @@ static int keeper_start(struct replica *replica, struct error *ret_error)
                    : error_errno(ret_error, rc, "cannot start a thread for the journal's copy");
 }
 
-/* --- opening and closing ----------------------------------------------------------------------- */
+/* --- opening and closing
+ * ----------------------------------------------------------------------- */
 
 struct replica *replica_open(const struct replica_options *options, struct error *ret_error)
 {
@@ -194,10 +198,11 @@ void replica_close(struct replica *replica)
     free(replica);
 }
 
-/* --- taking over ------------------------------------------------------------------------------- */
+/* --- taking over
+ * ------------------------------------------------------------------------------- */
 
-/* The lease's id is kept beside the journal: a master that is started again on this disk (and has the
- * journal's lock) may go on with its predecessor's lease. */
+/* The lease's id is kept beside the journal: a master that is started again on this disk (and has
+ * the journal's lock) may go on with its predecessor's lease. */
 static void lease_remember(struct replica *replica, const char *path)
 {
     char *name = NULL, id[BLOB_LEASE_ID_SIZE] = "";
@@ -272,7 +277,8 @@ failed:
     return error_prefix(ret_error, "the journal's copy in the container");
 }
 
-/* --- appending --------------------------------------------------------------------------------- */
+/* --- appending
+ * --------------------------------------------------------------------------------- */
 
 /* The next part: made, and leased by us. Whoever made it first is the master. */
 static int part_begin(struct replica *replica, struct error *ret_error)

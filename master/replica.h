@@ -1,10 +1,10 @@
 /*
- * replica.h - the journal's copy in the farm's container (common/azure/container.h), for masters whose
- * disk may vanish with their node.
+ * replica.h - the journal's copy in the farm's container (common/azure/container.h), for masters
+ * whose disk may vanish with their node.
  *
- * Every group of rows is appended to RUN/journal/NNNNNN before it is committed to journal.db, and so
- * before any of its results is acknowledged (journal_hooks.copy). A master that finds such a copy
- * makes journal.db anew from it, whatever lies on its disk: the copy is never behind.
+ * Every group of rows is appended to RUN/journal/NNNNNN before it is committed to journal.db, and
+ * so before any of its results is acknowledged (journal_hooks.copy). A master that finds such a
+ * copy makes journal.db anew from it, whatever lies on its disk: the copy is never behind.
  *
  * One master at a time: who writes holds a lease on the append blob that is written to, and whoever
  * lost it (its node was cut off, and another master has taken over) is refused by the service; it

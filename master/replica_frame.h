@@ -37,17 +37,17 @@ enum replica_kind {
 /* Append a frame of pairs, keys and values alternating. 0, or -1 (buf failed). */
 int replica_put_meta(struct buf *buf, uint64_t number, const char *const *texts, size_t count);
 
-/* Append a frame that holds as many of the rows as fit well, at least one; returns how many, 0 where
- * buf failed. */
+/* Append a frame that holds as many of the rows as fit well, at least one; returns how many, 0
+ * where buf failed. */
 size_t replica_put_rows(struct buf *buf, uint64_t number, const struct journal_row *rows,
                         size_t count);
 
 /* Append a frame that says all by its kind: REPLICA_TURN or REPLICA_FORGET. */
 int replica_put_mark(struct buf *buf, uint64_t number, enum replica_kind kind);
 
-/* Read the frame at the beginning of `bytes`. 1: *ret_content is a reader behind the kind (borrowed),
- * *ret_size the bytes of the whole frame. 0: it is not all there; *ret_size (0: not even its head)
- * is what it needs. -1 with a sentence: it is damaged. */
+/* Read the frame at the beginning of `bytes`. 1: *ret_content is a reader behind the kind
+ * (borrowed), *ret_size the bytes of the whole frame. 0: it is not all there; *ret_size (0: not
+ * even its head) is what it needs. -1 with a sentence: it is damaged. */
 int replica_get_frame(const void *bytes, size_t size, uint64_t number,
                       enum replica_kind *ret_kind, struct wire_reader *ret_content,
                       size_t *ret_size, struct error *ret_error);

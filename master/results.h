@@ -2,10 +2,10 @@
  * results.h - results.csv, one row per ended task.
  *
  * Columns: task, the task's parameters, the result's values, status, code, elapsed_s, worker,
- * attempts, error; without the parameters and values where the journal says "brief". While the farm runs, rows are appended as they are committed (in the order of
- * their ends); results_rewrite makes the file again from the journal alone, in task order, and
- * puts it in place whole (temporary file, fsync, rename). So what the journal says is the truth,
- * and results.csv can always be had again.
+ * attempts, error; without the parameters and values where the journal says "brief". While the farm
+ * runs, rows are appended as they are committed (in the order of their ends); results_rewrite makes
+ * the file again from the journal alone, in task order, and puts it in place whole (temporary file,
+ * fsync, rename). So what the journal says is the truth, and results.csv can always be had again.
  *
  * Names: a parameter or value may not be called like one of the columns above, nor a value like a
  * parameter; results_check_names says so when the farm file is checked.

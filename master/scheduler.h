@@ -42,10 +42,11 @@
  * overdue_factor x the mean duration of good results), is given up: stopped, and counted as a
  * failure. So a task that hangs ends, by its attempts.
  *
- * Bound. A task may be bound to one worker, because only that one can run it (it holds what the task
- * asks for). It goes there before any other, to an idle slot, whether the worker is set aside, or leaving,
- * or not; it has no duplicate, and its duration does not count among those of others. When its worker is
- * lost, or was never there, or hands it back as it leaves, or an attempt fails, the task fails at once.
+ * Bound. A task may be bound to one worker, because only that one can run it (it holds what the
+ * task asks for). It goes there before any other, to an idle slot, whether the worker is set aside,
+ * or leaving, or not; it has no duplicate, and its duration does not count among those of others.
+ * When its worker is lost, or was never there, or hands it back as it leaves, or an attempt fails,
+ * the task fails at once.
  *
  * The end. When nothing waits and slots are idle, tasks that have not started are recalled from
  * the worker with most of them; when there are none, and `duplicates` is set, the attempt running
@@ -115,9 +116,9 @@ void scheduler_destroy(struct scheduler *scheduler);
  * run again. 0, or -1: too many, or out of memory (nothing added). */
 int scheduler_add(struct scheduler *scheduler, uint64_t count, struct error *ret_error);
 
-/* Bind a task that was added, before actions are pulled, to a worker, which need not be there: 0 never
- * is. No effect if it was restored. 0, or -1: not such a task (ERROR_BUG), or out of memory. O(log n)
- * of the tasks that are bound and have not ended, as all that concerns them. */
+/* Bind a task that was added, before actions are pulled, to a worker, which need not be there: 0
+ * never is. No effect if it was restored. 0, or -1: not such a task (ERROR_BUG), or out of memory.
+ * O(log n) of the tasks that are bound and have not ended, as all that concerns them. */
 int scheduler_bind(struct scheduler *scheduler, uint64_t task, uint32_t worker,
                    struct error *ret_error);
 
@@ -164,7 +165,8 @@ int scheduler_worker_joined(struct scheduler *scheduler, uint32_t worker, uint32
  * allowed. Fewer than it holds: it gets no more until it holds less. Unknown workers: no effect. */
 void scheduler_worker_credits(struct scheduler *scheduler, uint32_t worker, uint32_t credits);
 
-/* LEAVING: no more leases but of what is bound to it; it will finish or hand back what it has, then be lost. */
+/* LEAVING: no more leases but of what is bound to it; it will finish or hand back what it has, then
+ * be lost. */
 void scheduler_worker_leaving(struct scheduler *scheduler, uint32_t worker);
 
 /* The link is gone. Its attempts wait again (FAIL actions may follow, see losses); those of a

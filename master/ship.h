@@ -17,8 +17,8 @@ int ship_file(struct container *container, const char *path, const char *name,
 int ship_folder(struct container *container, const char *run_dir, const char *name,
                 struct error *ret_error);
 
-/* Bring the output files of tasks, RUN/out/TASK/PATH, to RUN_DIR/out/TASK/PATH, but for those that are
- * there in the same size. 0, or -1 with a sentence. */
+/* Bring the output files of tasks, RUN/out/TASK/PATH, to RUN_DIR/out/TASK/PATH, but for those that
+ * are there in the same size. 0, or -1 with a sentence. */
 int ship_outputs_back(struct container *container, const char *run_dir,
                       struct error *ret_error);
 

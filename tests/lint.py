@@ -12,6 +12,7 @@ SOURCE = os.environ.get("BEOFARM_SOURCE") or os.path.dirname(
 FOLDERS = ["common", "launch", "master", "worker", "client", "examples", "tests", "benchmarks"]
 PROGRAMS = ["launch", "master", "worker"]  # these never include each other
 LINES_MAX = 600
+COLUMNS_MAX = 100
 TEST_LINES_MAX = 1200  # tables of cases and their rigs stay together
 GENERATED = ["common/farm_schema.c", "common/seismic/survey_schema.c"]  # where the build is in the source tree
 PUBLIC_HEADERS = ["worker/beofarm_runner.h", "client/beofarm_driver.h"]
@@ -107,6 +108,14 @@ def files_stay_short():
         most = TEST_LINES_MAX if path.startswith("tests/") else LINES_MAX
         if lines > most:
             yield f"{path} has {lines} lines, more than {most}: which noun could move out?"
+
+
+def lines_stay_short():
+    """clang-format leaves comments alone."""
+    for path in c_files():
+        for number, line in enumerate(text_of(path).split("\n"), 1):
+            if len(line) > COLUMNS_MAX:
+                yield f"{path}:{number} has {len(line)} columns, more than {COLUMNS_MAX}"
 
 
 def headers_guard_themselves_by_their_path():
@@ -219,6 +228,7 @@ RULES = [
     headers_are_included_by_full_path,
     functions_that_are_forbidden_are_not_called,
     files_stay_short,
+    lines_stay_short,
     headers_guard_themselves_by_their_path,
     text_files_end_lines_cleanly,
     every_source_file_is_built,

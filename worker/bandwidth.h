@@ -20,8 +20,8 @@ struct bandwidth {
     double alone; /* the first slot while the others are idle */
 };
 
-/* Measure for about `seconds` twice: all slots, and the first one alone. `cache_bytes`: all last-level
- * caches together. Takes up to an eighth of the memory for that time. 0 or -1. */
+/* Measure for about `seconds` twice: all slots, and the first one alone. `cache_bytes`: all
+ * last-level caches together. Takes up to an eighth of the memory for that time. 0 or -1. */
 int bandwidth_measure(const struct topology_plan *plan, size_t cache_bytes, double seconds,
                       struct bandwidth *ret_bandwidth, struct error *ret_error);
 void bandwidth_fini(struct bandwidth *bandwidth); /* a zeroed one is allowed */

@@ -1,8 +1,9 @@
 /*
  * cache.h - the node's content-addressed file cache.
  *
- * One read-only file per content (cache_file.h), named by its SHA-256, in a folder that later workers
- * of the node use again and workers beside it may share. Work directories hold hard links to it.
+ * One read-only file per content (cache_file.h), named by its SHA-256, in a folder that later
+ * workers of the node use again and workers beside it may share. Work directories hold hard links
+ * to it.
  *
  * The cache asks for pieces through `cache_source` and is given them with cache_take; whoever
  * owns the link does the sending. Requests wait while there is no source, and go on from the
@@ -31,8 +32,8 @@ struct cache_source {
 
 struct loop;
 
-/* Fetch files straight from the farm's container from now on (a store "blob:URL"); through the source
- * only what cannot be had there. -1 with a sentence. */
+/* Fetch files straight from the farm's container from now on (a store "blob:URL"); through the
+ * source only what cannot be had there. -1 with a sentence. */
 int cache_set_store(struct cache *cache, struct loop *loop, const char *store,
                     struct error *ret_error);
 

@@ -1,6 +1,7 @@
 /*
- * cache_file.h - what every file of the node's cache looks like: its name, and the time by which a write is
- * told. All parts of the cache (cache.c, cache_fetch.c, cache_direct.c) make and know files by this.
+ * cache_file.h - what every file of the node's cache looks like: its name, and the time by which a
+ * write is told. All parts of the cache (cache.c, cache_fetch.c, cache_direct.c) make and know
+ * files by this.
  */
 #ifndef BEOFARM_WORKER_CACHE_FILE_H
 #define BEOFARM_WORKER_CACHE_FILE_H

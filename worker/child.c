@@ -5,8 +5,8 @@
  * - The worker is a subreaper, so what loses its parent becomes the worker's own child. When a
  *   child has ended, the worker's list of children (one read of /proc/self/task/TID/children) shows
  *   whether it left any behind; those are killed until there are none.
- * - For a kill in the middle, or leftovers, all of /proc is searched for processes that descend from
- *   the child, are in its group, or carry its BEOFARM_ATTEMPT_KEY.
+ * - For a kill in the middle, or leftovers, all of /proc is searched for processes that descend
+ *   from the child, are in its group, or carry its BEOFARM_ATTEMPT_KEY.
  *
  * A child is waited for only after its group was killed: until then its zombie keeps the group's
  * number from being given to somebody else.
@@ -268,8 +268,8 @@ static void fail_child(struct start *start, const char *what)
 }
 
 /* A thread of ours may have been writing the program when another child was made: that one has its
- * descriptor, too, until the kernel is through with that child's own execve, which is a moment after
- * vfork has returned. Returns where there is no hope. */
+ * descriptor, too, until the kernel is through with that child's own execve, which is a moment
+ * after vfork has returned. Returns where there is no hope. */
 static void execute(const struct child_spec *spec)
 {
     struct timespec pause = {.tv_nsec = BUSY_FIRST_NS};

@@ -74,8 +74,8 @@ struct child_spec {
 int child_find_program(const char *name, char *const *environment, char **ret_path,
                        struct error *ret_error);
 
-/* Start it. A program that is open for writing is waited for, some 1 s at most. NULL with a sentence
- * naming the program if it cannot be executed. */
+/* Start it. A program that is open for writing is waited for, some 1 s at most. NULL with a
+ * sentence naming the program if it cannot be executed. */
 struct child *child_start(struct children *children, const struct child_spec *spec,
                           struct error *ret_error);
 

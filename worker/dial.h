@@ -43,14 +43,14 @@ struct dial_answer {
 struct link *dial(const struct dial_options *options, struct dial_answer *ret_answer,
                   struct error *ret_error);
 
-/* The first half of that, for those who speak otherwise: a connected, non-blocking socket on which both
- * ends have proven that they know the secret, and what the other said. -1 as above. Any thread; without
- * `mpi`. */
+/* The first half of that, for those who speak otherwise: a connected, non-blocking socket on which
+ * both ends have proven that they know the secret, and what the other said. -1 as above. Any
+ * thread; without `mpi`. */
 int dial_connect(const struct dial_options *options, struct auth_welcome *ret_welcome,
                  struct error *ret_error);
 
-/* This machine's address from which the master was reached last, with port 0: where others of the farm
- * are likely to reach it. False: none was. Any thread. */
+/* This machine's address from which the master was reached last, with port 0: where others of the
+ * farm are likely to reach it. False: none was. Any thread. */
 bool dial_own_address(struct sockaddr_storage *ret_address);
 
 bool dial_may_retry(const struct error *error);

@@ -2,7 +2,8 @@
  * Slots are placed one by one. Each goes to the tightest level at which some domain still has room
  * for it, and there to the domain that leaves the machine most evenly loaded: where the package
  * has most free places, then the NUMA node, then the domain itself. Faster kinds come before
- * all of that, and where a slot is to be (near a GPU) before everything. Inside a domain the first free places are taken, so slots stay contiguous.
+ * all of that, and where a slot is to be (near a GPU) before everything. Inside a domain the first
+ * free places are taken, so slots stay contiguous.
  */
 #include "config.h"
 
@@ -95,7 +96,8 @@ static bool domain_better(const struct board *board, enum level level, size_t a,
     return free_around(board, level, a) > free_around(board, level, b);
 }
 
-/* The first place of the best domain of a level, of those that begin near; false if none has room. */
+/* The first place of the best domain of a level, of those that begin near; false if none has
+ * room. */
 static bool domain_choose(const struct board *board, enum level level, unsigned threads,
                           const bool *near, size_t *ret_first)
 {

@@ -26,7 +26,8 @@ struct division {
 /*
  * Divide. slots and threads: 0 is auto; threads at most the number of places. quota: how many
  * CPUs' time there is, 0 for no limit. near: [slots][places], where each slot is to be, as far as
- * there is room; auto threads are no more than fit there. NULL: anywhere. 0, or -1 if memory is short.
+ * there is room; auto threads are no more than fit there. NULL: anywhere. 0, or -1 if memory is
+ * short.
  */
 int division_make(struct division *ret_division, const struct place_list *places, size_t slots,
                   unsigned threads, double quota, const bool *near);

@@ -30,9 +30,9 @@ struct door_settings {
     void *context;
 };
 
-/* NULL with a sentence if the port cannot be had. Who takes longer than 10 s to prove the secret is shut out, and
- * who cannot prove it is told so, and shows in the log. Strangers have a part of the worker's descriptors at most; the
- * oldest makes room for the newest then. */
+/* NULL with a sentence if the port cannot be had. Who takes longer than 10 s to prove the secret is
+ * shut out, and who cannot prove it is told so, and shows in the log. Strangers have a part of the
+ * worker's descriptors at most; the oldest makes room for the newest then. */
 struct door *door_open(struct loop *loop, const struct door_settings *settings,
                        struct error *ret_error);
 void door_close(struct door *door); /* with all that stand in it; NULL is allowed */

@@ -23,7 +23,8 @@ struct slot;
 struct environment;
 
 /* What stays the same from task to task. `env` is the job's object of texts (NULL: none), in which
- * {NAME} places are filled per task; `params` are the names. All is copied. NULL with a sentence. */
+ * {NAME} places are filled per task; `params` are the names. All is copied. NULL with a
+ * sentence. */
 struct environment *environment_create(const struct slot *slot, uint32_t slot_number,
                                        const cJSON *env, const struct params *params,
                                        struct error *ret_error);
@@ -36,8 +37,9 @@ char *const *environment_fill(struct environment *environment, struct attempt_id
                               const struct params *params, const char *key,
                               struct error *ret_error);
 
-/* The same without a task, for a persistent runner; it cannot fill places in `env`. BEOFARM_DEATHS is
- * how many of the slot's processes died before this one, one after the other, without an answer. */
+/* The same without a task, for a persistent runner; it cannot fill places in `env`.
+ * BEOFARM_DEATHS is how many of the slot's processes died before this one, one after the other,
+ * without an answer. */
 char *const *environment_fill_idle(struct environment *environment, const char *key,
                                    unsigned deaths, struct error *ret_error);
 

@@ -25,17 +25,17 @@
 
 struct eviction;
 
-/* `noticed` is called once, from the loop, when we are to go: `left_s` seconds from now at the earliest
- * (0 where it is not said). NULL: there is no such service here, or no thread. */
+/* `noticed` is called once, from the loop, when we are to go: `left_s` seconds from now at the
+ * earliest (0 where it is not said). NULL: there is no such service here, or no thread. */
 struct eviction *eviction_watch(struct loop *loop,
                                 void (*noticed)(void *context, double left_s), void *context);
 
 /* Stop looking. NULL is allowed. */
 void eviction_close(struct eviction *eviction);
 
-/* After `noticed`, when nothing of ours is left here: tell Azure that it need not wait (the event is
- * started), and stay until the machine goes, SIGTERM comes, or `stay_s` have passed: the task of a
- * worker that ended would not be run again elsewhere. */
+/* After `noticed`, when nothing of ours is left here: tell Azure that it need not wait (the event
+ * is started), and stay until the machine goes, SIGTERM comes, or `stay_s` have passed: the task of
+ * a worker that ended would not be run again elsewhere. */
 void eviction_accept(struct eviction *eviction, double stay_s);
 
 /* Look through an answer for a Preempt or Terminate event of machine `name`. True: its id, and the

@@ -111,7 +111,8 @@ static size_t count_busy(const char *bytes, size_t size)
     return count;
 }
 
-/* Until when the next sign is awaited: they do not prolong the patience with who gives nothing else. */
+/* Until when the next sign is awaited: they do not prolong the patience with who gives nothing
+ * else. */
 static int64_t sign_deadline(const struct gift_terms *terms, int64_t patience_ns)
 {
     int64_t deadline_ns = within(terms->answer_ns, ANSWER_NS);

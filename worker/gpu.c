@@ -1,8 +1,8 @@
 /*
- * Candidates are collected from hwloc's osdevs, then (NVIDIA) from the driver's /proc entries, then,
- * with neither, from /dev/nvidiaN; a candidate whose PCI device is known already is the same GPU.
- * They are sorted as CUDA does with CUDA_DEVICE_ORDER=PCI_BUS_ID and ROCm by default, so that the
- * index in that order is the name by which children select them.
+ * Candidates are collected from hwloc's osdevs, then (NVIDIA) from the driver's /proc entries,
+ * then, with neither, from /dev/nvidiaN; a candidate whose PCI device is known already is the same
+ * GPU. They are sorted as CUDA does with CUDA_DEVICE_ORDER=PCI_BUS_ID and ROCm by default, so that
+ * the index in that order is the name by which children select them.
  */
 #include "config.h"
 
@@ -99,8 +99,8 @@ static bool info_begins(hwloc_obj_t osdev, const char *name, const char *word)
     return value && strncmp(value, word, strlen(word)) == 0;
 }
 
-/* Whether an OpenCL device is a GPU of AMD's: where hwloc has no RSMI, these alone tell of them. Those
- * of NVIDIA the driver tells of. */
+/* Whether an OpenCL device is a GPU of AMD's: where hwloc has no RSMI, these alone tell of them.
+ * Those of NVIDIA the driver tells of. */
 static bool osdev_is_amd(hwloc_obj_t osdev)
 {
     return strncmp(osdev->name, "opencl", 6) == 0 &&

@@ -3,7 +3,7 @@
  *
  * Each is in one state, and in the list of that state, in the order in which it came to it:
  *
- *     HAND_QUEUED → HAND_RUNNING → (HAND_STORING) → HAND_DONE → HAND_SENT → (acknowledged: forgotten)
+ *     HAND_QUEUED → HAND_RUNNING → (HAND_STORING) → HAND_DONE → HAND_SENT → (forgotten)
  *
  * A result stays until the master says that it is durable; when the link was lost meanwhile,
  * what was sent is simply done again, and offered to the next master.

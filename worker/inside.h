@@ -28,12 +28,12 @@ int inside_open_file(int dir_fd, const char *path, struct stat *ret_stat);
 /* Look at what is at the clean path `path`, a link itself if it is one. 0, or -1 with errno. */
 int inside_stat(int dir_fd, const char *path, struct stat *ret_stat);
 
-/* Make a new file at the clean path `path`, for writing, in place of whatever file or link is there;
- * the folders above it must be. A descriptor (CLOEXEC), or -1 with errno. */
+/* Make a new file at the clean path `path`, for writing, in place of whatever file or link is
+ * there; the folders above it must be. A descriptor (CLOEXEC), or -1 with errno. */
 int inside_create_file(int dir_fd, const char *path, unsigned mode);
 
-/* The same with a link to `target`, or a hard link to the file at the absolute path `target`. 0, or -1
- * with errno. */
+/* The same with a link to `target`, or a hard link to the file at the absolute path `target`. 0, or
+ * -1 with errno. */
 int inside_create_link(int dir_fd, const char *path, const char *target, bool hard);
 
 #endif

@@ -1,12 +1,11 @@
 /*
  * All of /proc is read: pid, parent, group and state of every process. Processes appear and
  * change parents while we look, so with SIGKILL the search is repeated until it finds nobody. One
- * that forks after its directory was listed, and ends before its state is read, hides its child; but
- * then it is one more zombie of ours (nobody else waits for them meanwhile), so a search counts only
- * if the one before saw as many.
- * A process in the middle of an exec has neither environment nor command line for a moment, on a
- * busy machine for many: whether it carries the key cannot be told then, so one that is our own
- * child (as orphans are) is looked at again.
+ * that forks after its directory was listed, and ends before its state is read, hides its child;
+ * but then it is one more zombie of ours (nobody else waits for them meanwhile), so a search counts
+ * only if the one before saw as many. A process in the middle of an exec has neither environment
+ * nor command line for a moment, on a busy machine for many: whether it carries the key cannot be
+ * told then, so one that is our own child (as orphans are) is looked at again.
  */
 #include "config.h"
 

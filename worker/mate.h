@@ -3,11 +3,12 @@
  *
  * A multi-instance task of Batch runs its coordination command on each of its nodes, and when these
  * have ended, the worker on the first. The coordination command starts a mate, which goes into the
- * background and dials the worker until it answers. It then does what the worker's tasks need there:
- * lays their directory, starts processes in it, sends back what they have left (mate_message.h).
+ * background and dials the worker until it answers. It then does what the worker's tasks need
+ * there: lays their directory, starts processes in it, sends back what they have left
+ * (mate_message.h).
  *
- * When the worker is gone, everything that runs there ends; the mate dials on for MATE_REDIAL_NS and
- * then ends itself, so that nothing stays that nobody watches.
+ * When the worker is gone, everything that runs there ends; the mate dials on for MATE_REDIAL_NS
+ * and then ends itself, so that nothing stays that nobody watches.
  */
 #ifndef BEOFARM_WORKER_MATE_H
 #define BEOFARM_WORKER_MATE_H

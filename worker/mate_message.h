@@ -1,14 +1,14 @@
 /*
  * mate_message.h - what a worker of several nodes and its mates say to each other.
  *
- * A worker that has several nodes runs on the first of them. On each of the others a *mate* stands in
- * for it (mate.h): it has the task's directory, and starts there what the task's mpirun wants started.
- * The way from an mpirun to a mate is: mpirun starts a *remote* for a node (remote.h), as it would
- * start ssh; the remote asks the worker, by a socket in /tmp; the worker asks the mate.
+ * A worker that has several nodes runs on the first of them. On each of the others a *mate* stands
+ * in for it (mate.h): it has the task's directory, and starts there what the task's mpirun wants
+ * started. The way from an mpirun to a mate is: mpirun starts a *remote* for a node (remote.h), as
+ * it would start ssh; the remote asks the worker, by a socket in /tmp; the worker asks the mate.
  *
- * All three speak by links (common/link.h). A message is its type (u8) and a body (wire.h; texts are
- * bytes without NUL). `turn` counts the tasks of a connection: what a mate says of an earlier one is
- * nobody's any more.
+ * All three speak by links (common/link.h). A message is its type (u8) and a body (wire.h; texts
+ * are bytes without NUL). `turn` counts the tasks of a connection: what a mate says of an earlier
+ * one is nobody's any more.
  */
 #ifndef BEOFARM_WORKER_MATE_MESSAGE_H
 #define BEOFARM_WORKER_MATE_MESSAGE_H
@@ -27,9 +27,9 @@
 
 enum mate_message {
     /* The worker, of a task: */
-    MATE_LAY =
-        1,       /* turn, directory, stash, mark, count and variables ("NAME=value"). Do you see
-                     `mark` in that directory? Else empty it. `stash`: where files stay between tasks */
+    /* turn, directory, stash, mark, count and variables ("NAME=value"). Do you see `mark` in that
+     * directory? Else empty it. `stash`: where files stay between tasks */
+    MATE_LAY = 1,
     MATE_FOLDER, /* path, mode */
     MATE_LINK,   /* path, target */
     MATE_FILE, /* path, mode, size, key, known (0, 1). key: "" or a name by which its content is

@@ -3,9 +3,9 @@
  * needs of them.
  *
  * Mates dial the worker and prove the farm's secret; which node one stands for shows by the address
- * it comes from. Before a task starts, its directory is laid on every node, at the same path; when it
- * has ended, what is new or has changed there comes into the worker's own directory. Where that is on
- * a disk that the nodes share, there is nothing to do. One task at a time.
+ * it comes from. Before a task starts, its directory is laid on every node, at the same path; when
+ * it has ended, what is new or has changed there comes into the worker's own directory. Where that
+ * is on a disk that the nodes share, there is nothing to do. One task at a time.
  */
 #ifndef BEOFARM_WORKER_MATES_H
 #define BEOFARM_WORKER_MATES_H
@@ -46,8 +46,9 @@ void mates_destroy(struct mates *mates); /* the mates end what they run; NULL is
 typedef void (*mates_done)(void *context,
                            const struct error *error); /* error: NULL if all is well */
 
-/* Lay what is in `directory` (absolute; its descriptor dir_fd stays open until the task is over) on all
- * nodes; what remotes have started there gets these variables. Calls done later, never from here. */
+/* Lay what is in `directory` (absolute; its descriptor dir_fd stays open until the task is over) on
+ * all nodes; what remotes have started there gets these variables. Calls done later, never from
+ * here. */
 void mates_lay(struct mates *mates, const char *directory, int dir_fd, char *const *variables,
                mates_done done, void *context);
 
@@ -55,8 +56,8 @@ void mates_lay(struct mates *mates, const char *directory, int dir_fd, char *con
  * have a file of one name, our own wins, or the first that came. */
 void mates_gather(struct mates *mates, mates_done done, void *context);
 
-/* The task is over, or is to be: its directories on the mates go, with all that runs there. What was
- * begun calls no `done` any more. Needed after every mates_lay. */
+/* The task is over, or is to be: its directories on the mates go, with all that runs there. What
+ * was begun calls no `done` any more. Needed after every mates_lay. */
 void mates_clear(struct mates *mates);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * A task's directory goes to all mates side by side, each at its own pace: for each there is a cursor
- * in the list of what is to be sent, and as much is sent as may be under way. Files that have a second
- * name (hard links to the worker's cache) stay with the mates, and are sent once.
+ * A task's directory goes to all mates side by side, each at its own pace: for each there is a
+ * cursor in the list of what is to be sent, and as much is sent as may be under way. Files that
+ * have a second name (hard links to the worker's cache) stay with the mates, and are sent once.
  */
 #include "config.h"
 

@@ -83,8 +83,8 @@ void mates_flush(struct peer *peer);
 /* The peer broke the protocol or is gone. */
 void mates_lose(struct peer *peer, const struct error *error);
 
-/* mates_files.c: send what there is room for; take what a mate says of a task (the reader stands behind
- * the type). -1: it is nonsense. */
+/* mates_files.c: send what there is room for; take what a mate says of a task (the reader stands
+ * behind the type). -1: it is nonsense. */
 void mates_files_feed(struct peer *peer);
 int mates_files_take(struct peer *peer, enum mate_message type, struct wire_reader *reader);
 void mates_files_forget(struct peer *peer); /* its connection is new or gone */

@@ -1,6 +1,6 @@
 /*
- * What a remote asks for goes to the mate of the node that it names; what comes back goes to the remote.
- * A remote that goes away (its mpirun was killed) takes with it what it has started.
+ * What a remote asks for goes to the mate of the node that it names; what comes back goes to the
+ * remote. A remote that goes away (its mpirun was killed) takes with it what it has started.
  */
 #include "config.h"
 

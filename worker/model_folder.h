@@ -26,7 +26,8 @@
 
 struct model_folder;
 
-/* Nothing is laid yet. `place` and `model` are borrowed and must outlive it. NULL with a sentence. */
+/* Nothing is laid yet. `place` and `model` are borrowed and must outlive it. NULL with a
+ * sentence. */
 struct model_folder *model_folder_create(struct workplace *place, uint32_t slot,
                                          struct model_case *model, struct error *ret_error);
 /* Removes it. NULL is allowed. */

@@ -6,9 +6,10 @@
  * *_default_hostfile                            so that a plain `mpirun ./program` uses all of it
  * plm_rsh_agent, plm_ssh_agent                  our way to other nodes (Open MPI 4, 5)
  * *_no_tree_spawn                               daemons would start others, from where no worker is
- * orte_leave_session_attached                   a daemon that leaves its parent looks like a left-over
- * *_if_include                                  the nodes' network, of all that a machine has (docker0)
- * oversubscribe, binding policy                 where there are more ranks than cores, or the cores
+ * orte_leave_session_attached                   a daemon that leaves its parent looks like a
+ * left-over *_if_include                                  the nodes' network, of all that a machine
+ * has (docker0) oversubscribe, binding policy                 where there are more ranks than
+ * cores, or the cores
  *                                               are shared with other workers of the machine
  * OMPI_ALLOW_RUN_AS_ROOT*                       in containers; who runs a worker as root means it
  */

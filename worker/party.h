@@ -1,11 +1,12 @@
 /*
  * party.h - the nodes that a worker has for a task: who they are, and how an mpirun is told.
  *
- * On Azure Batch the worker is a multi-instance task, and AZ_BATCH_HOST_LIST says which nodes it has;
- * its own is the first. Elsewhere all nodes are this machine: "localhost", as many times.
+ * On Azure Batch the worker is a multi-instance task, and AZ_BATCH_HOST_LIST says which nodes it
+ * has; its own is the first. Elsewhere all nodes are this machine: "localhost", as many times.
  *
- * A folder of the party, in /tmp, holds `hosts` (a line for each node, "10.0.0.4 slots=8": a hostfile
- * of Open MPI) and `rsh` (what to start processes on another node with, instead of ssh: remote.h).
+ * A folder of the party, in /tmp, holds `hosts` (a line for each node, "10.0.0.4 slots=8": a
+ * hostfile of Open MPI) and `rsh` (what to start processes on another node with, instead of ssh:
+ * remote.h).
  */
 #ifndef BEOFARM_WORKER_PARTY_H
 #define BEOFARM_WORKER_PARTY_H
@@ -31,8 +32,9 @@ struct party_request {
     size_t cores; /* of each node (apart), or of this worker's share of this machine */
 };
 
-/* Find the nodes, make the folder, and give `slot` the variables by which a task's mpirun knows them.
- * `host_list` is AZ_BATCH_HOST_LIST or NULL. 0 or -1 with a sentence; party_close in either case. */
+/* Find the nodes, make the folder, and give `slot` the variables by which a task's mpirun knows
+ * them. `host_list` is AZ_BATCH_HOST_LIST or NULL. 0 or -1 with a sentence; party_close in either
+ * case. */
 int party_open(struct party *ret_party, const struct party_request *request,
                const char *host_list, struct slot *slot, struct error *ret_error);
 void party_close(struct party *party); /* removes the folder; one of zeros is allowed */

@@ -113,7 +113,8 @@ void persistent_condemn(struct runner *runner, enum result_status status, enum c
 /* Send what is ready. */
 void persistent_flush(struct runner *runner);
 
-/* Set the timer for when the task that it is on has had its time, or it has been silent too long. */
+/* Set the timer for when the task that it is on has had its time, or it has been silent too
+ * long. */
 void persistent_arm_timer(struct runner *runner);
 /* The loop's callback of that timer; context is the runner. */
 void persistent_timer_passed(void *context);

@@ -17,8 +17,8 @@
 struct recipe;
 struct preparation;
 
-/* Compile the job's work; a job that is NULL has common files alone. `names` gives the parameters' names (copied); job and workplace are
- * borrowed. NULL with a sentence. */
+/* Compile the job's work; a job that is NULL has common files alone. `names` gives the parameters'
+ * names (copied); job and workplace are borrowed. NULL with a sentence. */
 struct recipe *recipe_create(const cJSON *job, const struct params *names,
                              struct workplace *place, struct error *ret_error);
 void recipe_destroy(struct recipe *recipe); /* NULL is allowed */

@@ -25,7 +25,8 @@ static bool stop(void *context)
     return atomic_load(&renewal->closing);
 }
 
-/* What is asked for is of no use here; the others of this process find it (common/azure/right.h). */
+/* What is asked for is of no use here; the others of this process find it
+ * (common/azure/right.h). */
 static void look(void *context)
 {
     struct renewal *renewal = context;

@@ -15,8 +15,8 @@ struct resolved {
     socklen_t size;
 };
 
-/* Addresses of `host` for `port`, then `address` (a numeric one; NULL or "" if not known) unless it is
- * among them, into ret_list (at most `max`, at least 1). A resolver that does not answer by
+/* Addresses of `host` for `port`, then `address` (a numeric one; NULL or "" if not known) unless it
+ * is among them, into ret_list (at most `max`, at least 1). A resolver that does not answer by
  * deadline_ns (clock_monotonic_ns) is left behind in its thread. Returns how many, or -1: none
  * (ERROR_NETWORK), or ERROR_INTERRUPTED when cancel_fd (or -1) became readable. */
 int resolve(const char *host, const char *address, int port, int64_t deadline_ns, int cancel_fd,

@@ -95,12 +95,12 @@ struct runner_ops {
      * interest. Ids that are not known are ignored. */
     void (*settled)(struct runner *runner, struct attempt_id id, bool counts);
 
-    /* The worker has told the master that it leaves: from here on the master asks for what is held by
-     * lists that it makes when it likes. NULL where that is of no interest. */
+    /* The worker has told the master that it leaves: from here on the master asks for what is held
+     * by lists that it makes when it likes. NULL where that is of no interest. */
     void (*leave)(struct runner *runner);
 
-    /* Whether this worker has something that the master may yet ask for: one that leaves waits until
-     * it was asked, as long as it can. NULL: never. */
+    /* Whether this worker has something that the master may yet ask for: one that leaves waits
+     * until it was asked, as long as it can. NULL: never. */
     bool (*holds)(const struct runner *runner);
 
     /* Whether a task asks for that, and so is done by a worker that leaves, too. NULL: never. */

@@ -1,8 +1,8 @@
 /*
  * A task goes through prepare (files; may wait for the cache), launch, and end. The steps that can
  * fail all lead to `finish`, which tells the owner once and makes the runner idle again. Where the
- * worker has other nodes, the directory is laid there before launch, and gathered from there after the
- * end.
+ * worker has other nodes, the directory is laid there before launch, and gathered from there after
+ * the end.
  *
  * What a model prints is looked at only when it has run for WATCH_AFTER_NS: to watch a pipe, to be
  * woken for its bytes and its end, and to forget it costs more than the rest of a short task, and

@@ -1,6 +1,6 @@
 /*
- * A persistent runner does the work; here is what comes before (memory, files, the line it sends) and
- * after (runner_shots_answer.c). So a job is in one place at a time, and an attempt that is
+ * A persistent runner does the work; here is what comes before (memory, files, the line it sends)
+ * and after (runner_shots_answer.c). So a job is in one place at a time, and an attempt that is
  * cancelled is taken back from there.
  */
 #include "config.h"

@@ -1,4 +1,5 @@
-/* What becomes of tasks: the program's answer, its arrays, the result; and partial sums delivered. */
+/* What becomes of tasks: the program's answer, its arrays, the result; and partial sums
+ * delivered. */
 #include "config.h"
 
 #include <math.h>

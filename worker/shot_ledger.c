@@ -462,7 +462,8 @@ static bool is_within(const struct shot_task *task, const struct shot_task *othe
     return task->sum == other->sum;
 }
 
-/* Whatever is held of what this task names is to be added, before what is put into the queue next. */
+/* Whatever is held of what this task names is to be added, before what is put into the queue
+ * next. */
 static void bring_in(struct shot_ledger *ledger, const struct shot_task *task)
 {
     for (size_t i = 0; ledger->held && i < task->attempt_count; i++)

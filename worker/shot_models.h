@@ -1,10 +1,12 @@
 /*
- * shot_models.h - the models of waves in this worker's cache, removed when no wave wants them any more.
+ * shot_models.h - the models of waves in this worker's cache, removed when no wave wants them any
+ * more.
  *
- * An inversion hands each of its models to each worker once; without this a thousand evaluations leave a
- * thousand models. Only files are removed that a wave has of its own (a survey, its velocity, its
- * perturbation), that were not in the cache before this worker fetched them for a task, and that no task of
- * the present wave or the one before had: a model that was tried is mostly the next one's, too.
+ * An inversion hands each of its models to each worker once; without this a thousand evaluations
+ * leave a thousand models. Only files are removed that a wave has of its own (a survey, its
+ * velocity, its perturbation), that were not in the cache before this worker fetched them for a
+ * task, and that no task of the present wave or the one before had: a model that was tried is
+ * mostly the next one's, too.
  */
 #ifndef BEOFARM_WORKER_SHOT_MODELS_H
 #define BEOFARM_WORKER_SHOT_MODELS_H

@@ -1,5 +1,6 @@
 /*
- * shot_parcel.h - what one attempt computed: its arrays, as open files that nobody can remove any more.
+ * shot_parcel.h - what one attempt computed: its arrays, as open files that nobody can remove any
+ * more.
  */
 #ifndef BEOFARM_WORKER_SHOT_PARCEL_H
 #define BEOFARM_WORKER_SHOT_PARCEL_H

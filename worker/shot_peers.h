@@ -1,6 +1,6 @@
 /*
- * shot_peers.h - this worker among others of its farm that hold partial sums: by what right it asks them for
- * theirs, and the door at which they ask it.
+ * shot_peers.h - this worker among others of its farm that hold partial sums: by what right it asks
+ * them for theirs, and the door at which they ask it.
  */
 #ifndef BEOFARM_WORKER_SHOT_PEERS_H
 #define BEOFARM_WORKER_SHOT_PEERS_H
@@ -13,8 +13,9 @@
 
 struct shot_peers;
 
-/* `job` says the farm's name; BEOFARM_SECRET and BEOFARM_NETWORK are looked at when they are needed. came(context,
- * fd): another worker is at the door; the socket is taken. NULL with a sentence. */
+/* `job` says the farm's name; BEOFARM_SECRET and BEOFARM_NETWORK are looked at when they are
+ * needed. came(context, fd): another worker is at the door; the socket is taken. NULL with a
+ * sentence. */
 struct shot_peers *shot_peers_create(struct loop *loop, const cJSON *job,
                                      void (*came)(void *context, int fd), void *context,
                                      struct error *ret_error);

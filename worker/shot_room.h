@@ -1,10 +1,10 @@
 /*
  * shot_room.h - memory, so that shots never need more than the node has.
  *
- * Each task says what its program will need. A slot's program computes one task at a time, so a slot
- * needs as much as the largest of those it was given; the slots together, and what else is counted,
- * stay within the limit. Claims are granted in the order in which they came: a large one waits until
- * it fits, and nothing overtakes it, so that it comes to its turn.
+ * Each task says what its program will need. A slot's program computes one task at a time, so a
+ * slot needs as much as the largest of those it was given; the slots together, and what else is
+ * counted, stay within the limit. Claims are granted in the order in which they came: a large one
+ * waits until it fits, and nothing overtakes it, so that it comes to its turn.
  */
 #ifndef BEOFARM_WORKER_SHOT_ROOM_H
 #define BEOFARM_WORKER_SHOT_ROOM_H
@@ -17,13 +17,13 @@
 
 struct shot_room;
 
-/* In its owner's memory, from shot_room_claim until shot_room_release. The first four are the owner's
- * to set. */
+/* In its owner's memory, from shot_room_claim until shot_room_release. The first four are the
+ * owner's to set. */
 struct shot_claim {
     uint32_t slot;
     uint64_t bytes;
-    /* It has its room; or, with an error (ERROR_TASKS), it never will. From the loop; never from within
-     * another call of this module. */
+    /* It has its room; or, with an error (ERROR_TASKS), it never will. From the loop; never from
+     * within another call of this module. */
     void (*granted)(void *context, const struct error *error);
     void *context;
     /* --- */

@@ -80,7 +80,8 @@ static bool have_any(const struct shot_sums *sums, const struct sum_names *names
     return false;
 }
 
-/* The open sum of this shape, or a new one: if there is none, or what comes now meets what is in it. */
+/* The open sum of this shape, or a new one: if there is none, or what comes now meets what is in
+ * it. */
 static struct item **open_for(struct shot_sums *sums, const struct sum_shape *shape, bool meets,
                               struct error *ret_error)
 {

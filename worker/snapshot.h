@@ -1,6 +1,6 @@
 /*
- * snapshot.h - what was in a directory at a moment: its folders, files and links, so that one can tell
- * later what is new and what has changed.
+ * snapshot.h - what was in a directory at a moment: its folders, files and links, so that one can
+ * tell later what is new and what has changed.
  */
 #ifndef BEOFARM_WORKER_SNAPSHOT_H
 #define BEOFARM_WORKER_SNAPSHOT_H
@@ -21,8 +21,8 @@ struct snapshot {
     size_t count, capacity;
 };
 
-/* Look at everything below dir_fd, following no link; what is neither folder, file nor link is passed
- * over. 0, or -1 with a sentence; snapshot_fini in either case. */
+/* Look at everything below dir_fd, following no link; what is neither folder, file nor link is
+ * passed over. 0, or -1 with a sentence; snapshot_fini in either case. */
 int snapshot_take(struct snapshot *ret_snapshot, int dir_fd, struct error *ret_error);
 void snapshot_fini(struct snapshot *snapshot); /* one of zeros is allowed */
 

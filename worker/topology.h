@@ -25,12 +25,12 @@
  *    cores as the quota allows, rounded to the nearest whole number, at least 1.
  *  - Slots are numbered along the machine: kinds, then packages, NUMA nodes, caches, cores.
  *
- * GPUs do not change how many slots there are (but with gpus "each", where there are some and slots is
- * auto: then there is one for each, on its share of the cores near that GPU); they are dealt to them. Each goes to a slot near
- * it (same NUMA node, else same package) such that the slots' counts differ by 1 at most. Where
- * there are more slots than GPUs, the others see none (CUDA_VISIBLE_DEVICES is empty): set
- * `slots` to the number of GPUs if every task needs one. With gpus none the children's
- * environment keeps whatever devices the worker sees.
+ * GPUs do not change how many slots there are (but with gpus "each", where there are some and slots
+ * is auto: then there is one for each, on its share of the cores near that GPU); they are dealt to
+ * them. Each goes to a slot near it (same NUMA node, else same package) such that the slots' counts
+ * differ by 1 at most. Where there are more slots than GPUs, the others see none
+ * (CUDA_VISIBLE_DEVICES is empty): set `slots` to the number of GPUs if every task needs one. With
+ * gpus none the children's environment keeps whatever devices the worker sees.
  */
 #ifndef BEOFARM_WORKER_TOPOLOGY_H
 #define BEOFARM_WORKER_TOPOLOGY_H

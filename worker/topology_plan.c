@@ -343,8 +343,8 @@ static size_t slots_wanted(const struct maker *maker)
     return each ? maker->topology->gpus.count : request->slots;
 }
 
-/* With a slot for each GPU: the places near each, [slots][places], for division_make. NULL if memory is
- * short. */
+/* With a slot for each GPU: the places near each, [slots][places], for division_make. NULL if
+ * memory is short. */
 static bool *near_make(const struct maker *maker)
 {
     const struct gpu_list *gpus = &maker->topology->gpus;

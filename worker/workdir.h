@@ -54,8 +54,8 @@ struct workdir *workdir_create(struct workplace *place, uint32_t slot, struct at
 struct workdir *workdir_create_bare(struct workplace *place, uint32_t slot,
                                     struct attempt_id id, struct error *ret_error);
 
-/* Whether tasks may have this directory one after the other: no common file in it is a copy that they may
- * write into, and all are there, with the time that they were laid with. */
+/* Whether tasks may have this directory one after the other: no common file in it is a copy that
+ * they may write into, and all are there, with the time that they were laid with. */
 bool workdir_is_sharable(const struct workdir *workdir);
 
 /* Whether a file of the directory is there, with the time that it was laid with. */
@@ -110,10 +110,10 @@ size_t workdir_output_count(const struct workdir *workdir);
 /* One of them. Owned by the workdir, valid until more is collected. */
 const struct workdir_output *workdir_output_get(const struct workdir *workdir, size_t index);
 
-/* Link the next output, if none of it was read yet, into the folder near_fd, under a name with `owner` in it:
- * true and *ret_link (its texts borrowed until the next call). False: that cannot be (another file system, a
- * file with other links, of somebody else, or that somebody has open for writing), and it is to be read in
- * pieces. */
+/* Link the next output, if none of it was read yet, into the folder near_fd, under a name with
+ * `owner` in it: true and *ret_link (its texts borrowed until the next call). False: that cannot be
+ * (another file system, a file with other links, of somebody else, or that somebody has open for
+ * writing), and it is to be read in pieces. */
 bool workdir_link_next(struct workdir *workdir, int near_fd, const char *owner,
                        struct output_link *ret_link);
 

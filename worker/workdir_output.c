@@ -149,16 +149,17 @@ const struct workdir_output *workdir_output_get(const struct workdir *workdir, s
     return index < workdir_output_count(workdir) ? &workdir->outputs[index] : NULL;
 }
 
-/* One that another name leads to may be written to by that name (or was linked for a master that is gone);
- * one of somebody else we may not give. */
+/* One that another name leads to may be written to by that name (or was linked for a master that is
+ * gone); one of somebody else we may not give. */
 static bool may_be_linked(const struct stat *stat)
 {
     return stat->st_nlink == 1 && stat->st_uid == geteuid() && (stat->st_mode & S_IRUSR);
 }
 
-/* Nobody has it open for writing, as a program that stays or one outside our tree may, who would write into what is the
- * master's by then. A lease for reading is granted then alone (fcntl(2)), and not by every file system; if
- * somebody comes just now, the kernel tells us so by a signal, which is to be one that nobody minds. */
+/* Nobody has it open for writing, as a program that stays or one outside our tree may, who would
+ * write into what is the master's by then. A lease for reading is granted then alone (fcntl(2)),
+ * and not by every file system; if somebody comes just now, the kernel tells us so by a signal,
+ * which is to be one that nobody minds. */
 static bool is_at_rest(int fd)
 {
     return fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;

@@ -1,9 +1,9 @@
 /*
  * blob_blocks.h - the blocks of a block blob: their names, and those that the service holds.
  *
- * A block's name is its index (4 bytes, big-endian) and the digest of its content (16, blob_check.h),
- * in base64: all names of a blob have the same length, as the service demands, and a name tells the
- * content.
+ * A block's name is its index (4 bytes, big-endian) and the digest of its content (16,
+ * blob_check.h), in base64: all names of a blob have the same length, as the service demands, and a
+ * name tells the content.
  */
 #ifndef BEOFARM_COMMON_AZURE_BLOB_BLOCKS_H
 #define BEOFARM_COMMON_AZURE_BLOB_BLOCKS_H

@@ -1,7 +1,8 @@
 /*
- * A few ranges are on their way at once; what arrives is hashed while it is in the processor's cache,
- * and written straight to its place. When a range is complete, its digest is compared with the one
- * that the service sent for it (not every service sends one), and the range marked as there.
+ * A few ranges are on their way at once; what arrives is hashed while it is in the processor's
+ * cache, and written straight to its place. When a range is complete, its digest is compared with
+ * the one that the service sent for it (not every service sends one), and the range marked as
+ * there.
  */
 #include "config.h"
 
@@ -85,8 +86,8 @@ static int range_repeat(struct fetching *fetching)
     return range_start(download, fetching);
 }
 
-/* Whether what came has the digest that the service tells, where it does. Content-MD5 is of the range
- * if we asked for it in a partial answer, else of the blob. */
+/* Whether what came has the digest that the service tells, where it does. Content-MD5 is of the
+ * range if we asked for it in a partial answer, else of the blob. */
 static bool is_good(struct fetching *fetching, const struct http_response *response)
 {
     enum blob_check check = fetching->download->check;

@@ -4,10 +4,10 @@
  *
  * Ranges are written straight to their places in PATH.part; PATH.part.state says which are there,
  * and of which version (ETag) of the blob. When all are, PATH.part becomes PATH. Every range is
- * asked for under the condition that the blob has not changed, and checked by the CRC-64 or MD5 that
- * the service computes for it (blob_check.h), where it does; if the blob has an MD5 of its own, or the caller knows
- * its SHA-256, the whole is checked too. A state of another version, or from before this machine's
- * latest boot (nobody knows then what had reached the disk), is dropped.
+ * asked for under the condition that the blob has not changed, and checked by the CRC-64 or MD5
+ * that the service computes for it (blob_check.h), where it does; if the blob has an MD5 of its
+ * own, or the caller knows its SHA-256, the whole is checked too. A state of another version, or
+ * from before this machine's latest boot (nobody knows then what had reached the disk), is dropped.
  *
  * Two downloads to one PATH at once: the second is refused.
  *

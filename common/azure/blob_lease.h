@@ -14,8 +14,8 @@
 /* A new id for a lease, into id. 0, or -1 with a sentence. */
 int blob_lease_id_make(char id[BLOB_LEASE_ID_SIZE], struct error *ret_error);
 
-/* PUT ?comp=lease with x-ms-lease-action acquire, 201, under an id of our own: asking again with the
- * same id is a renewal. seconds: 15 to 60, or -1 for ever. BLOB_ALREADY: somebody holds it.
+/* PUT ?comp=lease with x-ms-lease-action acquire, 201, under an id of our own: asking again with
+ * the same id is a renewal. seconds: 15 to 60, or -1 for ever. BLOB_ALREADY: somebody holds it.
  * BLOB_MISSING. "leasing blob \"C/N\": ...". */
 int blob_lease_acquire(struct blob_service *service, const struct blob_place *place,
                        const char *id, int seconds, struct error *ret_error);
@@ -28,8 +28,8 @@ int blob_lease_renew(struct blob_service *service, const struct blob_place *plac
 int blob_lease_release(struct blob_service *service, const struct blob_place *place,
                        const char *id, struct error *ret_error);
 
-/* The same with break and no time to go on, 202: whoever holds the lease has lost it. 0 also if it is
- * free; BLOB_MISSING. */
+/* The same with break and no time to go on, 202: whoever holds the lease has lost it. 0 also if it
+ * is free; BLOB_MISSING. */
 int blob_lease_break(struct blob_service *service, const struct blob_place *place,
                      struct error *ret_error);
 

@@ -2,10 +2,10 @@
  * blob_part.h - a file that is being downloaded: PATH.part, and PATH.part.state, which says what of
  * it is there.
  *
- * The state is a fixed head (version of the blob, its size, the size of a range, this machine's boot
- * id) and one byte per range. A range is marked after its bytes were written; after a kill of the
- * process both are in the page cache. After a power cut nobody knows, so a state of another boot is
- * dropped.
+ * The state is a fixed head (version of the blob, its size, the size of a range, this machine's
+ * boot id) and one byte per range. A range is marked after its bytes were written; after a kill of
+ * the process both are in the page cache. After a power cut nobody knows, so a state of another
+ * boot is dropped.
  */
 #ifndef BEOFARM_COMMON_AZURE_BLOB_PART_H
 #define BEOFARM_COMMON_AZURE_BLOB_PART_H

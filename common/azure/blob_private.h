@@ -24,7 +24,8 @@ struct blob_call {
     const char *doing;
 };
 
-/* Ask. 0 with the answer, whatever its status (caller: http_response_fini), or -1 with a sentence. */
+/* Ask. 0 with the answer, whatever its status (caller: http_response_fini), or -1 with a
+ * sentence. */
 int blob_ask(struct blob_service *service, const struct blob_call *call,
              struct http_response *ret_response, struct error *ret_error);
 

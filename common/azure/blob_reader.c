@@ -1,7 +1,7 @@
 /*
- * A queue of digests between the thread and the caller, behind one mutex. The thread begins when it is
- * first asked for a block, and reads small pieces, which stay in the processor's cache while they are
- * hashed.
+ * A queue of digests between the thread and the caller, behind one mutex. The thread begins when it
+ * is first asked for a block, and reads small pieces, which stay in the processor's cache while
+ * they are hashed.
  */
 #include "config.h"
 

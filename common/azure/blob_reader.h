@@ -3,8 +3,8 @@
  * being sent.
  *
  * No block is kept in memory: whoever sends one reads it once more (blob_reader_read), shortly
- * after, when it is still in the page cache. The digest of the first reading, which the service holds
- * against what it was sent, tells if the file changed in between.
+ * after, when it is still in the page cache. The digest of the first reading, which the service
+ * holds against what it was sent, tells if the file changed in between.
  */
 #ifndef BEOFARM_COMMON_AZURE_BLOB_READER_H
 #define BEOFARM_COMMON_AZURE_BLOB_READER_H
@@ -25,15 +25,15 @@ struct blob_reader_block {
 };
 
 /* Begin to hash `path` in blocks of `block` bytes, at most `ahead` blocks before the one that was
- * handed out last. NULL with a sentence. `check`: which digest blocks get, if any; `sha256`: hash the
- * whole, too. */
+ * handed out last. NULL with a sentence. `check`: which digest blocks get, if any; `sha256`: hash
+ * the whole, too. */
 struct blob_reader *blob_reader_open(const char *path, uint64_t block, int ahead,
                                      enum blob_check check, bool sha256,
                                      struct error *ret_error);
 void blob_reader_close(struct blob_reader *reader); /* NULL is allowed */
 
-/* The next block, in order. 1: here it is. 0: there is none (yet: wait false; or the file has ended:
- * see blob_reader_ended). -1 with a sentence. */
+/* The next block, in order. 1: here it is. 0: there is none (yet: wait false; or the file has
+ * ended: see blob_reader_ended). -1 with a sentence. */
 int blob_reader_next(struct blob_reader *reader, bool wait, struct blob_reader_block *ret_block,
                      struct error *ret_error);
 

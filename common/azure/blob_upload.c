@@ -1,8 +1,8 @@
 /*
  * One thread hashes (blob_reader.h); this one sends what the service lacks, a few blocks at once,
  * each read from the page cache straight into curl's buffer, and commits their list at the end. A
- * block that vanished in between (somebody else committed the same blob) makes everything begin once
- * more.
+ * block that vanished in between (somebody else committed the same blob) makes everything begin
+ * once more.
  */
 #include "config.h"
 

@@ -2,11 +2,12 @@
  * blob_upload.h - files become block blobs: in blocks, several at once, going on where a killed
  * upload stopped.
  *
- * A file of up to one block goes up by one request. Of a larger one, each block is named by its index
- * and its digest (blob_check.h), and sent with that, which the service checks. Blocks that the service already holds under their name (uncommitted ones stay for a week) are not sent
- * again: so an upload that was killed goes on, and finds by itself which blocks of a file that has
- * changed meanwhile are still good. At last the list of blocks is committed; until then the
- * blob is as it was. A file that changes while it is read is an error (ERROR_CHANGED).
+ * A file of up to one block goes up by one request. Of a larger one, each block is named by its
+ * index and its digest (blob_check.h), and sent with that, which the service checks. Blocks that
+ * the service already holds under their name (uncommitted ones stay for a week) are not sent again:
+ * so an upload that was killed goes on, and finds by itself which blocks of a file that has changed
+ * meanwhile are still good. At last the list of blocks is committed; until then the blob is as it
+ * was. A file that changes while it is read is an error (ERROR_CHANGED).
  *
  * Memory: curl's buffers, half a megabyte for each request; up to one block for a small file.
  */
@@ -17,9 +18,9 @@
 
 #define BLOB_BLOCKS_MAX 50000 /* of a blob; the largest files get larger blocks */
 
-/* How a file of `size` bytes is cut unless somebody says otherwise: into 16 blocks, but of at least 4
- * and at most 64 MiB. So several can travel at once, an interruption costs little of the work, and what the
- * service does for each block does not count. */
+/* How a file of `size` bytes is cut unless somebody says otherwise: into 16 blocks, but of at least
+ * 4 and at most 64 MiB. So several can travel at once, an interruption costs little of the work,
+ * and what the service does for each block does not count. */
 uint64_t blob_upload_block(uint64_t size);
 
 struct blob_upload_options {

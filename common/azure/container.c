@@ -1,7 +1,7 @@
 /*
- * A new SAS is looked for when a quarter of what is left of the old one's life has passed: so there are
- * some forty chances in a week, and an asking costs little. What one container of this process has
- * found all have.
+ * A new SAS is looked for when a quarter of what is left of the old one's life has passed: so there
+ * are some forty chances in a week, and an asking costs little. What one container of this process
+ * has found all have.
  */
 #include "config.h"
 

@@ -1,11 +1,11 @@
 /*
  * container.h - a container reached by a SAS: all that a node knows of Azure.
  *
- * BEOFARM_STORE=blob:URL names it, where URL is "https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS"
- * (an emulator's may hold the account in its path: the last part is the container), and BEOFARM_RUN
- * the run (the farm's name, if not set). The SAS gives the right to read, add, create, write, delete
- * and list ("racwdl"). It is a secret: no sentence shows it, models do not see it
- * (common/hidden.h). In the container lie
+ * BEOFARM_STORE=blob:URL names it, where URL is
+ * "https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS" (an emulator's may hold the account in its
+ * path: the last part is the container), and BEOFARM_RUN the run (the farm's name, if not set). The
+ * SAS gives the right to read, add, create, write, delete and list ("racwdl"). It is a secret: no
+ * sentence shows it, models do not see it (common/hidden.h). In the container lie
  *
  *     store/HASH            files by content, of all runs (common/store_blob.h); launch puts them
  *     RUN/sas               a SAS (a query, without '?') that replaces the one that nodes were
@@ -17,8 +17,8 @@
  *     RUN/outputs.csv       which of them count: one line "task,folder,files" per task
  *     RUN/results.csv       as in the run directory
  *     RUN/said.txt          what the master wrote to its standard output
- *     RUN/out/TASK/PATH     output files that the driver reads: they went over the link, and are there
- *                           before their result counts (master/ship.h)
+ *     RUN/out/TASK/PATH     output files that the driver reads: they went over the link, and are
+ *                           there before their result counts (master/ship.h)
  *     RUN/out/master/PATH   the files of the driver (master/delivery.h)
  *
  * One thread at a time: every thread that wants to speak opens its own.
@@ -40,8 +40,8 @@ struct container;
 /* Whether a BEOFARM_STORE names a container ("blob:..."). NULL is none. */
 bool container_is(const char *store);
 
-/* What BEOFARM_STORE and BEOFARM_RUN (or BEOFARM_FARM) say. Borrowed; `store` NULL where the store is
- * no container. */
+/* What BEOFARM_STORE and BEOFARM_RUN (or BEOFARM_FARM) say. Borrowed; `store` NULL where the store
+ * is no container. */
 struct container_target {
     const char *store; /* "blob:URL" */
     const char *run;

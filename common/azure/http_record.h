@@ -1,5 +1,6 @@
 /*
- * http_record.h - what was said to a service, appended to a file, for validators and for bug reports.
+ * http_record.h - what was said to a service, appended to a file, for validators and for bug
+ * reports.
  *
  * One JSON object a line for every exchange, retries counted:
  *

@@ -71,9 +71,9 @@ struct pest_parameter {
     char *parnme;
     enum pest_partrans partrans;
     enum pest_parchglim parchglim;
-    /* Before scale and offset. parlbnd <= parubnd (unless noptmax is 0) and, of PEST_LOG, all > 0 (a parlbnd that is
-     * not is raised to DBL_MIN, with a warning), unless it is fixed or tied. parval1 may be
-     * outside of the bounds (with a warning). */
+    /* Before scale and offset. parlbnd <= parubnd (unless noptmax is 0) and, of PEST_LOG, all > 0
+     * (a parlbnd that is not is raised to DBL_MIN, with a warning), unless it is fixed or tied.
+     * parval1 may be outside of the bounds (with a warning). */
     double parval1, parlbnd, parubnd;
     int pargp;            /* index of its group; -1 for "none", which is fixed or tied */
     double scale, offset; /* the model gets value * scale + offset */
@@ -261,11 +261,12 @@ int pest_control_option_names(struct pest_control *control, const char *name, ch
  * is the one probably meant, or NULL. */
 bool pest_option_known(const char *name, const char **ret_nearest);
 
-/* Whether some mode here heeds it (any case). A mode tells by pest_option's `used` what it heeds. */
+/* Whether some mode here heeds it (any case). A mode tells by pest_option's `used` what it
+ * heeds. */
 bool pest_option_has_effect(const char *name);
 
-/* Give option `name` this value, as if the file said so (a farm file's word, control_override.c). 0,
- * or -1: no memory. */
+/* Give option `name` this value, as if the file said so (a farm file's word, control_override.c).
+ * 0, or -1: no memory. */
 int pest_control_option_set(struct pest_control *control, const char *name, const char *value,
                             struct error *ret_error);
 

@@ -19,8 +19,9 @@
 struct pest_inputs;
 
 /* Read the templates, whose names are relative to `folder` (pest_pair_path); the model's files are
- * relative to where they will be written, or absolute. `parameters` is borrowed until destroy; `list`
- * is not. NULL with a sentence: what pest_template_read refuses, or two templates that write the same file. */
+ * relative to where they will be written, or absolute. `parameters` is borrowed until destroy;
+ * `list` is not. NULL with a sentence: what pest_template_read refuses, or two templates that write
+ * the same file. */
 struct pest_inputs *pest_inputs_read(const struct pest_file_pair *list, size_t count,
                                      const char *folder, const struct pest_index *parameters,
                                      const struct pest_style *style, struct error *ret_error);

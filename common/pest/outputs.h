@@ -15,10 +15,10 @@
 
 struct pest_outputs;
 
-/* Read the instruction files, whose names are relative to `folder` (pest_pair_path); the model's files
- * are relative to where they will be, or absolute. `observations` is borrowed until destroy; `list` is
- * not. NULL with a sentence: what pest_instructions_read refuses, or an observation that is read twice or
- * nowhere. */
+/* Read the instruction files, whose names are relative to `folder` (pest_pair_path); the model's
+ * files are relative to where they will be, or absolute. `observations` is borrowed until destroy;
+ * `list` is not. NULL with a sentence: what pest_instructions_read refuses, or an observation that
+ * is read twice or nowhere. */
 struct pest_outputs *pest_outputs_read(const struct pest_file_pair *list, size_t count,
                                        const char *folder,
                                        const struct pest_index *observations,

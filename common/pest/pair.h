@@ -10,8 +10,8 @@ struct pest_file_pair {
     char *model_file; /* the file that the model reads or writes */
 };
 
-/* The path of a name in `folder` (with or without a slash at its end; "" and ".": here); of an absolute
- * one, itself. Allocated; NULL if memory is short. */
+/* The path of a name in `folder` (with or without a slash at its end; "" and ".": here); of an
+ * absolute one, itself. Allocated; NULL if memory is short. */
 char *pest_pair_path(const char *folder, const char *name);
 
 #endif

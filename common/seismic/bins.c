@@ -1,7 +1,7 @@
 /*
  * Eight points at a time, in vectors that the compiler lowers to what the processor has; the widest
- * is chosen when the program runs. Raising a top is rare (once per point and 10 orders of magnitude)
- * and done point by point beforehand, so that the rest has no branches.
+ * is chosen when the program runs. Raising a top is rare (once per point and 10 orders of
+ * magnitude) and done point by point beforehand, so that the rest has no branches.
  */
 #include "config.h"
 

@@ -2,21 +2,22 @@
  * bins.h - sums of 32-bit floats that do not depend on the order, to the bit.
  *
  * A float is a whole number of units of 2^-149, below 2^277. Its digits in binary are cut at fixed
- * places, every 32 bits: bin j holds those from 2^(32 j) to 2^(32 j + 31) units. Each of its at most
- * two pieces, with its sign, is added to a 64-bit integer of that bin; adding integers is exact, so
- * the order and any grouping are all one. (The idea is that of Demmel and Nguyen's indexed sums,
- * doi:10.1109/ARITH.2013.9 and doi:10.1109/TC.2014.2345391, with integers for their floats.)
+ * places, every 32 bits: bin j holds those from 2^(32 j) to 2^(32 j + 31) units. Each of its at
+ * most two pieces, with its sign, is added to a 64-bit integer of that bin; adding integers is
+ * exact, so the order and any grouping are all one. (The idea is that of Demmel and Nguyen's
+ * indexed sums, doi:10.1109/ARITH.2013.9 and doi:10.1109/TC.2014.2345391, with integers for their
+ * floats.)
  *
- * A sum keeps three bins: from the top one down, where the top is the highest that any of its floats
- * reached (the bin above that of the float's lowest digit, whether or not a digit is in it, so that it
- * follows from the exponent alone). What falls into lower ones is dropped. Which pieces those are
- * follows from the set of floats alone: a piece that is dropped early would be dropped later, too, as
- * the top only rises. So the result is the same bits for any order and any tree.
+ * A sum keeps three bins: from the top one down, where the top is the highest that any of its
+ * floats reached (the bin above that of the float's lowest digit, whether or not a digit is in it,
+ * so that it follows from the exponent alone). What falls into lower ones is dropped. Which pieces
+ * those are follows from the set of floats alone: a piece that is dropped early would be dropped
+ * later, too, as the top only rises. So the result is the same bits for any order and any tree.
  *
- * What is dropped of a float is less than 2^-55 times the largest at that point, so a sum of n differs
- * from the true one by less than n 2^-55 max|x|; rounding it to a float changes it by half a unit in
- * the last place, correctly (to nearest, ties to even). Below 2^30 floats nothing can overflow.
- * Zeros of either sign are no more than nothing; a sum of zeros is +0.
+ * What is dropped of a float is less than 2^-55 times the largest at that point, so a sum of n
+ * differs from the true one by less than n 2^-55 max|x|; rounding it to a float changes it by half
+ * a unit in the last place, correctly (to nearest, ties to even). Below 2^30 floats nothing can
+ * overflow. Zeros of either sign are no more than nothing; a sum of zeros is +0.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_BINS_H
 #define BEOFARM_COMMON_SEISMIC_BINS_H

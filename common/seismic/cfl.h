@@ -2,12 +2,13 @@
  * cfl.h - finite-difference weights, and the longest time step that is stable with them.
  *
  * For leap-frog in time, u(t + dt) - 2 u(t) + u(t - dt) = dt^2 c^2 D u, a time step is stable while
- * dt^2 c^2 |D| <= 4, where |D| is the largest absolute value of the symbol of the discrete Laplacian
- * (von Neumann; e.g. Cohen, Higher-Order Numerical Methods for Transient Wave Equations, 2002,
- * ch. 4). The weights alternate in sign, so it is reached at the Nyquist wavenumbers and is the sum of
- * the absolute values of all weights, over the squared spacing, summed over the axes.
+ * dt^2 c^2 |D| <= 4, where |D| is the largest absolute value of the symbol of the discrete
+ * Laplacian (von Neumann; e.g. Cohen, Higher-Order Numerical Methods for Transient Wave Equations,
+ * 2002, ch. 4). The weights alternate in sign, so it is reached at the Nyquist wavenumbers and is
+ * the sum of the absolute values of all weights, over the squared spacing, summed over the axes.
  *
- * The master uses it to refuse a time step before anything is farmed, the propagators to choose one.
+ * The master uses it to refuse a time step before anything is farmed, the propagators to choose
+ * one.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_CFL_H
 #define BEOFARM_COMMON_SEISMIC_CFL_H
@@ -29,7 +30,8 @@ enum cfl_operator {
 void cfl_centred_weights(int order, double weights[CFL_HALF_MAX + 1]);
 
 /* Taylor weights of the first derivative times h, half-way between points: weights[k] of the points
- * k + 1/2 further (and minus that of those before), k from 0 to order / 2 - 1. (The same source.) */
+ * k + 1/2 further (and minus that of those before), k from 0 to order / 2 - 1. (The same
+ * source.) */
 void cfl_staggered_weights(int order, double weights[CFL_HALF_MAX]);
 
 /* |D| h^2 along one axis: the sum of absolute values of all centred weights; of staggered ones, the

@@ -2,8 +2,8 @@
  * grid.h - a regular grid, boxes of it, and points in metres.
  *
  * Axes are x and y (horizontal) and z (down, positive depth), in this order everywhere. Values of a
- * field lie with z fastest, then y, then x: index (ix * n[1] + iy) * n[2] + iz. A 2-D grid is one of
- * x and z: n[1] is 1 and spacing[1] is not looked at.
+ * field lie with z fastest, then y, then x: index (ix * n[1] + iy) * n[2] + iz. A 2-D grid is one
+ * of x and z: n[1] is 1 and spacing[1] is not looked at.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_GRID_H
 #define BEOFARM_COMMON_SEISMIC_GRID_H

@@ -1,7 +1,7 @@
 /*
- * Raw and RSF files are the same behind their headers: numbers along three axes in some order. They are
- * read along the file's fastest axis, in pieces as long as the box allows, and put where the box has
- * them.
+ * Raw and RSF files are the same behind their headers: numbers along three axes in some order. They
+ * are read along the file's fastest axis, in pieces as long as the box allows, and put where the
+ * box has them.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /*
- * A model in SEG-Y: one pass over the headers tells where each column stands, and the columns must make
- * a grid. Then columns are read as they are wanted.
+ * A model in SEG-Y: one pass over the headers tells where each column stands, and the columns must
+ * make a grid. Then columns are read as they are wanted.
  */
 #include "config.h"
 

@@ -99,7 +99,8 @@ static void rsf_put(struct buf *text, const struct grid *grid, const char *data,
     buf_printf(text, "esize=4 data_format=\"native_float\" in=\"%s\"\n", data);
 }
 
-/* RSF has y slowest; ours has x slowest. NULL if that is the same, or without memory (*ret_failed). */
+/* RSF has y slowest; ours has x slowest. NULL if that is the same, or without memory
+ * (*ret_failed). */
 static float *turned(const struct grid *grid, const float *values, bool *ret_failed)
 {
     size_t nx = grid->n[GRID_X], ny = grid->n[GRID_Y], nz = grid->n[GRID_Z];

@@ -20,8 +20,8 @@ struct places {
     size_t per_line;
     struct point start, step, line_step;
     struct point *points; /* PLACES_LIST; owned */
-    /* Places that belong to one shot: group g has places first[g] to first[g + 1] - 1. NULL: none are
-     * told apart. */
+    /* Places that belong to one shot: group g has places first[g] to first[g + 1] - 1. NULL: none
+     * are told apart. */
     size_t *first; /* owned */
     double *names; /* owned: what a table calls its groups; NULL: nothing */
     bool numbered; /* names are whole numbers that a SEG-Y header can hold */
@@ -31,7 +31,8 @@ struct places {
 
 /* Read a "places" object of the schema that stands at `path` ("$.geometry.sources"), in a model of
  * `dims` dimensions (2: places are x, z, or x, y, z of which y is dropped). Tables are found in
- * `folder`, which ends in a slash or is empty. 0, or -1 with a sentence that names path or table. */
+ * `folder`, which ends in a slash or is empty. 0, or -1 with a sentence that names path or
+ * table. */
 int places_read(const cJSON *object, const char *path, int dims, const char *folder,
                 struct places *ret_places, struct error *ret_error);
 void places_fini(struct places *places); /* zeroed is allowed */

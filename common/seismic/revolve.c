@@ -183,13 +183,14 @@ int revolve_plan_make(struct revolve_plan *ret_plan, uint64_t steps, uint64_t re
     return 0;
 }
 
-/* Numbers of segments, of whole snapshots and of parts' lengths that are tried: more gain little. */
+/* Numbers of segments, of whole snapshots and of parts' lengths that are tried: more gain
+ * little. */
 #define SEGMENTS_MOST  12
 #define SNAPSHOTS_MOST 4
 #define PARTS_MOST     64
 
-/* Segments of `segment` steps with `snapshots` at their beginnings, in parts of `part`. False: that is more
- * than the budget. */
+/* Segments of `segment` steps with `snapshots` at their beginnings, in parts of `part`. False: that
+ * is more than the budget. */
 static bool shells_plan(struct revolve_plan *ret_plan, uint64_t steps,
                         const struct revolve_plan *by, const struct revolve_sizes *sizes,
                         uint64_t budget)

@@ -68,9 +68,9 @@ struct revolve_plan {
     uint64_t snapshots; /* besides the state before step 0 */
     uint64_t forward;   /* steps forwards in all, at most; `steps` if nothing is done twice */
     uint64_t bytes;     /* snapshots and records, at most the budget */
-    /* Of a plan with shells, else 0: a segment is reversed in parts of so many steps, and the records of
-     * one part at a time are in memory; inner snapshots besides the one at the segment's beginning,
-     * which is there where there are several segments. */
+    /* Of a plan with shells, else 0: a segment is reversed in parts of so many steps, and the
+     * records of one part at a time are in memory; inner snapshots besides the one at the segment's
+     * beginning, which is there where there are several segments. */
     uint64_t part, inner;
 };
 
@@ -81,10 +81,10 @@ int revolve_plan_make(struct revolve_plan *ret_plan, uint64_t steps, uint64_t re
                       uint64_t snapshot_bytes, uint64_t budget, struct error *ret_error);
 
 /*
- * Steps that have been done once can be done again for less, with little: `shell_bytes` are kept of each
- * at its first time, then it takes `again` (of a step), and goes on from snapshots of inner_bytes. A
- * segment so reversed is gone through once for its shells and the records of its last part, and then by
- * parts. All bytes >= 1.
+ * Steps that have been done once can be done again for less, with little: `shell_bytes` are kept of
+ * each at its first time, then it takes `again` (of a step), and goes on from snapshots of
+ * inner_bytes. A segment so reversed is gone through once for its shells and the records of its
+ * last part, and then by parts. All bytes >= 1.
  */
 struct revolve_sizes {
     uint64_t record_bytes, snapshot_bytes, shell_bytes, inner_bytes;
@@ -103,8 +103,8 @@ static inline bool revolve_plan_begins(const struct revolve_plan *plan, uint64_t
     return plan->segment < steps;
 }
 
-/* A plan with shells where it takes less time than *plan (of revolve_plan_make for the same): it then
- * takes its place. plan->forward counts steps done again by what they take. */
+/* A plan with shells where it takes less time than *plan (of revolve_plan_make for the same): it
+ * then takes its place. plan->forward counts steps done again by what they take. */
 void revolve_plan_improve(struct revolve_plan *plan, uint64_t steps,
                           const struct revolve_sizes *sizes, uint64_t budget);
 

@@ -1,8 +1,8 @@
 /*
  * Traces are met one after the other. Where they are short the file is read in pieces of 4 MiB, one
- * after the other, which is what disks and file servers do best; where they are long, each header by
- * itself. What is known of where the next trace begins is what this trace's header says, so every
- * contradiction is an error: going on would read samples as headers.
+ * after the other, which is what disks and file servers do best; where they are long, each header
+ * by itself. What is known of where the next trace begins is what this trace's header says, so
+ * every contradiction is an error: going on would read samples as headers.
  */
 #include "config.h"
 

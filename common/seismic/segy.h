@@ -2,13 +2,13 @@
  * segy.h - SEG-Y files read: revisions 0, 1 and 2, either byte order, all sample formats.
  *
  * SEG, SEG-Y_r2.0 (January 2017), with revision 1 (2002) and Barry, Cavers and Kneale 1975. What a
- * file says is held against its size and against itself: a trace that does not end in the file, words
- * of the trace header that contradict the binary header, counts that do not come out, are errors that
- * name file, trace (from 1) and byte (of the file, from 0), and a way around where there is one.
- * Nothing is guessed that would show only as wrong samples.
+ * file says is held against its size and against itself: a trace that does not end in the file,
+ * words of the trace header that contradict the binary header, counts that do not come out, are
+ * errors that name file, trace (from 1) and byte (of the file, from 0), and a way around where
+ * there is one. Nothing is guessed that would show only as wrong samples.
  *
- *   - Byte order: by the mark of revision 2 (bytes 3297 to 3300), else by the sample format, which is
- *     a small number in one order alone.
+ *   - Byte order: by the mark of revision 2 (bytes 3297 to 3300), else by the sample format, which
+ *     is a small number in one order alone.
  *   - Length of traces: fixed if revision 1 or 2 says so (bytes 3503, 3504); else what each trace
  *     header says, where 0 is the binary header's. Extended counts of revision 2 go first.
  *   - Textual headers are skipped, extended ones counted, or searched for ((SEG: EndText)).
@@ -129,8 +129,8 @@ void segy_close(struct segy *segy); /* NULL is allowed */
 const struct segy_format *segy_describe(const struct segy *segy);
 const char *segy_path(const struct segy *segy);
 
-/* Begin at the first trace; go to the next: 1, 0 behind the last, or -1 with a sentence. The file is
- * read in large pieces, or, where traces are long, header by header. */
+/* Begin at the first trace; go to the next: 1, 0 behind the last, or -1 with a sentence. The file
+ * is read in large pieces, or, where traces are long, header by header. */
 void segy_rewind(struct segy *segy);
 int segy_next(struct segy *segy, struct segy_trace *ret_trace, struct error *ret_error);
 
@@ -138,13 +138,13 @@ int segy_next(struct segy *segy, struct segy_trace *ret_trace, struct error *ret
 int segy_trace_read(struct segy *segy, uint64_t offset, uint64_t number,
                     struct segy_trace *ret_trace, struct error *ret_error);
 
-/* All bytes of a trace as they are in the file, its headers and samples; NULL with a sentence where the
- * file was cut short meanwhile. Borrowed until the next call. */
+/* All bytes of a trace as they are in the file, its headers and samples; NULL with a sentence where
+ * the file was cut short meanwhile. Borrowed until the next call. */
 const uint8_t *segy_trace_bytes(struct segy *segy, const struct segy_trace *trace,
                                 struct error *ret_error);
 
-/* Samples first to first + count - 1 of a trace, as floats. Values that no float holds (too large, or
- * not finite) are errors. */
+/* Samples first to first + count - 1 of a trace, as floats. Values that no float holds (too large,
+ * or not finite) are errors. */
 int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_t first,
                       uint32_t count, float *samples, struct error *ret_error);
 
@@ -152,21 +152,23 @@ int segy_samples_read(struct segy *segy, const struct segy_trace *trace, uint32_
 double segy_word(const struct segy *segy, const struct segy_trace *trace, enum segy_word word);
 
 /* A coordinate or elevation in metres: scaled by its scalar (a scalar of 0 is 1), feet changed to
- * metres. -1 with a sentence where it is not finite, or not in units of length (arc seconds ...). */
+ * metres. -1 with a sentence where it is not finite, or not in units of length (arc seconds
+ * ...). */
 int segy_length(const struct segy *segy, const struct segy_trace *trace, enum segy_word word,
                 double *ret_m, struct error *ret_error);
 
-/* When a trace's first sample is, in seconds after the shot: its delay recording time in milliseconds, where
- * that stands where the standard says, scaled (since revision 1) by the scalar of times. -1 with a sentence
- * where that is none of the standard's: 1, 10, 100, 1000, 10000, with or without a minus, or 0. */
+/* When a trace's first sample is, in seconds after the shot: its delay recording time in
+ * milliseconds, where that stands where the standard says, scaled (since revision 1) by the scalar
+ * of times. -1 with a sentence where that is none of the standard's: 1, 10, 100, 1000, 10000, with
+ * or without a minus, or 0. */
 int segy_delay(const struct segy *segy, const struct segy_trace *trace, double *ret_s,
                struct error *ret_error);
 
 /* Bytes of a sample; 0 if there is no such format. */
 size_t segy_format_bytes(int sample_format);
 
-/* Decode `count` samples of a format. Returns the index of the first that is not a finite float (which is
- * NaN or infinite in `samples`), or count. */
+/* Decode `count` samples of a format. Returns the index of the first that is not a finite float
+ * (which is NaN or infinite in `samples`), or count. */
 size_t segy_decode(int sample_format, enum segy_order order, const uint8_t *bytes, size_t count,
                    float *samples);
 

@@ -1,6 +1,6 @@
 /*
- * The binary header, which says how everything behind it is to be read; so what it says is looked at
- * with suspicion.
+ * The binary header, which says how everything behind it is to be read; so what it says is looked
+ * at with suspicion.
  */
 #include "config.h"
 
@@ -156,8 +156,8 @@ static int texts_skip(struct segy *segy, int64_t count, struct error *ret_error)
     }
 }
 
-/* Four bytes in revision 2.0; in 2.1 two of them, and the others are the survey's type. Some write the
- * latter and call it 2.0. */
+/* Four bytes in revision 2.0; in 2.1 two of them, and the others are the survey's type. Some write
+ * the latter and call it 2.0. */
 static int64_t extensions_read(const uint8_t *header, enum segy_order order)
 {
     int64_t wide = segy_get_signed(header + AT_EXTENSIONS, 4, order);

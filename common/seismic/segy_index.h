@@ -1,15 +1,15 @@
 /*
  * segy_index.h - which traces of a SEG-Y file belong to which shot, and where everything stood.
  *
- * An index is made in one pass over the file and kept in a file of its own (56 bytes a trace), which
- * later opens map into memory: they cost nothing, and what is not looked at is not read. It is made
- * anew when the SEG-Y file's size or its time of change have changed, or when it is to be read
- * differently. Who says that the file may be a copy, whose time of change is another, takes an index
- * if the file headers and 64 trace headers all over the file are those of then.
+ * An index is made in one pass over the file and kept in a file of its own (56 bytes a trace),
+ * which later opens map into memory: they cost nothing, and what is not looked at is not read. It
+ * is made anew when the SEG-Y file's size or its time of change have changed, or when it is to be
+ * read differently. Who says that the file may be a copy, whose time of change is another, takes an
+ * index if the file headers and 64 trace headers all over the file are those of then.
  *
- * A shot is what has one source: the traces with the same shot number (SEGY_SHOT) and source position,
- * wherever in the file they are; where the user says in which word shots are told apart, the same value
- * there. Dead and auxiliary traces (identification codes 2 to 8) are left out.
+ * A shot is what has one source: the traces with the same shot number (SEGY_SHOT) and source
+ * position, wherever in the file they are; where the user says in which word shots are told apart,
+ * the same value there. Dead and auxiliary traces (identification codes 2 to 8) are left out.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_SEGY_INDEX_H
 #define BEOFARM_COMMON_SEISMIC_SEGY_INDEX_H
@@ -57,10 +57,10 @@ struct segy_index_summary {
 
 struct segy_index;
 
-/* Open the index of the file at `path`, made if need be. It is kept in the folder `cache` (NULL: the
- * file's own), unless that cannot be written. NULL with a sentence: what segy_next says; a file without
- * traces; traces of different intervals or delays; coordinates that are no numbers; one shot with two
- * source positions. */
+/* Open the index of the file at `path`, made if need be. It is kept in the folder `cache` (NULL:
+ * the file's own), unless that cannot be written. NULL with a sentence: what segy_next says; a file
+ * without traces; traces of different intervals or delays; coordinates that are no numbers; one
+ * shot with two source positions. */
 struct segy_index *segy_index_open(const char *path, const struct segy_geometry *geometry,
                                    const char *cache, struct error *ret_error);
 void segy_index_close(struct segy_index *index); /* NULL is allowed */

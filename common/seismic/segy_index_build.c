@@ -1,6 +1,6 @@
 /*
- * The pass over a SEG-Y file that makes its index. Records go to a temporary file as traces come; what
- * stays in memory is a shot for each source and a run for each stretch of traces of one shot.
+ * The pass over a SEG-Y file that makes its index. Records go to a temporary file as traces come;
+ * what stays in memory is a shot for each source and a run for each stretch of traces of one shot.
  */
 #include "config.h"
 
@@ -235,8 +235,8 @@ static int trace_add(struct builder *builder, const struct segy_trace *trace,
 
 /* --- a single trace whose source is elsewhere ---
  *
- * Where the numbers of shots are kept, traces of one number that follow each other have one source. A single
- * one among them with another is a header that is wrong, not a shot of one trace. */
+ * Where the numbers of shots are kept, traces of one number that follow each other have one source.
+ * A single one among them with another is a header that is wrong, not a shot of one trace. */
 
 /* Of a number in a row; where there are more, the number is not that of a shot. */
 #define SOURCES_MAX 8

@@ -27,8 +27,8 @@ struct segy_index_head {
 #define SEGY_HASH_START 0xcbf29ce484222325ull
 uint64_t segy_hash(uint64_t hash, const void *bytes, size_t size);
 
-/* One pass over the file: its traces as records in `records` (in the file's order), and which of them
- * make which shot. */
+/* One pass over the file: its traces as records in `records` (in the file's order), and which of
+ * them make which shot. */
 struct segy_index_run {
     uint64_t shot, first, count;
 };

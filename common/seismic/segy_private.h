@@ -27,14 +27,14 @@ struct segy {
     double last_shot, odd_shot; /* with options.shots: of the trace before, and of that one */
 };
 
-/* A sentence about a trace: "FILE: shot 2, trace 7 (header at byte 6864): ...", the shot only if the
- * options ask for it. A trace whose header is not there is one "behind shot 2". */
+/* A sentence about a trace: "FILE: shot 2, trace 7 (header at byte 6864): ...", the shot only if
+ * the options ask for it. A trace whose header is not there is one "behind shot 2". */
 int segy_trace_mistake(const struct segy *segy, const struct segy_trace *trace,
                        struct error *ret_error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* `size` bytes at `offset`, of which up to `want` are read ahead; NULL with a sentence where the file
- * has not so many. Borrowed until the next call. */
+/* `size` bytes at `offset`, of which up to `want` are read ahead; NULL with a sentence where the
+ * file has not so many. Borrowed until the next call. */
 const uint8_t *segy_window_get(struct segy *segy, struct segy_window *window, uint64_t offset,
                                size_t size, size_t want, struct error *ret_error);
 
@@ -44,8 +44,8 @@ int64_t segy_get_signed(const uint8_t *at, unsigned bytes, enum segy_order order
 double segy_get_float64(const uint8_t *at, enum segy_order order);
 float segy_get_float32(const uint8_t *at, enum segy_order order);
 
-/* The beginning of the third line of the text that segy_write.h puts into files of models, and as many
- * ASCII characters in EBCDIC. */
+/* The beginning of the third line of the text that segy_write.h puts into files of models, and as
+ * many ASCII characters in EBCDIC. */
 #define SEGY_COLUMNS_TEXT "columns of a model"
 #define SEGY_COLUMNS_AT   164
 void segy_text_encode(const char *ascii, size_t size, uint8_t *ret_ebcdic);

@@ -7,7 +7,8 @@
 
 #include "common/seismic/segy_private.h"
 
-/* Where a word stands; and in the first extension (from 0; 0: nowhere), as 8 bytes but for samples. */
+/* Where a word stands; and in the first extension (from 0; 0: nowhere), as 8 bytes but for
+ * samples. */
 static const struct {
     const char *name;
     unsigned byte;
@@ -83,8 +84,8 @@ static double value_at(const uint8_t *at, enum segy_type type, enum segy_order o
     }
 }
 
-/* The value, and whether it is a whole number that a scalar applies to. A word that would lie outside
- * the header is NaN. */
+/* The value, and whether it is a whole number that a scalar applies to. A word that would lie
+ * outside the header is NaN. */
 static double word_get(const struct segy *segy, const struct segy_trace *trace,
                        enum segy_word word, bool *ret_scaled)
 {

@@ -113,8 +113,8 @@ static void binary_fill(const struct segy_write_format *format, uint8_t *header)
     put(header, 321, 8, SEGY_FIRST);
 }
 
-/* What a delay is multiplied by (the scalar of times tells, as a divisor) to be a whole number of 16
- * bits; 0: nothing does. */
+/* What a delay is multiplied by (the scalar of times tells, as a divisor) to be a whole number of
+ * 16 bits; 0: nothing does. */
 static int delay_divisor(double delay_s)
 {
     for (int divisor = 1; divisor <= 10000; divisor *= 10) {
@@ -177,8 +177,8 @@ struct segy_writer *segy_write_open(const char *path, const struct segy_write_fo
     return writer;
 }
 
-/* The divisor that keeps all values as whole numbers of 32 bits: exactly if one does, else the finest
- * that fits. 0 if none does. */
+/* The divisor that keeps all values as whole numbers of 32 bits: exactly if one does, else the
+ * finest that fits. 0 if none does. */
 static int divisor_choose(const double *values, size_t count)
 {
     int best = 0;

@@ -1,11 +1,11 @@
 /*
- * segy_write.h - SEG-Y files written: revision 1 or 2, big-endian, IEEE floats (format 5), traces of
- * one length, textual header in EBCDIC: what public readers accept.
+ * segy_write.h - SEG-Y files written: revision 1 or 2, big-endian, IEEE floats (format 5), traces
+ * of one length, textual header in EBCDIC: what public readers accept.
  *
  * Coordinates and depths become whole numbers with the scalar (1, -10, -100, -1000 or -10000) that
  * keeps them exactly, or else the finest that fits. Receivers below the surface get negative
- * elevations, sources depths. A revision 2 file has no trace header extensions; it is what may have more
- * than 65535 samples a trace, or intervals that are no whole microseconds.
+ * elevations, sources depths. A revision 2 file has no trace header extensions; it is what may have
+ * more than 65535 samples a trace, or intervals that are no whole microseconds.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_SEGY_WRITE_H
 #define BEOFARM_COMMON_SEISMIC_SEGY_WRITE_H

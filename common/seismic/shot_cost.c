@@ -17,26 +17,28 @@
 #define REAL_BYTES 4
 
 /*
- * What a step on the medium's grid alone takes, backwards or again, of one with its layers: so much of the
- * share of points that are the medium's (measured 0.5 in 2-D with four fifths, 0.25 in 3-D with a
- * third), and being told what is around. Writing that the first time.
+ * What a step on the medium's grid alone takes, backwards or again, of one with its layers: so much
+ * of the share of points that are the medium's (measured 0.5 in 2-D with four fifths, 0.25 in 3-D
+ * with a third), and being told what is around. Writing that the first time.
  */
 #define INNER_SHARE 0.6
 #define SHELL_READ  0.03
 #define SHELL_WRITE 0.05
 
-/* What plans with shells cost that is not counted in steps: states of the medium's grid are copied. */
+/* What plans with shells cost that is not counted in steps: states of the medium's grid are
+ * copied. */
 #define INNER_COPIES 0.03
 
-/* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a core. */
+/* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a
+ * core. */
 #define PAIRS_SAVE 0.1
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
 
-/* Fields of a physics: of the model as read; of a wave's medium and what else it keeps, in 3-D; of one time
- * level; recorded for imaging; told on each face of a shell. How far a step reaches, in half orders, less
- * one where `between` points; and the weight. */
+/* Fields of a physics: of the model as read; of a wave's medium and what else it keeps, in 3-D; of
+ * one time level; recorded for imaging; told on each face of a shell. How far a step reaches, in
+ * half orders, less one where `between` points; and the weight. */
 struct physics {
     unsigned model, medium, level, record, told, reach, between;
     double weight;
@@ -129,8 +131,8 @@ static uint64_t layer_bytes(const struct shot_shape *shape)
     return points * REAL_BYTES;
 }
 
-/* What a step reaches around the model, on all sides but a free surface, of a field: its faces; with
- * a tilt, which reaches further, edges and corners as well. */
+/* What a step reaches around the model, on all sides but a free surface, of a field: its faces;
+ * with a tilt, which reaches further, edges and corners as well. */
 static uint64_t shell_bytes(const struct shot_shape *shape, const struct physics *physics)
 {
     uint64_t outer = 1, faces = 0, half = (uint64_t)shape->space_order / 2;

@@ -85,8 +85,8 @@ int shot_cost_make(struct shot_cost *ret_cost, const struct shot_shape *shape,
 /* "full", "checkpoints", "boundary", "fourier". */
 const char *shot_method_name(int method);
 
-/* One line for people: "checkpoints: 12 states and segments of 80 steps in 1.2 GB, 1.8 forward runs".
- * Returns text. */
+/* One line for people: "checkpoints: 12 states and segments of 80 steps in 1.2 GB, 1.8 forward
+ * runs". Returns text. */
 char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *shape, char *text,
                       size_t size);
 

@@ -10,19 +10,20 @@
  *
  * "settings", all members optional:
  *
- *   {"extract": true,          the survey of the task has the task's shots alone, in their order: the
- *                              i-th of "shots" is its shot i (data and geometry are its own SEG-Y file)
+ *   {"extract": true,          the survey of the task has the task's shots alone, in their order:
+ *                              the i-th of "shots" is its shot i (data and geometry are its own
+ *                              SEG-Y file)
  *    "source_filter": {…},     a spectrum (below) by which the wavelet's is multiplied
  *    "iteration": 3}           of an inversion; for people
  *
- * "extra" of a task "source" (an estimate of the source): sums over all traces of its shots, observed
- * d and synthetic u (both tapered and scaled as for the misfit), per frequency,
+ * "extra" of a task "source" (an estimate of the source): sums over all traces of its shots,
+ * observed d and synthetic u (both tapered and scaled as for the misfit), per frequency,
  *
  *   {"df_hz": 0.5, "first": 4, "cross": [[re,im],…], "power": [p,…]}
  *
  * cross = Σ d conj(u), power = Σ |u|². The driver adds those of all shots, in order, and takes
- * cross / max(power, 1e-6 max power): the filter that fits best in the least-squares sense (Pratt 1999,
- * doi:10.1190/1.1444597, eq. 17, with a water level). A spectrum, of "source_filter":
+ * cross / max(power, 1e-6 max power): the filter that fits best in the least-squares sense (Pratt
+ * 1999, doi:10.1190/1.1444597, eq. 17, with a water level). A spectrum, of "source_filter":
  *
  *   {"df_hz": 0.5, "first": 4, "values": [[re,im],…]}
  *

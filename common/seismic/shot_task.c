@@ -1,5 +1,5 @@
-/* Tasks and results as columns of values. One check serves both ways: what is encoded can be decoded,
- * and what was decoded is what shot_task.h promises. */
+/* Tasks and results as columns of values. One check serves both ways: what is encoded can be
+ * decoded, and what was decoded is what shot_task.h promises. */
 #include "config.h"
 
 #include <math.h>

@@ -2,8 +2,8 @@
  * shot_task.h - what a task of a survey says, and what its result says.
  *
  * Two kinds of task: those of shots, and those about partial sums, first of all to *collect* one.
- * Both are a list of values (values.h) with the columns of shot_task_columns, so that the journal and
- * results.csv say in plain text what was asked; a column that does not apply is empty.
+ * Both are a list of values (values.h) with the columns of shot_task_columns, so that the journal
+ * and results.csv say in plain text what was asked; a column that does not apply is empty.
  *
  * How sums are made
  *
@@ -24,19 +24,19 @@
  *    accepted for T, which is journaled: one attempt of each task, whatever was run how often.
  *  - A worker delivers no attempt that it was not asked for: one in whose sum is something that is
  *    not wanted leaves that sum out as a whole.
- *  - Those that were wanted and are not in the file that came (sum_reader_names tells), and all of a
- *    holder that is gone, are farmed again, as new tasks with the same `sum`, and collected by another
- *    collect task. sum_merge refuses files that have a task or a shot in common.
+ *  - Those that were wanted and are not in the file that came (sum_reader_names tells), and all of
+ *    a holder that is gone, are farmed again, as new tasks with the same `sum`, and collected by
+ *    another collect task. sum_merge refuses files that have a task or a shot in common.
  *  - After a collect task's result was acknowledged the worker forgets what it delivered. Any task
  *    with a larger keep_from makes it forget all older sums.
  *
- * Where many workers hold parts, they first add them up among themselves. A task that *listens* has a
- * worker open a door (worker/door.h); its result says where, in `extra`:
- * {"host":"10.0.0.5","port":4711}. A task that *takes*, bound to another worker, names the attempts that
- * the first one holds, and that one as `giver`; the worker asks the giver for the sum of these, and
- * holds them from when its result was accepted. That result says how many shots came (`counted`), or
- * none and {"why":"…"}: then they are where they were. The giver keeps what it gave until a larger
- * keep_from, so that where the taker is lost, the giver is asked again.
+ * Where many workers hold parts, they first add them up among themselves. A task that *listens* has
+ * a worker open a door (worker/door.h); its result says where, in `extra`:
+ * {"host":"10.0.0.5","port":4711}. A task that *takes*, bound to another worker, names the attempts
+ * that the first one holds, and that one as `giver`; the worker asks the giver for the sum of
+ * these, and holds them from when its result was accepted. That result says how many shots came
+ * (`counted`), or none and {"why":"…"}: then they are where they were. The giver keeps what it gave
+ * until a larger keep_from, so that where the taker is lost, the giver is asked again.
  *
  * Pure: nothing here knows of workers or masters.
  */
@@ -101,8 +101,8 @@ struct shot_task {
     enum shot_operation operation;
     uint64_t
         sum; /* the sum (wave) that its arrays are added to, or that is collected; 0: none */
-    uint64_t
-        keep_from; /* sums with smaller numbers are forgotten; at most `sum`, or any where that is 0 */
+    /* sums with smaller numbers are forgotten; at most `sum`, or any where that is 0 */
+    uint64_t keep_from;
     bool exact; /* how it is summed: sum.h */
 
     /* Of those with shots: */
@@ -215,14 +215,14 @@ struct shot_line {
 int shot_task_put_line(const struct shot_task *task, const struct shot_line *line,
                        struct buf *buf, struct error *ret_error);
 
-/* Read such a line, without its newline, for programs in C: everything but arrays' places. *ret_line's
- * texts are allocated; shot_line_fini. -1 with a sentence. */
+/* Read such a line, without its newline, for programs in C: everything but arrays' places.
+ * *ret_line's texts are allocated; shot_line_fini. -1 with a sentence. */
 int shot_line_parse(const char *text, size_t size, struct shot_task *ret_task,
                     struct shot_line *ret_line, struct error *ret_error);
 void shot_line_fini(struct shot_line *line);
 
-/* Put the words before a sentence, as error_prefix does, unless it names a shot already ("shot 10", or
- * "shot of index 10"): so a sentence that goes up through several hands names it once. -1. */
+/* Put the words before a sentence, as error_prefix does, unless it names a shot already ("shot 10",
+ * or "shot of index 10"): so a sentence that goes up through several hands names it once. -1. */
 int shot_error_name(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

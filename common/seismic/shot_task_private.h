@@ -15,8 +15,8 @@ enum shot_operation shot_operation_find(const char *name, size_t size);
 bool shot_name_is_good(const char *text, size_t size, bool dotless);
 
 /* Lists as text, with blanks between: "0 5", "0*1 5*-1" where encoded; "NAME=HASH"; "NAME";
- * "17.1 18-40.1" (tasks 18 to 40, attempt 1 of each); "INSTANCE HOST PORT" (INSTANCE: 16 hex digits).
- * Appending marks buf failed; the others fill the task, or say what is wrong. */
+ * "17.1 18-40.1" (tasks 18 to 40, attempt 1 of each); "INSTANCE HOST PORT" (INSTANCE: 16 hex
+ * digits). Appending marks buf failed; the others fill the task, or say what is wrong. */
 void shot_text_put_shots(struct buf *buf, const struct shot_task *task);
 void shot_text_put_files(struct buf *buf, const struct shot_task *task);
 void shot_text_put_arrays(struct buf *buf, const struct shot_task *task);

@@ -1,8 +1,8 @@
 /*
- * A part's files are read in pieces, and each piece is cut where a row of the window ends in the grid
- * and where a block of points ends. Small files are read as a whole before anything is added, so that
- * nothing can fail half way; of large ones only a disk that fails between the check and the adding
- * spoils the sum.
+ * A part's files are read in pieces, and each piece is cut where a row of the window ends in the
+ * grid and where a block of points ends. Small files are read as a whole before anything is added,
+ * so that nothing can fail half way; of large ones only a disk that fails between the check and the
+ * adding spoils the sum.
  */
 #include "config.h"
 

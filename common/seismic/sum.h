@@ -2,35 +2,36 @@
  * sum.h - partial sums of gradients and images, which name the shots in them.
  *
  * A sum has some arrays on one grid (gradient, illumination, …) and the names of what was added: an
- * attempt of a task, with the shots that it computed. A task or a shot is in a sum once at most, and
- * sums that have one in common are not merged.
+ * attempt of a task, with the shots that it computed. A task or a shot is in a sum once at most,
+ * and sums that have one in common are not merged.
  *
  * Two modes:
  *
  *  - exact: bins.h. The result is the same bits, whoever added what in which order and tree. 25
  *    bytes a point.
- *  - double: float64, added as they come. Each addition rounds by at most 2^-53 of the sum so far, so
- *    the result differs from the true sum by less than n 2^-53 Σ|x| at each point, n being how many
- *    were added (10,000 shots: 1e-12), before it is rounded to a float (6e-8). Compensation would
- *    gain nothing that a float can hold: for the order to show, the shots would have to cancel to
- *    less than 1e-5 of their size. 8 bytes a point.
+ *  - double: float64, added as they come. Each addition rounds by at most 2^-53 of the sum so far,
+ *    so the result differs from the true sum by less than n 2^-53 Σ|x| at each point, n being how
+ *    many were added (10,000 shots: 1e-12), before it is rounded to a float (6e-8). Compensation
+ *    would gain nothing that a float can hold: for the order to show, the shots would have to
+ *    cancel to less than 1e-5 of their size. 8 bytes a point.
  *
  * Memory is taken by blocks of points where something was added, so that windows of a large model
  * cost what they cover. A sum is used by one thread at a time.
  *
- * The file (all numbers little-endian; versioned, checksummed with CRC-32C, read and merged block by
- * block, in memory that does not depend on the model's size):
+ * The file (all numbers little-endian; versioned, checksummed with CRC-32C, read and merged block
+ * by block, in memory that does not depend on the model's size):
  *
  *     "BFSUM\r\n\x1a", version 1 (u32), bytes of the header (u32)
- *     header: mode (u8), number, nx, ny, nz, arrays (varints), the name of each (varint length, bytes),
- *         names (varint), of each: task, attempt, shots (varints), the index of each shot (varint)
+ *     header: mode (u8), number, nx, ny, nz, arrays (varints), the name of each (varint length,
+ *         bytes), names (varint), of each: task, attempt, shots (varints), the index of each shot
+ *         (varint)
  *     CRC of all that (u32)
  *     for each array, each block of BINS_POINTS points (the last may be shorter): its bytes (u32),
  *         those bytes, CRC (u32) of them, begun with the CRC before it
  *         no bytes: nothing was added there
  *         double: the points, 8 bytes each
- *         exact: for each of three bins, the bytes that each value of it needs (u8, 0 to 8), and the
- *         values, in two's complement; then the tops (u8 each)
+ *         exact: for each of three bins, the bytes that each value of it needs (u8, 0 to 8), and
+ *         the values, in two's complement; then the tops (u8 each)
  *     "END.", the last CRC (u32)
  */
 #ifndef BEOFARM_COMMON_SEISMIC_SUM_H
@@ -82,8 +83,8 @@ struct sum_part {
 };
 
 /* Whether the part's files are as long as they must be, and every value is finite. -1 (ERROR_TASKS)
- * with a sentence that names the shot, the array and the point; ERROR_SYSTEM where one cannot be read.
- * Does not need a sum: any thread. */
+ * with a sentence that names the shot, the array and the point; ERROR_SYSTEM where one cannot be
+ * read. Does not need a sum: any thread. */
 int sum_check_part(const struct sum_shape *shape, const struct sum_part *part,
                    struct error *ret_error);
 
@@ -120,17 +121,17 @@ bool sum_names_within(const struct sum_names *names, const struct attempt_id *id
 int sum_write(const struct sum *const *sums, size_t count, const char *path,
               struct error *ret_error);
 
-/* Write the same bytes to a descriptor that blocks (a socket), and leave that open. The first error ends
- * it; what was sent before is seen to be cut off by whoever reads it. SIGPIPE is blocked or ignored in
- * the thread that calls this. */
+/* Write the same bytes to a descriptor that blocks (a socket), and leave that open. The first error
+ * ends it; what was sent before is seen to be cut off by whoever reads it. SIGPIPE is blocked or
+ * ignored in the thread that calls this. */
 int sum_send(const struct sum *const *sums, size_t count, int fd, struct error *ret_error);
 
 /* Whether a task or a shot of these names is in the sum already. */
 bool sum_meets(const struct sum *sum, const struct sum_names *names);
 
-/* Add all that is in a file. -1 with a sentence: it is as sum_reader_open refuses, is of another shape,
- * or has a task or shot that is in the sum, which is then as it was; but if the file failed in the
- * middle, or memory did, *ret_spoiled is true, and the sum is of no use any more. */
+/* Add all that is in a file. -1 with a sentence: it is as sum_reader_open refuses, is of another
+ * shape, or has a task or shot that is in the sum, which is then as it was; but if the file failed
+ * in the middle, or memory did, *ret_spoiled is true, and the sum is of no use any more. */
 int sum_add_file(struct sum *sum, const char *path, bool *ret_spoiled, struct error *ret_error);
 
 /* Files of sums, merged as they are read, in the order given. */
@@ -157,8 +158,8 @@ struct sum_piece {
 int sum_reader_next(struct sum_reader *reader, struct sum_piece *ret_piece,
                     struct error *ret_error);
 
-/* All of array `name` at once, into values (the caller's, as many as the grid has points); for those
- * who have the memory. Opens and closes the files. */
+/* All of array `name` at once, into values (the caller's, as many as the grid has points); for
+ * those who have the memory. Opens and closes the files. */
 int sum_read_array(const char *const *paths, size_t count, const char *name, float *values,
                    uint64_t points, struct error *ret_error);
 

@@ -1,6 +1,6 @@
 /*
- * Blocks in a file. The bins of neighbouring points are of like size: so many bytes as the largest of
- * a block needs are kept of each. Bins hold 32 digits and what carries pile up on them; so it is
+ * Blocks in a file. The bins of neighbouring points are of like size: so many bytes as the largest
+ * of a block needs are kept of each. Bins hold 32 digits and what carries pile up on them; so it is
  * usually 5 or 6 of 8 bytes, and none for a bin that nothing fell into.
  */
 #include "config.h"

@@ -77,8 +77,8 @@ const union sum_block *sum_get_block(const struct sum *sum, size_t array, uint64
 
 struct sum_writer;
 
-/* Write a file's beginning, its blocks one by one (NULL: empty), and its end. What fails on the way is
- * said at the commit, which ends the writer either way. */
+/* Write a file's beginning, its blocks one by one (NULL: empty), and its end. What fails on the way
+ * is said at the commit, which ends the writer either way. */
 struct sum_writer *sum_writer_open(const char *path, const struct sum_shape *shape,
                                    const struct sum_names *names, struct error *ret_error);
 void sum_writer_put(struct sum_writer *writer, const union sum_block *block, size_t count);

@@ -1,4 +1,5 @@
-/* A file, or a stream to somebody else, is written through stdio; what failed first is kept until the end. */
+/* A file, or a stream to somebody else, is written through stdio; what failed first is kept until
+ * the end. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
- * A survey is opened in steps: the document with its defaults (document.h), the settings, the model's
- * files (which say the grid), then data and geometry. With SURVEY_CHECK everything is looked at, too.
+ * A survey is opened in steps: the document with its defaults (document.h), the settings, the
+ * model's files (which say the grid), then data and geometry. With SURVEY_CHECK everything is
+ * looked at, too.
  */
 #include "config.h"
 

@@ -91,8 +91,8 @@ struct survey_record {
 struct survey_aperture {
     bool limit;      /* cut the model to a shot's sources and receivers and buffer_m around */
     double buffer_m; /* horizontally; the depth is never cut */
-    double
-        max_offset_m; /* receivers farther (horizontally) from all sources are left out; 0: none are */
+    /* receivers farther (horizontally) from all sources are left out; 0: none are */
+    double max_offset_m;
 };
 
 struct survey_misfit {
@@ -201,9 +201,9 @@ enum survey_flags {
     SURVEY_CHECK = 1, /* look at every model value, header and coordinate (not: every sample) */
 };
 
-/* Read the survey file at `path`; other files are found relative to its folder. `cache` is the folder
- * for indices of SEG-Y files, named by path, size and time of change (NULL: beside each file where that
- * can be written, else none is kept). 0, or -1: *ret_survey is untouched. */
+/* Read the survey file at `path`; other files are found relative to its folder. `cache` is the
+ * folder for indices of SEG-Y files, named by path, size and time of change (NULL: beside each file
+ * where that can be written, else none is kept). 0, or -1: *ret_survey is untouched. */
 int survey_open(const char *path, unsigned flags, const char *cache, struct survey *ret_survey,
                 struct error *ret_error);
 void survey_close(struct survey *survey); /* a zeroed survey is allowed */
@@ -248,22 +248,23 @@ int survey_data_read(const struct survey *survey, const struct shot *shot, float
 
 /* Values of a field on a box of the model (float, ordered as grid.h says, in the units of enum
  * survey_field), into `values` (the caller's). A field that the survey does not give is constant:
- * density 1000 kg/m3, mask 1, others 0. Values that are not finite or not plausible are errors that name
- * file, index and value. Memory beyond `values` is bounded. */
+ * density 1000 kg/m3, mask 1, others 0. Values that are not finite or not plausible are errors that
+ * name file, index and value. Memory beyond `values` is bounded. */
 int survey_field_read(const struct survey *survey, enum survey_field field,
                       const struct grid_box *box, float *values, struct error *ret_error);
 
 /* Least and largest velocity of the model, kept in the survey. Reads all of it once. */
 int survey_scan(struct survey *survey, struct error *ret_error);
 
-/* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK: delta above
- * epsilon, with the place; fewer than three points of the grid for the shortest wave; a wavelet that is not
- * there while receivers record; identical traces (of the first so many millions); traces of encoded shots; subsampling beyond what the wavelet allows. */
+/* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK: delta
+ * above epsilon, with the place; fewer than three points of the grid for the shortest wave; a
+ * wavelet that is not there while receivers record; identical traces (of the first so many
+ * millions); traces of encoded shots; subsampling beyond what the wavelet allows. */
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context);
 
-/* The time step: numerics.dt_s, or chosen from the CFL limit for the model's largest velocity (which
- * must be known: SURVEY_CHECK or survey_scan), for all shots alike. Seconds. */
+/* The time step: numerics.dt_s, or chosen from the CFL limit for the model's largest velocity
+ * (which must be known: SURVEY_CHECK or survey_scan), for all shots alike. Seconds. */
 double survey_dt(const struct survey *survey);
 /* The limit itself (cfl_limit of what the physics does). */
 double survey_dt_limit(const struct survey *survey);

@@ -1,6 +1,6 @@
 /*
- * Everything is looked at before anything is farmed: the model's values, the time step, and where each
- * source and receiver stands. Shots cost a few microseconds a thousand receivers.
+ * Everything is looked at before anything is farmed: the model's values, the time step, and where
+ * each source and receiver stands. Shots cost a few microseconds a thousand receivers.
  */
 #include "config.h"
 
@@ -277,7 +277,8 @@ static int bands_check(const struct survey *survey, struct error *ret_error)
     return 0;
 }
 
-/* Sums at frequencies that time steps (those that are imaged) do not resolve are those of others. */
+/* Sums at frequencies that time steps (those that are imaged) do not resolve are those of
+ * others. */
 static int frequencies_check(const struct survey *survey, struct error *ret_error)
 {
     const struct survey_memory *memory = &survey->memory;

@@ -108,7 +108,8 @@ int survey_traces_write(const struct survey *survey, const struct shot *shot,
     struct error ignored;
     format.traces = format.ensemble = shot->receiver_count;
     format.title = "shot gathers"; /* the headers say which: files of shots become one */
-    /* Observed traces on their way to a task: for us alone, so in whichever revision can say them. */
+    /* Observed traces on their way to a task: for us alone, so in whichever revision can say
+     * them. */
     if (!makes_traces(survey) && segy_write_check(&format, path, &ignored) < 0)
         format.revision = 2;
     struct segy_write_trace trace = {.shot = shot_number(shot), .source = shot->sources[0]};

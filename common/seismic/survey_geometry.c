@@ -1,6 +1,6 @@
 /*
- * Where shots are: in places that the survey says, or in the index of SEG-Y files. Data that come with a
- * geometry of its own must have its shots and traces in the same order.
+ * Where shots are: in places that the survey says, or in the index of SEG-Y files. Data that come
+ * with a geometry of its own must have its shots and traces in the same order.
  */
 #include "config.h"
 
@@ -230,8 +230,8 @@ static void points_stretch(const struct point *point, struct point *least, struc
     stretch(point->z, &least->z, &most->z);
 }
 
-/* Millions of shots with hundreds of receivers each are not to be gone through point by point, where all of
- * them have the same. */
+/* Millions of shots with hundreds of receivers each are not to be gone through point by point,
+ * where all of them have the same. */
 static void spread_measure(struct survey *survey)
 {
     static const struct point zero;

@@ -14,7 +14,8 @@
 
 #define SLAB ((size_t)4 << 20) /* values looked at at once */
 
-/* Where fields are said, which units they may have (the first is theirs), and which values make sense. */
+/* Where fields are said, which units they may have (the first is theirs), and which values make
+ * sense. */
 static const struct {
     const char *object, *key, *name, *units[8];
     double fallback, least, most;

@@ -14,7 +14,8 @@
 extern const unsigned char survey_schema_bytes[];
 extern const size_t survey_schema_size;
 
-/* How a file's values become those of a field: (value * scale) to the power -1/root where root > 0. */
+/* How a file's values become those of a field: (value * scale) to the power -1/root where root >
+ * 0. */
 struct survey_conversion {
     double scale;
     int root; /* 0: as they are; 1: of slowness; 2: of its square */
@@ -68,8 +69,8 @@ struct survey_state {
 /* SEG-Y files that say where sources and receivers are; NULL: places do. */
 const struct survey_segy *survey_geometry_segy(const struct survey *survey);
 
-/* The box around a shot's sources and receivers, without looking at each of these; false where shots have
- * receivers of their own, which must be looked at. */
+/* The box around a shot's sources and receivers, without looking at each of these; false where
+ * shots have receivers of their own, which must be looked at. */
 bool survey_shot_extent(const struct survey *survey, size_t index, struct point *ret_least,
                         struct point *ret_most);
 
@@ -105,8 +106,8 @@ int survey_look(struct survey *survey, struct error *ret_error);
 /* survey_data.c: whether output.traces can say what is recorded, where traces are the result. */
 int survey_traces_check(const struct survey *survey, struct error *ret_error);
 
-/* A path of the survey file as it is opened (caller frees; NULL without memory), and back: one that was
- * found beside what the survey names `said`. */
+/* A path of the survey file as it is opened (caller frees; NULL without memory), and back: one that
+ * was found beside what the survey names `said`. */
 char *survey_path(const struct survey *survey, const char *said);
 const char *survey_name(const struct survey *survey, const char *path, const char *said);
 

@@ -1,5 +1,6 @@
 /*
- * What is no mistake, but hardly meant. Each thing is told in one sentence with its place and numbers.
+ * What is no mistake, but hardly meant. Each thing is told in one sentence with its place and
+ * numbers.
  */
 #include "config.h"
 
@@ -11,16 +12,17 @@
 #include "common/seismic/survey_private.h"
 
 #define SLAB ((size_t)4 << 20) /* values looked at at once */
-/* The highest frequency that counts: beyond it the wavelet's amplitude spectrum is below this share of
- * its peak. Of a Ricker wavelet, x² exp(1 - x²) with x = f / peak, that is at 2.397 times the peak. */
+/* The highest frequency that counts: beyond it the wavelet's amplitude spectrum is below this share
+ * of its peak. Of a Ricker wavelet, x² exp(1 - x²) with x = f / peak, that is at 2.397 times the
+ * peak. */
 #define SIGNIFICANT   0.05
 #define RICKER_FACTOR 2.397
 /* Frequencies at which a sampled wavelet's spectrum is looked at. */
 #define SPECTRUM_LINES 512
 /* With fewer points per wavelength even high orders disperse: their symbol is far from k² there. */
 #define POINTS_LEAST 3.0
-/* How far traces that stand there twice are looked for: traces put in order, and pairs at one place whose
- * samples are read. Receivers with several components have many such pairs. */
+/* How far traces that stand there twice are looked for: traces put in order, and pairs at one place
+ * whose samples are read. Receivers with several components have many such pairs. */
 #define TWINS_SORTED ((size_t)4 << 20)
 #define TWINS_READ   1000
 

@@ -1,6 +1,6 @@
 /*
- * The SEG-Y files that a survey names: globs resolved, headers read as told, indexed, and their shots
- * put one behind the other.
+ * The SEG-Y files that a survey names: globs resolved, headers read as told, indexed, and their
+ * shots put one behind the other.
  */
 #include "config.h"
 
@@ -195,8 +195,8 @@ static int paths_find(const struct survey *survey, struct survey_segy *segy, con
     return 0;
 }
 
-/* Where indices are kept: as told, else beside the file, else, where that cannot be written, beside the
- * survey. */
+/* Where indices are kept: as told, else beside the file, else, where that cannot be written, beside
+ * the survey. */
 static const char *cache_choose(const struct survey *survey, const char *path)
 {
     const struct survey_state *state = survey->state;

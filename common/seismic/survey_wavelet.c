@@ -34,8 +34,8 @@ static int inline_read(struct survey *survey, const cJSON *list, struct error *r
     return 0;
 }
 
-/* A header that says when the first sample comes is obeyed; the survey may say the same, and, where the
- * header says zero, anything. */
+/* A header that says when the first sample comes is obeyed; the survey may say the same, and, where
+ * the header says zero, anything. */
 static int delay_take(struct survey *survey, const struct segy *segy,
                       const struct segy_trace *trace, struct error *ret_error)
 {

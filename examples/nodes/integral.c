@@ -1,7 +1,7 @@
 /*
  * The integral of exp(-a x^2) over the real axis, on MPI ranks: each sums its part of a trapezoidal
- * rule over [-L, L]. With step h the rule errs by 2 sqrt(pi/a) exp(-(pi/h)^2 / a), far below a double's
- * digits here, and the tails beyond L = 10/sqrt(a) by less than exp(-100).
+ * rule over [-L, L]. With step h the rule errs by 2 sqrt(pi/a) exp(-(pi/h)^2 / a), far below a
+ * double's digits here, and the tails beyond L = 10/sqrt(a) by less than exp(-100).
  *
  *     mpirun -n 4 ./integral A
  */

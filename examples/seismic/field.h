@@ -10,8 +10,8 @@ struct field_grid {
     double spacing; /* metres, along all axes */
 };
 
-/* Write a field's values (z fastest) to NAME.json, the header, and NAME.bin; units are such as "m/s".
- * 0, or -1 when the disk does not take them. */
+/* Write a field's values (z fastest) to NAME.json, the header, and NAME.bin; units are such as
+ * "m/s". 0, or -1 when the disk does not take them. */
 int field_write(const struct field_grid *grid, const char *name, const char *units,
                 const float *values);
 

@@ -16,11 +16,12 @@
  *         rc = azure_error_refuse(AZURE_BATCH, &response, "reading pool \"p\"", ret_error);
  *     http_response_fini(&response);
  *
- * With BEOFARM_HTTP_RECORD=FILE in the environment every exchange with Batch is appended to that file
- * (http_record.h).
+ * With BEOFARM_HTTP_RECORD=FILE in the environment every exchange with Batch is appended to that
+ * file (http_record.h).
  *
  * Added to Batch requests: ocp-date, client-request-id, return-client-request-id, Authorization; to
- * management: Authorization (to Storage: common/azure/blob_service.h). A Content-Type goes with the body, from the caller: ACCOUNT_BATCH_TYPE.
+ * management: Authorization (to Storage: common/azure/blob_service.h). A Content-Type goes with the
+ * body, from the caller: ACCOUNT_BATCH_TYPE.
  */
 #ifndef BEOFARM_LAUNCH_AZURE_ACCOUNT_H
 #define BEOFARM_LAUNCH_AZURE_ACCOUNT_H

@@ -81,8 +81,9 @@ static struct backend *azure_open(const struct backend_context *context,
     return NULL;
 }
 
-/* The second Ctrl-C ends what is being waited for at that moment, as does every further one; the first
- * one lets it finish. What is asked for afterwards, to give nodes back, is waited for again. */
+/* The second Ctrl-C ends what is being waited for at that moment, as does every further one; the
+ * first one lets it finish. What is asked for afterwards, to give nodes back, is waited for
+ * again. */
 static bool hurried(void *context)
 {
     struct azure *azure = context;
@@ -173,7 +174,8 @@ static int run_begin(struct azure *azure, struct error *ret_error)
     if (azure_note_write(azure->run_dir, &azure->note, ret_error) != 0 ||
         blob_container_create(account_blobs(account), azure->container, ret_error) != 0)
         return -1;
-    /* At once, before anything long: whoever cleans another run sees that this one needs the files. */
+    /* At once, before anything long: whoever cleans another run sees that this one needs the
+     * files. */
     return azure_note_keep(azure, ret_error);
 }
 

@@ -11,11 +11,12 @@
  *     RUN/logs/TASK/stdout.txt, ...      what ended tasks said, for when their nodes are gone
  *     RUN/sas                            the right to the container, renewed
  *
- * and what master and workers put there (common/azure/container.h). run.json lies in RUN_DIR/backend,
- * too, and is written before anything is rented: so whoever comes later knows what may be there.
+ * and what master and workers put there (common/azure/container.h). run.json lies in
+ * RUN_DIR/backend, too, and is written before anything is rented: so whoever comes later knows what
+ * may be there.
  *
- * The pool scales itself by a formula from its first moment (azure_formula.h), and the job ends with
- * its last task: so whatever becomes of this program, what was rented goes back when there is
+ * The pool scales itself by a formula from its first moment (azure_formula.h), and the job ends
+ * with its last task: so whatever becomes of this program, what was rented goes back when there is
  * nothing to do for it.
  */
 #ifndef BEOFARM_LAUNCH_AZURE_AZURE_H

@@ -1,7 +1,7 @@
 /*
- * A run that was started elsewhere: run.json in the container tells what it is made of, and the files
- * of its first master task are the farm file as run and the manifest. The farm's secret, which a new
- * master's workers would need, is in the environment of the master's task.
+ * A run that was started elsewhere: run.json in the container tells what it is made of, and the
+ * files of its first master task are the farm file as run and the manifest. The farm's secret,
+ * which a new master's workers would need, is in the environment of the master's task.
  */
 #include "config.h"
 
@@ -22,7 +22,8 @@ struct newest {
     char run[BATCH_ID_MAX + 1];
 };
 
-/* Whether `name` is STEM and a date, a time and four digits: no other farm's whose name begins alike. */
+/* Whether `name` is STEM and a date, a time and four digits: no other farm's whose name begins
+ * alike. */
 static bool run_of(const char *stem, const char *name, size_t size)
 {
     static const char form[] = "dddddddd-dddddd-xxxx";

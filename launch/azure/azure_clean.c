@@ -1,7 +1,7 @@
 /*
- * What a run made is removed, and nothing else: its jobs, its pool if it made one, its folder in the
- * container; and when no other run is left in the container, the contents that runs share, and the
- * container itself if nothing else is in it and nobody gave it its name.
+ * What a run made is removed, and nothing else: its jobs, its pool if it made one, its folder in
+ * the container; and when no other run is left in the container, the contents that runs share, and
+ * the container itself if nothing else is in it and nobody gave it its name.
  */
 #include "config.h"
 
@@ -183,7 +183,8 @@ static int name_take(void *context, const struct blob_item *item)
     return names->count == NAMES_MAX;
 }
 
-/* Delete all blobs of a prefix, some hundreds at a time, so that no list is read while it changes. */
+/* Delete all blobs of a prefix, some hundreds at a time, so that no list is read while it
+ * changes. */
 static int prefix_delete(struct azure *azure, const char *prefix, struct error *ret_error)
 {
     struct blob_service *blobs = account_blobs(azure->account);

@@ -1,9 +1,9 @@
 /*
- * azure_fetch.h - many blobs become files: several at once, each by a thread with a connection of its
- * own, and only those that are not there.
+ * azure_fetch.h - many blobs become files: several at once, each by a thread with a connection of
+ * its own, and only those that are not there.
  *
- * A file that has the blob's size and its time of change is taken for it. Large ones go on where they
- * were interrupted (common/azure/blob_download.h).
+ * A file that has the blob's size and its time of change is taken for it. Large ones go on where
+ * they were interrupted (common/azure/blob_download.h).
  */
 #ifndef BEOFARM_LAUNCH_AZURE_AZURE_FETCH_H
 #define BEOFARM_LAUNCH_AZURE_AZURE_FETCH_H
@@ -36,8 +36,8 @@ int azure_fetch_add(struct azure_fetch *fetch, const char *blob, const char *fol
                     const char *name, uint64_t size, int64_t changed_s,
                     struct error *ret_error);
 
-/* Fetch all; `store` is "blob:URL" with a SAS. -1 with the first failure's sentence, after the others
- * were tried. */
+/* Fetch all; `store` is "blob:URL" with a SAS. -1 with the first failure's sentence, after the
+ * others were tried. */
 int azure_fetch_run(struct azure_fetch *fetch, const char *store, struct error *ret_error);
 
 /* Bytes of files that are not there. */

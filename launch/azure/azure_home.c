@@ -160,7 +160,8 @@ int azure_journal_put(struct backend *backend, struct buf *ret_store, struct buf
                : error_set(ret_error, ERROR_SYSTEM, "no memory for a run's name");
 }
 
-/* Where the disk has no room for what is still to come, that is what went wrong, whatever failed first. */
+/* Where the disk has no room for what is still to come, that is what went wrong, whatever failed
+ * first. */
 static int room_explain(const struct gathering *gathering, struct error *ret_error)
 {
     struct statvfs disk;

@@ -20,8 +20,8 @@ struct azure_image_choice {
 };
 
 /* Ask for the supported images and choose: the one that is named; or of those whose node agent the
- * text names ("ubuntu 24.04" is "batch.node.ubuntu 24.04") one that Batch supports longest, which for
- * `containers` is able to run them. -1 with a sentence that lists what there is. */
+ * text names ("ubuntu 24.04" is "batch.node.ubuntu 24.04") one that Batch supports longest, which
+ * for `containers` is able to run them. -1 with a sentence that lists what there is. */
 int azure_image_choose(struct account *account, const struct azure_image *image,
                        bool containers, struct azure_image_choice *ret_choice,
                        struct error *ret_error);

@@ -1,6 +1,6 @@
 /*
- * A run's job. Batch does not open a completed job again, so a run that is resumed gets another one:
- * RUN, RUN-2, ...; what the tasks of earlier ones said is in the container.
+ * A run's job. Batch does not open a completed job again, so a run that is resumed gets another
+ * one: RUN, RUN-2, ...; what the tasks of earlier ones said is in the container.
  */
 #include "config.h"
 

@@ -53,10 +53,11 @@ static struct blob_place leader_place(const struct azure *azure, char name[AZURE
     return (struct blob_place){.container = azure->container, .name = name};
 }
 
-/* --- who leads --------------------------------------------------------------------------------- */
+/* --- who leads
+ * --------------------------------------------------------------------------------- */
 
-/* Where process numbers mean what they mean to us: since this start of this machine, in this container.
- * "" where that is not known. */
+/* Where process numbers mean what they mean to us: since this start of this machine, in this
+ * container. "" where that is not known. */
 static void machine_name(char name[MACHINE_MAX])
 {
     char boot[64] = "", processes[64] = "";
@@ -136,10 +137,11 @@ static bool leader_dead(const struct leader *leader)
            kill(leader->process, 0) != 0 && errno == ESRCH;
 }
 
-/* --- keeping the lease ------------------------------------------------------------------------- */
+/* --- keeping the lease
+ * ------------------------------------------------------------------------- */
 
-/* Asked for under the same id, a lease is renewed; one that ran out is had again if nobody took it. The
- * blob is written anew: by that others see that we live. */
+/* Asked for under the same id, a lease is renewed; one that ran out is had again if nobody took it.
+ * The blob is written anew: by that others see that we live. */
 static void *keep(void *context)
 {
     struct azure_lead *lead = context;
@@ -213,7 +215,8 @@ void azure_lead_end(struct azure_lead *lead)
     lead_free(lead);
 }
 
-/* --- having it --------------------------------------------------------------------------------- */
+/* --- having it
+ * --------------------------------------------------------------------------------- */
 
 /* Ask for the lease, once. 0, BLOB_ALREADY, or -1 with a sentence. */
 static int lease_try(struct azure *azure, const char *lease, struct error *ret_error)

@@ -1,10 +1,10 @@
 /*
- * What a farm would need and cost, and what it has used. Prices are the user's own; without them there
- * are node-hours alone.
+ * What a farm would need and cost, and what it has used. Prices are the user's own; without them
+ * there are node-hours alone.
  *
- * What was used is reckoned from the tasks, each of which has a node to itself: from its start to its
- * end, or to now. That a node takes minutes to come and to go is not in it, and is said. Ids of spot
- * nodes end in "_p" or "-p" (Batch's own way of naming).
+ * What was used is reckoned from the tasks, each of which has a node to itself: from its start to
+ * its end, or to now. That a node takes minutes to come and to go is not in it, and is said. Ids of
+ * spot nodes end in "_p" or "-p" (Batch's own way of naming).
  */
 #include "config.h"
 

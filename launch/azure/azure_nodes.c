@@ -2,8 +2,9 @@
  * Looking after nodes. The policy, which docs/azure.md states:
  *
  *   - a node that is unusable, or whose start task failed, runs nothing and costs: it is told with
- *     its own last words, and removed. The formula makes up for it, up to failures.nodes times; from
- *     then on the farm goes on with fewer nodes. If no node ever worked, the farm is given up instead;
+ *     its own last words, and removed. The formula makes up for it, up to failures.nodes times;
+ *     from then on the farm goes on with fewer nodes. If no node ever worked, the farm is given up
+ *     instead;
  *   - nodes that Batch cannot find (quota, no capacity) are told with Batch's reason, and asked for
  *     again up to failures.resizes times; then likewise;
  *   - evicted spot nodes are Batch's own business: their tasks wait for the next node.

@@ -1,5 +1,6 @@
 /*
- * azure_note.h - what a run is made of: RUN_DIR/backend/azure.json, and RUN/run.json in the container.
+ * azure_note.h - what a run is made of: RUN_DIR/backend/azure.json, and RUN/run.json in the
+ * container.
  *
  *     {"run": "henry-20261121-090000-3f2a", "farm": "henry", "job": 1, "pool": "henry-...",
  *      "pool_made": true, "container": "beofarm-henry", "begun_s": 1795251600}

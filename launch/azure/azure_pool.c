@@ -1,10 +1,10 @@
 /*
- * The pool is made with a formula that wants one dedicated node; when the master runs the formula is
- * replaced by one that wants the workers' nodes, too. Batch evaluates a formula as soon as it is
+ * The pool is made with a formula that wants one dedicated node; when the master runs the formula
+ * is replaced by one that wants the workers' nodes, too. Batch evaluates a formula as soon as it is
  * given, and every five minutes from then on.
  *
- * A pool that Batch says exists is ours if it bears our run's name as a label (an answer was lost), or
- * if the farm file says to reuse it; else it is somebody else's, and left alone.
+ * A pool that Batch says exists is ours if it bears our run's name as a label (an answer was lost),
+ * or if the farm file says to reuse it; else it is somebody else's, and left alone.
  */
 #include "config.h"
 
@@ -197,8 +197,8 @@ static int busy_count(void *context, const struct batch_node *node)
     return 0;
 }
 
-/* The pool gets the size that the farm wants: whoever else is at work in it would lose nodes, or the
- * master would wait for theirs. A resumed farm may find workers of its own. */
+/* The pool gets the size that the farm wants: whoever else is at work in it would lose nodes, or
+ * the master would wait for theirs. A resumed farm may find workers of its own. */
 static int pool_free(struct azure *azure, struct error *ret_error)
 {
     int busy = 0;

@@ -27,13 +27,13 @@ struct azure_quota {
     int64_t end_ns; /* Batch supports it until then; 0: no end is announced */
 };
 
-/* Ask for account and VM size. `url` without '/' at its end; NULL: AZURE_MANAGEMENT_URL. 1: nothing was
- * asked, because the subscription or the resource group is not known; -1 with a sentence. */
+/* Ask for account and VM size. `url` without '/' at its end; NULL: AZURE_MANAGEMENT_URL. 1: nothing
+ * was asked, because the subscription or the resource group is not known; -1 with a sentence. */
 int azure_quota_get(struct account *account, const char *url, const char *vm_size,
                     struct azure_quota *ret_quota, struct error *ret_error);
 
-/* Cores of a VM size, by its name: "Standard_D4s_v5" has 4, "Standard_HB120-16rs_v3" has 16. 0 if the
- * name does not say (the first versions of D, DS and A are counted otherwise). */
+/* Cores of a VM size, by its name: "Standard_D4s_v5" has 4, "Standard_HB120-16rs_v3" has 16. 0 if
+ * the name does not say (the first versions of D, DS and A are counted otherwise). */
 int azure_quota_cores(const char *vm_size);
 
 #endif

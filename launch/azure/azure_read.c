@@ -1,8 +1,8 @@
 /*
  * What becomes of tasks, and what they say. While a farm is followed Batch is asked at most once a
- * second (azure_pace), so the state of a task that has not ended is believed for a few seconds. What
- * ended tasks said is in the container, too, and is read there when Batch has it no more: the node is
- * gone, or the job.
+ * second (azure_pace), so the state of a task that has not ended is believed for a few seconds.
+ * What ended tasks said is in the container, too, and is read there when Batch has it no more: the
+ * node is gone, or the job.
  */
 #include "config.h"
 
@@ -21,8 +21,9 @@
 #define TASK_MEMBERS                                                                           \
     "id,state,executionInfo,nodeInfo" /* fewer bytes; all that status_fill reads */
 
-/* What Batch says of a task that never came to run: TaskEnded, BlobAccessDenied, ... A task that Batch
- * begins anew, days later, still has the right to the container that it was submitted with. */
+/* What Batch says of a task that never came to run: TaskEnded, BlobAccessDenied, ... A task that
+ * Batch begins anew, days later, still has the right to the container that it was submitted
+ * with. */
 static void why_fill(const struct azure *azure, const struct batch_task *task,
                      struct backend_status *status)
 {
@@ -40,8 +41,8 @@ static void why_fill(const struct azure *azure, const struct batch_task *task,
     buf_fini(&why);
 }
 
-/* Batch leaves tasks that wait as they are when their job ends: no node will ever take them. Whether
- * ours has ended is asked once; that it ends meanwhile we see by its master. */
+/* Batch leaves tasks that wait as they are when their job ends: no node will ever take them.
+ * Whether ours has ended is asked once; that it ends meanwhile we see by its master. */
 static int job_look(struct azure *azure, struct error *ret_error)
 {
     struct batch_job job = {0};
@@ -56,8 +57,8 @@ static int job_look(struct azure *azure, struct error *ret_error)
     return rc < 0 ? -1 : 0;
 }
 
-/* COMPLETED without an exit code: it was terminated before it ran, its files did not come, or its node
- * died for good. */
+/* COMPLETED without an exit code: it was terminated before it ran, its files did not come, or its
+ * node died for good. */
 static void status_fill(const struct azure *azure, const struct batch_task *task,
                         struct backend_status *status)
 {

@@ -13,8 +13,8 @@
 
 #define AZURE_BUNDLE_FILE "beofarm-bundle.tar.gz"
 
-/* Append where `program` lies on a node, for a shell's "...". `bundle` is the bundle's hash, "" where
- * none travels. 0, or -1 (buf failed). */
+/* Append where `program` lies on a node, for a shell's "...". `bundle` is the bundle's hash, ""
+ * where none travels. 0, or -1 (buf failed). */
 int azure_script_program_put(struct buf *buf, const struct azure_start *start,
                              const char *bundle, const char *program);
 
@@ -23,8 +23,8 @@ int azure_script_task_put(struct buf *buf, const struct azure_start *start, cons
                           const char *program, const char *const *args);
 
 /* The same for a task of several nodes: what is left to do on its own when azure_script_mate_put's
- * command has ended on all. That one unpacks the bundle, which lies in $AZ_BATCH_TASK_SHARED_DIR, and
- * starts a worker's mate (worker/mate.h) on each node but the first. */
+ * command has ended on all. That one unpacks the bundle, which lies in $AZ_BATCH_TASK_SHARED_DIR,
+ * and starts a worker's mate (worker/mate.h) on each node but the first. */
 int azure_script_gang_put(struct buf *buf, const struct azure_start *start, const char *bundle,
                           const char *program, const char *const *args);
 int azure_script_mate_put(struct buf *buf, const struct azure_start *start, const char *bundle);

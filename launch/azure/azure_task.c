@@ -1,6 +1,6 @@
 /*
- * Tasks: ordinary Batch tasks, one to a node. Their files are laid at RUN/tasks/TASK/ in the container
- * first; what they print is kept at RUN/logs/TASK/ when they end.
+ * Tasks: ordinary Batch tasks, one to a node. Their files are laid at RUN/tasks/TASK/ in the
+ * container first; what they print is kept at RUN/logs/TASK/ when they end.
  */
 #include "config.h"
 
@@ -94,8 +94,8 @@ static int files_send(struct azure *azure, struct draft *draft, const struct bac
     return resource_add(azure, draft, name, AZURE_BUNDLE_FILE, ret_error);
 }
 
-/* Workers beyond those that stay. The first one stays in any case: so a farm that nobody follows always
- * comes to its end. */
+/* Workers beyond those that stay. The first one stays in any case: so a farm that nobody follows
+ * always comes to its end. */
 static bool may_leave(const struct azure *azure, const char *id)
 {
     int number, generation, stay = azure->settings.pool.min > 1 ? azure->settings.pool.min : 1;

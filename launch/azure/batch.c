@@ -1,8 +1,8 @@
 /*
  * How all Batch operations are asked: a JSON body goes, a JSON answer comes, lists come in pages.
  *
- * A list's nextLink is absolute and goes back as it stands; but it is signed, so it is followed only
- * to the account's own host.
+ * A list's nextLink is absolute and goes back as it stands; but it is signed, so it is followed
+ * only to the account's own host.
  */
 #include "config.h"
 

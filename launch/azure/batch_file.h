@@ -1,6 +1,6 @@
 /*
- * batch_file.h - files of tasks and nodes: listed, measured, and read by ranges, since the stdout of
- * a running task grows.
+ * batch_file.h - files of tasks and nodes: listed, measured, and read by ranges, since the stdout
+ * of a running task grows.
  */
 #ifndef BEOFARM_LAUNCH_AZURE_BATCH_FILE_H
 #define BEOFARM_LAUNCH_AZURE_BATCH_FILE_H

@@ -21,8 +21,8 @@ enum batch_lot_end {
 
 struct batch_lot_work {
     uint64_t count;
-    /* Fill in task `index` (0 to count - 1), borrowed until the next call. Called once more for each
-     * time that it is sent; it must be the same then. -1 with a sentence ends the whole. */
+    /* Fill in task `index` (0 to count - 1), borrowed until the next call. Called once more for
+     * each time that it is sent; it must be the same then. -1 with a sentence ends the whole. */
     int (*give)(void *context, uint64_t index, struct batch_task_spec *ret_spec,
                 struct error *ret_error);
     /* Called once per task, in any order. `fault` says why one was refused, else NULL; borrowed.

@@ -42,8 +42,8 @@ int batch_pages(struct account *account, const char *path, const struct batch_qu
                 int (*visit)(void *context, const cJSON *item), void *context,
                 struct error *ret_error);
 
-/* The same for the list /OWNERs/ID/WHAT, such as the "nodes" of a "pool": an id that is too long is a
- * sentence, too. */
+/* The same for the list /OWNERs/ID/WHAT, such as the "nodes" of a "pool": an id that is too long is
+ * a sentence, too. */
 int batch_pages_of(struct account *account, const char *owner, const char *id, const char *what,
                    const struct batch_query *query,
                    int (*visit)(void *context, const cJSON *item), void *context,

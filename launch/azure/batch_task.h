@@ -54,8 +54,8 @@ struct batch_task_spec {
 /* The JSON of a task to add (caller: cJSON_Delete). NULL: no memory. */
 cJSON *batch_task_spec_json(const struct batch_task_spec *spec);
 
-/* POST /jobs/{job}/tasks, 201. BATCH_ALREADY: TaskExists on the first try; on a later one it is what
- * we sent, and 0. BATCH_MISSING: the job. "adding task \"ID\" to job \"J\": ...". */
+/* POST /jobs/{job}/tasks, 201. BATCH_ALREADY: TaskExists on the first try; on a later one it is
+ * what we sent, and 0. BATCH_MISSING: the job. "adding task \"ID\" to job \"J\": ...". */
 int batch_task_add(struct account *account, const char *job, const struct batch_task_spec *spec,
                    struct error *ret_error);
 
@@ -72,7 +72,8 @@ int batch_task_list(struct account *account, const char *job, const struct batch
                     int (*visit)(void *context, const struct batch_task *task), void *context,
                     struct error *ret_error);
 
-/* POST .../terminate, 204. BATCH_ALREADY: it is completed. BATCH_MISSING. "terminating task ...". */
+/* POST .../terminate, 204. BATCH_ALREADY: it is completed. BATCH_MISSING. "terminating task
+ * ...". */
 int batch_task_terminate(struct account *account, const char *job, const char *id,
                          struct error *ret_error);
 

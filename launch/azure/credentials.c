@@ -366,7 +366,8 @@ void credentials_close(struct credentials *credentials)
     free(credentials);
 }
 
-/* --- what was found ---------------------------------------------------------------------------- */
+/* --- what was found
+ * ---------------------------------------------------------------------------- */
 
 const char *credentials_text(const struct credentials *credentials,
                              enum credentials_field field)

@@ -1,8 +1,8 @@
 /*
  * One listing of the prefix tells which contents are there: names come sorted, and so do the hashes
  * of the inputs, so both are walked once, side by side, with nothing remembered. What is missing is
- * uploaded: small files several at once, each held in memory and hashed once more before it goes, so
- * that a name never stands for other bytes; large ones one after the other, in parallel blocks.
+ * uploaded: small files several at once, each held in memory and hashed once more before it goes,
+ * so that a name never stands for other bytes; large ones one after the other, in parallel blocks.
  */
 #include "config.h"
 

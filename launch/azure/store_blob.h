@@ -1,8 +1,8 @@
 /*
  * store_blob.h - files by content hash in a Blob container: what launch fills before a farm.
  *
- * Content stands at PREFIX + 64 hex digits of its SHA-256 (common/store_blob.h). Opened here and not
- * by URI, because launch signs by an account; nodes open it by a SAS.
+ * Content stands at PREFIX + 64 hex digits of its SHA-256 (common/store_blob.h). Opened here and
+ * not by URI, because launch signs by an account; nodes open it by a SAS.
  *
  * store_blob_put_all is what makes a second run cheap: one listing says what is there, and only the
  * rest travels, several files at once, each once however many names it has.

@@ -369,8 +369,8 @@ static int task_kill(void *context, const char *id, const struct backend_status 
     return local_task_terminate(killing->backend, id, true, NULL) != 0;
 }
 
-/* What runs is killed also where the note cannot be written, because the disk is full: it only refuses
- * tasks that would come later, which would find no room for themselves either. */
+/* What runs is killed also where the note cannot be written, because the disk is full: it only
+ * refuses tasks that would come later, which would find no room for themselves either. */
 static int local_job_terminate(struct backend *backend, struct error *ret_error)
 {
     struct killing killing = {.backend = backend};

@@ -1,8 +1,8 @@
 /*
  * picture.h - fields as coloured panels with axes, drawn into a PNG file.
  *
- * A picture has a title, one to three panels below each other, and one colour scale for all of them,
- * which is drawn beside with its numbers: what is shown can be read off.
+ * A picture has a title, one to three panels below each other, and one colour scale for all of
+ * them, which is drawn beside with its numbers: what is shown can be read off.
  */
 #ifndef BEOFARM_LAUNCH_PLOT_PICTURE_H
 #define BEOFARM_LAUNCH_PLOT_PICTURE_H

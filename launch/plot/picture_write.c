@@ -1,7 +1,7 @@
 /*
- * Drawn with cairo. Each panel's values become an image of one pixel per value, which cairo brings to
- * the panel's size: averaged where there are more values than pixels, and shown as what they are,
- * cells, where there are fewer.
+ * Drawn with cairo. Each panel's values become an image of one pixel per value, which cairo brings
+ * to the panel's size: averaged where there are more values than pixels, and shown as what they
+ * are, cells, where there are fewer.
  */
 #include "config.h"
 
@@ -215,7 +215,8 @@ static void bar_draw(cairo_t *cairo, const struct picture *picture, const struct
     }
 }
 
-/* To scale, where that is neither a ribbon nor a tower; a map becomes as low or as narrow as it has to be. */
+/* To scale, where that is neither a ribbon nor a tower; a map becomes as low or as narrow as it has
+ * to be. */
 static struct frame panel_frame(const struct picture_panel *panel, double y)
 {
     struct frame frame = {LEFT, y, WIDTH - LEFT - RIGHT, PANEL_HEIGHT};

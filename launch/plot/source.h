@@ -27,8 +27,8 @@ struct source_options {
 };
 
 /* Fill titles, panels and their count, the unit in `scale`, and a palette that suits what is shown:
- * grey for gathers, red-white-blue for what oscillates, viridis for what does not. *ret_symmetric says
- * whether the scale should be, too. -1 with a sentence; then there is nothing to free. */
+ * grey for gathers, red-white-blue for what oscillates, viridis for what does not. *ret_symmetric
+ * says whether the scale should be, too. -1 with a sentence; then there is nothing to free. */
 int source_read(const char *path, const struct source_options *options, struct picture *picture,
                 bool *ret_symmetric, struct error *ret_error);
 

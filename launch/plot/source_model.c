@@ -1,5 +1,6 @@
 /*
- * A 2-D field is one panel; a 3-D one is cut along each of its axes. Columns are read one at a time.
+ * A 2-D field is one panel; a 3-D one is cut along each of its axes. Columns are read one at a
+ * time.
  */
 #include "config.h"
 

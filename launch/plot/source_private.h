@@ -18,7 +18,8 @@ struct thinning thinning_of(size_t across, size_t down);
 void thinning_add(struct picture_panel *panel, const struct thinning *thinning, size_t i,
                   const float *column, size_t down, float *counts);
 
-/* The panel for across x down values of the file, zeroed, and room for counts (freed by the caller). */
+/* The panel for across x down values of the file, zeroed, and room for counts (freed by the
+ * caller). */
 int thinning_begin(struct picture_panel *panel, const struct thinning *thinning, size_t across,
                    size_t down, float **ret_counts, struct error *ret_error);
 

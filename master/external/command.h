@@ -20,8 +20,8 @@ struct command *command_start(struct loop *loop, const cJSON *settings, const ch
                               void (*ended)(void *context), void *context,
                               struct error *ret_error);
 
-/* Whether it has ended. *ret_good is true where it exited with 0; otherwise the sentence says how it
- * ended. */
+/* Whether it has ended. *ret_good is true where it exited with 0; otherwise the sentence says how
+ * it ended. */
 bool command_ended(const struct command *command, bool *ret_good, struct error *ret_error);
 
 /* Terminate it if it still runs (SIGTERM, and SIGKILL two seconds later), and free. NULL is

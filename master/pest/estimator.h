@@ -65,13 +65,13 @@ struct estimator_ops {
     /* Runs in all where known beforehand (sweep), else -1. */
     int64_t (*count)(const struct estimator *estimator);
 
-    /* May take minutes: it is called in a thread beside the event loop (step.h), and nothing else of
-     * the estimator is called meanwhile. What it says (`say`, `stand`) is told from the loop's
+    /* May take minutes: it is called in a thread beside the event loop (step.h), and nothing else
+     * of the estimator is called meanwhile. What it says (`say`, `stand`) is told from the loop's
      * thread. A farm that is stopped ends the process in the middle of it; then output files that
-     * are not written whole (whole.h) are left as they are.
-     * `ended` is the last wave with its results (run_count 0 at the first call). Fill `wanted`
-     * (empty, counts set) with the next wave; `slots` >= 1 is how many runs go on at a time.
-     * ESTIMATOR_FAILED with a sentence. `ended` and `wanted` are different waves. */
+     * are not written whole (whole.h) are left as they are. `ended` is the last wave with its
+     * results (run_count 0 at the first call). Fill `wanted` (empty, counts set) with the next
+     * wave; `slots` >= 1 is how many runs go on at a time. ESTIMATOR_FAILED with a sentence.
+     * `ended` and `wanted` are different waves. */
     enum estimator_next (*step)(struct estimator *estimator, struct wave *ended,
                                 struct wave *wanted, uint32_t slots, struct error *ret_error);
 

@@ -24,8 +24,8 @@ int files_list(const struct problem *problem, const char *folder, const cJSON *f
                int (*add)(void *context, const char *path, bool common, bool copy),
                void *context, struct error *ret_error);
 
-/* Patterns (fnmatch) of paths that folders are sent without; see driver_ops.except. Each is given to
- * `each`. 0 or -1. */
+/* Patterns (fnmatch) of paths that folders are sent without; see driver_ops.except. Each is given
+ * to `each`. 0 or -1. */
 int files_except(const struct problem *problem, const char *folder,
                  int (*each)(void *context, const char *pattern), void *context,
                  struct error *ret_error);

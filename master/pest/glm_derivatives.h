@@ -64,9 +64,9 @@ int glm_derivatives_plan_super(struct glm_derivatives *derivatives,
                                struct error *ret_error);
 
 /* Make columns of the runs of `ended`: column c goes to jacobian[c * observation_count], which
- * may be ended->observations itself where no column was dead from the start. `base` are the observations at the base, `previous` the
- * Jacobian before this one (for SPLITACTION previous) or NULL. Columns without a run left are
- * `waiting`. Returns how many are. */
+ * may be ended->observations itself where no column was dead from the start. `base` are the
+ * observations at the base, `previous` the Jacobian before this one (for SPLITACTION previous) or
+ * NULL. Columns without a run left are `waiting`. Returns how many are. */
 size_t glm_derivatives_digest(struct glm_derivatives *derivatives, const struct wave *ended,
                               const double *base, const double *previous, double *jacobian);
 

@@ -198,7 +198,8 @@ static bool forget_lessons(struct estimator *estimator)
 }
 
 /* JACUPDATE: the model's Jacobian at the best parameter set instead of a new one, while it has
- * hope to lower phi by more than PHIREDLAM. 1: the search goes on from there, 0: it does not pay. */
+ * hope to lower phi by more than PHIREDLAM. 1: the search goes on from there, 0: it does not
+ * pay. */
 static int jacobian_update(struct estimator *estimator, struct error *ret_error)
 {
     struct glm_frame *frame = estimator->frame;

@@ -30,7 +30,8 @@ void glm_lessons_add(struct glm_lessons *lessons, const double *transformed,
                      const double *residuals);
 
 /* Teach a model with its base at `origin` all of them, nearest to origin + best first; and make
- * them known to the search (`origin` NULL: 0) where `search` is not NULL (those outside of its box are known, too).
+ * them known to the search (`origin` NULL: 0) where `search` is not NULL (those outside of its box
+ * are known, too).
  */
 int glm_lessons_teach(const struct glm_lessons *lessons, const double *origin,
                       const double *best, struct glm_model *model, struct glm_search *search,

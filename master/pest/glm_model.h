@@ -18,9 +18,9 @@
  * spent on it, and nothing is as long as the observations but the sums that set it up: an upgrade
  * costs n³/3 operations, as without.
  *
- * The upgrade for lambda minimises phi(s) + lambda |s - c|² (in W, or what else damps) in a box (bounds and RELPARMAX, ...),
- * from a centre c, by Gauss-Newton steps on this model; without points and with c = 0 that is
- * (JᵗQJ + lambda W)⁻¹ JᵗQ r0, Marquardt's upgrade.
+ * The upgrade for lambda minimises phi(s) + lambda |s - c|² (in W, or what else damps) in a box
+ * (bounds and RELPARMAX, ...), from a centre c, by Gauss-Newton steps on this model; without points
+ * and with c = 0 that is (JᵗQJ + lambda W)⁻¹ JᵗQ r0, Marquardt's upgrade.
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_MODEL_H
 #define BEOFARM_MASTER_PEST_GLM_MODEL_H
@@ -43,15 +43,16 @@ struct glm_model *glm_model_create(size_t columns, const struct pest_control *co
 void glm_model_destroy(struct glm_model *model); /* NULL is allowed */
 
 /* A new base. All borrowed until the next call or glm_model_destroy: the view, weights[rows] and
- * regularisation[rows] (or NULL). `residuals` [rows] are copied. W is the diagonal of JᵗQJ, never less
- * than a tenth of what it was at the base before. damping[columns] > 0 is what lambda multiplies
- * (copied); NULL: W. Forgets all points. -1 with a sentence. */
+ * regularisation[rows] (or NULL). `residuals` [rows] are copied. W is the diagonal of JᵗQJ, never
+ * less than a tenth of what it was at the base before. damping[columns] > 0 is what lambda
+ * multiplies (copied); NULL: W. Forgets all points. -1 with a sentence. */
 int glm_model_base(struct glm_model *model, const struct jacobian_view *view,
                    const double *weights, const bool *regularisation, const double *residuals,
                    const double *damping, struct error *ret_error);
 
 /* Free what is as large as JᵗQJ, until the next glm_model_base: nothing that needs it may be called
- * meanwhile (upgrade, predict). For the time of a Jacobian's runs, which need memory of their own. */
+ * meanwhile (upgrade, predict). For the time of a Jacobian's runs, which need memory of their
+ * own. */
 void glm_model_rest(struct glm_model *model);
 
 /* The weight factor of regularisation rows (multiplies phi, that is: squared weights). */
@@ -91,8 +92,8 @@ void glm_model_predict(struct glm_model *model, const double *step, double *ret_
 /* |a - b|² in W (b NULL: 0), and W. */
 double glm_model_distance(const struct glm_model *model, const double *a, const double *b);
 const double *glm_model_metric(const struct glm_model *model);
-/* The largest ratio of W to what lambda multiplies: lambda in units of it means the same whatever it
- * multiplies. */
+/* The largest ratio of W to what lambda multiplies: lambda in units of it means the same whatever
+ * it multiplies. */
 double glm_model_unit(const struct glm_model *model);
 
 /* What the model misses at a step where the residuals are known: |foretold - residuals|, the

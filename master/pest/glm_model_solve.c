@@ -3,10 +3,11 @@
  * left out (SVDMODE), or there is no normal matrix (LSQR).
  *
  * SVDMODE: of JᵗQJ scaled to a unit diagonal (BOUNDSCALE: by the distance between bounds),
- * S JᵗQJ S = V Σ Vᵗ as in PEST, at most MAXSING singular values are kept, and of these the ones above
- * EIGTHRESH times the largest. Steps are then sought among B = S V of those alone: s = B z. Whether
- * anything is left out at all is asked by a Cholesky factor of S JᵗQJ S - EIGTHRESH σ₁ I, which costs
- * less than V. In regularisation mode nothing is left out: there the regularisation sees to the rank.
+ * S JᵗQJ S = V Σ Vᵗ as in PEST, at most MAXSING singular values are kept, and of these the ones
+ * above EIGTHRESH times the largest. Steps are then sought among B = S V of those alone: s = B z.
+ * Whether anything is left out at all is asked by a Cholesky factor of S JᵗQJ S - EIGTHRESH σ₁ I,
+ * which costs less than V. In regularisation mode nothing is left out: there the regularisation
+ * sees to the rank.
  *
  * LSQR: upgrade.h solves; the model is linear, and lambda multiplies the unit matrix.
  */

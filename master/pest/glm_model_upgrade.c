@@ -9,14 +9,15 @@
  *     J(s)ᵗQJ(s) = JᵗQJ + JᵗQU D Vᵗ + V D (JᵗQU)ᵗ + V D UᵗQU D Vᵗ
  *
  * A Gauss-Newton step solves (J(s)ᵗQJ(s) + lambda D') x = J(s)ᵗQr(s) - lambda D' (s - c) (D': W, or
- * what else lambda multiplies) among the parameters that may move. Those that the step would take out of the box are put on its edge and
- * the others are solved for again, knowing of it; those at an edge with a step inwards are free.
+ * what else lambda multiplies) among the parameters that may move. Those that the step would take
+ * out of the box are put on its edge and the others are solved for again, knowing of it; those at
+ * an edge with a step inwards are free.
  *
  * From the second step on the matrix is Newton's: the curvature of r(s) times residuals adds
- * - sum over j of 2 u_j W d_j (W d_j)ᵗ / k(d_j, d_j). Where residuals stay large, Gauss and Newton's
- * steps are too long or too short for ever (J. E. Dennis, D. M. Gay, R. E. Welsch, "An adaptive
- * nonlinear least-squares algorithm", ACM TOMS 7 (1981) 348-368). Where that matrix is not positive
- * definite, or its step gains nothing, it is left out.
+ * -sum over j of 2 u_j W d_j (W d_j)ᵗ / k(d_j, d_j). Where residuals stay large, the steps of Gauss
+ * and Newton are too long or too short for ever (J. E. Dennis, D. M. Gay, R. E. Welsch, "An
+ * adaptive nonlinear least-squares algorithm", ACM TOMS 7 (1981) 348-368). Where that matrix is not
+ * positive definite, or its step gains nothing, it is left out.
  */
 #include "config.h"
 
@@ -362,7 +363,8 @@ static bool go_to_edge(const struct inner *inner, const double *s, const double 
     return true;
 }
 
-/* Set free who is held at an edge and would rather go inwards, the keenest; whether there is one. */
+/* Set free who is held at an edge and would rather go inwards, the keenest; whether there is
+ * one. */
 static bool set_free(const struct inner *inner, const double *s)
 {
     const struct glm_box *box = inner->box;
@@ -458,8 +460,8 @@ static int inner_init(struct inner *inner, struct glm_model *model)
     return inner->index && inner->held ? 0 : -1;
 }
 
-/* One step: Newton's, `newton` allowing, or else Gauss and Newton's. How much it gained, 0 at the end
- * of the way, -1: a bad matrix. */
+/* One step: Newton's, `newton` allowing, or else Gauss and Newton's. How much it gained, 0 at the
+ * end of the way, -1: a bad matrix. */
 static double step_take(struct inner *inner, double *s, double before, bool newton)
 {
     double q[GLM_MODEL_POINTS], d[GLM_MODEL_POINTS], u[GLM_MODEL_POINTS], gained;

@@ -63,10 +63,10 @@ void glm_objective_prior_rows(struct glm_objective *objective, const double *val
                               struct jacobian_view *view);
 
 /* IREGADJ: multiply the weights of each regularisation group (1, 2 ... of PEST manual I, 9.3.3) by
- * a factor of its own, so that groups speak equally loud: so that loudness[group] times its square is
- * the same for all. IREGADJ 1 (and 4 and 5, whose weights for single rows are not made here): loudness
- * is the group's sensitivity, the sum over its rows of the squared weighted Jacobian entries; 2: its
- * size, the sum of squared weights; 3: the geometric mean of both. */
+ * a factor of its own, so that groups speak equally loud: so that loudness[group] times its square
+ * is the same for all. IREGADJ 1 (and 4 and 5, whose weights for single rows are not made here):
+ * loudness is the group's sensitivity, the sum over its rows of the squared weighted Jacobian
+ * entries; 2: its size, the sum of squared weights; 3: the geometric mean of both. */
 void glm_objective_adjust(struct glm_objective *objective, const double *loudness);
 /* Those of all groups by IREGADJ, with the weights in the control file. */
 void glm_objective_loudness(const struct glm_objective *objective,

@@ -16,8 +16,8 @@
  *   hotstart_resfile(file)   the base run's results come from this residuals file
  *   enforce_tied_bounds(bool) glm_parameters.h
  *   uncertainty(bool)        first-order uncertainty at the end; default true
- *   reg_frac(portion)        regularisation mode: the weight factor is such that this portion of phi
- *                            is regularisation (glm_regul.h); 0 and less: by PHIMLIM
+ *   reg_frac(portion)        regularisation mode: the weight factor is such that this portion of
+ *                            phi is regularisation (glm_regul.h); 0 and less: by PHIMLIM
  *   glm_num_reals(N), rand_seed, save_binary
  *                            realisations of the posterior at the end (glm_posterior.h)
  *   forecasts(names)         observations whose uncertainty is wanted

@@ -44,16 +44,16 @@ double glm_parameters_native(const struct glm_parameters *parameters, size_t col
 double glm_parameters_slope(const struct glm_parameters *parameters, size_t column,
                             double native);
 
-/* The initial values, as the templates can hold them: those of the control file to the last bit, but
- * that adjustable ones outside of their bounds are put on them. */
+/* The initial values, as the templates can hold them: those of the control file to the last bit,
+ * but that adjustable ones outside of their bounds are put on them. */
 void glm_parameters_begin(const struct glm_parameters *parameters, double *ret_values);
 
 /* All values of the control file from transformed[count]: inside the bounds (on a bound it is that
  * very number), as the templates can hold them. values[parameter_count]. */
 void glm_parameters_expand(const struct glm_parameters *parameters, const double *transformed,
                            double *ret_values);
-/* The same, but what has not moved from `origin` keeps the number in values[parameter_count]: 10 to the
- * power of a logarithm need not be what the logarithm was of. */
+/* The same, but what has not moved from `origin` keeps the number in values[parameter_count]: 10 to
+ * the power of a logarithm need not be what the logarithm was of. */
 void glm_parameters_expand_from(const struct glm_parameters *parameters, const double *origin,
                                 const double *values, const double *transformed,
                                 double *ret_values);

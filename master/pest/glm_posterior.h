@@ -2,9 +2,10 @@
  * glm_posterior.h - realisations of the posterior, drawn by first-order uncertainty and run.
  *
  * With ++glm_num_reals(N) an estimation ends with a wave of N runs. Their parameters are drawn from
- * the normal distribution about the best parameter set with the posterior covariance P of fosm.h (of
- * transformed parameters), and put on their bounds where they are outside of them. So the outputs show
- * what first-order uncertainty of parameters means for forecasts, without taking the model for linear.
+ * the normal distribution about the best parameter set with the posterior covariance P of fosm.h
+ * (of transformed parameters), and put on their bounds where they are outside of them. So the
+ * outputs show what first-order uncertainty of parameters means for forecasts, without taking the
+ * model for linear.
  *
  * BASE.post.paren.csv has a row per realisation ("0", "1", ...), all parameters of the control file
  * in its order, as written; BASE.post.obsen.csv the observations of those whose runs did not fail
@@ -17,8 +18,8 @@
 #include "master/pest/fosm.h"
 #include "master/pest/glm_private.h"
 
-/* Draw them into estimator->posterior. Where P is not positive definite, as far as rounding lets one
- * see, there are none, and the user is told so. -1: no memory. */
+/* Draw them into estimator->posterior. Where P is not positive definite, as far as rounding lets
+ * one see, there are none, and the user is told so. -1: no memory. */
 int glm_posterior_draw(struct estimator *estimator, const struct fosm *fosm,
                        struct error *ret_error);
 

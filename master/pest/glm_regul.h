@@ -18,10 +18,10 @@
  * the solution f² is the reciprocal Lagrange multiplier of the constraint, and the 2 is more than
  * the 1 that is needed. Outside of regularisation mode the merit is phi.
  *
- * With ++reg_frac(p) there is no limit: at the beginning of each iteration the factor is set such that
- * regularisation is the portion p of phi, f² = p / (1 - p) measurement / regularisation, and the
- * merit is phi with that factor. Where the regularisation phi is 0 (at the preferred values) the
- * factor stays.
+ * With ++reg_frac(p) there is no limit: at the beginning of each iteration the factor is set such
+ * that regularisation is the portion p of phi, f² = p / (1 - p) measurement / regularisation, and
+ * the merit is phi with that factor. Where the regularisation phi is 0 (at the preferred values)
+ * the factor stays.
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_REGUL_H
 #define BEOFARM_MASTER_PEST_GLM_REGUL_H
@@ -41,8 +41,8 @@ struct glm_regul {
     double factor;                  /* f² now; 1 outside of regularisation mode */
 };
 
-/* From the control file and ++reg_frac. `rows`: there are regularisation rows. -1 with a sentence where the
- * regularisation section is missing or contradicts itself. */
+/* From the control file and ++reg_frac. `rows`: there are regularisation rows. -1 with a sentence
+ * where the regularisation section is missing or contradicts itself. */
 int glm_regul_init(struct glm_regul *regul, const struct pest_control *control, bool rows,
                    double portion, struct error *ret_error);
 

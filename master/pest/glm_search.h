@@ -18,12 +18,13 @@
  *
  * A search ends after NUMLAM trials; or when phi has fallen and the next upgrade promises less
  * per run (in ln phi) than the iteration has brought so far, its Jacobian included, or less than
- * PHIREDLAM of phi and not five times that: then a new Jacobian is worth more (this is what PHIRATSUF is a rule of thumb
- * for; where phi has fallen below PHIRATSUF times the old one, twice as much must be promised, and
- * after six trials, or half as many again as the Jacobian's runs if that is more, it ends in any case). It
- * ends, too, where phi has hardly moved (by less than PHIREDSTP) and four trials on end were no better.
- * It ends without a better parameter set when no upgrade promises any gain; but before that, what
- * other parameter sets taught is forgotten, and shorter and shorter steps are tried.
+ * PHIREDLAM of phi and not five times that: then a new Jacobian is worth more (this is what
+ * PHIRATSUF is a rule of thumb for; where phi has fallen below PHIRATSUF times the old one, twice
+ * as much must be promised, and after six trials, or half as many again as the Jacobian's runs if
+ * that is more, it ends in any case). It ends, too, where phi has hardly moved (by less than
+ * PHIREDSTP) and four trials on end were no better. It ends without a better parameter set when no
+ * upgrade promises any gain; but before that, what other parameter sets taught is forgotten, and
+ * shorter and shorter steps are tried.
  */
 #ifndef BEOFARM_MASTER_PEST_GLM_SEARCH_H
 #define BEOFARM_MASTER_PEST_GLM_SEARCH_H
@@ -61,8 +62,8 @@ struct glm_search {
     struct {
         double distance, missed; /* distance 0: not known yet */
     } doubts[2];                 /* of the latest trial, and of the one before it */
-    double
-        lambda; /* in units of glm_model_unit; of the best trial so far, of the iteration before at first */
+    /* in units of glm_model_unit; of the best trial so far, of the iteration before at first */
+    double lambda;
     double reach;    /* largest |step|² allowed after failures; HUGE_VAL: no limit */
     double shortest; /* |step|² of the shortest trial of this iteration; HUGE_VAL: none yet */
 

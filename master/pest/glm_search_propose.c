@@ -267,8 +267,8 @@ static int scales_add(struct glm_search *search, size_t chosen, struct error *re
     return 0;
 }
 
-/* PHIRATSUF is met and trials have cost more than a Jacobian: what they teach is worth less than a new
- * one. */
+/* PHIRATSUF is met and trials have cost more than a Jacobian: what they teach is worth less than a
+ * new one. */
 static bool is_ample(const struct glm_search *search, double base, double best)
 {
     double runs = (double)search->trials;

@@ -281,7 +281,8 @@ static int conflicts_look(struct estimator *ies, struct error *ret_error)
     return rc;
 }
 
-/* ++ies_initial_lambda, or from phi as pestpp-ies does: the power of ten at or below phi / (2 rows). */
+/* ++ies_initial_lambda, or from phi as pestpp-ies does: the power of ten at or below phi / (2
+ * rows). */
 static double lambda_begin(const struct estimator *ies, double mean)
 {
     double given = ies->options.initial_lambda;

@@ -1,6 +1,6 @@
 /*
- * ies_private.h - the smoother's state, for its parts: ies_open.c builds it up, ies.c goes from phase to
- * phase, ies_iterate.c makes an iteration, ies_frame.c what an update is made from.
+ * ies_private.h - the smoother's state, for its parts: ies_open.c builds it up, ies.c goes from
+ * phase to phase, ies_iterate.c makes an iteration, ies_frame.c what an update is made from.
  */
 #ifndef BEOFARM_MASTER_PEST_IES_PRIVATE_H
 #define BEOFARM_MASTER_PEST_IES_PRIVATE_H

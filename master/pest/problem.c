@@ -192,7 +192,8 @@ static int outputs_check(const struct problem *problem, struct error *ret_error)
     return outputs ? 0 : -1;
 }
 
-/* What templates write and instructions read must be in the folders that slots have of their own. */
+/* What templates write and instructions read must be in the folders that slots have of their
+ * own. */
 static int model_file_check(const struct problem *problem, const char *name,
                             struct error *ret_error)
 {

@@ -1,9 +1,10 @@
 /*
  * BASE.sen: composite scaled sensitivities of every Jacobian; BASE.isen: the same as a table.
  *
- * Of parameter p it is |Q^½ J_p| / n, with J_p its column (transformed parameters), Q the squares of
- * the control file's weights of observations that are not regularisation, and n how many of those
- * are not 0 (PEST manual part I, "composite parameter sensitivities"; PEST++'s PEST_CSS_wo_reg).
+ * Of parameter p it is |Q^½ J_p| / n, with J_p its column (transformed parameters), Q the squares
+ * of the control file's weights of observations that are not regularisation, and n how many of
+ * those are not 0 (PEST manual part I, "composite parameter sensitivities"; PEST++'s
+ * PEST_CSS_wo_reg).
  */
 #include "config.h"
 

@@ -33,8 +33,8 @@ struct step *step_create(struct loop *loop, const struct step_events *events, vo
  * errand_is_abroad says. */
 bool step_destroy(struct step *step);
 
-/* Do compute(context) of step_create's context. True: it is through, also if it was waited for. False:
- * it is under way, and `done` will be called from the loop. None may be under way. */
+/* Do compute(context) of step_create's context. True: it is through, also if it was waited for.
+ * False: it is under way, and `done` will be called from the loop. None may be under way. */
 bool step_start(struct step *step, void (*compute)(void *context));
 
 /* Whether a step is under way: what it uses is not to be touched. */

@@ -6,11 +6,11 @@
  *
  *     |Q^½(Jδ - r)|² + λ|δ|²
  *
- * smallest, which solves (JᵗQJ + λI) δ = JᵗQr: PEST's upgrade (manual part I, "theory") where no singular
- * value is left out. LSQR (lsqr.h) finds it by 4 m n operations per iteration, shared by all lambdas;
- * ending early regularises. A column of J that is zero (no weighted observation answers to the
- * parameter) has an upgrade of 0. glm_model.h comes here where there is no room for JᵗQJ, or
- * LSQRMODE asks for it.
+ * smallest, which solves (JᵗQJ + λI) δ = JᵗQr: PEST's upgrade (manual part I, "theory") where no
+ * singular value is left out. LSQR (lsqr.h) finds it by 4 m n operations per iteration, shared by
+ * all lambdas; ending early regularises. A column of J that is zero (no weighted observation
+ * answers to the parameter) has an upgrade of 0. glm_model.h comes here where there is no room for
+ * JᵗQJ, or LSQRMODE asks for it.
  */
 #ifndef BEOFARM_MASTER_PEST_UPGRADE_H
 #define BEOFARM_MASTER_PEST_UPGRADE_H
@@ -31,15 +31,15 @@ struct upgrade_report {
 
 struct upgrade;
 
-/* The jacobian's arrays, weights and regularisation (which may be NULL: no row is) are borrowed until
- * upgrade_destroy. NULL with a sentence: no memory. */
+/* The jacobian's arrays, weights and regularisation (which may be NULL: no row is) are borrowed
+ * until upgrade_destroy. NULL with a sentence: no memory. */
 struct upgrade *upgrade_create(const struct jacobian_view *jacobian, const double *weights,
                                const bool *regularisation, const struct lsqr_limits *limits,
                                struct error *ret_error);
 void upgrade_destroy(struct upgrade *upgrade); /* NULL is allowed */
 
-/* Give the residuals (observed - modelled; all rows; copied). To be called before the others below; may
- * be called again. -1 if a row with a weight is not finite. */
+/* Give the residuals (observed - modelled; all rows; copied). To be called before the others below;
+ * may be called again. -1 if a row with a weight is not finite. */
 int upgrade_set_residuals(struct upgrade *upgrade, const double *residuals,
                           struct error *ret_error);
 

@@ -1,8 +1,8 @@
 /*
  * An operation that is asked for goes through what an inversion's does: a wave is made of it in the
- * driver's thread (its model is read, checked, and put into the store), noted, and worked off. When it is
- * through, what it came to is told; until then whoever is killed, the wave is in the journal. What makes
- * no wave (a model with NaN) is told at once.
+ * driver's thread (its model is read, checked, and put into the store), noted, and worked off. When
+ * it is through, what it came to is told; until then whoever is killed, the wave is in the journal.
+ * What makes no wave (a model with NaN) is told at once.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /*
- * A field that is asked for is read as a survey's: a small survey is written that has the farm's model with
- * these fields in the place of its own, and whose paths are absolute, and that is opened. So formats,
- * units and sentences are those of surveys.
+ * A field that is asked for is read as a survey's: a small survey is written that has the farm's
+ * model with these fields in the place of its own, and whose paths are absolute, and that is
+ * opened. So formats, units and sentences are those of surveys.
  */
 #include "config.h"
 

@@ -2,7 +2,8 @@
  * devices.h - shots that were computed by something else than what the survey wanted, for people.
  *
  * beofarm-shot says in its answer's `extra` why processors stood in for a GPU (docs/shots.md). Each
- * reason is told once, with the first task of which it was given; of many different ones, the first few.
+ * reason is told once, with the first task of which it was given; of many different ones, the first
+ * few.
  */
 #ifndef BEOFARM_MASTER_SHOTS_DEVICES_H
 #define BEOFARM_MASTER_SHOTS_DEVICES_H
@@ -20,8 +21,9 @@ struct devices {
 };
 void devices_fini(struct devices *devices);
 
-/* Whether the task's extra (JSON text; NULL: none) has a reason that was not told yet. It counts as told
- * then, and the sentence to tell is in ret_sentence. Extras of other programs may say anything. */
+/* Whether the task's extra (JSON text; NULL: none) has a reason that was not told yet. It counts as
+ * told then, and the sentence to tell is in ret_sentence. Extras of other programs may say
+ * anything. */
 bool devices_look(struct devices *devices, uint64_t task, const char *extra, char *ret_sentence,
                   size_t size);
 

@@ -20,8 +20,8 @@
 #include "master/shots/subset.h"
 
 #define STATE_MAGIC UINT64_C(0x4246574931000003)
-/* The first step, without any curvature: of the greatest velocity. Some 1 % changes arrival times by
- * less than half a period over fifty wavelengths. */
+/* The first step, without any curvature: of the greatest velocity. Some 1 % changes arrival times
+ * by less than half a period over fifty wavelengths. */
 #define FIRST_CHANGE    0.01
 #define SMOOTH_REACH    4 /* standard deviations */
 #define HISTORY_DEFAULT 5

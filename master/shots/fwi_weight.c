@@ -5,8 +5,8 @@
 
 #include "master/shots/fwi_weight.h"
 
-/* Of the mean illumination: what is darker is not made up for any further. On Marmousi between 0.01 and
- * 1 it hardly matters; it bounds what a point without light can get. */
+/* Of the mean illumination: what is darker is not made up for any further. On Marmousi between 0.01
+ * and 1 it hardly matters; it bounds what a point without light can get. */
 #define DARKEST 0.1
 
 void fwi_weight_by_depth(double *weight, const struct grid *grid, double frozen_depth_m)

@@ -11,8 +11,8 @@
 /* W = sqrt(1 + steps below the top, or below frozen_depth_m), 1 above. z is the fastest axis. */
 void fwi_weight_by_depth(double *weight, const struct grid *grid, double frozen_depth_m);
 
-/* W = 1 / (I / mean I + 0.1), the mean over points whose mask is above 0; left as it is where no light
- * is known (NULL), or there is none. */
+/* W = 1 / (I / mean I + 0.1), the mean over points whose mask is above 0; left as it is where no
+ * light is known (NULL), or there is none. */
 void fwi_weight_by_light(double *weight, size_t n, const double *mask,
                          const float *illumination);
 

@@ -1,6 +1,6 @@
-/* Traces are copied as bytes: whatever their headers say of themselves stays. They are written in large
- * blocks. What is laid may go out to the disk at once, so that little is left to do at the end, when
- * everybody waits. */
+/* Traces are copied as bytes: whatever their headers say of themselves stays. They are written in
+ * large blocks. What is laid may go out to the disk at once, so that little is left to do at the
+ * end, when everybody waits. */
 #include "config.h"
 
 #include <errno.h>

@@ -10,8 +10,8 @@
 #define UPDATES_PER_SECOND 1e9
 /* A task with files costs the farm some 4 ms of computing; at half a second that is 1 %. */
 #define TASK_SECONDS 0.5
-/* A task is at most this part of a slot's share of what is left, so that they get smaller towards the end
- * and slots come out even: guided self-scheduling (Polychronopoulos and Kuck 1987,
+/* A task is at most this part of a slot's share of what is left, so that they get smaller towards
+ * the end and slots come out even: guided self-scheduling (Polychronopoulos and Kuck 1987,
  * doi:10.1109/TC.1987.5009495), somewhat finer. */
 #define TASKS_PER_SLOT 4
 

@@ -1,11 +1,11 @@
 /*
  * order.h - which shots go into one task, and which task goes first.
  *
- * Longest first: on the shots of a real cloud farm (100 shots, 32 workers) that comes to 92 % of the
- * lower bound, against 85 for first come, first served (Graham 1969, doi:10.1137/0117039: never more
- * than 4/3 - 1/(3 workers) of the best there is). What a shot costs is reckoned in point updates
- * beforehand (shot_cost.h), and learned: shots that have been computed are taken to cost what they
- * cost, others what their updates cost on average.
+ * Longest first: on the shots of a real cloud farm (100 shots, 32 workers) that comes to 92 % of
+ * the lower bound, against 85 for first come, first served (Graham 1969, doi:10.1137/0117039: never
+ * more than 4/3 - 1/(3 workers) of the best there is). What a shot costs is reckoned in point
+ * updates beforehand (shot_cost.h), and learned: shots that have been computed are taken to cost
+ * what they cost, others what their updates cost on average.
  *
  * Pure: the same numbers in, the same tasks out.
  */
@@ -40,13 +40,15 @@ struct order_wish {
     size_t together; /* shots of one task at most; 0: chosen, so that tasks are not too short */
     size_t most;     /* shots of one task whatever `together` says; 0: no limit */
     size_t slots;    /* that there are; 0: not known */
-    /* Which shots share a task depends on nothing but the list of them: `together` (0: 1) that follow each
-     * other. For sums that are the same to the bit, as a task's arrays are rounded before they count. */
+    /* Which shots share a task depends on nothing but the list of them: `together` (0: 1) that
+     * follow each other. For sums that are the same to the bit, as a task's arrays are rounded
+     * before they count. */
     bool fixed;
 };
 
-/* Share `count` shots out among tasks: *ret_shots has them, task by task, the longest task first, and
- * *ret_sizes how many each has. Both are the caller's to free. How many tasks; 0 without memory. */
+/* Share `count` shots out among tasks: *ret_shots has them, task by task, the longest task first,
+ * and *ret_sizes how many each has. Both are the caller's to free. How many tasks; 0 without
+ * memory. */
 size_t order_make(const struct order_costs *costs, const size_t *shots, size_t count,
                   const struct order_wish *wish, size_t **ret_shots, size_t **ret_sizes);
 

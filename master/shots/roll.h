@@ -4,9 +4,10 @@
  * A *wave* is one operation on a set of shots with one model: all of it for single operations, a
  * gradient or a line search's trial for inversions. It is worked off in *rounds* of tasks: first
  * one with all its shots; then, where arrays are summed, one that collects the partial sums from
- * those who hold them (before that, where they are many, some in which they give them to each other:
- * reduction.h); and as long as some are gone with their holders, another of each for the shots that
- * are missing. Where one that has taken is gone, what it took is held by the giver again.
+ * those who hold them (before that, where they are many, some in which they give them to each
+ * other: reduction.h); and as long as some are gone with their holders, another of each for the
+ * shots that are missing. Where one that has taken is gone, what it took is held by the giver
+ * again.
  *
  * The roll is nothing but the fold of the driver's notes and of the results in the journal: what a
  * master notes goes through roll_take, and so does what a later master finds noted. Tasks are
@@ -18,8 +19,10 @@
  *     {"tasks":[[5],[0,1]]}                              shots of the present wave, task by task
  *     {"collect":[["16 hex",[[17,1],[18,2]]]]}           holders; tasks and attempts wanted of them
  *     {"fetch":[["16 hex",[[17,1]]]]}                     the same, while others are computed
- *     {"listen":[["16 hex",[[17,1],[18,2]]]]}            holders that are to let others take what they hold
- *     {"take":[["16 hex",[[17,1]],"16 hex","10.0.0.5",4711]]}  who takes what from whom, and where that is
+ *     {"listen":[["16 hex",[[17,1],[18,2]]]]}            holders that are to let others take what
+ *                                                        they hold
+ *     {"take":[["16 hex",[[17,1]],"16 hex","10.0.0.5",4711]]}  who takes what from whom, and where
+ *                                                              that is
  *     {"finished":"…"}                                    the work is over: what was said of it
  *     {"finished":"…","failed":true}                      the same, and it did not end well
  */
@@ -133,17 +136,18 @@ size_t roll_open(const struct roll *roll);
 /* The greatest sequence number of results of the present wave; 0: all are durable since long. */
 uint64_t roll_sequence(const struct roll *roll);
 
-/* For each shot of the present wave, by its place in wave->shots, the index of the task that has it:
- * a good one whose arrays are held or taken, if there is any (`need_arrays`; else a good one); SIZE_MAX
- * if none has. Caller frees. NULL without memory. */
+/* For each shot of the present wave, by its place in wave->shots, the index of the task that has
+ * it: a good one whose arrays are held or taken, if there is any (`need_arrays`; else a good one);
+ * SIZE_MAX if none has. Caller frees. NULL without memory. */
 size_t *roll_holders(const struct roll *roll, bool need_arrays);
 
 /* The last task of the present wave that has this shot; NULL: none. */
 const struct roll_task *roll_last_of(const struct roll *roll, size_t shot);
 
-/* Whether a shot of the present wave that no task has (roll_holders) is to be farmed again, by itself: it
- * was computed and its arrays are lost, or the last task that had it failed with others in it, and it
- * is not known whose fault that was (not of shots `encoded` as one, which stay together). */
+/* Whether a shot of the present wave that no task has (roll_holders) is to be farmed again, by
+ * itself: it was computed and its arrays are lost, or the last task that had it failed with others
+ * in it, and it is not known whose fault that was (not of shots `encoded` as one, which stay
+ * together). */
 bool roll_wants_again(const struct roll *roll, size_t shot, bool encoded);
 
 /* The notes. Each is printed into `note`; -1 without memory. `files` of the wave are copied. */
@@ -156,13 +160,13 @@ int roll_note_finished(const char *sentence, bool failed, struct buf *note);
  * taken: a task for each holder. *ret_count: how many. */
 int roll_note_collect(const struct roll *roll, struct buf *note, size_t *ret_count);
 
-/* The note of a task that collects what one process holds, in the present round. *ret_count: 1, or 0 if it
- * holds nothing. */
+/* The note of a task that collects what one process holds, in the present round. *ret_count: 1, or
+ * 0 if it holds nothing. */
 int roll_note_fetch(const struct roll *roll, uint64_t holder, struct buf *note,
                     size_t *ret_count);
 
-/* Who holds something of the present wave: by rising number. *ret_count of them; caller frees. NULL without
- * memory. */
+/* Who holds something of the present wave: by rising number. *ret_count of them; caller frees. NULL
+ * without memory. */
 struct roll_holding {
     uint64_t holder;
     size_t attempts; /* how many */

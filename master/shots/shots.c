@@ -1,7 +1,7 @@
 /*
- * The roll knows which tasks there are and what came of them; `next` hands out those that it has, and
- * where all have ended goes on (shots_wave.c). In a replay notes come first, then results: the roll is
- * whole before `next` is asked for the first time, and nothing is decided until then.
+ * The roll knows which tasks there are and what came of them; `next` hands out those that it has,
+ * and where all have ended goes on (shots_wave.c). In a replay notes come first, then results: the
+ * roll is whole before `next` is asked for the first time, and nothing is decided until then.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /*
- * When a wave is through: which shots are in the sums that came home, what that comes to, and what is
- * next. Done in a thread beside the loop, which touches neither the roll nor the inversion meanwhile.
- * Everything here can be done again by a later master, and comes out the same.
+ * When a wave is through: which shots are in the sums that came home, what that comes to, and what
+ * is next. Done in a thread beside the loop, which touches neither the roll nor the inversion
+ * meanwhile. Everything here can be done again by a later master, and comes out the same.
  */
 #include "config.h"
 
@@ -112,7 +112,8 @@ static size_t left_out(const struct driver *driver, const size_t *holders)
     return count;
 }
 
-/* Of all shots that are in; each task's is shared by its shots. *ret_misfits (shot_count) may be NULL. */
+/* Of all shots that are in; each task's is shared by its shots. *ret_misfits (shot_count) may be
+ * NULL. */
 static double misfit_of(const struct driver *driver, const size_t *holders, double *ret_misfits)
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
@@ -289,7 +290,8 @@ static int model_hand_on(struct driver *driver, const double *velocity, struct r
     return rc;
 }
 
-/* The wave that a request asks for. The state is saved first: whoever sees the wave noted finds it. */
+/* The wave that a request asks for. The state is saved first: whoever sees the wave noted finds
+ * it. */
 static int request_take(struct driver *driver, const struct fwi_request *request,
                         struct error *ret_error)
 {

@@ -1,7 +1,8 @@
 /*
- * A task's own data: the traces of its shots, cut out of the survey's files as SEG-Y with all coordinates,
- * and a survey that names them. So a worker fetches what it computes, however large the survey is. The
- * master reads each shot once for it; content that was put into the store before is not written again.
+ * A task's own data: the traces of its shots, cut out of the survey's files as SEG-Y with all
+ * coordinates, and a survey that names them. So a worker fetches what it computes, however large
+ * the survey is. The master reads each shot once for it; content that was put into the store before
+ * is not written again.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /*
- * The farm's files are those that the survey names, but for absolute paths: those are expected to be
- * on every node, as large data are. A wave with a model of its own gets a survey of its own: all
+ * The farm's files are those that the survey names, but for absolute paths: those are expected to
+ * be on every node, as large data are. A wave with a model of its own gets a survey of its own: all
  * paths in it become names of files in the task's directory.
  */
 #include "config.h"
@@ -225,7 +225,8 @@ int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_w
     return 0;
 }
 
-/* Every text that is a relative path of one of the survey's files, or a glob of some, becomes a name. */
+/* Every text that is a relative path of one of the survey's files, or a glob of some, becomes a
+ * name. */
 static void paths_flatten(cJSON *item, const struct survey_file *files, size_t count)
 {
     for (; item; item = item->next) {
@@ -255,7 +256,8 @@ double shots_step(const struct driver *driver)
     return most > survey->velocity_max_m_s ? dt_s * survey->velocity_max_m_s / most : dt_s;
 }
 
-/* So surveys of single tasks need not look through the whole model for its highest velocity, either. */
+/* So surveys of single tasks need not look through the whole model for its highest velocity,
+ * either. */
 static void step_fix(const struct driver *driver, cJSON *root)
 {
     double dt_s = shots_step(driver);

@@ -1,8 +1,8 @@
 /*
- * What workers hold of a wave when its shots have ended, on its way to the master: rounds in which they listen and
- * take (reduction.h), as long as many hold something, and then one that collects from those who are left.
- * Whoever cannot be reached by others, or is not here, is left out of the former; so all that can go wrong there is that
- * more comes to the master itself.
+ * What workers hold of a wave when its shots have ended, on its way to the master: rounds in which
+ * they listen and take (reduction.h), as long as many hold something, and then one that collects
+ * from those who are left. Whoever cannot be reached by others, or is not here, is left out of the
+ * former; so all that can go wrong there is that more comes to the master itself.
  */
 #include "config.h"
 
@@ -13,8 +13,8 @@
 #include "master/shots/reduction.h"
 #include "master/shots/shots_private.h"
 
-/* Workers that outlived a master dial again, most of them at once; they are not waited for longer than
- * it takes to do without them. */
+/* Workers that outlived a master dial again, most of them at once; they are not waited for longer
+ * than it takes to do without them. */
 #define REJOIN_LEAST_NS (CLOCK_SECOND_NS / 2)
 #define REJOIN_MOST_NS  (30 * CLOCK_SECOND_NS)
 
@@ -35,8 +35,8 @@ static bool is_here(const struct driver *driver, uint64_t instance)
            driver->context.is_here(driver->context.wake_context, instance);
 }
 
-/* What a task brought would take so long to compute again. 0 if it ended under this master: then its holder is
- * lost, not late. */
+/* What a task brought would take so long to compute again. 0 if it ended under this master: then
+ * its holder is lost, not late. */
 static double late_seconds(const struct roll_task *task)
 {
     if (task->sequence)
@@ -168,7 +168,8 @@ static int take_note(const struct driver *driver, const struct roll_holding *hol
     return rc < 0 ? -1 : (int)number;
 }
 
-/* 1: the note of a round in which workers give to each other; 0: few enough hold something, or can be reached. */
+/* 1: the note of a round in which workers give to each other; 0: few enough hold something, or can
+ * be reached. */
 static int reduction_note(const struct driver *driver, struct buf *note)
 {
     size_t count, able;

@@ -1,9 +1,9 @@
 /*
- * Gathers are laid into their one file in a thread, each as soon as the journal has its result, so that
- * little is left to do when the last shot is there. Where a file lies follows from the survey: as many
- * traces as each shot has receivers, in the order of the files' names. If anything turns out otherwise
- * (a shot fails for good, another program names its files differently), what was laid is thrown away, and
- * the files that are there are joined at the end.
+ * Gathers are laid into their one file in a thread, each as soon as the journal has its result, so
+ * that little is left to do when the last shot is there. Where a file lies follows from the survey:
+ * as many traces as each shot has receivers, in the order of the files' names. If anything turns
+ * out otherwise (a shot fails for good, another program names its files differently), what was laid
+ * is thrown away, and the files that are there are joined at the end.
  *
  * The thread touches `laying` and nothing else that changes while it is at work.
  */

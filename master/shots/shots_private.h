@@ -176,15 +176,16 @@ struct shots_own {
     bool velocity, perturbation;
 };
 
-/* Write the survey as tasks are to see it: with these fields of its own, and these SEG-Y files (0: as they
- * are), all by their names. */
+/* Write the survey as tasks are to see it: with these fields of its own, and these SEG-Y files (0:
+ * as they are), all by their names. */
 int shots_survey_write(const struct driver *driver, struct shots_own own,
                        const char *const *data, size_t data_count, const char *path,
                        struct error *ret_error);
-/* Whether the files of an inversion can be handed to its tasks by their names alone; else -1, a sentence. */
+/* Whether the files of an inversion can be handed to its tasks by their names alone; else -1, a
+ * sentence. */
 int shots_names_check(const struct driver *driver, struct error *ret_error);
-/* List in wave->files what of the farm's files a task with a survey of its own needs beside it, but for
- * those of the fields that it has of its own. */
+/* List in wave->files what of the farm's files a task with a survey of its own needs beside it, but
+ * for those of the fields that it has of its own. */
 int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,
                       struct error *ret_error);
 /* Which fields of its own a wave has. */
@@ -192,24 +193,24 @@ struct shots_own shots_own_of(const struct roll_wave *wave);
 /* Put all files of a folder into the store (`lasting`: driver.h), and list them in wave->files. */
 int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
                      struct roll_wave *wave, struct error *ret_error);
-/* Write the survey whose velocity is `velocity` (floats on the grid), and whose perturbation is the other
- * (NULL: the survey's own), with all files that it names, put them into the store, and list them in
- * wave->files (wave->file_count of them, allocated). */
+/* Write the survey whose velocity is `velocity` (floats on the grid), and whose perturbation is the
+ * other (NULL: the survey's own), with all files that it names, put them into the store, and list
+ * them in wave->files (wave->file_count of them, allocated). */
 int shots_survey_make(struct driver *driver, const float *velocity, const float *perturbation,
                       struct roll_wave *wave, struct error *ret_error);
 
-/* The time step that the survey, and all models that are put in its place, are to be computed with; 0:
- * each has its own. With bounds, one serves all models, so that misfits compare. */
+/* The time step that the survey, and all models that are put in its place, are to be computed with;
+ * 0: each has its own. With bounds, one serves all models, so that misfits compare. */
 double shots_step(const struct driver *driver);
 
-/* Remove the model and the state of a wave (index) from the store, unless a later one wants them. In the
- * thread, for it may speak to a container; a later master does not miss them. */
+/* Remove the model and the state of a wave (index) from the store, unless a later one wants them.
+ * In the thread, for it may speak to a container; a later master does not miss them. */
 void shots_models_drop(const struct driver *driver, size_t wave);
 
 /* shots_extract.c: whether tasks are to get data of their own; 0 or -1. */
 int shots_extract_choose(struct driver *driver, struct error *ret_error);
-/* The files of a task (index) with its own data, made when they are first asked for. Borrowed. NULL with
- * a sentence. */
+/* The files of a task (index) with its own data, made when they are first asked for. Borrowed. NULL
+ * with a sentence. */
 const struct roll_wave *shots_extract(struct driver *driver, size_t task,
                                       struct error *ret_error);
 void shots_extracts_fini(struct driver *driver);
@@ -225,8 +226,8 @@ void asked_tell(struct driver *driver);
 /* asked.c: what the present wave comes to, which is through; `holders` as of roll_holders. */
 int asked_finish(struct driver *driver, const size_t *holders, const double *misfits,
                  struct error *ret_error);
-/* asked_model.c: read the fields that were asked for (allocated; *ret_perturbation may be NULL). -1 with a
- * sentence for who asked. */
+/* asked_model.c: read the fields that were asked for (allocated; *ret_perturbation may be NULL). -1
+ * with a sentence for who asked. */
 int asked_model_read(const struct driver *driver, const cJSON *asked, float **ret_velocity,
                      float **ret_perturbation, struct error *ret_error);
 
@@ -234,11 +235,11 @@ int asked_model_read(const struct driver *driver, const cJSON *asked, float **re
 struct driver *shots_create(const struct driver_context *context, bool served,
                             struct error *ret_error);
 
-/* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning. In a
- * thread; `digest` has the verdict afterwards. */
+/* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning.
+ * In a thread; `digest` has the verdict afterwards. */
 void shots_digest_work(void *context);
-/* In a thread, before a resumed master hands out anything: see to it that what its wave needs is here.
- * driver->restored and digest.error say how it went. */
+/* In a thread, before a resumed master hands out anything: see to it that what its wave needs is
+ * here. driver->restored and digest.error say how it went. */
 void shots_restore_work(void *context);
 /* Remove the collected sums of a wave (index) that is done with. */
 void shots_sums_remove(const struct driver *driver, size_t wave);
@@ -246,7 +247,8 @@ void shots_sums_remove(const struct driver *driver, size_t wave);
 void shots_wave_fini(struct roll_wave *wave);
 
 /* shots_output.c */
-/* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without memory. */
+/* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without
+ * memory. */
 char *shots_output_path(const struct driver *driver, uint64_t task, const char *name);
 /* NAME in RUN_DIR/out/master, without an ending, of the present wave's results; caller frees. */
 char *shots_base(const struct driver *driver);
@@ -260,11 +262,12 @@ int shots_gathers_write(struct driver *driver, struct error *ret_error);
 /* Where they come to, of the present wave; caller frees. NULL without memory. */
 char *shots_gathers_path(const struct driver *driver);
 
-/* shots_laying.c: lay what is durable and is not laid yet, where the wave's traces come into one file. True:
- * there was nothing to do; false: it is being done in a thread, and the farm is woken afterwards. */
+/* shots_laying.c: lay what is durable and is not laid yet, where the wave's traces come into one
+ * file. True: there was nothing to do; false: it is being done in a thread, and the farm is woken
+ * afterwards. */
 bool shots_lay(struct driver *driver);
-/* In the digest's thread: what was laid, if it is these files in this order, to be committed; otherwise NULL,
- * and it is gone. */
+/* In the digest's thread: what was laid, if it is these files in this order, to be committed;
+ * otherwise NULL, and it is gone. */
 struct gathers *shots_laid(struct driver *driver, const char *const *paths, size_t count);
 /* In the digest's thread: these files (taken, with the list) are not wanted any more. */
 void shots_leave(struct driver *driver, char **paths, size_t count);

@@ -46,8 +46,8 @@ static double weight_of(const struct driver *driver, size_t wave, size_t shot)
 #define MARGIN       8
 #define MARGIN_BYTES ((uint64_t)1 << 20)
 
-/* What the program may use. A misfit needs little more than the data, which it compares: twice that is
- * plenty, unless its gradient needs less. */
+/* What the program may use. A misfit needs little more than the data, which it compares: twice that
+ * is plenty, unless its gradient needs less. */
 static uint64_t memory_of(const struct driver *driver, const struct roll_task *task,
                           enum shot_operation operation)
 {

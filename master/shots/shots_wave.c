@@ -5,7 +5,8 @@
  *     no wave, or one that is through -> digest (a thread) -> the next wave, or the end
  *     a wave without tasks            -> a round of all its shots
  *     that round has ended            -> rounds about the sums, if there are any (shots_held.c)
- *     they, and the journal has it    -> digest -> shots are gone with their holders: a round of those
+ *     they, and the journal has it    -> digest -> shots are gone with their holders: a round of
+ *                                     those
  */
 #include "config.h"
 
@@ -20,8 +21,8 @@
 #include "master/shots/shots_private.h"
 #include "master/shots/subset.h"
 
-/* So often are shots farmed again whose holders are gone: more, and workers die faster than one wave
- * takes. */
+/* So often are shots farmed again whose holders are gone: more, and workers die faster than one
+ * wave takes. */
 #define ROUNDS_MAX 50
 /* The last shots are given up when they are this share of a mean shot behind, but not at once. */
 #define SKIP_SHARE    0.5
@@ -88,8 +89,8 @@ static int ordered_note(struct driver *driver, const size_t *shots, size_t count
     return rc;
 }
 
-/* Tasks whose arrays were lost as they were, so that they round the same; shots that failed with others
- * one by one. */
+/* Tasks whose arrays were lost as they were, so that they round the same; shots that failed with
+ * others one by one. */
 static int again_note(struct driver *driver, const size_t *shots, size_t count)
 {
     size_t *list = calloc(count + 1, sizeof(*list)), *sizes = calloc(count + 1, sizeof(*sizes));
@@ -223,8 +224,8 @@ static bool wave_note(struct driver *driver)
     int rc = shots_note(driver, &note);
     buf_fini(&note);
     shots_wave_fini(&driver->digest.next);
-    /* The wave before this may have to be digested once more, if this note is lost with the master; the
-     * one before that not. */
+    /* The wave before this may have to be digested once more, if this note is lost with the master;
+     * the one before that not. */
     if (rc == 0 && before > 1)
         shots_sums_remove(driver, before - 2);
     return rc == 0;

@@ -8,9 +8,9 @@
 #include "common/json.h"
 #include "master/shots/source_filter.h"
 
-/* Of the greatest power. Where there is less, this is divided by instead: nothing is made of what the
- * synthetic data hardly have. Above it the filter is what fits best, to the last bit: to add a share to
- * all powers would leave a wavelet wrong that is exactly in reach. */
+/* Of the greatest power. Where there is less, this is divided by instead: nothing is made of what
+ * the synthetic data hardly have. Above it the filter is what fits best, to the last bit: to add a
+ * share to all powers would leave a wavelet wrong that is exactly in reach. */
 #define WATER_LEVEL 1e-6
 
 struct spectrum {

@@ -10,9 +10,9 @@
 
 #include "common/error.h"
 
-/* The filter (JSON text, allocated; caller frees) from the estimates of all tasks (JSON texts; NULL:
- * that one has none), added in the order given. NULL with a sentence: none has any, or two do not have
- * the same frequencies. */
+/* The filter (JSON text, allocated; caller frees) from the estimates of all tasks (JSON texts;
+ * NULL: that one has none), added in the order given. NULL with a sentence: none has any, or two do
+ * not have the same frequencies. */
 char *source_filter_make(const char *const *estimates, size_t count, struct error *ret_error);
 
 #endif

@@ -11,8 +11,8 @@
  * doi:10.1145/2660193.2660195). */
 uint64_t subset_random(uint64_t *state);
 
-/* `wanted` of the numbers 0 to all - 1 into `shots`, rising, each subset as likely as any (selection
- * sampling: Knuth, TAOCP 3.4.2, algorithm S). wanted <= all. */
+/* `wanted` of the numbers 0 to all - 1 into `shots`, rising, each subset as likely as any
+ * (selection sampling: Knuth, TAOCP 3.4.2, algorithm S). wanted <= all. */
 void subset_draw(size_t all, size_t wanted, uint64_t seed, size_t *shots);
 
 #endif

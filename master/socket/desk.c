@@ -1,11 +1,12 @@
 /*
- * Where a set is an operation of many tasks: the entries that clients submit are handed, one after the
- * other, to the driver that makes tasks of them (asked.h), and how they ended to the clients. The book's
- * task number of an entry is the operation's number; tasks of the farm are that driver's alone.
+ * Where a set is an operation of many tasks: the entries that clients submit are handed, one after
+ * the other, to the driver that makes tasks of them (asked.h), and how they ended to the clients.
+ * The book's task number of an entry is the operation's number; tasks of the farm are that driver's
+ * alone.
  *
- * An entry is taken (a record) before the operation begins, and its end is a record before the next one
- * does. So a resumed master goes on with the one that was taken and has not ended, which the other
- * driver finds in the journal's notes, or begins anew where it had not got so far.
+ * An entry is taken (a record) before the operation begins, and its end is a record before the next
+ * one does. So a resumed master goes on with the one that was taken and has not ended, which the
+ * other driver finds in the journal's notes, or begins anew where it had not got so far.
  */
 #include "config.h"
 

@@ -3,9 +3,10 @@
  * clients and their submissions, and what a submission means.
  *
  * Members stand in the array of model.c: a command with parameters in places (model_command.c),
- * a PEST case (model_case.c), and a seismic survey (model_survey.c), of which a set is an operation. A member turns what a client says into bytes that are kept in
- * the ledger (`take`), those into the payload of a task (`payload`), and a result into what the
- * client is told (`digest`). It keeps nothing in between: a resumed master has the bytes alone.
+ * a PEST case (model_case.c), and a seismic survey (model_survey.c), of which a set is an
+ * operation. A member turns what a client says into bytes that are kept in the ledger (`take`),
+ * those into the payload of a task (`payload`), and a result into what the client is told
+ * (`digest`). It keeps nothing in between: a resumed master has the bytes alone.
  */
 #ifndef BEOFARM_MASTER_SOCKET_MODEL_H
 #define BEOFARM_MASTER_SOCKET_MODEL_H
@@ -64,13 +65,13 @@ struct model_ops {
     int (*take)(struct model *model, model_places places, struct buf *kept,
                 struct error *ret_error);
 
-    /* A set is many tasks, which this driver makes of it (of the functions `work_ops`); it asks for sets
-     * where asked_serve says (desk.c). Borrowed; NULL: a set is a task. */
+    /* A set is many tasks, which this driver makes of it (of the functions `work_ops`); it asks for
+     * sets where asked_serve says (desk.c). Borrowed; NULL: a set is a task. */
     struct driver *(*work)(const struct model *model);
     const struct driver_ops *work_ops;
 
-    /* Append the payload of the task of what was kept (driver_ops.payload); of those that are many, none:
-     * whether it still means something. 0 or -1. */
+    /* Append the payload of the task of what was kept (driver_ops.payload); of those that are many,
+     * none: whether it still means something. 0 or -1. */
     int (*payload)(struct model *model, const void *kept, size_t size, struct buf *payload);
 
     /* Append the members of a good result, or of whatever came of a set that is many tasks:

@@ -1,8 +1,8 @@
 /*
  * A PEST case. What is kept of a set is, in this order: a fingerprint of the names in the control
- * file, what its client wishes (enum wish_flag, and which observations, as runs of some to pass over
- * and some to tell), and a value for every parameter, as submitted: native, not rounded. So the task is made the same by
- * every master, and the result can say what became of the values.
+ * file, what its client wishes (enum wish_flag, and which observations, as runs of some to pass
+ * over and some to tell), and a value for every parameter, as submitted: native, not rounded. So
+ * the task is made the same by every master, and the result can say what became of the values.
  */
 #include "config.h"
 

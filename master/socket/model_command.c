@@ -1,6 +1,6 @@
 /*
- * A command, started for every set (or a persistent runner that is sent each). What is kept of a set
- * is the task's payload itself.
+ * A command, started for every set (or a persistent runner that is sent each). What is kept of a
+ * set is the task's payload itself.
  */
 #include "config.h"
 

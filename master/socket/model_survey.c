@@ -1,6 +1,6 @@
 /*
- * A seismic survey ("survey"): a set is an operation on it, of many tasks (master/shots/asked.h). What is kept
- * of a set is what was asked, as JSON in one canonical form.
+ * A seismic survey ("survey"): a set is an operation on it, of many tasks (master/shots/asked.h).
+ * What is kept of a set is what was asked, as JSON in one canonical form.
  */
 #include "config.h"
 

@@ -1,9 +1,10 @@
 /*
  * socket_private.h - what the parts of the socket driver share.
  *
- * socket.c is the driver: which task is next, what has ended; what a task is, model.h. records.c writes what must outlive
- * the master into the ledger, and reads it back. guest.c is one connection: lines in, lines out,
- * neither without bound. requests.c does what a line asks for. desk.c is for sets that are many tasks.
+ * socket.c is the driver: which task is next, what has ended; what a task is, model.h. records.c
+ * writes what must outlive the master into the ledger, and reads it back. guest.c is one
+ * connection: lines in, lines out, neither without bound. requests.c does what a line asks for.
+ * desk.c is for sets that are many tasks.
  */
 #ifndef BEOFARM_MASTER_SOCKET_SOCKET_PRIVATE_H
 #define BEOFARM_MASTER_SOCKET_SOCKET_PRIVATE_H

@@ -13,13 +13,14 @@
 
 /* Call `add` for: the table of parameters, the templates and the files that inputs may name (places
  * in their names stand for anything), which the work directories do not hold as they are; the
- * program (or the script that an interpreter is given) and stdin, which every one holds. 0 or -1. */
+ * program (or the script that an interpreter is given) and stdin, which every one holds. 0 or
+ * -1. */
 int sweep_files(const cJSON *work, const struct params *params, const char *folder,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
 
-/* A file that farm.json names could not be opened: where that is because it is not there, the mistake
- * is the farm file's (ERROR_CONFIG), not the machine's. */
+/* A file that farm.json names could not be opened: where that is because it is not there, the
+ * mistake is the farm file's (ERROR_CONFIG), not the machine's. */
 void sweep_file_blame(const char *path, struct error *error);
 
 /* Whether a template or an input puts a file at `path` of the work directory (or may: its name has

@@ -1,4 +1,5 @@
-/* params_names.c - ["K", "S"]: names alone; the rows come from somewhere else, while the farm runs. */
+/* params_names.c - ["K", "S"]: names alone; the rows come from somewhere else, while the farm
+ * runs. */
 #include "config.h"
 
 #include <stdlib.h>

@@ -4,10 +4,11 @@
  *     crowd --workers 5000 --secret-file FILE --farm NAME [--delay-ms MS] [--credits N] HOST:PORT
  *
  * Each has a connection of its own over TCP: it proves the secret, says READY with one slot, takes
- * leases, returns a result for each (after MS milliseconds, one at a time, if there is a delay; none
- * before all have joined, so that no farm is over before its last worker came), honours CANCEL, RECALL and STOP, and keeps up its heartbeat, as beofarm-worker does. A result has
- * the task's first value for each of the job's results. A worker that is refused in a way that
- * permits another try dials again; one that loses its link does not.
+ * leases, returns a result for each (after MS milliseconds, one at a time, if there is a delay;
+ * none before all have joined, so that no farm is over before its last worker came), honours
+ * CANCEL, RECALL and STOP, and keeps up its heartbeat, as beofarm-worker does. A result has the
+ * task's first value for each of the job's results. A worker that is refused in a way that permits
+ * another try dials again; one that loses its link does not.
  *
  * Prints a line of JSON when all have joined, and one at the end:
  *

@@ -59,8 +59,8 @@ int joining_exercise(struct link *link, unsigned count, struct error *error);
 /* Sleep until the link wants something. */
 void joining_sleep(struct link *link);
 
-/* Start a worker: it reports "linked ID TRANSPORT NOTICE" or "refused CODE SENTENCE", exercises its link
- * ("echoed"), and goes on so until it is killed or lost (`forever`), or closes. */
+/* Start a worker: it reports "linked ID TRANSPORT NOTICE" or "refused CODE SENTENCE", exercises its
+ * link ("echoed"), and goes on so until it is killed or lost (`forever`), or closes. */
 void joining_worker_start(struct process *worker, const struct dial_options *options,
                           unsigned count, bool forever);
 

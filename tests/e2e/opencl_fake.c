@@ -1,7 +1,9 @@
 /*
- * opencl_fake.c - a libOpenCL.so.1 for tests: GPUs that compute nothing, and fail when they are told.
+ * opencl_fake.c - a libOpenCL.so.1 for tests: GPUs that compute nothing, and fail when they are
+ * told.
  *
- * Buffers are memory; kernels are accepted and not run, so what a run samples stays as it was: zero.
+ * Buffers are memory; kernels are accepted and not run, so what a run samples stays as it was:
+ * zero.
  *
  *   FAKE_OPENCL_DEVICES  how many GPUs there are (1); of them a process sees those that
  *                        CUDA_VISIBLE_DEVICES lists, in its order, as with NVIDIA's driver

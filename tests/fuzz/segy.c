@@ -1,6 +1,6 @@
 /*
- * Any bytes: opening, scanning and indexing never crash, never read outside the file, and end; what is
- * read of a trace twice is the same. The first byte chooses how the file is told to be read.
+ * Any bytes: opening, scanning and indexing never crash, never read outside the file, and end; what
+ * is read of a trace twice is the same. The first byte chooses how the file is told to be read.
  */
 #include <stdio.h>
 #include <stdlib.h>

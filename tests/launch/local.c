@@ -130,8 +130,8 @@ static void a_program_that_cannot_start_leaves_nothing(void **state)
     assert_false(disk_exists(path));
 }
 
-/* No file can be written from now on, as on a full disk; `before` is for disk_free. Children inherit it,
- * and die of it. */
+/* No file can be written from now on, as on a full disk; `before` is for disk_free. Children
+ * inherit it, and die of it. */
 static void disk_fill(struct rlimit *before)
 {
     assert_int_equal(getrlimit(RLIMIT_FSIZE, before), 0);

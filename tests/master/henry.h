@@ -34,7 +34,8 @@ struct seen {
     char error[64], stderr_tail[64], worker[64];
 };
 
-/* For journal_replay, with a `seen`: notes the row, and asserts that tasks come in order, each once. */
+/* For journal_replay, with a `seen`: notes the row, and asserts that tasks come in order, each
+ * once. */
 int henry_see(void *context, const struct journal_row *row, struct error *ret_error);
 struct seen henry_replay(struct journal *journal);
 

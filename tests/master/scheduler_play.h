@@ -27,7 +27,8 @@ struct play {
     struct buf said;
 };
 
-/* A script with a policy, or with the usual one of three attempts. A line that goes otherwise fails. */
+/* A script with a policy, or with the usual one of three attempts. A line that goes otherwise
+ * fails. */
 void play_script(const struct scheduler_policy *policy, const char *script);
 void play_default(const char *script);
 

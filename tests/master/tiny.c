@@ -1,6 +1,6 @@
 /*
- * An estimator of three waves, whose values depend on the results of the wave before and on the slots.
- * It stands in place of all others.
+ * An estimator of three waves, whose values depend on the results of the wave before and on the
+ * slots. It stands in place of all others.
  */
 #include <ftw.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /*
- * tiny.h - PEST work with an estimator of the tests, led as a master leads it. The "model" is y1 = 2 a,
- * y2 = a + b.
+ * tiny.h - PEST work with an estimator of the tests, led as a master leads it. The "model" is y1 =
+ * 2 a, y2 = a + b.
  */
 #ifndef BEOFARM_TESTS_MASTER_TINY_H
 #define BEOFARM_TESTS_MASTER_TINY_H

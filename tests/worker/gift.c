@@ -1,5 +1,6 @@
 /*
- * Sums that go from worker to worker. The giver is this thread with its door; the taker a thread beside it.
+ * Sums that go from worker to worker. The giver is this thread with its door; the taker a thread
+ * beside it.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /*
- * A worker's mates, with a mate that the test plays itself: what it is told, and what becomes of what
- * it says.
+ * A worker's mates, with a mate that the test plays itself: what it is told, and what becomes of
+ * what it says.
  */
 #include "config.h"
 

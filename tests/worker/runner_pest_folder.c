@@ -1,5 +1,5 @@
-/* What becomes of a slot's model folder from run to run: what is laid anew, mended, shared, large, or on
- * a disk that is full; and runs that are cancelled. */
+/* What becomes of a slot's model folder from run to run: what is laid anew, mended, shared, large,
+ * or on a disk that is full; and runs that are cancelled. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

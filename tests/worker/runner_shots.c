@@ -25,8 +25,8 @@
 static struct rig rig;
 static struct runner *second; /* another slot */
 
-/* What the program does is in the settings of a task: python that sees the line as t, its params as p,
- * and may change the reply r. Without any, the gradient of shot s is s + 1 everywhere. */
+/* What the program does is in the settings of a task: python that sees the line as t, its params as
+ * p, and may change the reply r. Without any, the gradient of shot s is s + 1 everywhere. */
 static const char program[] =
     "import sys, json, os, signal, array, time\n"
     "def put(name, values):\n"
@@ -453,7 +453,8 @@ static void what_was_delivered_is_kept_until_the_master_has_it(void **state)
     assert_sum(103, 2, 1);
 }
 
-/* The master lost this worker, farmed its shots again, and the worker came back and got one of them. */
+/* The master lost this worker, farmed its shots again, and the worker came back and got one of
+ * them. */
 static void a_shot_that_is_farmed_again_begins_a_new_sum(void **state)
 {
     (void)state;

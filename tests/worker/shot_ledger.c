@@ -1,4 +1,5 @@
-/* The ledgers of two workers in one process: what one gives, what the other takes, and what each delivers then. */
+/* The ledgers of two workers in one process: what one gives, what the other takes, and what each
+ * delivers then. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -86,7 +87,8 @@ static void checked(void *context, const struct error *problem)
     loop_stop(loop);
 }
 
-/* Shot `shot`, whose array is its number everywhere, as task 10 + shot; accepted, if it `counts`. */
+/* Shot `shot`, whose array is its number everywhere, as task 10 + shot; accepted, if it
+ * `counts`. */
 static void compute(struct shot_ledger *ledger, uint64_t shot, bool counts)
 {
     const struct attempt_id id = {10 + shot, 1};
@@ -133,7 +135,8 @@ static struct shot_task task_of(enum shot_operation operation, struct attempt_id
                               .attempt_count = count};
 }
 
-/* These shots of the ledger, as task `number`: the value that they come to everywhere, -1 if there are none. */
+/* These shots of the ledger, as task `number`: the value that they come to everywhere, -1 if there
+ * are none. */
 static float collect(struct shot_ledger *ledger, uint64_t number, const uint64_t *shots,
                      size_t count)
 {

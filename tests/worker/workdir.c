@@ -184,7 +184,8 @@ static void files_are_linked_where_they_can_be(void **state)
     assert_string_equal(link.name, "5.2.me.2");
     assert_false(workdir_link_next(workdir, near_fd, "me", &link));
     assert_int_equal(workdir_next_piece(workdir, &piece, &error), 0);
-    /* Once more, by another link: what the master did not take goes in pieces, and does not stay there. */
+    /* Once more, by another link: what the master did not take goes in pieces, and does not stay
+     * there. */
     workdir_rewind(workdir);
     assert_false(workdir_link_next(workdir, near_fd, "me", &link));
     assert_int_equal(faccessat(near_fd, "5.2.me.0", F_OK, 0), -1);

@@ -32,8 +32,8 @@ static double velocity_max(const struct wave_medium *medium)
     return most;
 }
 
-/* The velocity that tunes the layers. Those of anisotropic waves act on what they let pass, if only a
- * little, and must not follow each small change of a model, of which J knows nothing. */
+/* The velocity that tunes the layers. Those of anisotropic waves act on what they let pass, if only
+ * a little, and must not follow each small change of a model, of which J knows nothing. */
 static double fastest(const struct wave_medium *medium, enum kind kind)
 {
     if (acoustic_parts(kind) == 1)
@@ -57,10 +57,10 @@ static double density_limit(const struct wave_medium *medium,
 
 /*
  * First derivatives, which only the layers take, are of a lower order than second ones: (D+)^2 must
- * nowhere be above |D2|, or D2 - (1 - K) D- D+, K = 1/s small deep in a layer, becomes positive at the
- * shortest wavelengths and the wave grows there. Of equal order it is above by a tenth. (The symbols
- * at Nyquist are 4 and 5.44 for orders 2 and 4 staggered; 5.33, 6.5, 7.1 and 7.5 for second derivatives
- * of orders 4, 8, 12 and 16.) Reflections stay below -90 dB.
+ * nowhere be above |D2|, or D2 - (1 - K) D- D+, K = 1/s small deep in a layer, becomes positive at
+ * the shortest wavelengths and the wave grows there. Of equal order it is above by a tenth. (The
+ * symbols at Nyquist are 4 and 5.44 for orders 2 and 4 staggered; 5.33, 6.5, 7.1 and 7.5 for second
+ * derivatives of orders 4, 8, 12 and 16.) Reflections stay below -90 dB.
  */
 static int half_of(int radius, enum kind kind)
 {
@@ -124,8 +124,8 @@ static size_t aside_all(const struct acoustic *a)
     return (size_t)a->wave.options.threads * acoustic_aside_size(a);
 }
 
-/* Points beyond its own that a step reads: of fluxes at half points, or of a tilt's at points, those that
- * these read. */
+/* Points beyond its own that a step reads: of fluxes at half points, or of a tilt's at points,
+ * those that these read. */
 static int reach_of(int radius, enum kind kind)
 {
     return kind == KIND_TTI ? 2 * radius : kind == KIND_DENSITY ? 2 * radius - 1 : radius;

@@ -1,4 +1,5 @@
-/* acoustic.h - acoustic waves of constant and of variable density, in 2-D and 3-D (wave.h has it all). */
+/* acoustic.h - acoustic waves of constant and of variable density, in 2-D and 3-D (wave.h has it
+ * all). */
 #ifndef BEOFARM_WORKER_SEISMIC_ACOUSTIC_H
 #define BEOFARM_WORKER_SEISMIC_ACOUSTIC_H
 

@@ -1,6 +1,6 @@
 /*
- * acoustic_events.c - what happens to the newest field between steps: injection, scattering, the free
- * surface's mirror, snapshots, images, illumination and samples.
+ * acoustic_events.c - what happens to the newest field between steps: injection, scattering, the
+ * free surface's mirror, snapshots, images, illumination and samples.
  *
  * All of it but samples is done by the thread that owns a row, right after it has computed it; so a
  * block of rows goes through several steps while it is in cache.
@@ -20,7 +20,8 @@ static size_t every_of(const struct wave_run *run)
     return run->every ? run->every : 1;
 }
 
-/* One row of the medium's grid that lies among `rows`: its place in padded and in unpadded fields. */
+/* One row of the medium's grid that lies among `rows`: its place in padded and in unpadded
+ * fields. */
 struct inner {
     const wave_real *old, *v, *half_rho; /* half_rho is NULL without density */
     wave_real *field, *p, *old_p;        /* p's and M's are NULL without anisotropy */
@@ -94,9 +95,9 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
 }
 
 /*
- * A snapshot is V times what a step adds up: the Laplacian, which the kernel leaves in a->aside, and
- * what is injected and scattered, added there. Where there is no a->aside the stage of the field writes
- * it to the snapshot, and the rest is added to that.
+ * A snapshot is V times what a step adds up: the Laplacian, which the kernel leaves in a->aside,
+ * and what is injected and scattered, added there. Where there is no a->aside the stage of the
+ * field writes it to the snapshot, and the rest is added to that.
  */
 static wave_real *snapshot_of(const struct acoustic *a, const struct wave_run *run, size_t k)
 {
@@ -152,8 +153,8 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
 }
 
 /*
- * Rows of what is done at every point, compiled for several kinds of processors: these loops go over as
- * much memory as a step does.
+ * Rows of what is done at every point, compiled for several kinds of processors: these loops go
+ * over as much memory as a step does.
  */
 #if defined __x86_64__ && defined __has_attribute
 #if __has_attribute(target_clones)
@@ -255,7 +256,8 @@ WIDE static void row_scatter_divided(wave_real *restrict field, const wave_real 
         field[i] += scale / (2 * half_rho[i]) * v[i] * dm[i] * s[i];
 }
 
-/* Scattering of a pair: a snapshot changes by -(1/m) dm of itself, and the fields by M times that. */
+/* Scattering of a pair: a snapshot changes by -(1/m) dm of itself, and the fields by M times
+ * that. */
 static void pair_scatter(const struct acoustic *a, const struct wave_run *run,
                          const wave_real *snapshot, wave_real *keep, const struct rows *rows)
 {
@@ -296,9 +298,9 @@ static void scatter(const struct acoustic *a, const struct wave_run *run,
 }
 
 /*
- * What is added of step k: where every step is imaged, two of them together, for the field of the one
- * before (k + 1, transposed) is still there and going over the image costs as much as a step. Those of
- * k's parity leave it to the next one. The sums are the same to the bit.
+ * What is added of step k: where every step is imaged, two of them together, for the field of the
+ * one before (k + 1, transposed) is still there and going over the image costs as much as a step.
+ * Those of k's parity leave it to the next one. The sums are the same to the bit.
  */
 enum turns { TURNS_NONE, TURNS_ONE, TURNS_TWO };
 static enum turns turns_of(const struct wave_run *run, size_t k)
@@ -363,8 +365,8 @@ WIDE static void row_product(wave_real *restrict to, const wave_real *a, const w
         to[i] = a[i] * b[i];
 }
 
-/* The same, past the caches: where snapshots are too many for these, memory's lines need not be read
- * before they are written. */
+/* The same, past the caches: where snapshots are too many for these, memory's lines need not be
+ * read before they are written. */
 static void row_stream(wave_real *restrict to, const wave_real *a, const wave_real *b, size_t n)
 {
     size_t i = 0;

@@ -1,31 +1,32 @@
 /*
  * acoustic_pass.c - how many steps share a pass over memory, and in which pieces.
  *
- * What a wavefront (acoustic_run.c) needs again a step later must still be in cache: planes that lie
- * between its first step and its last, of all fields. In 3-D they seldom are as they are, so rows are
- * cut into tiles, and a pass takes one tile through all planes and steps after another. A tile's border
- * goes back by `skew` rows with each step: then the next step finds what it reads within the tile, or in
- * the tile before.
+ * What a wavefront (acoustic_run.c) needs again a step later must still be in cache: planes that
+ * lie between its first step and its last, of all fields. In 3-D they seldom are as they are, so
+ * rows are cut into tiles, and a pass takes one tile through all planes and steps after another. A
+ * tile's border goes back by `skew` rows with each step: then the next step finds what it reads
+ * within the tile, or in the tile before.
  *
- * Where tiles are large enough, each is one thread's, and threads follow each other through the planes
- * (acoustic_run.c). Sharing all tiles' rows has borders between threads in every tile, over which
- * fields go from one core's cache to another's: where these have no cache in common, waves were a quarter
- * slower that way.
+ * Where tiles are large enough, each is one thread's, and threads follow each other through the
+ * planes (acoustic_run.c). Sharing all tiles' rows has borders between threads in every tile, over
+ * which fields go from one core's cache to another's: where these have no cache in common, waves
+ * were a quarter slower that way.
  */
 #include "config.h"
 
 #include "worker/seismic/acoustic_private.h"
 #include "worker/seismic/cache.h"
 
-/* Parts of the cache: what a field that stays there may fill, and what a wavefront may. Less than all
- * of it, for others are there as well, and no cache keeps the very newest only. */
+/* Parts of the cache: what a field that stays there may fill, and what a wavefront may. Less than
+ * all of it, for others are there as well, and no cache keeps the very newest only. */
 #define STAYS(share) ((share) / 4 * 3)
 #define FRONT(share) ((share) / 8 * 3)
 
 /* More steps hardly gain, for what is in cache has a price too. */
 #define STEPS_MOST_FLAT 8
 #define STEPS_MOST_CUBE 5
-/* With stages in several wavefronts, fewer steps do not make up for reading the planes around again. */
+/* With stages in several wavefronts, fewer steps do not make up for reading the planes around
+ * again. */
 #define STEPS_LEAST_STAGED 4
 
 /* What rows that are needed again a plane later may fill of a core's second-level cache. */
@@ -93,8 +94,8 @@ static size_t tile_rows(const struct acoustic *a, const struct pass *pass, size_
     return (ny + tiles - 1) / tiles;
 }
 
-/* How many tiles there are if each is one thread's, so that all threads' stay in cache, or nearly; 0: they
- * would have too few rows. */
+/* How many tiles there are if each is one thread's, so that all threads' stay in cache, or nearly;
+ * 0: they would have too few rows. */
 static size_t tiles_own(const struct acoustic *a, const struct pass *pass, size_t share)
 {
     size_t threads = (size_t)a->wave.options.threads, ny = a->layout.n[GRID_Y];
@@ -104,8 +105,8 @@ static size_t tiles_own(const struct acoustic *a, const struct pass *pass, size_
     return threads > 1 && !a->layout.flat && ny / tiles >= least ? tiles : 0;
 }
 
-/* The steps of a pass whose stages are not fused: density's, which compute more than they read, or those
- * of a tilt. */
+/* The steps of a pass whose stages are not fused: density's, which compute more than they read, or
+ * those of a tilt. */
 static size_t staged_steps(const struct acoustic *a, const struct pass *pass, size_t share)
 {
     if (a->half_rho)
@@ -116,9 +117,9 @@ static size_t staged_steps(const struct acoustic *a, const struct pass *pass, si
     return steps < STEPS_LEAST_STAGED ? 1 : steps > STEPS_MOST_FLAT ? STEPS_MOST_FLAT : steps;
 }
 
-/* Rows of a tile of a tilt's stages, one step a pass: what lies between a plane's first stage and its last
- * is five fields that are read around a block, and the others in it. More than so many rows gain
- * nothing, fewer make much of what is around them. */
+/* Rows of a tile of a tilt's stages, one step a pass: what lies between a plane's first stage and
+ * its last is five fields that are read around a block, and the others in it. More than so many
+ * rows gain nothing, fewer make much of what is around them. */
 #define TILT_ROWS_LEAST 16
 static size_t tilt_rows(const struct acoustic *a, const struct pass *pass, size_t share)
 {

@@ -63,17 +63,19 @@ struct acoustic {
     wave_real taps[GRID_AXES][TAPS];   /* the same as 2 radius + 1 weights of neighbours */
     wave_real halves[GRID_AXES][TAPS]; /* first derivative half-way: 2 half weights */
 
-    /* Memory variables. Rows of x: [side][j][iy][row], of y: [ix][side][j][row], of z: [ix][iy][side]
-     * [windows]. */
+    /* Memory variables. Rows of x: [side][j][iy][row], of y: [ix][side][j][row], of z:
+     * [ix][iy][side] [windows]. */
     struct cpml *cpml; /* [GRID_AXES] */
     wave_real *psi[GRID_AXES], *zeta[GRID_AXES];
     size_t memory_size[GRID_AXES];
     size_t window; /* numbers of a memory variable at one end of a row */
-    /* With density: half of it on the padded grid (1 around), and each thread's fluxes. NULL without. */
+    /* With density: half of it on the padded grid (1 around), and each thread's fluxes. NULL
+     * without. */
     wave_real *half_rho, *scratch;
     struct pair *pair; /* NULL without anisotropy */
-    /* The snapshot that this thread's step makes, or NULL; and, of waves without density and anisotropy, a
-     * few rows for each thread, for what it has of the Laplacian: of a thread's copy, its own ones. */
+    /* The snapshot that this thread's step makes, or NULL; and, of waves without density and
+     * anisotropy, a few rows for each thread, for what it has of the Laplacian: of a thread's copy,
+     * its own ones. */
     wave_real *keep, *aside;
     size_t aside_rows; /* of each plane there */
     bool stream;       /* snapshots of this run are too many for the cache */
@@ -109,11 +111,12 @@ struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
 void acoustic_passes_init(struct acoustic *a);
 size_t acoustic_tile(const struct acoustic *a);
 
-/* Whether all stages of a step go through a block together; else each has a wavefront of its own. */
+/* Whether all stages of a step go through a block together; else each has a wavefront of its
+ * own. */
 bool acoustic_fused(const struct acoustic *a);
 
-/* The stages of a step, in order; between them, threads wait for each other. A stage of a plane needs
- * the stages before it in planes up to `radius` away. */
+/* The stages of a step, in order; between them, threads wait for each other. A stage of a plane
+ * needs the stages before it in planes up to `radius` away. */
 #define STAGES_FORWARD    2 /* memory variables psi; field with zeta */
 #define STAGES_TRANSPOSED 3 /* zeta; psi; field */
 /* Tilted layers make something of both fields first, forwards as well. */
@@ -247,8 +250,8 @@ void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t
 void slab_zeta(struct acoustic *a, const struct place *p);
 
 /*
- * Memory variables of some rows, where stages are fused: those that the fields of these rows will read,
- * and that the rows before did not read. `phase` 0 and, transposed, then 1.
+ * Memory variables of some rows, where stages are fused: those that the fields of these rows will
+ * read, and that the rows before did not read. `phase` 0 and, transposed, then 1.
  */
 void acoustic_memory_run(struct acoustic *a, enum wave_mode mode, int phase,
                          const struct rows *rows);
@@ -264,8 +267,8 @@ static inline int acoustic_phases(enum wave_mode mode)
 bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum grid_axis axis,
                          size_t border);
 /*
- * The few rows of `rows` that are taken together after `few`, so few that they stay near until all has
- * been done with them; the first ones after an empty one at (x1, y0). False: there are no more.
+ * The few rows of `rows` that are taken together after `few`, so few that they stay near until all
+ * has been done with them; the first ones after an empty one at (x1, y0). False: there are no more.
  */
 bool acoustic_few_next(const struct acoustic *a, const struct rows *rows, struct rows *few);
 /* The fields of a few rows, after their memory variables (`ready`), or with them. */
@@ -282,8 +285,8 @@ struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int 
 struct rows acoustic_rows_all(const struct acoustic *a);
 void acoustic_rows_clip(const struct acoustic *a, struct rows *rows, size_t around);
 
-/* Numbers of each thread's part of a->aside, and the rows of its planes; and, from the thread's part on,
- * the row there for row y of plane x of a few. */
+/* Numbers of each thread's part of a->aside, and the rows of its planes; and, from the thread's
+ * part on, the row there for row y of plane x of a few. */
 size_t acoustic_aside_size(const struct acoustic *a);
 size_t acoustic_aside_rows(const struct acoustic *a);
 static inline wave_real *acoustic_aside_at(const struct acoustic *a, size_t x, size_t y)
@@ -299,8 +302,8 @@ void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real 
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);
-/* Add some rows to samples of step k, for thread `id` of `threads`. Or, where `caught` is not NULL, keep
- * there the fields at the places' cells: tiles come in another order than places. */
+/* Add some rows to samples of step k, for thread `id` of `threads`. Or, where `caught` is not NULL,
+ * keep there the fields at the places' cells: tiles come in another order than places. */
 void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows, wave_real *caught, int id, int threads);
 /* Add to samples of step k what has been kept of it. */

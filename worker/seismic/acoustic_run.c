@@ -1,18 +1,18 @@
 /*
  * acoustic_run.c - steps in an order that uses each cache line several times.
  *
- * Planes are taken in blocks. A wavefront goes through the blocks, and behind it, in the same pass over
- * memory, the next step's wavefront, and the one of the step after (time skewing; Wellein et al. 2009,
- * doi:10.1109/COMPSAC.2009.82): step t works on block i - L t in turn i, where L blocks are at least the
- * stencil's reach. It finds what it reads done, and overwrites only what nobody reads any more. The same
- * holds across the borders of tiles of rows (acoustic_pass.c). With one step per pass, and one block for
- * all planes, this is the plain order. All threads share each block and wait for each other after it; or,
- * with tiles of their own, each thread follows the one that has the tile before, a block behind it, and
- * nobody waits for all before the end of a pass.
+ * Planes are taken in blocks. A wavefront goes through the blocks, and behind it, in the same pass
+ * over memory, the next step's wavefront, and the one of the step after (time skewing; Wellein et
+ * al. 2009, doi:10.1109/COMPSAC.2009.82): step t works on block i - L t in turn i, where L blocks
+ * are at least the stencil's reach. It finds what it reads done, and overwrites only what nobody
+ * reads any more. The same holds across the borders of tiles of rows (acoustic_pass.c). With one
+ * step per pass, and one block for all planes, this is the plain order. All threads share each
+ * block and wait for each other after it; or, with tiles of their own, each thread follows the one
+ * that has the tile before, a block behind it, and nobody waits for all before the end of a pass.
  *
- * Memory variables of a block's rows are advanced before its fields: those that these fields read and
- * the block before did not, so that each is advanced once in a step. Where a border between threads
- * cuts through what they read, all wait for each other in between.
+ * Memory variables of a block's rows are advanced before its fields: those that these fields read
+ * and the block before did not, so that each is advanced once in a step. Where a border between
+ * threads cuts through what they read, all wait for each other in between.
  *
  * Density's stages, and those of a tilt, make fluxes that reach further; there each stage has a
  * wavefront of its own.
@@ -91,7 +91,8 @@ struct share {
     int newest; /* at the first step of the pass */
 };
 
-/* Some rows of a step: of a tile and a block; `t` steps of the pass and `done` in all came before. */
+/* Some rows of a step: of a tile and a block; `t` steps of the pass and `done` in all came
+ * before. */
 struct piece {
     struct rows rows;
     size_t t, done;
@@ -266,8 +267,8 @@ static size_t tiles_of(const struct share *s)
                        : (s->a.layout.n[GRID_Y] + s->pass.rows - 1) / s->pass.rows;
 }
 
-/* The first row of tile i, which is not the first one, at a pass' first step. Tiles of threads are equal in
- * the middle of a pass: then all have the same to do. */
+/* The first row of tile i, which is not the first one, at a pass' first step. Tiles of threads are
+ * equal in the middle of a pass: then all have the same to do. */
 static size_t tile_begin(const struct share *s, size_t i)
 {
     if (!s->pass.own)
@@ -318,10 +319,10 @@ static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_
     }
 }
 
-/* One after another of the tiles that are this thread's, each behind whoever has the one before: in a turn,
- * steps read what those of the same turn made there, and overwrite what earlier ones read. Before, all wait:
- * for the other tiles of the last pass, for those who still sum its samples, and for what is made of the first
- * fields, where threads have other rows than here. */
+/* One after another of the tiles that are this thread's, each behind whoever has the one before: in
+ * a turn, steps read what those of the same turn made there, and overwrite what earlier ones read.
+ * Before, all wait: for the other tiles of the last pass, for those who still sum its samples, and
+ * for what is made of the first fields, where threads have other rows than here. */
 static void tiles_run(struct share *s, const struct blocks *b, size_t turns, size_t count,
                       size_t done)
 {
@@ -352,7 +353,8 @@ static void pass_fused(struct share *s, size_t count, size_t done)
             turn_run(s, &b, tile, turn, count, done);
 }
 
-/* Rows of tile i of `tiles` at a stage: each reads what the one before made of `radius` rows around. */
+/* Rows of tile i of `tiles` at a stage: each reads what the one before made of `radius` rows
+ * around. */
 static void stage_place(const struct share *s, size_t i, size_t tiles, size_t stage,
                         struct rows *rows)
 {

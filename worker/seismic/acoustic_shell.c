@@ -1,5 +1,5 @@
-/* acoustic_shell.c - the points around the medium's grid that its stencils reach: what a run backwards
- * in time cannot compute, and is told instead. */
+/* acoustic_shell.c - the points around the medium's grid that its stencils reach: what a run
+ * backwards in time cannot compute, and is told instead. */
 #include "config.h"
 
 #include <string.h>
@@ -20,8 +20,8 @@ static size_t reach_of(const struct acoustic *a, int axis, int side)
     return (size_t)(pad < a->reach ? pad : a->reach);
 }
 
-/* The faces' boxes, which share no point; empty where there is no layer. With a tilt, stencils reach
- * edges and corners as well: those of x have them all, those of y what is left. */
+/* The faces' boxes, which share no point; empty where there is no layer. With a tilt, stencils
+ * reach edges and corners as well: those of x have them all, those of y what is left. */
 static void boxes_find(const struct acoustic *a, struct box boxes[BOXES])
 {
     bool tilted = a->kind == KIND_TTI;
@@ -48,8 +48,8 @@ static size_t box_size(const struct box *box)
     return box->n[GRID_X] * box->n[GRID_Y] * box->n[GRID_Z];
 }
 
-/* Which of them a step of the medium's grid reads of a field: without a tilt q is differenced along z alone,
- * p across alone. */
+/* Which of them a step of the medium's grid reads of a field: without a tilt q is differenced along
+ * z alone, p across alone. */
 static bool box_read(const struct acoustic *a, int f, int box)
 {
     return a->kind != KIND_VTI || (box / 2 == GRID_Z) == (f == PAIR_Q);

@@ -1,6 +1,6 @@
 /*
- * acoustic_stage.c - one time step of some rows: the bare kernel everywhere, then, in the slabs where
- * they act, the layers' terms added to the same rows while they are in cache.
+ * acoustic_stage.c - one time step of some rows: the bare kernel everywhere, then, in the slabs
+ * where they act, the layers' terms added to the same rows while they are in cache.
  *
  * Forward (wave.h), on each axis:
  *   stage 0   psi  = bh psi + ah D+ u
@@ -9,8 +9,8 @@
  *   stage 0   z = bi z + w
  *   stage 1   y = bh y - D+ (w + ai z)
  *   stage 2   out += V (D2 (ai z) - D- (ah y))
- * Along z all of that happens in stage 1 or 2, within the row. Rows are taken in batches of those whose
- * coefficients are the same.
+ * Along z all of that happens in stage 1 or 2, within the row. Rows are taken in batches of those
+ * whose coefficients are the same.
  */
 #include "config.h"
 
@@ -64,8 +64,8 @@ void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
     }
 }
 
-/* Some rows of a step, side by side across `across` from the place on: strides from one to the next, in
- * fields and in the memory variables of the place's axis. */
+/* Some rows of a step, side by side across `across` from the place on: strides from one to the
+ * next, in fields and in the memory variables of the place's axis. */
 struct batch {
     struct place place;
     size_t rows;
@@ -233,7 +233,8 @@ static void add_transposed(struct acoustic *a, const struct batch *batch)
     a->kernels.add(&job);
 }
 
-/* The layers' terms along z of `rows` rows from (ix, iy) on: of a plane, or in 2-D of as many planes. */
+/* The layers' terms along z of `rows` rows from (ix, iy) on: of a plane, or in 2-D of as many
+ * planes. */
 static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, size_t iy,
                      size_t rows)
 {
@@ -292,8 +293,8 @@ static void add_many(struct acoustic *a, const struct batch *batch)
     a->kernels.add_many(&job);
 }
 
-/* Whether places [i, i + KERNELS_PLACES) before `end` are all touched by layers, whose terms add_many
- * adds. */
+/* Whether places [i, i + KERNELS_PLACES) before `end` are all touched by layers, whose terms
+ * add_many adds. */
 static bool many_touched(const struct acoustic *a, bool transposed, const struct cpml *cpml,
                          size_t i, size_t end)
 {
@@ -343,7 +344,8 @@ void slabs_add(struct acoustic *a, bool transposed, size_t ix, size_t y0, size_t
     layers_add(a, transposed, &(struct rows){ix, ix + 1, y0, y1});
 }
 
-/* What of the first wavefront's planes, fields one after another, is asked for with those at `at`. */
+/* What of the first wavefront's planes, fields one after another, is asked for with those at
+ * `at`. */
 static void soon_find(const struct acoustic *a, size_t at, struct kernel_step *job)
 {
     const struct soon *soon = &a->soon;
@@ -398,8 +400,8 @@ void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct ro
     }
 }
 
-/* How far ahead of a step's own planes and rows memory variables are advanced: forward, psi by its first
- * differences, transposed z by second ones. */
+/* How far ahead of a step's own planes and rows memory variables are advanced: forward, psi by its
+ * first differences, transposed z by second ones. */
 static size_t phase_shift(const struct acoustic *a, enum wave_mode mode, int phase)
 {
     return (size_t)(mode == WAVE_TRANSPOSED && phase == 0 ? a->layout.radius : a->layout.half);
@@ -453,9 +455,9 @@ bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum gri
            border + reach + (size_t)cpml->width[1] > n;
 }
 
-/* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some rows
- * of them: where all planes follow, so many that those of the planes around stay near until they are
- * needed again, else few, so that a row stays near until its layers are added. */
+/* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some
+ * rows of them: where all planes follow, so many that those of the planes around stay near until
+ * they are needed again, else few, so that a row stays near until its layers are added. */
 #define FEW_FLAT 8
 #define FEW_ROWS 8
 

@@ -1,5 +1,5 @@
-/* anisotropic.c - what anisotropic waves have besides what acoustic ones do: the second field, M, the
- * symmetry axis and the damping of tilted layers. anisotropic_stage.c advances them. */
+/* anisotropic.c - what anisotropic waves have besides what acoustic ones do: the second field, M,
+ * the symmetry axis and the damping of tilted layers. anisotropic_stage.c advances them. */
 #include "config.h"
 
 #include <math.h>
@@ -13,8 +13,8 @@
 /* Fields lie apart by different numbers of cache lines; acoustic.c has those before. */
 #define SKEW_PAIR 14
 
-/* M must not be negative anywhere after rounding either: where epsilon = delta it has an eigenvalue of
- * zero, and what is a little below zero grows, if only in tens of thousands of steps. */
+/* M must not be negative anywhere after rounding either: where epsilon = delta it has an eigenvalue
+ * of zero, and what is a little below zero grows, if only in tens of thousands of steps. */
 #define ROUNDED_UP (1 + 16 * (sizeof(wave_real) == 4 ? 0x1p-23 : 0x1p-52))
 
 static double value_at(const float *values, size_t i)
@@ -198,16 +198,17 @@ static void axis_fill(struct acoustic *a, const struct wave_medium *medium, size
 }
 
 /*
- * Across the axis, with M = ((own, s), (s, 1)), own = s^2 + A, and Q times the stiffness, a wave's squared
- * velocities over vp^2 are the roots of x^2 - (own + Q A) x + Q A s^2; the larger is `most` where A is this.
+ * Across the axis, with M = ((own, s), (s, 1)), own = s^2 + A, and Q times the stiffness, a wave's
+ * squared velocities over vp^2 are the roots of x^2 - (own + Q A) x + Q A s^2; the larger is `most`
+ * where A is this.
  */
 static double across_of(double most, double s2, double stiff)
 {
     return most * (most - s2) / (most + stiff * (most - s2));
 }
 
-/* M's own part of p where layers are stiff: the fast wave is as fast across the axis as without, and what
- * damps the slow one does not make steps of dt too long. */
+/* M's own part of p where layers are stiff: the fast wave is as fast across the axis as without,
+ * and what damps the slow one does not make steps of dt too long. */
 static double own_lowered(const struct acoustic *a, double vp, double stiff, double own,
                           double s2)
 {

@@ -5,9 +5,9 @@
  *
  *     p[k+1] += A V (K (d[k] + tau/dt (d[k] - d[k-1]))) - 2 eta dt (d[k] - d[k-1])
  *
- * where A V = dt^2 vp^2 2 (epsilon - delta), which is own - s cross. f = g (d + ...) is made before all other
- * stages, anisotropic_stage.c differentiates it as it does p, and the rest is done around the step. All of it
- * is zero on the medium's grid.
+ * where A V = dt^2 vp^2 2 (epsilon - delta), which is own - s cross. f = g (d + ...) is made before
+ * all other stages, anisotropic_stage.c differentiates it as it does p, and the rest is done around
+ * the step. All of it is zero on the medium's grid.
  */
 #include "config.h"
 

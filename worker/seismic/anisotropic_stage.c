@@ -1,12 +1,12 @@
 /*
- * anisotropic_stage.c - one time step of some rows of an anisotropic wave: y = (Z q, H p) of one row of
- * each of a few planes into scratch (a vector that is loaded for one plane serves those around it), the
- * layers' terms with it, then M y into both fields. With a tilt G is stored between the stages, and n G
- * made of it where it is read: storing n G takes three times as much.
+ * anisotropic_stage.c - one time step of some rows of an anisotropic wave: y = (Z q, H p) of one
+ * row of each of a few planes into scratch (a vector that is loaded for one plane serves those
+ * around it), the layers' terms with it, then M y into both fields. With a tilt G is stored between
+ * the stages, and n G made of it where it is read: storing n G takes three times as much.
  *
- * VTI: the layers' stages are those of acoustic_stage.c, on p across and on q along z, their terms going
- * to y. TTI (anisotropic.h; all sums over the axes i, f = q and p; D = -D^T, D2 = D2^T, K = K^T as every
- * run's memory variables follow its own order of steps; in slabs only, what has a K):
+ * VTI: the layers' stages are those of acoustic_stage.c, on p across and on q along z, their terms
+ * going to y. TTI (anisotropic.h; all sums over the axes i, f = q and p; D = -D^T, D2 = D2^T, K =
+ * K^T as every run's memory variables follow its own order of steps; in slabs only, what has a K):
  *
  *   forward     stage 1   psi_i = K D_i f;   G = n_i (D_i f + psi_i)
  *               stage 2   y_q = D_i n_i G + K D_i n_i G
@@ -17,8 +17,8 @@
  *               stage 2   y_q = D_i n_i G + D_i h_i
  *                         y_p = D2_i (p + z_i) - D_i n_i G + D_i h_i
  *
- * Before, in layers, stage 0 makes f = g (p - s q + ...) of both fields. Its y is that of p without G, and
- * what M makes of it goes to p alone. Forwards without layers there is no stage 0.
+ * Before, in layers, stage 0 makes f = g (p - s q + ...) of both fields. Its y is that of p without
+ * G, and what M makes of it goes to p alone. Forwards without layers there is no stage 0.
  *
  * psi and z are in a->psi, K D_i n_i G and h in a->zeta, each for q, then for p, then for f.
  */
@@ -74,8 +74,8 @@ static void row_take(wave_real *out, const wave_real *a, size_t n)
 }
 
 /* A piece of a row in which one axis' layer has something to do: `slab` numbers in the slab, from
- * `start` on, with what drives their memory variables; `reach` numbers from `lo` on that differences of
- * these variables reach. Across, both are the row, slab or not. */
+ * `start` on, with what drives their memory variables; `reach` numbers from `lo` on that
+ * differences of these variables reach. Across, both are the row, slab or not. */
 struct piece {
     enum grid_axis axis;
     size_t ix, iy, at; /* of the row */
@@ -189,7 +189,8 @@ static void difference_flux(const struct acoustic *a, const struct piece *piece,
     a->kernels.pair.products(&job);
 }
 
-/* A memory variable's numbers along z, and zeros where vectors of what it reaches go beyond them. */
+/* A memory variable's numbers along z, and zeros where vectors of what it reaches go beyond
+ * them. */
 static void near_fill(wave_real *near, const wave_real *memory, size_t count)
 {
     memset(near + AROUND / 2, 0, AROUND / 2 * sizeof *near);

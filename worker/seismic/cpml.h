@@ -1,10 +1,10 @@
 /*
  * cpml.h - the coefficients of convolutional PML along one axis (wave.h has the formulas).
  *
- * Side 0 is before the grid, side 1 after it. Each has `width` half points with psi, from half point
- * first_half[side] (half point i lies between the points i and i + 1), and `width` points with zeta,
- * from point first[side]. The divergence of psi, or whatever else reaches out of the slab by the
- * stencil's radius, touches the points from lo[side] to below hi[side].
+ * Side 0 is before the grid, side 1 after it. Each has `width` half points with psi, from half
+ * point first_half[side] (half point i lies between the points i and i + 1), and `width` points
+ * with zeta, from point first[side]. The divergence of psi, or whatever else reaches out of the
+ * slab by the stencil's radius, touches the points from lo[side] to below hi[side].
  */
 #ifndef BEOFARM_WORKER_SEISMIC_CPML_H
 #define BEOFARM_WORKER_SEISMIC_CPML_H
@@ -40,15 +40,16 @@ struct cpml_tuning {
  * backwards in time relies on). */
 int cpml_width(int pad, int half);
 
-/* The window along z at either end of a row: so many numbers, whole vectors, which hold what reaches out of
- * the layer, and where they begin: half a vector aside where that makes them fewer and all still lie in the
- * row. */
+/* The window along z at either end of a row: so many numbers, whole vectors, which hold what
+ * reaches out of the layer, and where they begin: half a vector aside where that makes them fewer
+ * and all still lie in the row. */
 size_t cpml_window(const struct layout *layout, int side, size_t *ret_start);
 
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,
                double spacing, const struct cpml_tuning *tuning);
 
-/* On which side's slab acts point (or half point) i: 0, 1, or -1 for none. *ret_j: its place in it. */
+/* On which side's slab acts point (or half point) i: 0, 1, or -1 for none. *ret_j: its place in
+ * it. */
 static inline int cpml_side(const struct cpml *cpml, const size_t first[2], size_t i,
                             size_t *ret_j)
 {

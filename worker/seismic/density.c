@@ -9,15 +9,15 @@
  *   stage 0   z = bi z + w
  *   stage 1   e = b D+ (w + ai z);   y = bh y - e
  *   stage 2   flux = e - ah y;   out += V D- flux
- * Along z all of that happens in the last stage, within the row. Fluxes beyond the padded grid are zero,
- * above a free surface those below, mirrored: they are even where u is odd.
+ * Along z all of that happens in the last stage, within the row. Fluxes beyond the padded grid are
+ * zero, above a free surface those below, mirrored: they are even where u is odd.
  *
- * The last stage goes through a tile of rows plane by plane, KERNELS_GROUP planes at once. Fluxes along x
- * are kept in a window of planes that moves along; those along y are made for the tile and what its
- * divergence reaches of the tiles beside it; those along z for one row of each plane. Only memory
- * variables belong to somebody: fluxes at the borders of tiles, and of what threads work on, are made by
- * both sides, to the same bits. Runs on the medium's grid alone have no layers, and of each row what the
- * medium has.
+ * The last stage goes through a tile of rows plane by plane, KERNELS_GROUP planes at once. Fluxes
+ * along x are kept in a window of planes that moves along; those along y are made for the tile and
+ * what its divergence reaches of the tiles beside it; those along z for one row of each plane. Only
+ * memory variables belong to somebody: fluxes at the borders of tiles, and of what threads work on,
+ * are made by both sides, to the same bits. Runs on the medium's grid alone have no layers, and of
+ * each row what the medium has.
  */
 #include "config.h"
 
@@ -28,7 +28,8 @@
 /* Planes by which the window of fluxes along x is longer than what a group of planes needs. */
 #define SLACK ((size_t)(5 * KERNELS_GROUP))
 
-/* Rows of a tile: of more, what is kept falls out of cache; of fewer, more fluxes along y are made twice. */
+/* Rows of a tile: of more, what is kept falls out of cache; of fewer, more fluxes along y are made
+ * twice. */
 #define TILE 32
 
 /* Numbers around and between what one end of a row works on. */
@@ -100,7 +101,8 @@ static const wave_real *weights_of(const struct acoustic *a, enum grid_axis axis
     return a->halves[axis] + a->layout.half;
 }
 
-/* Whether the layer of an axis has a part in flux i along it, and then all of the job but its result. */
+/* Whether the layer of an axis has a part in flux i along it, and then all of the job but its
+ * result. */
 static bool slab_begin(struct acoustic *a, bool transposed, const struct place *p,
                        struct kernel_flux_slab *job)
 {
@@ -148,8 +150,8 @@ static void slab_flux(const struct march *m, const struct place *p, wave_real *f
     m->a->kernels.density.slab(&job);
 }
 
-/* `count` flux rows along `axis` from half point `from` on (in the row or plane of p), `apart` apart;
- * zeros outside the grid. */
+/* `count` flux rows along `axis` from half point `from` on (in the row or plane of p), `apart`
+ * apart; zeros outside the grid. */
 static void flux_rows(const struct march *m, struct place p, ptrdiff_t from, size_t count,
                       wave_real *flux, size_t apart)
 {
@@ -300,7 +302,8 @@ static void layers_add(const struct march *m, size_t ix, size_t iy, size_t place
             end_add(m, side, ix, iy, m->z + place * m->row);
 }
 
-/* What of row iy of some planes the medium's grid has is a part of the snapshot: layers add nothing there. */
+/* What of row iy of some planes the medium's grid has is a part of the snapshot: layers add nothing
+ * there. */
 static void rows_keep(const struct march *m, size_t ix, size_t count, size_t iy)
 {
     const struct acoustic *a = m->a;

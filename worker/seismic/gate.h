@@ -1,9 +1,10 @@
 /*
  * gate.h - where threads of one run wait for each other, many thousand times a second.
  *
- * They spin for some microseconds, which is what a block of rows differs by between threads, and then
- * sleep: where others use the cores as well, whoever spins keeps the one he waits for from running.
- * OpenMP's own barrier spins for as long as the environment tells it, from nothing to forever.
+ * They spin for some microseconds, which is what a block of rows differs by between threads, and
+ * then sleep: where others use the cores as well, whoever spins keeps the one he waits for from
+ * running. OpenMP's own barrier spins for as long as the environment tells it, from nothing to
+ * forever.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_GATE_H
 #define BEOFARM_WORKER_SEISMIC_GATE_H
@@ -30,7 +31,8 @@ struct gate_mark {
 /* Say that this thread has come to `place`, further than before. */
 void gate_reach(struct gate_mark *mark, uint32_t place);
 
-/* Wait until the mark's thread has come to `place`; what it did before, this one sees afterwards. */
+/* Wait until the mark's thread has come to `place`; what it did before, this one sees
+ * afterwards. */
 void gate_follow(struct gate_mark *mark, uint32_t place);
 
 #endif

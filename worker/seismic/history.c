@@ -1,11 +1,12 @@
 /*
  * Full storage is one segment without snapshots of the state, so that it and checkpointing are the
  * same code, and equal to the bit because a wave does not care how its steps are grouped. A segment
- * whose records lie in memory as they are is one wave_run; packed or spilled ones go piece by piece.
+ * whose records lie in memory as they are is one wave_run; packed or spilled ones go piece by
+ * piece.
  *
- * Where a plan has parts, a segment is such a run itself, whose steps are cheaper the second time: on the
- * medium's grid alone, which is told what is around it by the shells of the first time, and goes on from
- * states that are two fields of it.
+ * Where a plan has parts, a segment is such a run itself, whose steps are cheaper the second time:
+ * on the medium's grid alone, which is told what is around it by the shells of the first time, and
+ * goes on from states that are two fields of it.
  */
 #include "config.h"
 
@@ -31,8 +32,8 @@ size_t walk_snapshots(const struct walk *walk, size_t steps)
     return (steps + walk->options->every - 1) / walk->options->every;
 }
 
-/* Snapshots of a piece, in bytes: half a core's second-level cache holds them beside the wave's fields
- * (measured in 2-D: pieces of 8 cost a tenth of a forward run more than those of 2). */
+/* Snapshots of a piece, in bytes: half a core's second-level cache holds them beside the wave's
+ * fields (measured in 2-D: pieces of 8 cost a tenth of a forward run more than those of 2). */
 #define PIECE_BYTES ((size_t)1 << 20)
 #define PIECE_LEAST ((size_t)2)
 
@@ -141,9 +142,9 @@ static int open_records(struct walk *walk, size_t count, size_t values, bool pac
 }
 
 /*
- * What is reversed by one revolve: steps from `first` on in segments. Either of all steps by chunks, from
- * whole states; or of a chunk by its parts, from states of the medium's grid alone: the first sweep through
- * a chunk goes on from a whole state, and keeps shells.
+ * What is reversed by one revolve: steps from `first` on in segments. Either of all steps by
+ * chunks, from whole states; or of a chunk by its parts, from states of the medium's grid alone:
+ * the first sweep through a chunk goes on from a whole state, and keeps shells.
  */
 struct level {
     size_t first, steps, segment;

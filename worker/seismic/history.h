@@ -5,12 +5,12 @@
  * alone; whoever images sees snapshots of a stretch of steps, last stretch first:
  *
  *   full         every snapshot is kept (vault.h: what does not fit goes to disk, where told)
- *   checkpoints  revolve (common/seismic/revolve.h) over segments whose snapshots are all kept, or that
- *                are run again in parts, on the medium's grid alone (wave.h, WAVE_AGAIN)
+ *   checkpoints  revolve (common/seismic/revolve.h) over segments whose snapshots are all kept, or
+ *                that are run again in parts, on the medium's grid alone (wave.h, WAVE_AGAIN)
  *   boundary     the values around the model are kept, and the run is done again backwards in time
  *                (wave.h, WAVE_BACKWARD); its snapshots differ from the others in rounding alone
- *   fourier      a Fourier sum over the run is kept for each chosen frequency, and snapshots are what
- *                these frequencies say (Sirgue et al. 2010, First Break 28(5)):
+ *   fourier      a Fourier sum over the run is kept for each chosen frequency, and snapshots are
+ *                what these frequencies say (Sirgue et al. 2010, First Break 28(5)):
  *                s[n] = 2/N sum over f of Re(S_f exp(i w_f n)), S_f = sum of s[n] exp(-i w_f n),
  *                w_f = 2 pi f dt every. With all N/2+1 frequencies of the run that is exact (the
  *                first and last of them count half).
@@ -41,25 +41,25 @@ struct history_options {
     size_t frequency_count;
 };
 
-/* Snapshots of steps first to first + count - 1 (first is a multiple of every; rows as in wave_run).
- * Called with falling `first`, each step once; by the first call all of the forward run has been
- * sampled. -1 ends the walk with its sentence. */
+/* Snapshots of steps first to first + count - 1 (first is a multiple of every; rows as in
+ * wave_run). Called with falling `first`, each step once; by the first call all of the forward run
+ * has been sampled. -1 ends the walk with its sentence. */
 typedef int (*history_turn)(void *context, size_t first, size_t count,
                             const wave_real *snapshots, struct error *ret_error);
 
 /*
  * Run `wave` from rest as `forward` says (mode WAVE_FORWARD; steps, inject, sample and illumination
- * with rows for all steps; sampled and illuminated once, whatever is run again), then turn. The wave's
- * state counts for nothing afterwards. 0 or -1.
+ * with rows for all steps; sampled and illuminated once, whatever is run again), then turn. The
+ * wave's state counts for nothing afterwards. 0 or -1.
  */
 int history_walk(struct wave *wave, const struct wave_run *forward,
                  const struct history_options *options, history_turn turn, void *context,
                  struct error *ret_error);
 
 /*
- * Steps to run forwards (or backwards) before another wave reads their snapshots, where both go on side
- * by side: at most SHOT_PIECE snapshots. Few enough that these are still in cache, and, where several
- * steps share a pass over memory, whole passes.
+ * Steps to run forwards (or backwards) before another wave reads their snapshots, where both go on
+ * side by side: at most SHOT_PIECE snapshots. Few enough that these are still in cache, and, where
+ * several steps share a pass over memory, whole passes.
  */
 size_t history_piece_steps(const struct wave *wave, size_t every);
 

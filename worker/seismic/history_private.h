@@ -19,8 +19,9 @@ struct walk {
     wave_real *piece; /* snapshots on their way from and to where they are not used in place */
     bool piece_near;  /* it is in a room of the wave */
     struct vault records;
-    /* Of a chunk, its first sweep: shells are written for steps from shells_first to below shells_end,
-     * with which then (`again`) steps are run on the medium's grid alone. NULL: no chunk. */
+    /* Of a chunk, its first sweep: shells are written for steps from shells_first to below
+     * shells_end, with which then (`again`) steps are run on the medium's grid alone. NULL: no
+     * chunk. */
     wave_real *shells;
     size_t shells_first, shells_end;
     bool again;
@@ -36,7 +37,8 @@ size_t walk_snapshots(const struct walk *walk, size_t steps);
 /* Steps of a piece: what is handled at once where it is not used in place. */
 size_t walk_piece_steps(const struct walk *walk);
 
-/* Make room for one piece: `near` the wave (wave_room_create) where nobody else looks at it. 0 or -1. */
+/* Make room for one piece: `near` the wave (wave_room_create) where nobody else looks at it. 0 or
+ * -1. */
 int walk_piece_make(struct walk *walk, bool near, struct error *ret_error);
 
 /* The methods. */

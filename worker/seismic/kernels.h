@@ -1,9 +1,9 @@
 /*
  * kernels.h - the inner loops, compiled for several kinds of processors.
  *
- * All work on rows along z, in whole vectors: rows are padded, and what is computed in the padding is
- * multiplied by V = 0. Which kernel computes a point thus never depends on how rows are divided among
- * threads, nor does the result.
+ * All work on rows along z, in whole vectors: rows are padded, and what is computed in the padding
+ * is multiplied by V = 0. Which kernel computes a point thus never depends on how rows are divided
+ * among threads, nor does the result.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_H
@@ -27,8 +27,8 @@
 
 /*
  * out = 2 u - out + v (D2 u) for `rows` rows of `length` numbers, side by side along axis `across`
- * (x in 2-D, y in 3-D), in 3-D in each of `planes` planes, side by side along x, `deep` apart. out, u, v
- * are at the first row's start.
+ * (x in 2-D, y in 3-D), in 3-D in each of `planes` planes, side by side along x, `deep` apart. out,
+ * u, v are at the first row's start.
  */
 struct kernel_step {
     wave_real *out;
@@ -40,15 +40,15 @@ struct kernel_step {
     /* Where D2 u goes as well, its rows and planes apart as told; NULL: nowhere. */
     wave_real *sums;
     ptrdiff_t sums_across, sums_deep;
-    /* In 3-D: of memory that a later step will work on, as many rows as of each plane here, asked for
-     * meanwhile; none is NULL. */
+    /* In 3-D: of memory that a later step will work on, as many rows as of each plane here, asked
+     * for meanwhile; none is NULL. */
     const wave_real *soon[KERNELS_SOON];
 };
 
 /*
- * Rows of a slab, side by side: from each to the next, row_a, row_b, the memory variable, and u, v and
- * out go on by their steps. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius); sum B
- * likewise, j < 2 radius + 1 (in kernels->memory: as A). Rows need no alignment.
+ * Rows of a slab, side by side: from each to the next, row_a, row_b, the memory variable, and u, v
+ * and out go on by their steps. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius);
+ * sum B likewise, j < 2 radius + 1 (in kernels->memory: as A). Rows need no alignment.
  */
 struct kernel_slab {
     size_t length, rows;
@@ -57,7 +57,8 @@ struct kernel_slab {
     const wave_real *row_b[2 * KERNELS_RADIUS_MAX + 1];
     wave_real weight_b[2 * KERNELS_RADIUS_MAX + 1];
     bool has_b;
-    /* In kernels->add, with memory, B is instead the second difference of u by 2 radius + 1 weights. */
+    /* In kernels->add, with memory, B is instead the second difference of u by 2 radius + 1
+     * weights. */
     const wave_real *u, *taps;
     ptrdiff_t stride;
     wave_real a, b;
@@ -68,10 +69,10 @@ struct kernel_slab {
 };
 
 /*
- * Forward, rows of KERNELS_PLACES places of a slab at once, next to each other along its axis: `stride` apart
- * in fields; out, u and v are at the first. The field at place i is next to psi[i + m], m < 2
- * KERNELS_HALF(radius), with weights[i][m]; zeta[i] is NULL where it has none. As in struct kernel_slab,
- * `rows` rows of each go on by step_memory and step_field.
+ * Forward, rows of KERNELS_PLACES places of a slab at once, next to each other along its axis:
+ * `stride` apart in fields; out, u and v are at the first. The field at place i is next to psi[i +
+ * m], m < 2 KERNELS_HALF(radius), with weights[i][m]; zeta[i] is NULL where it has none. As in
+ * struct kernel_slab, `rows` rows of each go on by step_memory and step_field.
  */
 #define KERNELS_PLACES 4
 struct kernel_slabs {
@@ -86,8 +87,8 @@ struct kernel_slabs {
 
 /*
  * One end of rows along z (acoustic_stage.c): its memory variables, and what they add to the field.
- * Everything is at the window's first point, aligned; memory variables go on by step_memory from row to
- * row, u, v and out by step_field. Coefficients are zero outside the slab.
+ * Everything is at the window's first point, aligned; memory variables go on by step_memory from
+ * row to row, u, v and out by step_field. Coefficients are zero outside the slab.
  */
 struct kernel_end {
     size_t length, rows;
@@ -126,8 +127,8 @@ struct kernels {
  * BEOFARM_SIMD, where set to a name, chooses less: for tests and benchmarks. */
 struct kernels kernels_choose(int radius, bool flat);
 
-/* Numbers too small for full precision are zero from here on, in this thread: they cost a hundred times
- * as much, and every wave front begins with them. Returns what flush_restore takes. */
+/* Numbers too small for full precision are zero from here on, in this thread: they cost a hundred
+ * times as much, and every wave front begins with them. Returns what flush_restore takes. */
 unsigned long flush_begin(void);
 void flush_restore(unsigned long before);
 

@@ -2,12 +2,12 @@
  * kernels_body.h - the kernels' text, included once per kind of processor.
  *
  * The includer defines KERNELS_NAME (a function that will be defined), KERNELS_LABEL (its name) and
- * KERNELS_BYTES (of a vector). Vectors are those of GCC and clang, which become whatever the processor
- * has; the functions are templates over the radius by inlining constants.
+ * KERNELS_BYTES (of a vector). Vectors are those of GCC and clang, which become whatever the
+ * processor has; the functions are templates over the radius by inlining constants.
  *
- * The step works on several rows at once, so that a vector loaded for one row's own point serves its
- * neighbours as well. Shifted vectors along z come from two aligned ones in registers: a load that
- * crosses a cache line costs two.
+ * The step works on several rows at once, so that a vector loaded for one row's own point serves
+ * its neighbours as well. Shifted vectors along z come from two aligned ones in registers: a load
+ * that crosses a cache line costs two.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H

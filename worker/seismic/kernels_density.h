@@ -1,10 +1,10 @@
 /*
  * kernels_density.h - the inner loops of waves with density; a part of kernels_body.h.
  *
- * Fluxes across rows, and the divergence, take four rows at once, so that a vector that is loaded for
- * one row serves its neighbours as well; what is shifted along rows comes from registers. Which rows go
- * together changes no bit: each sum has its own order, and begins with zero, for of two products the
- * compiler may take either into a fused multiply-add.
+ * Fluxes across rows, and the divergence, take four rows at once, so that a vector that is loaded
+ * for one row serves its neighbours as well; what is shifted along rows comes from registers. Which
+ * rows go together changes no bit: each sum has its own order, and begins with zero, for of two
+ * products the compiler may take either into a fused multiply-add.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_DENSITY_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_DENSITY_H
@@ -93,8 +93,8 @@ FORCE_INLINE void flux_rows(const struct kernel_flux *job, const int radius)
         flux_across(job, i, radius, 1);
 }
 
-/* *sum: the first difference along the row half-way after the vector at p, which is aligned; `back` 1:
- * half-way before it. */
+/* *sum: the first difference along the row half-way after the vector at p, which is aligned; `back`
+ * 1: half-way before it. */
 FORCE_INLINE void halves_along(const wave_real *p, const vec *weights, const int radius,
                                const int back, vec *ret_sum)
 {

@@ -19,9 +19,9 @@
 #define KERNELS_END_AROUND 32
 
 /*
- * With density: flux = b D+ u of `count` rows at half points, b = 1 / (half_rho + that of the next point);
- * weights [0..radius-1] of the distances 1/2, 3/2, ... `across`: rows side by side along the axis, `stride`
- * apart in u and half_rho, `apart` in flux; `along`: one row, along itself.
+ * With density: flux = b D+ u of `count` rows at half points, b = 1 / (half_rho + that of the next
+ * point); weights [0..radius-1] of the distances 1/2, 3/2, ... `across`: rows side by side along
+ * the axis, `stride` apart in u and half_rho, `apart` in flux; `along`: one row, along itself.
  */
 struct kernel_flux {
     size_t length, count;
@@ -32,9 +32,9 @@ struct kernel_flux {
 };
 
 /*
- * One row across a slab: d = D+ u [+ sum of weight_b[j] row_b[j], j < 2 radius]. Memory alone (`step`):
- * psi = b psi + a d, transposed psi = b psi - e with e = d / rho. Else flux = (d + psi) / rho,
- * transposed e - a psi; without psi where that is NULL.
+ * One row across a slab: d = D+ u [+ sum of weight_b[j] row_b[j], j < 2 radius]. Memory alone
+ * (`step`): psi = b psi + a d, transposed psi = b psi - e with e = d / rho. Else flux = (d + psi) /
+ * rho, transposed e - a psi; without psi where that is NULL.
  */
 struct kernel_flux_slab {
     size_t length;
@@ -48,11 +48,12 @@ struct kernel_flux_slab {
 };
 
 /*
- * out = 2 u - out + v D for `count` rows, D = the sum of D- flux over the axes. out, u, v: rows `deep`
- * apart, which are side by side along x. Fluxes of half points, each at the place of the point before it:
- * along x rows `flux_deep` apart; along y, in 3-D, rows `flux_across` apart, for each of the `count`
- * planes `flux_plane` apart; along z one row for each, `flux_row` apart. next_u and next_rho are rows that
- * will be wanted soon, `deep` apart. D goes to `sums` as well, rows `flux_row` apart, if that is not NULL.
+ * out = 2 u - out + v D for `count` rows, D = the sum of D- flux over the axes. out, u, v: rows
+ * `deep` apart, which are side by side along x. Fluxes of half points, each at the place of the
+ * point before it: along x rows `flux_deep` apart; along y, in 3-D, rows `flux_across` apart, for
+ * each of the `count` planes `flux_plane` apart; along z one row for each, `flux_row` apart. next_u
+ * and next_rho are rows that will be wanted soon, `deep` apart. D goes to `sums` as well, rows
+ * `flux_row` apart, if that is not NULL.
  */
 struct kernel_divergence {
     size_t length, count;
@@ -73,18 +74,18 @@ struct kernel_zeta {
 };
 
 /*
- * One end of a row along z, after the bare step: everything is at the window's first point or half point
- * and nothing is aligned; a and b are numbers along it. `near` has room for two windows, each with 32
- * numbers around it, and points at the first. `halves`: of them in the window, no more have a flux.
+ * One end of a row along z, after the bare step: everything is at the window's first point or half
+ * point and nothing is aligned; a and b are numbers along it. `near` has room for two windows, each
+ * with 32 numbers around it, and points at the first. `halves`: of them in the window, no more have
+ * a flux.
  *
  *   forward      psi = b psi + a D+ u, c = psi / rho;   zeta = b zeta + a D- (flux + c);
  *                out += v (D- c + zeta)
  *   transposed   zeta = b zeta + u;   e = (D+ u + D+ (a zeta)) / rho;   psi = b psi - e;
  *                c = e - D+ u / rho - a psi;   out += v D- c
  *
- * with a and b of psi at half points and of zeta at points. Transposed, D- c is at the points `from` to
- * below `to`. `mirror`: what is before the window is what is
- * in it, mirrored, else zero.
+ * with a and b of psi at half points and of zeta at points. Transposed, D- c is at the points
+ * `from` to below `to`. `mirror`: what is before the window is what is in it, mirrored, else zero.
  */
 struct kernel_density_end {
     size_t length, halves;
@@ -106,10 +107,10 @@ struct kernels_density {
 };
 
 /*
- * Of anisotropic waves (anisotropic.h): one row of each of `planes` planes, `deep` apart in what is read;
- * `across`: to the next row of a plane, 0 in 2-D, where planes are rows. Weights [1..radius] by axes, that
- * of y in 3-D alone; D: centred first differences. All aligned. Results are the same bits however many
- * planes go together.
+ * Of anisotropic waves (anisotropic.h): one row of each of `planes` planes, `deep` apart in what is
+ * read; `across`: to the next row of a plane, 0 in 2-D, where planes are rows. Weights [1..radius]
+ * by axes, that of y in 3-D alone; D: centred first differences. All aligned. Results are the same
+ * bits however many planes go together.
  *
  * out[f] = the sum of axis[i] D_i u[f] over axes, out's planes as u's.
  */
@@ -130,7 +131,8 @@ struct kernel_spread {
     wave_real *out[2];
 };
 
-/* out[0] = the second difference of q along z, out[1] = those of p across; each its centre's weight. */
+/* out[0] = the second difference of q along z, out[1] = those of p across; each its centre's
+ * weight. */
 struct kernel_upright {
     size_t length, planes;
     ptrdiff_t deep, across, apart;
@@ -157,8 +159,8 @@ struct kernel_rows {
     wave_real *out;
 };
 
-/* memory = b memory + a t, a and b numbers `along` the row or one for all of it; then, where out is not
- * NULL, out += [times] memory. Nothing is aligned, and nothing beyond `length` written. */
+/* memory = b memory + a t, a and b numbers `along` the row or one for all of it; then, where out is
+ * not NULL, out += [times] memory. Nothing is aligned, and nothing beyond `length` written. */
 struct kernel_recur {
     size_t length;
     bool along;
@@ -166,8 +168,8 @@ struct kernel_recur {
     wave_real *memory, *out;
 };
 
-/* out = second differences of u over axes, rows `across` apart (0 in 2-D) and planes `deep`; weights
- * [1..radius] by axes, that of y in 3-D alone. Nothing is aligned. */
+/* out = second differences of u over axes, rows `across` apart (0 in 2-D) and planes `deep`;
+ * weights [1..radius] by axes, that of y in 3-D alone. Nothing is aligned. */
 struct kernel_laplace {
     size_t length;
     ptrdiff_t deep, across;
@@ -176,9 +178,9 @@ struct kernel_laplace {
 };
 
 /*
- * What tilted layers do about the slow wave (anisotropic_layers.c), in `length` numbers of a row; g and eta
- * there are the larger of `stiff` and stiff_along[], `ease` and ease_along[]. s = cross / v; nothing is
- * aligned, and nothing beyond `length` written.
+ * What tilted layers do about the slow wave (anisotropic_layers.c), in `length` numbers of a row; g
+ * and eta there are the larger of `stiff` and stiff_along[], `ease` and ease_along[]. s = cross /
+ * v; nothing is aligned, and nothing beyond `length` written.
  *
  *   make   f = g (d + lag (d - d_old))        d = p - s q
  *   ease   old_p += 2 eta (d - d_old)

@@ -1,9 +1,9 @@
 /*
  * kernels_pair.h - the inner loops of anisotropic waves; a part of kernels_body.h.
  *
- * Several planes go together, and a vector that is loaded for one of them serves its neighbours along x.
- * What a number comes to must not depend on how many there are: so sums begin with zero, and a product that
- * could be rounded or not is rounded (apart).
+ * Several planes go together, and a vector that is loaded for one of them serves its neighbours
+ * along x. What a number comes to must not depend on how many there are: so sums begin with zero,
+ * and a product that could be rounded or not is rounded (apart).
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_PAIR_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_PAIR_H
@@ -71,8 +71,8 @@ FORCE_INLINE void first_line(const vec *line, const vec *weight, const int radiu
 }
 
 #if CAN_SHUFFLE && defined SPAN
-/* sum += that along the row, of vectors side by side. (Shifts in registers: a load that crosses a cache
- * line costs two.) */
+/* sum += that along the row, of vectors side by side. (Shifts in registers: a load that crosses a
+ * cache line costs two.) */
 FORCE_INLINE void first_three(const vec *three, const vec *weight, const int radius, vec *sum)
 {
 #pragma GCC unroll 8
@@ -180,7 +180,8 @@ FORCE_INLINE void slope_field(const struct kernel_tilt *j, ptrdiff_t at, const w
     }
 }
 
-/* All of a job is in local variables below: for the compiler, storing a row could change the job. */
+/* All of a job is in local variables below: for the compiler, storing a row could change the
+ * job. */
 FORCE_INLINE void slope_planes(const struct kernel_tilt *job, ptrdiff_t first, const int radius,
                                const int count, const bool flat)
 {

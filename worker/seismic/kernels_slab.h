@@ -1,9 +1,9 @@
 /*
  * kernels_slab.h - the absorbing layers' terms; a part of kernels_body.h.
  *
- * Rows come several at a time: what is done once for them costs as much as a short row. Along z, a row
- * goes through its phases after the others have been through the one before: what has just been stored
- * is slow to load at another place.
+ * Rows come several at a time: what is done once for them costs as much as a short row. Along z, a
+ * row goes through its phases after the others have been through the one before: what has just been
+ * stored is slow to load at another place.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_SLAB_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_SLAB_H
@@ -253,8 +253,8 @@ FORCE_INLINE void end_rows_clear(struct end_rows *rows, size_t count, size_t len
         }
 }
 
-/* A vector and what lies around it: in registers, where they can be shifted there (else `at` is where it
- * lies). */
+/* A vector and what lies around it: in registers, where they can be shifted there (else `at` is
+ * where it lies). */
 struct near {
     const wave_real *at;
     vec before, here, after;
@@ -280,7 +280,8 @@ FORCE_INLINE void near_shift(const struct near *x, const int offset, vec *value)
 #endif
 }
 
-/* sum += first difference of order 2 half: of the points at half point p, or of half points at point p. */
+/* sum += first difference of order 2 half: of the points at half point p, or of half points at
+ * point p. */
 FORCE_INLINE void end_first(const struct near *x, const vec *halves, const int half,
                             const bool at_point, vec *sum)
 {

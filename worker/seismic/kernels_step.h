@@ -1,11 +1,11 @@
 /*
  * kernels_step.h - the step of the acoustic wave equation; a part of kernels_body.h.
  *
- * What a step costs is loading: in 3-D order 8, 25 numbers of u for each one of out. So several rows
- * go together, and a vector that is loaded as one row's own point serves its neighbours as well: 4 rows
- * in 2-D, 2 rows of each of 4 planes in 3-D, which halves what comes from the second-level cache. All
- * that a loop reads over and over is in local variables, for the compiler cannot know that storing a
- * field does not change the job.
+ * What a step costs is loading: in 3-D order 8, 25 numbers of u for each one of out. So several
+ * rows go together, and a vector that is loaded as one row's own point serves its neighbours as
+ * well: 4 rows in 2-D, 2 rows of each of 4 planes in 3-D, which halves what comes from the
+ * second-level cache. All that a loop reads over and over is in local variables, for the compiler
+ * cannot know that storing a field does not change the job.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_STEP_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_STEP_H
@@ -34,7 +34,8 @@ FORCE_INLINE struct weights step_weights(const struct kernel_step *job, const in
     return w;
 }
 
-/* sums[i] += the weighted neighbours of point i of `count`, a stride apart from p on; own[i]: points. */
+/* sums[i] += the weighted neighbours of point i of `count`, a stride apart from p on; own[i]:
+ * points. */
 FORCE_INLINE void sum_across(const wave_real *p, ptrdiff_t stride, const vec *weight,
                              const int radius, const int count, vec *sums,
                              const ptrdiff_t apart, vec *own)
@@ -80,8 +81,8 @@ FORCE_INLINE void step_flat(const struct kernel_step *job, size_t i, const int r
     }
 }
 
-/* What comes from memory is asked for when the rows before are worked on: the processor does not see so
- * many streams coming. To the second level, for rows may be long. */
+/* What comes from memory is asked for when the rows before are worked on: the processor does not
+ * see so many streams coming. To the second level, for rows may be long. */
 FORCE_INLINE void step_prefetch(const wave_real *u, const wave_real *v, const wave_real *out,
                                 ptrdiff_t ahead)
 {
@@ -90,9 +91,9 @@ FORCE_INLINE void step_prefetch(const wave_real *u, const wave_real *v, const wa
     __builtin_prefetch(u + ahead, 0, 2);
 }
 
-/* The same for the planes before these, and for the rows beside the next ones: a pass of several steps has
- * moved them out of the second level since they were last worked on. Order 4 has too few of them for it to
- * pay. */
+/* The same for the planes before these, and for the rows beside the next ones: a pass of several
+ * steps has moved them out of the second level since they were last worked on. Order 4 has too few
+ * of them for it to pay. */
 FORCE_INLINE void step_prefetch_around(const wave_real *u, ptrdiff_t before, ptrdiff_t beside,
                                        ptrdiff_t ahead)
 {
@@ -100,8 +101,8 @@ FORCE_INLINE void step_prefetch_around(const wave_real *u, ptrdiff_t before, ptr
     __builtin_prefetch(u + beside + ahead, 0, 2);
 }
 
-/* Memory behind the caches takes requests slowly, and drops what is too many: so the wavefronts that work
- * within the cache ask for what the first one will find there. */
+/* Memory behind the caches takes requests slowly, and drops what is too many: so the wavefronts
+ * that work within the cache ask for what the first one will find there. */
 FORCE_INLINE void step_prefetch_soon(const wave_real *const *soon, ptrdiff_t at,
                                      ptrdiff_t across, const int rows)
 {

@@ -2,8 +2,8 @@
  * layout.c - fields in memory of their own pages.
  *
  * Pages come from mmap: zero, untouched (the threads that will work on them touch them first, which
- * places them on their NUMA node), and advised to be huge, for a 3-D stencil walks some forty rows at
- * once and would otherwise miss the TLB at every other one.
+ * places them on their NUMA node), and advised to be huge, for a 3-D stencil walks some forty rows
+ * at once and would otherwise miss the TLB at every other one.
  */
 #include "config.h"
 

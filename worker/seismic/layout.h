@@ -2,10 +2,10 @@
  * layout.h - how a padded field lies in memory, and memory for fields.
  *
  * A field has rows along z. Point (ix, iy, iz) of the padded grid (absorbing layers included) is at
- * base + ix stride[X] + iy stride[Y] + iz. Rows begin on 64 bytes, have LAYOUT_MARGIN numbers before
- * and at least as many after them, and around all rows lie `radius` more of zeros: a stencil may reach
- * out everywhere. No stride is a multiple of 4096 bytes, so neighbours do not fight for the same cache
- * sets.
+ * base + ix stride[X] + iy stride[Y] + iz. Rows begin on 64 bytes, have LAYOUT_MARGIN numbers
+ * before and at least as many after them, and around all rows lie `radius` more of zeros: a stencil
+ * may reach out everywhere. No stride is a multiple of 4096 bytes, so neighbours do not fight for
+ * the same cache sets.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_LAYOUT_H
 #define BEOFARM_WORKER_SEISMIC_LAYOUT_H
@@ -46,8 +46,8 @@ static inline size_t layout_inner(const struct layout *layout, size_t ix, size_t
            (size_t)layout->pad[GRID_Z][0];
 }
 
-/* COUNT numbers of zero in pages that nobody has touched, huge ones if they are to be had. SKEW sets
- * several fields apart by cache lines. NULL where memory is short. */
+/* COUNT numbers of zero in pages that nobody has touched, huge ones if they are to be had. SKEW
+ * sets several fields apart by cache lines. NULL where memory is short. */
 wave_real *layout_alloc(size_t count, int skew);
 void layout_free(wave_real *memory, size_t count, int skew);
 

@@ -11,9 +11,9 @@
 #include "worker/seismic/shot_serve.h"
 
 /*
- * Threads that wait for each other spin before they sleep. GNU's OpenMP spins for milliseconds, which
- * where others use the cores as well makes a run up to twenty times slower (measured), and reads how
- * long only when a program begins; so begin again, with some microseconds.
+ * Threads that wait for each other spin before they sleep. GNU's OpenMP spins for milliseconds,
+ * which where others use the cores as well makes a run up to twenty times slower (measured), and
+ * reads how long only when a program begins; so begin again, with some microseconds.
  */
 static void spin_less(char **argv)
 {

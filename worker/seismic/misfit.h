@@ -5,14 +5,14 @@
  *
  *   L2          1/2 |x - o|^2
  *   normalised  1/2 |x/|x| - o/|o||^2, dead traces (o = 0) left out: only shapes count
- *   envelope    1/2 |E(x) - E(o)|^2, E(x) = sqrt(x^2 + H(x)^2 + e^2), H the Hilbert transform and e a
- *               thousandth of the largest |o| (Bozdag et al. 2011, GJI 185(2), 845-870)
+ *   envelope    1/2 |E(x) - E(o)|^2, E(x) = sqrt(x^2 + H(x)^2 + e^2), H the Hilbert transform and e
+ *               a thousandth of the largest |o| (Bozdag et al. 2011, GJI 185(2), 845-870)
  *   Huber       sum of r^2/2 where |r| <= d, else d |r| - d^2/2; r = x - o, d = threshold times
  *               the RMS of o (Guitton & Symes 2003, Geophysics 68(4), 1310-1319)
  *
  * summed over traces, in double, traces in order: the same whatever the number of threads. The
- * gradient with respect to the synthetic samples is exact, band-pass included: that filter is of zero
- * phase and as a matrix symmetric.
+ * gradient with respect to the synthetic samples is exact, band-pass included: that filter is of
+ * zero phase and as a matrix symmetric.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_MISFIT_H
 #define BEOFARM_WORKER_SEISMIC_MISFIT_H
@@ -36,9 +36,9 @@ struct misfit_result {
 };
 
 /*
- * `synthetic` is [traces][samples], `observed` the same. Where ret_adjoint is not NULL, it becomes the
- * derivative of the value with respect to each synthetic sample; it may be `synthetic` itself. 0, or
- * -1: no memory, or a sample that is not finite (the sentence says trace, sample and value).
+ * `synthetic` is [traces][samples], `observed` the same. Where ret_adjoint is not NULL, it becomes
+ * the derivative of the value with respect to each synthetic sample; it may be `synthetic` itself.
+ * 0, or -1: no memory, or a sample that is not finite (the sentence says trace, sample and value).
  */
 int misfit_measure(const struct misfit *misfit, size_t traces, size_t samples,
                    const float *observed, const wave_real *synthetic, wave_real *ret_adjoint,

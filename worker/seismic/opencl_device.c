@@ -1,8 +1,8 @@
 /*
  * opencl_device.c - devices found, opened and kept; programs built and kept.
  *
- * One context and one queue in order per device: a shot is one chain of steps, and a farm runs several
- * shots at a time as processes, one per GPU.
+ * One context and one queue in order per device: a shot is one chain of steps, and a farm runs
+ * several shots at a time as processes, one per GPU.
  */
 #include "config.h"
 

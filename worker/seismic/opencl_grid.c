@@ -1,8 +1,8 @@
 /*
  * opencl_grid.c - how a wave's grid lies on a device, and what kernels are told of it.
  *
- * The grid and its layers are those of the processor's waves (layout.h, cpml.h); rows are laid out anew,
- * for work items that go along them.
+ * The grid and its layers are those of the processor's waves (layout.h, cpml.h); rows are laid out
+ * anew, for work items that go along them.
  */
 #include "config.h"
 
@@ -21,8 +21,8 @@ static int round_row(int n)
     return (n + ROW_NUMBERS - 1) / ROW_NUMBERS * ROW_NUMBERS;
 }
 
-/* How many points of a layer a step of the medium's grid reads, as acoustic.c has it: two stencils deep
- * with a tilt, and nearly so with density. */
+/* How many points of a layer a step of the medium's grid reads, as acoustic.c has it: two stencils
+ * deep with a tilt, and nearly so with density. */
 static int reach_of(const struct opencl_wave *w, const struct layout *layout, int axis,
                     int side)
 {
@@ -159,7 +159,8 @@ static int march_choose(const struct opencl_wave *w)
     return MARCH;
 }
 
-/* Buffers of a field's size that a wave has: its fields twice, V or M, and what is its law's own. */
+/* Buffers of a field's size that a wave has: its fields twice, V or M, and what is its law's
+ * own. */
 static size_t fields_of(const struct opencl_wave *w)
 {
     size_t axes = (size_t)w->wave.grid.dims;

@@ -1,9 +1,9 @@
 /*
  * opencl_medium.c - what the ground is made of, on the device.
  *
- * V, rho and the layers' coefficients are computed here as acoustic.c does. What anisotropic waves have
- * besides (M, axis, what tilted layers do) is taken from a processor's wave of the same medium, made
- * for that alone: it is the one place that knows these formulas.
+ * V, rho and the layers' coefficients are computed here as acoustic.c does. What anisotropic waves
+ * have besides (M, axis, what tilted layers do) is taken from a processor's wave of the same
+ * medium, made for that alone: it is the one place that knows these formulas.
  */
 #include "config.h"
 

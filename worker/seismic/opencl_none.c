@@ -1,4 +1,5 @@
-/* opencl_none.c - what stands in the place of opencl*.c where the headers of OpenCL were not there. */
+/* opencl_none.c - what stands in the place of opencl*.c where the headers of OpenCL were not
+ * there. */
 #include "config.h"
 
 #include "worker/seismic/opencl.h"

@@ -28,8 +28,8 @@ enum opencl_kernel {
     OPENCL_KERNELS,
 };
 
-/* A list of points on the device. Cells of an item lie together; for injection an item is a grid point
- * (its contributions are added by one work item), for sampling a place. */
+/* A list of points on the device. Cells of an item lie together; for injection an item is a grid
+ * point (its contributions are added by one work item), for sampling a place. */
 struct opencl_cells {
     size_t count; /* items */
     size_t cells;
@@ -48,8 +48,8 @@ enum opencl_law { OPENCL_ACOUSTIC, OPENCL_DENSITY, OPENCL_VTI, OPENCL_TTI, OPENC
 enum { OPENCL_Q, OPENCL_P, OPENCL_PARTS };
 #define OPENCL_TILTED_MEMORIES 3 /* of q, p and f */
 
-/* Fields, v (M's part of q) and the like lie as opencl_shape.h says. Buffers that a law has no use for
- * are NULL. */
+/* Fields, v (M's part of q) and the like lie as opencl_shape.h says. Buffers that a law has no use
+ * for are NULL. */
 struct opencl_buffers {
     cl_mem constants, coefficients;
     cl_mem field[OPENCL_PARTS][2], v, psi, zeta;
@@ -86,16 +86,16 @@ struct opencl_wave {
     struct error failure;
 };
 
-/* A wave's grid, shape, march and sizes, from its law, grid and options. -1: the grid has more points
- * than an int counts. */
+/* A wave's grid, shape, march and sizes, from its law, grid and options. -1: the grid has more
+ * points than an int counts. */
 int opencl_grid_init(struct opencl_wave *wave, struct layout *ret_layout);
 
 /* A buffer of the wave, of `bytes`; NULL, and the wave has failed, where the device is full. */
 cl_mem opencl_wave_hold(struct opencl_wave *wave, size_t bytes);
 void opencl_wave_write(struct opencl_wave *wave, cl_mem buffer, const void *from, size_t bytes);
 
-/* Make and fill the buffers that say what the ground is: all but fields, memory variables and what passes
- * between stages. `physics` is the processor's. -1 and a sentence where that fails. */
+/* Make and fill the buffers that say what the ground is: all but fields, memory variables and what
+ * passes between stages. `physics` is the processor's. -1 and a sentence where that fails. */
 int opencl_medium_init(struct opencl_wave *wave, const struct wave_physics *physics,
                        const struct wave_medium *medium, const struct layout *layout,
                        struct error *ret_error);
@@ -108,7 +108,8 @@ void opencl_points_clear(struct opencl_wave *wave);
 /* Remember the first failure. Returns whether code is CL_SUCCESS. */
 bool opencl_wave_good(struct opencl_wave *wave, cl_int code, const char *what);
 
-/* Numbers that a shell has of a field, and the first of them among those of all boxes (shape.box_at). */
+/* Numbers that a shell has of a field, and the first of them among those of all boxes
+ * (shape.box_at). */
 int opencl_shell_part(const struct opencl_wave *wave, int part, int *ret_first);
 
 void opencl_run(struct wave *wave, const struct wave_run *run);

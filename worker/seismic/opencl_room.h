@@ -1,8 +1,8 @@
 /*
  * opencl_room.h - rooms (wave.h) on a device, and rows of arrays that are there or must travel.
  *
- * A room is a range of addresses at which there is no memory; they stand for items in buffers of the
- * device, or, when that is full, in the program's memory.
+ * A room is a range of addresses at which there is no memory; they stand for items in buffers of
+ * the device, or, when that is full, in the program's memory.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_OPENCL_ROOM_H
 #define BEOFARM_WORKER_SEISMIC_OPENCL_ROOM_H
@@ -22,8 +22,8 @@ struct opencl_span {
 };
 struct opencl_span opencl_span_find(const void *pointer);
 
-/* An array of rows that a run reads or writes. A few of them at a time are its window: those are on the
- * device, and if that is not where they live, they travel when the window opens and closes. */
+/* An array of rows that a run reads or writes. A few of them at a time are its window: those are on
+ * the device, and if that is not where they live, they travel when the window opens and closes. */
 struct opencl_rows {
     struct opencl_device *device;
     unsigned char *array; /* row 0; NULL: there is none */

@@ -1,9 +1,9 @@
 /*
  * opencl_run.c - steps, asked for one after the other; the device does them in order.
  *
- * Nothing is waited for within a run: arguments are set, kernels are put into the queue, and the device
- * is some steps behind. Rows of arrays that live in the program's memory travel before and after; where
- * they are more than STAGE_BYTES, the run is taken in parts.
+ * Nothing is waited for within a run: arguments are set, kernels are put into the queue, and the
+ * device is some steps behind. Rows of arrays that live in the program's memory travel before and
+ * after; where they are more than STAGE_BYTES, the run is taken in parts.
  */
 #include "config.h"
 
@@ -111,8 +111,8 @@ static void rows_init(struct opencl_runner *r)
     rows_set(r, ROWS_ILLUMINATION, run->illumination, wave->points, true, true);
 }
 
-/* The lists of points on the device. That of the first is looked for again: the second may have taken
- * its place. */
+/* The lists of points on the device. That of the first is looked for again: the second may have
+ * taken its place. */
 static bool points_init(struct opencl_runner *r)
 {
     const struct wave_run *run = r->run;

@@ -1,12 +1,12 @@
 /*
- * opencl_shape.h - what kernels of a wave on a device are told of its grid: one struct, read by the C
- * compiler (opencl_wave.c fills it) and by that of the device alike, before opencl_kernels.cl.
+ * opencl_shape.h - what kernels of a wave on a device are told of its grid: one struct, read by the
+ * C compiler (opencl_wave.c fills it) and by that of the device alike, before opencl_kernels.cl.
  *
- * Point (ix, iy, iz) of the padded grid is at base + ix stride[0] + iy stride[1] + iz; around the grid
- * are zeros, as far as stencils reach. Memory variables psi and zeta of an axis lie, from memory[axis]
- * on, as [q][iy][iz] (x), [ix][q][iz] (y), [ix][iy][q] (z), where q counts the places of both slabs of
- * that axis, lo[axis] + hi[axis] of them; with a tilted axis all of q's, then all of p's and all of f's. REAL is the
- * type of numbers: float or double.
+ * Point (ix, iy, iz) of the padded grid is at base + ix stride[0] + iy stride[1] + iz; around the
+ * grid are zeros, as far as stencils reach. Memory variables psi and zeta of an axis lie, from
+ * memory[axis] on, as [q][iy][iz] (x), [ix][q][iz] (y), [ix][iy][q] (z), where q counts the places
+ * of both slabs of that axis, lo[axis] + hi[axis] of them; with a tilted axis all of q's, then all
+ * of p's and all of f's. REAL is the type of numbers: float or double.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_OPENCL_SHAPE_H
 #define BEOFARM_WORKER_SEISMIC_OPENCL_SHAPE_H

@@ -1,8 +1,8 @@
 /*
  * opencl_stage.c - what a step consists of: kernels, one after the other, and their arguments.
  *
- * Steps of the medium's grid alone go over its points, and over those around from which they make fluxes
- * or slopes; what is in the layers beyond stays as it is, and is not read.
+ * Steps of the medium's grid alone go over its points, and over those around from which they make
+ * fluxes or slopes; what is in the layers beyond stays as it is, and is not read.
  */
 #include "config.h"
 

@@ -1,16 +1,16 @@
 /*
  * operators.h - one shot's linear maps: F, its Jacobian J, and both transposes.
  *
- * Everything here is at the propagator's time steps: a source is [steps][places of sources], data are
- * [steps][places of receivers], row k of data at the time step after row k of the source (wave.h).
- * Models and images are on the medium's grid. F is linear in the source and maps it to data; J maps a
- * perturbation dm of the squared slowness (s^2/m^2) to data, for a given source:
+ * Everything here is at the propagator's time steps: a source is [steps][places of sources], data
+ * are [steps][places of receivers], row k of data at the time step after row k of the source
+ * (wave.h). Models and images are on the medium's grid. F is linear in the source and maps it to
+ * data; J maps a perturbation dm of the squared slowness (s^2/m^2) to data, for a given source:
  *
  *     operators_forward   data = F(m) source        operators_adjoint       source = F^T data
  *     operators_born      data = J dm               operators_image         image += J^T data
  *
- * The transposes are exact to rounding, absorbing layers, free surface and interpolation included; the
- * tests say how exactly.
+ * The transposes are exact to rounding, absorbing layers, free surface and interpolation included;
+ * the tests say how exactly.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_OPERATORS_H
 #define BEOFARM_WORKER_SEISMIC_OPERATORS_H
@@ -50,7 +50,8 @@ int operators_born(const struct operators *operators, const wave_real *source,
 typedef int (*operators_residual)(void *context, wave_real *data, struct error *ret_error);
 
 /* image += J^T r, where r is what `residual` makes of F(m) source. `data` is the caller's room,
- * [steps][receivers]. With history.every = n > 1 the image is n times the sum over every n-th step. */
+ * [steps][receivers]. With history.every = n > 1 the image is n times the sum over every n-th
+ * step. */
 int operators_image(const struct operators *operators, const wave_real *source,
                     operators_residual residual, void *context, wave_real *data,
                     wave_real *image, wave_real *illumination, struct error *ret_error);

@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/* Begin anew: what is resident now. (Linux 4.0; where it cannot be done the peak is of all time.) */
+/* Begin anew: what is resident now. (Linux 4.0; where it cannot be done the peak is of all
+ * time.) */
 void peak_reset(void);
 
 /* Bytes since then; 0 where the system does not tell. */

@@ -1,8 +1,10 @@
 /*
- * pile.h - arrays that the shots of a task add to, on the part of the model that they need together.
+ * pile.h - arrays that the shots of a task add to, on the part of the model that they need
+ * together.
  *
- * Sums are in double, shots in the order of the task, so that a task has one result whoever computes
- * it. Outside the window everything is zero: a shot's aperture is put back by where it is added.
+ * Sums are in double, shots in the order of the task, so that a task has one result whoever
+ * computes it. Outside the window everything is zero: a shot's aperture is put back by where it is
+ * added.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_PILE_H
 #define BEOFARM_WORKER_SEISMIC_PILE_H

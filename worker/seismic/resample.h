@@ -44,8 +44,8 @@ void resample_trace(const struct resample *resample, const double *in, double *r
 
 /*
  * Many at once: `rows` is [in][traces] as wave_run samples and injects it, `traces` is
- * [traces][out] as traces are recorded. resample_rows: ret_traces = R rows; resample_back: ret_rows =
- * R^T traces (overwritten).
+ * [traces][out] as traces are recorded. resample_rows: ret_traces = R rows; resample_back: ret_rows
+ * = R^T traces (overwritten).
  */
 void resample_rows(const struct resample *resample, size_t count, const wave_real *rows,
                    wave_real *ret_traces);

@@ -145,7 +145,8 @@ static int make_waves(struct scene *scene, const struct wave_physics *physics,
     return scene->wave && (scene->second || !two) ? 0 : -1;
 }
 
-/* On the device that was chosen, or, where it is too small and the survey lets, on the processors. */
+/* On the device that was chosen, or, where it is too small and the survey lets, on the
+ * processors. */
 static int make_waves_somewhere(struct scene *scene, const struct wave_physics *physics,
                                 const struct scene_options *options, struct error *ret_error)
 {

@@ -2,9 +2,9 @@
  * scene.h - one shot made ready: from survey and shot to a medium, waves, places and time axes.
  *
  * The model is cut to what the shot needs (its aperture); everything is on that box's grid. The
- * time step is the survey's, for all shots alike; row k of data is at time first + k dt and row k of
- * the source at first + (k - 1) dt, where first is 0, or the wavelet's first sample if that is earlier
- * (wave.h has why). How the wavefield is got at backwards is chosen here (shot_cost.h).
+ * time step is the survey's, for all shots alike; row k of data is at time first + k dt and row k
+ * of the source at first + (k - 1) dt, where first is 0, or the wavelet's first sample if that is
+ * earlier (wave.h has why). How the wavefield is got at backwards is chosen here (shot_cost.h).
  */
 #ifndef BEOFARM_WORKER_SEISMIC_SCENE_H
 #define BEOFARM_WORKER_SEISMIC_SCENE_H
@@ -54,12 +54,14 @@ struct scene {
 };
 
 /* Make it. `shot` and `survey` must outlive it. The model is read; velocities, dt, sources and
- * receivers are checked. -1 with a sentence that names shot, trace and value; nothing to close then. */
+ * receivers are checked. -1 with a sentence that names shot, trace and value; nothing to close
+ * then. */
 int scene_open(struct scene *scene, const struct survey *survey, const struct shot *shot,
                const struct scene_options *options, struct error *ret_error);
 void scene_close(struct scene *scene); /* a zeroed one is allowed */
 
-/* Something failed in the scene: whether it was the device that computes its waves, as *ret_error says. */
+/* Something failed in the scene: whether it was the device that computes its waves, as *ret_error
+ * says. */
 bool scene_device_failed(const struct scene *scene, struct error *ret_error);
 
 /* The shot that several make when they are fired at once, shot i times weights[i]: all sources, and

@@ -298,8 +298,9 @@ struct party {
     size_t count;
 };
 
-/* Compute a shot on `device` (NULL: as the survey wants). If the device fails, and the survey lets others
- * take its place, 1 is returned, the answer is as before, and *ret_device what is to compute instead. */
+/* Compute a shot on `device` (NULL: as the survey wants). If the device fails, and the survey lets
+ * others take its place, 1 is returned, the answer is as before, and *ret_device what is to compute
+ * instead. */
 static int try_shot(struct task *task, const struct shot *shot, const struct party *party,
                     const struct shot_device *device, struct shot_device *ret_device,
                     struct error *ret_error)

@@ -5,12 +5,12 @@
 
 #include "worker/seismic/shot_device.h"
 
-/* So many shots in a row in which the device failed, and it is left alone: each of them was begun in
- * vain. */
+/* So many shots in a row in which the device failed, and it is left alone: each of them was begun
+ * in vain. */
 #define FAILURES_MAX 3
 
-/* So many processes in a row that died, and the next one leaves it alone as well: some drivers end the
- * process when a device fails, and a task is not tried for ever. */
+/* So many processes in a row that died, and the next one leaves it alone as well: some drivers end
+ * the process when a device fails, and a task is not tried for ever. */
 #define DEATHS_MAX 2
 
 static struct {

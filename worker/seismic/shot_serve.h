@@ -1,9 +1,10 @@
 /*
  * shot_serve.h - beofarm-shot as a persistent runner: tasks in, answers out, a JSON line each.
  *
- * The lines are those of common/seismic/shot_task.h, the settings those of shot_settings.h. A survey
- * stays open from one task to the next while its file is the same. A task that fails is answered with
- * a sentence and the next one is taken; only a line that cannot be read at all ends the program.
+ * The lines are those of common/seismic/shot_task.h, the settings those of shot_settings.h. A
+ * survey stays open from one task to the next while its file is the same. A task that fails is
+ * answered with a sentence and the next one is taken; only a line that cannot be read at all ends
+ * the program.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_SHOT_SERVE_H
 #define BEOFARM_WORKER_SEISMIC_SHOT_SERVE_H

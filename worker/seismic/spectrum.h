@@ -1,5 +1,6 @@
 /*
- * spectrum.h - spectra that travel with tasks: a filter of the wavelet, and sums for estimating one.
+ * spectrum.h - spectra that travel with tasks: a filter of the wavelet, and sums for estimating
+ * one.
  *
  * Both forms, and what the driver makes of them, are told in common/seismic/shot_settings.h.
  */

@@ -97,8 +97,8 @@ static int open_file(struct vault *vault, struct error *ret_error)
 
 /*
  * The last vault's memory is kept for the next one: the system takes longer to hand out fresh pages
- * than a run takes to fill them (measured: a gradient of 10 forward runs with them, 3.3 without). One
- * shot at a time is computed in a process.
+ * than a run takes to fill them (measured: a gradient of 10 forward runs with them, 3.3 without).
+ * One shot at a time is computed in a process.
  */
 static struct {
     unsigned char *memory;

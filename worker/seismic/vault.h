@@ -1,9 +1,9 @@
 /*
  * vault.h - many items of one size: wavefields kept while a run goes on.
  *
- * The first items lie in memory, one behind the other, as many as were allowed; the others in a file
- * without a name on the node's disk, which is gone when the process is. `pack` stores 16 bits a value
- * (a block of 64 values shares its largest magnitude; errors are at most 2^-16 of that).
+ * The first items lie in memory, one behind the other, as many as were allowed; the others in a
+ * file without a name on the node's disk, which is gone when the process is. `pack` stores 16 bits
+ * a value (a block of 64 values shares its largest magnitude; errors are at most 2^-16 of that).
  */
 #ifndef BEOFARM_WORKER_SEISMIC_VAULT_H
 #define BEOFARM_WORKER_SEISMIC_VAULT_H
@@ -42,15 +42,15 @@ int vault_open(struct vault *vault, const struct vault_options *options,
                struct error *ret_error);
 void vault_close(struct vault *vault); /* a zeroed one is allowed */
 
-/* vault_close keeps the memory for the next vault of about its size (not thread-safe: one vault at a
- * time is opened or closed in a process). Give it back. */
+/* vault_close keeps the memory for the next vault of about its size (not thread-safe: one vault at
+ * a time is opened or closed in a process). Give it back. */
 void vault_forget(void);
 
 /* Bytes that an item takes. */
 uint64_t vault_item_bytes(size_t values, bool pack);
 
-/* Where items first to first + count - 1 lie in memory as they are, to be written and read in place;
- * NULL if they do not (packed, or on disk). */
+/* Where items first to first + count - 1 lie in memory as they are, to be written and read in
+ * place; NULL if they do not (packed, or on disk). */
 wave_real *vault_place(const struct vault *vault, size_t first, size_t count);
 
 /* Copy items in and out; -1 where the disk fails. */

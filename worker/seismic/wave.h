@@ -5,10 +5,12 @@
  * A physics is a table of functions, found by name in one array (wave_physics_find). A wave is one
  * simulation: a medium, padded by absorbing layers, and a state that wave_run advances by steps.
  *
- * Discretisation (acoustic; vti and tti, of two fields, are anisotropic.h's; density adds the buoyancy 1/rho inside the derivatives)
+ * Discretisation (acoustic; vti and tti, of two fields, are anisotropic.h's; density adds the
+ * buoyancy 1/rho inside the derivatives)
  *
- *   The equation is m u_tt = L u + q (with density (m/rho) u_tt = div(1/rho grad u) + q) with m = 1/vp^2 [s^2/m^2], L = the Laplacian. Leap-frog, second
- *   order in time (Virieux 1986 in its second-order form; Dablain 1986, Geophysics 51(1), 54-66):
+ *   The equation is m u_tt = L u + q (with density (m/rho) u_tt = div(1/rho grad u) + q) with m =
+ *   1/vp^2 [s^2/m^2], L = the Laplacian. Leap-frog, second order in time (Virieux 1986 in its
+ *   second-order form; Dablain 1986, Geophysics 51(1), 54-66):
  *
  *     u[k+1] = 2 u[k] - u[k-1] + V (L u[k] + q[k]),   V = dt^2 vp^2  (density: dt^2 rho vp^2)
  *
@@ -18,12 +20,13 @@
  *   points, rho the arithmetic mean of both sides (Moczo et al. 2002, BSSA 92(8), 3042-3066).
  *   Outside the padded grid u = 0.
  *
- *   Free surface: the plane iz = 0 is the surface; u = 0 there and u(-iz) = -u(iz) above it, so that
- *   every derivative keeps its order (Levander 1988; Mittet 2002).
+ *   Free surface: the plane iz = 0 is the surface; u = 0 there and u(-iz) = -u(iz) above it, so
+ *   that every derivative keeps its order (Levander 1988; Mittet 2002).
  *
- *   Absorbing layers: convolutional PML (Komatitsch & Martin 2007, Geophysics 72(5), SM155-SM167), in
- *   the form for second-order equations of Pasalic & McGarry 2010 (SEG Exp. Abstr. 29, 2925-2929),
- *   with psi between the points, and D+ and D- of order 4 (2 with D2 of order 4; acoustic.c says why). On every axis, in its two slabs only:
+ *   Absorbing layers: convolutional PML (Komatitsch & Martin 2007, Geophysics 72(5), SM155-SM167),
+ *   in the form for second-order equations of Pasalic & McGarry 2010 (SEG Exp. Abstr. 29,
+ *   2925-2929), with psi between the points, and D+ and D- of order 4 (2 with D2 of order 4;
+ *   acoustic.c says why). On every axis, in its two slabs only:
  *
  *     psi  = bh psi + ah D+ u        f    = D2 u + D- psi
  *     zeta = bi zeta + ai f          L u += D- psi + zeta
@@ -33,9 +36,9 @@
  *
  * The transpose
  *
- *   WAVE_TRANSPOSED advances w = V p, where p is the adjoint of u. In w the interior step is the very
- *   same kernel, and injecting and sampling are each other's transposes as they stand: both runs
- *   inject V weight value and sample weight w. So of
+ *   WAVE_TRANSPOSED advances w = V p, where p is the adjoint of u. In w the interior step is the
+ *   very same kernel, and injecting and sampling are each other's transposes as they stand: both
+ *   runs inject V weight value and sample weight w. So of
  *
  *     forward     for k = 0 .. steps-1:   step;  inject a[k];  sample d[k]
  *     transposed  for k = steps-1 .. 0:   inject d[k];  sample a[k];  transposed step
@@ -45,20 +48,20 @@
  * Scattering and imaging
  *
  *   The derivative of a step with respect to m is -(1/m) s[k] with s[k] = u[k+1] - 2 u[k] + u[k-1]
- *   (with what was injected in it): the snapshot of step k. A forward run writes snapshots; a forward
- *   run of the scattered wave reads them with a perturbation dm; a transposed run reads them and adds
- *   to the image:
+ *   (with what was injected in it): the snapshot of step k. A forward run writes snapshots; a
+ *   forward run of the scattered wave reads them with a perturbation dm; a transposed run reads
+ *   them and adds to the image:
  *
  *     Born       after inject:   du[k+1] += -(V/dt^2) dm s[k]
  *     imaging    after inject:   image   += -(1/dt^2) s[k] w          (exactly its transpose)
  *
  *   (with density dt^2 rho in place of dt^2)
  *
- *   so that J dm = sum of d F / d m_i dm_i, and image = J^T d, m in s^2/m^2. Perturbations live on the
- *   grid of the medium; in the absorbing layers, which continue the medium's edge, dm is zero.
+ *   so that J dm = sum of d F / d m_i dm_i, and image = J^T d, m in s^2/m^2. Perturbations live on
+ *   the grid of the medium; in the absorbing layers, which continue the medium's edge, dm is zero.
  *
- * Results do not depend on the number of threads nor on how steps are grouped into runs: to the bit.
- * They may differ in the last bits between kinds of CPUs (with fused multiply-add or without).
+ * Results do not depend on the number of threads nor on how steps are grouped into runs: to the
+ * bit. They may differ in the last bits between kinds of CPUs (with fused multiply-add or without).
  */
 #ifndef BEOFARM_WORKER_SEISMIC_WAVE_H
 #define BEOFARM_WORKER_SEISMIC_WAVE_H
@@ -126,12 +129,12 @@ struct wave_weight {
 };
 
 /*
- * COUNT places; place i is weights[first[i]] to weights[first[i+1] - 1]; first has COUNT + 1 entries.
- * Grid points in the absorbing layers count; those beyond are dropped (the wave is zero there), and
- * above a free surface they are mirrored with the opposite sign. Inject and sample with the same
- * weights are each other's transposes. A point source of q [strength x m^3, or m^2 in 2-D] at a grid
- * point has weight 1 / (hx hy hz), or 1 / (hx hz). The list is copied. The result belongs to the
- * caller, may be used with every wave of the same grid, absorb and free_surface, and must be
+ * COUNT places; place i is weights[first[i]] to weights[first[i+1] - 1]; first has COUNT + 1
+ * entries. Grid points in the absorbing layers count; those beyond are dropped (the wave is zero
+ * there), and above a free surface they are mirrored with the opposite sign. Inject and sample with
+ * the same weights are each other's transposes. A point source of q [strength x m^3, or m^2 in 2-D]
+ * at a grid point has weight 1 / (hx hy hz), or 1 / (hx hz). The list is copied. The result belongs
+ * to the caller, may be used with every wave of the same grid, absorb and free_surface, and must be
  * destroyed. -1 in ret_error (returns NULL) where a weight is not finite or memory is short.
  */
 struct wave_points *wave_points_create(const struct wave *wave, size_t count,
@@ -150,18 +153,18 @@ enum wave_mode {
      */
     WAVE_BACKWARD,
     /*
-     * k = 0 .. steps-1: a part of the forward run again, from wave_inner_load on, on the medium's grid
-     * alone (layers hold rubbish afterwards). Takes the same injected values and the shells that the
-     * forward run wrote, and writes the same snapshots, to the bit but for the sign of zeros. Only waves
-     * with inner_bytes do that.
+     * k = 0 .. steps-1: a part of the forward run again, from wave_inner_load on, on the medium's
+     * grid alone (layers hold rubbish afterwards). Takes the same injected values and the shells
+     * that the forward run wrote, and writes the same snapshots, to the bit but for the sign of
+     * zeros. Only waves with inner_bytes do that.
      */
     WAVE_AGAIN,
 };
 
 /*
- * What to do in some steps. All pointers may be NULL. Arrays have one row per step, of which row k is
- * for step k in every mode: injected and sampled [steps][places]; snapshots [ceil(steps / every)]
- * [snapshot_size], with one for k = 0, every, 2 every, ...; shells [steps][shell_size].
+ * What to do in some steps. All pointers may be NULL. Arrays have one row per step, of which row k
+ * is for step k in every mode: injected and sampled [steps][places]; snapshots [ceil(steps /
+ * every)] [snapshot_size], with one for k = 0, every, 2 every, ...; shells [steps][shell_size].
  */
 struct wave_run {
     enum wave_mode mode;
@@ -229,8 +232,8 @@ const struct wave_physics *wave_physics_at(size_t i);
 
 /*
  * The longest stable time step in seconds, for the fastest velocity of the medium: cfl_limit of
- * common/seismic/cfl.h, which has the formula and its source. Takes the order alone from options. The
- * medium must have passed wave_medium_check.
+ * common/seismic/cfl.h, which has the formula and its source. Takes the order alone from options.
+ * The medium must have passed wave_medium_check.
  */
 double wave_dt_limit(const struct wave_physics *physics, const struct wave_medium *medium,
                      const struct wave_options *options);
@@ -245,8 +248,8 @@ size_t wave_memory(const struct wave_physics *physics, const struct grid *grid,
 
 /*
  * A wave at rest. Checks everything; refuses a dt above the limit, saying the limit. NULL and a
- * sentence where that fails. The caller destroys it. A wave is used by one thread at a time; threads
- * of its own work inside wave_run, and first touch its memory here.
+ * sentence where that fails. The caller destroys it. A wave is used by one thread at a time;
+ * threads of its own work inside wave_run, and first touch its memory here.
  */
 struct wave *wave_create(const struct wave_physics *physics, const struct wave_medium *medium,
                          const struct wave_options *options, struct error *ret_error);
@@ -255,17 +258,18 @@ void wave_destroy(struct wave *wave);
 /* Back to rest: fields and memory variables are zero. */
 void wave_clear(struct wave *wave);
 
-/* Advance. See wave_energy for whether the result is finite. A wave on a device may fail there: then
- * all that the run would have written is NAN, the wave stays at that, and wave_check says why. */
+/* Advance. See wave_energy for whether the result is finite. A wave on a device may fail there:
+ * then all that the run would have written is NAN, the wave stays at that, and wave_check says
+ * why. */
 void wave_run(struct wave *wave, const struct wave_run *run);
 int wave_check(const struct wave *wave, struct error *ret_error);
 
 /*
- * Room for COUNT items of BYTES each, near where the wave is: on its device as far as its memory goes,
- * else in the program's. A pointer to an item may stand wherever wave_run, wave_save and wave_load of
- * waves on the same device take memory (a row must lie within an item); then nothing travels. It must
- * not be read or written through but by wave_room_read and wave_room_write, which copy bytes of one
- * item. Zero at first. NULL where memory is short.
+ * Room for COUNT items of BYTES each, near where the wave is: on its device as far as its memory
+ * goes, else in the program's. A pointer to an item may stand wherever wave_run, wave_save and
+ * wave_load of waves on the same device take memory (a row must lie within an item); then nothing
+ * travels. It must not be read or written through but by wave_room_read and wave_room_write, which
+ * copy bytes of one item. Zero at first. NULL where memory is short.
  */
 void *wave_room_create(const struct wave *wave, size_t count, size_t bytes);
 void wave_room_destroy(const struct wave *wave, void *room);
@@ -276,7 +280,8 @@ void wave_room_write(const struct wave *wave, void *room, const void *bytes, siz
 void wave_save(const struct wave *wave, void *ret_state);
 void wave_load(struct wave *wave, const void *state);
 
-/* What of it WAVE_AGAIN goes on from, to and from inner_bytes of memory: the medium's grid alone. */
+/* What of it WAVE_AGAIN goes on from, to and from inner_bytes of memory: the medium's grid
+ * alone. */
 void wave_inner_save(const struct wave *wave, void *ret_state);
 void wave_inner_load(struct wave *wave, const void *state);
 

@@ -13,9 +13,9 @@
  * Geophysics 18(1), 10-40). */
 double wavelet_ricker(double peak_hz, double t);
 
-/* Its values at the times of `axis` (seconds), times wavelet->amplitude, into ret_values (axis->count,
- * the caller's). A sampled one is interpolated by resample.h and is zero outside its samples. 0, or -1
- * without memory, or with a sentence if a sample is not finite. */
+/* Its values at the times of `axis` (seconds), times wavelet->amplitude, into ret_values
+ * (axis->count, the caller's). A sampled one is interpolated by resample.h and is zero outside its
+ * samples. 0, or -1 without memory, or with a sentence if a sample is not finite. */
 int wavelet_sample(const struct survey_wavelet *wavelet, const struct resample_axis *axis,
                    wave_real *ret_values, struct error *ret_error);
 

@@ -1,8 +1,8 @@
 /*
- * basin - a model in the manner of Marmousi, made from a few rules and a seed: sediments under water,
- * folded and cut by growth faults, thin layers of changing velocity, over an older, dipping block. Writes
- * vp.json, the velocity, and vp0.json, a smooth one to begin an inversion with; values beside each
- * header (.bin).
+ * basin - a model in the manner of Marmousi, made from a few rules and a seed: sediments under
+ * water, folded and cut by growth faults, thin layers of changing velocity, over an older, dipping
+ * block. Writes vp.json, the velocity, and vp0.json, a smooth one to begin an inversion with;
+ * values beside each header (.bin).
  */
 #include <math.h>
 #include <stdint.h>
@@ -39,7 +39,8 @@ static void beds_choose(uint64_t seed)
         bed_velocity[i] = 460 * (chance(&seed) - 0.5);
 }
 
-/* How far beds at a place have come down: a fold, and the blocks of faults that lean to the right. */
+/* How far beds at a place have come down: a fold, and the blocks of faults that lean to the
+ * right. */
 static double throw_at(double x, double z)
 {
     static const double place[FAULTS] = {1900, 2700, 3500, 4500},

@@ -1,6 +1,7 @@
 /*
- * cube - a model in three dimensions: vp.json, a velocity that grows with depth; dm.json, what reflects in
- * it, as a perturbation of the squared slowness: a river's channel that was buried, and a ball below.
+ * cube - a model in three dimensions: vp.json, a velocity that grows with depth; dm.json, what
+ * reflects in it, as a perturbation of the squared slowness: a river's channel that was buried, and
+ * a ball below.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * layers - a layered model of the subsurface, in three files: vp.json, the velocity; vp0.json, what is
- * left of it when it is smoothed, as a velocity analysis gives; dm.json, what is missing there, as a
- * perturbation of the squared slowness. Each header has its values beside it (.bin).
+ * layers - a layered model of the subsurface, in three files: vp.json, the velocity; vp0.json, what
+ * is left of it when it is smoothed, as a velocity analysis gives; dm.json, what is missing there,
+ * as a perturbation of the squared slowness. Each header has its values beside it (.bin).
  */
 #include <math.h>
 #include <stdio.h>

@@ -19,8 +19,8 @@ struct bench {
 void bench_open(struct bench *bench, server_answer *answer, void *context);
 void bench_close(struct bench *bench);
 
-/* The texts of a scenario: number n of the requests gets the n-th, the last one for ever. A text that ends
- * in "!" is cut there, and the connection closed. */
+/* The texts of a scenario: number n of the requests gets the n-th, the last one for ever. A text
+ * that ends in "!" is cut there, and the connection closed. */
 struct script {
     const char *const *answers;
     int count;

@@ -70,7 +70,8 @@ static double staggered_symbol(int order, double theta)
 }
 
 /* At theta = 1/2 the error of order p falls by 2^p when theta is halved: at least 2^(p - 1/2) is
- * seen until rounding (1e-15 of 1/4) is reached, which is why orders above 8 are not measured so. */
+ * seen until rounding (1e-15 of 1/4) is reached, which is why orders above 8 are not measured
+ * so. */
 static void weights_have_their_order(void **state)
 {
     (void)state;

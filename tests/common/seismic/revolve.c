@@ -133,7 +133,8 @@ static void a_quarter_of_the_storage_costs_less_than_a_second_run(void **state)
     assert_true(plan.forward < 2 * 2000);
 }
 
-/* Records and states of a cube of 100 points with 20 around, in 400 steps; times by four of them. */
+/* Records and states of a cube of 100 points with 20 around, in 400 steps; times by four of
+ * them. */
 static const struct revolve_sizes cube = {.record_bytes = 400,
                                           .snapshot_bytes = 4300,
                                           .shell_bytes = 96,

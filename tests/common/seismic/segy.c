@@ -131,8 +131,8 @@ static void wrong_headers_are_named(void **state)
     }
 }
 
-/* Wherever a file is cut, that is noticed, unless a whole number of traces remains; then only a header
- * of revision 2 knows better. */
+/* Wherever a file is cut, that is noticed, unless a whole number of traces remains; then only a
+ * header of revision 2 knows better. */
 static void cut_files_are_noticed(void **state)
 {
     (void)state;
@@ -218,8 +218,8 @@ static void negative_numbers_keep_their_sign(void **state)
     assert_true(segy_ibm_decode(0x00100000) == ldexp(1, -260)); /* 16^-65 */
 }
 
-/* Formats without a mark are told apart by the sample format; revision 1 in little-endian order has its
- * number the other way round. */
+/* Formats without a mark are told apart by the sample format; revision 1 in little-endian order has
+ * its number the other way round. */
 static void swapped_revision_numbers_are_understood(void **state)
 {
     (void)state;
@@ -272,8 +272,8 @@ static void textual_headers_and_trailers_are_skipped(void **state)
     }
 }
 
-/* Revision 2.1 has two bytes for the number of extensions, and some write them so in 2.0; a tape label
- * goes before everything. */
+/* Revision 2.1 has two bytes for the number of extensions, and some write them so in 2.0; a tape
+ * label goes before everything. */
 static void later_layouts_and_labels_are_understood(void **state)
 {
     (void)state;

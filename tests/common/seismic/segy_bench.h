@@ -1,6 +1,6 @@
 /*
- * segy_bench.h - SEG-Y files put together byte by byte, by the standard's tables and not by the code
- * under test.
+ * segy_bench.h - SEG-Y files put together byte by byte, by the standard's tables and not by the
+ * code under test.
  */
 #ifndef BEOFARM_TESTS_COMMON_SEISMIC_SEGY_BENCH_H
 #define BEOFARM_TESTS_COMMON_SEISMIC_SEGY_BENCH_H

@@ -23,7 +23,8 @@
 
 static const char path[] = "a.segy";
 
-/* Traces of shots at x = 100, 200, 300, of which each has `receivers`, shot by shot or all mixed. */
+/* Traces of shots at x = 100, 200, 300, of which each has `receivers`, shot by shot or all
+ * mixed. */
 static void write_file(struct segy_bench *bench, int receivers, bool mixed)
 {
     segy_bench_init(bench, false);

@@ -96,7 +96,8 @@ static void boundaries_are_saved_where_that_needs_fewer_steps(void **state)
     (void)state;
     struct shot_wish wish = {.budget_bytes = 45u << 20};
     struct shot_cost cost = cost_of(&shape_2d, SURVEY_GRADIENT, &wish);
-    /* 2000 steps of 4 points around 400 x 200 are 39 MB; checkpoints would need more than two runs */
+    /* 2000 steps of 4 points around 400 x 200 are 39 MB; checkpoints would need more than two
+     * runs */
     assert_int_equal(cost.method, SURVEY_MEMORY_BOUNDARY);
     wish.exact = true;
     assert_int_equal(cost_of(&shape_2d, SURVEY_GRADIENT, &wish).method,

@@ -331,8 +331,8 @@ static void a_sum_that_no_float_can_hold_is_an_error(void **state)
 
 /* --- What comes out --- */
 
-/* Partitions over up to three workers, in all sorts of orders; merged in memory, by files, by a tree of
- * files. */
+/* Partitions over up to three workers, in all sorts of orders; merged in memory, by files, by a
+ * tree of files. */
 static void exact_sums_are_the_same_bits_however_they_were_made(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /*
- * Surveys: what a file says and what follows from it, and everything that is told before a farm starts.
+ * Surveys: what a file says and what follows from it, and everything that is told before a farm
+ * starts.
  */
 #include "config.h"
 
@@ -36,8 +37,8 @@ static void put_model(size_t at, float odd)
                  "{\"points\": [101, 51], \"spacing_m\": [10, 10], \"units\": \"m/s\"}");
 }
 
-/* SEG-Y: `shots` shots at x = 100 + 50 i, of 4 receivers at 20 k, 25 samples every 4 ms. Sample j of
- * trace k of shot i is 100 i + 10 k + j. */
+/* SEG-Y: `shots` shots at x = 100 + 50 i, of 4 receivers at 20 k, 25 samples every 4 ms. Sample j
+ * of trace k of shot i is 100 i + 10 k + j. */
 static void put_data(const char *path, int first, int shots, uint32_t samples,
                      double receiver_y)
 {
@@ -442,8 +443,8 @@ static void wavelets_of_files_say_when_they_begin(void **state)
            "timed.txt: has two numbers on each line, the first of which look like times");
 }
 
-/* However the survey file is named, what it names relative to its folder is listed so, and what it names
- * absolutely is listed so. */
+/* However the survey file is named, what it names relative to its folder is listed so, and what it
+ * names absolutely is listed so. */
 static void files_are_listed_as_the_survey_names_them(void **state)
 {
     (void)state;

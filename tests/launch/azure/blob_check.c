@@ -1,6 +1,6 @@
 /*
- * How blocks and ranges are checked: by a CRC-64 where the service knows that, else by MD5. And what
- * becomes of uploads whose file changes, or whose program is killed.
+ * How blocks and ranges are checked: by a CRC-64 where the service knows that, else by MD5. And
+ * what becomes of uploads whose file changes, or whose program is killed.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /*
- * credentials_bench.h - a folder as home, an environment without accounts, and sentences that are searched
- * for secrets, for tests of launch/azure/credentials.h.
+ * credentials_bench.h - a folder as home, an environment without accounts, and sentences that are
+ * searched for secrets, for tests of launch/azure/credentials.h.
  */
 #ifndef BEOFARM_TESTS_LAUNCH_AZURE_CREDENTIALS_BENCH_H
 #define BEOFARM_TESTS_LAUNCH_AZURE_CREDENTIALS_BENCH_H

@@ -60,7 +60,8 @@ static double pairs_defect(const double *matrix, const double *values, const dou
     return worst;
 }
 
-/* Which saves a decomposition: A - θ σ₁ I has a factor exactly where no eigenvalue is below θ σ₁. */
+/* Which saves a decomposition: A - θ σ₁ I has a factor exactly where no eigenvalue is below θ
+ * σ₁. */
 static void a_factor_tells_what_eigenvalues_would(void **state)
 {
     static const double scales[] = {1, 1e-7};

@@ -1,7 +1,7 @@
 /*
  * The estimator "glm" on small cases whose answer is known beforehand: covariance groups, tied
- * bounds, thresholds, regularisation by portion, forgiveness; and cases that are odd (no weights, no
- * derivatives, values outside of bounds).
+ * bounds, thresholds, regularisation by portion, forgiveness; and cases that are odd (no weights,
+ * no derivatives, values outside of bounds).
  */
 #include <float.h>
 #include <math.h>
@@ -332,8 +332,8 @@ static void boundscale_measures_steps_by_bounds(void **state)
 /* --- regularisation ----------------------------------------------------------------------- */
 
 /* min (4 - x)² + f² x², where f² makes the second the portion p of phi where an iteration begins:
- * p = 3/4 at x = 2 is f² = 3 * 4 / 4, and x = 4 / (1 + f²) = 1. At x = 3 it is f² = 3 * 1 / 9, and x
- * stays. */
+ * p = 3/4 at x = 2 is f² = 3 * 4 / 4, and x = 4 / (1 + f²) = 1. At x = 3 it is f² = 3 * 1 / 9, and
+ * x stays. */
 static void a_portion_of_phi_is_regularisation(void **state)
 {
     static const char tail[] = "* prior information\np1 1.0 * x = 0.0 1.0 regul\n"
@@ -379,8 +379,8 @@ static void ensemble_read_all(const char *path, const char *const *names, struct
 }
 
 /* Measured are a = 2 with weight 4 and log10 b = 1 with weight 10, and bounds give prior deviations
- * of 1 / 2: variances are 1 / (16 + 4) and 1 / (100 + 4), and there is no covariance. Means of 400 are
- * within 5 of their standard deviations, and so are variances (sqrt(2 / 400) of themselves). */
+ * of 1 / 2: variances are 1 / (16 + 4) and 1 / (100 + 4), and there is no covariance. Means of 400
+ * are within 5 of their standard deviations, and so are variances (sqrt(2 / 400) of themselves). */
 static void a_and_log_b(const double *p, size_t count, double *o)
 {
     seen(p, count);

@@ -282,8 +282,8 @@ static void phi_counts_weights_and_prior_information(void **state)
 
 /* --- groups that speak too loud, and parameters that stick ----------------------------------- */
 
-/* Group og has the weights 2, 0 and 1 and derivatives 1 and 3 with respect to one parameter: (2 * 1)²
- * + 3² = 13, size 5. pg: (2 * 2)² + (2 * 1)² + 1 + 1 = 22 (term by term), size 4 + 1 = 5. */
+/* Group og has the weights 2, 0 and 1 and derivatives 1 and 3 with respect to one parameter: (2 *
+ * 1)² + 3² = 13, size 5. pg: (2 * 2)² + (2 * 1)² + 1 + 1 = 22 (term by term), size 4 + 1 = 5. */
 static void regularisation_groups_are_made_as_loud_as_each_other(void **state)
 {
     static const double column[] = {1.0, 9.0, 3.0}, zero[] = {0.0, 0.0, 0.0};

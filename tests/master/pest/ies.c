@@ -63,7 +63,8 @@ static void mistakes_are_told_in_sentences(void **state)
 
 /* --- a linear model ----------------------------------------------------------------------- */
 
-/* The posterior: C = (Gᵗ W² G + I / 10²)⁻¹, mean = C (Gᵗ W² d + prior / 10²). 3 x 3 by cofactors. */
+/* The posterior: C = (Gᵗ W² G + I / 10²)⁻¹, mean = C (Gᵗ W² d + prior / 10²). 3 x 3 by
+ * cofactors. */
 static void posterior(double mean[3], double c[3][3])
 {
     double h[3][3], b[3], determinant = 0;

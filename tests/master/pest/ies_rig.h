@@ -1,6 +1,6 @@
 /*
- * ies_rig.h - a bench for the estimator "ies": control files as text, models as functions, waves run
- * in this process in any order, and runs that fail when asked to. In the folder of scratch.h.
+ * ies_rig.h - a bench for the estimator "ies": control files as text, models as functions, waves
+ * run in this process in any order, and runs that fail when asked to. In the folder of scratch.h.
  */
 #ifndef BEOFARM_TESTS_MASTER_PEST_IES_RIG_H
 #define BEOFARM_TESTS_MASTER_PEST_IES_RIG_H

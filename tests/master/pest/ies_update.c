@@ -1,6 +1,6 @@
 /*
- * The smoother's step against the formulas of Chen and Oliver (2013) reckoned in another way: in the
- * space of observations or of parameters, with Gaussian elimination instead of eigenvectors.
+ * The smoother's step against the formulas of Chen and Oliver (2013) reckoned in another way: in
+ * the space of observations or of parameters, with Gaussian elimination instead of eigenvectors.
  */
 #include <math.h>
 #include <sched.h>

@@ -20,8 +20,8 @@ struct problem {
 /* From -0.5 to 0.5, evenly. */
 double problem_noise(uint64_t *state);
 
-/* Weights of 1, residuals of noise, and values given (column-major) or of noise (NULL); all to be changed.
- * The same sizes are the same problem. */
+/* Weights of 1, residuals of noise, and values given (column-major) or of noise (NULL); all to be
+ * changed. The same sizes are the same problem. */
 struct problem problem_make(size_t rows, size_t columns, const double *values);
 void problem_free(struct problem *problem);
 

@@ -1,6 +1,6 @@
 /*
- * Inversions of a function that is cheap: "data" of a shot are a few sums of the model, so the misfit is
- * a quadratic with a known minimum.
+ * Inversions of a function that is cheap: "data" of a shot are a few sums of the model, so the
+ * misfit is a quadratic with a known minimum.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +28,8 @@ struct bench {
     float light[N];
     int bad_shot; /* -1: none */
     bool by_band; /* misfits grow with the band, as data have more in them */
-    /* Every shot of a model with a higher velocity fails (0: none), or only where a gradient is asked
-     * for. */
+    /* Every shot of a model with a higher velocity fails (0: none), or only where a gradient is
+     * asked for. */
     double unstable_m_s;
     bool unstable_gradients_alone;
 };
@@ -501,7 +501,8 @@ static void the_source_is_estimated_first(void **state)
 static void a_wavelet_in_reach_is_met_and_nothing_made_of_nothing(void **state)
 {
     (void)state;
-    /* The second frequency is 30 dB down and fits all the same; the third is below the water level. */
+    /* The second frequency is 30 dB down and fits all the same; the third is below the water
+     * level. */
     const char *estimate =
         "{\"df_hz\":1,\"first\":2,\"cross\":[[3,0],[0.002,0.001],[0.000004,0]],"
         "\"power\":[1,0.001,1e-9]}";

@@ -182,8 +182,8 @@ static void published_minima_are_found(void **state)
 
 /* --- against the dense formula --- */
 
-/* H after pairs (s, y), beginning with gamma times the identity, gamma of the newest pair: Nocedal &
- * Wright 2006, 6.17 and 7.20. */
+/* H after pairs (s, y), beginning with gamma times the identity, gamma of the newest pair: Nocedal
+ * & Wright 2006, 6.17 and 7.20. */
 static void dense(size_t n, const double (*s)[N_MAX], const double (*y)[N_MAX], size_t pairs,
                   double h[N_MAX][N_MAX])
 {
@@ -292,10 +292,10 @@ static void directions_are_those_of_the_dense_formula(void **state)
 /* --- odds and ends --- */
 
 /*
- * The iterates of somebody else's program: SciPy 1.10.1, minimize(method="L-BFGS-B", maxcor=3), without
- * bounds (Byrd, Lu, Nocedal and Zhu 1995, doi:10.1137/0916069). Its first step has the length 1, which
- * first_change makes ours; where both searches take the step 1, all of the rest is the formula's.
- * tests/master/shots/lbfgs_peer.py computes the table anew where SciPy is installed.
+ * The iterates of somebody else's program: SciPy 1.10.1, minimize(method="L-BFGS-B", maxcor=3),
+ * without bounds (Byrd, Lu, Nocedal and Zhu 1995, doi:10.1137/0916069). Its first step has the
+ * length 1, which first_change makes ours; where both searches take the step 1, all of the rest is
+ * the formula's. tests/master/shots/lbfgs_peer.py computes the table anew where SciPy is installed.
  */
 static double quartic(const double *x, double *g)
 {
@@ -348,8 +348,8 @@ static void iterates_are_those_of_another_program(void **state)
     for (size_t k = 0; k < PEER_COUNT;) {
         assert_true(want == LBFGS_VALUE_AND_GRADIENT);
         const double *x = lbfgs_point(lbfgs);
-        /* Both round in other places, and what a difference of gradients loses grows as they shrink;
-         * nine digits are left of sixteen. */
+        /* Both round in other places, and what a difference of gradients loses grows as they
+         * shrink; nine digits are left of sixteen. */
         for (int i = 0; i < 4; i++)
             if (fabs(x[i] - peer[k][i]) > 1e-9)
                 fail_msg("iterate %zu: x[%d] is %.17g, not %.17g", k, i, x[i], peer[k][i]);

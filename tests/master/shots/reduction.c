@@ -28,7 +28,8 @@ static void lay(size_t count, size_t on_a_host)
     }
 }
 
-/* A level is sound: a giver gives once, and receives nothing; a group is no larger than it may be. */
+/* A level is sound: a giver gives once, and receives nothing; a group is no larger than it may
+ * be. */
 static void assert_sound(size_t count, size_t made)
 {
     size_t gives[MOST] = {0}, receives[MOST] = {0};

@@ -2,9 +2,9 @@
  * Anisotropic waves against what is known of them: elliptical media, which are isotropic ones in
  * stretched (and turned) coordinates; media without anisotropy; tilts of zero.
  *
- * With epsilon = delta and s^2 = 1 + 2 delta, m q_tt = s^2 H q + Z q + f delta(x - x_s). Stretched by
- * 1/s across the axis, that is the isotropic equation, and the point source 1/s (2-D) or 1/s^2 (3-D)
- * as strong. A free surface stays a plane when stretched, and has a mirror source.
+ * With epsilon = delta and s^2 = 1 + 2 delta, m q_tt = s^2 H q + Z q + f delta(x - x_s). Stretched
+ * by 1/s across the axis, that is the isotropic equation, and the point source 1/s (2-D) or 1/s^2
+ * (3-D) as strong. A free surface stays a plane when stretched, and has a mirror source.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,8 +159,8 @@ static void agrees_with_closed_forms_of_elliptical_media(void **state)
         assert_true(error_of(&settings[i]) < 2e-3);
 }
 
-/* The way of 200 m by 100 m on a grid of spacing 100 m / `parts`: the same steps in time leave the same
- * error of time as in `fine`, so only space differs. */
+/* The way of 200 m by 100 m on a grid of spacing 100 m / `parts`: the same steps in time leave the
+ * same error of time as in `fine`, so only space differs. */
 static double space_error(struct setting s, int parts, const wave_real *fine, size_t steps)
 {
     s.h = 100. / parts;

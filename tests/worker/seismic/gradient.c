@@ -1,6 +1,7 @@
 /*
- * The gradient of every misfit, from the model to a number and back: Taylor slopes 1 and 2. In double,
- * with a free surface, receivers off the grid, and recorded samples that lie between time steps.
+ * The gradient of every misfit, from the model to a number and back: Taylor slopes 1 and 2. In
+ * double, with a free surface, receivers off the grid, and recorded samples that lie between time
+ * steps.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -125,8 +126,8 @@ static void taylor(void)
         first[i] = fabs(apart);
         second[i] = fabs(apart - bench_dot(image, step, bench.points));
     }
-    /* Steps of 0.02 % of the squared slowness: third-order terms are far below a tenth, and so is what
-     * rounding the velocity to float adds to the direction. */
+    /* Steps of 0.02 % of the squared slowness: third-order terms are far below a tenth, and so is
+     * what rounding the velocity to float adds to the direction. */
     assert_true(fabs(log2(first[0] / first[1]) - 1) < 0.1);
     assert_true(fabs(log2(second[0] / second[1]) - 2) < 0.1);
 }

@@ -215,7 +215,8 @@ static void saved_boundaries_give_the_same_gradient_but_for_rounding(void **stat
     }
 }
 
-/* Boundaries, and steps run again, of all physics: stencils reach beyond the model by different numbers. */
+/* Boundaries, and steps run again, of all physics: stencils reach beyond the model by different
+ * numbers. */
 static void every_physics_goes_back_without_its_layers(void **state)
 {
     (void)state;
@@ -235,7 +236,8 @@ static void every_physics_goes_back_without_its_layers(void **state)
         equal_to_the_bit();
         options.method = SURVEY_MEMORY_BOUNDARY;
         run(&options, image);
-        /* What is rounded in each of 131 steps is, in double precision, far from what is left out. */
+        /* What is rounded in each of 131 steps is, in double precision, far from what is left
+         * out. */
         assert_true(apart() < (sizeof(wave_real) == 8 ? 1e-10 : 1e-3));
         shot_close();
     }

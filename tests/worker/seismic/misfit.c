@@ -72,7 +72,8 @@ static void taylor(const struct misfit *misfit)
         first[i] = fabs(apart);
         second[i] = fabs(apart - h * slope);
     }
-    /* Slopes of log against log. In double, so that what is left (1e-10 of the value) is no rounding. */
+    /* Slopes of log against log. In double, so that what is left (1e-10 of the value) is no
+     * rounding. */
     assert_true(fabs(log2(first[0] / first[1]) - 1) < 0.1);
     assert_true(fabs(log2(second[0] / second[1]) - 2) < 0.1);
 }

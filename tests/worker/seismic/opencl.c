@@ -1,6 +1,6 @@
 /*
- * Waves on OpenCL devices against those of the processor. Without a device the tests are skipped; with
- * PoCL there is one, the processor itself, and POCL_DEVICES makes it two.
+ * Waves on OpenCL devices against those of the processor. Without a device the tests are skipped;
+ * with PoCL there is one, the processor itself, and POCL_DEVICES makes it two.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,9 @@
 #include "tests/worker/seismic/wave_bench.h"
 #include "worker/seismic/opencl.h"
 
-/* Both compute the same sums in another order: what rounding leaves after some twenty steps, relative to
- * the norm. A wrong sign in a layer gives 2e-5 in the field, and in doubles that is seen best. */
+/* Both compute the same sums in another order: what rounding leaves after some twenty steps,
+ * relative to the norm. A wrong sign in a layer gives 2e-5 in the field, and in doubles that is
+ * seen best. */
 #ifdef WAVE_DOUBLE
 #define TOLERANCE 1e-12
 #else
@@ -74,8 +75,8 @@ static struct wave *wave_on(const struct setting *s, struct opencl_device *where
                                               .device = where});
 }
 
-/* Places of several weights each, some of which share grid points, lie in layers or above the surface,
- * or far outside. */
+/* Places of several weights each, some of which share grid points, lie in layers or above the
+ * surface, or far outside. */
 static struct wave_points *places_on(const struct wave *wave, uint64_t seed)
 {
     struct wave_weight weights[PLACES * 40];
@@ -270,7 +271,8 @@ static void operators_are_transposed_on_the_device(void **state)
     }
 }
 
-/* The snapshots of a source, the image of noise; from memory or from rooms, in one run or in parts. */
+/* The snapshots of a source, the image of noise; from memory or from rooms, in one run or in
+ * parts. */
 static void grouped(const struct setting *s, bool rooms, size_t part, wave_real *ret_image,
                     wave_real *ret_sampled)
 {
@@ -348,7 +350,8 @@ static void checkpoints_parts_and_rooms_do_not_change_a_bit(void **state)
     grouping_changes_nothing(&settings[6]); /* tti */
 }
 
-/* The second half of a run again, from shells and a state of the medium's grid; `room`: on the device. */
+/* The second half of a run again, from shells and a state of the medium's grid; `room`: on the
+ * device. */
 static void again(const struct setting *s, bool room)
 {
     enum { HALF = STEPS / 2 };

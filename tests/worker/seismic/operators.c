@@ -1,6 +1,7 @@
 /*
- * The operators are what they claim: J is the derivative of F, and the transposes are transposes, with
- * absorbing layers, a free surface, density, anisotropy, and sources and receivers off the grid.
+ * The operators are what they claim: J is the derivative of F, and the transposes are transposes,
+ * with absorbing layers, a free surface, density, anisotropy, and sources and receivers off the
+ * grid.
  *
  * Compiled twice: in float, as programs compute, and in double, where only what is truly transposed
  * stays below the tolerance.
@@ -143,7 +144,8 @@ static void migration_is_the_transpose_of_born_modelling(void **state)
             born_dot(&cases[i]);
 }
 
-/* The velocity whose squared slowness is h dm more, and by how much it is after rounding to float. */
+/* The velocity whose squared slowness is h dm more, and by how much it is after rounding to
+ * float. */
 static void move(struct bench *bench, const float *vp, const wave_real *dm, double h,
                  wave_real *ret_dm)
 {

@@ -1,6 +1,6 @@
 /*
- * Against closed forms in a homogeneous medium, and the orders of convergence in space and time as far
- * as single precision shows them (wave_convergence.c has all of them).
+ * Against closed forms in a homogeneous medium, and the orders of convergence in space and time as
+ * far as single precision shows them (wave_convergence.c has all of them).
  *
  * (1/c^2) u_tt - Laplace(u) = q(t) delta: in 3-D u = q(t - r/c) / (4 pi r); in 2-D
  * u = 1/(2 pi) integral from 0 to acosh(ct/r) of q(t - (r/c) cosh s) ds.

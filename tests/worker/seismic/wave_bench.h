@@ -7,8 +7,8 @@
 /* Numbers that differ from call to call and are the same in every run, between -0.5 and 0.5. */
 double bench_random(uint64_t *seed);
 
-/* vp between lo and hi, and what else the physics takes, at random from point to point: rho, any tilt,
- * epsilon and delta to 0.3 and 0.25, in some places delta above epsilon. The result is for
+/* vp between lo and hi, and what else the physics takes, at random from point to point: rho, any
+ * tilt, epsilon and delta to 0.3 and 0.25, in some places delta above epsilon. The result is for
  * bench_medium_free. */
 struct wave_medium bench_medium(struct grid grid, double vp_lo, double vp_hi,
                                 const char *physics);
@@ -65,8 +65,9 @@ struct wave_medium bench_anisotropic(struct grid grid, const char *physics,
 /* A Ricker wavelet of peak frequency f (Hz), centred at t = 0. */
 double bench_ricker(double f, double t);
 
-/* A shot into a wave at rest: a point source (ix, iy, iz) whose strength is a Ricker wavelet, centred
- * at `delay` s; traces[k] is the field at (rx, ry, rz) at the time (k + 1) dt, for `steps` steps. */
+/* A shot into a wave at rest: a point source (ix, iy, iz) whose strength is a Ricker wavelet,
+ * centred at `delay` s; traces[k] is the field at (rx, ry, rz) at the time (k + 1) dt, for `steps`
+ * steps. */
 struct bench_shot {
     int source[GRID_AXES], receiver[GRID_AXES];
     double frequency, delay;

@@ -1,9 +1,11 @@
 /*
- * The orders of convergence of all stencils over sequences of grids, in double precision (WAVE_DOUBLE):
- * in single, rounding leaves 1e-4 of a trace, which order 16 reaches before its order can be seen.
+ * The orders of convergence of all stencils over sequences of grids, in double precision
+ * (WAVE_DOUBLE): in single, rounding leaves 1e-4 of a trace, which order 16 reaches before its
+ * order can be seen.
  *
- * Every run has the same steps in time, so that the error of time is that of the run on the finest grid,
- * from which the others differ by space alone; the edges are so far that nothing comes back from them.
+ * Every run has the same steps in time, so that the error of time is that of the run on the finest
+ * grid, from which the others differ by space alone; the edges are so far that nothing comes back
+ * from them.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
 
 #define STEPS 700
 
-/* Traces at two places in a constant medium of 1500 m/s, 10 m, 10 Hz: its right edge `nx` points from
- * the left. The source is 30 points from where the near edge will be. */
+/* Traces at two places in a constant medium of 1500 m/s, 10 m, 10 Hz: its right edge `nx` points
+ * from the left. The source is 30 points from where the near edge will be. */
 static wave_real *shoot(const char *physics, float delta, size_t nx, int rx, int rz)
 {
     struct grid grid = bench_grid(nx, 1, 201, 10);
@@ -33,8 +33,8 @@ static wave_real *shoot(const char *physics, float delta, size_t nx, int rx, int
     return trace;
 }
 
-/* Energy that comes back from an edge at x = 100, over what a rigid wall would send: the field of the
- * mirror image, which in the larger model is recorded behind where the edge was. In dB. */
+/* Energy that comes back from an edge at x = 100, over what a rigid wall would send: the field of
+ * the mirror image, which in the larger model is recorded behind where the edge was. In dB. */
 static double reflection(const char *physics, float delta, int rx, int rz)
 {
     wave_real *near = shoot(physics, delta, 101, rx, rz);

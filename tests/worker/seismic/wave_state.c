@@ -1,5 +1,5 @@
-/* What a wave is between runs: restored to the bit, the same for any number of threads and any grouping
- * of steps, derived rightly, and runnable backwards. And what is refused. */
+/* What a wave is between runs: restored to the bit, the same for any number of threads and any
+ * grouping of steps, derived rightly, and runnable backwards. And what is refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -142,8 +142,9 @@ static wave_real *tiled_run(const char *name, const struct tiling *way, enum wav
 
 static void assert_tilings_agree(const char *name, const char *cache, enum wave_mode mode)
 {
-    /* whole planes; tiles whose rows threads share; as few rows as a step reaches; tiles of each thread's
-     * own, of 27 rows; what is chosen where the cache holds some steps of 24 rows, but not all fields */
+    /* whole planes; tiles whose rows threads share; as few rows as a step reaches; tiles of each
+     * thread's own, of 27 rows; what is chosen where the cache holds some steps of 24 rows, but not
+     * all fields */
     const struct tiling whole = {"100000000", 1, 1},
                         ways[] = {{"1", 2, 3}, {"1", 3, 2}, {"100000000", 2, 3}, {cache, 2, 0}};
     size_t n;

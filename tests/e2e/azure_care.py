@@ -28,7 +28,7 @@ def two_ctrl_c_while_nodes_are_made_give_them_back(case):
     wait_until(lambda: any(lab.batch.ask("GET", f"/jobs/{job}/tasks/master")[0] == 200
                            for job in lab.ids("jobs")), "the master waits for its node")
     # The service answers late: both are there before it does.
-    lab.batch.fault("slow", seconds=2, times=1)
+    lab.batch.fault("slow", seconds=3, times=1)
     run.send_signal(signal.SIGINT)
     harness.wait_taken(run.pid, signal.SIGINT)  # so they count as two
     run.send_signal(signal.SIGINT)
@@ -63,7 +63,7 @@ def pools_of_others_are_left_alone(case):
 @test
 def a_run_that_was_killed_before_its_job_is_given_back_and_a_later_pool_stays(case):
     lab = Lab(case, "--node-start", "600", pool={"id": "mine"})
-    lab.batch.fault("slow", path="/jobs", method="POST", seconds=5)
+    lab.batch.fault("slow", path="/jobs", method="POST", seconds=120)
     run = lab.start("run", lab.farm.file)
     wait_until(lambda: lab.batch.look()["nodes"], "the pool is being made")
     run.kill()

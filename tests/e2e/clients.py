@@ -11,7 +11,7 @@ from harness import program, wait_until
 class Client:
     """A connection; `results` are those told so far, by id."""
 
-    def __init__(self, path, name=None, limit_s=60, **place):
+    def __init__(self, path, name=None, limit_s=150, **place):
         self.socket = wait_until(lambda: self.dial(path), "the socket answers")
         self.socket.settimeout(limit_s)
         self.lines = self.socket.makefile("rb")

@@ -147,7 +147,8 @@ def garbage_never_kills_the_master(case):
     client.wait(["a"])
     # Others go away in the middle of everything.
     for data in (b"", b"{\"do\"", b"x" * (5 << 20), b"{\"do\":\"status\"}\n" * 20000):
-        other = Client(farm.socket, limit_s=1)  # who does not read is not read
+        other = Client(farm.socket)
+        other.socket.settimeout(1)  # who does not read is not read
         try:
             other.send(data)
         except OSError:
@@ -339,10 +340,10 @@ def who_does_not_read_costs_nothing(case):
         quick.say(do="status")
         clients = {c["client"]: c for c in quick.event("status")["clients"]}
         return clients["slow"]["ended"] == 2400
-    wait_until(ended, "all 240 MB of results are there", 120)
+    wait_until(ended, "all 240 MB of results are there", 250)
     # Far less than the results; the journal's queue alone may have 128 MiB (master/farm.c).
     most = 10**12 if is_sanitized() else before + (150 << 20)
-    wait_until(lambda: rss(master) < most, f"the master is small ({rss(master) >> 20} MiB)", 10)
+    wait_until(lambda: rss(master) < most, f"the master is small ({rss(master) >> 20} MiB)")
     quick.submit({"more": 1})
     quick.wait(["more"])
     for result in slow.wait(range(2400)):

@@ -295,9 +295,9 @@ def a_cut_in_the_middle_of_a_file(case, transport):
     network = nodes.Network(case, 3)
     master, other, cut = network.hosts
     network.be_impatient()
-    network.slow_down(master)
+    network.slow_down(master, "4mbit")
     with open(case.path("grid"), "wb") as file:
-        file.write(os.urandom(6 << 20))  # 3 s for one, 6 s for two at a time
+        file.write(os.urandom(6 << 20))  # 12 s
     farm = Farm(case, network, transport, 8, files=["model", "grid"])
     farm.start_worker(cut)
     farm.wait_said(cut, "joined the master")
@@ -306,9 +306,10 @@ def a_cut_in_the_middle_of_a_file(case, transport):
         return sum(os.stat(os.path.join(where, name)).st_size
                    for where, _, names in os.walk(case.path(f"worker-{cut.address}"))
                    for name in names)
-    farm.wait(lambda: fetched() > 1 << 20, "the cut-off one fetches")
+    farm.wait(lambda: fetched() > 1 << 19, "the cut-off one fetches")
     network.unplug(cut)
     assert unsent(master, cut) > 0
+    network.slow_down(master, "40mbit")
     farm.start_worker(other)
     farm.wait_said(cut, "the master is lost")
     farm.joined(other)

@@ -1,6 +1,7 @@
 """For tests of the beofarm command: a stand-in master and worker (fakes.py), and what is seen of them."""
 import json
 import os
+import signal
 
 import harness
 from harness import wait_until
@@ -51,7 +52,13 @@ def wait_running(case, task, run="runs/toy-001"):
     """Until the task has said what it was started with; its number."""
     wait_until(lambda: os.path.exists(
         case.path(run, "backend", "tasks", task, "wd", "seen.json")), f"{task} runs")
-    return record(case, task, run)["pid"]
+    return wait_until(lambda: (try_record(case, task, run) or {}).get("pid"), f"{task} has a number")
+
+
+def went(case, task):
+    """Did it end by itself, and well? A machine may be so busy that a worker is told to go before it has."""
+    found = record(case, task)
+    return found["exit_code"] == 0 or found["signal"] == signal.SIGTERM
 
 
 def wait_joined(case, count, run="runs/toy-001"):

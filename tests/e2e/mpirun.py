@@ -299,7 +299,7 @@ def a_sweep_of_mpi_runs_on_nodes_of_batch_and_ends_on_all_of_them(case):
     rows = [{"word": 1, "more": "sleep"}, {"word": 2, "more": "0"}, {"word": 3, "more": "0"}]
     farm = cloud.write(work=sweep(2, 3, command=["mpirun", "./program", "{word}", "{more}"],
                                   env={"LAB": case.folder}, params={"list": rows}),
-                       limits={"task_timeout_s": 6, "attempts": 1}, backend={"workers": 2},
+                       limits={"task_timeout_s": 12, "attempts": 1}, backend={"workers": 2},
                        files=["program", {"path": "deep", "copy": True}, "ranks"],
                        worker={"slots": 1}, transport="tcp")
     cloud.start()

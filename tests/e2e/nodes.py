@@ -50,7 +50,7 @@ def require():
     tried = subprocess.run(
         ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c",
          "hostname n0 && ip link add s0 type bridge && ip link add v0 type veth peer name v1"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100, check=False)
     if tried.returncode:
         said = tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"]
         raise Skip(f"namespaces cannot be made here: {said[-1]}")
@@ -75,7 +75,7 @@ class Host:
     def set_up(self, *args):
         """Run a command of the system in it, which must succeed."""
         done = subprocess.run([str(a) for a in self._args(args, "/")], capture_output=True,
-                              stdin=subprocess.DEVNULL, text=True, timeout=20, check=False)
+                              stdin=subprocess.DEVNULL, text=True, timeout=100, check=False)
         assert done.returncode == 0, f"{args} on {self.name}: {done.stderr}"
         return done.stdout
 
@@ -147,7 +147,7 @@ class Network:
             self.switch.set_up("ip", "link", "add", port, "type", "veth", "peer", "name", "peer")
             # Across process namespaces a host is known by the number that all see: ours.
             subprocess.run(["nsenter", f"--net=/proc/{self.switch.pid}/ns/net", "ip", "link",
-                            "set", "peer", "netns", str(host.pid)], check=True, timeout=20)
+                            "set", "peer", "netns", str(host.pid)], check=True, timeout=100)
             self.switch.set_up("ip", "link", "set", port, "master", "bridge", "up")
             host.set_up("ip", "link", "set", "peer", "name", name)
             host.set_up("ip", "address", "add", f"{subnet}.{number}/24", "dev", name)
@@ -182,7 +182,7 @@ class Network:
     def slow_down(self, host, rate="16mbit"):
         """Let this host send no faster; skips the test where that cannot be said."""
         try:
-            host.set_up("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate,
+            host.set_up("tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", rate,
                         "burst", "32kb", "latency", "200ms")
         except (AssertionError, FileNotFoundError) as problem:
             raise Skip(f"tc cannot shape traffic here: {problem}") from None

@@ -20,7 +20,7 @@ MODEL = """#!/bin/sh
 echo "$(tr '\\n' ' ' <model.in)" >>"$LOG"
 if [ -n "$STUCK" ]; then exec sleep 1000; fi
 if [ -n "$HANG" ] && mkdir "$HANG" 2>/dev/null; then exec sleep 1000; fi
-if [ -n "$GATE" ] && [ -e "$GATE" ]; then
+if [ -n "$GATE" ] && [ -e "$GATE" ] && [ "$BEOFARM_TASK" -gt "${AFTER:-0}" ]; then
     echo waiting >>"$LOG.waiting"
     while [ -e "$GATE" ]; do sleep 0.02; done
 fi
@@ -109,7 +109,7 @@ def master_pid(case, run_dir, name="master"):
 
 
 def journal(case, run_dir, query):
-    with sqlite3.connect(case.path(run_dir, "journal.db")) as db:
+    with sqlite3.connect(case.path(run_dir, "journal.db"), timeout=60) as db:
         return db.execute(query).fetchall()
 
 
@@ -201,11 +201,10 @@ def a_control_file_may_lie_in_a_folder_below(case):
 
 
 def killed_and_resumed(case, after):
-    """Kill the master once `after` runs have been journaled, and resume. What the journal had
-    then, and what it has at the end. No run of the first is repeated."""
+    """Kill the master once the first `after` runs have been journaled, and resume. What the journal
+    had then, and what it has at the end. No run of the first is repeated."""
     gate = case.write("gate", "")
-    os.remove(gate)
-    case.environment["GATE"] = gate
+    case.environment.update(GATE=gate, AFTER=str(after))  # later runs wait
     leader = case.start_beofarm("run", "--slots", "2", "case.pst", cwd=case.path("case"))
     run_dir = os.path.join("case", "runs", "case-001")
     wait_until(lambda: os.path.exists(case.path(run_dir, "journal.db")), "the journal is there")
@@ -216,7 +215,6 @@ def killed_and_resumed(case, after):
         except sqlite3.OperationalError:
             return False
     wait_until(ended, f"{after} runs have ended")
-    case.write("gate", "")
     os.kill(master_pid(case, run_dir), signal.SIGKILL)
     case.finish(leader)
     before = journal(case, run_dir, "SELECT task, params, \"values\", started_ns FROM result")
@@ -362,7 +360,8 @@ def a_model_that_hangs_does_not_stall_the_farm(case):
     found = parameters(case, "case", "case.par")
     assert abs(float(found["a"]) - TRUTH[0]) < 1e-4, found
     failures = journal(case, "case/runs/case-001", "SELECT error FROM attempt_failure")
-    assert len(failures) == 1 and "overdue" in failures[0][0], failures
+    # On a machine that stands still for some seconds others are overdue, too.
+    assert failures and all("overdue" in row[0] for row in failures), failures
 
 
 @test

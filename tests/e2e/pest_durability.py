@@ -113,15 +113,19 @@ def started(case):
 
 
 def journal(farm, query):
-    try:
-        with sqlite3.connect(farm.path("journal.db")) as db:
-            return db.execute(query).fetchall()
-    except sqlite3.OperationalError:
-        return []  # it is just being made
+    with sqlite3.connect(farm.path("journal.db"), timeout=60) as db:
+        return db.execute(query).fetchall()
 
 
 def ended(farm):
     return {row[0] for row in journal(farm, "SELECT task FROM result")}
+
+
+def ended_by_now(farm):
+    try:
+        return ended(farm)
+    except sqlite3.OperationalError:
+        return set()  # the journal is just being made
 
 
 def runs(farm):
@@ -192,7 +196,7 @@ def run_up_to(case, farm, last):
     """Start, and wait until the runs up to `last` have ended, and others have begun."""
     hold(case, last)
     farm.start()
-    wait_until(lambda: len(ended(farm)) >= last, f"{last} runs have ended")
+    wait_until(lambda: len(ended_by_now(farm)) >= last, f"{last} runs have ended")
     wait_until(lambda: os.path.exists(case.environment["LOG"] + ".held"), "others have begun")
     assert ended(farm) == set(range(1, last + 1))
 
@@ -314,7 +318,9 @@ def a_run_that_hangs_once_in_a_jacobian_is_run_again(case):
     assert runs(farm) == expected.runs
     assert started(case)[task] == 2
     failures = journal(farm, "SELECT task, error FROM attempt_failure")
-    assert len(failures) == 1 and failures[0][0] == task and "overdue" in failures[0][1], failures
+    # On a machine that stands still for some seconds others are overdue, too.
+    assert task in [row[0] for row in failures], failures
+    assert all("overdue" in row[1] for row in failures), failures
 
 
 @test
@@ -363,7 +369,7 @@ def a_failed_lambda_run_costs_that_trial_alone(case):
     case.environment["FAIL"] = f"{task}"
     farm = lay(case, "fails", "++max_run_fail(1)")
     farm.run()
-    assert failed(farm) == [task]
+    assert failed(farm) == [task], journal(farm, "SELECT task, error FROM result WHERE status != 0")
     assert record(farm).count("the run failed") == 1
     assert estimate(farm)["a"] != START["a"]
 
@@ -396,7 +402,8 @@ def a_model_that_begins_to_fail_ends_the_estimation_and_loses_nothing(case):
     done = farm.run(expect=1)
     assert "every derivative run failed" in done.out + done.err, done
     assert "every derivative run failed" in record(farm)
-    assert runs(farm)[:last] == expected.runs[:last]
+    failures = journal(farm, "SELECT task, error FROM result WHERE status != 0 ORDER BY task")
+    assert runs(farm)[:last] == expected.runs[:last], failures[:3]
     assert outputs(farm)["case.par"] == expected.outputs["case.1.par"]
 
 

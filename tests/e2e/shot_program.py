@@ -68,13 +68,27 @@ def segy(shot, samples=10, traces=3):
 
 
 def hold(shot):
-    path = os.environ.get("SHOT_HOLD", "")
+    """SHOT_HOLD, as long as it exists: the last shot that is not held back; with SHOT_MOST that many may be
+    computed in all, whichever they are."""
+    path, most = os.environ.get("SHOT_HOLD", ""), os.environ.get("SHOT_MOST", "")
     while path and os.path.exists(path):
-        with open(path, encoding="ascii") as file:
-            last = file.read().strip()
-        if last and shot <= int(last):
+        if most:
+            with open(os.environ["SHOT_LOG"], "a+", encoding="ascii") as file:
+                file.seek(0)
+                free = len(file.readlines()) < int(most)
+        else:
+            free = shot <= last_of(path)
+        if free:
             return
         time.sleep(0.01)
+
+
+def last_of(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read().strip() or -1)
+    except FileNotFoundError:
+        return -1  # it was removed just now
 
 
 class Pace:

@@ -28,14 +28,15 @@ def an_inversion_finds_the_model(case):
 
 @test
 def an_inversion_is_seen_as_it_goes(case):
-    hold = case.write("hold", "9\n")
-    farm, _ = inversion(case, env={"SHOT_HOLD": hold, "SHOT_S": "0.03"}, work={"sum": "double"})
+    hold = case.write("hold", "")
+    farm, _ = inversion(case, env={"SHOT_HOLD": hold, "SHOT_MOST": "40"}, work={"sum": "double"})
     farm.start()
     # Shots go on; the model of an iteration comes home while others are under way.
     wait_until(lambda: os.path.exists(case.path("survey.velocity-001.json")), "a model comes home")
     assert farm.process.poll() is None
     said = case.beofarm("status", farm.run_dir, expect=None).out
     assert "iteration" in said, said
+    os.remove(hold)
     farm.end()
     # What the last iteration came to is said, too.
     misfits = [float(row["misfit"]) for row in history(case) if row["purpose"] != "source"]
@@ -50,17 +51,17 @@ def an_inversion_is_seen_as_it_goes(case):
 
 @test
 def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
-    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    hold = case.write("hold", "")
+    farm, log = inversion(case, env={"SHOT_S": "0.01", "SHOT_HOLD": hold, "SHOT_MOST": "45"})
     farm.start()
     for generation in range(1, 4):
-        target = 14 * generation
-        wait_until(lambda: len(lines(log)) > target or farm.process.poll() is not None, "it goes on")
-        if farm.process.poll() is not None:
-            break
+        target = 12 * generation
+        wait_until(lambda: len(lines(log)) > target, "it goes on")  # pylint: disable=W0640
         farm.kill("master" if generation == 1 else f"master-{generation}")
         farm.end(expect=7)
         assert not os.path.exists(farm.path("near"))
         farm.start("--resume")
+    os.remove(hold)
     farm.end()
     other = harness.Case("undisturbed")
     try:
@@ -119,11 +120,13 @@ def models_and_states_of_waves_that_are_through_do_not_pile_up(case):
 
 def begin_and_kill(case):
     """An inversion whose master died in the midst of it."""
-    farm, log = inversion(case, env={"SHOT_S": "0.01"})
+    hold = case.write("hold", "")
+    farm, log = inversion(case, env={"SHOT_HOLD": hold, "SHOT_MOST": "30"})
     farm.start()
     wait_until(lambda: len(lines(log)) > 20, "it goes on")
     farm.kill("master")
     farm.end(expect=7)
+    os.remove(hold)
     return farm
 
 

@@ -89,10 +89,10 @@ class Tree:
 
     def query(self, text):
         try:
-            with sqlite3.connect(self.farm.path("journal.db")) as db:
+            with sqlite3.connect(self.farm.path("journal.db"), timeout=60) as db:
                 return db.execute(text).fetchall()
         except sqlite3.OperationalError:
-            return []
+            return []  # it is just being made
 
     def ended(self):
         return {row[0] for row in self.query("SELECT task FROM result WHERE status = 0")}

@@ -71,8 +71,7 @@ bool delivery_is_busy(const struct delivery *delivery)
     return errand_is_busy(delivery->errand);
 }
 
-/* --- in the thread
- * ----------------------------------------------------------------------------- */
+/* --- in the thread ------------------------------------------------------------------------ */
 
 /* The first `size` bytes of a file. */
 static int copy_beginning(const char *from_path, const char *to_path, off_t size,

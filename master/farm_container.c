@@ -89,8 +89,7 @@ void farm_container_committed(void *context, const struct journal_row *rows, siz
         folders_append(farm->folders, rows, count);
 }
 
-/* --- while it runs
- * ----------------------------------------------------------------------------- */
+/* --- while it runs ------------------------------------------------------------------------ */
 
 static void delivered(void *context, const struct error *error)
 {
@@ -118,8 +117,7 @@ void farm_delivery_expired(void *context)
                    farm->whereabouts_said ? NULL : &whereabouts, delivered, farm);
 }
 
-/* --- the end
- * ----------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 static void all_delivered(void *context, const struct error *error)
 {

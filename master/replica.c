@@ -38,8 +38,7 @@ static const struct http_options patience = {.tries = 4,
                                              .backoff_cap_ms = 2000,
                                              .patience_ms = 15000};
 
-/* --- places and leases
- * ------------------------------------------------------------------------- */
+/* --- places and leases -------------------------------------------------------------------- */
 
 int replica_place(struct replica *replica, struct container *container, int part,
                   char name[CONTAINER_NAME_SIZE], struct blob_place *ret_place,
@@ -85,8 +84,7 @@ static void keep_part(struct replica *replica, int part)
     pthread_mutex_unlock(&replica->lock);
 }
 
-/* --- the keeper
- * -------------------------------------------------------------------------------- */
+/* --- the keeper --------------------------------------------------------------------------- */
 
 /* Renew once. A lease that ran out is taken anew if nobody else has it. */
 static void lease_keep(struct replica *replica, struct container *container, int part)
@@ -134,8 +132,7 @@ static int keeper_start(struct replica *replica, struct error *ret_error)
                    : error_errno(ret_error, rc, "cannot start a thread for the journal's copy");
 }
 
-/* --- opening and closing
- * ----------------------------------------------------------------------- */
+/* --- opening and closing ------------------------------------------------------------------ */
 
 struct replica *replica_open(const struct replica_options *options, struct error *ret_error)
 {
@@ -198,8 +195,7 @@ void replica_close(struct replica *replica)
     free(replica);
 }
 
-/* --- taking over
- * ------------------------------------------------------------------------------- */
+/* --- taking over -------------------------------------------------------------------------- */
 
 /* The lease's id is kept beside the journal: a master that is started again on this disk (and has
  * the journal's lock) may go on with its predecessor's lease. */
@@ -277,8 +273,7 @@ failed:
     return error_prefix(ret_error, "the journal's copy in the container");
 }
 
-/* --- appending
- * --------------------------------------------------------------------------------- */
+/* --- appending ---------------------------------------------------------------------------- */
 
 /* The next part: made, and leased by us. Whoever made it first is the master. */
 static int part_begin(struct replica *replica, struct error *ret_error)

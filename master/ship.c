@@ -82,8 +82,7 @@ int ship_folder(struct container *container, const char *run_dir, const char *na
     return folder_ship(&load, name, 0);
 }
 
-/* --- back
- * -------------------------------------------------------------------------------------- */
+/* --- back --------------------------------------------------------------------------------- */
 
 /* "out/17/a": of a task. */
 static bool is_output(const char *name)

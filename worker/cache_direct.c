@@ -87,8 +87,7 @@ void cache_direct_destroy(struct cache_direct *direct)
     free(direct);
 }
 
-/* --- in a thread
- * ------------------------------------------------------------------------------- */
+/* --- in a thread -------------------------------------------------------------------------- */
 
 static int lane_open(struct lane *lane, struct error *ret_error)
 {
@@ -176,8 +175,7 @@ static void work(void *context)
     lane->failed = hash_fetch(lane, &lane->error) != 0;
 }
 
-/* --- in the loop
- * ------------------------------------------------------------------------------- */
+/* --- in the loop -------------------------------------------------------------------------- */
 
 static void worked(void *context)
 {

@@ -41,8 +41,7 @@ struct eviction {
     double left_s;
 };
 
-/* --- what events say
- * --------------------------------------------------------------------------- */
+/* --- what events say ---------------------------------------------------------------------- */
 
 static const char *text_of(const cJSON *object, const char *key)
 {
@@ -87,8 +86,7 @@ bool eviction_find(const char *text, size_t size, const char *name, int64_t now_
     return found;
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------ */
+/* --- asking ------------------------------------------------------------------------------- */
 
 /* -1: nobody answers as they should. */
 static int ask(struct http *http, const struct eviction *eviction, const char *method,
@@ -187,8 +185,7 @@ static void *watch(void *context)
     return NULL;
 }
 
-/* --- the owner's side
- * -------------------------------------------------------------------------- */
+/* --- the owner's side --------------------------------------------------------------------- */
 
 static void noticed(unsigned events, void *context)
 {

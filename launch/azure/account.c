@@ -65,8 +65,7 @@ struct blob_service *account_blobs(struct account *account)
     return &account->blobs;
 }
 
-/* --- dating, naming, signing
- * ------------------------------------------------------------------- */
+/* --- dating, naming, signing -------------------------------------------------------------- */
 
 typedef int text_maker(const struct signing_key *key, const struct signing_request *request,
                        struct buf *ret_text);
@@ -206,8 +205,7 @@ void account_management_request(struct account *account, const char *method,
     request_fill(account, method, management_prepare, ret_request);
 }
 
-/* --- SAS
- * --------------------------------------------------------------------------------------- */
+/* --- SAS ---------------------------------------------------------------------------------- */
 
 /* User delegation keys are lent to tokens alone. */
 static int delegation_authorize(void *context, struct http_try *try, struct error *ret_error)

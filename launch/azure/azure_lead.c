@@ -53,8 +53,7 @@ static struct blob_place leader_place(const struct azure *azure, char name[AZURE
     return (struct blob_place){.container = azure->container, .name = name};
 }
 
-/* --- who leads
- * --------------------------------------------------------------------------------- */
+/* --- who leads ---------------------------------------------------------------------------- */
 
 /* Where process numbers mean what they mean to us: since this start of this machine, in this
  * container. "" where that is not known. */
@@ -137,8 +136,7 @@ static bool leader_dead(const struct leader *leader)
            kill(leader->process, 0) != 0 && errno == ESRCH;
 }
 
-/* --- keeping the lease
- * ------------------------------------------------------------------------- */
+/* --- keeping the lease -------------------------------------------------------------------- */
 
 /* Asked for under the same id, a lease is renewed; one that ran out is had again if nobody took it.
  * The blob is written anew: by that others see that we live. */
@@ -215,8 +213,7 @@ void azure_lead_end(struct azure_lead *lead)
     lead_free(lead);
 }
 
-/* --- having it
- * --------------------------------------------------------------------------------- */
+/* --- having it ---------------------------------------------------------------------------- */
 
 /* Ask for the lease, once. 0, BLOB_ALREADY, or -1 with a sentence. */
 static int lease_try(struct azure *azure, const char *lease, struct error *ret_error)

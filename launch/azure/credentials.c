@@ -366,8 +366,7 @@ void credentials_close(struct credentials *credentials)
     free(credentials);
 }
 
-/* --- what was found
- * ---------------------------------------------------------------------------- */
+/* --- what was found ----------------------------------------------------------------------- */
 
 const char *credentials_text(const struct credentials *credentials,
                              enum credentials_field field)

@@ -183,8 +183,7 @@ void credentials_token_forget(struct credentials *credentials,
     buf_fini(&name);
 }
 
-/* --- in words
- * -------------------------------------------------------------------------------------- */
+/* --- in words ----------------------------------------------------------------------------- */
 
 static const char *proof_name(const struct credentials *credentials)
 {

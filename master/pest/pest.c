@@ -397,8 +397,7 @@ static int pest_outcome(const struct driver *driver, struct error *ret_error)
                      driver->handed_out);
 }
 
-/* --- job, files and limits
- * --------------------------------------------------------------------- */
+/* --- job, files and limits ---------------------------------------------------------------- */
 
 static int pest_job(const struct driver *driver, cJSON *job, struct error *ret_error)
 {

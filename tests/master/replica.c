@@ -33,8 +33,7 @@ static struct journal_row row_of(uint64_t task)
                                            .values_size = 3}};
 }
 
-/* --- frames
- * ------------------------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------------------------------- */
 
 static void rows_of_all_kinds_survive(void **state)
 {
@@ -133,8 +132,7 @@ static void frames_of_many_rows_are_divided(void **state)
     free(large);
 }
 
-/* --- masters
- * ----------------------------------------------------------------------------------- */
+/* --- masters ------------------------------------------------------------------------------ */
 
 struct bench {
     struct mock_blob mock;

@@ -10,20 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BOOT_ID  "/proc/sys/kernel/random/boot_id"
-#define BOOT_MAX 64
-#define ID_MAX   40
+#include "common/boot.h"
 
-static int boot_read(char boot[BOOT_MAX])
-{
-    int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, boot, BOOT_MAX - 1);
-    if (fd >= 0)
-        close(fd);
-    boot[size > 0 ? size : 0] = '\0';
-    boot[strcspn(boot, "\n")] = '\0';
-    return *boot ? 0 : -1;
-}
+#define ID_MAX 40
 
 /* "DEVICE:INODE" */
 static void id_print(const struct stat *stat, char id[ID_MAX])
@@ -36,7 +25,7 @@ int near_put(cJSON *job, const char *dir, int dir_fd)
 {
     char boot[BOOT_MAX], id[ID_MAX];
     struct stat stat;
-    if (dir[0] != '/' || fstat(dir_fd, &stat) < 0 || boot_read(boot) < 0)
+    if (dir[0] != '/' || fstat(dir_fd, &stat) < 0 || !boot_read(boot))
         return -1;
     id_print(&stat, id);
     cJSON *near = cJSON_AddObjectToObject(job, "near");
@@ -68,7 +57,7 @@ int near_open(const cJSON *job)
     const cJSON *near = cJSON_GetObjectItemCaseSensitive(job, "near");
     const char *dir = text_of(near, "dir"), *boot = text_of(near, "boot"),
                *id = text_of(near, "id");
-    if (!dir || !boot || !id || boot_read(mine) < 0 || strcmp(mine, boot) != 0)
+    if (!dir || !boot || !id || !boot_read(mine) || strcmp(mine, boot) != 0)
         return -1;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || is_same(fd, id))

@@ -12,14 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/boot.h"
+
 #define MAGIC      "beofarm part 1\n"
 #define READ_BLOCK ((size_t)256 << 10)
-#define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 
 struct head {
     char magic[16];
     char etag[BLOB_ETAG_MAX];
-    char boot[40];
+    char boot[BOOT_MAX];
     uint64_t size, range;
 };
 
@@ -30,13 +31,7 @@ static void head_fill(struct head *head, const char *etag, uint64_t size, uint64
     snprintf(head->etag, sizeof(head->etag), "%s", etag);
     head->size = size;
     head->range = range;
-    int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ssize_t got = read(fd, head->boot, sizeof(head->boot) - 1);
-        if (got < 0)
-            memset(head->boot, 0, sizeof(head->boot));
-        close(fd);
-    }
+    boot_read(head->boot);
 }
 
 static int all_write(int fd, uint64_t offset, const void *bytes, size_t size)

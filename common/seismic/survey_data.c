@@ -88,7 +88,7 @@ static struct segy_write_format traces_format(const struct survey *survey)
                                       .delay_s = record->start_s};
 }
 
-static bool makes_traces(const struct survey *survey)
+bool survey_makes_traces(const struct survey *survey)
 {
     return survey->operation == SURVEY_MODEL || survey->operation == SURVEY_BORN;
 }
@@ -96,7 +96,7 @@ static bool makes_traces(const struct survey *survey)
 int survey_traces_check(const struct survey *survey, struct error *ret_error)
 {
     struct segy_write_format format = traces_format(survey);
-    return makes_traces(survey) && !survey->program
+    return survey_makes_traces(survey) && !survey->program
                ? segy_write_check(&format, "$.output.traces", ret_error)
                : 0;
 }
@@ -110,7 +110,7 @@ int survey_traces_write(const struct survey *survey, const struct shot *shot,
     format.title = "shot gathers"; /* the headers say which: files of shots become one */
     /* Observed traces on their way to a task: for us alone, so in whichever revision can say
      * them. */
-    if (!makes_traces(survey) && segy_write_check(&format, path, &ignored) < 0)
+    if (!survey_makes_traces(survey) && segy_write_check(&format, path, &ignored) < 0)
         format.revision = 2;
     struct segy_write_trace trace = {.shot = shot_number(shot), .source = shot->sources[0]};
     struct segy_writer *writer = segy_write_open(path, &format, ret_error);

@@ -103,6 +103,9 @@ int survey_wavelet_read(struct survey *survey, struct error *ret_error);
 /* survey_check.c: SURVEY_CHECK. */
 int survey_look(struct survey *survey, struct error *ret_error);
 
+/* survey_data.c: whether traces are what the operation results in. */
+bool survey_makes_traces(const struct survey *survey);
+
 /* survey_data.c: whether output.traces can say what is recorded, where traces are the result. */
 int survey_traces_check(const struct survey *survey, struct error *ret_error);
 

@@ -223,12 +223,10 @@ static void silence_remark(const struct survey *survey,
 static void encoding_remark(const struct survey *survey,
                             void (*say)(void *context, const char *sentence), void *context)
 {
-    bool traces = survey->operation == SURVEY_MODEL || survey->operation == SURVEY_BORN;
-    if (traces && survey->batch.encoded > 1)
-        say(context,
-            "$.batch.encoded: each gather is the sum of several shots with random signs, but "
-            "its "
-            "headers can name only one of them; \"shots\" in results.csv says which and how");
+    if (survey_makes_traces(survey) && survey->batch.encoded > 1)
+        say(context, "$.batch.encoded: each gather is the sum of several shots with random "
+                     "signs, but its headers can name only one of them; \"shots\" in "
+                     "results.csv says which and how");
 }
 
 /* --- a shot that came apart --- */

@@ -16,6 +16,7 @@
 #include "common/azure/blob_lease.h"
 #include "common/azure/container.h"
 #include "common/azure/secret.h"
+#include "common/boot.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/thread.h"
@@ -59,13 +60,9 @@ static struct blob_place leader_place(const struct azure *azure, char name[AZURE
  * container. "" where that is not known. */
 static void machine_name(char name[MACHINE_MAX])
 {
-    char boot[64] = "", processes[64] = "";
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    bool known = file && fgets(boot, sizeof boot, file) &&
-                 readlink("/proc/self/ns/pid", processes, sizeof processes - 1) > 0;
-    if (file)
-        fclose(file);
-    boot[strcspn(boot, "\n")] = '\0';
+    char boot[BOOT_MAX], processes[64] = "";
+    bool known =
+        boot_read(boot) && readlink("/proc/self/ns/pid", processes, sizeof processes - 1) > 0;
     snprintf(name, MACHINE_MAX, "%s%s", known ? boot : "", known ? processes : "");
 }
 

@@ -62,13 +62,6 @@ static int stat_read(pid_t pid, struct stat_line *ret_line)
     return 0;
 }
 
-static void boot_read(char *boot)
-{
-    if (text_read("/proc/sys/kernel/random/boot_id", boot, PROCESS_BOOT_MAX) != 0)
-        boot[0] = '\0';
-    boot[strcspn(boot, "\n")] = '\0';
-}
-
 int process_identify(pid_t pid, struct process *ret_process)
 {
     struct stat_line line;
@@ -83,7 +76,7 @@ int process_identify(pid_t pid, struct process *ret_process)
 bool process_alive(const struct process *process)
 {
     struct stat_line line;
-    char boot[PROCESS_BOOT_MAX];
+    char boot[BOOT_MAX];
     if (process->pid <= 0 || stat_read(process->pid, &line) != 0)
         return false;
     boot_read(boot);

@@ -11,14 +11,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/boot.h"
 #include "common/error.h"
-
-#define PROCESS_BOOT_MAX 40
 
 struct process {
     pid_t pid;
-    uint64_t start;              /* /proc/PID/stat, field 22 */
-    char boot[PROCESS_BOOT_MAX]; /* /proc/sys/kernel/random/boot_id; "" if there is none */
+    uint64_t start;      /* /proc/PID/stat, field 22 */
+    char boot[BOOT_MAX]; /* "" if it is not known */
 };
 
 /* Fill *ret_process for a live process. -1 if there is none with that number. */

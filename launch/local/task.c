@@ -125,7 +125,7 @@ static void record_parse(const cJSON *root, struct task_record *ret_record)
     memset(ret_record, 0, sizeof *ret_record);
     ret_record->supervisor.pid = (pid_t)number_get(supervisor, "pid");
     ret_record->supervisor.start = (uint64_t)number_get(supervisor, "start");
-    snprintf(ret_record->supervisor.boot, PROCESS_BOOT_MAX, "%s", boot ? boot : "");
+    snprintf(ret_record->supervisor.boot, BOOT_MAX, "%s", boot ? boot : "");
     status->pid = (int64_t)number_get(root, "pid");
     status->started_ns = (int64_t)number_get(root, "started_ns");
     status->ended_ns = (int64_t)number_get(root, "ended_ns");

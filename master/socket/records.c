@@ -22,12 +22,11 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "common/boot.h"
 #include "common/wire.h"
 #include "master/socket/socket_private.h"
 
@@ -285,16 +284,6 @@ uint32_t records_find(struct driver *driver, uint32_t client, const void *id, si
 
 /* Opening */
 
-static void boot_read(char *boot, size_t size)
-{
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, boot, size - 1);
-    boot[got > 0 ? got : 0] = '\0';
-    boot[strcspn(boot, "\n")] = '\0';
-    if (fd >= 0)
-        close(fd);
-}
-
 /* What was written but not synced is there unless the machine itself went down. */
 static int give_up_numbers(struct driver *driver, const char *boot, struct error *ret_error)
 {
@@ -323,7 +312,7 @@ static void synced(void *context)
 int records_open(struct driver *driver, struct error *ret_error)
 {
     const struct ledger_events events = {.found = found, .synced = synced, .context = driver};
-    char *path = NULL, boot[sizeof(driver->boot)];
+    char *path = NULL, boot[BOOT_MAX];
     uint64_t cut = 0;
     if (asprintf(&path, "%s/driver.ledger", driver->context.run_dir) < 0)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
@@ -334,7 +323,7 @@ int records_open(struct driver *driver, struct error *ret_error)
     if (cut)
         socket_tell(driver, "the end of driver.ledger had not been written whole, and was cut "
                             "off; it was never acknowledged");
-    boot_read(boot, sizeof(boot));
+    boot_read(boot);
     if (give_up_numbers(driver, boot, ret_error) < 0)
         return -1;
     wire_put_text(record_begin(driver), boot);

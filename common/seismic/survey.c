@@ -49,6 +49,11 @@ static int open_parts(struct survey *survey, unsigned flags, struct error *ret_e
     return flags & SURVEY_CHECK ? survey_look(survey, ret_error) : 0;
 }
 
+static int name_file(const char *path, struct error *ret_error)
+{
+    return error_after(ret_error, path) ? -1 : error_prefix(ret_error, "%s", path);
+}
+
 int survey_open(const char *path, unsigned flags, const char *cache, struct survey *ret_survey,
                 struct error *ret_error)
 {
@@ -61,13 +66,18 @@ int survey_open(const char *path, unsigned flags, const char *cache, struct surv
         survey_close(&survey);
         return -1;
     }
-    survey.state->checking = flags & SURVEY_CHECK;
+    survey.state->checking = flags & (SURVEY_CHECK | SURVEY_CHECK_LATER);
     if (open_parts(&survey, flags, ret_error) < 0) {
         survey_close(&survey);
-        return error_after(ret_error, path) ? -1 : error_prefix(ret_error, "%s", path);
+        return name_file(path, ret_error);
     }
     *ret_survey = survey;
     return 0;
+}
+
+int survey_check(struct survey *survey, struct error *ret_error)
+{
+    return survey_look(survey, ret_error) < 0 ? name_file(survey->path, ret_error) : 0;
 }
 
 static void state_destroy(struct survey_state *state)

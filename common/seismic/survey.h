@@ -199,6 +199,7 @@ struct schema *survey_schema_create(struct error *ret_error);
 
 enum survey_flags {
     SURVEY_CHECK = 1, /* look at every model value, header and coordinate (not: every sample) */
+    SURVEY_CHECK_LATER = 2, /* when survey_check is called: `operation` may be set before */
 };
 
 /* Read the survey file at `path`; other files are found relative to its folder. `cache` is the
@@ -206,6 +207,9 @@ enum survey_flags {
  * where that can be written, else none is kept). 0, or -1: *ret_survey is untouched. */
 int survey_open(const char *path, unsigned flags, const char *cache, struct survey *ret_survey,
                 struct error *ret_error);
+/* With SURVEY_CHECK_LATER: what SURVEY_CHECK looks at. 0 or -1. */
+int survey_check(struct survey *survey, struct error *ret_error);
+
 void survey_close(struct survey *survey); /* a zeroed survey is allowed */
 
 /* One shot: where it is excited and recorded. Owned arrays; the trace of receiver i is row i. */

@@ -100,7 +100,7 @@ int survey_geometry_open(struct survey *survey, struct error *ret_error);
 /* survey_wavelet.c */
 int survey_wavelet_read(struct survey *survey, struct error *ret_error);
 
-/* survey_check.c: SURVEY_CHECK. */
+/* survey_check.c: what SURVEY_CHECK asks for. */
 int survey_look(struct survey *survey, struct error *ret_error);
 
 /* survey_data.c: whether traces are what the operation results in. */

@@ -359,6 +359,8 @@ static int operation_read(struct driver *driver, struct error *ret_error)
     for (int i = 0; i < (int)(sizeof(names) / sizeof(*names)); i++)
         if (strcmp(said, names[i]) == 0)
             driver->operation = (enum survey_operation)i;
+    if (!driver->asked.served) /* the farm file goes before the survey, whose checks ask */
+        driver->survey.operation = driver->operation;
     driver->exact = strcmp(sum, "exact") == 0;
     driver->one_file = strcmp(gathers, "one") == 0;
     bool needs_data = driver->operation == SURVEY_RTM || driver->operation == SURVEY_GRADIENT ||
@@ -458,9 +460,10 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
 {
     const struct driver_context *context = &driver->context;
     if (paths_make(driver, ret_error) < 0 ||
-        survey_open(driver->survey_path, SURVEY_CHECK, NULL, &driver->survey, ret_error) < 0 ||
-        operation_read(driver, ret_error) < 0 || step_check(driver, ret_error) < 0 ||
-        shots_extract_choose(driver, ret_error) < 0 ||
+        survey_open(driver->survey_path, SURVEY_CHECK_LATER, NULL, &driver->survey, ret_error) <
+            0 ||
+        operation_read(driver, ret_error) < 0 || survey_check(&driver->survey, ret_error) < 0 ||
+        step_check(driver, ret_error) < 0 || shots_extract_choose(driver, ret_error) < 0 ||
         shots_names_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);

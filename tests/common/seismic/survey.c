@@ -260,6 +260,25 @@ static void data_that_do_not_fit_are_told_beforehand(void **state)
            "shot 1019: source 1 (trace 5 of far.segy) at x 1050");
 }
 
+/* As a farm file may say another one than the survey. */
+static void what_is_checked_is_the_operation_that_was_set(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct survey survey = {0};
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+    scratch_text("survey.json", "{\"data\": \"a.segy\", " MODEL ", " WAVELET
+                                ", \"inversion\": {\"bands\": [{\"min_hz\": 125}]}}");
+    assert_int_equal(survey_open("survey.json", SURVEY_CHECK_LATER, NULL, &survey, &error), 0);
+    assert_int_equal(survey.operation, SURVEY_MODEL);
+    assert_int_equal(survey_check(&survey, &error), 0);
+    survey.operation = SURVEY_FWI;
+    assert_int_equal(survey_check(&survey, &error), -1);
+    assert_int_equal(strncmp(error.text, "survey.json: $.inversion.bands[0]", 33), 0);
+    survey_close(&survey);
+}
+
 static void ten_lines_are_a_survey(void **state)
 {
     (void)state;
@@ -603,6 +622,7 @@ int main(void)
         cmocka_unit_test(mistakes_in_the_file_name_their_place),
         cmocka_unit_test(what_does_not_fit_is_told_beforehand),
         cmocka_unit_test(data_that_do_not_fit_are_told_beforehand),
+        cmocka_unit_test(what_is_checked_is_the_operation_that_was_set),
         cmocka_unit_test(ten_lines_are_a_survey),
         cmocka_unit_test(traces_are_read_shot_by_shot),
         cmocka_unit_test(changed_data_are_noticed),

@@ -135,7 +135,7 @@ def a_farm_outlives_the_right_that_its_nodes_began_with(case):
     cloud = azure_farm.Cloud(case)
     # Tasks run longer than the right lasts: in all that time no worker has a reason to speak to the
     # container.
-    cloud.write(tasks=24, transport="tcp", backend={"sas_h": 30 / 3600})
+    cloud.write(tasks=24, transport="tcp", backend={"sas_h": 45 / 3600})
     azure_farm.close_gate(cloud)
     first = rights(cloud)
     wait_until(lambda: time.time() > max(first.values()) + 1, "the first right has ended")

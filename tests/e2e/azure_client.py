@@ -49,7 +49,7 @@ def exchange(azure, *words, how="key", expect=0, env=None, body=""):
     """One request by the client; `azure` is an Azure or, where Batch is not needed, a Mock."""
     command = [harness.program("tests/launch/azure/exchange"), *words]
     done = subprocess.run(
-        command, capture_output=True, timeout=60, check=False, input=body.encode(),
+        command, capture_output=True, timeout=200, check=False, input=body.encode(),
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **azure.environment(how),
              **(env or {}),
              **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}})

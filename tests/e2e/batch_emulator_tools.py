@@ -65,7 +65,7 @@ def hold_against_swagger(*records):
     if swagger:
         tool = os.path.join(harness.SOURCE, "tests/swagger_check.py")
         done = subprocess.run([sys.executable, tool, swagger, *records], capture_output=True,
-                              text=True, check=False, timeout=60)
+                              text=True, check=False, timeout=200)
         assert done.returncode == 0, done.stdout
 
 
@@ -95,7 +95,7 @@ class _Service:
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.case.finish(self.process, 30)
+            self.case.finish(self.process)
 
 
 class Azurite:
@@ -161,7 +161,7 @@ class Azurite:
             name, _, value = part.partition("=")
             text += f"\n{name}:{wire.urllib.parse.unquote(value)}"
         named["Authorization"] = f"SharedKey {self.account}:{identity.signature(STORAGE_KEY, text)}"
-        line = http.client.HTTPConnection(self.address, timeout=30)
+        line = http.client.HTTPConnection(self.address, timeout=150)
         line.request(method, target, body or None, named)
         answer = line.getresponse()
         return answer.status, answer.read()
@@ -208,9 +208,9 @@ class Emulator(_Service):
             request = wire.Request(method, target, list(named.items()), data or b"")
             mac = identity.signature(self.key, identity.string_to_sign(ACCOUNT, request))
             named["authorization"] = f"SharedKey {ACCOUNT}:{mac}"
-        line = http.client.HTTPConnection(self.address, timeout=30) if \
+        line = http.client.HTTPConnection(self.address, timeout=150) if \
             self.url.startswith("http:") else http.client.HTTPSConnection(
-                self.address, timeout=30, context=ssl._create_unverified_context())
+                self.address, timeout=150, context=ssl._create_unverified_context())
         try:
             line.putrequest(method, target, skip_accept_encoding=True)
             for name, value in named.items():

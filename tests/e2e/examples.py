@@ -51,7 +51,7 @@ class Example:
                                   stdin=subprocess.DEVNULL, capture_output=True,
                                   timeout=RUN_LIMIT_S, check=False)
         except subprocess.TimeoutExpired:  # the farm outlives its `beofarm run`
-            subprocess.run([BEOFARM, "cancel"], cwd=self.path, timeout=60, check=False,
+            subprocess.run([BEOFARM, "cancel"], cwd=self.path, timeout=200, check=False,
                            stdout=subprocess.DEVNULL)
             raise
         assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -332,7 +332,7 @@ def json_texts_of_the_documents_are_valid():
                 with open(os.path.join(folder, "farm.json"), "w", encoding="utf-8") as file:
                     file.write(text)
                 done = subprocess.run([BEOFARM, "check", "farm.json"], cwd=folder, text=True,
-                                      capture_output=True, timeout=60, check=False)
+                                      capture_output=True, timeout=200, check=False)
                 assert done.returncode == 0, (name, text, done.stdout, done.stderr)
                 farms += 1
     assert farms >= 5 and surveys >= 2, (farms, surveys)

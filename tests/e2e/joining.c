@@ -128,8 +128,8 @@ void joining_master(FILE *report, const char *directory, bool mpi, int port)
         .instance = "test-instance",
         .network = "lo",
         .port = port,
-        .handshake_limit_ns = 2 * CLOCK_SECOND_NS,
-        .join_limit_ns = 2 * CLOCK_SECOND_NS,
+        .handshake_limit_ns = 6 * CLOCK_SECOND_NS,
+        .join_limit_ns = 6 * CLOCK_SECOND_NS,
         .secret = joining_secret(1),
     };
     echo.report = report;

@@ -59,7 +59,7 @@ def build(case):
         raise harness.Skip("mpicc is not here")
     case.write("program.c", SOURCE)
     subprocess.run(["mpicc", "-O1", "-o", case.path("program"), case.path("program.c")], check=True,
-                   timeout=60)
+                   timeout=200)
     os.remove(case.path("program.c"))
     for folder in ("deep", "ranks"):
         os.makedirs(case.path(folder), exist_ok=True)

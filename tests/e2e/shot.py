@@ -42,7 +42,7 @@ def survey(case, name, **changes):
 def shot(case, *words, stdin=None):
     environment = dict(os.environ, OMP_NUM_THREADS="1")
     return subprocess.run([program("beofarm-shot"), *map(str, words)], input=stdin, text=True,
-                          cwd=case.folder, env=environment, capture_output=True, timeout=60, check=False)
+                          cwd=case.folder, env=environment, capture_output=True, timeout=200, check=False)
 
 
 def answer(done):

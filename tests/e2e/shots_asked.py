@@ -413,12 +413,12 @@ def the_optimiser_of_the_examples_finds_the_lens(case):
     source = os.path.join(harness.SOURCE, "examples/seismic/optimiser")
     for name in os.listdir(source):
         shutil.copy(os.path.join(source, name), case.path(name))
-    subprocess.run([sys.executable, "lens.py"], cwd=case.path("."), check=True, timeout=60)
+    subprocess.run([sys.executable, "lens.py"], cwd=case.path("."), check=True, timeout=200)
     case.beofarm("run", "-q", case.path("farm-observed.json"), cwd=case.path("."))
     content = json.loads(case.read("farm.json"))
     farm = start(case, {**content, "transport": "tcp", "port": 0})
     done = subprocess.run([sys.executable, "invert.py", farm.socket], cwd=case.path("."), text=True,
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=200, check=False)
     assert done.returncode == 0, done
     farm.end()
     shares = [float(line.split()[2]) for line in done.stdout.splitlines()]

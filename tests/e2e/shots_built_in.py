@@ -123,7 +123,7 @@ def run_readme(case, name, fewer):
         if words[0] == "beofarm":
             case.beofarm(*words[1:], cwd=case.path("."))
         else:
-            subprocess.run(words, cwd=case.path("."), check=True, timeout=60)
+            subprocess.run(words, cwd=case.path("."), check=True, timeout=200)
     for picture in re.findall(r"^beofarm plot (\S+)", script, re.M):
         picture = picture.replace(".json", ".png").replace(".segy", ".png")
         with open(case.path(picture), "rb") as file:

@@ -36,7 +36,8 @@ def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=N
     case.write("survey.json", survey(operation, **more))
     farm = {"name": "toy", "backend": {"kind": "local", "workers": 2}, "transport": "tcp", "port": 0,
             "worker": {"slots": 2, "pin": False, "rejoin_s": 20, **(worker or {})},
-            "limits": {"task_timeout_s": 120, "attempts": 2, **(limits or {})},
+            # Where a machine stands still for a moment, nothing is started a second time.
+            "limits": {"task_timeout_s": 300, "attempts": 2, "duplicates": False, **(limits or {})},
             "work": {"kind": "shots", "survey": "survey.json", **(work or {}),
                      "env": {"SHOT_LOG": log, **(env or {})}}}
     return Farm(case, farm), log
@@ -103,7 +104,7 @@ def real_farm(case, name, operation, work=None, **more):
                                 "wavelet": {"kind": "ricker", "peak_hz": 15}, **more})
     return Farm(case, {"name": name, "backend": {"kind": "local", "workers": 2}, "transport": "tcp",
                        "port": 0, "worker": {"slots": 1, "pin": False},
-                       "limits": {"task_timeout_s": 120},
+                       "limits": {"task_timeout_s": 300, "duplicates": False},
                        "work": {"kind": "shots", "survey": name + ".json", **(work or {})}},
                 name=name + "-farm.json")
 

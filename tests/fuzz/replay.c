@@ -27,7 +27,7 @@
 
 #define INPUT_MAX     (64 << 10)
 #define INPUTS_MAX    1000
-#define INPUT_SECONDS 10
+#define INPUT_SECONDS 60
 
 struct input {
     uint8_t *bytes;

@@ -18,7 +18,7 @@
 #include "launch/disk.h"
 #include "launch/local/process.h"
 
-#define LIMIT_NS (20 * CLOCK_SECOND_NS)
+#define LIMIT_NS (100 * CLOCK_SECOND_NS)
 
 static char folder[] = "/tmp/beofarm-local-XXXXXX";
 static char run_dir[256];

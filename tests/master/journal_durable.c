@@ -307,7 +307,7 @@ static void a_million_rows_replay_in_seconds(void **state)
     replayed = clock_monotonic_ns();
     print_message("# added in %.2f s, replayed in %.2f s\n", (double)(added - begun) / 1e9,
                   (double)(replayed - added) / 1e9);
-    assert_true(replayed - added < 20 * CLOCK_SECOND_NS); /* takes about 1 s; CI may be slow */
+    assert_true(replayed - added < 60 * CLOCK_SECOND_NS); /* takes about 1 s; CI may be slow */
     journal_close(journal, NULL);
 }
 

@@ -26,7 +26,7 @@
 #include "worker/mate_private.h"
 #include "worker/mates_private.h"
 
-#define LIMIT_NS (20 * CLOCK_SECOND_NS)
+#define LIMIT_NS (100 * CLOCK_SECOND_NS)
 
 static struct error error;
 

@@ -227,7 +227,7 @@ static void a_stalled_runner_is_replaced(void **state)
         RUNNER("import time; n == 1 and time.sleep(1000); say(task=n, ok=True, "
                "values={'head':n})"),
         {0}};
-    rig_open(&rig, JOB("\"timeout_s\":1.5,"), files);
+    rig_open(&rig, JOB("\"timeout_s\":4,"), files);
     start_tasks(1, 1);
     rig_wait(&rig, 1);
     assert_int_equal(rig_result(&rig, 1)->result.status, RESULT_TIMEOUT);

@@ -257,7 +257,7 @@ static void values_that_are_none_are_named(void **state)
 static void nobody_is_waited_for_at_a_fifo(void **state)
 {
     (void)state;
-    alarm(30); /* it hung */
+    alarm(100); /* it hung */
     assert_int_equal(mkfifo("fifo.bin", 0600), 0);
     scratch_text("fifo.json", "{\"data\":\"fifo.bin\",\"points\":[2,2],\"spacing_m\":[1,1]}");
     expect("fifo.json", &plain, "is not a regular file");

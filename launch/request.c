@@ -75,8 +75,7 @@ static int socket_set(cJSON *root, const char *socket, struct error *ret_error)
     if (strcmp(kind, "pest") != 0 && strcmp(kind, "shots") != 0 && strcmp(kind, "socket") != 0)
         return error_set(
             ret_error, ERROR_USAGE,
-            "--driver-socket is for a PEST case, a survey, or work of kind \"socket\"; "
-            "this "
+            "--driver-socket is for a PEST case, a survey, or work of kind \"socket\"; this "
             "is \"%s\" (for a sweep's command write a farm file with \"kind\": "
             "\"socket\" and \"params\": [names])",
             kind);

@@ -34,18 +34,23 @@ static const struct driver_ops *find_driver(const struct farm *farm)
     return driver_find(by_socket ? "socket" : kind);
 }
 
-static int open_driver(struct farm *farm, struct error *ret_error)
+static int choose_driver(struct farm *farm, struct error *ret_error)
 {
     farm->driver_ops = find_driver(farm);
-    if (farm->driver_ops && farm->options->driver_socket &&
-        strcmp(farm->driver_ops->kind, "socket") != 0)
-        return error_set(ret_error, ERROR_USAGE,
-                         "--driver-socket is for work of the kinds \"socket\", \"sweep\" and "
-                         "\"pest\"; %s has \"%s\"",
-                         farm->options->farm_path, farm->file.work_kind);
     if (!farm->driver_ops)
         return error_set(ret_error, ERROR_CONFIG, "%s: $.work.kind: no driver for \"%s\"",
                          farm->options->farm_path, farm->file.work_kind);
+    if (!farm->options->driver_socket || strcmp(farm->driver_ops->kind, "socket") == 0)
+        return 0;
+    return error_set(ret_error, ERROR_USAGE,
+                     "--driver-socket is for work of the kinds \"socket\", \"sweep\" and "
+                     "\"pest\"; %s has \"%s\"",
+                     farm->options->farm_path, farm->file.work_kind);
+}
+
+/* The farm's files, where the driver reads them. */
+static int lay_files(struct farm *farm, struct error *ret_error)
+{
     const char *run_dir = farm->options->run_dir;
     char *out = NULL;
     bool output = farm->driver_ops->folder_is_output;
@@ -60,8 +65,14 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         mkdir(out, 0777); /* if that fails, laying the files will say why */
     free(out);
     mkdir(farm->folder, 0777);
-    if (content_gather(farm->content, run_dir, ret_error) < 0 ||
-        content_lay(farm->content, farm->folder, ret_error) < 0)
+    if (content_gather(farm->content, run_dir, ret_error) < 0)
+        return -1;
+    return content_lay(farm->content, farm->folder, ret_error);
+}
+
+static int open_driver(struct farm *farm, struct error *ret_error)
+{
+    if (choose_driver(farm, ret_error) < 0 || lay_files(farm, ret_error) < 0)
         return -1;
     const struct driver_context context = {
         .work = farm->file.work,
@@ -84,7 +95,7 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         .socket_path = farm->options->driver_socket,
         .host = rendezvous_host(farm->rendezvous),
         .address = rendezvous_address(farm->rendezvous),
-        .run_dir = run_dir,
+        .run_dir = farm->options->run_dir,
     };
     farm->driver = farm->driver_ops->open(&context, ret_error);
     return farm->driver ? 0 : -1;

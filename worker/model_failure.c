@@ -56,8 +56,7 @@ static const char *find_cause(const char *text, size_t size, const struct model_
         return "; if it asked for input: its standard input is empty";
     if (strcasestr(end, "permission denied") && model_folder_has_links(folder))
         return "; large files of the model folder are read-only links: one that the model "
-               "writes "
-               "into needs \"copy\": true in \"files\"";
+               "writes into needs \"copy\": true in \"files\"";
     return "";
 }
 

@@ -38,8 +38,7 @@ static const struct advice {
     {AZURE_BATCH, "OperationExceedsQuota", QUOTA},
     {AZURE_BATCH, "PoolQuotaReached",
      "Delete a pool that is no longer needed (`beofarm clean` removes those of its farms), or "
-     "ask "
-     "for a higher pool quota (portal: Batch account, Quotas)."},
+     "ask for a higher pool quota (portal: Batch account, Quotas)."},
     {AZURE_BATCH, "ActiveJobAndScheduleQuotaReached",
      "Finished jobs count until they are terminated: terminate or delete old ones (`beofarm "
      "clean`), or ask for a higher quota of active jobs."},
@@ -52,8 +51,7 @@ static const struct advice {
      "Name a vm_size that this region and account offer (az batch location list-skus)."},
     {AZURE_BATCH, "InvalidImageReference",
      "Name an image that the account supports and that has not reached its end of life; "
-     "`beofarm "
-     "check` lists them."},
+     "`beofarm check` lists them."},
     {AZURE_BATCH, "PoolExists",
      "A pool of this id is there already: reuse it, or name another."},
     {AZURE_BATCH, "PoolBeingDeleted",
@@ -95,8 +93,7 @@ static const struct advice {
     {AZURE_STORAGE, "InsufficientAccountPermissions", ROLE_STORAGE},
     {AZURE_STORAGE, "AuthorizationFailure",
      "The storage account's firewall may keep this network out (portal: Networking), or the "
-     "SAS "
-     "does not allow this."},
+     "SAS does not allow this."},
     {AZURE_STORAGE, "AuthorizationProtocolMismatch", "The SAS is for https alone."},
     {AZURE_STORAGE, "AuthorizationSourceIPMismatch", "The SAS is for another address."},
     {AZURE_STORAGE, "PublicAccessNotPermitted",
@@ -202,8 +199,7 @@ const char *azure_error_advice(enum azure_service service, const struct azure_er
     if (service == AZURE_IDENTITY)
         return error->status == 400 || error->status == 404
                    ? "This machine has no managed identity, or not the one that \"identity\" "
-                     "names: "
-                     "assign one, or use another way to sign in."
+                     "names: assign one, or use another way to sign in."
                    : NULL;
     if (is_authentication(error))
         return authentication_advice(service, error);

@@ -188,7 +188,8 @@ static void site_ready(void *context)
     agent->site_ready = true;
     credit_init(&agent->credit, site_slots(agent->site),
                 !cJSON_IsFalse(json_member(agent->job, "prefetch")));
-    log_info("%u slots are ready", site_slots(agent->site));
+    unsigned slots = site_slots(agent->site);
+    log_info("%u slot%s ready", slots, slots == 1 ? " is" : "s are");
     agent_send_ready(agent);
 }
 

@@ -14,7 +14,7 @@ import harness
 import shot_program
 from farms import kill
 from harness import test, wait_until
-from surveys import floats, lay, lines, NX, NZ, POINTS, shot_list, SHOTS, straight, survey
+from surveys import floats, lay, lines, NX, NZ, POINTS, shot_list, SHOTS, start_up_to, straight, survey
 
 
 def expected(shots, name="gradient"):
@@ -265,9 +265,9 @@ def gathers_stay_by_shot_where_that_is_told(case):
 
 @test
 def killed_workers_change_nothing_in_the_gradient(case):
-    hold = case.write("hold", "11\n")
+    hold = case.path("hold")
     farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
-    farm.start()
+    start_up_to(case, farm, hold, 11)
     wait_until(lambda: len(lines(log)) >= 12, "half of the shots are there")
     kill(farm.pid("worker-1"))
     farm.wait_workers("lost", 1)
@@ -281,9 +281,9 @@ def killed_workers_change_nothing_in_the_gradient(case):
 @test
 def a_worker_that_is_told_to_go_gives_what_it_has_summed(case):
     """As machines that are about to be taken away are: no shot is computed twice."""
-    hold = case.write("hold", "13\n")
+    hold = case.path("hold")
     farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
-    farm.start()
+    start_up_to(case, farm, hold, 13)
     wait_until(lambda: len(lines(log)) >= 14, "half of the shots are there")
     os.kill(farm.pid("worker-1"), signal.SIGTERM)
     wait_until(lambda: "leaving" in farm.try_read("backend/tasks/worker-1/stderr.txt"), "it goes")
@@ -300,10 +300,10 @@ def a_worker_that_is_told_to_go_gives_what_it_has_summed(case):
 @test
 def a_worker_that_goes_while_its_slots_are_busy_gives_its_sum(case):
     """Shots that do not end in time are computed elsewhere; those that were summed are not."""
-    hold = case.write("hold", "13\n")
+    hold = case.path("hold")
     farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"},
                     worker={"slots": 2, "pin": False, "drain_s": 0.5})
-    farm.start()
+    start_up_to(case, farm, hold, 13)
     wait_until(lambda: len(lines(log)) >= 14, "half of the shots are there")
     os.kill(farm.pid("worker-1"), signal.SIGTERM)
     farm.wait_workers("left", 1)

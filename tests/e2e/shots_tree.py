@@ -15,7 +15,7 @@ import harness
 import nodes
 from farms import kill, need_mpi
 from harness import test, test_plainly, wait_until
-from surveys import floats, lay, lines, straight
+from surveys import floats, held_back, lay, lines, straight, wait_held_back
 
 SHOTS = 18
 
@@ -24,36 +24,6 @@ SHOTS = 18
 def undisturbed():
     """The gradient as two workers make it."""
     return straight(None, shots=SHOTS)
-
-
-def programs(case):
-    """How often the program of each worker has gone to sleep."""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            where = os.readlink(f"/proc/{pid}/cwd")
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                command = file.read()
-            with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-                count = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)
-        except OSError:
-            continue
-        name = re.search("/(worker-[0-9]+|on-n[0-9]+)/", where)
-        if where.startswith(case.folder) and name and count and b"shot_program.py" in command:
-            found[name[1]] = int(count[1])
-    return found
-
-
-def held_back(case, first):
-    """The workers at a shot that is held back: their programs have looked again and again since `first`."""
-    now = programs(case)
-    return [name for name, count in now.items() if count > first.setdefault(name, count) + 20]
-
-
-def wait_held_back(case, workers):
-    """Until that many are: tasks that are queued may still go from one to another, these do not."""
-    first = {}
-    wait_until(lambda: len(held_back(case, first)) == workers, "all are at a shot", 90)
 
 
 # On a busy machine too nobody's shot is computed by another, who would then hold all.

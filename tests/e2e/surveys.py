@@ -3,12 +3,15 @@ any program may be, and with beofarm-shot."""
 import array
 import csv
 import json
+import os
+import re
 import shutil
 import sys
 
 import harness
 import shot_program
 from farms import Farm
+from harness import wait_until
 
 SHOTS = 24
 NX, NZ = 30, 20
@@ -41,6 +44,45 @@ def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=N
             "work": {"kind": "shots", "survey": "survey.json", **(work or {}),
                      "env": {"SHOT_LOG": log, **(env or {})}}}
     return Farm(case, farm), log
+
+
+def programs(case):
+    """How often the program of each worker has gone to sleep."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            where = os.readlink(f"/proc/{pid}/cwd")
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read()
+            with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                count = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)
+        except OSError:
+            continue
+        name = re.search("/(worker-[0-9]+|on-n[0-9]+)/", where)
+        if where.startswith(case.folder) and name and count and b"shot_program.py" in command:
+            found[name[1]] = int(count[1])
+    return found
+
+
+def held_back(case, first):
+    """The workers at a shot that is held back: their programs have looked again and again since `first`."""
+    now = programs(case)
+    return [name for name, count in now.items() if count > first.setdefault(name, count) + 20]
+
+
+def wait_held_back(case, workers):
+    """Until that many are: tasks that are queued may still go from one to another, these do not."""
+    first = {}
+    wait_until(lambda: len(held_back(case, first)) == workers, "all are at a shot")
+
+
+def start_up_to(case, farm, hold, last, workers=2):
+    """Let shots up to `last` go when each worker is at one: so each of them has done something."""
+    case.write("hold", "-1\n")
+    farm.start()
+    wait_held_back(case, workers)
+    case.write("hold.new", f"{last}\n")
+    os.replace(case.path("hold.new"), hold)
 
 
 def lines(log):

@@ -203,7 +203,7 @@ def elapsed_is_what_the_model_took(case):
     farm.run()
     rows = {row["x"]: float(row["elapsed_s"]) for row in farm.rows(2, "ok")}
     # A machine under load adds to both, but never takes away. Nothing starts a shell in 0.2 ms.
-    assert 0.0002 < rows["0"] and 0.3 <= rows["0.3"] < 10, rows
+    assert 0.0002 < rows["0"] and 0.3 <= rows["0.3"] < 100, rows
 
 
 # ---- odd names and many things

@@ -9,11 +9,13 @@
 
 #include "tests/worker/seismic/wave_bench.h"
 
-#define STEPS 700
+#define STEPS 700 /* of what comes straight back */
+#define LATE  1500
 
 /* Traces at two places in a constant medium of 1500 m/s, 10 m, 10 Hz: its right edge `nx` points
  * from the left. The source is 30 points from where the near edge will be. */
-static wave_real *shoot(const char *physics, float delta, size_t nx, int rx, int rz)
+static wave_real *shoot(const char *physics, float delta, size_t steps, size_t nx, int rx,
+                        int rz)
 {
     struct grid grid = bench_grid(nx, 1, 201, 10);
     struct wave_medium medium = bench_anisotropic(
@@ -27,7 +29,7 @@ static wave_real *shoot(const char *physics, float delta, size_t nx, int rx, int
                                                               .receiver = {rx, 0, rz},
                                                               .frequency = 10,
                                                               .delay = 0.12,
-                                                              .steps = STEPS});
+                                                              .steps = steps});
     wave_destroy(wave);
     bench_medium_free(&medium);
     return trace;
@@ -35,13 +37,13 @@ static wave_real *shoot(const char *physics, float delta, size_t nx, int rx, int
 
 /* Energy that comes back from an edge at x = 100, over what a rigid wall would send: the field of
  * the mirror image, which in the larger model is recorded behind where the edge was. In dB. */
-static double reflection(const char *physics, float delta, int rx, int rz)
+static double reflection(const char *physics, float delta, size_t steps, int rx, int rz)
 {
-    wave_real *near = shoot(physics, delta, 101, rx, rz);
-    wave_real *far = shoot(physics, delta, 301, rx, rz);
-    wave_real *wall = shoot(physics, delta, 301, 200 - rx, rz);
+    wave_real *near = shoot(physics, delta, steps, 101, rx, rz);
+    wave_real *far = shoot(physics, delta, steps, 301, rx, rz);
+    wave_real *wall = shoot(physics, delta, steps, 301, 200 - rx, rz);
     double over = 0, under = 0;
-    for (size_t k = 0; k < STEPS; k++) {
+    for (size_t k = 0; k < steps; k++) {
         over += pow((double)near[k] - (double)far[k], 2);
         under += pow((double)wall[k], 2);
     }
@@ -68,9 +70,17 @@ static void twenty_points_reflect_a_millionth_of_the_energy(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof walls / sizeof *walls; i++) {
         const char *physics = walls[i].physics;
-        assert_true(reflection(physics, walls[i].delta, 85, 60) < walls[i].straight);
-        assert_true(reflection(physics, walls[i].delta, 70, 60 + 60) < walls[i].aslant);
+        assert_true(reflection(physics, walls[i].delta, STEPS, 85, 60) < walls[i].straight);
+        assert_true(reflection(physics, walls[i].delta, STEPS, 70, 60 + 60) < walls[i].aslant);
     }
+}
+
+/* What comes late has met the layers at grazing incidence. -79 dB; with second differences of order 4 in the
+ * memory variables beside order 8 it was -64 dB, though no more came straight back. */
+static void what_grazes_the_layers_is_absorbed_too(void **state)
+{
+    (void)state;
+    assert_true(reflection("acoustic", 0, LATE, 85, 60) < -75);
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -121,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twenty_points_reflect_a_millionth_of_the_energy),
+        cmocka_unit_test(what_grazes_the_layers_is_absorbed_too),
         cmocka_unit_test(fifty_thousand_steps_stay_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,9 @@ void acoustic_mirror(const struct acoustic *a, wave_real *field, const struct ro
 /* The part of some rows that thread `id` of `threads` works on. */
 struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id,
                           int threads);
+/* Whether memory variables are read on both sides of a border between these parts. */
+bool acoustic_rows_cut(const struct acoustic *a, enum wave_mode mode, const struct rows *all,
+                       int threads);
 /* All rows of the padded grid; and what of `rows` the medium's grid has, with so many around it. */
 struct rows acoustic_rows_all(const struct acoustic *a);
 void acoustic_rows_clip(const struct acoustic *a, struct rows *rows, size_t around);
@@ -313,8 +316,10 @@ void acoustic_sample_caught(const struct wave_run *run, size_t k, const wave_rea
 /* The newest field around the medium's grid, to or from `shell`: what of it lies in some rows. */
 size_t acoustic_shell_size(const struct acoustic *a);
 void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struct rows *rows);
+/* `around`: with what is beyond these rows where they are at the border of the medium's grid and
+ * differenced with it (without a tilt or density). */
 void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
-                         const struct rows *rows);
+                         const struct rows *rows, bool around);
 
 /* All fields on the medium's grid. */
 void acoustic_inner_save(const struct wave *wave, void *state);

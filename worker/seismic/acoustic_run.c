@@ -30,53 +30,6 @@
 #include "worker/seismic/gate.h"
 #include "worker/seismic/points.h"
 
-struct rows acoustic_rows_all(const struct acoustic *a)
-{
-    return (struct rows){0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
-}
-
-/* [from, to) in [first, first + n), where n > 0. */
-static void clip(size_t *from, size_t *to, size_t first, size_t n)
-{
-    *from = *from < first ? first : *from;
-    *to = *to > first + n ? first + n : *to;
-    *to = *to < *from ? *from : *to;
-}
-
-void acoustic_rows_clip(const struct acoustic *a, struct rows *rows, size_t around)
-{
-    const size_t *n = a->wave.grid.n;
-    size_t px = (size_t)a->layout.pad[GRID_X][0], py = (size_t)a->layout.pad[GRID_Y][0];
-    size_t x = px < around ? px : around, y = py < around ? py : around;
-    clip(&rows->x0, &rows->x1, px - x, n[GRID_X] + 2 * x);
-    clip(&rows->y0, &rows->y1, py - y, n[GRID_Y] + 2 * y);
-}
-
-/* Threads divide rows of planes in 3-D, so that what comes from the plane before is their own. */
-static enum grid_axis divided(const struct rows *all, int threads)
-{
-    return all->y1 - all->y0 >= (size_t)threads ? GRID_Y : GRID_X;
-}
-
-static size_t border(const struct rows *all, enum grid_axis axis, int id, int threads)
-{
-    size_t first = axis == GRID_X ? all->x0 : all->y0;
-    size_t n = axis == GRID_X ? all->x1 - all->x0 : all->y1 - all->y0;
-    return first + n * (size_t)id / (size_t)threads;
-}
-
-struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id, int threads)
-{
-    struct rows rows = *all;
-    enum grid_axis axis = a->layout.flat ? GRID_X : divided(all, threads);
-    size_t from = border(all, axis, id, threads), to = border(all, axis, id + 1, threads);
-    if (axis == GRID_X)
-        rows.x0 = from, rows.x1 = to;
-    else
-        rows.y0 = from, rows.y1 = to;
-    return rows;
-}
-
 /* A thread's share in a run. Its copy of the wave says which field is newest at the step that it is
  * in. */
 struct share {
@@ -154,6 +107,11 @@ static void field_end(struct share *s, size_t done, const struct rows *rows)
         acoustic_mirror(&s->a, s->a.pair->p[s->a.newest], rows);
 }
 
+static wave_real *shell_of(const struct share *s, size_t done)
+{
+    return s->run->shells + step_of(s->run, done) * s->a.wave.shell_size;
+}
+
 /* Shells are of the field before a step: forwards, those of the next one are written after each. */
 static void shells_put(const struct share *s, size_t done, const struct rows *rows)
 {
@@ -206,26 +164,19 @@ static void stage_run(struct share *s, int stage, const struct piece *piece)
         samples_take(s, piece);
 }
 
-static bool memory_cut(const struct share *s, const struct rows *all)
-{
-    enum grid_axis axis = s->a.layout.flat ? GRID_X : divided(all, s->threads);
-    for (int id = 1; id < s->threads && !s->pass.own; id++)
-        if (acoustic_memory_cut(&s->a, s->run->mode, axis, border(all, axis, id, s->threads)))
-            return true;
-    return false;
-}
-
 /* One step of some rows, all its stages, and what else happens to them while they are near. */
 static void step_run(struct share *s, const struct piece *piece)
 {
     struct rows rows = part_of(s, piece);
     int newest = s->newest ^ (int)(piece->t & 1);
-    bool cut = memory_cut(s, &piece->rows);
+    bool cut = !s->pass.own && acoustic_rows_cut(&s->a, s->run->mode, &piece->rows, s->threads);
     s->a.newest = newest;
     for (int phase = 0; cut && phase < acoustic_phases(s->run->mode); phase++) {
         acoustic_memory_run(&s->a, s->run->mode, phase, &rows);
         wait_for_all(s);
     }
+    if (inner_only(s))
+        acoustic_shell_load(&s->a, shell_of(s, piece->done), &rows, true);
     struct rows few = {rows.x1, rows.x1, rows.y0, rows.y0};
     while (acoustic_few_next(&s->a, &rows, &few)) {
         s->a.newest = newest;
@@ -416,20 +367,18 @@ static void pass_run(struct share *s, size_t count, size_t done)
     s->a.newest = s->newest;
 }
 
-/* The first shell of a forward run; backwards and again, that of each step. */
+/* The first shell of a forward run; backwards and again, that of each step, where stages are not
+ * fused. */
 static void shells_handle(struct share *s, size_t done)
 {
     const struct wave_run *run = s->run;
     struct rows all = acoustic_rows_all(&s->a);
     struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
-    if (!run->shells || run->mode == WAVE_TRANSPOSED)
+    if (run->shells && run->mode == WAVE_FORWARD && done == 0)
+        acoustic_shell_save(&s->a, run->shells, &rows);
+    if (!inner_only(s) || acoustic_fused(&s->a))
         return;
-    wave_real *shell = run->shells + step_of(run, done) * s->a.wave.shell_size;
-    if (run->mode == WAVE_FORWARD && done == 0)
-        acoustic_shell_save(&s->a, shell, &rows);
-    if (run->mode == WAVE_FORWARD)
-        return;
-    acoustic_shell_load(&s->a, shell, &rows);
+    acoustic_shell_load(&s->a, shell_of(s, done), &rows, false);
     wait_for_all(s);
 }
 
@@ -532,12 +481,17 @@ static struct pass pass_choose(const struct acoustic *a, const struct wave_run *
 {
     struct pass pass = acoustic_pass(a, run->mode);
     *ret_room = (struct room){0};
-    if (run->shells && acoustic_inner_only(run->mode) && (pass.steps > 1 || pass.own))
+    if (run->shells && acoustic_inner_only(run->mode) && !acoustic_fused(a) && pass.steps > 1)
         pass_plain(a, &pass);
     if ((pass.own || pass.rows < a->layout.n[GRID_Y]) && room_get(&pass, run, ret_room) < 0)
         pass_plain(a, &pass);
     return pass;
 }
+
+/* What snapshots of a run may fill of the cache. Two waves are there as well, which more of them
+ * drive out: then what is written past it, and read from memory once, takes less time (measured
+ * from an eighth on). */
+#define STREAM(share) ((share) / 8)
 
 static size_t snapshots_bytes(const struct acoustic *a, const struct wave_run *run)
 {
@@ -555,7 +509,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
     struct gate gate = {0};
     struct room room;
     struct pass pass = pass_choose(a, run, &room);
-    bool stream = snapshots_bytes(a, run) > cache_share(a->wave.options.threads);
+    bool stream = snapshots_bytes(a, run) > STREAM(cache_share(a->wave.options.threads));
 #ifdef _OPENMP
 #pragma omp parallel num_threads(a->wave.options.threads)
     {

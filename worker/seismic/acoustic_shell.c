@@ -142,10 +142,30 @@ void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struc
     shell_copy(a, shell, NULL, rows);
 }
 
+/* The rows beyond an end of the medium's grid that those of [from, to) are differenced with, if
+ * any. */
+static bool rows_beyond(const struct acoustic *a, enum grid_axis axis, int side, size_t *from,
+                        size_t *to)
+{
+    size_t first = (size_t)a->layout.pad[axis][0], end = first + a->wave.grid.n[axis];
+    size_t reach = reach_of(a, axis, side);
+    bool near = *from < *to && (side ? *to + reach > end : *from < first + reach);
+    *from = side ? end : first - reach;
+    *to = *from + reach;
+    return near;
+}
+
 void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
-                         const struct rows *rows)
+                         const struct rows *rows, bool around)
 {
     shell_copy(a, NULL, shell, rows);
+    for (int side = 0; side < 2 && around; side++) {
+        struct rows x = *rows, y = *rows;
+        if (rows_beyond(a, GRID_X, side, &x.x0, &x.x1))
+            shell_copy(a, NULL, shell, &x);
+        if (!a->layout.flat && rows_beyond(a, GRID_Y, side, &y.y0, &y.y1))
+            shell_copy(a, NULL, shell, &y);
+    }
 }
 
 /* A plane of the medium's grid of the newest fields, and of the older ones. */

@@ -60,8 +60,8 @@ static double density_limit(const struct wave_medium *medium,
  * nowhere be above |D2|, or D2 - (1 - K) D- D+, K = 1/s small deep in a layer, becomes positive at
  * the shortest wavelengths and the wave grows there. Of equal order it is above by a tenth. (The
  * symbols at Nyquist are 4 and 5.44 for orders 2 and 4 staggered; 5.33, 6.5, 7.1 and 7.5 for second
- * derivatives of orders 4, 8, 12 and 16.) Reflections stay below -90 dB, at grazing
- * incidence below -75. Second differences of order 4 in zeta's update would be stable and cheaper, but K does
+ * derivatives of orders 4, 8, 12 and 16.) Reflections stay below -90 dB, at grazing incidence
+ * below -75. Second differences of order 4 in zeta's update would be stable and cheaper, but K does
  * not scale what they differ by from D2: waves that graze the layers came back 15 dB stronger.
  */
 static int half_of(int radius, enum kind kind)

@@ -75,8 +75,8 @@ static void twenty_points_reflect_a_millionth_of_the_energy(void **state)
     }
 }
 
-/* What comes late has met the layers at grazing incidence. -79 dB; with second differences of order 4 in the
- * memory variables beside order 8 it was -64 dB, though no more came straight back. */
+/* What comes late has met the layers at grazing incidence. -79 dB; with second differences of order
+ * 4 in the memory variables beside order 8 it was -64 dB, though no more came straight back. */
 static void what_grazes_the_layers_is_absorbed_too(void **state)
 {
     (void)state;

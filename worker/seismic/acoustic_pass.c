@@ -1,5 +1,5 @@
 /*
- * acoustic_pass.c - how many steps share a pass over memory, and in which pieces.
+ * acoustic_pass.c - how many steps share a pass over memory, in which pieces, and whose these are.
  *
  * What a wavefront (acoustic_run.c) needs again a step later must still be in cache: planes that
  * lie between its first step and its last, of all fields. In 3-D they seldom are as they are, so
@@ -141,6 +141,63 @@ static size_t steps_choose(const struct acoustic *a, const struct pass *pass, si
     while (steps > 1 && tile_rows(a, pass, steps, share) == 0)
         steps--;
     return steps;
+}
+
+struct rows acoustic_rows_all(const struct acoustic *a)
+{
+    return (struct rows){0, a->layout.n[GRID_X], 0, a->layout.n[GRID_Y]};
+}
+
+/* [from, to) in [first, first + n), where n > 0. */
+static void clip(size_t *from, size_t *to, size_t first, size_t n)
+{
+    *from = *from < first ? first : *from;
+    *to = *to > first + n ? first + n : *to;
+    *to = *to < *from ? *from : *to;
+}
+
+void acoustic_rows_clip(const struct acoustic *a, struct rows *rows, size_t around)
+{
+    const size_t *n = a->wave.grid.n;
+    size_t px = (size_t)a->layout.pad[GRID_X][0], py = (size_t)a->layout.pad[GRID_Y][0];
+    size_t x = px < around ? px : around, y = py < around ? py : around;
+    clip(&rows->x0, &rows->x1, px - x, n[GRID_X] + 2 * x);
+    clip(&rows->y0, &rows->y1, py - y, n[GRID_Y] + 2 * y);
+}
+
+/* Threads divide rows of planes in 3-D, so that what comes from the plane before is their own. */
+static enum grid_axis divided(const struct rows *all, int threads)
+{
+    return all->y1 - all->y0 >= (size_t)threads ? GRID_Y : GRID_X;
+}
+
+static size_t border(const struct rows *all, enum grid_axis axis, int id, int threads)
+{
+    size_t first = axis == GRID_X ? all->x0 : all->y0;
+    size_t n = axis == GRID_X ? all->x1 - all->x0 : all->y1 - all->y0;
+    return first + n * (size_t)id / (size_t)threads;
+}
+
+struct rows acoustic_rows(const struct acoustic *a, const struct rows *all, int id, int threads)
+{
+    struct rows rows = *all;
+    enum grid_axis axis = a->layout.flat ? GRID_X : divided(all, threads);
+    size_t from = border(all, axis, id, threads), to = border(all, axis, id + 1, threads);
+    if (axis == GRID_X)
+        rows.x0 = from, rows.x1 = to;
+    else
+        rows.y0 = from, rows.y1 = to;
+    return rows;
+}
+
+bool acoustic_rows_cut(const struct acoustic *a, enum wave_mode mode, const struct rows *all,
+                       int threads)
+{
+    enum grid_axis axis = a->layout.flat ? GRID_X : divided(all, threads);
+    for (int id = 1; id < threads; id++)
+        if (acoustic_memory_cut(a, mode, axis, border(all, axis, id, threads)))
+            return true;
+    return false;
 }
 
 struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """quickstart on machines that lack something: fake tools first in PATH, in a tree of its own."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,7 @@ class Machine:
         # A PATH of chosen tools alone, so that a tool left out is really not there.
         for name in ["sh", "bash", "env", "dirname", "cat", "grep", "tail", "tee", "touch", "mkdir",
                      "chmod", "nproc", "find", "python3", "awk", "sort", "true", "cmp", "cp", "mv",
-                     "rm", "timeout"]:
+                     "rm", "timeout", "nice", "sleep", "mktemp"]:
             os.symlink(shutil.which(name), os.path.join(self.bin, name))
 
     def __enter__(self):
@@ -80,7 +81,7 @@ class Machine:
     def run(self, *words, uid=0, **variables):
         environment = {"PATH": self.bin, "FAKE_UID": str(uid), "HOME": self.root, **variables}
         return subprocess.run(["./quickstart", *words], cwd=self.root, env=environment, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=200,
                               check=False)
 
     def calls(self):
@@ -198,6 +199,21 @@ def a_suite_without_results_counts_as_failed():
         assert done.stdout.splitlines()[-1] == "0 passed, 1 failed, 0 skipped", done
 
 
+def variants_are_built_and_tested_each_once():
+    with Machine() as machine:
+        done = machine.run("test", "plain", "sanitize", "clang")
+        made = [re.sub(r" -j \d+", "", call) for call in machine.calls() if call.startswith("make")]
+        wanted = ["build all", "build check TESTS=", "build -k check", "build-sanitize all",
+                  "build-sanitize check TESTS=", "build-sanitize -k check-sanitize", "build-clang all",
+                  "build-clang check TESTS="]
+        assert sorted(made) == sorted(f"make -C {words}" for words in wanted), made
+        assert [c for c in made if " -k " in c] == [f"make -C {wanted[i]}" for i in (2, 5)], made
+        # clang's build is all that is wanted of it; tests that leave nothing have failed.
+        assert done.stdout.splitlines()[-1] == "1 passed, 2 failed, 0 skipped", done
+        done = machine.run("test", "clang", "plain", MAKE_FAILS="1")
+        assert done.stdout.splitlines()[-1] == "0 passed, 2 failed, 0 skipped", done
+
+
 NPM = """#!/bin/sh
 echo "npm $*" >>../calls
 mkdir node_modules
@@ -272,6 +288,7 @@ TESTS = [
     a_build_that_fails_shows_the_end_of_its_log,
     a_suite_that_does_not_build_counts_as_failed,
     a_suite_without_results_counts_as_failed,
+    variants_are_built_and_tested_each_once,
     npm_packages_are_installed_once_and_without_a_lock_file,
     npm_comes_with_its_package_or_with_nodejs,
     without_npm_it_says_so_and_tests_the_rest,

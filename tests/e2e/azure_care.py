@@ -63,7 +63,7 @@ def pools_of_others_are_left_alone(case):
 @test
 def a_run_that_was_killed_before_its_job_is_given_back_and_a_later_pool_stays(case):
     lab = Lab(case, "--node-start", "600", pool={"id": "mine"})
-    lab.batch.fault("slow", path="/jobs", method="POST", seconds=120)
+    lab.batch.fault("slow", path="/jobs?", method="POST", seconds=120)
     run = lab.start("run", lab.farm.file)
     wait_until(lambda: lab.batch.look()["nodes"], "the pool is being made")
     run.kill()

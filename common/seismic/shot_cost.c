@@ -31,7 +31,7 @@
 
 /* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a
  * core. */
-#define PAIRS_SAVE 0.1
+#define PAIRS_SAVE 0.15
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8

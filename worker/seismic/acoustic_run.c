@@ -7,8 +7,8 @@
  * are at least the stencil's reach. It finds what it reads done, and overwrites only what nobody
  * reads any more. The same holds across the borders of tiles of rows (acoustic_pass.c). With one
  * step per pass, and one block for all planes, this is the plain order. All threads share each
- * block and wait for each other after it; or, with tiles of their own, each thread follows the one
- * that has the tile before, a block behind it, and nobody waits for all before the end of a pass.
+ * block and wait for each other after it; or, where each tile is one thread's, it follows whoever
+ * has the tile before, a block behind, and then takes the next tile, of the next pass if need be.
  *
  * Memory variables of a block's rows are advanced before its fields: those that these fields read
  * and the block before did not, so that each is advanced once in a step. Where a border between
@@ -38,6 +38,10 @@ struct share {
     struct gate *gate;
     struct gate_mark *marks; /* of each tile, where each is one thread's: turns that are done */
     uint32_t turns;          /* of the passes before */
+    /* Tiles of all passes, counted through: the next one to be taken, by anybody; the one that
+     * this thread has taken; the first one of this pass. */
+    atomic_size_t *next;
+    size_t taken, first;
     struct pass pass;
     wave_real *caught; /* samples of the pass' steps, by cells; NULL: they need not be kept */
     int id, threads;
@@ -270,23 +274,47 @@ static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_
     }
 }
 
-/* One after another of the tiles that are this thread's, each behind whoever has the one before: in
- * a turn, steps read what those of the same turn made there, and overwrite what earlier ones read.
- * Before, all wait: for the other tiles of the last pass, for those who still sum its samples, and
- * for what is made of the first fields, where threads have other rows than here. */
+/* Wait for what a turn of a tile reads, and for those who read what it overwrites: for the tile
+ * before, where steps of the same turn come first; and for the pass before, whose last step has to
+ * be as far ahead in the next tile as any step is of the following one (and through with this
+ * tile, whose mark only one thread may move). */
+static void turn_wait(struct share *s, const struct blocks *b, size_t tile, size_t turn,
+                      size_t turns)
+{
+    size_t ahead = turn + 2 < turns ? turn + 2 : turns;
+    size_t near = turn + 1 + s->pass.lag < b->count ? turn + 1 + s->pass.lag : b->count;
+    if (tile > 0)
+        gate_follow(&s->marks[tile - 1], s->turns + (uint32_t)ahead);
+    if (turn == 0)
+        gate_follow(&s->marks[tile], s->turns);
+    if (s->first > 0 && tile + 1 < s->pass.own)
+        gate_follow(&s->marks[tile + 1], s->turns - (uint32_t)(b->count - near));
+}
+
+static void tile_take(struct share *s)
+{
+    s->taken = atomic_fetch_add(s->next, 1);
+}
+
+/* Those of the pass' tiles that this thread gets: whoever has done one takes the next, and when
+ * there are no more, one of the next pass. So a thread whose core is slower does less, and nobody
+ * waits for all but before the first pass, for what is made of the first fields, where threads have
+ * other rows than here; and where all sum samples after a pass, or shells overwrite some of its
+ * fields. */
 static void tiles_run(struct share *s, const struct blocks *b, size_t turns, size_t count,
                       size_t done)
 {
-    wait_for_all(s);
-    for (size_t tile = (size_t)s->id; tile < s->pass.own; tile += (size_t)s->threads) {
+    if (done == 0 || s->caught || s->run->shells)
+        wait_for_all(s);
+    for (; s->taken < s->first + s->pass.own; tile_take(s)) {
+        size_t tile = s->taken - s->first;
         for (size_t turn = 0; turn < turns; turn++) {
-            size_t ahead = turn + 2 < turns ? turn + 2 : turns;
-            if (tile > 0)
-                gate_follow(&s->marks[tile - 1], s->turns + (uint32_t)ahead);
+            turn_wait(s, b, tile, turn, turns);
             turn_run(s, b, tile, turn, count, done);
             gate_reach(&s->marks[tile], s->turns + (uint32_t)turn + 1);
         }
     }
+    s->first += s->pass.own;
     s->turns += (uint32_t)turns;
 }
 
@@ -422,6 +450,7 @@ static void share_run(struct share *s)
     const struct wave_run *run = s->run;
     s->newest = s->a.newest;
     span_choose(s);
+    tile_take(s);
     samples_clear(s);
     if (run->mode == WAVE_TRANSPOSED)
         begin_transposed(s);
@@ -507,6 +536,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
     if (run->mode == WAVE_BACKWARD) /* u[k] becomes the newest, u[k+1] is overwritten */
         a->newest = !a->newest;
     struct gate gate = {0};
+    atomic_size_t next = 0;
     struct room room;
     struct pass pass = pass_choose(a, run, &room);
     bool stream = snapshots_bytes(a, run) > STREAM(cache_share(a->wave.options.threads));
@@ -525,6 +555,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
                               .pass = pass,
                               .caught = room.caught,
                               .marks = room.marks,
+                              .next = &next,
                               .id = id,
                               .threads = threads};
         share.a.id = id;

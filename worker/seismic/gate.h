@@ -22,17 +22,17 @@ struct gate {
 /* Wait until `threads` threads have called this; what each did before, all see afterwards. */
 void gate_wait(struct gate *gate, int threads);
 
-/* How far one thread has come, for the one that follows it. All zero: it has not begun. */
+/* How far something has come that one thread after another works on, for those who follow. All
+ * zero: it has not begun. */
 struct gate_mark {
     _Alignas(64) _Atomic uint32_t reached;
     atomic_int sleeping;
 };
 
-/* Say that this thread has come to `place`, further than before. */
+/* Say that it has come to `place`, further than before. */
 void gate_reach(struct gate_mark *mark, uint32_t place);
 
-/* Wait until the mark's thread has come to `place`; what it did before, this one sees
- * afterwards. */
+/* Wait until it has come to `place`; what was done before, this thread sees afterwards. */
 void gate_follow(struct gate_mark *mark, uint32_t place);
 
 #endif

@@ -7,8 +7,10 @@
  *         or "xyz" by default: z fastest), "dtype" (float32, float64, int8, int16, int32, uint8,
  *         uint16), "byte_order" (little or big), "offset_bytes", "units", "name".
  *   RSF   Madagascar's: a header with n1, o1, d1, label1, unit1 ..., in and data_format (native_,
- *         xdr_ or ascii_ float or int); axes are told by labels (z or depth, x, y), else the first
- *         is z, the second x, the third y. Units km and ft become metres.
+ *         xdr_ or ascii_ float or int; native_float where there is none, as for Madagascar); axes
+ *         are told by labels (z or depth, x, y), else the first is z, the second x, the third y.
+ *         Each axis of more than one point has its d, or it is an error. Units km and ft become
+ *         metres.
  *   SEG-Y columns of the model; where they stand is in the words CDP_X and CDP_Y, or if these are
  *         all zero in the source's or the receiver's. Sample intervals are millimetres (what files
  *         say where 10 m is 10000), and delays metres: the depth of the first samples; of files in

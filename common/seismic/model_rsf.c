@@ -108,11 +108,15 @@ static int axis_read(const struct header *header, int number, struct axis *axis,
     char key[16], value[VALUE_MAX];
     if (number_get(header, "n", number, 1, &axis->n, ret_error) < 0 ||
         number_get(header, "o", number, 0, &axis->o, ret_error) < 0 ||
-        number_get(header, "d", number, 1, &axis->d, ret_error) < 0)
+        number_get(header, "d", number, NAN, &axis->d, ret_error) < 0)
         return -1;
     if (!(axis->n >= 1 && axis->n <= 1e9) || axis->n != floor(axis->n))
         return error_set(ret_error, ERROR_CONFIG, "%s: n%d=%g is no number of points",
                          header->path, number, axis->n);
+    if (axis->n > 1 && isnan(axis->d))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: d%d=, the spacing of its %g points, is missing", header->path,
+                         number, axis->n);
     snprintf(key, sizeof(key), "unit%d", number);
     axis->unit = header_get(header, key, value) ? unit_m(value) : 1;
     if (axis->unit == 0 && axis->n > 1)
@@ -171,7 +175,8 @@ static int axes_read(struct model *model, const struct header *header, struct er
     return model_grid_check(model, ret_error);
 }
 
-/* data_format=native_float and so on; `ret_ascii` where values are printed. */
+/* data_format=native_float, as also where there is none (so does Madagascar's sf_input), and so
+ * on; `ret_ascii` where values are printed. */
 static int format_read(struct model *model, const struct header *header, bool *ret_ascii,
                        struct error *ret_error)
 {

@@ -41,6 +41,8 @@ static void expect(const char *path, const struct model_options *options, const 
     assert_true(!strncmp(error.text, path, strlen(path)));
 }
 
+#define RSF "n1=2 d1=1 n2=3 d2=1"
+
 static void wrong_headers_are_named(void **state)
 {
     (void)state;
@@ -70,15 +72,16 @@ static void wrong_headers_are_named(void **state)
         {"a.json",
          "{\"points\": [1000000000, 1000000000, 1000000000], \"spacing_m\": [1, 1, 1]}",
          "are too many"},
-        {"a.rsf", "n1=2 n2=x", "n2=x is no number"},
+        {"a.rsf", "n1=2 d1=1 n2=x", "n2=x is no number"},
         {"a.rsf", "n1=2.5 n2=3", "n1=2.5 is no number of points"},
-        {"a.rsf", "n1=2", "has 1 axes"},
-        {"a.rsf", "n1=2 n2=3 unit1=\"s\"", "unit1=\"s\" is no unit of length"},
-        {"a.rsf", "n1=2 n2=3 label1=x label2=x", "labels do not name each of x and z once"},
-        {"a.rsf", "n1=2 n2=3 data_format=native_complex", "data_format=\"native_complex\""},
-        {"a.rsf", "n1=2 n2=3", "in=, where its values are, is missing"},
-        {"a.rsf", "n1=2 n2=3 in=a.bin", "has 28 bytes"},
-        {"a.rsf", "n1=2 n2=3 in=a.txt data_format=ascii_float", "number 3 is not one"},
+        {"a.rsf", "n1=2 d1=1", "has 1 axes"},
+        {"a.rsf", RSF " unit1=\"s\"", "unit1=\"s\" is no unit of length"},
+        {"a.rsf", "n1=2 d2=1 n2=3", "d1=, the spacing of its 2 points, is missing"},
+        {"a.rsf", RSF " label1=x label2=x", "labels do not name each of x and z once"},
+        {"a.rsf", RSF " data_format=native_complex", "data_format=\"native_complex\""},
+        {"a.rsf", RSF, "in=, where its values are, is missing"},
+        {"a.rsf", RSF " in=a.bin", "has 28 bytes"},
+        {"a.rsf", RSF " in=a.txt data_format=ascii_float", "number 3 is not one"},
         {"a.dat", "", "its ending says no format"},
     };
     put_floats("a.bin", 7);
@@ -222,7 +225,7 @@ static void rsf_headers_are_histories(void **state)
         assert_true(values[i] == (float)i);
     model_close(model);
     FILE *file = fopen("e.rsf", "w");
-    fputs("n1=2 n2=3 data_format=\"xdr_int\" in=\"stdin\"\n\014\014\004", file);
+    fputs("n1=2 d1=1 n2=3 d2=1 data_format=\"xdr_int\" in=\"stdin\"\n\014\014\004", file);
     for (int i = 0; i < 6; i++)
         fwrite((const char[]){0, 0, 1, (char)i}, 4, 1, file);
     assert_int_equal(fclose(file), 0);

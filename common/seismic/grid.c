@@ -5,7 +5,9 @@
 
 #include "common/seismic/grid.h"
 
-#define SLACK 1e-6 /* of a spacing: coordinates in headers are rounded to float or less */
+#define SLACK 1e-6 /* of a spacing: coordinates are rounded to float or less */
+/* The same where headers round them: to thousandths of a foot, or to centimetres. */
+#define EDGE_SLACK 1e-3
 
 static bool axis_used(const struct grid *grid, int axis)
 {
@@ -33,7 +35,7 @@ bool grid_contains(const struct grid *grid, const struct point *point)
 {
     const double at[GRID_AXES] = {point->x, point->y, point->z};
     for (int axis = 0; axis < GRID_AXES; axis++) {
-        double slack = SLACK * grid->spacing[axis];
+        double slack = EDGE_SLACK * grid->spacing[axis];
         if (axis_used(grid, axis) && !(at[axis] >= grid->origin[axis] - slack &&
                                        at[axis] <= grid_end(grid, axis) + slack))
             return false;

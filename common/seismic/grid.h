@@ -36,11 +36,13 @@ size_t grid_size(const struct grid *grid);
 /* Where the last point of an axis lies, metres. */
 double grid_end(const struct grid *grid, enum grid_axis axis);
 
-/* Whether `point` lies in the grid (its faces included, with a millionth of a spacing of slack for
- * coordinates that were rounded). In 2-D, y is not looked at. */
+/* Whether `point` lies in the grid (its faces included, and what is outside by less than a
+ * thousandth of a spacing, as headers round coordinates: it counts as on the face). In 2-D, y is
+ * not looked at. */
 bool grid_contains(const struct grid *grid, const struct point *point);
 
-/* Whether `point` lies in the first plane of points, or above it (with the same slack). */
+/* Whether `point` lies in the first plane of points, or above it (by a millionth of a
+ * spacing below it, too). */
 bool grid_is_top(const struct grid *grid, const struct point *point);
 
 /* Whether both have the same points (spacings and origins within a millionth of a spacing). */

@@ -68,9 +68,9 @@ static void extent_add(struct extent *extent, const struct point *points, size_t
     }
 }
 
-static bool apart(double least, double most, double first, double last)
+static bool apart(double least, double most, double first, double last, double spacing)
 {
-    return most < first || least > last;
+    return most < first - spacing || least > last + spacing; /* who is near is told exactly */
 }
 
 /* Survey and model that have nothing in common: one sentence instead of the first receiver's. */
@@ -81,9 +81,10 @@ static int overlap_check(const struct survey *survey, const struct extent *exten
     double x = grid->origin[GRID_X], y = grid->origin[GRID_Y], z = grid->origin[GRID_Z];
     double end_x = grid_end(grid, GRID_X), end_y = grid_end(grid, GRID_Y),
            end_z = grid_end(grid, GRID_Z);
-    bool across = grid->dims == 3 && apart(extent->least.y, extent->most.y, y, end_y);
-    if (!apart(extent->least.x, extent->most.x, x, end_x) && !across &&
-        !apart(extent->least.z, extent->most.z, z, end_z))
+    bool across = grid->dims == 3 &&
+                  apart(extent->least.y, extent->most.y, y, end_y, grid->spacing[GRID_Y]);
+    if (!apart(extent->least.x, extent->most.x, x, end_x, grid->spacing[GRID_X]) && !across &&
+        !apart(extent->least.z, extent->most.z, z, end_z, grid->spacing[GRID_Z]))
         return 0;
     return error_set(ret_error, ERROR_CONFIG,
                      "survey and model do not overlap: sources and receivers have x from %g to "

@@ -39,7 +39,9 @@ static void line_set(struct line *line, const struct grid *grid, int axis, doubl
         *line = (struct line){.count = 1, .weights = {1}};
         return;
     }
-    double x = (at - grid->origin[axis]) / grid->spacing[axis];
+    /* What grid_contains lets pass beyond a face is on it. */
+    double last = (double)(grid->n[axis] - 1);
+    double x = fmin(fmax((at - grid->origin[axis]) / grid->spacing[axis], 0), last);
     line->count = kaiser_weights(x, PLACES_HALF, &line->first, line->weights);
 }
 

@@ -30,6 +30,10 @@ static void a_point_lies_in_a_grid_or_not(void **state)
     (void)state;
     assert_true(grid_contains(&plane, &(struct point){-100, 1e9, 20}));
     assert_true(grid_contains(&plane, &(struct point){900 + 1e-6, 0, 270}));
+    /* Thousandths of a foot are 0.3 mm. */
+    assert_true(grid_contains(&plane, &(struct point){900.0005, 0, 19.9996}));
+    assert_false(grid_contains(&plane, &(struct point){900.011, 0, 270}));
+    assert_false(grid_contains(&plane, &(struct point){900, 0, 270.006}));
     assert_false(grid_contains(&plane, &(struct point){900.1, 0, 100}));
     assert_false(grid_contains(&plane, &(struct point){0, 0, 19.9}));
     assert_false(grid_contains(&plane, &(struct point){NAN, 0, 100}));

@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #include "tests/worker/seismic/ground.h"
+#include "worker/seismic/places.h"
+#include "worker/seismic/points.h"
 
 /* A few hundred steps of rounding, of which a dot product of thousands of terms averages most. */
 #ifdef WAVE_DOUBLE
@@ -250,6 +252,26 @@ static void illumination_is_the_forward_field_squared(void **state)
     bench_close(&bench);
 }
 
+/* As headers round it to thousandths of a foot. */
+static void a_place_a_rounding_beyond_the_edge_is_on_it(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct error error = {0};
+    bench_open(&bench, &cases[0], 1);
+    const struct point corner = {360, 0, 270}, beyond = {360.0003, 0, 270.0003},
+                       outside = {360.02, 0, 270};
+    struct wave_points *on = places_of_receivers(bench.wave, "1", &corner, 1, &error);
+    struct wave_points *off = places_of_receivers(bench.wave, "1", &beyond, 1, &error);
+    assert_true(on && off && on->plane[on->planes] == 1 && off->plane[off->planes] == 1);
+    assert_memory_equal(on->rows->at, off->rows->at, sizeof(on->rows->at));
+    assert_true(on->rows->weight == off->rows->weight);
+    wave_points_destroy(on);
+    wave_points_destroy(off);
+    assert_null(places_of_receivers(bench.wave, "1", &outside, 1, &error));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +280,7 @@ int main(void)
         cmocka_unit_test(migration_is_the_transpose_of_born_modelling),
         cmocka_unit_test(born_modelling_is_the_derivative_of_modelling),
         cmocka_unit_test(illumination_is_the_forward_field_squared),
+        cmocka_unit_test(a_place_a_rounding_beyond_the_edge_is_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

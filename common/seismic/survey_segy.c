@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -195,6 +196,51 @@ static int paths_find(const struct survey *survey, struct survey_segy *segy, con
     return 0;
 }
 
+/* A file, whatever it is called. */
+struct identity {
+    dev_t device;
+    ino_t inode;
+    size_t file;
+};
+
+static int identity_compare(const void *a, const void *b)
+{
+    const struct identity *left = a, *right = b;
+    if (left->device != right->device)
+        return left->device < right->device ? -1 : 1;
+    if (left->inode != right->inode)
+        return left->inode < right->inode ? -1 : 1;
+    return (left->file > right->file) - (left->file < right->file);
+}
+
+/* Each shot of a file that is named twice would count twice. Where shots are computed, files with
+ * the same bytes may be links to one: there nothing is looked at. */
+static int paths_check(const struct survey *survey, const struct survey_segy *segy,
+                       const char *path, struct error *ret_error)
+{
+    if (!survey->state->checking)
+        return 0;
+    struct identity *all = calloc(segy->file_count + 1, sizeof(*all));
+    size_t count = 0;
+    int status = 0;
+    if (!all)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the names of files");
+    for (size_t i = 0; i < segy->file_count; i++) {
+        struct stat about;
+        if (stat(segy->paths[i], &about) == 0) /* else whoever opens it says so */
+            all[count++] = (struct identity){about.st_dev, about.st_ino, i};
+    }
+    qsort(all, count, sizeof(*all), identity_compare);
+    for (size_t i = 1; status == 0 && i < count; i++)
+        if (all[i].device == all[i - 1].device && all[i].inode == all[i - 1].inode)
+            status = error_set(ret_error, ERROR_CONFIG,
+                               "%s: %s and %s are one file, and each of its shots would count "
+                               "twice; leave out one of them",
+                               path, segy->names[all[i - 1].file], segy->names[all[i].file]);
+    free(all);
+    return status;
+}
+
 /* Where indices are kept: as told, else beside the file, else, where that cannot be written, beside
  * the survey. */
 static const char *cache_choose(const struct survey *survey, const char *path)
@@ -316,6 +362,7 @@ int survey_segy_open(struct survey *survey, const cJSON *said, const char *path,
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %s", path);
     if (geometry_read(segy, said, path, ret_error) < 0 ||
         paths_find(survey, segy, said, path, ret_error) < 0 ||
+        paths_check(survey, segy, path, ret_error) < 0 ||
         files_index(survey, segy, ret_error) < 0 ||
         shots_take(segy, cJSON_IsObject(said) ? json_member(said, "shots") : NULL, path,
                    ret_error) < 0) {

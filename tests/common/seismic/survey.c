@@ -244,6 +244,9 @@ static void data_that_do_not_fit_are_told_beforehand(void **state)
            "$.record.interval_ms: is 2, but the data are sampled every 4 ms");
     expect("{\"data\": \"a.segy\", " MODEL ", " WAVELET ", " LINES "}",
            "$.data: has 2 shots, but the geometry has 5");
+    expect("{\"data\": {\"paths\": [\"a.segy\", \"far.segy\", \"a*.segy\"]}, " MODEL
+           ", " WAVELET "}",
+           "$.data: a.segy and a.segy are one file, and each of its shots would count twice");
     expect("{\"data\": {\"paths\": [\"a.segy\"], \"shots\": [1001, 7]}, " MODEL ", " WAVELET
            "}",
            "$.data.shots: there is no shot 7");

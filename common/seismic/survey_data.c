@@ -57,6 +57,17 @@ static int traces_read(const struct survey *survey, const struct shot *shot, str
     return 0;
 }
 
+/* The file as the survey says it: where it lies for the time of a task is soon gone. */
+static void file_name(struct error *error, const char *path, const char *name)
+{
+    const char *rest = error ? error_after(error, path) : NULL;
+    if (!rest)
+        return;
+    struct error said;
+    error_set(&said, error->code, "%s%s", name, rest);
+    *error = said;
+}
+
 int survey_data_read(const struct survey *survey, const struct shot *shot, float *traces,
                      struct error *ret_error)
 {
@@ -64,10 +75,13 @@ int survey_data_read(const struct survey *survey, const struct shot *shot, float
     if (!data)
         return error_set(ret_error, ERROR_CONFIG, "%s: has no observed data ($.data)",
                          survey->path);
-    const char *path = data->paths[data->shots[shot->index].file];
+    size_t file = data->shots[shot->index].file;
+    const char *path = data->paths[file];
     struct segy *segy = segy_open(path, &data->geometry.segy, ret_error);
     int status = segy ? traces_read(survey, shot, segy, data, traces, ret_error) : -1;
     segy_close(segy);
+    if (status < 0)
+        file_name(ret_error, path, data->names[file]);
     return status < 0 ? shot_error_name(ret_error, "shot %s", shot->name) : 0;
 }
 

@@ -340,6 +340,28 @@ static void traces_are_read_shot_by_shot(void **state)
     close_shot(&survey, &shot);
 }
 
+/* Not where it lies while a task runs. */
+static void a_bad_sample_is_in_the_file_that_the_survey_names(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    struct error error = {0};
+    float traces[4 * 25];
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+    int fd = open("a.segy", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "\x7f\xc0\0\0", 4, 3600 + 5 * 340 + 240 + 8), 4);
+    close(fd);
+    scratch_text("survey.json", "{\"data\": \"a.segy\", " MODEL ", " WAVELET "}");
+    assert_int_equal(survey_open("././survey.json", 0, NULL, &survey, &error), 0);
+    open_shot(&survey, 1, &shot);
+    assert_int_equal(survey_data_read(&survey, &shot, traces, &error), -1);
+    if (strncmp(error.text, "a.segy: shot 1001, trace 6 ", 27) != 0)
+        fail_msg("%s", error.text);
+    close_shot(&survey, &shot);
+}
+
 static void changed_data_are_noticed(void **state)
 {
     (void)state;
@@ -629,6 +651,7 @@ int main(void)
         cmocka_unit_test(ten_lines_are_a_survey),
         cmocka_unit_test(traces_are_read_shot_by_shot),
         cmocka_unit_test(changed_data_are_noticed),
+        cmocka_unit_test(a_bad_sample_is_in_the_file_that_the_survey_names),
         cmocka_unit_test(what_a_survey_writes_it_reads),
         cmocka_unit_test(units_and_numbers_become_fields),
         cmocka_unit_test(tables_and_wavelets_are_read_from_files),

@@ -269,12 +269,14 @@ static int choose(struct shot_cost *cost, const struct shot_shape *shape,
     return 0;
 }
 
-static int refuse(const char *what, uint64_t needed, uint64_t budget, struct error *ret_error)
+/* `use` is what helps this method beside what helps all. */
+static int refuse(const char *what, const char *use, uint64_t needed, uint64_t budget,
+                  struct error *ret_error)
 {
     return error_set(ret_error, ERROR_CONFIG,
-                     "%s needs %.3g GB for the wavefield's history but has %.3g GB: use "
-                     "checkpoints, \"spill\", a smaller aperture or fewer shots side by side",
-                     what, (double)needed * 1e-9, (double)budget * 1e-9);
+                     "memory method %s needs %.3g GB for the wavefield's history but has %.3g "
+                     "GB: use %s, a smaller aperture or fewer shots side by side",
+                     what, (double)needed * 1e-9, (double)budget * 1e-9, use);
 }
 
 static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
@@ -285,20 +287,20 @@ static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
     switch (wish->method) {
     case SURVEY_MEMORY_FULL:
         if (sizes->imaged * sizes->record > held)
-            return refuse("memory method full", sizes->imaged * sizes->record, budget,
-                          ret_error);
+            return refuse("full", "checkpoints, \"spill\"", sizes->imaged * sizes->record,
+                          budget, ret_error);
         set_full(cost, sizes, budget);
         return 0;
     case SURVEY_MEMORY_BOUNDARY:
         if (shape->steps * sizes->boundary > held)
-            return refuse("memory method boundary", shape->steps * sizes->boundary, budget,
-                          ret_error);
+            return refuse("boundary", "checkpoints, \"spill\"", shape->steps * sizes->boundary,
+                          budget, ret_error);
         set_boundary(cost, shape, sizes, budget);
         return 0;
     case SURVEY_MEMORY_FOURIER:
         if (wish->frequency_count * sizes->spectrum > budget)
-            return refuse("memory method fourier", wish->frequency_count * sizes->spectrum,
-                          budget, ret_error);
+            return refuse("fourier", "fewer frequencies, checkpoints",
+                          wish->frequency_count * sizes->spectrum, budget, ret_error);
         set_fourier(cost, sizes, wish->frequency_count);
         return 0;
     case SURVEY_MEMORY_CHECKPOINTS:

@@ -53,9 +53,11 @@ static void methods_that_do_not_fit_are_refused_by_name(void **state)
         struct error error;
         const struct shot_wish wish = {
             .method = methods[i], .budget_bytes = 1000, .frequency_count = 10};
+        bool spills = methods[i] == SURVEY_MEMORY_FULL || methods[i] == SURVEY_MEMORY_BOUNDARY;
         assert_int_equal(shot_cost_make(&cost, &shape_2d, SURVEY_GRADIENT, &wish, &error), -1);
         assert_non_null(
             strstr(error.text, "1000 bytes") || strstr(error.text, "GB") ? error.text : NULL);
+        assert_int_equal(strstr(error.text, "spill") != NULL, spills);
     }
 }
 

@@ -277,6 +277,7 @@ double survey_dt_limit(const struct survey *survey);
 struct survey_file {
     const char *path; /* as the survey says it: relative to its folder, or absolute */
     bool model;       /* part of the model: every shot needs it */
+    bool index;       /* of a SEG-Y file: made again wherever it does not fit */
 };
 
 /* All files that shots need, survey.json first. Borrowed from the survey. */

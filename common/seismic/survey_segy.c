@@ -274,8 +274,12 @@ static int file_index(struct survey *survey, struct survey_segy *segy, size_t fi
     bool here = cache && cache != survey->state->cache;
     if (here && !strncmp(kept, "./", 2))
         kept += 2;
-    return survey_file_add(survey, survey_name(survey, kept, here ? "" : name), false,
-                           ret_error);
+    kept = survey_name(survey, kept, here ? "" : name);
+    if (survey_file_add(survey, kept, false, ret_error) < 0)
+        return -1;
+    struct survey_file *last = &survey->state->files[survey->state->file_count - 1];
+    last->index = last->index || !strcmp(last->path, kept); /* else it was there before */
+    return 0;
 }
 
 static int files_index(struct survey *survey, struct survey_segy *segy, struct error *ret_error)

@@ -225,7 +225,9 @@ void asked_make_work(void *context)
     *error = (struct error){0};
     driver->digest.told = false;
     driver->digest.verdict = SHOTS_NEXT_WAVE;
-    int rc = wave_make(driver, wave, error);
+    int rc = shots_outside_check(driver, error);
+    if (rc == 0)
+        rc = wave_make(driver, wave, error);
     if (rc == 0)
         rc = asked_model_read(driver, driver->asked.said, &velocity, &perturbation, error);
     if (rc < 0)

@@ -43,6 +43,7 @@ void roll_fini(struct roll *roll)
     free(roll->tasks);
     free(roll->processes);
     free(roll->finished);
+    outside_fini(&roll->outside);
     roll_init(roll, roll->shots);
 }
 

@@ -23,6 +23,8 @@
  *                                                        they hold
  *     {"take":[["16 hex",[[17,1]],"16 hex","10.0.0.5",4711]]}  who takes what from whom, and where
  *                                                              that is
+ *     {"outside":{…}}                                    files that do not travel (outside.h);
+ *                                                        the last one counts
  *     {"finished":"…"}                                    the work is over: what was said of it
  *     {"finished":"…","failed":true}                      the same, and it did not end well
  */
@@ -39,6 +41,7 @@
 #include "common/error.h"
 #include "common/message.h"
 #include "common/seismic/shot_task.h"
+#include "master/shots/outside.h"
 
 struct roll_wave {
     enum shot_operation operation;
@@ -104,6 +107,7 @@ struct roll {
     char *finished;         /* what was said at the end; NULL: it is not over */
     bool failed;            /* that was no good end */
     size_t shots;           /* of the survey: greater indices are refused */
+    struct outside outside; /* files that do not travel, as they were; none: not noted */
 };
 
 /* An empty roll of a survey with so many shots. */

@@ -70,6 +70,10 @@ static bool restore(struct driver *driver)
 {
     bool nothing = !roll_wave(&driver->roll) || driver->roll.finished ||
                    (driver->asked.served && !asked_is_under_way(driver));
+    if (!driver->running && !driver->roll.finished && shots_outside_begin(driver) < 0) {
+        driver->running = true;
+        return true;
+    }
     if (driver->restored == SHOTS_UNKNOWN && !driver->running && !nothing &&
         roll_wave(&driver->roll)->file_count)
         errand_start(driver->digest.errand, shots_restore_work, restored, driver);
@@ -456,14 +460,26 @@ static void remark(void *context, const char *sentence)
     shots_say(context, "%s", sentence);
 }
 
+/* Before their headers are looked at: what changes meanwhile is seen to have. */
+static int outside_read(struct driver *driver, struct error *ret_error)
+{
+    size_t count;
+    const struct survey_file *files = survey_files(&driver->survey, &count);
+    /* The first is the survey itself. */
+    return driver->context.plan_only
+               ? 0
+               : outside_look(files + 1, count - 1, &driver->outside, ret_error);
+}
+
 static int shots_fill(struct driver *driver, struct error *ret_error)
 {
     const struct driver_context *context = &driver->context;
     if (paths_make(driver, ret_error) < 0 ||
         survey_open(driver->survey_path, SURVEY_CHECK_LATER, NULL, &driver->survey, ret_error) <
             0 ||
-        operation_read(driver, ret_error) < 0 || survey_check(&driver->survey, ret_error) < 0 ||
-        step_check(driver, ret_error) < 0 || shots_extract_choose(driver, ret_error) < 0 ||
+        outside_read(driver, ret_error) < 0 || operation_read(driver, ret_error) < 0 ||
+        survey_check(&driver->survey, ret_error) < 0 || step_check(driver, ret_error) < 0 ||
+        shots_extract_choose(driver, ret_error) < 0 ||
         shots_names_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
@@ -533,6 +549,7 @@ static void shots_close(struct driver *driver)
     order_costs_fini(&driver->costs);
     devices_fini(&driver->devices);
     survey_close(&driver->survey);
+    outside_fini(&driver->outside);
     free(driver->bytes);
     free(driver->bytes_less);
     free(driver->survey_file);

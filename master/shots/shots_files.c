@@ -87,6 +87,43 @@ int shots_files(const struct driver *driver,
     return add_program(driver, add, context, ret_error);
 }
 
+/* --- what does not travel --- */
+
+int shots_outside_check(const struct driver *driver, struct error *ret_error)
+{
+    const cJSON *kind = json_member(json_member(driver->context.farm, "backend"), "kind");
+    /* There, a later master is on a machine that was made for it. */
+    bool elsewhere = cJSON_IsString(kind) && strcmp(kind->valuestring, "azure") == 0;
+    return outside_compare(&driver->roll.outside, NULL, elsewhere, ret_error);
+}
+
+static int outside_put(struct driver *driver)
+{
+    struct buf note;
+    buf_init(&note, SHOTS_NOTE_MAX);
+    outside_note(&driver->outside, &note);
+    int rc = shots_note(driver, &note);
+    buf_fini(&note);
+    return rc;
+}
+
+int shots_outside_begin(struct driver *driver)
+{
+    const struct outside *then = &driver->roll.outside;
+    struct outside *now = &driver->outside;
+    struct error error;
+    driver->context.file_hash(driver->context.wake_context, driver->survey_file, now->survey);
+    /* Who has another survey accepted goes on with what that one names. */
+    bool same = memcmp(then->survey, now->survey, sizeof(now->survey)) == 0;
+    if (then->count == 0 || !same)
+        return then->count || now->count ? outside_put(driver) : 0;
+    if (shots_outside_check(driver, &error) == 0 &&
+        outside_compare(then, now, true, &error) == 0)
+        return 0;
+    shots_fail(driver, &error);
+    return -1;
+}
+
 /* --- a wave's own survey --- */
 
 static const char *name_of(const char *path)

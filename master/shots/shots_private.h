@@ -108,6 +108,7 @@ struct driver {
     uint64_t *bytes_less;   /* the same for its data alone */
     uint64_t working_bytes; /* what a time step of the largest shot streams; 0: not known */
 
+    struct outside outside; /* files that do not travel, as this master found them */
     struct roll roll;
     uint64_t handed_out; /* tasks that `next` has given */
     uint64_t durable;    /* sequence number up to which the journal is */
@@ -174,6 +175,12 @@ int shots_files(const struct driver *driver,
 /* Fields of a wave's own, in files of its own (shot_settings.h). */
 struct shots_own {
     bool velocity, perturbation;
+/* Whether the files that do not travel are as they were when the run began; else -1 and a sentence
+ * (ERROR_CHANGED). From any thread. */
+int shots_outside_check(const struct driver *driver, struct error *ret_error);
+/* Before anything is handed out: check that, or in a new run note how they are. -1: the driver has
+ * failed. */
+int shots_outside_begin(struct driver *driver);
 };
 
 /* Write the survey as tasks are to see it: with these fields of its own, and these SEG-Y files (0:

@@ -273,10 +273,23 @@ static bool conclude(struct driver *driver, uint32_t slots)
     return true;
 }
 
+/* In the thread: a file system may be slow. */
+static void digest_work(void *context)
+{
+    struct driver *driver = context;
+    struct shots_digest *digest = &driver->digest;
+    if (shots_outside_check(driver, &digest->error) == 0) {
+        shots_digest_work(driver);
+        return;
+    }
+    digest->told = false;
+    digest->verdict = SHOTS_BROKEN;
+}
+
 static bool digest_begin(struct driver *driver)
 {
     driver->digest.done = true; /* when the errand is not busy any more */
-    errand_start(driver->digest.errand, shots_digest_work, digest_done, driver);
+    errand_start(driver->digest.errand, digest_work, digest_done, driver);
     return !errand_is_busy(driver->digest.errand);
 }
 

@@ -4,7 +4,9 @@ import array
 import csv
 import json
 import os
+import re
 import shutil
+import subprocess
 
 import harness
 import shot_program
@@ -70,6 +72,32 @@ def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
         assert history(case) == history(other)
     finally:
         other.close()
+
+
+@test
+def data_named_by_an_absolute_path_must_stay_as_they_are(case):
+    hold, data = case.write("hold", ""), case.path("observed.segy")
+    farm, log = inversion(case, env={"SHOT_HOLD": hold, "SHOT_MOST": "9"}, data=data, inversion={"iterations": 1})
+    farm.start()
+    wait_until(lambda: len(lines(log)) > 6, "the first wave is through")
+    farm.kill("master")
+    farm.end(expect=7)
+    os.remove(hold)
+    was = os.stat(data).st_mtime_ns
+    os.utime(data, ns=(was, was + 1))
+    said = farm.resume(expect=8)
+    hint = re.search(f"{data} was written since .*(touch -d @[0-9.]+ '{data}')", said.out + said.err)
+    assert hint, said
+    # It is the same file: so says its time, once it is given back.
+    subprocess.run(["sh", "-c", hint[1]], check=True, timeout=60)
+    assert os.stat(data).st_mtime_ns == was
+    # While the run goes on it is looked at, too.
+    case.write("hold", "")
+    farm.start("--resume")
+    farm.wait_workers("joined", 1, master="master-3")
+    os.truncate(data, os.path.getsize(data) - 4)
+    os.remove(hold)
+    farm.end(expect=8)
 
 
 @test

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/json.h"
 #include "common/seismic/survey_private.h"
@@ -278,6 +279,55 @@ static int bands_check(const struct survey *survey, struct error *ret_error)
     return 0;
 }
 
+/* Whether the mask lets pass anything in a plane of x, from depth `first` (an index) on. */
+static bool is_open(const struct grid *grid, const float *mask, size_t first)
+{
+    for (size_t row = 0; row < grid->n[GRID_Y]; row++)
+        for (size_t z = first; z < grid->n[GRID_Z]; z++)
+            if (mask[row * grid->n[GRID_Z] + z] > 0)
+                return true;
+    return false;
+}
+
+static int mask_check(const struct survey *survey, size_t first, struct error *ret_error)
+{
+    const struct grid *grid = &survey->grid;
+    struct grid_box box = grid_whole(grid);
+    float *mask = malloc(grid->n[GRID_Y] * grid->n[GRID_Z] * sizeof(*mask));
+    int status = mask ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory to look at the mask");
+    bool open = false;
+    box.n[GRID_X] = 1;
+    for (; status == 0 && !open && box.first[GRID_X] < grid->n[GRID_X]; box.first[GRID_X]++) {
+        status = survey_field_read(survey, SURVEY_MASK, &box, mask, ret_error);
+        open = status == 0 && is_open(grid, mask, first);
+    }
+    free(mask);
+    if (status < 0 || open)
+        return status;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "$.inversion.mask: is zero at each point%s: everything is frozen, and "
+                     "there is nothing to invert for",
+                     first ? " below frozen_depth_m" : "");
+}
+
+/* Something must be left that an inversion may change. */
+static int frozen_check(const struct survey *survey, struct error *ret_error)
+{
+    const struct grid *grid = &survey->grid;
+    double depth = survey->inversion.frozen_depth_m, end = grid_end(grid, GRID_Z);
+    size_t first = 0;
+    if (survey->operation != SURVEY_FWI)
+        return 0;
+    if (depth > end)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "$.inversion.frozen_depth_m: is %g, but the model ends at z %g m: "
+                         "everything is frozen, and there is nothing to invert for",
+                         depth, end);
+    while (grid->origin[GRID_Z] + (double)first * grid->spacing[GRID_Z] < depth)
+        first++;
+    return survey->has[SURVEY_MASK] ? mask_check(survey, first, ret_error) : 0;
+}
+
 /* Sums at frequencies that time steps (those that are imaged) do not resolve are those of
  * others. */
 static int frequencies_check(const struct survey *survey, struct error *ret_error)
@@ -297,8 +347,8 @@ static int frequencies_check(const struct survey *survey, struct error *ret_erro
 int survey_look(struct survey *survey, struct error *ret_error)
 {
     if (survey_traces_check(survey, ret_error) < 0 || bands_check(survey, ret_error) < 0 ||
-        line_check(survey, ret_error) < 0 || shots_check(survey, ret_error) < 0 ||
-        survey_scan(survey, ret_error) < 0)
+        frozen_check(survey, ret_error) < 0 || line_check(survey, ret_error) < 0 ||
+        shots_check(survey, ret_error) < 0 || survey_scan(survey, ret_error) < 0)
         return -1;
     return dt_check(survey, ret_error) < 0 ? -1 : frequencies_check(survey, ret_error);
 }

@@ -17,8 +17,17 @@
  * peak. */
 #define SIGNIFICANT   0.05
 #define RICKER_FACTOR 2.397
+/* The safe rule of docs/shots.md has 4 peaks. */
+#define SAFE_FACTOR (4 / RICKER_FACTOR)
 /* Frequencies at which a sampled wavelet's spectrum is looked at. */
 #define SPECTRUM_LINES 512
+#define BAND_LINES     64
+/* Where a Ricker wavelet's power ends: beyond 6 peaks there is 1e-28 of it. */
+#define RICKER_TOP 6
+/* Bands with less of the wavelet's power are remarked. */
+#define POWER_LEAST 1e-4
+/* Receivers that are looked at for lying all in one place. */
+#define HEAPS_LOOKED ((size_t)4 << 20)
 /* With fewer points per wavelength even high orders disperse: their symbol is far from k² there. */
 #define POINTS_LEAST 3.0
 /* How far traces that stand there twice are looked for: traces put in order, and pairs at one place
@@ -143,12 +152,61 @@ static double wavelet_highest(const struct survey *survey)
     return fmin(highest, band_highest(survey));
 }
 
+/* The amplitude spectrum, in a unit of its own. */
+static double spectrum_at(const struct survey_wavelet *wavelet, double hz)
+{
+    if (wavelet->kind == SURVEY_SAMPLED)
+        return amplitude_at(wavelet, hz);
+    double x = hz / wavelet->peak_hz;
+    return x * x * exp(1 - x * x);
+}
+
+/* Of the wavelet's power, what lies between two frequencies; samples have none above `top`. */
+static double power_between(const struct survey_wavelet *wavelet, double from, double to,
+                            double top, int lines)
+{
+    double sum = 0, step = (fmin(to, top) - from) / lines;
+    for (int i = 0; step > 0 && i < lines; i++) {
+        double amplitude = spectrum_at(wavelet, from + (i + 0.5) * step);
+        sum += amplitude * amplitude * step;
+    }
+    return sum;
+}
+
+/* What is not in the wavelet cannot be in data either, but for noise and the filters' tails. A band
+ * passes half of what is half an octave beyond it. */
+static void bands_remark(const struct survey *survey,
+                         void (*say)(void *context, const char *sentence), void *context)
+{
+    const struct survey_wavelet *wavelet = &survey->wavelet;
+    double top = wavelet->kind == SURVEY_SAMPLED ? 0.5 / wavelet->interval_s
+                                                 : RICKER_TOP * wavelet->peak_hz;
+    size_t count = survey->operation == SURVEY_FWI ? survey->inversion.band_count : 0;
+    double all = count ? power_between(wavelet, 0, top, top, SPECTRUM_LINES) : 0;
+    struct error text;
+    for (size_t i = 0; all > 0 && i < count; i++) {
+        const struct survey_band *band = &survey->inversion.bands[i];
+        double share = power_between(wavelet, band->min_hz * M_SQRT1_2, band->max_hz * M_SQRT2,
+                                     top, BAND_LINES) /
+                       all;
+        if (share >= POWER_LEAST)
+            continue;
+        error_set(&text, ERROR_NONE,
+                  "$.inversion.bands[%zu]: has %.2g of the wavelet's power: what is there to "
+                  "be fitted is noise and what filters leak",
+                  i, share);
+        say(context, text.text);
+    }
+}
+
 /* Products of both wavefields are summed, which have twice the frequencies of either. */
 static void subsampling_remark(const struct survey *survey,
                                void (*say)(void *context, const char *sentence), void *context)
 {
     double highest = wavelet_highest(survey), step = survey_dt(survey);
     double most = floor(1 / (2 * highest * step));
+    /* Whatever is in wavelet and data (docs/shots.md). */
+    double safe = floor(1 / ((SAFE_FACTOR * highest + 0.5 / survey->record.interval_s) * step));
     bool images = survey->operation == SURVEY_RTM || survey->operation == SURVEY_GRADIENT ||
                   survey->operation == SURVEY_FWI;
     struct error text;
@@ -157,8 +215,10 @@ static void subsampling_remark(const struct survey *survey,
     error_set(&text, ERROR_NONE,
               "$.memory.subsampling: to image every %u steps of %.3g ms is too seldom for "
               "waves up to "
-              "%.3g Hz, which are taken for others; take %g or fewer",
-              survey->memory.subsampling, step * 1e3, highest, fmax(most, 1));
+              "%.3g Hz, which are taken for others; take %g at most, and %g to be safe from "
+              "what else is in data",
+              survey->memory.subsampling, step * 1e3, highest, fmax(most, 1),
+              fmin(fmax(safe, 1), fmax(most, 1)));
     say(context, text.text);
 }
 
@@ -294,6 +354,50 @@ static void split_remark(const struct survey_segy *segy, const char *place,
         one->source.y, one->source.z, (unsigned long long)next->count, next->source.x,
         next->source.y, next->source.z, usual_shots);
     say(context, text.text);
+}
+
+/* --- a spread within a cell --- */
+
+static bool is_heap(const struct grid *grid, const struct shot *shot)
+{
+    const struct point *all = shot->receivers;
+    struct point least = all[0], most = all[0];
+    for (size_t i = 1; i < shot->receiver_count; i++) {
+        least = (struct point){fmin(least.x, all[i].x), fmin(least.y, all[i].y),
+                               fmin(least.z, all[i].z)};
+        most = (struct point){fmax(most.x, all[i].x), fmax(most.y, all[i].y),
+                              fmax(most.z, all[i].z)};
+    }
+    return shot->receiver_count > 2 && most.x - least.x < grid->spacing[GRID_X] &&
+           (grid->dims == 2 || most.y - least.y < grid->spacing[GRID_Y]) &&
+           most.z - least.z < grid->spacing[GRID_Z];
+}
+
+/* Kilometres taken for metres, or headers that hold no receivers' places: every word a zero. */
+static void heap_remark(const struct survey *survey,
+                        void (*say)(void *context, const char *sentence), void *context)
+{
+    size_t looked = 0, shots = survey->state->spread_shared ? 1 : survey->shot_count;
+    struct error text;
+    for (size_t i = 0; i < shots && looked < HEAPS_LOOKED; i++) {
+        struct shot shot;
+        if (survey_shot_open(survey, i, &shot, &text) < 0)
+            return;
+        const struct point at = shot.receivers[0];
+        bool heap = is_heap(&survey->grid, &shot);
+        looked += shot.receiver_count;
+        error_set(
+            &text, ERROR_NONE,
+            "shot %s: all %zu receivers lie within a cell of the grid, at (%g, %g, %g) m; "
+            "are the coordinates' words and units (scalars, feet, km) what they should "
+            "be?",
+            shot.name, shot.receiver_count, at.x, at.y, at.z);
+        survey_shot_close(&shot);
+        if (!heap)
+            continue;
+        say(context, text.text);
+        return;
+    }
 }
 
 /* --- a trace that stands there twice --- */
@@ -434,7 +538,9 @@ void survey_remarks(const struct survey *survey,
     split_remark(survey->state->data, "$.data", say, context);
     split_remark(survey->state->geometry, "$.geometry.segy", say, context);
     twins_remark(survey, say, context);
+    heap_remark(survey, say, context);
     silence_remark(survey, say, context);
+    bands_remark(survey, say, context);
     encoding_remark(survey, say, context);
     subsampling_remark(survey, say, context);
     anisotropy_remark(survey, say, context);

@@ -259,6 +259,12 @@ static void data_that_do_not_fit_are_told_beforehand(void **state)
     expect("{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET
            ", \"inversion\": {\"bands\": [{\"max_hz\": 9}, {\"min_hz\": 125}]}}",
            "$.inversion.bands[1].min_hz: 125 Hz and more is not in data");
+    expect("{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET
+           ", \"inversion\": {\"frozen_depth_m\": 501}}",
+           "$.inversion.frozen_depth_m: is 501, but the model ends at z 500 m: everything is");
+    expect("{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET
+           ", \"inversion\": {\"mask\": 0}}",
+           "$.inversion.mask: is zero at each point: everything is frozen");
     expect("{\"data\": \"far.segy\", " MODEL ", " WAVELET "}",
            "shot 1019: source 1 (trace 5 of far.segy) at x 1050");
 }
@@ -641,6 +647,37 @@ static void half_a_shot_with_another_source_is_remarked(void **state)
     survey_close(&survey);
 }
 
+static void expect_remark(const char *text, const char *part)
+{
+    struct survey survey;
+    char said[ERROR_TEXT_MAX] = "";
+    open_survey(text, &survey);
+    survey_remarks(&survey, keep, said);
+    if (*part ? !strstr(said, part) : *said)
+        fail_msg("\"%s\" where \"%s\" was expected of %s", said, part, text);
+    survey_close(&survey);
+}
+
+static void what_is_hardly_meant_is_remarked(void **state)
+{
+    (void)state;
+    put_model(0, 1500);
+    put_data("a.segy", 0, 2, 25, 0);
+#define BANDS(bands)                                                                           \
+    "{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET                       \
+    ", \"inversion\": {\"bands\": [" bands "]}}"
+    expect_remark(BANDS("{\"max_hz\": 3}, {\"min_hz\": 3, \"max_hz\": 25}"), "");
+    expect_remark(BANDS("{\"max_hz\": 9}, {\"min_hz\": 60, \"max_hz\": 100}"),
+                  "$.inversion.bands[1]: has ");
+#define SPREAD(step)                                                                           \
+    "{" MODEL ", " WAVELET ", " RECORD ", \"geometry\": {\"sources\": {\"points\": [[5, 5], "  \
+                                       "[50, 5]]}, \"receivers\": {\"line\": "                 \
+    "{\"start\": [100, 20], \"step\": [0, " step "], \"count\": 4}}}}"
+    expect_remark(SPREAD("4"), ""); /* in a well */
+    expect_remark(SPREAD("0.5"),
+                  "shot 1: all 4 receivers lie within a cell of the grid, at (100, 0, 20) m");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -660,6 +697,7 @@ int main(void)
         cmocka_unit_test(files_of_judi_are_read),
         cmocka_unit_test(half_a_shot_with_another_source_is_remarked),
         cmocka_unit_test(identical_traces_of_a_shot_are_remarked),
+        cmocka_unit_test(what_is_hardly_meant_is_remarked),
         cmocka_unit_test(shots_are_called_what_their_table_calls_them),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

@@ -172,15 +172,15 @@ bool shots_sums(const struct driver *driver);
 int shots_files(const struct driver *driver,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
-/* Fields of a wave's own, in files of its own (shot_settings.h). */
-struct shots_own {
-    bool velocity, perturbation;
 /* Whether the files that do not travel are as they were when the run began; else -1 and a sentence
  * (ERROR_CHANGED). From any thread. */
 int shots_outside_check(const struct driver *driver, struct error *ret_error);
 /* Before anything is handed out: check that, or in a new run note how they are. -1: the driver has
  * failed. */
 int shots_outside_begin(struct driver *driver);
+/* Fields of a wave's own, in files of its own (shot_settings.h). */
+struct shots_own {
+    bool velocity, perturbation;
 };
 
 /* Write the survey as tasks are to see it: with these fields of its own, and these SEG-Y files (0:

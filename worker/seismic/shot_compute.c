@@ -19,6 +19,9 @@
 
 #define EXTRA_MAX   (4 << 20)
 #define OUTPUTS_MAX (64 << 20)
+/* The share of a float's range that is left to what an image multiplies residuals by: 1 / dt^2, the
+ * source's wavefield, the number of steps. */
+#define RESIDUAL_MOST 1e25
 
 /* What the shots of a task share. */
 struct task {
@@ -201,11 +204,32 @@ static int run_source(struct work *work, struct error *ret_error)
     return rc;
 }
 
+/* One sample of 1e38 is a float, but no image of it is. */
+static int check_residual(const struct work *work, struct error *ret_error)
+{
+    size_t size = work->receivers * work->samples, worst, i = 0;
+    while (i < size && fabs((double)work->traces[i]) <= RESIDUAL_MOST)
+        i++;
+    if (i == size)
+        return 0;
+    size_t trace = i / work->samples;
+    const float *observed = work->observed + trace * work->samples;
+    const size_t *rows = work->scene->shot->rows; /* none where several are fired as one */
+    worst = 0;
+    for (i = 1; i < work->samples; i++)
+        worst = fabsf(observed[i]) > fabsf(observed[worst]) ? i : worst;
+    return error_set(ret_error, ERROR_CONFIG,
+                     "trace %zu: sample %zu of the observed data is %g; what is beyond %g "
+                     "overflows single precision in an image",
+                     (rows ? rows[trace] : trace) + 1, worst + 1, (double)observed[worst],
+                     RESIDUAL_MOST);
+}
+
 /* operators_residual: the adjoint source of a gradient. */
 static int residual_of_misfit(void *context, wave_real *data, struct error *ret_error)
 {
     struct work *work = context;
-    if (add_misfit(work, true, ret_error) < 0)
+    if (add_misfit(work, true, ret_error) < 0 || check_residual(work, ret_error) < 0)
         return -1;
     resample_back(&work->scene->record, work->receivers, work->traces, data);
     return 0;
@@ -219,7 +243,8 @@ static int residual_of_data(void *context, wave_real *data, struct error *ret_er
     for (size_t i = 0; i < size; i++)
         work->traces[i] = work->observed[i];
     if (misfit_filter(&work->task->misfit, work->receivers, work->samples, work->traces,
-                      ret_error) < 0)
+                      ret_error) < 0 ||
+        check_residual(work, ret_error) < 0)
         return -1;
     resample_back(&work->scene->record, work->receivers, work->traces, data);
     return 0;

@@ -131,6 +131,22 @@ static double misfit_of(const struct driver *driver, const size_t *holders, doub
     return sum;
 }
 
+/* Of all zero data every misfit of its own scale is 0, whatever the model, and others fit silence.
+ * Programs that tell no norm are believed. */
+static int data_check(const struct driver *driver, const size_t *holders,
+                      struct error *ret_error)
+{
+    size_t shots = roll_wave(&driver->roll)->shot_count, zero = 0, in = 0;
+    for (size_t i = 0; i < shots; i++) {
+        in += holders[i] != SIZE_MAX;
+        zero += holders[i] != SIZE_MAX && driver->roll.tasks[holders[i]].norm == 0;
+    }
+    if (!in || zero < in)
+        return 0;
+    return error_set(ret_error, ERROR_TASKS,
+                     "$.data: all observed samples are zero: there is nothing to explain");
+}
+
 /* Sums are divided, not shots, so that shots count by what they saw (Claerbout 1971,
  * doi:10.1190/1.1440185, with a water level). */
 static void image_divide(float *image, const float *illumination, size_t points)
@@ -170,16 +186,18 @@ static int finish_single(struct driver *driver, const struct sums *sums, const s
     size_t gone = left_out(driver, holders);
     if (gone == wave->shot_count)
         return error_set(ret_error, ERROR_TASKS,
-                         "none of %zu shots succeeded; results.csv says why; begin a new run "
+                         "none of %zu shot%s succeeded; results.csv says why; begin a new run "
                          "when that is mended, as with --resume they stay failed",
-                         gone);
+                         gone, gone == 1 ? "" : "s");
     bool traces = wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
-    if ((traces ? shots_gathers_write(driver, ret_error)
+    if (data_check(driver, holders, ret_error) < 0 ||
+        (traces ? shots_gathers_write(driver, ret_error)
                 : arrays_write(driver, sums, wave, ret_error)) < 0 ||
         shots_list_write(driver, holders, ret_error) < 0)
         return -1;
-    int size = snprintf(digest->text, sizeof(digest->text), "%s of %zu shots", wave->purpose,
-                        wave->shot_count - gone);
+    size_t in = wave->shot_count - gone;
+    int size = snprintf(digest->text, sizeof(digest->text), "%s of %zu shot%s", wave->purpose,
+                        in, in == 1 ? "" : "s");
     if (wave->operation == SHOT_GRADIENT)
         size += snprintf(digest->text + size, sizeof(digest->text) - (size_t)size,
                          ", misfit %.6g", misfit_of(driver, holders, NULL));
@@ -425,7 +443,7 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
                             const size_t *holders, struct error *ret_error)
 {
     struct fwi_request request;
-    if (fwi_begin(driver, ret_error) < 0)
+    if (fwi_begin(driver, ret_error) < 0 || data_check(driver, holders, ret_error) < 0)
         return -1;
     int rc = fwi_answer_and_step(driver, sums, holders, &request, ret_error);
     if (rc < 0 || iteration_report(driver, ret_error) < 0 ||

@@ -6,7 +6,8 @@ depends on its order shows. With a model of its own (an inversion) the misfit is
 whose minimum TRUTH has. Environment: SHOT_LOG, a line for each shot computed; SHOT_HOLD, a file: while
 it is there, shots above the number in it wait; SHOT_BAD, shots that fail, "all" or numbers; SHOT_S,
 seconds that a shot takes; SHOT_UNSTABLE, a velocity: models with higher ones fail; SHOT_SLOW, a file: the
-program that makes it, after its first shot, ends no further one while it is there."""
+program that makes it, after its first shot, ends no further one while it is there; SHOT_NORM, the norm
+of each answer (10)."""
 import array
 import json
 import os
@@ -151,7 +152,7 @@ def compute(line):
                 file.write(segy(shot))
     for name, values in arrays.items():
         write_floats(os.path.join(line["dir"], name + ".f32"), values)
-    return {"values": {"misfit": misfit, "norm": 10.0, "seconds": 0.01}, "outputs": outputs}
+    return {"values": {"misfit": misfit, "norm": float(os.environ.get("SHOT_NORM", "10")), "seconds": 0.01}, "outputs": outputs}
 
 
 def main():

@@ -6,6 +6,7 @@ import array
 import math
 import os
 import random
+import shutil
 import signal
 import tempfile
 import time
@@ -315,6 +316,46 @@ def a_worker_that_goes_while_its_slots_are_busy_gives_its_sum(case):
 
 
 @test
+def a_farm_that_is_stopped_has_fetched_what_was_summed(case):
+    """What runs then is killed, and computed again; no shot that the journal has is."""
+    hold = case.path("hold")
+    farm, log = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
+    start_up_to(case, farm, hold, 13)
+    farm.wait_event("progress", done=14)
+    farm.process.send_signal(signal.SIGINT)
+    done = farm.end(expect=130)
+    assert "lost" not in farm.events("end")[0], farm.events("end")
+    assert len([row for row in farm.rows() if row["operation"] == "collect"]) == 2, farm.rows()
+    os.remove(hold)
+    farm.resume()
+    counts = [line.split()[1] for line in lines(log)]
+    assert sorted(counts, key=int) == [str(shot) for shot in range(SHOTS)], (counts, done)
+    assert floats(case, "survey.gradient.bin") == straight(case)
+
+
+@test
+def a_stopped_farm_says_which_sums_it_could_not_have(case):
+    """Of a worker that does not answer; the second Ctrl-C does not wait for it."""
+    hold = case.path("hold")
+    farm, _ = lay(case, "gradient", env={"SHOT_HOLD": hold, "SHOT_S": "0.02"})
+    start_up_to(case, farm, hold, 13)
+    farm.wait_event("progress", done=14)
+    worker, master = farm.pid("worker-1"), farm.pid("master")
+    os.kill(worker, signal.SIGSTOP)
+    os.kill(master, signal.SIGINT)
+    # The other one has given what it has.
+    wait_until(lambda: any(row["operation"] == "collect" for row in farm.rows()), "a sum is fetched")
+    os.kill(master, signal.SIGINT)
+    told = farm.wait_event("notice")["sentence"]
+    assert "shots whose sums" in told and "computes them again" in told, told
+    os.kill(worker, signal.SIGCONT)
+    farm.end(expect=130)
+    os.remove(hold)
+    farm.resume()
+    assert floats(case, "survey.gradient.bin") == straight(case)
+
+
+@test
 def shots_that_share_tasks_are_summed_the_same_whoever_is_killed(case):
     """A task's shots are rounded together: the same ones have to be, however many slots there are."""
     for batch in ({}, {"encoded": 3}):
@@ -410,6 +451,15 @@ def no_good_shot_at_all_is_an_error(case):
     farm, _ = lay(case, "gradient", shots=4, env={"SHOT_BAD": "all"})
     done = farm.run(expect=1)
     assert "none of 4 shots" in done.out, done
+
+
+@test
+def data_that_are_all_zero_are_explained_by_no_model(case):
+    for operation in ("gradient", "fwi"):
+        farm, _ = lay(case, operation, shots=2, env={"SHOT_NORM": "0"})
+        done = farm.run(expect=1)
+        assert "$.data: all observed samples are zero" in done.out, done
+        shutil.rmtree(case.path("runs"))
 
 
 @test

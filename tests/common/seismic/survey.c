@@ -671,7 +671,7 @@ static void what_is_hardly_meant_is_remarked(void **state)
                   "$.inversion.bands[1]: has ");
 #define SPREAD(step)                                                                           \
     "{" MODEL ", " WAVELET ", " RECORD ", \"geometry\": {\"sources\": {\"points\": [[5, 5], "  \
-                                       "[50, 5]]}, \"receivers\": {\"line\": "                 \
+    "[50, 5]]}, \"receivers\": {\"line\": "                                                    \
     "{\"start\": [100, 20], \"step\": [0, " step "], \"count\": 4}}}}"
     expect_remark(SPREAD("4"), ""); /* in a well */
     expect_remark(SPREAD("0.5"),

@@ -18,6 +18,7 @@
 
 #define SAMPLED_HEADERS 64 /* of the fingerprint */
 #define COPY_AT_ONCE    1024
+#define CHECKED_AT_ONCE ((size_t)4 << 20) /* an index of so many bytes is checked in no time */
 
 struct segy_index {
     char *path; /* NULL: it is kept nowhere */
@@ -26,7 +27,63 @@ struct segy_index {
     const struct segy_index_head *head;
     const struct segy_index_shot *shots;
     const struct segy_index_trace *traces;
+    bool checked; /* the checksums of all traces */
+    bool mended;  /* that of the kept one was wrong */
 };
+
+/* --- checksums ---
+ *
+ * Of 64-bit words, as all parts consist of. Each step is a bijection of the sum so far, so that
+ * whatever happens to one word, the sum is another. */
+
+_Static_assert(sizeof(struct segy_index_head) % 8 == 0 &&
+                   sizeof(struct segy_index_shot) % 8 == 0 &&
+                   sizeof(struct segy_index_trace) % 8 == 0,
+               "checksums are of whole words");
+
+static uint64_t sum_words(uint64_t sum, const void *words, size_t size)
+{
+    const uint64_t *at = words;
+    for (size_t i = 0; i < size / sizeof(*at); i++) {
+        sum = (sum ^ at[i]) * 0x100000001b3ull;
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
+
+static uint64_t sum_traces(uint64_t sum, const struct segy_index_trace *traces, uint64_t count)
+{
+    return sum_words(sum, traces, (size_t)count * sizeof(*traces));
+}
+
+static uint64_t sum_head(const struct segy_index_head *head,
+                         const struct segy_index_shot *shots)
+{
+    struct segy_index_head copy = *head;
+    copy.sum = 0;
+    uint64_t sum = sum_words(SEGY_HASH_START, &copy, sizeof(copy));
+    return sum_words(sum, shots, (size_t)head->summary.shots * sizeof(*shots));
+}
+
+static bool shot_is_sound(const struct segy_index *index, const struct segy_index_shot *shot)
+{
+    uint64_t traces = index->head->summary.traces;
+    return shot->first < traces && shot->count && shot->count <= traces - shot->first &&
+           sum_traces(SEGY_HASH_START, index->traces + shot->first, shot->count) == shot->sum;
+}
+
+/* Of a kept one: its head and shots, and its traces, if all are to be looked at now. */
+static bool check_sums(struct segy_index *index, bool all)
+{
+    const struct segy_index_head *head = index->head;
+    bool sound = sum_head(head, index->shots) == head->sum;
+    for (uint64_t i = 0; all && sound && i < head->summary.shots; i++)
+        sound = shot_is_sound(index, &index->shots[i]);
+    index->checked = sound && all;
+    return sound;
+}
+
+/* --- reading --- */
 
 /* A hash of everything in `geometry` that changes an index. (What a copy is taken for does not.) */
 static uint64_t reading_hash(const struct segy_geometry *geometry)
@@ -116,6 +173,9 @@ static bool map_kept(struct segy_index *index, const char *segy_path,
                  head->changed_ns == status.st_mtim.tv_nsec) ||
                 (geometry->copy &&
                  head->fingerprint == fingerprint(fd, index->traces, head->summary.traces)));
+        index->mended =
+            fits && !check_sums(index, !geometry->copy || index->size <= CHECKED_AT_ONCE);
+        fits = fits && !index->mended;
         if (!fits)
             unmap(index);
     }
@@ -157,8 +217,20 @@ static int write_parts(FILE *to, FILE *records, const struct segy_index_head *he
     return fflush(to) == 0 ? 0 : -1;
 }
 
+/* Of records in the file's order; runs are in that of the shots. */
+static void sum_build(struct segy_index_build *build, const struct segy_index_trace *records)
+{
+    for (uint64_t i = 0; i < build->summary.shots; i++)
+        build->shots[i].sum = SEGY_HASH_START;
+    for (size_t i = 0; i < build->run_count; i++) {
+        const struct segy_index_run *run = &build->runs[i];
+        uint64_t *sum = &build->shots[run->shot].sum;
+        *sum = sum_traces(*sum, records + run->first, run->count);
+    }
+}
+
 static int make_head(const char *path, const struct segy_geometry *geometry,
-                     const struct segy_index_build *build, FILE *records,
+                     struct segy_index_build *build, FILE *records,
                      struct segy_index_head *head, struct error *ret_error)
 {
     struct stat status;
@@ -181,6 +253,8 @@ static int make_head(const char *path, const struct segy_geometry *geometry,
         return error_errno(ret_error, errno, "the index of %s cannot be made", path);
     }
     head->fingerprint = fingerprint(fd, map, build->summary.traces);
+    sum_build(build, map);
+    head->sum = sum_head(head, build->shots);
     munmap(map, size);
     close(fd);
     return 0;
@@ -306,12 +380,18 @@ const struct segy_index_trace *segy_index_traces(const struct segy_index *index,
                                                  const struct segy_index_shot *shot,
                                                  struct error *ret_error)
 {
-    uint64_t traces = index->head->summary.traces;
-    if (shot->first < traces && shot->count && shot->count <= traces - shot->first)
+    if (index->checked || shot_is_sound(index, shot))
         return index->traces + shot->first;
-    error_set(ret_error, ERROR_CONFIG, "%s: the index is damaged; remove it",
-              index->path ? index->path : "a temporary file");
+    bool removed = index->path && unlink(index->path) == 0;
+    error_set(ret_error, ERROR_SYSTEM, "%s: the index is damaged; %s",
+              index->path ? index->path : "a temporary file",
+              removed ? "it was removed, and is made again at the next try" : "remove it");
     return NULL;
+}
+
+bool segy_index_is_mended(const struct segy_index *index)
+{
+    return index->mended;
 }
 
 const char *segy_index_path(const struct segy_index *index)

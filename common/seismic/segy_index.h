@@ -7,6 +7,10 @@
  * read differently. Who says that the file may be a copy, whose time of change is another, takes an
  * index if the file headers and 64 trace headers all over the file are those of then.
  *
+ * It has checksums of all its parts, and is made anew where one is wrong. Who says that the file
+ * may be a copy does not read a large index whole: there the traces of a shot are checked when they
+ * are asked for.
+ *
  * A shot is what has one source: the traces with the same shot number (SEGY_SHOT) and source
  * position, wherever in the file they are; where the user says in which word shots are told apart,
  * the same value there. Dead and auxiliary traces (identification codes 2 to 8) are left out.
@@ -36,6 +40,7 @@ struct segy_index_shot {
     int64_t number; /* SEGY_SHOT of its first trace */
     struct point source;
     uint64_t first, count; /* its traces in the index; at least 1 */
+    uint64_t sum;          /* checksum of their records */
 };
 
 struct segy_index_trace {
@@ -67,10 +72,13 @@ void segy_index_close(struct segy_index *index); /* NULL is allowed */
 
 const struct segy_index_summary *segy_index_describe(const struct segy_index *index);
 const struct segy_index_shot *segy_index_shots(const struct segy_index *index);
-/* The traces of a shot, shot->count of them. NULL with a sentence if the index file is damaged. */
+/* The traces of a shot, shot->count of them. NULL with a sentence if the index file is damaged,
+ * which is then removed, so that the next open makes another. */
 const struct segy_index_trace *segy_index_traces(const struct segy_index *index,
                                                  const struct segy_index_shot *shot,
                                                  struct error *ret_error);
+/* Whether it was made again because the one that was kept was damaged. */
+bool segy_index_is_mended(const struct segy_index *index);
 /* The path of the file that keeps it; NULL if it is kept nowhere. */
 const char *segy_index_path(const struct segy_index *index);
 

@@ -11,7 +11,7 @@
 
 #include "common/seismic/segy_index.h"
 
-#define SEGY_INDEX_MAGIC 0x0231584449594753ull /* "SGYIDX1" and version 2 */
+#define SEGY_INDEX_MAGIC 0x0331584449594753ull /* "SGYIDX1" and version 3 */
 
 struct segy_index_head {
     uint64_t magic;
@@ -21,6 +21,7 @@ struct segy_index_head {
     int64_t changed_ns;
     uint64_t fingerprint; /* hash of its file headers and of some trace headers */
     struct segy_index_summary summary;
+    uint64_t sum; /* checksum of this head, with 0 here, and of the shots */
 };
 
 /* FNV-1a, 64 bits: continue `hash` (SEGY_HASH_START at first). */

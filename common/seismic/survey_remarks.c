@@ -532,9 +532,27 @@ static void twins_remark(const struct survey *survey,
     say(context, text.text);
 }
 
+/* Disks lose bits seldom alone. */
+static void indices_remark(const struct survey_segy *segy,
+                           void (*say)(void *context, const char *sentence), void *context)
+{
+    char text[ERROR_TEXT_MAX];
+    for (size_t i = 0; segy && i < segy->file_count; i++) {
+        if (!segy_index_is_mended(segy->indices[i]))
+            continue;
+        snprintf(text, sizeof(text),
+                 "%s: its index was damaged, and was made again from the file; look after the "
+                 "disk, which may have damaged other files",
+                 segy->names[i]);
+        say(context, text);
+    }
+}
+
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context)
 {
+    indices_remark(survey->state->data, say, context);
+    indices_remark(survey->state->geometry, say, context);
     split_remark(survey->state->data, "$.data", say, context);
     split_remark(survey->state->geometry, "$.geometry.segy", say, context);
     twins_remark(survey, say, context);

@@ -153,6 +153,75 @@ static void a_damaged_index_is_made_again(void **state)
     segy_bench_fini(&bench);
 }
 
+/* Turn a bit of the file, and leave its times as they are. */
+static void bit_flip(const char *name, off_t at)
+{
+    uint8_t byte;
+    int fd = open(name, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static void an_index_with_any_bit_flipped_is_made_again(void **state)
+{
+    struct segy_bench bench;
+    struct segy_geometry geometry;
+    struct stat status;
+    char kept[300];
+    (void)state;
+    segy_geometry_init(&geometry);
+    write_file(&bench, 2, true); /* runs of one trace */
+    struct segy_index *index = open_index(&geometry);
+    snprintf(kept, sizeof(kept), "%s", segy_index_path(index));
+    segy_index_close(index);
+    assert_int_equal(stat(kept, &status), 0);
+    for (off_t at = 0; at < status.st_size; at += 5) {
+        geometry.copy = at % 2;
+        bit_flip(kept, at);
+        index = open_index(&geometry);
+        check_shots(index, 2);
+        segy_index_close(index);
+    }
+    segy_bench_fini(&bench);
+}
+
+/* Too large to be looked at whole by those who need one shot of it. */
+static void a_damaged_record_of_a_large_index_is_found_when_it_is_asked_for(void **state)
+{
+    struct segy_bench bench;
+    struct segy_geometry geometry;
+    struct stat status;
+    struct error error = {0};
+    char kept[300];
+    (void)state;
+    segy_geometry_init(&geometry);
+    write_file(&bench, 30000, false);
+    struct segy_index *index = open_index(&geometry);
+    snprintf(kept, sizeof(kept), "%s", segy_index_path(index));
+    segy_index_close(index);
+    assert_int_equal(stat(kept, &status), 0);
+    assert_true(status.st_size > 4 << 20);
+    bit_flip(kept, status.st_size - 1000);
+    index = open_index(&geometry);
+    assert_true(segy_index_is_mended(index));
+    segy_index_close(index);
+    bit_flip(kept, status.st_size - 1000);
+    geometry.copy = true;
+    index = open_index(&geometry);
+    assert_non_null(segy_index_traces(index, &segy_index_shots(index)[1], &error));
+    assert_null(segy_index_traces(index, &segy_index_shots(index)[2], &error));
+    assert_non_null(strstr(error.text, "damaged; it was removed"));
+    segy_index_close(index);
+    index = open_index(&geometry);
+    assert_false(segy_index_is_mended(index));
+    check_shots(index, 30000);
+    segy_index_close(index);
+    segy_bench_fini(&bench);
+}
+
 static void where_no_index_can_be_kept_it_is_made_all_the_same(void **state)
 {
     (void)state;
@@ -338,6 +407,8 @@ int main(void)
         cmocka_unit_test(traces_of_a_shot_are_found_wherever_they_are),
         cmocka_unit_test(an_index_is_kept_until_the_file_changes),
         cmocka_unit_test(a_damaged_index_is_made_again),
+        cmocka_unit_test(an_index_with_any_bit_flipped_is_made_again),
+        cmocka_unit_test(a_damaged_record_of_a_large_index_is_found_when_it_is_asked_for),
         cmocka_unit_test(where_no_index_can_be_kept_it_is_made_all_the_same),
         cmocka_unit_test(what_contradicts_itself_is_named),
         cmocka_unit_test(a_single_trace_with_another_source_is_no_shot),

@@ -6,7 +6,6 @@ import array
 import math
 import os
 import random
-import shutil
 import signal
 import tempfile
 import time
@@ -346,8 +345,8 @@ def a_stopped_farm_says_which_sums_it_could_not_have(case):
     # The other one has given what it has.
     wait_until(lambda: any(row["operation"] == "collect" for row in farm.rows()), "a sum is fetched")
     os.kill(master, signal.SIGINT)
-    told = farm.wait_event("notice")["sentence"]
-    assert "shots whose sums" in told and "computes them again" in told, told
+    wait_until(lambda: any("shots whose sums" in event["sentence"] for event in farm.events("notice")),
+               "it says so")
     os.kill(worker, signal.SIGCONT)
     farm.end(expect=130)
     os.remove(hold)
@@ -455,11 +454,9 @@ def no_good_shot_at_all_is_an_error(case):
 
 @test
 def data_that_are_all_zero_are_explained_by_no_model(case):
-    for operation in ("gradient", "fwi"):
-        farm, _ = lay(case, operation, shots=2, env={"SHOT_NORM": "0"})
-        done = farm.run(expect=1)
-        assert "$.data: all observed samples are zero" in done.out, done
-        shutil.rmtree(case.path("runs"))
+    farm, _ = lay(case, "fwi", shots=2, env={"SHOT_NORM": "0"})
+    done = farm.run(expect=1)
+    assert "$.data: all observed samples are zero" in done.out, done
 
 
 @test

@@ -116,6 +116,11 @@ static int cancel_do(const void *values, char **arguments, size_t count,
     } else if (code == 0) {
         interrupt_open();
         code = farm_end(&view, given->now, ret_error);
+        if (code == 0 && view.follow.progress.lost)
+            printf("%lld shots were summed by workers that have not handed the sums over; they "
+                   "are "
+                   "computed again\n",
+                   (long long)view.follow.progress.lost);
         if (code == 0)
             printf("%s is stopped; to go on with it:\n  beofarm run --resume %s\n", view.name,
                    screen_format_path(view.rundir.path, path, sizeof path));

@@ -502,6 +502,22 @@ static int session_clear(struct session *session, struct error *ret_error)
     return rc;
 }
 
+/* Workers hold the sums of shots until they are asked for them, which takes a moment. */
+static void stop_judge(const struct session *session, char *outcome, size_t size)
+{
+    const struct progress *progress = &session->follow.progress;
+    if (!progress->ended) /* killed, or told to leave at once */
+        snprintf(outcome, size, "stopped; what the master had is kept");
+    else if (progress->lost)
+        snprintf(outcome, size,
+                 "stopped; what was finished is kept, but for %lld summed shot%s, "
+                 "to be "
+                 "computed again",
+                 (long long)progress->lost, progress->lost == 1 ? "" : "s");
+    else
+        snprintf(outcome, size, "stopped; what was finished is kept");
+}
+
 static void session_judge(struct session *session, struct session_result *ret_result)
 {
     char outcome[2 * ERROR_TEXT_MAX];
@@ -511,7 +527,7 @@ static void session_judge(struct session *session, struct session_result *ret_re
         snprintf(outcome, sizeof outcome, "%s", session->hopeless_text);
     } else if (session->heeded) {
         code = ERROR_INTERRUPTED;
-        snprintf(outcome, sizeof outcome, "stopped; what was finished is kept");
+        stop_judge(session, outcome, sizeof outcome);
     }
     ret_result->exit_code = code;
     ret_result->resumable = code != ERROR_NONE && code != ERROR_TASKS;

@@ -147,6 +147,8 @@ void announce_end(const char *status, const struct announce_progress *p, const c
     add_counts(&line, p);
     buf_printf(&line, ",\"resumed\":%llu,\"elapsed_s\":%.3f", (unsigned long long)p->resumed,
                p->elapsed_s);
+    if (p->lost)
+        buf_printf(&line, ",\"lost\":%llu", (unsigned long long)p->lost);
     add_text(&line, "sentence", sentence);
     end(&line);
 }

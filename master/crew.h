@@ -34,7 +34,10 @@ struct member {
     uint64_t instance; /* of its process, as READY said it; 0 before */
     char *host;
     const char *transport;
-    bool seen_off;   /* it left, and STOP was sent, as nothing is wanted of it */
+    uint64_t
+        fetch;     /* of a farm that is stopped: the task that fetches what it holds; 0: none */
+    bool emptied;  /* and then it holds nothing more */
+    bool seen_off; /* it left, and STOP was sent, as nothing is wanted of it */
     bool ended_well; /* set by the farm when its going is no loss (STOP was sent, it left) */
 };
 

@@ -4,7 +4,8 @@
  * whether this was the end.
  *
  * The end comes in steps. FARM_RUNNING: until every task has ended, or something ends the farm
- * early. FARM_ENDING: nothing new is leased; the journal commits what it has and the
+ * early. FARM_STOPPING, if it is stopped while workers hold sums: these are fetched
+ * (farm_stop.c). FARM_ENDING: nothing new is leased; the journal commits what it has and the
  * acknowledgements go out. Then results.csv is made whole, the end is announced, workers are told
  * to stop, and in FARM_PARTING they get a moment to leave.
  */
@@ -56,7 +57,7 @@ static void feed_one(struct farm *farm)
 
 static bool feeds(const struct farm *farm, uint64_t tasks_before)
 {
-    return farm->phase == FARM_RUNNING && !farm->driver_finished &&
+    return farm->phase <= FARM_STOPPING && !farm->driver_finished &&
            scheduler_counts(farm->scheduler).tasks != tasks_before;
 }
 
@@ -64,7 +65,7 @@ static bool feeds(const struct farm *farm, uint64_t tasks_before)
 static void feed(struct farm *farm)
 {
     uint64_t before = UINT64_MAX;
-    while (feeds(farm, before)) {
+    while (farm->phase == FARM_RUNNING && feeds(farm, before)) {
         struct scheduler_counts counts = scheduler_counts(farm->scheduler);
         if (counts.waiting >= counts.credits + FEED_AHEAD)
             return;
@@ -207,14 +208,16 @@ static void act_all(struct farm *farm)
     struct scheduler_action action;
     struct error error;
     int rc = 0;
-    while (farm->phase == FARM_RUNNING && !farm->paused &&
+    while (farm->phase <= FARM_STOPPING && !farm->paused &&
            (rc = scheduler_next_action(farm->scheduler, clock_monotonic_ns(), &action,
                                        &error)) > 0)
         act(farm, &action);
-    if (rc < 0)
+    if (rc < 0 && farm->phase == FARM_STOPPING)
+        farm->driver_finished = true; /* nothing more can be fetched */
+    else if (rc < 0)
         farm_end(farm, error.code, "%s", error.text);
     /* Only an idle scheduler knows when it will have something to do. */
-    bool idle = farm->phase == FARM_RUNNING && !farm->paused;
+    bool idle = farm->phase <= FARM_STOPPING && !farm->paused;
     loop_timer_arm(farm->wake, idle ? scheduler_wake_ns(farm->scheduler) : INT64_MAX);
 }
 
@@ -282,8 +285,7 @@ void farm_retry_expired(void *context)
     crew_resume(farm->crew);
 }
 
-/* What has got on: tasks that came to be or ended, and steps. */
-static uint64_t count_steps(const struct farm *farm)
+uint64_t farm_count_steps(const struct farm *farm)
 {
     struct scheduler_counts counts = scheduler_counts(farm->scheduler);
     return counts.tasks + counts.done + counts.failed + farm->steps;
@@ -309,8 +311,9 @@ static bool has_company(const struct farm *farm)
 
 static void look_at_idleness(struct farm *farm)
 {
-    uint64_t got_on = count_steps(farm);
-    if (idle_limit_s(farm) <= 0 || (got_on == farm->got_on && !has_company(farm)))
+    uint64_t got_on = farm_count_steps(farm);
+    if (farm->phase != FARM_RUNNING || idle_limit_s(farm) <= 0 ||
+        (got_on == farm->got_on && !has_company(farm)))
         return;
     farm->got_on = got_on;
     farm->got_on_ns = clock_monotonic_ns();
@@ -321,7 +324,7 @@ void farm_idle_expired(void *context)
     struct farm *farm = context;
     int64_t limit_ns = (int64_t)(idle_limit_s(farm) * 1e9);
     int64_t now = clock_monotonic_ns();
-    if (limit_ns <= 0)
+    if (limit_ns <= 0 || farm->phase != FARM_RUNNING)
         return;
     look_at_idleness(farm);
     if (now - farm->got_on_ns < limit_ns) {
@@ -339,12 +342,15 @@ void farm_idle_expired(void *context)
 void farm_parting_expired(void *context)
 {
     struct farm *farm = context;
-    loop_stop(farm->loop);
+    if (farm->phase == FARM_PARTING) /* else the turn that follows looks at the time */
+        loop_stop(farm->loop);
 }
 
 void farm_caught(int signal, void *context)
 {
     struct farm *farm = context;
+    if (farm->phase == FARM_STOPPING)
+        farm_stop_end(farm);
     if (farm->phase != FARM_RUNNING)
         loop_stop(farm->loop); /* the second time means now */
     farm->quietly = signal != SIGINT && farm_has_container(farm) && farm->phase == FARM_RUNNING;
@@ -365,8 +371,9 @@ void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
     error_vset(&farm->end, code, format, args);
     va_end(args);
     farm->exit_code = code;
-    farm->phase = FARM_ENDING;
     farm->ending_ns = clock_monotonic_ns();
+    farm->phase =
+        code == ERROR_INTERRUPTED && farm_stop_begin(farm) ? FARM_STOPPING : FARM_ENDING;
 }
 
 static bool all_done(const struct farm *farm)
@@ -423,6 +430,7 @@ static void announce_the_end(struct farm *farm)
     losses_flush(farm->losses);
     progress_read(farm->progress, &numbers);
     progress_say(farm->progress);
+    numbers.lost = farm->lost;
     announce_end(status_name(farm->exit_code), &numbers, farm->end.text);
     farm_deliver_end(farm, status_name(farm->exit_code));
     log_info("%s", farm->end.text);
@@ -462,6 +470,8 @@ int64_t farm_turn(void *context)
         return 0;
     look_at_backlog(farm);
     feed(farm);
+    if (farm->phase == FARM_STOPPING)
+        farm_stop_ask(farm);
     act_all(farm);
     look_at_idleness(farm);
     look_for_the_end(farm);

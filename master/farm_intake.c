@@ -241,6 +241,10 @@ static enum scheduler_verdict judge(struct farm *farm, struct member *member,
 static int take_result(struct farm *farm, struct member *member, const struct result *result,
                        struct error *ret_error)
 {
+    if (farm_stop_refuses(farm, result->id.task)) {
+        outputs_discard(farm->outputs, member->id, result->id);
+        return 0; /* not even journaled: as if it had not ended yet */
+    }
     bool good = result->status == RESULT_OK && !has_ended(farm, result->id.task);
     /* Before the scheduler counts it as the one: are its files really here? */
     if (good && !result->stored &&
@@ -285,7 +289,7 @@ static void adopt(struct farm *farm, struct member *member, struct attempt_id id
 {
     int64_t now = clock_monotonic_ns();
     enum scheduler_adoption answer = scheduler_adopted(farm->scheduler, member->id, id, now);
-    if (answer == SCHEDULER_ADOPT_UNKNOWN) {
+    if (answer == SCHEDULER_ADOPT_UNKNOWN && farm->phase == FARM_RUNNING) {
         farm_feed_until(farm, id.task);
         answer = scheduler_adopted(farm->scheduler, member->id, id, now);
     }

@@ -1,4 +1,4 @@
-/* farm_private.h - what farm.c, farm_open.c, farm_replay.c and farm_intake.c share. */
+/* farm_private.h - what farm.c, farm_open.c, farm_replay.c, farm_intake.c and farm_stop.c share. */
 #ifndef BEOFARM_MASTER_FARM_PRIVATE_H
 #define BEOFARM_MASTER_FARM_PRIVATE_H
 
@@ -26,7 +26,8 @@
 
 enum farm_phase {
     FARM_RUNNING,
-    FARM_ENDING,     /* the end is decided: no more leases, the journal catches up */
+    FARM_STOPPING, /* it is stopped: what workers alone hold is fetched, nothing else is leased */
+    FARM_ENDING,   /* the end is decided: no more leases, the journal catches up */
     FARM_DELIVERING, /* what came of it is put into the container */
     FARM_PARTING     /* STOP was sent: workers leave */
 };
@@ -73,6 +74,8 @@ struct farm {
     uint64_t got_on;        /* all of them, when last looked at */
     int64_t got_on_ns;      /* when that changed last */
     uint32_t widest;        /* the most slots that a worker has had */
+    bool takes_back;        /* it was stopped, and what ran was taken back */
+    uint64_t lost;          /* shots that a stop has lost */
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */
@@ -140,7 +143,20 @@ uint64_t farm_bound(const struct farm *farm, uint64_t task);
 /* farm_intake.c: the driver does not want this task any more (driver_context.cancel). */
 void farm_cancel_task(void *context, uint64_t task);
 
+/* farm_stop.c */
+/* The farm is to end before its work is done. Whether there is something to fetch first: then what
+ * runs is taken back. */
+bool farm_stop_begin(struct farm *farm);
+/* Whether the result of this task comes too late: nobody would fetch its sum. */
+bool farm_stop_refuses(const struct farm *farm, uint64_t task);
+/* In FARM_STOPPING, each turn: ask workers; to FARM_ENDING, when nothing more is to be had. */
+void farm_stop_ask(struct farm *farm);
+/* Count, and say, what is lost. */
+void farm_stop_end(struct farm *farm);
+
 /* farm.c */
+/* What has got on: tasks that came to be or ended, and steps. */
+uint64_t farm_count_steps(const struct farm *farm);
 /* A worker that leaves is asked for what it alone has, or told to go when nothing is wanted of it
  * any more, and all that it did is durable. */
 void farm_see_off(struct farm *farm, struct member *member);

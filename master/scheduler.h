@@ -148,6 +148,11 @@ enum scheduler_task_state scheduler_task_state(const struct scheduler *scheduler
  * known. */
 bool scheduler_cancel(struct scheduler *scheduler, uint64_t task);
 
+/* The farm is stopped: from now on nothing is handed out but what is bound, and all other live
+ * attempts are taken back: CANCEL actions follow, and their tasks wait. A result of such an attempt
+ * that comes all the same is as good as any, if it is told of. */
+void scheduler_stop(struct scheduler *scheduler, int64_t now_ns);
+
 /* How many attempts of id.task have run, `id` included: those that failed and those that were lost
  * while they may have been running, but not those handed back. Ask before the result of `id` is
  * told of. */

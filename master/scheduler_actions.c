@@ -398,6 +398,13 @@ static bool action_overdue(struct scheduler *s, int64_t now_ns, struct scheduler
 
 /* ---- All together ---- */
 
+/* Of tasks that any worker may run. */
+static bool action_free(struct scheduler *s, int64_t now_ns, struct scheduler_action *action)
+{
+    return action_retry(s, now_ns, action) || action_lease(s, action) ||
+           action_recall(s, now_ns, action) || action_duplicate(s, now_ns, action);
+}
+
 int scheduler_next_action(struct scheduler *s, int64_t now_ns,
                           struct scheduler_action *ret_action, struct error *ret_error)
 {
@@ -406,10 +413,9 @@ int scheduler_next_action(struct scheduler *s, int64_t now_ns,
     recalls_advance(s, now_ns);
     s->wake_ns = INT64_MAX;
     bool found =
-        !s->broken && (action_pending(s, ret_action) || action_overdue(s, now_ns, ret_action) ||
-                       action_bound(s, ret_action) || action_retry(s, now_ns, ret_action) ||
-                       action_lease(s, ret_action) || action_recall(s, now_ns, ret_action) ||
-                       action_duplicate(s, now_ns, ret_action));
+        !s->broken &&
+        (action_pending(s, ret_action) || action_overdue(s, now_ns, ret_action) ||
+         action_bound(s, ret_action) || (!s->stopped && action_free(s, now_ns, ret_action)));
     if (s->broken)
         return error_set(
             ret_error, ERROR_SYSTEM,

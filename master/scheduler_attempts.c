@@ -293,6 +293,35 @@ bool scheduler_cancel(struct scheduler *s, uint64_t task)
     return true;
 }
 
+/* A live attempt is not wanted now; its task may be, by another master. That it failed elsewhere,
+ * or was lost, as often as it may is no matter: nobody gave up this attempt. */
+static void take_back(struct scheduler *s, uint32_t lease, int64_t now_ns)
+{
+    const struct lease *it = lease_at(&s->leases, lease);
+    uint32_t task = it->task;
+    struct trouble *trouble = trouble_make(&s->tasks, task);
+    scheduler_pend(s, SCHEDULER_CANCEL, worker_at(&s->workers, it->worker)->id, task,
+                   it->attempt);
+    if (!trouble ||
+        (!lease_drop(s, lease) && ready_queue_put(&s->ready, task, now_ns, now_ns) < 0))
+        s->broken = true;
+}
+
+void scheduler_stop(struct scheduler *s, int64_t now_ns)
+{
+    s->stopped = true;
+    for (uint32_t id = 1; id < s->workers.ids && !s->broken; id++) {
+        uint32_t index = worker_find(&s->workers, id), next;
+        uint32_t lease =
+            index == WORKER_NONE ? LEASE_NONE : worker_at(&s->workers, index)->leases.first;
+        for (; lease != LEASE_NONE && !s->broken; lease = next) {
+            next = lease_at(&s->leases, lease)->next_on_worker;
+            if (!is_bound(s, lease_at(&s->leases, lease)->task))
+                take_back(s, lease, now_ns);
+        }
+    }
+}
+
 /* Whether a worker that hands back does what was, or will be, asked of it. */
 static bool is_welcome(const struct scheduler *s, const struct worker *worker, int64_t now_ns)
 {

@@ -40,7 +40,8 @@ struct scheduler {
     uint64_t all_bad;
     uint64_t duplicated;
     int64_t wake_ns;
-    bool broken; /* out of memory: see scheduler_next_action */
+    bool stopped; /* nothing is handed out but what is bound */
+    bool broken;  /* out of memory: see scheduler_next_action */
     struct attempt_id batch[SCHEDULER_BATCH];
 };
 

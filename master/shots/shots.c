@@ -575,6 +575,7 @@ const struct driver_ops driver_shots = {
     .next = shots_next,
     .bound = shots_bound,
     .fetch = shots_fetch,
+    .stopped = shots_stopped,
     .payload = shots_payload,
     .noted = shots_noted,
     .durable = shots_durable,

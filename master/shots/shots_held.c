@@ -229,3 +229,20 @@ int64_t shots_fetch(struct driver *driver, uint64_t instance)
     buf_fini(&note);
     return rc < 0 || !count ? 0 : (int64_t)roll->task_count;
 }
+
+int64_t shots_stopped(struct driver *driver)
+{
+    const struct roll *roll = &driver->roll;
+    const struct roll_wave *wave = roll_wave(roll);
+    int64_t count = 0;
+    driver->stopped = true;
+    if (!wave || roll->finished || !shots_sums(driver))
+        return -1;
+    size_t *good = roll_holders(roll, false), *holders = roll_holders(roll, true);
+    for (size_t i = 0; good && holders && i < wave->shot_count; i++)
+        count +=
+            good[i] != SIZE_MAX && (holders[i] == SIZE_MAX || !roll->tasks[holders[i]].taken);
+    free(good);
+    free(holders);
+    return count;
+}

@@ -114,6 +114,7 @@ struct driver {
     uint64_t durable;    /* sequence number up to which the journal is */
     uint64_t noted;      /* that of the last note */
     bool running;        /* `next` was asked: the replay is over */
+    bool stopped;        /* by the user: nobody is given up any more */
     int64_t opened_ns;
     struct loop_timer
         *timer; /* to look again: skips, holders that may come back; NULL in plan_only */
@@ -159,6 +160,8 @@ bool shots_held_begin(struct driver *driver);
 bool shots_holders_ready(struct driver *driver);
 /* shots_held.c: driver_ops.fetch. */
 int64_t shots_fetch(struct driver *driver, uint64_t instance);
+/* shots_held.c: driver_ops.stopped. */
+int64_t shots_stopped(struct driver *driver);
 
 /* shots_task.c */
 int shots_payload(struct driver *driver, uint64_t task, struct buf *payload);

@@ -444,6 +444,13 @@ static int64_t socket_fetch(struct driver *driver, uint64_t instance)
     return driver->work ? driver->ops->work_ops->fetch(driver->work, instance) : -1;
 }
 
+static int64_t socket_stopped(struct driver *driver)
+{
+    return driver->work && driver->ops->work_ops->stopped
+               ? driver->ops->work_ops->stopped(driver->work)
+               : -1;
+}
+
 static int socket_noted(struct driver *driver, const void *bytes, size_t size,
                         struct error *ret_error)
 {
@@ -476,6 +483,7 @@ const struct driver_ops driver_socket = {
     .next = socket_next,
     .bound = socket_bound,
     .fetch = socket_fetch,
+    .stopped = socket_stopped,
     .limited = socket_limited,
     .payload = socket_payload,
     .noted = socket_noted,

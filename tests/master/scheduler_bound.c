@@ -121,6 +121,26 @@ static void a_bound_task_goes_even_to_a_worker_set_aside(void **state)
                    "ok 1 41.1 = accept\n");
 }
 
+/* Tasks that run, are queued, wait, or have a duplicate; and a worker that joins late. */
+static void a_stopped_farm_runs_nothing_but_what_is_bound(void **state)
+{
+    (void)state;
+    play_default("join 1 1 2\n"
+                 "join 2 1 1\n"
+                 "add 4 = lease 1 1.1 2.1; lease 2 3.1\n"
+                 "stop = cancel 1 1.1 2.1; cancel 2 3.1\n"
+                 "counts = waiting 4 leased 0 done 0 failed 0 live 0 running 0\n"
+                 "join 3 4 4\n"
+                 "bound 1 = lease 1 5.1\n"
+                 "bound 2 = lease 2 6.1\n"
+                 "ok 2 2.1 = accept\n"
+                 "ok 1 5.1 = accept\n"
+                 "lose 2 = fail-task failed 6.1\n"
+                 "counts = waiting 3 leased 0 done 2 failed 1 live 0 running 0\n"
+                 "at 100000\n"
+                 "wake = never\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_bound_task_gets_no_duplicate),
         cmocka_unit_test(bound_tasks_do_not_count_among_durations),
         cmocka_unit_test(a_bound_task_goes_even_to_a_worker_set_aside),
+        cmocka_unit_test(a_stopped_farm_runs_nothing_but_what_is_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

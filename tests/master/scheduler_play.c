@@ -104,6 +104,8 @@ static int farm_event(struct play *play, const char *verb, const long long *n, c
         scheduler_worker_leaving(s, (uint32_t)n[0]);
     else if (!strcmp(verb, "lose"))
         scheduler_worker_lost(s, (uint32_t)n[0], play->now_ns);
+    else if (!strcmp(verb, "stop"))
+        scheduler_stop(s, play->now_ns);
     else if (!strcmp(verb, "at"))
         play->now_ns = n[0] * CLOCK_MS_NS;
     else if (!strcmp(verb, "wake"))

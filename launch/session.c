@@ -511,8 +511,7 @@ static void stop_judge(const struct session *session, char *outcome, size_t size
     else if (progress->lost)
         snprintf(outcome, size,
                  "stopped; what was finished is kept, but for %lld summed shot%s, "
-                 "to be "
-                 "computed again",
+                 "to be computed again",
                  (long long)progress->lost, progress->lost == 1 ? "" : "s");
     else
         snprintf(outcome, size, "stopped; what was finished is kept");

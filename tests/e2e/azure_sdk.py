@@ -14,8 +14,8 @@ def session(case, *versions):
     record = case.path("record")
     with emulator.Emulator(case, "--record", record) as batch:
         script = os.path.join(harness.SOURCE, "tests/e2e/azure_sdk.js")
-        done = case.run("node", script, batch.url, emulator.ACCOUNT, batch.key, modules, *versions,
-                        limit_s=120)
+        done = case.run("node", script, batch.url, emulator.ACCOUNT, modules, *versions,
+                        env=batch.environment(), limit_s=120)
         assert done.code == 0, done
         assert done.json()["tasks"] == 200, done
         assert not batch.look()["pools"], "something was not given back"

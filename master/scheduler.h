@@ -149,8 +149,9 @@ enum scheduler_task_state scheduler_task_state(const struct scheduler *scheduler
 bool scheduler_cancel(struct scheduler *scheduler, uint64_t task);
 
 /* The farm is stopped: from now on nothing is handed out but what is bound, and all other live
- * attempts are taken back: CANCEL actions follow, and their tasks wait. A result of such an attempt
- * that comes all the same is as good as any, if it is told of. */
+ * attempts are taken back: CANCEL actions follow, and their tasks wait; who comes back with one is
+ * told to cancel it, too. A result of such an attempt that comes all the same is as good as any, if
+ * it is told of. */
 void scheduler_stop(struct scheduler *scheduler, int64_t now_ns);
 
 /* How many attempts of id.task have run, `id` included: those that failed and those that were lost

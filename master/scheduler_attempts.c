@@ -417,6 +417,8 @@ enum scheduler_adoption scheduler_adopted(struct scheduler *s, uint32_t worker,
         return SCHEDULER_CANCEL_IT; /* its failure was counted, only our ACK was lost */
     if (is_bound_elsewhere(s, (uint32_t)id.task, worker))
         return refuse(s, id);
+    if (s->stopped && !is_bound(s, (uint32_t)id.task))
+        return refuse(s, id); /* it would keep a slot from what is bound */
     if (place == TASK_LEASED && !may_be_duplicated(s, (uint32_t)id.task, index))
         return refuse(s, id);
     return adopt(s, index, id, now_ns);

@@ -141,6 +141,23 @@ static void a_stopped_farm_runs_nothing_but_what_is_bound(void **state)
                  "wake = never\n");
 }
 
+/* Whose link was cut runs what was taken back; what it holds is fetched all the same. */
+static void who_comes_back_to_a_stopped_farm_has_room_for_what_is_bound(void **state)
+{
+    (void)state;
+    play_default("join 1 2 2\n"
+                 "add 2 = lease 1 1.1 2.1\n"
+                 "stop = cancel 1 1.1 2.1\n"
+                 "lose 1\n"
+                 "join 2 2 2\n"
+                 "adopt 2 1.1 = cancel-it\n"
+                 "adopt 2 2.1 = cancel-it\n"
+                 "bound 2 = lease 2 3.1\n"
+                 "lose 2 = fail-task failed 3.1\n"
+                 "join 3 2 2\n"
+                 "counts = waiting 2 leased 0 done 0 failed 1 live 0 running 0\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +170,7 @@ int main(void)
         cmocka_unit_test(bound_tasks_do_not_count_among_durations),
         cmocka_unit_test(a_bound_task_goes_even_to_a_worker_set_aside),
         cmocka_unit_test(a_stopped_farm_runs_nothing_but_what_is_bound),
+        cmocka_unit_test(who_comes_back_to_a_stopped_farm_has_room_for_what_is_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,13 @@ static int remains_end(struct view *view, struct error *ret_error)
     return 0;
 }
 
+static void lost_print(int64_t shots)
+{
+    printf("%lld shot%s summed by workers that have not handed the sums over: to be computed "
+           "again\n",
+           (long long)shots, shots == 1 ? " was" : "s were");
+}
+
 static int cancel_do(const void *values, char **arguments, size_t count,
                      struct error *ret_error)
 {
@@ -117,10 +124,7 @@ static int cancel_do(const void *values, char **arguments, size_t count,
         interrupt_open();
         code = farm_end(&view, given->now, ret_error);
         if (code == 0 && view.follow.progress.lost)
-            printf("%lld shots were summed by workers that have not handed the sums over; they "
-                   "are "
-                   "computed again\n",
-                   (long long)view.follow.progress.lost);
+            lost_print(view.follow.progress.lost);
         if (code == 0)
             printf("%s is stopped; to go on with it:\n  beofarm run --resume %s\n", view.name,
                    screen_format_path(view.rundir.path, path, sizeof path));

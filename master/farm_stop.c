@@ -88,12 +88,14 @@ void farm_stop_ask(struct farm *farm)
 void farm_stop_end(struct farm *farm)
 {
     int64_t lost = farm->driver_ops->stopped(farm->driver);
+    const struct error why = farm->end;
     if (lost <= 0)
         return;
     farm->lost = (uint64_t)lost;
-    error_set(&farm->end, farm->end.code,
-              "stopped; what is done is safe, but for %llu %s whose sums the workers have not "
-              "handed over: resumed, the run computes them again",
-              (unsigned long long)farm->lost, farm->lost == 1 ? "shot" : "shots");
+    error_set(&farm->end, why.code,
+              "%s; %llu shot%s whose sums the workers have not handed over %s computed again "
+              "when it is resumed",
+              why.text, (unsigned long long)farm->lost, lost == 1 ? "" : "s",
+              lost == 1 ? "is" : "are");
     farm_take_notice(farm, farm->end.text);
 }

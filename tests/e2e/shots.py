@@ -345,8 +345,8 @@ def a_stopped_farm_says_which_sums_it_could_not_have(case):
     # The other one has given what it has.
     wait_until(lambda: any(row["operation"] == "collect" for row in farm.rows()), "a sum is fetched")
     os.kill(master, signal.SIGINT)
-    wait_until(lambda: any("shots whose sums" in event["sentence"] for event in farm.events("notice")),
-               "it says so")
+    wait_until(lambda: any("stopped by SIGINT" in event["sentence"] and "shots whose sums" in event["sentence"]
+                           for event in farm.events("notice")), "it says so")
     os.kill(worker, signal.SIGCONT)
     farm.end(expect=130)
     os.remove(hold)

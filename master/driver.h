@@ -175,11 +175,11 @@ struct driver_ops {
      * hold nothing for this work. May be NULL: the same. */
     int64_t (*fetch)(struct driver *driver, uint64_t instance);
 
-    /* The farm is stopped before its work is done: what runs is taken back, and of tasks that come
-     * to be `fetch` alone is asked from now on. Returns how many shots have ended of which the sums
-     * are with workers alone, or gone with them: they are computed again if they are not fetched;
-     * -1: nothing is summed. Asked once more when all that could be had is here. May be NULL:
-     * -1. */
+    /* The farm is stopped before its work is done, or has come to $.limits.tasks: what runs is
+     * taken back, and of tasks that come to be `fetch` alone is asked from now on. Returns how many
+     * shots have ended of which the sums are with workers alone, or gone with them: they are
+     * computed again if they are not fetched; -1: nothing is summed. Asked once more when all that
+     * could be had is here. May be NULL: -1. */
     int64_t (*stopped)(struct driver *driver);
 
     /* Asked in place of `next` when $.limits.tasks allows no more than the `tasks` tasks there are:

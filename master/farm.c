@@ -4,10 +4,10 @@
  * whether this was the end.
  *
  * The end comes in steps. FARM_RUNNING: until every task has ended, or something ends the farm
- * early. FARM_STOPPING, if it is stopped while workers hold sums: these are fetched
- * (farm_stop.c). FARM_ENDING: nothing new is leased; the journal commits what it has and the
- * acknowledgements go out. Then results.csv is made whole, the end is announced, workers are told
- * to stop, and in FARM_PARTING they get a moment to leave.
+ * early. FARM_STOPPING, if it is stopped, or comes to $.limits.tasks, while workers hold sums:
+ * these are fetched (farm_stop.c). FARM_ENDING: nothing new is leased; the journal commits what it
+ * has and the acknowledgements go out. Then results.csv is made whole, the end is announced,
+ * workers are told to stop, and in FARM_PARTING they get a moment to leave.
  */
 #include "config.h"
 
@@ -44,10 +44,13 @@ static void feed_one(struct farm *farm)
     uint64_t limit = farm->file.limits.tasks;
     struct scheduler_counts counts = scheduler_counts(farm->scheduler);
     enum driver_next next = DRIVER_FINISHED;
-    if (!limit || counts.tasks < limit)
+    /* What is fetched before the end is not what the limit is about. */
+    bool limited = limit && counts.tasks >= limit && farm->phase == FARM_RUNNING;
+    if (!limited)
         next = farm->driver_ops->next(farm->driver, (uint32_t)counts.slots);
     else if (farm->driver_ops->limited)
         next = farm->driver_ops->limited(farm->driver, limit);
+    farm->limited = limited;
     if (next == DRIVER_FINISHED)
         farm->driver_finished = true;
     else if (next == DRIVER_TASK && (scheduler_add(farm->scheduler, 1, &error) < 0 ||
@@ -372,8 +375,8 @@ void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
     va_end(args);
     farm->exit_code = code;
     farm->ending_ns = clock_monotonic_ns();
-    farm->phase =
-        code == ERROR_INTERRUPTED && farm_stop_begin(farm) ? FARM_STOPPING : FARM_ENDING;
+    bool early = code == ERROR_INTERRUPTED || (code == ERROR_TASKS && farm->limited);
+    farm->phase = early && farm_stop_begin(farm) ? FARM_STOPPING : FARM_ENDING;
 }
 
 static bool all_done(const struct farm *farm)

@@ -44,6 +44,7 @@ struct farm {
     const struct driver_ops *driver_ops;
     struct driver *driver;
     bool driver_finished;
+    bool limited; /* $.limits.tasks allows no more */
     struct scheduler *scheduler;
     struct journal *journal;
     struct loop_watch *journal_watch;

@@ -1,7 +1,8 @@
 /*
- * A farm that is stopped before its work is done, where workers hold sums that nobody else has:
- * what runs is taken back, each worker is asked for what it holds (driver_ops.fetch, as one that
- * leaves is), and only when all of it is here, or nothing gets on any more, does the farm end.
+ * A farm that is stopped before its work is done, or may not have more tasks, where workers hold
+ * sums that nobody else has: what runs is taken back, each worker is asked for what it holds
+ * (driver_ops.fetch, as one that leaves is), and only when all of it is here, or nothing gets on
+ * any more, does the farm end.
  */
 #include "config.h"
 
@@ -21,6 +22,7 @@ bool farm_stop_begin(struct farm *farm)
     if (held <= 0)
         return false;
     scheduler_stop(farm->scheduler, now);
+    farm->driver_finished = farm->driver_finished && !farm->limited;
     farm->got_on = farm_count_steps(farm);
     farm->got_on_ns = now;
     return true;

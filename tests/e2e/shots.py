@@ -333,6 +333,19 @@ def a_farm_that_is_stopped_has_fetched_what_was_summed(case):
 
 
 @test
+def a_farm_that_may_run_no_more_tasks_has_fetched_what_was_summed(case):
+    """Resumed without the limit, it computes the others."""
+    farm, log = lay(case, "gradient", limits={"tasks": 9})
+    done = farm.run(expect=1)
+    assert "$.limits.tasks allows 9 tasks" in done.out, done
+    assert len(lines(log)) == 9, lines(log)
+    farm.resume("--limit", "1000", "--accept-changes")
+    counts = [line.split()[1] for line in lines(log)]
+    assert sorted(counts, key=int) == [str(shot) for shot in range(SHOTS)], (counts, done)
+    assert floats(case, "survey.gradient.bin") == straight(case)
+
+
+@test
 def a_stopped_farm_says_which_sums_it_could_not_have(case):
     """Of a worker that does not answer; the second Ctrl-C does not wait for it."""
     hold = case.path("hold")

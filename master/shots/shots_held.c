@@ -235,8 +235,9 @@ int64_t shots_stopped(struct driver *driver)
     const struct roll *roll = &driver->roll;
     const struct roll_wave *wave = roll_wave(roll);
     int64_t count = 0;
+    bool cancelled = driver->asked.served && !asked_is_under_way(driver);
     driver->stopped = true;
-    if (!wave || roll->finished || !shots_sums(driver))
+    if (!wave || roll->finished || !shots_sums(driver) || cancelled)
         return -1;
     size_t *good = roll_holders(roll, false), *holders = roll_holders(roll, true);
     for (size_t i = 0; good && holders && i < wave->shot_count; i++)

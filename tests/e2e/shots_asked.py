@@ -5,6 +5,7 @@ import array
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -204,6 +205,23 @@ def what_is_cancelled_ends_at_once(case):
     check_gradient(client.wait(["stays"])[0], 2000, range(SHOTS))
     client.finish()
     farm.end()
+
+
+@test
+def sums_of_what_was_cancelled_are_not_fetched_when_the_farm_is_stopped(case):
+    content, _ = asked(case, env={"SHOT_HOLD": case.write("hold", "1\n")})
+    farm = start(case, content)
+    client = Client(farm.socket, "mine")
+    client.say(do="submit", id="runs",
+               params={"operation": "gradient", "velocity": model(case, "v", 2000)})
+    farm.wait_event("progress", done=2)
+    client.say(do="cancel", id="runs")
+    client.wait(["runs"])
+    farm.process.send_signal(signal.SIGINT)
+    farm.end(expect=130)
+    assert "lost" not in farm.events("end")[0], farm.events("end")
+    rows = [row["operation"] for row in farm.rows()]
+    assert rows == ["gradient"] * SHOTS, rows
 
 
 @test

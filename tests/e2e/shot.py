@@ -121,6 +121,9 @@ def the_true_model_has_no_misfit_and_another_one_has_a_gradient(case):
     gradient, light = floats(case, "g.f32"), floats(case, "i.f32")
     assert len(gradient) == len(light) == N[0] * N[1]
     assert max(map(abs, gradient)) > 0 and min(light) >= 0
+    loud = dict(json.loads(case.read("gradient.json")), wavelet=dict(MODEL["wavelet"], amplitude=1e30))
+    refused(shot(case, "--survey", case.write("loud.json", loud), "--shot", "2", "--operation", "gradient",
+                 "--output", "g.f32"), 3, "shot 2", "trace 1: the misfit's derivative is", "amplitude")
     with open(case.path("shot-2.sgy"), "r+b") as file:
         file.seek(3600 + 240 + 4 * 49)
         file.write(struct.pack(">f", 1e38))  # a float, but no image of it is

@@ -207,22 +207,29 @@ static int run_source(struct work *work, struct error *ret_error)
 /* One sample of 1e38 is a float, but no image of it is. */
 static int check_residual(const struct work *work, struct error *ret_error)
 {
-    size_t size = work->receivers * work->samples, worst, i = 0;
-    while (i < size && fabs((double)work->traces[i]) <= RESIDUAL_MOST)
-        i++;
-    if (i == size)
+    size_t size = work->receivers * work->samples, worst = 0, bad = 0;
+    while (bad < size && fabs((double)work->traces[bad]) <= RESIDUAL_MOST)
+        bad++;
+    if (bad == size)
         return 0;
-    size_t trace = i / work->samples;
-    const float *observed = work->observed + trace * work->samples;
+    size_t trace = bad / work->samples, first = trace * work->samples;
+    const float *observed = work->observed + first;
     const size_t *rows = work->scene->shot->rows; /* none where several are fired as one */
-    worst = 0;
-    for (i = 1; i < work->samples; i++)
+    size_t number = (rows ? rows[trace] : trace) + 1;
+    for (size_t i = 1; i < work->samples; i++)
         worst = fabsf(observed[i]) > fabsf(observed[worst]) ? i : worst;
-    return error_set(ret_error, ERROR_CONFIG,
-                     "trace %zu: sample %zu of the observed data is %g; what is beyond %g "
-                     "overflows single precision in an image",
-                     (rows ? rows[trace] : trace) + 1, worst + 1, (double)observed[worst],
-                     RESIDUAL_MOST);
+    /* Filters and differences make no more than a few times as much of it. */
+    if (fabs((double)observed[worst]) > RESIDUAL_MOST / 8)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "trace %zu: sample %zu of the observed data is %g; what is beyond %g "
+                         "overflows single precision in an image",
+                         number, worst + 1, (double)observed[worst], RESIDUAL_MOST);
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "trace %zu: the misfit's derivative is %g at sample %zu; what is beyond %g overflows "
+        "single precision in an image: are the wavelet's amplitude and the data's units what "
+        "they should be?",
+        number, (double)work->traces[bad], bad - first + 1, RESIDUAL_MOST);
 }
 
 /* operators_residual: the adjoint source of a gradient. */

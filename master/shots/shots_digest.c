@@ -14,7 +14,6 @@
 
 #include "common/json.h"
 #include "common/seismic/shot_settings.h"
-#include "common/seismic/sum.h"
 #include "common/whole.h"
 #include "master/shots/shots_private.h"
 
@@ -27,56 +26,6 @@ void shots_wave_fini(struct roll_wave *wave)
     *wave = (struct roll_wave){0};
 }
 
-/* --- the sums that came home --- */
-
-struct sums {
-    const char **paths;
-    size_t count;
-};
-
-static void sums_fini(struct sums *sums)
-{
-    for (size_t i = 0; i < sums->count; i++)
-        free((char *)sums->paths[i]);
-    free(sums->paths);
-}
-
-static int sums_find(const struct driver *driver, struct sums *sums, struct error *ret_error)
-{
-    const struct roll *roll = &driver->roll;
-    size_t first = roll_wave(roll)->first;
-    sums->paths = calloc(roll->task_count - first + 1, sizeof(*sums->paths));
-    for (size_t t = first; sums->paths && t < roll->task_count; t++) {
-        if (roll->tasks[t].kind != ROLL_COLLECT || roll->tasks[t].status != RESULT_OK)
-            continue;
-        char *path = shots_output_path(driver, t + 1, SHOT_SUM_FILE);
-        if (!path)
-            return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-        if (access(path, R_OK) == 0)
-            sums->paths[sums->count++] = path;
-        else
-            free(path);
-    }
-    return sums->paths ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for the sums");
-}
-
-/* Which attempts are in these files: that alone counts. */
-static int sums_compare(struct driver *driver, const struct sums *sums, struct error *ret_error)
-{
-    struct roll *roll = &driver->roll;
-    struct sum_reader *reader =
-        sums->count ? sum_reader_open(sums->paths, sums->count, ret_error) : NULL;
-    if (sums->count && !reader)
-        return -1;
-    for (size_t t = roll_wave(roll)->first; t < roll->task_count; t++) {
-        const struct attempt_id id = {.task = t + 1, .attempt = roll->tasks[t].attempt};
-        if (!roll->tasks[t].holder)
-            roll->tasks[t].taken = reader && sum_names_have(sum_reader_names(reader), id);
-    }
-    sum_reader_close(reader);
-    return 0;
-}
-
 static bool has_missing(const struct driver *driver, const size_t *holders)
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
@@ -85,21 +34,6 @@ static bool has_missing(const struct driver *driver, const size_t *holders)
         if (holders[i] == SIZE_MAX && roll_wants_again(&driver->roll, wave->shots[i], encoded))
             return true;
     return false;
-}
-
-static float *sums_read(const struct driver *driver, const struct sums *sums, const char *array,
-                        struct error *ret_error)
-{
-    size_t points = grid_size(&driver->survey.grid);
-    float *values = calloc(points + 1, sizeof(*values));
-    if (!values) {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for the %s of %zu points", array, points);
-        return NULL;
-    }
-    if (sum_read_array(sums->paths, sums->count, array, values, points, ret_error) == 0)
-        return values;
-    free(values);
-    return NULL;
 }
 
 /* --- single operations --- */
@@ -159,7 +93,7 @@ static void image_divide(float *image, const float *illumination, size_t points)
         image[i] /= illumination[i] + level;
 }
 
-static int arrays_write(const struct driver *driver, const struct sums *sums,
+static int arrays_write(const struct driver *driver, const struct shots_sums *sums,
                         const struct roll_wave *wave, struct error *ret_error)
 {
     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1];
@@ -167,7 +101,7 @@ static int arrays_write(const struct driver *driver, const struct sums *sums,
     float *light = NULL;
     int rc = 0;
     for (size_t i = count; rc == 0 && i-- > 0;) { /* the illumination is the last */
-        float *values = sums_read(driver, sums, arrays[i], ret_error);
+        float *values = shots_sums_read(driver, sums, arrays[i], ret_error);
         if (values && light && wave->operation == SHOT_RTM)
             image_divide(values, light, grid_size(&driver->survey.grid));
         rc = values ? shots_array_write(driver, arrays[i], NULL, values, ret_error) : -1;
@@ -178,8 +112,8 @@ static int arrays_write(const struct driver *driver, const struct sums *sums,
     return rc;
 }
 
-static int finish_single(struct driver *driver, const struct sums *sums, const size_t *holders,
-                         struct error *ret_error)
+static int finish_single(struct driver *driver, const struct shots_sums *sums,
+                         const size_t *holders, struct error *ret_error)
 {
     struct shots_digest *digest = &driver->digest;
     const struct roll_wave *wave = roll_wave(&driver->roll);
@@ -390,7 +324,7 @@ static const char **extras_of(const struct driver *driver, size_t *ret_count)
     return extras;
 }
 
-static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
+static int fwi_answer_and_step(struct driver *driver, const struct shots_sums *sums,
                                const size_t *holders, struct fwi_request *ret_request,
                                struct error *ret_error)
 {
@@ -401,11 +335,11 @@ static int fwi_answer_and_step(struct driver *driver, const struct sums *sums,
     float *gradient = NULL, *light = NULL;
     int rc = misfits && texts ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for misfits");
     if (rc == 0 && wave->operation == SHOT_GRADIENT && sums->count) {
-        gradient = sums_read(driver, sums, SHOT_ARRAY_GRADIENT, ret_error);
+        gradient = shots_sums_read(driver, sums, SHOT_ARRAY_GRADIENT, ret_error);
         rc = gradient ? 0 : -1;
     }
     if (rc == 0 && wave->illumination && sums->count) {
-        light = sums_read(driver, sums, SHOT_ARRAY_ILLUMINATION, ret_error);
+        light = shots_sums_read(driver, sums, SHOT_ARRAY_ILLUMINATION, ret_error);
         rc = light ? 0 : -1;
     }
     if (rc == 0) {
@@ -439,7 +373,7 @@ static void inversion_conclude(struct driver *driver)
              iterations == 1 ? "" : "s", fwi_misfit(fwi), share, fwi_sentence(fwi));
 }
 
-static int finish_inversion(struct driver *driver, const struct sums *sums,
+static int finish_inversion(struct driver *driver, const struct shots_sums *sums,
                             const size_t *holders, struct error *ret_error)
 {
     struct fwi_request request;
@@ -461,8 +395,8 @@ static int finish_inversion(struct driver *driver, const struct sums *sums,
 
 /* --- what was asked for --- */
 
-static int finish_asked(struct driver *driver, const struct sums *sums, const size_t *holders,
-                        struct error *ret_error)
+static int finish_asked(struct driver *driver, const struct shots_sums *sums,
+                        const size_t *holders, struct error *ret_error)
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
     bool any = left_out(driver, holders) < wave->shot_count;
@@ -488,12 +422,12 @@ static int finish_asked(struct driver *driver, const struct sums *sums, const si
 
 static int digest_make(struct driver *driver, struct error *ret_error)
 {
-    struct sums sums = {0};
+    struct shots_sums sums = {0};
     size_t *holders = NULL;
     bool summed = shots_sums(driver);
-    int rc = summed ? sums_find(driver, &sums, ret_error) : 0;
+    int rc = summed ? shots_sums_find(driver, &sums, ret_error) : 0;
     if (rc == 0 && summed)
-        rc = sums_compare(driver, &sums, ret_error);
+        rc = shots_sums_compare(driver, &sums, ret_error);
     if (rc == 0 && !(holders = roll_holders(&driver->roll, summed)))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for the list of shots");
     if (rc == 0 && has_missing(driver, holders))
@@ -505,22 +439,8 @@ static int digest_make(struct driver *driver, struct error *ret_error)
                  : finish_single(driver, &sums, holders, ret_error);
     /* Until the next wave is noted, or the end, they may be wanted once more. */
     free(holders);
-    sums_fini(&sums);
+    shots_sums_fini(&sums);
     return rc;
-}
-
-void shots_sums_remove(const struct driver *driver, size_t wave)
-{
-    const struct roll *roll = &driver->roll;
-    for (size_t t = roll->waves[wave].first; t < roll->task_count; t++) {
-        bool collected = roll->tasks[t].kind == ROLL_COLLECT && roll->tasks[t].wave == wave;
-        char *file = collected ? shots_output_path(driver, t + 1, SHOT_SUM_FILE) : NULL;
-        char *folder = collected ? shots_output_path(driver, t + 1, "") : NULL;
-        if (file && folder && unlink(file) == 0)
-            rmdir(folder);
-        free(file);
-        free(folder);
-    }
 }
 
 void shots_restore_work(void *context)

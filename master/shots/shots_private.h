@@ -10,6 +10,7 @@
  *   shots_laying.c traces go into their one file as they come
  *   asked.c        operations that somebody asks for (asked.h)
  *   asked_model.c  the models that they name
+ *   shots_sums.c   the sums that came home
  *   shots_digest.c done in a thread when a wave is through: sums merged, results written, the
  *                  inversion's next step
  */
@@ -251,10 +252,26 @@ void shots_digest_work(void *context);
 /* In a thread, before a resumed master hands out anything: see to it that what its wave needs is
  * here. driver->restored and digest.error say how it went. */
 void shots_restore_work(void *context);
-/* Remove the collected sums of a wave (index) that is done with. */
-void shots_sums_remove(const struct driver *driver, size_t wave);
 /* Free what a wave that was not noted owns. */
 void shots_wave_fini(struct roll_wave *wave);
+
+/* shots_sums.c: the files that workers' sums of the present wave came home in. */
+struct shots_sums {
+    const char **paths;
+    size_t count;
+};
+/* Those that are there; *sums is zeroed before, and is freed by shots_sums_fini either way. */
+int shots_sums_find(const struct driver *driver, struct shots_sums *sums,
+                    struct error *ret_error);
+void shots_sums_fini(struct shots_sums *sums);
+/* Set `taken` of the wave's tasks by which attempts are in these files: that alone counts. */
+int shots_sums_compare(struct driver *driver, const struct shots_sums *sums,
+                       struct error *ret_error);
+/* An array, on the survey's grid, from all of them; caller frees. */
+float *shots_sums_read(const struct driver *driver, const struct shots_sums *sums,
+                       const char *array, struct error *ret_error);
+/* Remove the collected sums of a wave (index) that is done with. */
+void shots_sums_remove(const struct driver *driver, size_t wave);
 
 /* shots_output.c */
 /* Where the files of a task's result lie: RUN_DIR/out/TASK/NAME; caller frees. NULL without

@@ -66,7 +66,8 @@ static double misfit_of(const struct driver *driver, const size_t *holders, doub
 }
 
 /* Of all zero data every misfit of its own scale is 0, whatever the model, and others fit silence.
- * Programs that tell no norm are believed. */
+ * Of some shots that an iteration has drawn, nothing follows for the others. Programs that tell no
+ * norm are believed. */
 static int data_check(const struct driver *driver, const size_t *holders,
                       struct error *ret_error)
 {
@@ -75,7 +76,7 @@ static int data_check(const struct driver *driver, const size_t *holders,
         in += holders[i] != SIZE_MAX;
         zero += holders[i] != SIZE_MAX && driver->roll.tasks[holders[i]].norm == 0;
     }
-    if (!in || zero < in)
+    if (!in || zero < in || shots < driver->survey.shot_count)
         return 0;
     return error_set(ret_error, ERROR_TASKS,
                      "$.data: all observed samples are zero: there is nothing to explain");

@@ -237,8 +237,10 @@ int64_t shots_stopped(struct driver *driver)
     int64_t count = 0;
     bool cancelled = driver->asked.served && !asked_is_under_way(driver);
     driver->stopped = true;
-    if (!wave || roll->finished || !shots_sums(driver) || cancelled)
+    if (!wave || roll->finished || cancelled || !shots_sums(driver))
         return -1;
+    if (driver->digest.done && errand_is_busy(driver->digest.errand))
+        return 0; /* what the thread digests, which has the roll, is here already */
     size_t *good = roll_holders(roll, false), *holders = roll_holders(roll, true);
     for (size_t i = 0; good && holders && i < wave->shot_count; i++)
         count +=

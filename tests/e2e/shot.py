@@ -240,6 +240,29 @@ def a_runner_answers_each_task_and_survives_bad_ones(case):
 
 
 @test
+def a_survey_whose_index_turns_out_damaged_is_opened_again(case):
+    observe(case)
+    with open(case.path("shot-1.sgy"), "rb") as one, open(case.path("shot-2.sgy"), "rb") as two:
+        one, two = one.read(), two.read()[3600:]
+    traces = 80000  # so that those who need one shot do not look at all of it
+    with open(case.path("large.segy"), "wb") as file:
+        file.write(one + two * (traces // 20))
+    path = survey(case, "large.json", operation="gradient", model={"velocity": "smooth.json"},
+                  data="large.segy", geometry=None, record=None)
+    before = answer(shot(case, "--survey", path, "--shot", "1", "--operation", "misfit"))
+    index, = [name for name in os.listdir(case.folder) if name.endswith(".index")]
+    with open(case.path(index), "r+b") as file:
+        place = file.seek(-traces * 56 - 10, os.SEEK_END)  # in the last record of the first shot
+        flipped = bytes([file.read(1)[0] ^ 1])
+        file.seek(place)
+        file.write(flipped)
+    text = "".join(line(task, case, path, "misfit", [0]) for task in (1, 2))
+    first, second = [json.loads(reply) for reply in shot(case, "--serve", stdin=text).stdout.splitlines()]
+    assert not first["ok"] and "damaged; it was removed" in first["error"], first
+    assert second["ok"] and second["values"]["misfit"] == before["misfit"], second
+
+
+@test
 def checkpoints_change_nothing_but_the_memory(case):
     path = observe(case)
     full = answer(shot(case, "--survey", path, "--shot", "1", "--operation", "gradient", "--output", "full.f32"))

@@ -233,8 +233,11 @@ static int serve_line(struct kept *kept, const char *text, size_t size, int out_
     if (shot_line_parse(text, size, &order.task, &order.line, ret_error) < 0)
         return -1;
     buf_init(&reply, REPLY_MAX);
-    if (read_settings(&order, &failure) < 0 || compute(kept, &order, &reply, &failure) < 0)
+    if (read_settings(&order, &failure) < 0 || compute(kept, &order, &reply, &failure) < 0) {
         put_failure(&order, &failure, &reply);
+        /* Perhaps what was read of the survey is damaged: the next task looks again. */
+        kept_close(kept);
+    }
     int rc = 0;
     if (buf_failed(&reply))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for an answer");

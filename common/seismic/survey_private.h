@@ -103,6 +103,10 @@ int survey_wavelet_read(struct survey *survey, struct error *ret_error);
 /* survey_check.c: what SURVEY_CHECK asks for. */
 int survey_look(struct survey *survey, struct error *ret_error);
 
+/* survey_twins.c: the remark on traces that stand there twice. */
+void survey_twins_remark(const struct survey *survey,
+                         void (*say)(void *context, const char *sentence), void *context);
+
 /* survey_data.c: whether traces are what the operation results in. */
 bool survey_makes_traces(const struct survey *survey);
 

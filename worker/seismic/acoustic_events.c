@@ -112,18 +112,47 @@ wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, s
     return snapshot_of(a, run, k);
 }
 
-/* What is injected at a cell of the medium's grid is a part of the snapshot. */
-static void keep_inject(const struct acoustic *a, wave_real *keep,
-                        const struct point_cell *cell, wave_real value)
+/* What is injected at a point of the medium's grid is a part of the snapshot: where, or NULL. */
+static wave_real *keep_at(const struct acoustic *a, const size_t at[GRID_AXES])
 {
     size_t index = 0;
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
-        size_t at = cell->at[axis] - (size_t)a->layout.pad[axis][0];
-        if (at >= a->wave.grid.n[axis]) /* before the grid, it has wrapped around */
-            return;
-        index = index * a->wave.grid.n[axis] + at;
+        size_t i = at[axis] - (size_t)a->layout.pad[axis][0];
+        if (i >= a->wave.grid.n[axis]) /* before the grid, it has wrapped around */
+            return NULL;
+        index = index * a->wave.grid.n[axis] + i;
     }
-    keep[index] += value;
+    return a->keep + index;
+}
+
+/* Keep what is injected at a strip of row (x, y); `aside` is that row, where there is one. */
+static void strip_keep(const struct acoustic *a, size_t x, const struct point_strip *strip,
+                       const wave_real *weights, wave_real value, wave_real *aside)
+{
+    for (size_t i = 0; i < strip->n; i++) {
+        size_t at[GRID_AXES] = {x, strip->y, strip->z + i};
+        wave_real *keep = aside ? NULL : keep_at(a, at), part = weights[i] * value;
+        if (aside)
+            aside[strip->z + i] += part;
+        else if (keep)
+            *keep +=
+                a->pair ? part : a->v[layout_at(&a->layout, x, strip->y) + at[GRID_Z]] * part;
+    }
+}
+
+static void strip_inject(const struct acoustic *a, size_t at, size_t n,
+                         const wave_real *weights, wave_real value)
+{
+    wave_real *field = a->field[a->newest] + at;
+    const wave_real *v = a->v + at;
+    for (size_t i = 0; i < n; i++)
+        field[i] += v[i] * (weights[i] * value);
+    if (!a->pair)
+        return;
+    wave_real *p = a->pair->p[a->newest] + at;
+    const wave_real *cross = a->pair->cross + at;
+    for (size_t i = 0; i < n; i++)
+        p[i] += cross[i] * (weights[i] * value);
 }
 
 static void weights_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
@@ -131,23 +160,18 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
 {
     const struct wave_points *points = run->inject;
     const wave_real *values = run->injected + k * points->count;
-    wave_real *field = a->field[a->newest], *keep = a->keep;
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
-        if (points->plane[ix] == points->plane[ix + 1])
-            continue;
         size_t end = points_find_row(points, ix, rows->y1);
         for (size_t i = points_find_row(points, ix, rows->y0); i < end; i++) {
-            const struct point_cell *cell = &points->rows[i];
-            size_t at = layout_at(&a->layout, ix, cell->at[GRID_Y]) + cell->at[GRID_Z];
-            wave_real value = cell->weight * values[cell->place];
-            field[at] += a->v[at] * value;
-            if (a->pair)
-                a->pair->p[a->newest][at] += a->pair->cross[at] * value;
-            if (keep && a->aside)
-                acoustic_aside_at(a, ix - rows->x0,
-                                  cell->at[GRID_Y] - rows->y0)[cell->at[GRID_Z]] += value;
-            else if (keep)
-                keep_inject(a, keep, cell, a->pair ? value : a->v[at] * value);
+            const struct point_strip *strip = &points->strips[i];
+            const wave_real *weights = points->weights + strip->weight;
+            wave_real value = values[strip->place];
+            strip_inject(a, layout_at(&a->layout, ix, strip->y) + strip->z, strip->n, weights,
+                         value);
+            if (a->keep)
+                strip_keep(a, ix, strip, weights, value,
+                           a->aside ? acoustic_aside_at(a, ix - rows->x0, strip->y - rows->y0)
+                                    : NULL);
         }
     }
 }
@@ -429,39 +453,46 @@ void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_
         illuminate(a, run, rows);
 }
 
-/* The places that thread `id` of `threads` sums. */
-static void places_share(const struct wave_points *points, int id, int threads,
-                         size_t *ret_first, size_t *ret_end)
+/* Whose samples of a place are, in groups of a cache line: those of a block of planes are near
+ * each other, and all threads should have some of them. */
+static int place_owner(uint32_t place, int threads)
 {
-    *ret_first = points->count * (size_t)id / (size_t)threads;
-    *ret_end = points->count * ((size_t)id + 1) / (size_t)threads;
+    const uint32_t group = 64 / sizeof(wave_real);
+    return (int)(place / group % (uint32_t)threads);
+}
+
+static wave_real strip_sum(const struct acoustic *a, const struct wave_points *points,
+                           size_t ix, const struct point_strip *strip)
+{
+    const wave_real *weights = points->weights + strip->weight;
+    const wave_real *field =
+        a->field[a->newest] + layout_at(&a->layout, ix, strip->y) + strip->z;
+    wave_real sum = 0;
+    for (size_t i = 0; i < strip->n; i++)
+        sum += weights[i] * field[i];
+    return sum;
 }
 
 void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k,
-                     const struct rows *rows, wave_real *caught, int id, int threads)
+                     const struct rows *rows, int id, int threads)
 {
     const struct wave_points *points = run->sample;
-    size_t first, end;
-    if (!points || !run->sampled)
-        return;
-    places_share(points, id, threads, &first, &end);
     wave_real *values = run->sampled + k * points->count;
-    const wave_real *field = a->field[a->newest];
-    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
-        if (points->plane[ix] == points->plane[ix + 1])
-            continue;
-        size_t stop = points_find_place(points, ix, end);
-        for (size_t i = points_find_place(points, ix, first); i < stop; i++) {
-            const struct point_cell *cell = &points->places[i];
-            size_t iy = cell->at[GRID_Y];
-            if (iy < rows->y0 || iy >= rows->y1)
-                continue;
-            wave_real value = field[layout_at(&a->layout, ix, iy) + cell->at[GRID_Z]];
-            if (caught)
-                caught[i] = value;
-            else
-                values[cell->place] += cell->weight * value;
+    for (size_t ix = rows->x0; ix < rows->x1; ix++)
+        for (size_t i = points->plane[ix]; i < points->plane[ix + 1]; i++) {
+            const struct point_turn *turn = &points->turns[i];
+            if (place_owner(turn->place, threads) == id)
+                values[turn->place] += strip_sum(a, points, ix, &points->strips[turn->strip]);
         }
+}
+
+void acoustic_catch(const struct acoustic *a, const struct wave_points *points,
+                    const struct rows *rows, wave_real *caught)
+{
+    for (size_t ix = rows->x0; ix < rows->x1; ix++) {
+        size_t end = points_find_row(points, ix, rows->y1);
+        for (size_t i = points_find_row(points, ix, rows->y0); i < end; i++)
+            caught[i] = strip_sum(a, points, ix, &points->strips[i]);
     }
 }
 
@@ -470,13 +501,9 @@ void acoustic_sample_caught(const struct wave_run *run, size_t k, const wave_rea
 {
     const struct wave_points *points = run->sample;
     wave_real *values = run->sampled + k * points->count;
-    size_t first, end;
-    places_share(points, id, threads, &first, &end);
-    for (size_t ix = 0; ix < points->planes; ix++) {
-        if (points->plane[ix] == points->plane[ix + 1])
-            continue;
-        size_t stop = points_find_place(points, ix, end);
-        for (size_t i = points_find_place(points, ix, first); i < stop; i++)
-            values[points->places[i].place] += points->places[i].weight * caught[i];
+    for (size_t i = 0; i < points_strips(points); i++) {
+        const struct point_turn *turn = &points->turns[i];
+        if (place_owner(turn->place, threads) == id)
+            values[turn->place] += caught[turn->strip];
     }
 }

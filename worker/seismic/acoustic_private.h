@@ -305,10 +305,13 @@ void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real 
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);
-/* Add some rows to samples of step k, for thread `id` of `threads`. Or, where `caught` is not NULL,
- * keep there the fields at the places' cells: tiles come in another order than places. */
+/* Add some planes to samples of step k: those places that are thread `id`'s of `threads`. */
 void acoustic_sample(const struct acoustic *a, const struct wave_run *run, size_t k,
-                     const struct rows *rows, wave_real *caught, int id, int threads);
+                     const struct rows *rows, int id, int threads);
+/* Keep what each strip of `points` in some rows gives to its place: tiles come in another order
+ * than places. */
+void acoustic_catch(const struct acoustic *a, const struct wave_points *points,
+                    const struct rows *rows, wave_real *caught);
 /* Add to samples of step k what has been kept of it. */
 void acoustic_sample_caught(const struct wave_run *run, size_t k, const wave_real *caught,
                             int id, int threads);

@@ -43,7 +43,7 @@ struct share {
     atomic_size_t *next;
     size_t taken, first;
     struct pass pass;
-    wave_real *caught; /* samples of the pass' steps, by cells; NULL: they need not be kept */
+    wave_real *caught; /* sums of strips, of the pass' steps; NULL: they need not be kept */
     int id, threads;
     int newest; /* at the first step of the pass */
 };
@@ -133,18 +133,17 @@ static bool sample_step(const struct share *s, size_t done, size_t *ret_k)
     return !back || k > 0;
 }
 
-static size_t cells(const struct wave_points *points)
-{
-    return points->plane[points->planes];
-}
-
 static void samples_take(struct share *s, const struct piece *piece)
 {
+    const struct wave_points *points = s->run->sample;
     size_t k;
-    wave_real *caught = s->caught ? s->caught + piece->t * cells(s->run->sample) : NULL;
-    int id = s->pass.own ? 0 : s->id, threads = s->pass.own ? 1 : s->threads;
-    if (sample_step(s, piece->done, &k))
-        acoustic_sample(&s->a, s->run, k, &piece->rows, caught, id, threads);
+    if (!points || !s->run->sampled || !sample_step(s, piece->done, &k))
+        return;
+    if (s->caught) {
+        struct rows rows = part_of(s, piece);
+        acoustic_catch(&s->a, points, &rows, s->caught + piece->t * points_strips(points));
+    } else
+        acoustic_sample(&s->a, s->run, k, &piece->rows, s->id, s->threads);
 }
 
 /* One stage of density's, or of a tilt's. */
@@ -380,8 +379,8 @@ static void samples_sum(struct share *s, size_t count, size_t done)
     wait_for_all(s);
     for (size_t t = 0; t < count; t++)
         if (sample_step(s, done + t, &k))
-            acoustic_sample_caught(s->run, k, s->caught + t * cells(s->run->sample), s->id,
-                                   s->threads);
+            acoustic_sample_caught(s->run, k, s->caught + t * points_strips(s->run->sample),
+                                   s->id, s->threads);
 }
 
 static void pass_run(struct share *s, size_t count, size_t done)
@@ -429,7 +428,8 @@ static void begin_transposed(struct share *s)
     struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
     acoustic_inject(&s->a, s->run, s->run->steps - 1, &rows);
     wait_for_all(s);
-    acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, NULL, s->id, s->threads);
+    if (s->run->sample && s->run->sampled)
+        acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, s->id, s->threads);
 }
 
 /* The numbers of rows that steps compute. */
@@ -488,7 +488,7 @@ static int room_get(const struct pass *pass, const struct wave_run *run, struct 
 {
     *ret_room = (struct room){0};
     if (run->sample && run->sampled) {
-        size_t count = pass->steps * cells(run->sample) + 1;
+        size_t count = pass->steps * points_strips(run->sample) + 1;
         ret_room->caught = malloc(count * sizeof *ret_room->caught);
     }
     if (pass->own) {

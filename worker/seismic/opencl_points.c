@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "worker/seismic/opencl_private.h"
 #include "worker/seismic/points.h"
@@ -14,7 +13,13 @@ struct lists {
     wave_real *weight;
 };
 
-static int compare_at(const struct point_cell *a, const struct point_cell *b)
+/* A weight of a place at a point of the padded grid. */
+struct cell {
+    uint32_t at[GRID_AXES], place;
+    wave_real weight;
+};
+
+static int compare_at(const struct cell *a, const struct cell *b)
 {
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         if (a->at[axis] != b->at[axis])
@@ -22,7 +27,7 @@ static int compare_at(const struct point_cell *a, const struct point_cell *b)
     return 0;
 }
 
-static int compare_place(const struct point_cell *a, const struct point_cell *b)
+static int compare_place(const struct cell *a, const struct cell *b)
 {
     return a->place == b->place ? 0 : a->place < b->place ? -1 : 1;
 }
@@ -39,7 +44,7 @@ static int compare_sample(const void *a, const void *b)
     return order ? order : compare_at(a, b);
 }
 
-static cl_int4 where_of(const struct point_cell *cell)
+static cl_int4 where_of(const struct cell *cell)
 {
     return (cl_int4){
         {(cl_int)cell->at[GRID_X], (cl_int)cell->at[GRID_Y], (cl_int)cell->at[GRID_Z], 0}};
@@ -79,7 +84,7 @@ static bool cells_upload(struct opencl_device *device, struct opencl_cells *cell
 }
 
 /* An item for every grid point, in their order. Returns how many. */
-static size_t list_inject(const struct point_cell *sorted, size_t cells, struct lists *lists)
+static size_t list_inject(const struct cell *sorted, size_t cells, struct lists *lists)
 {
     size_t count = 0;
     for (size_t i = 0; i < cells; i++) {
@@ -94,7 +99,7 @@ static size_t list_inject(const struct point_cell *sorted, size_t cells, struct 
     return count;
 }
 
-static size_t list_sample(const struct point_cell *sorted, size_t cells, size_t places,
+static size_t list_sample(const struct cell *sorted, size_t cells, size_t places,
                           struct lists *lists)
 {
     size_t i = 0;
@@ -108,12 +113,26 @@ static size_t list_sample(const struct point_cell *sorted, size_t cells, size_t 
     return places;
 }
 
+/* Each point of each strip. */
+static void cells_list(const struct wave_points *points, struct cell *cells)
+{
+    size_t count = 0;
+    for (size_t ix = 0; ix < points->planes; ix++)
+        for (size_t i = points->plane[ix]; i < points->plane[ix + 1]; i++) {
+            const struct point_strip *strip = &points->strips[i];
+            for (uint32_t j = 0; j < strip->n; j++)
+                cells[count++] = (struct cell){{(uint32_t)ix, strip->y, strip->z + j},
+                                               strip->place,
+                                               points->weights[strip->weight + j]};
+        }
+}
+
 static bool cells_make(struct opencl_device *device, const struct wave_points *points,
                        bool inject, struct opencl_cells *cells)
 {
-    size_t n = points->plane[points->planes];
+    size_t n = points_weights(points);
     size_t items = n > points->count ? n : points->count;
-    struct point_cell *sorted = malloc((n + 1) * sizeof(*sorted));
+    struct cell *sorted = malloc((n + 1) * sizeof(*sorted));
     struct lists lists = {
         .first = calloc(items + 1, sizeof(*lists.first)),
         .place = calloc(n + 1, sizeof(*lists.place)),
@@ -122,7 +141,7 @@ static bool cells_make(struct opencl_device *device, const struct wave_points *p
     };
     bool good = sorted && lists.first && lists.place && lists.where && lists.weight;
     if (good) {
-        memcpy(sorted, points->rows, n * sizeof(*sorted));
+        cells_list(points, sorted);
         qsort(sorted, n, sizeof(*sorted), inject ? compare_inject : compare_sample);
         cells->cells = n;
         cells->count = inject ? list_inject(sorted, n, &lists)

@@ -181,6 +181,7 @@ static void tell_trust(struct farm *farm, struct member *member,
 static void act(struct farm *farm, const struct scheduler_action *action)
 {
     struct member *member = crew_find(farm->crew, action->worker);
+    progress_touch(farm->progress); /* what was said since the event does not have it yet */
     if (action->kind == SCHEDULER_FAIL_TASK)
         fail_lost(farm, action);
     if (action->kind == SCHEDULER_GIVE_UP)

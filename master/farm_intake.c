@@ -120,6 +120,7 @@ void farm_record_failure(struct farm *farm, const struct result *result, struct 
 {
     journal(farm, result, member, attempts, false);
     farm->steps++;
+    progress_touch(farm->progress);
 }
 
 uint64_t farm_note(void *context, const void *bytes, size_t size)

@@ -4,6 +4,7 @@ import json
 import resource
 import signal
 import sqlite3
+import time
 
 import harness
 from farms import Farm, kill, sweep
@@ -75,6 +76,17 @@ def exact(farm, tasks):
 
 def losses_told(farm):
     return [e["sentence"] for e in farm.events("notice") if "lost" in e["sentence"]]
+
+
+@test
+def one_that_comes_late_is_seen_to_run(case):
+    farm = farm_of(case, 4).start()
+    farm.wait_event("listening")
+    # Nothing is said meanwhile, so that the progress that its coming is worth is due at once: before the
+    # master has leased anything to it.
+    late = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > late, "the master has been silent for long")
+    Crowd(case, farm, 1, NEVER_MS).all_run(farm, 1)
 
 
 @test

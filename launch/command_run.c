@@ -107,10 +107,9 @@ static int place_take(struct backend *backend, bool take_over, struct screen *sc
                               : 0;
 }
 
-/* Lead the farm that lies ready in the run directory. `home`: the plan's, NULL if it is not
- * known. */
+/* Lead the farm that lies ready in the run directory. `plan`: NULL if it is not known. */
 static int farm_lead(struct backend *backend, const struct rundir *rundir,
-                     const struct request *request, const char *home,
+                     const struct request *request, const struct plan *plan,
                      const struct run_options *given, struct screen *screen,
                      struct error *ret_error)
 {
@@ -120,8 +119,10 @@ static int farm_lead(struct backend *backend, const struct rundir *rundir,
                                       .rundir = rundir,
                                       .request = request,
                                       .screen = screen,
+                                      .told = plan ? plan->warnings : NULL,
                                       .detach = given->detach,
                                       .watcher = given->watcher};
+    const char *home = plan ? plan->home : NULL;
     interrupt_open();
     int code = homecoming_open(&context.homecoming, rundir, request->folder, home, ret_error);
     progress_init(&progress);
@@ -177,6 +178,11 @@ static void beginning_show(const struct preparation *preparation, const struct r
                   file_count == 1 ? "" : "s",
                   disk_format_size(preparation->inputs.bytes, size, sizeof size), workers,
                   workers == 1 ? "" : "s", path_shorten(rundir->path));
+    const cJSON *said;
+    cJSON_ArrayForEach(said, preparation->plan.warnings) if (cJSON_IsString(said))
+    {
+        screen_notice(screen, "warning: %s", said->valuestring);
+    }
 }
 
 /* Nothing is rented, and nothing sent, that the backend is known to refuse. */
@@ -239,7 +245,7 @@ static int run_new(const char *farm_file, const struct run_options *given,
         code = prepare_lay(&preparation, &rundir, backend, NULL, screen, ret_error);
     }
     if (code == 0)
-        code = farm_lead(backend, &rundir, &preparation.request, preparation.plan.home, given,
+        code = farm_lead(backend, &rundir, &preparation.request, &preparation.plan, given,
                          screen, ret_error);
 out:
     backend_close(backend);
@@ -383,7 +389,7 @@ static int resume_compared(struct rundir *rundir, const struct run_options *give
     if (code == 0)
         beginning_show(&preparation, rundir, screen);
     if (code == 0)
-        code = farm_lead(backend, rundir, &preparation.request, preparation.plan.home, given,
+        code = farm_lead(backend, rundir, &preparation.request, &preparation.plan, given,
                          screen, ret_error);
     backend_close(backend);
     prepare_close(&preparation);

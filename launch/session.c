@@ -58,11 +58,25 @@ static void crew_notice(void *context, const char *sentence)
     screen_notice(context, "%s", sentence);
 }
 
+/* Whether people know the sentence of an event already, from before the farm began. */
+static bool was_told(const struct session *session, const cJSON *event)
+{
+    const char *sentence = cJSON_GetStringValue(json_member(event, "sentence"));
+    const cJSON *told;
+    cJSON_ArrayForEach(told, session->context->told)
+    {
+        if (sentence && cJSON_IsString(told) && strcmp(sentence, told->valuestring) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void session_event(void *context, const char *text, const cJSON *event)
 {
     struct session *session = context;
     const char *name = cJSON_GetStringValue(json_member(event, "event"));
-    screen_event(session->screen, text, event);
+    if (session->screen->mode == SCREEN_JSON || !was_told(session, event))
+        screen_event(session->screen, text, event);
     if (name && strcmp(name, "estimate") == 0)
         session->has_news = true;
 }

@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+#include <cjson/cJSON.h>
+
 #include "common/error.h"
 #include "launch/backend.h"
 #include "launch/homecoming.h"
@@ -29,6 +31,7 @@ struct session_context {
     const struct rundir *rundir;
     const struct request *request;
     struct screen *screen;
+    const cJSON *told; /* array of sentences that people were told beforehand; NULL: none */
     struct homecoming homecoming;
     bool detach;                  /* leave once all tasks are submitted */
     struct lead_watcher *watcher; /* NULL: nobody else looks */

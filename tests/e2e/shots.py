@@ -183,6 +183,21 @@ def a_gradient_is_the_sum_of_all_shots(case):
 
 
 @test
+def remarks_are_told_once_when_a_run_begins(case):
+    farm, _ = lay(case, "gradient", shots=2, memory={"subsampling": 50})
+    case.beofarm("check", farm.file, expect=0)
+    index, = [name for name in os.listdir(case.folder) if name.endswith(".index")]
+    with open(case.path(index), "r+b") as file:
+        file.seek(-9, os.SEEK_END)  # in the last record
+        file.write(b"\xff")
+    said = case.beofarm("run", farm.file, expect=0).out
+    # Who made it again, before the farm began, is another process than the master.
+    assert said.count("observed.segy: its index was damaged, and was made again") == 1, said
+    assert said.count("warning: $.memory.subsampling: to image every 50 steps") == 1, said
+    assert said.count("to image every 50 steps") == 1, said
+
+
+@test
 def shots_are_called_shots_and_tasks_tasks(case):
     farm, _ = lay(case, "gradient", batch={"shots": 4})
     contents = f"{SHOTS} shots in tasks of one or more"

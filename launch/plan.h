@@ -17,14 +17,19 @@ struct plan {
     const cJSON *columns; /* array of names; NULL if none */
     const cJSON
         *except; /* array of patterns of paths that folders are sent without; NULL if none */
-    const cJSON *warnings; /* array of sentences; NULL if none */
-    const char *home;      /* where RUN_DIR/out/master's files go, relative; NULL: nowhere */
-    const cJSON *files;    /* array of {"path","common","copy"}; NULL if none */
+    cJSON *warnings;    /* array of sentences; NULL if none */
+    const char *device; /* "gpu" or "opencl": what tasks want of a node; NULL: nothing */
+    const char *home;   /* where RUN_DIR/out/master's files go, relative; NULL: nowhere */
+    const cJSON *files; /* array of {"path","common","copy"}; NULL if none */
 };
 
 /* Ask the master about the farm file at `path`. -1 with the driver's own sentence if its work
  * cannot be done as it is described. */
 int plan_ask(const char *path, struct plan *ret_plan, struct error *ret_error);
+
+/* Where this machine is the node: add a warning if it has no such device. (What the worker cannot
+ * be asked is not known, and no warning.) */
+void plan_look_at_devices(struct plan *plan);
 
 /* Free; a zeroed one is allowed. */
 void plan_close(struct plan *plan);

@@ -21,6 +21,9 @@ int prepare_read(const char *farm_file, const struct request_overrides *override
     int rc = request_open(farm_file, overrides, &preparation.request, ret_error);
     if (rc == 0)
         rc = plan_ask(preparation.request.path, &preparation.plan, ret_error);
+    if (rc == 0 && preparation.request.workers > 0 &&
+        strcmp(preparation.request.farm.backend_kind, "local") == 0)
+        plan_look_at_devices(&preparation.plan);
     if (rc == 0)
         rc = inputs_find(&preparation.request, &preparation.plan, &preparation.inputs,
                          ret_error);

@@ -141,6 +141,11 @@ struct driver_ops {
      * RUN_DIR/out/master (as PEST users expect case.rec beside case.pst). NULL: none. */
     const char *(*home)(const struct driver *driver);
 
+    /* What tasks want of a node that not every machine has: "gpu", or "opencl" (any device of it).
+     * `beofarm check` looks whether this machine has it, where that is the node. NULL: nothing.
+     * May be NULL. */
+    const char *(*device)(const struct driver *driver);
+
     /* Call `say` for what is no mistake, but hardly meant: `beofarm check` warns of it. May be
      * NULL. */
     void (*remarks)(const struct driver *driver,

@@ -71,6 +71,9 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
         rc = ops->except(driver, add_pattern, except, ret_error);
     if (rc == 0 && ops->home)
         cJSON_AddStringToObject(plan, "home", ops->home(driver));
+    const char *device = rc == 0 && ops->device ? ops->device(driver) : NULL;
+    if (device)
+        cJSON_AddStringToObject(plan, "device", device);
     if (rc == 0 && ops->remarks)
         ops->remarks(driver, add_warning, cJSON_AddArrayToObject(plan, "warnings"));
     cJSON_Delete(job);

@@ -301,6 +301,13 @@ static const char *shots_home(const struct driver *driver)
     return driver->home;
 }
 
+static const char *shots_device(const struct driver *driver)
+{
+    enum survey_device device =
+        driver->survey.program ? SURVEY_CPU : driver->survey.numerics.device;
+    return device == SURVEY_GPU ? "gpu" : device == SURVEY_OPENCL ? "opencl" : NULL;
+}
+
 /* --- opening --- */
 
 static int paths_make(struct driver *driver, struct error *ret_error)
@@ -569,6 +576,7 @@ const struct driver_ops driver_shots = {
     .count = shots_count,
     .contents = shots_contents,
     .files = shots_files,
+    .device = shots_device,
     .remarks = shots_remarks,
     .home = shots_home,
     .job = shots_job,

@@ -225,6 +225,21 @@ def serve(case, count, **more):
 
 
 @test
+def a_check_says_that_this_machine_has_no_gpu(case):
+    prepare(case)
+    os.mkdir(case.path("no-drivers"))
+    nothing = {"OCL_ICD_VENDORS": case.path("no-drivers")}
+    farm = case.write("farm.json", {"name": "toy", "work": {"kind": "shots", "survey": "s.json"},
+                                    "backend": {"kind": "local", "workers": 1}})
+    for device, environment, words in (("gpu", nothing, "OpenCL has no GPU on this machine"),
+                                       ("gpu", fake(), ""), ("auto", nothing, ""), ("opencl", fake(), ""),
+                                       ("opencl", nothing, "OpenCL has no device on this machine")):
+        survey(case, "s.json", device)
+        said = case.beofarm("check", farm, expect=0, env=environment).out
+        assert words in said if words else "on this machine" not in said, (device, environment, said)
+
+
+@test
 def a_device_that_failed_is_opened_anew_but_not_for_ever(case):
     prepare(case)
     survey(case, "auto.json", "auto")

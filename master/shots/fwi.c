@@ -241,6 +241,13 @@ static bool has_subsets(const struct fwi *fwi)
     return wanted > 0 && wanted < fwi->state.survey_shots;
 }
 
+/* Whether each iteration minimises a function of its own: of other shots, or of shots fired as one
+ * with other signs. */
+static bool draws(const struct fwi *fwi)
+{
+    return has_subsets(fwi) || fwi->survey->batch.encoded > 1;
+}
+
 static void shots_choose(struct fwi *fwi)
 {
     size_t all = (size_t)fwi->state.survey_shots;
@@ -274,7 +281,7 @@ static void iteration_begin(struct fwi *fwi, bool changed, bool forget)
     struct state *state = &fwi->state;
     bool estimate = fwi->survey->inversion.source_estimation;
     shots_choose(fwi);
-    if (changed || estimate || has_subsets(fwi)) {
+    if (changed || estimate || draws(fwi)) {
         lbfgs_change(fwi->lbfgs, forget);
         state->stage = estimate ? ESTIMATING : EVALUATING;
         state->want = LBFGS_VALUE_AND_GRADIENT;
@@ -290,10 +297,10 @@ static const char *band_end(const struct fwi *fwi, bool stuck)
     double stop = fwi->survey->inversion.stop_misfit;
     if (stop > 0 && fwi_misfit(fwi) < stop * fwi->state.first_misfit)
         return "the misfit is below stop_misfit";
-    if (stuck && !has_subsets(fwi) && fwi_misfit(fwi) == 0)
+    if (stuck && !draws(fwi) && fwi_misfit(fwi) == 0)
         return "the model explains the data";
-    /* Stuck on a subset is not stuck on the next. */
-    if (stuck && !has_subsets(fwi))
+    /* Stuck on a subset, or with its signs, is not stuck on the next. */
+    if (stuck && !draws(fwi))
         return "no step makes the misfit less";
     return fwi->state.band_iterations >= band_iterations(fwi) ? "all iterations are done"
                                                               : NULL;

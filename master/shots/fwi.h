@@ -5,7 +5,9 @@
  * doi:10.1190/1.1443880), L-BFGS (lbfgs.h) on the velocity, with its bounds. All shots, or a random
  * subset for each iteration (the same ones in all of its evaluations, drawn from the seed and the
  * iteration's number alone); the wavelet is estimated anew before each iteration where that is
- * asked for. When the shots, the wavelet or the band change, value and gradient at the present
+ * asked for. Shots that are fired as one (batch.encoded) are grouped and signed anew by the driver
+ * for each iteration, the same in all of its evaluations. When the shots, their signs, the wavelet
+ * or the band change, value and gradient at the present
  * model are computed once more, as they are another function's; pairs of L-BFGS are forgotten where
  * the band changes.
  *

@@ -30,11 +30,18 @@ bool shots_sums(const struct driver *driver)
     return shots_arrays(driver, roll_wave(&driver->roll), arrays) > 0;
 }
 
+uint64_t shots_draw(const struct driver *driver, size_t wave)
+{
+    return driver->operation == SURVEY_FWI ? (uint64_t)driver->roll.waves[wave].iteration + 1
+                                           : wave + 1;
+}
+
 /* Shots that are fired as one get random signs (Krebs et al. 2009, doi:10.1190/1.3230502), from the
- * seed, the wave and the shot alone. */
+ * seed, the draw and the shot alone. */
 static double weight_of(const struct driver *driver, size_t wave, size_t shot)
 {
-    uint64_t z = driver->survey.batch.seed + UINT64_C(0x9e3779b97f4a7c15) * (wave + 1) +
+    uint64_t z = driver->survey.batch.seed +
+                 UINT64_C(0x9e3779b97f4a7c15) * shots_draw(driver, wave) +
                  UINT64_C(0xd1342543de82ef95) * (shot + 1);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);

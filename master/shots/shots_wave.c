@@ -47,13 +47,14 @@ static int tasks_note(struct driver *driver, const size_t *shots, const size_t *
     return rc;
 }
 
-/* Shots that are fired as one: which ones is drawn anew in each wave. */
+/* Shots that are fired as one: which ones is drawn. */
 static int encoded_note(struct driver *driver, const size_t *shots, size_t count)
 {
     size_t together = driver->survey.batch.encoded, tasks = (count + together - 1) / together;
     size_t *order = calloc(count + 1, sizeof(*order));
     size_t *sizes = calloc(tasks + 1, sizeof(*sizes));
-    uint64_t random = driver->survey.batch.seed + roll_wave_number(&driver->roll);
+    uint64_t random =
+        driver->survey.batch.seed + shots_draw(driver, driver->roll.wave_count - 1);
     int rc = -1;
     for (size_t i = 0; order && sizes && i < count; i++) {
         size_t at = (size_t)(subset_random(&random) % (i + 1)); /* Fisher and Yates */

@@ -3,7 +3,8 @@
 
 Arrays are made from the shots' numbers alone, with floats of very different sizes, so that a sum that
 depends on its order shows. With a model of its own (an inversion) the misfit is that of a quadratic
-whose minimum TRUTH has. Environment: SHOT_LOG, a line for each shot computed; SHOT_HOLD, a file: while
+whose minimum TRUTH has. Environment: SHOT_LOG, a line for each shot computed, with its weight
+where several are fired as one; SHOT_HOLD, a file: while
 it is there, shots above the number in it wait; SHOT_BAD, shots that fail, "all" or numbers; SHOT_S,
 seconds that a shot takes; SHOT_UNSTABLE, a velocity: models with higher ones fail; SHOT_SLOW, a file: the
 program that makes it, after its first shot, ends no further one while it is there; SHOT_SILENT,
@@ -131,14 +132,15 @@ def compute(line):
     velocity, misfit, outputs = velocity_of(line), 0.0, []
     if velocity and max(velocity) > float(os.environ.get("SHOT_UNSTABLE", "inf")):
         raise ValueError(f"{max(velocity)} m/s are unstable")
-    for shot in asked["shots"]:
+    for at, shot in enumerate(asked["shots"]):
         hold(shot)
         dawdle()
         time.sleep(float(os.environ.get("SHOT_S", "0")))
         check(shot)
         if os.environ.get("SHOT_LOG"):
             with open(os.environ["SHOT_LOG"], "a", encoding="ascii") as file:
-                file.write(f"{asked['operation']} {shot} {line['task']} {line['attempt']}\n")
+                sign = f" {asked['weights'][at]}" if "weights" in asked else ""
+                file.write(f"{asked['operation']} {shot} {line['task']} {line['attempt']}{sign}\n")
         if velocity is None:
             misfit += 1 + shot
             for name, values in arrays.items():

@@ -52,6 +52,24 @@ def an_inversion_is_seen_as_it_goes(case):
 
 
 @test
+def shots_fired_as_one_stay_so_for_an_iteration(case):
+    """Misfits of other signs are other functions', so a line search would compare what has nothing in common."""
+    farm, log = inversion(case, batch={"encoded": 3}, worker={"slots": 1})
+    farm.run()
+    told, fired, drawn = history(case), lines(log), []
+    assert sum(row["purpose"] == "gradient" for row in told) == 5, told
+    for row in told:
+        wave, fired = fired[:6], fired[6:]
+        tasks = {line.split()[2]: [] for line in wave}
+        for _, shot, task, _, sign in map(str.split, wave):
+            tasks[task].append((int(shot), float(sign)))
+        drawn.append((row["iteration"], sorted(tasks.values())))
+    assert not fired and len(drawn) > 5, (drawn, fired)
+    assert all(a[1] == b[1] for a in drawn for b in drawn if a[0] == b[0]), drawn
+    assert len({str(signs) for _, signs in drawn}) > 3, drawn
+
+
+@test
 def an_inversion_killed_again_and_again_ends_with_the_same_model(case):
     hold = case.write("hold", "")
     farm, log = inversion(case, env={"SHOT_S": "0.01", "SHOT_HOLD": hold, "SHOT_MOST": "45"})

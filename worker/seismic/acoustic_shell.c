@@ -143,15 +143,15 @@ void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struc
 }
 
 /* The rows beyond an end of the medium's grid that those of [from, to) are differenced with, if
- * any. */
+ * any: a stencil may reach further than the layer is thick. */
 static bool rows_beyond(const struct acoustic *a, enum grid_axis axis, int side, size_t *from,
                         size_t *to)
 {
     size_t first = (size_t)a->layout.pad[axis][0], end = first + a->wave.grid.n[axis];
-    size_t reach = reach_of(a, axis, side);
+    size_t reach = (size_t)a->reach, there = reach_of(a, axis, side);
     bool near = *from < *to && (side ? *to + reach > end : *from < first + reach);
-    *from = side ? end : first - reach;
-    *to = *from + reach;
+    *from = side ? end : first - there;
+    *to = *from + there;
     return near;
 }
 

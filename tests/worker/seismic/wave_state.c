@@ -26,15 +26,16 @@ struct rig {
     wave_real wavelet[STEPS];
 };
 
-static void rig_open(struct rig *rig, const char *name, struct grid grid, int threads,
-                     int time_block, const float *vp)
+/* With so many points around the grid. */
+static void rig_open_in(struct rig *rig, int absorb, const char *name, struct grid grid,
+                        int threads, int time_block, const float *vp)
 {
     rig->medium = bench_medium(grid, 1500, 3000, name);
     if (vp)
         memcpy((float *)rig->medium.vp, vp, grid_size(&grid) * sizeof *vp);
     rig->wave = bench_wave(name, &rig->medium,
                            (struct wave_options){.dt = grid.dims == 3 ? 0.001 : 0.0013,
-                                                 .absorb = 6,
+                                                 .absorb = absorb,
                                                  .free_surface = true,
                                                  .frequency = 20,
                                                  .threads = threads,
@@ -44,6 +45,12 @@ static void rig_open(struct rig *rig, const char *name, struct grid grid, int th
     rig->receivers = bench_everywhere(rig->wave);
     for (int k = 0; k < STEPS; k++)
         rig->wavelet[k] = (wave_real)bench_ricker(25, rig->wave->options.dt * k - 0.02);
+}
+
+static void rig_open(struct rig *rig, const char *name, struct grid grid, int threads,
+                     int time_block, const float *vp)
+{
+    rig_open_in(rig, 6, name, grid, threads, time_block, vp);
 }
 
 static void rig_close(struct rig *rig)
@@ -311,10 +318,13 @@ static void runs_again_to_the_same_bits(void **state)
 {
     (void)state;
     for (size_t g = 0; grid_of(g); g++) {
-        for (size_t p = 0; p <= sizeof physics / sizeof *physics; p++) {
-            struct rig rig; /* the last is acoustic again, in passes of three steps */
-            bool last = p == sizeof physics / sizeof *physics;
-            rig_open(&rig, physics[last ? 0 : p], *grid_of(g), 2, last ? 3 : 1, NULL);
+        for (size_t p = 0; p < sizeof physics / sizeof *physics + 2; p++) {
+            struct rig rig;
+            /* The last are acoustic again, in passes of three steps; and that with layers that
+             * are thinner than a stencil reaches. */
+            bool more = p >= sizeof physics / sizeof *physics;
+            rig_open_in(&rig, p > sizeof physics / sizeof *physics ? 1 : 6,
+                        physics[more ? 0 : p], *grid_of(g), 2, more ? 3 : 1, NULL);
             size_t half = STEPS / 2, rest = STEPS - half, n = rig.wave->snapshot_size * rest;
             wave_real *there = zeros(n), *again = zeros(n);
             wave_real *shells = zeros(rest * rig.wave->shell_size);

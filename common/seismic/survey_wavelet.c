@@ -105,21 +105,45 @@ static int numbers_read(const char *text, const char *path, float *values, size_
     return 0;
 }
 
-/* Whether there are two numbers for each line, the first of which rise evenly, as times do. */
-static bool is_timed(const char *text, const float *values, size_t count)
+/* How many numbers a line has, and whether a comma with no blank beside it is between them. */
+static size_t line_count(const char *line, size_t length, bool *ret_comma)
 {
-    size_t lines = 0;
-    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-        const char *first = at + strspn(at, " \t\r");
-        lines += *first && *first != '\n' && *first != '#';
+    size_t count = 0, at = 0;
+    *ret_comma = false;
+    while (at < length) {
+        at += strspn(line + at, " ,\t\r");
+        if (at >= length)
+            break;
+        *ret_comma |= at > 1 && line[at - 1] == ',' && isdigit((unsigned char)line[at - 2]);
+        count++;
+        at += strcspn(line + at, " ,\t\r\n");
     }
-    if (count != 2 * lines || lines < 3)
-        return false;
-    float step = values[2] - values[0];
-    for (size_t i = 2; i < count; i += 2)
-        if (!(fabsf(values[i] - values[i - 2] - step) < 0.01f * step))
-            return false;
-    return true;
+    return count;
+}
+
+/* What two numbers on a line may be: times and values, or one number with a comma in it. */
+static int pairs_check(const char *text, const char *path, struct error *ret_error)
+{
+    size_t lines = 0, pairs = 0, commas = 0, most = 0;
+    for (const char *at = text; *at; at += *at == '\n') {
+        bool comma;
+        size_t count = line_count(at, strcspn(at, "#\n"), &comma);
+        lines += count > 0;
+        pairs += count == 2;
+        commas += count == 2 && comma;
+        most = count > most ? count : most;
+        at += strcspn(at, "\n");
+    }
+    if (lines < 2 || most != 2 || (pairs < lines && commas < pairs))
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        commas < pairs
+            ? "%s: has two numbers on each line: if the first are times, leave them "
+              "out, and say \"interval_ms\" and \"delay_s\"; else write one on each line"
+            : "%s: has lines of two numbers with a comma between them: write one on "
+              "each line, with a decimal point",
+        path);
 }
 
 static int text_read(struct survey *survey, const char *path, struct error *ret_error)
@@ -139,12 +163,8 @@ static int text_read(struct survey *survey, const char *path, struct error *ret_
         status = values_alloc(survey, count, ret_error);
     if (status == 0)
         status = numbers_read(text, path, survey->state->wavelet, &count, ret_error);
-    if (status == 0 && is_timed(text, survey->state->wavelet, count))
-        status =
-            error_set(ret_error, ERROR_CONFIG,
-                      "%s: has two numbers on each line, the first of which look like times: "
-                      "leave these out, and say \"interval_ms\" and \"delay_s\"",
-                      path);
+    if (status == 0)
+        status = pairs_check(text, path, ret_error);
     free(text);
     return status;
 }

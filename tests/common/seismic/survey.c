@@ -487,10 +487,27 @@ static void wavelets_of_files_say_when_they_begin(void **state)
         "{" MODEL ", " RECORD ", " LINES
         ", \"wavelet\": {\"kind\": \"sampled\", \"path\": \"wavelet.segy\", \"delay_s\": 0}}",
         "$.wavelet.delay_s: is 0, but the header of wavelet.segy says 0.008 s");
-    scratch_text("timed.txt", "# s, Pa\n0 0.5\n0.004 1\n0.008 0.5\n\n0.012 0\n");
-    expect("{" MODEL ", " RECORD ", " LINES ", \"wavelet\": {\"kind\": \"sampled\", \"path\": "
-           "\"timed.txt\", \"interval_ms\": 4}}",
-           "timed.txt: has two numbers on each line, the first of which look like times");
+    static const char *const pairs[][2] = {
+        {"# s, Pa\n0 0.5\n0.004 1\n0.008 0.5\n\n0.012 0\n", "has two numbers on each line"},
+        {"0.000,0.5\n0.001, 1\n0.003 0.5\n",
+         "has two numbers on each line"}, /* rounded times */
+        {"0\n1,5\n-0,25 # so\n0\n", "has lines of two numbers with a comma between them"},
+        {"1,5\n2,5", "has lines of two numbers with a comma between them"}};
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+        scratch_text("pairs.txt", pairs[i][0]);
+        expect("{" MODEL ", " RECORD ", " LINES ", \"wavelet\": {\"kind\": \"sampled\", "
+               "\"path\": \"pairs.txt\", \"interval_ms\": 4}}",
+               pairs[i][1]);
+    }
+    static const char *const plain[] = {"0,1,2,1", "0, 1\n2, 1, 0\n", "0 1\n2 1\n0",
+                                        "0,\n1,\n2"};
+    for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+        scratch_text("plain.txt", plain[i]);
+        open_survey("{" MODEL ", " RECORD ", " LINES ", \"wavelet\": {\"kind\": \"sampled\", "
+                    "\"path\": \"plain.txt\", \"interval_ms\": 4}}",
+                    &survey);
+        survey_close(&survey);
+    }
 }
 
 /* However the survey file is named, what it names relative to its folder is listed so, and what it

@@ -167,7 +167,7 @@ int64_t shots_stopped(struct driver *driver);
 /* shots_task.c */
 int shots_payload(struct driver *driver, uint64_t task, struct buf *payload);
 /* What chance does with shots that are fired as one in a wave (index) depends on this number and
- * batch.seed: all waves of an inversion's iteration have the same, as their misfits are compared. */
+ * batch.seed: all waves of an inversion's iteration have the same, for misfits are compared. */
 uint64_t shots_draw(const struct driver *driver, size_t wave);
 /* What a wave sums: names of arrays, and how many; 0: nothing. */
 size_t shots_arrays(const struct driver *driver, const struct roll_wave *wave,

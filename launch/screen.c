@@ -334,6 +334,18 @@ static void failures_print(const struct progress *progress)
     }
 }
 
+/* What the programs said of themselves tells of a task that failed no more than is told here; what
+ * its own program said, its log has. */
+static void why_print(const struct progress *progress, const char *path, int exit_code)
+{
+    bool failed = progress->failure_count > 0;
+    if (failed)
+        printf("  why        beofarm logs %s task %lld\n", path,
+               (long long)progress->failures[0].task);
+    if (!failed || exit_code != ERROR_TASKS)
+        printf("  %s        beofarm logs %s\n", failed ? "   " : "why", path);
+}
+
 void screen_summarize(struct screen *screen, const struct progress *progress,
                       const struct screen_summary *summary)
 {
@@ -362,7 +374,7 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
         printf("  copied to  %s/\n", plain_text(shown, sizeof shown, summary->home));
     screen_format_path(summary->run_dir, path, sizeof path);
     if (summary->exit_code != 0)
-        printf("  why        beofarm logs %s\n", path);
+        why_print(progress, path, summary->exit_code);
     if (summary->resumable)
         printf("  go on      beofarm run --resume %s\n", path);
     fflush(stdout);

@@ -6,6 +6,7 @@ import array
 import math
 import os
 import random
+import re
 import signal
 import tempfile
 import time
@@ -403,6 +404,9 @@ def one_bad_shot_does_not_end_the_run(case):
     farm, _ = lay(case, "gradient", env={"SHOT_BAD": "7"})
     done = farm.run(expect=1)
     assert "1 of 24 shots" in done.out, done
+    why = re.search(r"why +beofarm logs \S+ task (\d+)", done.out)
+    assert why, done
+    assert "shot 7 is a bad one" in case.beofarm("logs", farm.run_dir, "task", why[1], expect=0).out
     assert close(floats(case, "survey.gradient.bin"), expected(set(range(SHOTS)) - {7}))
     left = shot_list(case)["left_out"]
     assert len(left) == 1 and left[0]["shot"] == "8" and "shot 7 is a bad one" in left[0]["why"]

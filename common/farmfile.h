@@ -22,16 +22,19 @@ struct schema;
 #define FARMFILE_PORT     4004
 #define FARMFILE_ATTEMPTS 3
 
+#define FARMFILE_DISK_WAIT_S 600 /* if it does not say */
+
 /* farm.json's "worker"; also in the job, for the worker (farmfile_read_worker). */
 struct farmfile_worker {
     uint32_t slots;            /* per worker; 0: auto */
     uint32_t threads_per_slot; /* 0: auto */
     bool pin;
-    bool smt;        /* where slots are counted: hardware threads, not cores */
-    bool gpus;       /* give GPUs to slots */
-    double drain_s;  /* grace after SIGTERM */
-    double rejoin_s; /* how long a worker that lost its master keeps dialling */
-    const char *dir; /* caches and work directories; NULL: the working directory */
+    bool smt;           /* where slots are counted: hardware threads, not cores */
+    bool gpus;          /* give GPUs to slots */
+    double drain_s;     /* grace after SIGTERM */
+    double rejoin_s;    /* how long a worker that lost its master keeps dialling */
+    double disk_wait_s; /* how long a worker whose disk is full waits for room */
+    const char *dir;    /* caches and work directories; NULL: the working directory */
 };
 
 struct farmfile_limits {

@@ -13,6 +13,7 @@ static const char *const type_names[MESSAGE_TYPES] = {
     [MESSAGE_FETCH] = "FETCH",     [MESSAGE_DATA] = "DATA",
     [MESSAGE_OUTPUT] = "OUTPUT",   [MESSAGE_LEAVING] = "LEAVING",
     [MESSAGE_STOP] = "STOP",       [MESSAGE_LINKED] = "LINKED",
+    [MESSAGE_PAUSED] = "PAUSED",
 };
 
 static const char *const status_names[RESULT_STATUSES] = {
@@ -322,6 +323,22 @@ int message_get_linked(const struct buf *message, struct output_link *ret_link,
         !message_path_is_safe(l->path, l->path_size) ||
         !message_path_is_safe(l->name, l->name_size) || memchr(l->name, '/', l->name_size))
         return damaged(ret_error, MESSAGE_LINKED);
+    return 0;
+}
+
+void message_put_paused(struct buf *buf, const char *sentence)
+{
+    message_begin(buf, MESSAGE_PAUSED);
+    buf_append(buf, sentence, strlen(sentence));
+}
+
+int message_get_paused(const struct buf *message, const char **ret_sentence, size_t *ret_size,
+                       struct error *ret_error)
+{
+    if (message->size < 1 || message->size > 1 + ERROR_TEXT_MAX)
+        return damaged(ret_error, MESSAGE_PAUSED);
+    *ret_sentence = (const char *)message->data + 1;
+    *ret_size = message->size - 1;
     return 0;
 }
 

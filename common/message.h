@@ -41,6 +41,7 @@ enum message_type {
     MESSAGE_LEAVING,
     MESSAGE_STOP,
     MESSAGE_LINKED,
+    MESSAGE_PAUSED,
     MESSAGE_TYPES
 };
 
@@ -186,6 +187,12 @@ int message_get_linked(const struct buf *message, struct output_link *ret_link,
 
 /* Whether a path is one of OUTPUT's: it stays inside its folder. */
 bool message_path_is_safe(const char *path, size_t size);
+
+/* PAUSED: why the worker takes no tasks for now, a sentence (borrowed, not NUL-terminated; at most
+ * ERROR_TEXT_MAX bytes count); empty: it does again. */
+void message_put_paused(struct buf *buf, const char *sentence);
+int message_get_paused(const struct buf *message, const char **ret_sentence, size_t *ret_size,
+                       struct error *ret_error);
 
 /* JOB: JSON text (docs/architecture.md). Borrowed, not NUL-terminated. */
 int message_get_job(const struct buf *message, const char **ret_json, size_t *ret_size,

@@ -12,6 +12,8 @@
 
 /* Failed tasks that get a line of their own; beyond, they are counted and stand in results.csv. */
 #define FAILURES_TOLD 100
+/* Pauses of workers, and their ends, that are told to people; beyond, they are logged. */
+#define PAUSES_TOLD 50
 
 void farm_take_notice(void *context, const char *sentence)
 {
@@ -436,6 +438,27 @@ void farm_see_off(struct farm *farm, struct member *member)
     member->seen_off = true;
 }
 
+static int take_paused(struct farm *farm, struct member *member, const struct buf *message,
+                       struct error *ret_error)
+{
+    const char *sentence;
+    size_t size;
+    struct error text;
+    if (message_get_paused(message, &sentence, &size, ret_error) < 0)
+        return -1;
+    if (size > 0)
+        error_set(&text, ERROR_NONE, "worker %u on %s takes no tasks for now: %.*s", member->id,
+                  member->host, (int)size, sentence);
+    else
+        error_set(&text, ERROR_NONE, "worker %u on %s takes tasks again", member->id,
+                  member->host);
+    if (farm->pauses_told++ < PAUSES_TOLD)
+        farm_take_notice(farm, text.text);
+    else
+        log_warn("%s", text.text);
+    return 0;
+}
+
 static int take_leaving(struct farm *farm, struct member *member)
 {
     scheduler_worker_leaving(farm->scheduler, member->id);
@@ -472,6 +495,8 @@ int farm_take_message(void *context, struct member *member, const struct buf *me
         return take_linked(farm, member, message, ret_error);
     case MESSAGE_LEAVING:
         return take_leaving(farm, member);
+    case MESSAGE_PAUSED:
+        return take_paused(farm, member, message, ret_error);
     default:
         return error_set(ret_error, ERROR_NETWORK, "it sent a message of type %d (%s)", type,
                          message_type_name(type));

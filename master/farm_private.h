@@ -80,6 +80,7 @@ struct farm {
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */
+    unsigned pauses_told;
     enum farm_phase phase;
     enum error_code exit_code;
     struct error end; /* the sentence of an end that is not simply "all done" */

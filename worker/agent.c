@@ -49,17 +49,24 @@ static void dispatch(struct agent *agent)
     int slot;
     if (!agent->site_ready)
         return; /* what is queued while it leaves is what it owes */
-    while ((held = hand_first(agent->hand, HAND_QUEUED)) &&
+    while ((!agent->paused || agent->leaving) &&
+           (held = hand_first(agent->hand, HAND_QUEUED)) &&
            (slot = site_free_slot(agent->site)) >= 0) {
         held->slot = (uint32_t)slot;
         held->started_ns = clock_monotonic_ns();
         hand_move(agent->hand, held, HAND_RUNNING);
         /* The payload is the runner's only during the call, and held may be gone after it. */
+        struct attempt_id id = held->id;
         void *payload = held->payload;
         size_t size = held->payload_size;
         held->payload = NULL;
-        site_start(agent->site, held->slot, held->id, payload, size);
-        free(payload);
+        held->owed = site_owes(agent->site, payload, size);
+        site_start(agent->site, held->slot, id, payload, size);
+        held = hand_find(agent->hand, id);
+        if (held && held->owed && held->state <= HAND_RUNNING)
+            held->payload = payload; /* it may be started again */
+        else
+            free(payload);
         agent->quiet_rounds = 0;
     }
     site_flush(agent->site);
@@ -145,10 +152,16 @@ void agent_task_done(void *context, uint32_t slot, const struct result *result,
         workdir_destroy(workdir);
         return;
     }
+    struct result told = *result;
+    struct error text;
+    if (!held->unwanted && agent_meets_shortage(agent, held, &told, &text)) {
+        workdir_destroy(workdir);
+        return;
+    }
     if (agent->trouble.code && result->status == RESULT_NO_START)
         held->unwanted = held->handback = true; /* another worker will do better */
     if (!held->unwanted) {
-        keep_result(agent, held, result, workdir);
+        keep_result(agent, held, &told, workdir);
         return;
     }
     if (held->handback)
@@ -237,6 +250,8 @@ void agent_open_site(struct agent *agent, struct error *ret_error)
         site_create(agent->loop, agent->children, agent->job, &events, agent, ret_error);
     if (!agent->site)
         agent_end(agent, ret_error);
+    else
+        agent->shortage.patience_ns = (int64_t)(site_disk_wait_s(agent->site) * 1e9);
     agent_attach_cache(agent);
 }
 
@@ -385,7 +400,8 @@ static void idle_expired(void *context)
 /* Count the time without work anew after each task. */
 static void idle_watch(struct agent *agent)
 {
-    bool idle = agent->link && agent->said_ready && !agent->leaving && has_nothing(agent);
+    bool idle = agent->link && agent->said_ready && !agent->leaving && !agent->paused &&
+                has_nothing(agent);
     if (idle == agent->idle_armed)
         return;
     double limit_s = idle_limit_s(agent);
@@ -456,9 +472,10 @@ static int open_agent(struct agent *agent, const struct agent_options *options,
     agent->pulse = loop_timer_add(agent->loop, agent_pulse, agent);
     agent->results_wait = loop_timer_add(agent->loop, results_wait_over, agent);
     agent->idle = loop_timer_add(agent->loop, idle_expired, agent);
+    agent->pause = loop_timer_add(agent->loop, agent_pause_over, agent);
     agent->results_due_ns = INT64_MAX;
     if (!agent->hand || !agent->started || !agent->drain || !agent->pulse ||
-        !agent->results_wait || !agent->idle)
+        !agent->results_wait || !agent->idle || !agent->pause)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the worker");
     loop_set_turn(agent->loop, turn, agent);
     if (agent_dial_first(agent, ret_error) < 0)

@@ -65,6 +65,7 @@ void agent_send_ready(struct agent *agent)
     add_state(agent, HAND_STORING, &agent->scratch);
     add_state(agent, HAND_DONE, &agent->scratch);
     agent->said_ready = true;
+    agent->credit_changed |= agent->paused; /* READY wants some all the same */
     agent_send(agent, &agent->scratch);
 }
 
@@ -157,7 +158,8 @@ static void send_credit(struct agent *agent)
     if (!agent->credit_changed)
         return;
     agent->credit_changed = false;
-    message_put_count(&agent->scratch, MESSAGE_CREDIT, agent->credit.credits);
+    message_put_count(&agent->scratch, MESSAGE_CREDIT,
+                      agent->paused ? 0 : agent->credit.credits);
     agent_send(agent, &agent->scratch);
 }
 
@@ -244,7 +246,8 @@ static int take_leases(struct agent *agent, const struct buf *message, struct er
     int rc;
     bool known;
     while ((rc = message_next_lease(&reader, &id, &payload, &size, ret_error)) > 0) {
-        if (agent->leaving && !(agent->site_ready && site_owes(agent->site, payload, size)))
+        bool wanted = !agent->leaving && !agent->paused;
+        if (!wanted && !(agent->site_ready && site_owes(agent->site, payload, size)))
             agent_hand_back(agent, id);
         else if (!hand_add(agent->hand, id, payload, size, &known) && !known)
             return error_set(ret_error, ERROR_SYSTEM, "no memory for more tasks");

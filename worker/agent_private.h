@@ -18,6 +18,7 @@
 #include "worker/eviction.h"
 #include "worker/hand.h"
 #include "worker/redial.h"
+#include "worker/shortage.h"
 #include "worker/site.h"
 #include "worker/workdir.h"
 
@@ -57,7 +58,12 @@ struct agent {
 
     int64_t results_due_ns; /* when gathered results must go; INT64_MAX: none wait */
 
-    struct loop_timer *started, *drain, *pulse, *results_wait, *idle;
+    struct shortage shortage; /* of its disk */
+    bool paused;              /* until there may be room: nothing is started or wanted */
+    struct error paused_why;
+    int64_t paused_ns; /* since when it was waited, and is not counted yet */
+
+    struct loop_timer *started, *drain, *pulse, *results_wait, *idle, *pause;
     bool idle_armed;
     bool started_armed;
     bool leaving;         /* SIGTERM came */
@@ -75,6 +81,13 @@ void agent_open_depot(struct agent *agent); /* if the job wants files in the con
 void agent_attach_cache(struct agent *agent);
 void agent_open_site(struct agent *agent, struct error *ret_error);
 void agent_close_site(struct agent *agent);
+
+/* agent_shortage.c */
+/* A task that runs has ended. True if that was for want of room, and `held` is dealt with. False
+ * if its result is to be told, which then may have got another sentence, in *text. */
+bool agent_meets_shortage(struct agent *agent, struct held *held, struct result *result,
+                          struct error *text);
+void agent_pause_over(void *context);
 
 /* agent_link.c */
 int agent_dial_first(struct agent *agent, struct error *ret_error);

@@ -43,8 +43,9 @@ struct held {
     bool announced; /* STARTED was sent */
     bool unwanted;  /* cancelled while it ran: its result is dropped */
     bool refused;   /* cancelled when its result was there: another one counts */
-    bool handback;  /* its result is dropped, and HANDBACK sent instead */
-    void *result;   /* an entry of RESULTS, encoded; freed with the attempt */
+    bool owed; /* nobody else can do it (runner_ops.owes); its payload stays while it runs */
+    bool handback; /* its result is dropped, and HANDBACK sent instead */
+    void *result;  /* an entry of RESULTS, encoded; freed with the attempt */
     size_t result_size;
     struct workdir *workdir; /* holds its outputs until acknowledged; destroyed with it */
 };

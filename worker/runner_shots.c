@@ -78,6 +78,7 @@ static void files_here(void *context, const struct error *error)
     struct runner *runner = job->runner;
     job->request = NULL;
     if (error) {
+        runner_unprepared(&runner->context, error);
         job_fail(job, RESULT_NO_START, 0, error);
         return;
     }

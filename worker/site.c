@@ -17,6 +17,7 @@
 
 #include "common/azure/container.h"
 #include "common/clock.h"
+#include "common/farmfile.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/manifest.h"
@@ -24,6 +25,7 @@
 #include "worker/mate.h"
 #include "worker/mates.h"
 #include "worker/party.h"
+#include "worker/shortage.h"
 #include "worker/site.h"
 #include "worker/topology.h"
 #include "worker/workdir.h"
@@ -57,6 +59,7 @@ struct site {
     struct workplace *workplace;
     struct party party;  /* of a worker whose tasks have several nodes */
     struct mates *mates; /* NULL: there are none */
+    double disk_wait_s;
     bool files_here, mates_here, said_ready;
     const struct runner_ops *ops;
     struct seat *seats;
@@ -82,7 +85,9 @@ static void runner_done(void *context, struct runner *runner, const struct resul
 static void runner_broken(void *context, const struct error *error)
 {
     struct seat *seat = context;
-    seat->site->events.broken(seat->site->context, error);
+    bool full = shortage_is_in(error->text, strlen(error->text)) || site_is_full(seat->site);
+    if (!full || seat->site->disk_wait_s <= 0)
+        seat->site->events.broken(seat->site->context, error);
 }
 
 static int open_runners(struct site *site, struct error *ret_error)
@@ -285,6 +290,8 @@ static int open_places(struct site *site, struct error *ret_error)
     char *cache_dir = NULL;
     const cJSON *worker = json_member(site->job, "worker");
     if (json_get_text(worker, "$.worker", "dir", here, &dir, ret_error) < 0 ||
+        json_get_real(worker, "$.worker", "disk_wait_s", FARMFILE_DISK_WAIT_S,
+                      &site->disk_wait_s, ret_error) < 0 ||
         json_get_text(site->job, "$", "manifest", "", &hash, ret_error) < 0 ||
         make_base(site, dir, ret_error) < 0 || lock_place(site, ret_error) < 0)
         return -1;
@@ -436,6 +443,21 @@ void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool c
     /* The attempt may be of an earlier site, which had more slots. */
     if (site->ops->settled && slot < site->seat_count && site->seats[slot].runner)
         site->ops->settled(site->seats[slot].runner, id, counts);
+}
+
+const char *site_dir(const struct site *site)
+{
+    return site->work_root;
+}
+
+double site_disk_wait_s(const struct site *site)
+{
+    return site->disk_wait_s;
+}
+
+bool site_is_full(const struct site *site)
+{
+    return site->workplace && workplace_is_full(site->workplace);
 }
 
 void site_leave(struct site *site)

@@ -26,7 +26,8 @@ struct site_events {
     /* A task ended; as runner_owner.done. */
     void (*done)(void *context, uint32_t slot, const struct result *result,
                  struct workdir *workdir);
-    /* As runner_owner.broken. */
+    /* As runner_owner.broken; but not of a full disk, if its room is to be waited for: then `done`
+     * alone tells. */
     void (*broken)(void *context, const struct error *error);
 };
 
@@ -62,6 +63,15 @@ void site_cancel(struct site *site, uint32_t slot, struct attempt_id id,
 
 /* As runner_ops.settled. */
 void site_settled(struct site *site, uint32_t slot, struct attempt_id id, bool counts);
+
+/* Where the work directories are, for sentences. Owned by the site. */
+const char *site_dir(const struct site *site);
+
+/* $.worker.disk_wait_s of the job. */
+double site_disk_wait_s(const struct site *site);
+
+/* As workplace_is_full. */
+bool site_is_full(const struct site *site);
 
 /* As runner_ops.leave, of all slots. */
 void site_leave(struct site *site);

@@ -126,6 +126,7 @@ static void remove_directory(struct workdir *workdir)
     struct workplace *place = workdir->place;
     if (workplace_keep_spare(place, workdir))
         return;
+    workplace_look(place);
     close(workdir->fd);
     if (tree_remove_some(place->root_fd, workdir->name, REMOVE_AT_ONCE) != 0)
         sweeper_take(place->sweeper, workdir->name);

@@ -32,6 +32,7 @@ struct workplace {
     const struct manifest_file **common;  /* to be laid in each, ordered by path */
     uint8_t (*hashes)[MESSAGE_HASH_SIZE]; /* theirs */
     size_t common_count;
+    int64_t full_ns;   /* when it was found full last, by clock_monotonic_ns; 0: never */
     unsigned dir_mode; /* of directories that are made here */
     bool *copied;      /* per file of the manifest: links to it were written into, so copy */
 };
@@ -62,6 +63,9 @@ struct workdir {
     char *piece;                 /* MESSAGE_CHUNK bytes, once needed */
     char link[MESSAGE_LINK_MAX]; /* workdir_link_next's name */
 };
+
+/* Before a directory goes: note whether the disk is full. */
+void workplace_look(struct workplace *place);
 
 /* Keep the directory for the slot's next task, if it is empty, and as and where it was made. True:
  * its fd is taken. */

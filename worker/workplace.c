@@ -16,12 +16,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/tree.h"
 #include "common/umask.h"
 #include "worker/workdir_private.h"
+
+/* Less than this is none: file systems keep some for themselves. */
+#define ROOM_BYTES (UINT64_C(1) << 20)
+#define ROOM_FILES 16
+#define FULL_NS    CLOCK_SECOND_NS /* so long is a moment */
 
 static int compare_texts(const void *a, const void *b)
 {
@@ -199,6 +206,32 @@ const char *workplace_slot_dir(struct workplace *place, uint32_t slot, struct er
     if (!place->slot_dirs[slot] && make_slot_dir(place, slot, ret_error) < 0)
         return NULL;
     return place->slot_dirs[slot];
+}
+
+/* --- Room --- */
+
+static bool has_room(const struct workplace *place)
+{
+    struct statvfs disk;
+    if (fstatvfs(place->root_fd, &disk) < 0)
+        return true;
+    bool root = geteuid() == 0;
+    uint64_t blocks = root ? disk.f_bfree : disk.f_bavail;
+    uint64_t files = root ? disk.f_ffree : disk.f_favail;
+    /* Some have as many files as there is room for, and say 0. */
+    return blocks * disk.f_frsize >= ROOM_BYTES && (disk.f_files == 0 || files >= ROOM_FILES);
+}
+
+void workplace_look(struct workplace *place)
+{
+    if (!has_room(place))
+        place->full_ns = clock_monotonic_ns();
+}
+
+bool workplace_is_full(const struct workplace *place)
+{
+    return !has_room(place) ||
+           (place->full_ns && clock_monotonic_ns() - place->full_ns < FULL_NS);
 }
 
 /* --- Spares --- */

@@ -169,7 +169,8 @@ static void what_is_not_said_has_its_default(void **state)
     assert_int_equal(farm.workers.slots, 0);
     assert_int_equal(farm.workers.threads_per_slot, 0);
     assert_true(farm.workers.pin && farm.workers.gpus && !farm.workers.smt);
-    assert_true(farm.workers.drain_s == 30 && farm.workers.rejoin_s == 60);
+    assert_true(farm.workers.drain_s == 30 && farm.workers.rejoin_s == 60 &&
+                farm.workers.disk_wait_s == 600);
     assert_null(farm.workers.dir);
     assert_int_equal(farm.limits.attempts, 0); /* the work says */
     assert_true(farm.limits.task_timeout_s == 0 && farm.limits.tasks == 0);
@@ -193,7 +194,8 @@ static void what_is_said_is_read(void **state)
         "\"local\", \"workers\": 0}, \"worker\": {\"slots\": 4, \"threads_per_slot\": "
         "\"auto\", "
         "\"pin\": false, \"smt\": true, \"gpus\": \"none\", \"drain_s\": 0, \"rejoin_s\": 1.5, "
-        "\"dir\": \"/tmp\"}, \"files\": [\".\", {\"path\": \"b\", \"copy\": true}, {\"path\": "
+        "\"disk_wait_s\": 2.5, \"dir\": \"/tmp\"}, \"files\": [\".\", {\"path\": \"b\", "
+        "\"copy\": true}, {\"path\": "
         "\"c\"}], \"limits\": {\"attempts\": 1, \"task_timeout_s\": 0.25, \"tasks\": 9, "
         "\"heartbeat_timeout_s\": 1, \"join_timeout_s\": 2, \"duplicates\": false, "
         "\"worker_restarts\": 0, \"idle_stop_s\": 60}, \"transport\": \"tcp\", \"network\": "
@@ -201,7 +203,8 @@ static void what_is_said_is_read(void **state)
     assert_int_equal(farm.workers.slots, 4);
     assert_int_equal(farm.workers.threads_per_slot, 0);
     assert_true(!farm.workers.pin && !farm.workers.gpus && farm.workers.smt);
-    assert_true(farm.workers.drain_s == 0 && farm.workers.rejoin_s == 1.5);
+    assert_true(farm.workers.drain_s == 0 && farm.workers.rejoin_s == 1.5 &&
+                farm.workers.disk_wait_s == 2.5);
     assert_string_equal(farm.workers.dir, "/tmp");
     assert_int_equal(farm.file_count, 3);
     assert_string_equal(farm.files[1].path, "b");

@@ -156,6 +156,29 @@ static void tasks_and_attempts_count_from_one(void **state)
     buf_fini(&buf);
 }
 
+static void a_pause_says_why_and_its_end_says_nothing(void **state)
+{
+    (void)state;
+    struct buf buf;
+    struct error error;
+    const char *sentence;
+    size_t size;
+    buf_init(&buf, MESSAGE_MAX);
+    assert_int_equal(message_get_paused(&buf, &sentence, &size, &error), -1);
+    message_put_paused(&buf, "the disk is full");
+    assert_int_equal(message_type(&buf), MESSAGE_PAUSED);
+    assert_int_equal(message_get_paused(&buf, &sentence, &size, &error), 0);
+    assert_int_equal(size, strlen("the disk is full"));
+    assert_memory_equal(sentence, "the disk is full", size);
+    message_put_paused(&buf, "");
+    assert_int_equal(message_get_paused(&buf, &sentence, &size, &error), 0);
+    assert_int_equal(size, 0);
+    while (buf.size <= 1 + ERROR_TEXT_MAX)
+        buf_append(&buf, "x", 1);
+    assert_int_equal(message_get_paused(&buf, &sentence, &size, &error), -1);
+    buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +188,7 @@ int main(void)
         cmocka_unit_test(results_go_there_and_back),
         cmocka_unit_test(every_cut_of_a_batch_is_noticed),
         cmocka_unit_test(tasks_and_attempts_count_from_one),
+        cmocka_unit_test(a_pause_says_why_and_its_end_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ DOCUMENTS = 1500
 GOOD = [
     {"name": "henry", "backend": {"kind": "local", "workers": 2},
      "worker": {"slots": "auto", "threads_per_slot": 2, "pin": True, "smt": False, "gpus": "none",
-                "drain_s": 0, "rejoin_s": 1.5, "dir": "/tmp"},
+                "drain_s": 0, "rejoin_s": 1.5, "disk_wait_s": 60, "dir": "/tmp"},
      "work": {"kind": "sweep", "command": ["./m", "{K}"], "params": {"csv": "p.csv"},
               "templates": [{"from": "a", "to": "b", "open": "<<", "close": ">>"}],
               "inputs": [{"from": "a{K}", "to": "b"}], "outputs": ["o*"], "env": {"A": "1"},

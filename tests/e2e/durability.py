@@ -8,6 +8,7 @@ import harness
 from farms import Farm, count, counter, grid, held, kill, need_root, release, shell
 from harness import Skip, alive, test, wait_until
 
+MIB = 1 << 20
 VALUE = [{"name": "v", "regex": "v=(.*)"}]
 
 
@@ -230,6 +231,10 @@ def a_broken_journal_is_told_and_left_alone(case):
         assert file.read().startswith(b"this is no database")
 
 
+def said(farm, words):
+    return [e["sentence"] for e in farm.events("notice") if words in e["sentence"]]
+
+
 class SmallDisk:
     def __init__(self, case, size):
         need_root()
@@ -247,11 +252,16 @@ class SmallDisk:
         subprocess.run(["umount", "-l", self.path], check=False)
 
 
-def fill(path):
-    """Take all that is left of a disk, while others write to it, too."""
+def room(path):
+    state = os.statvfs(path)
+    return state.f_bavail * state.f_frsize
+
+
+def fill(path, keep=0):
+    """Take all that is left of a disk but for `keep` bytes, while others write to it, too."""
     with open(os.path.join(path, "ballast"), "wb", buffering=0) as file:
         try:
-            while True:
+            while keep == 0 or room(path) > keep:
                 file.write(b"\0" * 4096)
         except OSError:
             pass
@@ -309,16 +319,28 @@ def a_full_disk_of_the_run_loses_nothing_when_all_is_killed(case):
         assert all(after[task] == row for task, row in before.items())
 
 
-@test
-def a_full_disk_of_a_worker_is_named_in_the_results(case):
+def fill_it_oneself(case, wait_s):
     with SmallDisk(case, "3m") as disk:
         farm = Farm(case, shell("[ $x = 1 ] || head -c 8000000 /dev/zero", grid(x=[1, 2]),
                                 work_outputs=["stdout.txt"], backend={"workers": 1},
-                                worker={"dir": disk}, limits={"attempts": 1}))
+                                worker={"dir": disk, "disk_wait_s": wait_s}, limits={"attempts": 1}))
         farm.run(expect=1)
         rows = {row["x"]: row for row in farm.rows(2)}
         assert rows["1"]["status"] == "ok", rows
         assert "No space left" in rows["2"]["error"], rows
+        return farm
+
+
+@test
+def a_full_disk_of_a_worker_is_named_in_the_results(case):
+    farm = fill_it_oneself(case, 0)
+    assert not said(farm, "takes no tasks"), farm.events("notice")
+
+
+@test
+def a_task_that_fills_the_disk_by_itself_fails(case):
+    farm = fill_it_oneself(case, 5)
+    assert said(farm, "takes no tasks"), farm.events("notice")
 
 
 @test
@@ -327,8 +349,8 @@ def a_worker_without_room_to_prepare_costs_no_task_its_attempts(case):
         with open(case.path("big.tpl"), "w", encoding="ascii") as template:
             template.write("x" * 450000 + "{x}")
         farm = Farm(case, shell("tail -c 2 in.txt >&2; echo v=$x", grid(x=range(10, 40)),
-                                work_values=VALUE, worker={"dir": disk},
-                                work_templates=[{"from": "big.tpl", "to": "in.txt"}]))
+                                work_values=VALUE, worker={"dir": disk, "disk_wait_s": 1},
+                                limits={"worker_restarts": 1}, work_templates=[{"from": "big.tpl", "to": "in.txt"}]))
         done = farm.run(expect=7)
         assert "No space left" in done.out + done.err, done
         farm.rows(0)  # no task has failed
@@ -337,6 +359,66 @@ def a_worker_without_room_to_prepare_costs_no_task_its_attempts(case):
         case.write("farm.json", changed)
         farm.resume("--accept-changes")
         farm.rows(30, "ok")
+
+
+def all_done_at_first(farm, tasks):
+    rows = farm.rows(tasks, "ok")
+    assert all(row["attempts"] == "1" for row in rows), rows
+    assert not farm.events("failed"), farm.events("failed")
+
+
+@test
+def a_worker_waits_until_there_is_room(case):
+    runs = counter(case)
+    with SmallDisk(case, "16m") as disk:
+        # It says nothing of why, and leaves what it could write.
+        farm = Farm(case, shell(f"printf x >>'{runs}'; head -c {6 * MIB} /dev/zero >big 2>/dev/null || exit 3",
+                                grid(x=range(4)), backend={"workers": 1}, worker={"dir": disk},
+                                limits={"attempts": 1}))
+        fill(disk, 4 * MIB)
+        farm.start()
+        wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
+        assert "exit status 3" in said(farm, "takes no tasks")[0], said(farm, "")
+        os.unlink(os.path.join(disk, "ballast"))
+        farm.end()
+    all_done_at_first(farm, 4)
+    assert count(runs) > 4
+    assert said(farm, "takes tasks again"), said(farm, "")
+
+
+@test
+def inputs_for_which_there_is_no_room_are_waited_for(case):
+    case.write("in", "i" * (6 * MIB))
+    with SmallDisk(case, "24m") as disk:
+        farm = Farm(case, shell("wc -c <in; echo more >>in; until [ -e ../../../../go ]; do sleep 0.02; done",
+                                grid(x=range(3)), backend={"workers": 1}, worker={"dir": disk, "slots": 2},
+                                limits={"attempts": 1}, files=[{"path": "in", "copy": True}]))
+        # For the cache and one copy.
+        fill(disk, 15 * MIB)
+        farm.start()
+        wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
+        assert "No space left" in said(farm, "takes no tasks")[0], said(farm, "")
+        os.unlink(os.path.join(disk, "ballast"))
+        with open(os.path.join(disk, "go"), "wb"):
+            pass
+        farm.end()
+    all_done_at_first(farm, 3)
+
+
+@test
+def tasks_go_to_another_worker_meanwhile(case):
+    with SmallDisk(case, "8m") as disk:
+        farm = Farm(case, shell(f"{held(case)}head -c {2 * MIB} /dev/zero >big", grid(x=range(20)),
+                                backend={"workers": 0}, limits={"attempts": 1}))
+        farm.start()
+        farm.start_worker("disk")
+        farm.wait_workers("joined", 1)
+        fill(disk, MIB // 2)
+        release(case)
+        wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
+        farm.start_worker("roomy")
+        farm.end()
+        all_done_at_first(farm, 20)
 
 
 if __name__ == "__main__":

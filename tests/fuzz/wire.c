@@ -74,6 +74,8 @@ static void try_messages(const struct buf *message)
                    output.size <= MESSAGE_CHUNK && output.path[0] != '/');
     if (message_get_job(message, &json, &size, &error) == 0)
         FUZZ_CHECK(size <= message->size);
+    if (message_get_paused(message, &json, &size, &error) == 0)
+        FUZZ_CHECK(size < message->size);
     if (values_decode(message->data, message->size, &values, &size, &error) == 0)
         free(values);
 }

@@ -1,0 +1,108 @@
+/*
+ * A full disk. A task that failed because of it (it says so, or the disk is found full) is handed
+ * back, and counts nowhere. Then the worker pauses: it starts nothing, hands back what it has not
+ * started, and wants no tasks (a credit of 0), while those that run go on, and may make room. It
+ * looks again after a while. What it alone can do is kept, and started again by itself.
+ *
+ * shortage.h says when patience ends: then the failure is told of as any other is, or the worker
+ * leaves.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/agent_private.h"
+
+static void tell(struct agent *agent, const char *sentence)
+{
+    if (!agent->link || !agent->said_ready)
+        return;
+    message_put_paused(&agent->scratch, sentence);
+    agent_send(agent, &agent->scratch);
+}
+
+static void hand_back_queued(struct agent *agent)
+{
+    struct held *next;
+    for (struct held *held = hand_first(agent->hand, HAND_QUEUED); held; held = next) {
+        next = held->next;
+        if (held->owed || site_owes(agent->site, held->payload, held->payload_size))
+            continue;
+        agent_hand_back(agent, held->id);
+        hand_remove(agent->hand, held);
+    }
+}
+
+static void pause_begin(struct agent *agent, const struct result *result)
+{
+    struct error why;
+    bool first = agent->shortage.pause_ns == 0;
+    if (agent->paused)
+        return;
+    agent->paused = agent->credit_changed = true;
+    agent->paused_ns = clock_monotonic_ns();
+    loop_timer_arm(agent->pause, agent->paused_ns + shortage_pause(&agent->shortage));
+    hand_back_queued(agent);
+    error_set(&agent->paused_why, ERROR_SYSTEM, "the disk of %s is full: %.*s",
+              site_dir(agent->site), (int)(result->error_size < 300 ? result->error_size : 300),
+              result->error);
+    error_set(&why, ERROR_SYSTEM, "%s; what fails because of that does not count as tried",
+              agent->paused_why.text);
+    log_warn("%s", why.text);
+    if (first)
+        tell(agent, why.text);
+}
+
+bool agent_meets_shortage(struct agent *agent, struct held *held, struct result *result,
+                          struct error *text)
+{
+    bool counts = result->status == RESULT_EXIT || result->status == RESULT_SIGNAL ||
+                  result->status == RESULT_NO_START || result->status == RESULT_NO_VALUE;
+    if (result->status == RESULT_OK && shortage_end(&agent->shortage))
+        tell(agent, "");
+    if (!counts || agent->leaving || agent->trouble.code || !agent->shortage.patience_ns)
+        return false;
+    bool named = shortage_is_named(result);
+    if (!named && !site_is_full(agent->site))
+        return false;
+    bool again =
+        shortage_meet(&agent->shortage, held->id.task, held->owed, clock_monotonic_ns());
+    if (again && held->owed) {
+        hand_move(agent->hand, held, HAND_QUEUED);
+    } else if (again) {
+        agent_hand_back(agent, held->id);
+        hand_remove(agent->hand, held);
+    }
+    pause_begin(agent, result);
+    if (!again && !named) {
+        error_set(text, ERROR_TASKS, "%.*s; the disk of its directory was full",
+                  (int)(result->error_size < 700 ? result->error_size : 700), result->error);
+        result->error = text->text;
+        result->error_size = strlen(text->text);
+    }
+    return again;
+}
+
+void agent_pause_over(void *context)
+{
+    struct agent *agent = context;
+    int64_t now = clock_monotonic_ns();
+    if (!agent->paused || agent->leaving)
+        return;
+    bool patient = shortage_wait(&agent->shortage, now - agent->paused_ns);
+    agent->paused_ns = now;
+    if (!patient) { /* and it leaves, with the turn that follows */
+        error_set(
+            &agent->trouble, ERROR_SYSTEM,
+            "%s; this worker has waited %.0f s for room, in vain; make room there, or name "
+            "another directory ($.worker.dir)",
+            agent->paused_why.text, (double)agent->shortage.waited_ns / 1e9);
+    } else if (agent->site && site_is_full(agent->site)) {
+        loop_timer_arm(agent->pause, now + shortage_look_ns(&agent->shortage));
+    } else {
+        agent->paused = false;
+        agent->credit_changed = true;
+    }
+}

@@ -44,6 +44,7 @@ struct model_ops {
                  void *context, struct error *ret_error);
     int (*except)(const struct model *model, int (*each)(void *context, const char *pattern),
                   void *context, struct error *ret_error);
+    const char *(*device)(const struct model *model);
     void (*remarks)(const struct model *model, void (*say)(void *context, const char *sentence),
                     void *context);
     int (*policy)(const struct model *model, struct scheduler_policy *policy,

@@ -50,6 +50,11 @@ static int survey_files(const struct model *model,
     return driver_shots.files(model->work, add, context, ret_error);
 }
 
+static const char *survey_device(const struct model *model)
+{
+    return driver_shots.device(model->work);
+}
+
 static void survey_remark(const struct model *model,
                           void (*say)(void *context, const char *sentence), void *context)
 {
@@ -112,6 +117,7 @@ const struct model_ops model_survey = {
     .open = survey_open,
     .close = survey_close,
     .files = survey_files,
+    .device = survey_device,
     .remarks = survey_remark,
     .job = survey_job,
     .greet = survey_greet,

@@ -193,6 +193,11 @@ static int socket_except(const struct driver *driver,
                                : 0;
 }
 
+static const char *socket_device(const struct driver *driver)
+{
+    return driver->ops->device ? driver->ops->device(driver->model) : NULL;
+}
+
 static void socket_remarks(const struct driver *driver,
                            void (*say)(void *context, const char *sentence), void *context)
 {
@@ -476,6 +481,7 @@ const struct driver_ops driver_socket = {
     .count = socket_count,
     .files = socket_files,
     .except = socket_except,
+    .device = socket_device,
     .remarks = socket_remarks,
     .policy = socket_policy,
     .job = socket_job,

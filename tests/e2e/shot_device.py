@@ -237,6 +237,8 @@ def a_check_says_that_this_machine_has_no_gpu(case):
         survey(case, "s.json", device)
         said = case.beofarm("check", farm, expect=0, env=environment).out
         assert words in said if words else "on this machine" not in said, (device, environment, said)
+    case.write("farm.json", {**json.loads(case.read("farm.json")), "work": {"kind": "socket", "survey": "s.json"}})
+    assert words in case.beofarm("check", farm, expect=0, env=nothing).out
 
 
 @test

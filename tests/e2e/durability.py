@@ -7,6 +7,7 @@ import subprocess
 import harness
 from farms import Farm, count, counter, grid, held, kill, need_root, release, shell
 from harness import Skip, alive, test, wait_until
+from surveys import lay, lines
 
 MIB = 1 << 20
 VALUE = [{"name": "v", "regex": "v=(.*)"}]
@@ -419,6 +420,28 @@ def tasks_go_to_another_worker_meanwhile(case):
         farm.start_worker("roomy")
         farm.end()
         all_done_at_first(farm, 20)
+
+
+@test
+def sums_are_kept_while_there_is_no_room_to_deliver_them(case):
+    page = os.sysconf("SC_PAGESIZE")
+    if page != 4096:
+        raise Skip(f"the sum of so small a model fits into a page of {page} bytes")
+    hold = case.path("hold")
+    with SmallDisk(case, "16m") as disk:
+        farm, log = lay(case, "gradient", shots=6, env={"SHOT_HOLD": hold}, limits={"attempts": 1},
+                        worker={"dir": disk, "slots": 1}, backend={"kind": "local", "workers": 1})
+        case.write("hold", "4")
+        farm.start()
+        wait_until(lambda: len(lines(log)) == 5, "the last shot is held back")
+        fill(disk, page)  # for the gradient of a shot, but not for a sum
+        os.unlink(hold)
+        wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
+        assert "sum.bfs" in said(farm, "takes no tasks")[0], said(farm, "")
+        os.unlink(os.path.join(disk, "ballast"))
+        farm.end()
+        assert len(lines(log)) == 6, "a shot was computed again"
+        assert farm.events("end")[0]["done"] == 7
 
 
 if __name__ == "__main__":

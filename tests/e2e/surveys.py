@@ -29,7 +29,7 @@ def survey(operation, **more):
             **more}
 
 
-def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=None, **more):
+def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=None, backend=None, **more):
     """A farm with its survey; returns it and the file in which the program leaves its lines."""
     log = case.path("shots.log")
     with open(case.path("observed.segy"), "wb") as file:
@@ -37,7 +37,8 @@ def lay(case, operation, shots=SHOTS, env=None, work=None, worker=None, limits=N
             file.write(shot_program.segy(shot)[3600 if shot else 0:])
     shutil.copy(shot_program.__file__, case.path("shot_program.py"))
     case.write("survey.json", survey(operation, **more))
-    farm = {"name": "toy", "backend": {"kind": "local", "workers": 2}, "transport": "tcp", "port": 0,
+    farm = {"name": "toy", "backend": backend or {"kind": "local", "workers": 2}, "transport": "tcp",
+            "port": 0,
             "worker": {"slots": 2, "pin": False, "rejoin_s": 20, **(worker or {})},
             # Where a machine stands still for a moment, nothing is started a second time.
             "limits": {"task_timeout_s": 300, "attempts": 2, "duplicates": False, **(limits or {})},

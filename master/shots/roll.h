@@ -23,6 +23,7 @@
  *                                                        they hold
  *     {"take":[["16 hex",[[17,1]],"16 hex","10.0.0.5",4711]]}  who takes what from whom, and where
  *                                                              that is
+ *     {"terms":{…}}                                      what has to stay as it is (terms.h)
  *     {"outside":{…}}                                    files that do not travel (outside.h);
  *                                                        the last one counts
  *     {"finished":"…"}                                    the work is over: what was said of it
@@ -42,6 +43,7 @@
 #include "common/message.h"
 #include "common/seismic/shot_task.h"
 #include "master/shots/outside.h"
+#include "master/shots/terms.h"
 
 struct roll_wave {
     enum shot_operation operation;
@@ -107,6 +109,8 @@ struct roll {
     char *finished;         /* what was said at the end; NULL: it is not over */
     bool failed;            /* that was no good end */
     size_t shots;           /* of the survey: greater indices are refused */
+    struct terms terms;     /* of this master; those of the journal must be the same */
+    bool agreed;            /* there are some in the journal */
     struct outside outside; /* files that do not travel, as they were; none: not noted */
 };
 

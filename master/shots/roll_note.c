@@ -401,12 +401,16 @@ static int take(struct roll *roll, const cJSON *note, struct error *ret_error)
     const cJSON *wave = json_member(note, "wave"), *tasks = json_member(note, "tasks");
     const cJSON *collect = json_member(note, "collect"), *fetch = json_member(note, "fetch");
     const cJSON *listen = json_member(note, "listen"), *gifts = json_member(note, "take");
-    const cJSON *outside = json_member(note, "outside");
+    const cJSON *outside = json_member(note, "outside"), *terms = json_member(note, "terms");
     const char *finished = cJSON_GetStringValue(json_member(note, "finished"));
     if (outside)
         return outside_take(&roll->outside, outside) < 0
                    ? refuse(ret_error, "one of files that do not travel")
                    : 0;
+    if (terms) {
+        roll->agreed = true;
+        return terms_compare(&roll->terms, terms, ret_error);
+    }
     if (wave)
         return take_wave(roll, wave, ret_error);
     if (tasks && roll->wave_count)

@@ -70,7 +70,8 @@ static bool restore(struct driver *driver)
 {
     bool nothing = !roll_wave(&driver->roll) || driver->roll.finished ||
                    (driver->asked.served && !asked_is_under_way(driver));
-    if (!driver->running && !driver->roll.finished && shots_outside_begin(driver) < 0) {
+    if (!driver->running && !driver->roll.finished &&
+        (shots_terms_begin(driver) < 0 || shots_outside_begin(driver) < 0)) {
         driver->running = true;
         return true;
     }
@@ -370,6 +371,7 @@ static int operation_read(struct driver *driver, struct error *ret_error)
     for (int i = 0; i < (int)(sizeof(names) / sizeof(*names)); i++)
         if (strcmp(said, names[i]) == 0)
             driver->operation = (enum survey_operation)i;
+    driver->operation_name = driver->asked.served ? "asked for" : names[driver->operation];
     if (!driver->asked.served) /* the farm file goes before the survey, whose checks ask */
         driver->survey.operation = driver->operation;
     driver->exact = strcmp(sum, "exact") == 0;
@@ -490,6 +492,7 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
         shots_names_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
+    driver->roll.terms = shots_terms(driver);
     driver->digest.estimate =
         (struct driver_estimate){.phi = NAN, .called = "misfit", .lambda = NAN};
     if (context->plan_only)

@@ -87,6 +87,29 @@ int shots_files(const struct driver *driver,
     return add_program(driver, add, context, ret_error);
 }
 
+/* --- what stays --- */
+
+struct terms shots_terms(const struct driver *driver)
+{
+    struct terms terms = {.operation = driver->operation_name,
+                          .exact = driver->exact,
+                          .shots = driver->survey.shot_count};
+    memcpy(terms.n, driver->survey.grid.n, sizeof(terms.n));
+    return terms;
+}
+
+int shots_terms_begin(struct driver *driver)
+{
+    struct buf note;
+    if (driver->roll.agreed)
+        return 0;
+    buf_init(&note, SHOTS_NOTE_MAX);
+    terms_note(&driver->roll.terms, &note);
+    int rc = shots_note(driver, &note);
+    buf_fini(&note);
+    return rc;
+}
+
 /* --- what does not travel --- */
 
 int shots_outside_check(const struct driver *driver, struct error *ret_error)

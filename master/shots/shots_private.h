@@ -97,6 +97,7 @@ struct driver {
     char *laying_path; /* in `scratch`: the one file of traces, until it is whole */
     char *scratch; /* RUN_DIR/shots: states and models of an inversion while they are made */
     enum survey_operation operation;
+    const char *operation_name; /* static */
     bool exact, one_file;
     bool extract;                /* tasks get their own shots' data, not all of them */
     struct roll_wave **extracts; /* of task t at t - 1: its files; NULL: not made */
@@ -179,6 +180,10 @@ bool shots_sums(const struct driver *driver);
 int shots_files(const struct driver *driver,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
+/* What has to stay for as long as the run goes on, as it is now. */
+struct terms shots_terms(const struct driver *driver);
+/* Note that in a new run. -1: the driver has failed. */
+int shots_terms_begin(struct driver *driver);
 /* Whether the files that do not travel are as they were when the run began; else -1 and a sentence
  * (ERROR_CHANGED). From any thread. */
 int shots_outside_check(const struct driver *driver, struct error *ret_error);

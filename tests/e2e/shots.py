@@ -251,8 +251,8 @@ def files_on_another_file_system_go_over_the_link(case):
     one_file_check(case, range(SHOTS))
 
 
-def kill_and_resume(case, operation):
-    """A farm whose master is killed when half of the shots are there."""
+def kill_and_resume(case, operation, change_each=()):
+    """A farm whose master is killed when half of the shots are there; what cannot change meanwhile is tried."""
     hold = case.write("hold", "11\n")
     farm, log = lay(case, operation, env={"SHOT_HOLD": hold, "SHOT_S": "0.01"})
     farm.start()
@@ -260,7 +260,13 @@ def kill_and_resume(case, operation):
     farm.kill("master")
     farm.end(expect=7)
     os.remove(hold)
-    farm.resume()
+    for change in change_each:
+        case.write("survey.json", {**survey(operation), **change})
+        said = farm.resume("--accept-changes", expect=8)
+        assert "this run began with" in said.out, said
+    if change_each:
+        case.write("survey.json", survey(operation))
+    farm.resume(*["--accept-changes"] if change_each else [])
 
 
 @test
@@ -496,7 +502,7 @@ def data_that_are_all_zero_are_explained_by_no_model(case):
 
 @test
 def a_killed_master_is_resumed_to_the_same_gradient(case):
-    kill_and_resume(case, "gradient")
+    kill_and_resume(case, "gradient", [{"sum": "double"}])
     assert floats(case, "survey.gradient.bin") == straight(case)
 
 

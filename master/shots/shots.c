@@ -489,7 +489,8 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
         outside_read(driver, ret_error) < 0 || operation_read(driver, ret_error) < 0 ||
         survey_check(&driver->survey, ret_error) < 0 || step_check(driver, ret_error) < 0 ||
         shots_extract_choose(driver, ret_error) < 0 ||
-        shots_names_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
+        shots_names_check(driver, ret_error) < 0 ||
+        shots_overwrites_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;
     roll_init(&driver->roll, driver->survey.shot_count);
     driver->roll.terms = shots_terms(driver);

@@ -266,6 +266,82 @@ int shots_names_check(const struct driver *driver, struct error *ret_error)
     return rc;
 }
 
+/* Whether results of the kind are called so: velocity.json, velocity-001.segy. */
+static bool is_array(const char *name, const char *kind)
+{
+    static const char *const endings[] = {".json", ".bin", ".segy", ".rsf", ".rsf@"};
+    if (strncmp(name, kind, strlen(kind)) != 0)
+        return false;
+    name += strlen(kind);
+    if (name[0] == '-')
+        name += 1 + strspn(name + 1, "0123456789");
+    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+        if (strcmp(name, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the run makes a file that is called so, behind the survey's own name and a dot. */
+static bool is_result(const struct driver *driver, const char *name)
+{
+    switch (driver->operation) {
+    case SURVEY_RTM:
+        return is_array(name, "image") || is_array(name, "illumination");
+    case SURVEY_GRADIENT:
+        return is_array(name, "gradient") || is_array(name, "illumination");
+    case SURVEY_FWI:
+        return is_array(name, "velocity");
+    default:
+        return driver->one_file && strcmp(name, "data.segy") == 0;
+    }
+}
+
+/* Whether that is the file itself: told from results when they come home, and kept, as it travels
+ * by that name. */
+static bool is_kept(int folder, const char *path)
+{
+    struct stat status;
+    return path[0] != '/' && (fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+                              !S_ISLNK(status.st_mode));
+}
+
+static int overwrites_check(const struct driver *driver, int folder, const char *name,
+                            struct error *ret_error)
+{
+    struct stat result, named;
+    size_t count;
+    const struct survey_file *files = survey_files(&driver->survey, &count);
+    if (fstatat(folder, name, &result, 0) < 0)
+        return 0;
+    for (size_t i = 1; i < count; i++)
+        if (!is_kept(folder, files[i].path) && fstatat(folder, files[i].path, &named, 0) == 0 &&
+            named.st_dev == result.st_dev && named.st_ino == result.st_ino)
+            return error_set(ret_error, ERROR_CONFIG,
+                             "%s: names %s, in whose place this run's own %s would come; give "
+                             "that file or the survey another name",
+                             driver->survey_path, files[i].path, name);
+    return 0;
+}
+
+/* What does not travel is the only one there is. */
+int shots_overwrites_check(const struct driver *driver, struct error *ret_error)
+{
+    const char *base = strrchr(driver->output_base, '/') + 1;
+    char *path = strdup(driver->survey_path);
+    DIR *stream = path && !driver->asked.served ? opendir(dirname(path)) : NULL;
+    const struct dirent *entry;
+    size_t size = strlen(base);
+    int rc = 0;
+    while (stream && rc == 0 && (entry = readdir(stream)))
+        if (strncmp(entry->d_name, base, size) == 0 && entry->d_name[size] == '.' &&
+            is_result(driver, entry->d_name + size + 1))
+            rc = overwrites_check(driver, dirfd(stream), entry->d_name, ret_error);
+    if (stream)
+        closedir(stream);
+    free(path);
+    return rc;
+}
+
 int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,
                       struct error *ret_error)
 {

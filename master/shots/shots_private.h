@@ -203,6 +203,8 @@ int shots_survey_write(const struct driver *driver, struct shots_own own,
 /* Whether the files of an inversion can be handed to its tasks by their names alone; else -1, a
  * sentence. */
 int shots_names_check(const struct driver *driver, struct error *ret_error);
+/* Whether results would take the place of a file that does not travel; then -1, a sentence. */
+int shots_overwrites_check(const struct driver *driver, struct error *ret_error);
 /* List in wave->files what of the farm's files a task with a survey of its own needs beside it, but
  * for those of the fields that it has of its own. */
 int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,

@@ -51,6 +51,21 @@ def bad_surveys_are_told_before_anything_is_farmed(case):
     assert not lines(log)
 
 
+@test
+def data_that_do_not_travel_are_not_written_over(case):
+    farm, log = lay(case, "model", shots=2)
+    data = case.path("survey.data.segy")
+    os.rename(case.path("observed.segy"), data)
+    os.symlink(data, case.path("link.segy"))
+    for named in (data, case.path("link.segy"), "link.segy"):
+        case.write("survey.json", {**survey("model"), "data": named})
+        done = farm.run(expect=3)
+        assert f"names {named}, in whose place this run's own survey.data.segy would come" in done.err, done
+    assert not lines(log)
+    case.write("survey.json", {**survey("gradient"), "data": data})
+    farm.run()  # its results have other names
+
+
 def spoil(case, name, at, value):
     """The observed data with some bytes changed; or cut (value None)."""
     with open(case.path("observed.segy"), "rb") as file:

@@ -80,7 +80,7 @@ static bool restore(struct driver *driver)
         errand_start(driver->digest.errand, shots_restore_work, restored, driver);
     driver->running = true;
     if (driver->restored == SHOTS_UNRESTORED) {
-        error_prefix(&driver->digest.error, "what the work was at is gone");
+        error_prefix(&driver->digest.error, "what the work was at cannot be had again");
         shots_fail(driver, &driver->digest.error);
     }
     return !errand_is_busy(driver->digest.errand);

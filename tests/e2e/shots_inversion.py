@@ -199,7 +199,7 @@ def an_inversion_whose_state_is_gone_says_so(case):
         os.remove(os.path.join(farm.path("store"), name))
     farm.start("--resume")
     done = farm.end(expect=None)
-    assert done.code != 0 and "is gone" in done.out + done.err, done
+    assert done.code != 0 and "what the work was at cannot be had" in done.out + done.err, done
 
 
 @test

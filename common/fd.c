@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -9,6 +10,14 @@
 #include "common/fd.h"
 
 #define COPY_PIECE ((size_t)16 << 20)
+
+void fd_open_standard(void)
+{
+    /* The lowest that is free is what open takes. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return;
+}
 
 int fd_write(int fd, const void *bytes, size_t size)
 {

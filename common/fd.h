@@ -7,6 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Open what of standard input, output and error the process was started without (`>&-`), as
+ * /dev/null: else the next files that it opens would take their places, and get what is printed.
+ * The first thing that a program does. */
+void fd_open_standard(void);
+
 /* Write all bytes, however many calls that takes. For files, and descriptors that block. 0, or -1
  * with errno; some may have been written then. */
 int fd_write(int fd, const void *bytes, size_t size);

@@ -12,6 +12,7 @@
 #include "common/azure/container.h"
 #include "common/descriptors.h"
 #include "common/errand.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/mpi_world.h"
 #include "master/attempts.h"
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     struct error error = {0};
     int option;
+    fd_open_standard();
     log_open("master");
     while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
         switch (option) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/azure/container.h"
+#include "common/fd.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mpi_world.h"
@@ -321,6 +322,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct error error = {0};
+    fd_open_standard();
     log_open("worker");
     switch (read_arguments(&arguments, argc, argv)) {
     case 0:

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/fd.h"
 #include "launch/plot/source.h"
 
 #define CLIP_GATHER 98.0 /* a few strong arrivals would leave the rest pale */
@@ -152,6 +153,7 @@ int main(int argc, char **argv)
 {
     struct request request = {0};
     struct error error;
+    fd_open_standard();
     opterr = 0;
     if (arguments_read(&request, argc, argv, &error) == 0 && draw(&request, &error) == 0)
         return 0;

@@ -28,6 +28,17 @@ def the_terminal_shows_one_line_and_then_a_summary(case):
 
 
 @test
+def what_is_printed_gets_into_no_file(case):
+    """Without a standard output, the next file that is opened would be it."""
+    fakes(case)
+    for closed in (">&-", "<&- >&- 2>&-"):
+        case.run("sh", "-c", f'exec "$0" run {closed}', harness.program("beofarm"), expect=0)
+        lock = case.read("runs/toy-001/launch.lock")
+        assert "ended in" not in lock and "tasks" not in lock, lock
+        case.run("rm", "-r", case.path("runs"), expect=0)
+
+
+@test
 def what_takes_long_is_said_on_a_terminal(case):
     fakes(case, PLAN_WAITS=case.path("go"))
     ours, theirs = pty.openpty()

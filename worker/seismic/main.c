@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/log.h"
 #include "worker/seismic/shot_cli.h"
 #include "worker/seismic/shot_serve.h"
@@ -39,6 +40,7 @@ int main(int argc, char **argv)
 {
     struct shot_cli cli;
     struct error error = {0};
+    fd_open_standard();
     spin_less(argv);
     log_open("shot");
     signal(SIGPIPE, SIG_IGN);

@@ -474,7 +474,7 @@ int farm_take_message(void *context, struct member *member, const struct buf *me
     struct farm *farm = context;
     int type = message_type(message);
     if (member->state == MEMBER_JOINED && type != MESSAGE_READY && type != MESSAGE_FETCH &&
-        type != MESSAGE_LEAVING)
+        type != MESSAGE_PAUSED && type != MESSAGE_LEAVING)
         return error_set(ret_error, ERROR_NETWORK, "it said %s before READY",
                          message_type_name(type));
     switch (type) {

@@ -242,6 +242,7 @@ void agent_attach_cache(struct agent *agent)
 void agent_open_site(struct agent *agent, struct error *ret_error)
 {
     const struct site_events events = {.ready = site_ready,
+                                       .full = agent_site_full,
                                        .failed = site_failed,
                                        .done = agent_task_done,
                                        .broken = site_broken};

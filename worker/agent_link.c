@@ -67,6 +67,8 @@ void agent_send_ready(struct agent *agent)
     agent->said_ready = true;
     agent->credit_changed |= agent->paused; /* READY wants some all the same */
     agent_send(agent, &agent->scratch);
+    if (agent->paused)
+        agent_tell_pause(agent);
 }
 
 void agent_hand_back(struct agent *agent, struct attempt_id id)

@@ -88,6 +88,8 @@ void agent_close_site(struct agent *agent);
 bool agent_meets_shortage(struct agent *agent, struct held *held, struct result *result,
                           struct error *text);
 void agent_pause_over(void *context);
+void agent_tell_pause(struct agent *agent); /* to a master that came to it meanwhile */
+void agent_site_full(void *context, const struct error *error); /* site_events.full */
 
 /* agent_link.c */
 int agent_dial_first(struct agent *agent, struct error *ret_error);

@@ -17,10 +17,21 @@
 
 static void tell(struct agent *agent, const char *sentence)
 {
-    if (!agent->link || !agent->said_ready)
+    if (!agent->link)
         return;
     message_put_paused(&agent->scratch, sentence);
     agent_send(agent, &agent->scratch);
+}
+
+void agent_site_full(void *context, const struct error *error)
+{
+    struct agent *agent = context;
+    struct error why;
+    error_set(&why, ERROR_SYSTEM, "the disk of %s is full: %s", site_dir(agent->site),
+              error ? error->text : "");
+    if (error)
+        log_warn("%s", why.text);
+    tell(agent, error ? why.text : "");
 }
 
 static void hand_back_queued(struct agent *agent)
@@ -35,9 +46,16 @@ static void hand_back_queued(struct agent *agent)
     }
 }
 
-static void pause_begin(struct agent *agent, const struct result *result)
+void agent_tell_pause(struct agent *agent)
 {
     struct error why;
+    error_set(&why, ERROR_SYSTEM, "%s; what fails because of that does not count as tried",
+              agent->paused_why.text);
+    tell(agent, why.text);
+}
+
+static void pause_begin(struct agent *agent, const struct result *result)
+{
     bool first = agent->shortage.pause_ns == 0;
     if (agent->paused)
         return;
@@ -48,11 +66,9 @@ static void pause_begin(struct agent *agent, const struct result *result)
     error_set(&agent->paused_why, ERROR_SYSTEM, "the disk of %s is full: %.*s",
               site_dir(agent->site), (int)(result->error_size < 300 ? result->error_size : 300),
               result->error);
-    error_set(&why, ERROR_SYSTEM, "%s; what fails because of that does not count as tried",
-              agent->paused_why.text);
-    log_warn("%s", why.text);
+    log_warn("%s", agent->paused_why.text);
     if (first)
-        tell(agent, why.text);
+        agent_tell_pause(agent);
 }
 
 bool agent_meets_shortage(struct agent *agent, struct held *held, struct result *result,

@@ -2,7 +2,7 @@
  * Getting ready goes in steps that wait for the network: fetch the manifest, read it, fetch the
  * common files. Each step begins where the cache says that the one before is over, which may be
  * at once; so the first is begun from a timer, to keep the promise that nothing is called from
- * site_create.
+ * site_create. Where there is no room for the files, all begins again, with what is there.
  */
 #include "config.h"
 
@@ -60,6 +60,7 @@ struct site {
     struct party party;  /* of a worker whose tasks have several nodes */
     struct mates *mates; /* NULL: there are none */
     double disk_wait_s;
+    int64_t full_ns; /* since when there is no room for files; 0: there is */
     bool files_here, mates_here, said_ready;
     const struct runner_ops *ops;
     struct seat *seats;
@@ -194,15 +195,34 @@ static int open_party(struct site *site, struct error *ret_error)
 
 /* Files */
 
+/* No room for them: begin once more in a while. False if that is not why, or was waited for. */
+static bool begin_again(struct site *site, const struct error *error)
+{
+    const struct shortage shortage = {.patience_ns = (int64_t)(site->disk_wait_s * 1e9)};
+    int64_t now = clock_monotonic_ns();
+    bool first = site->full_ns == 0;
+    if (first)
+        site->full_ns = now;
+    if (!shortage_is_in(error->text, strlen(error->text)) ||
+        now - site->full_ns >= shortage.patience_ns)
+        return false;
+    if (first)
+        site->events.full(site->context, error);
+    loop_timer_arm(site->begin, now + shortage_look_ns(&shortage));
+    return true;
+}
+
 static void common_files_here(void *context, const struct error *error)
 {
     struct site *site = context;
     site->request = NULL;
     site->files_here = !error;
-    if (error)
-        fail(site, error);
-    else
+    if (!error && site->full_ns)
+        site->events.full(site->context, NULL);
+    if (!error)
         look_whether_ready(site);
+    else if (!begin_again(site, error))
+        fail(site, error);
 }
 
 static int read_manifest(struct site *site, struct error *ret_error)
@@ -226,10 +246,11 @@ static void manifest_here(void *context, const struct error *error)
     struct error why;
     site->request = NULL;
     if (error) {
-        fail(site, error);
+        if (!begin_again(site, error))
+            fail(site, error);
         return;
     }
-    if (read_manifest(site, &why) < 0) {
+    if (!site->manifest && read_manifest(site, &why) < 0) {
         fail(site, &why);
         return;
     }

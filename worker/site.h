@@ -21,6 +21,8 @@ struct site_events {
     /* All files are here and every slot has its runner: tasks may be started. Never called from
      * site_create. */
     void (*ready)(void *context);
+    /* There is no room for the farm's files, and it waits; NULL: now there is. */
+    void (*full)(void *context, const struct error *error);
     /* It will not become ready; the sentence says why. */
     void (*failed)(void *context, const struct error *error);
     /* A task ended; as runner_owner.done. */

@@ -351,7 +351,8 @@ def a_worker_without_room_to_prepare_costs_no_task_its_attempts(case):
             template.write("x" * 450000 + "{x}")
         farm = Farm(case, shell("tail -c 2 in.txt >&2; echo v=$x", grid(x=range(10, 40)),
                                 work_values=VALUE, worker={"dir": disk, "disk_wait_s": 1},
-                                limits={"worker_restarts": 1}, work_templates=[{"from": "big.tpl", "to": "in.txt"}]))
+                                backend={"workers": 1}, limits={"worker_restarts": 1},
+                                work_templates=[{"from": "big.tpl", "to": "in.txt"}]))
         done = farm.run(expect=7)
         assert "No space left" in done.out + done.err, done
         farm.rows(0)  # no task has failed
@@ -404,6 +405,21 @@ def inputs_for_which_there_is_no_room_are_waited_for(case):
             pass
         farm.end()
     all_done_at_first(farm, 3)
+
+
+@test
+def a_worker_without_room_for_the_farms_files_waits(case):
+    case.write("in", "i" * (6 * MIB))
+    with SmallDisk(case, "16m") as disk:
+        farm = Farm(case, shell("wc -c <in", grid(x=range(3)), backend={"workers": 1},
+                                worker={"dir": disk}, limits={"worker_restarts": 0}, files=["in"]))
+        fill(disk, 4 * MIB)
+        farm.start()
+        wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
+        os.unlink(os.path.join(disk, "ballast"))
+        farm.end()
+    all_done_at_first(farm, 3)
+    assert said(farm, "takes tasks again"), said(farm, "")
 
 
 @test

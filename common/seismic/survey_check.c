@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/json.h"
 #include "common/seismic/survey_private.h"
@@ -328,6 +329,43 @@ static int frozen_check(const struct survey *survey, struct error *ret_error)
     return survey->has[SURVEY_MASK] ? mask_check(survey, first, ret_error) : 0;
 }
 
+/* Where axes of symmetry leave the model's plane, so do waves. */
+static int azimuth_check(const struct survey *survey, struct error *ret_error)
+{
+    if (!survey->has[SURVEY_PHI] || survey->grid.dims != 2 || survey->program)
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "$.model.phi: turns the symmetry axis out of a model of 2 dimensions: leave "
+        "it out");
+}
+
+static int doubles_compare(const void *a, const void *b)
+{
+    double one = *(const double *)a, other = *(const double *)b;
+    return (one > other) - (one < other);
+}
+
+/* A frequency that is said twice counts twice. */
+static int twice_check(const struct survey_memory *memory, struct error *ret_error)
+{
+    size_t count = memory->frequency_count;
+    double *sorted = calloc(count + 1, sizeof(*sorted));
+    if (!sorted)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for frequencies");
+    if (count)
+        memcpy(sorted, memory->frequencies_hz, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), doubles_compare);
+    int rc = 0;
+    for (size_t i = 1; rc == 0 && i < count; i++)
+        if (!(sorted[i] > sorted[i - 1]))
+            rc = error_set(ret_error, ERROR_CONFIG,
+                           "$.memory.frequencies_hz: has %g Hz twice, which would count twice",
+                           sorted[i]);
+    free(sorted);
+    return rc;
+}
+
 /* Sums at frequencies that time steps (those that are imaged) do not resolve are those of
  * others. */
 static int frequencies_check(const struct survey *survey, struct error *ret_error)
@@ -341,14 +379,15 @@ static int frequencies_check(const struct survey *survey, struct error *ret_erro
                 "$.memory.frequencies_hz: %g Hz cannot be told from lower frequencies "
                 "at steps of %.4g ms, which go up to %.4g Hz",
                 memory->frequencies_hz[i], step * 1e3, 0.5 / step);
-    return 0;
+    return twice_check(memory, ret_error);
 }
 
 int survey_look(struct survey *survey, struct error *ret_error)
 {
     if (survey_traces_check(survey, ret_error) < 0 || bands_check(survey, ret_error) < 0 ||
         frozen_check(survey, ret_error) < 0 || line_check(survey, ret_error) < 0 ||
-        shots_check(survey, ret_error) < 0 || survey_scan(survey, ret_error) < 0)
+        shots_check(survey, ret_error) < 0 || azimuth_check(survey, ret_error) < 0 ||
+        survey_scan(survey, ret_error) < 0)
         return -1;
     return dt_check(survey, ret_error) < 0 ? -1 : frequencies_check(survey, ret_error);
 }

@@ -91,6 +91,15 @@ static void check_memory(struct document_rules *rules, const cJSON *memory)
                       "has no effect without \"method\": \"fourier\"");
 }
 
+static void check_batch(struct document_rules *rules, const cJSON *batch)
+{
+    const cJSON *encoded = json_member(batch, "encoded");
+    if (cJSON_IsNumber(encoded) && encoded->valuedouble > 1 &&
+        cJSON_IsNumber(json_member(batch, "shots")))
+        document_note(rules, "$.batch.shots",
+                      "has no effect beside \"encoded\": leave out one of them");
+}
+
 static double number(const cJSON *object, const char *key, double fallback)
 {
     const cJSON *item = json_member(object, key);
@@ -143,6 +152,7 @@ void survey_check_rules(struct document_rules *rules, const cJSON *root)
     check_physics(rules, root);
     check_wavelet(rules, json_member(root, "wavelet"));
     check_memory(rules, json_member(root, "memory"));
+    check_batch(rules, json_member(root, "batch"));
     check_inversion(rules, json_member(root, "inversion"));
     check_geometry(rules, json_member(root, "geometry"));
     check_record(rules, root);

@@ -199,6 +199,15 @@ static void what_does_not_fit_is_told_beforehand(void **state)
            ", \"memory\": {\"method\": \"fourier\", \"frequencies_hz\": [5, 251]}, "
            "\"numerics\": {\"dt_ms\": 2}}",
            "$.memory.frequencies_hz: 251 Hz cannot be told from lower frequencies");
+    expect("{" MODEL ", " RECORD ", " LINES ", " WAVELET
+           ", \"memory\": {\"method\": \"fourier\", \"frequencies_hz\": [5, 8, 5]}}",
+           "$.memory.frequencies_hz: has 5 Hz twice");
+    expect("{" MODEL ", " RECORD ", " LINES ", " WAVELET
+           ", \"batch\": {\"shots\": 2, \"encoded\": 2}}",
+           "$.batch.shots: has no effect beside \"encoded\"");
+    expect("{" RECORD ", " LINES ", " WAVELET
+           ", \"model\": {\"velocity\": \"vp.json\", \"theta\": 0.1, \"phi\": 0.2}}",
+           "$.model.phi: turns the symmetry axis out of a model of 2 dimensions");
     put_model(0, 3000);
     expect("{" MODEL ", " WAVELET ", " LINES ", " RECORD ", \"numerics\": {\"dt_ms\": 2.5}}",
            "$.numerics.dt_ms: 2.5 ms is above the stability limit of 1.8");

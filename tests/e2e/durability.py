@@ -363,6 +363,10 @@ def a_worker_without_room_to_prepare_costs_no_task_its_attempts(case):
         farm.rows(30, "ok")
 
 
+# A first pause of half a second, and a quarter of a minute for the disk to be emptied by a slow test.
+WAITS = {"disk_wait_s": 150}
+
+
 def all_done_at_first(farm, tasks):
     rows = farm.rows(tasks, "ok")
     assert all(row["attempts"] == "1" for row in rows), rows
@@ -374,8 +378,9 @@ def a_worker_waits_until_there_is_room(case):
     runs = counter(case)
     with SmallDisk(case, "16m") as disk:
         # It says nothing of why, and leaves what it could write.
-        farm = Farm(case, shell(f"printf x >>'{runs}'; head -c {6 * MIB} /dev/zero >big 2>/dev/null || exit 3",
-                                grid(x=range(4)), backend={"workers": 1}, worker={"dir": disk},
+        farm = Farm(case, shell(f"printf x >>'{runs}'; "
+                                f"head -c {6 * MIB} /dev/zero >big 2>/dev/null || exit 3",
+                                grid(x=range(4)), backend={"workers": 1}, worker={**WAITS, "dir": disk},
                                 limits={"attempts": 1}))
         fill(disk, 4 * MIB)
         farm.start()
@@ -393,7 +398,8 @@ def inputs_for_which_there_is_no_room_are_waited_for(case):
     case.write("in", "i" * (6 * MIB))
     with SmallDisk(case, "24m") as disk:
         farm = Farm(case, shell("wc -c <in; echo more >>in; until [ -e ../../../../go ]; do sleep 0.02; done",
-                                grid(x=range(3)), backend={"workers": 1}, worker={"dir": disk, "slots": 2},
+                                grid(x=range(3)), backend={"workers": 1},
+                                worker={**WAITS, "dir": disk, "slots": 2},
                                 limits={"attempts": 1}, files=[{"path": "in", "copy": True}]))
         # For the cache and one copy.
         fill(disk, 15 * MIB)
@@ -412,7 +418,7 @@ def a_worker_without_room_for_the_farms_files_waits(case):
     case.write("in", "i" * (6 * MIB))
     with SmallDisk(case, "16m") as disk:
         farm = Farm(case, shell("wc -c <in", grid(x=range(3)), backend={"workers": 1},
-                                worker={"dir": disk}, limits={"worker_restarts": 0}, files=["in"]))
+                                worker={**WAITS, "dir": disk}, limits={"worker_restarts": 0}, files=["in"]))
         fill(disk, 4 * MIB)
         farm.start()
         wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
@@ -446,7 +452,7 @@ def sums_are_kept_while_there_is_no_room_to_deliver_them(case):
     hold = case.path("hold")
     with SmallDisk(case, "16m") as disk:
         farm, log = lay(case, "gradient", shots=6, env={"SHOT_HOLD": hold}, limits={"attempts": 1},
-                        worker={"dir": disk, "slots": 1}, backend={"kind": "local", "workers": 1})
+                        worker={**WAITS, "dir": disk, "slots": 1}, backend={"kind": "local", "workers": 1})
         case.write("hold", "4")
         farm.start()
         wait_until(lambda: len(lines(log)) == 5, "the last shot is held back")

@@ -194,6 +194,29 @@ static void bands_remark(const struct survey *survey,
     }
 }
 
+/* Bands of an inversion whose gradients would be sums at other frequencies: filters' tails. */
+static void fourier_remark(const struct survey *survey,
+                           void (*say)(void *context, const char *sentence), void *context)
+{
+    const struct survey_memory *memory = &survey->memory;
+    bool fourier = survey->operation == SURVEY_FWI && memory->method == SURVEY_MEMORY_FOURIER;
+    struct error text;
+    for (size_t i = 0; fourier && i < survey->inversion.band_count; i++) {
+        const struct survey_band *band = &survey->inversion.bands[i];
+        bool inside = false;
+        for (size_t k = 0; k < memory->frequency_count; k++)
+            inside |= memory->frequencies_hz[k] >= band->min_hz * M_SQRT1_2 &&
+                      memory->frequencies_hz[k] <= band->max_hz * M_SQRT2;
+        if (inside)
+            continue;
+        error_set(&text, ERROR_NONE,
+                  "$.memory.frequencies_hz: none is in $.inversion.bands[%zu], whose gradients "
+                  "are of what filters leak then",
+                  i);
+        say(context, text.text);
+    }
+}
+
 /* Products of both wavefields are summed, which have twice the frequencies of either. */
 static void subsampling_remark(const struct survey *survey,
                                void (*say)(void *context, const char *sentence), void *context)
@@ -422,6 +445,7 @@ void survey_remarks(const struct survey *survey,
     heap_remark(survey, say, context);
     silence_remark(survey, say, context);
     bands_remark(survey, say, context);
+    fourier_remark(survey, say, context);
     encoding_remark(survey, say, context);
     subsampling_remark(survey, say, context);
     anisotropy_remark(survey, say, context);

@@ -689,12 +689,18 @@ static void what_is_hardly_meant_is_remarked(void **state)
     (void)state;
     put_model(0, 1500);
     put_data("a.segy", 0, 2, 25, 0);
-#define BANDS(bands)                                                                           \
-    "{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET                       \
+#define BANDS(bands) BANDS_OF("", bands)
+#define BANDS_OF(more, bands)                                                                  \
+    "{" more "\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET               \
     ", \"inversion\": {\"bands\": [" bands "]}}"
     expect_remark(BANDS("{\"max_hz\": 3}, {\"min_hz\": 3, \"max_hz\": 25}"), "");
     expect_remark(BANDS("{\"max_hz\": 9}, {\"min_hz\": 60, \"max_hz\": 100}"),
                   "$.inversion.bands[1]: has ");
+#define FREQUENCIES "\"memory\": {\"method\": \"fourier\", \"frequencies_hz\": [5, 17]}, "
+    expect_remark(BANDS_OF(FREQUENCIES, "{\"max_hz\": 4}, {\"min_hz\": 8, \"max_hz\": 20}"),
+                  "");
+    expect_remark(BANDS_OF(FREQUENCIES, "{\"max_hz\": 7}, {\"min_hz\": 8, \"max_hz\": 11}"),
+                  "$.memory.frequencies_hz: none is in $.inversion.bands[1]");
 #define SPREAD(step)                                                                           \
     "{" MODEL ", " WAVELET ", " RECORD ", \"geometry\": {\"sources\": {\"points\": [[5, 5], "  \
     "[50, 5]]}, \"receivers\": {\"line\": "                                                    \

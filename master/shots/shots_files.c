@@ -49,6 +49,18 @@ static int add_path(const struct driver *driver, const char *path, bool common,
     return rc < 0 ? error_set(ret_error, ERROR_SYSTEM, "no memory for the list of files") : 0;
 }
 
+/* Whether the farm file's folder has it, so that its "files" may bring it. */
+static bool is_there(const struct driver *driver, const char *word)
+{
+    struct stat status;
+    char *path;
+    if (asprintf(&path, "%s/%s", driver->context.folder, word) < 0)
+        return true;
+    bool is = stat(path, &status) == 0;
+    free(path);
+    return is;
+}
+
 /* Words of the program's command that are files beside the survey, such as a script. */
 static int add_program(const struct driver *driver,
                        int (*add)(void *context, const char *path, bool common, bool copy),
@@ -65,6 +77,11 @@ static int add_program(const struct driver *driver,
         else if (word[0] != '/' && word[0] != '-' && stat(path, &status) == 0 &&
                  S_ISREG(status.st_mode))
             rc = add_path(driver, word, true, add, context, ret_error);
+        else if (i == 0 && word[0] != '/' && strchr(word, '/') && !is_there(driver, word))
+            rc = error_set(ret_error, ERROR_CONFIG,
+                           "%s: $.program[0]: there is no \"%s\" beside the survey or in the "
+                           "farm file's folder",
+                           driver->survey_path, word);
         free(folder);
         free(path);
     }

@@ -102,6 +102,7 @@ def what_is_wrong_is_named_before_any_shot_is_farmed(case):
         ({"data": spoil(case, "away.segy", trace + 80, (10 ** 7).to_bytes(4, "big"))},
          ["away.segy", "shot 2", "trace 5", "x 100000"]),
         ({"data": "missing.segy"}, ["missing.segy"]),
+        ({"program": ["./nix"]}, ["$.program[0]: there is no \"./nix\" beside the survey"]),
         ({"operation": "fwi", "data": spoil(case, "ob served.segy", 0, b"")},
          ["ob served.segy", "name it with letters"]),
     ]

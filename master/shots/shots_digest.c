@@ -365,13 +365,17 @@ static void inversion_conclude(struct driver *driver)
 {
     const struct fwi *fwi = driver->fwi;
     int iterations = fwi_iteration(fwi);
-    char share[64] = ""; /* of nothing there is none */
+    size_t lacking = shots_lacking(driver);
+    char share[64] = "", without[64] = ""; /* of nothing there is none */
     if (fwi_misfit_first(fwi) > 0)
         snprintf(share, sizeof(share), ", %.2f %% of the %sfirst", share_of_first(fwi),
                  bands_of(driver) > 1 ? "last band's " : "");
+    if (lacking)
+        snprintf(without, sizeof(without), "; %zu of %zu evaluations lack shots that failed",
+                 lacking, driver->roll.wave_count);
     snprintf(driver->digest.text, sizeof(driver->digest.text),
-             "inversion: %d iteration%s, misfit %.6g%s: %s", iterations,
-             iterations == 1 ? "" : "s", fwi_misfit(fwi), share, fwi_sentence(fwi));
+             "inversion: %d iteration%s, misfit %.6g%s: %s%s", iterations,
+             iterations == 1 ? "" : "s", fwi_misfit(fwi), share, fwi_sentence(fwi), without);
 }
 
 static int finish_inversion(struct driver *driver, const struct shots_sums *sums,

@@ -259,6 +259,34 @@ int shots_list_write(const struct driver *driver, const size_t *holders,
 
 /* --- an inversion's history --- */
 
+/* The shots of a wave that came to something, and their misfit. */
+static size_t wave_good(const struct roll *roll, size_t w, double *ret_misfit)
+{
+    const struct roll_wave *wave = &roll->waves[w];
+    size_t end = w + 1 < roll->wave_count ? roll->waves[w + 1].first : roll->task_count;
+    size_t good = 0;
+    *ret_misfit = 0;
+    for (size_t t = wave->first; t < end; t++) {
+        const struct roll_task *task = &roll->tasks[t];
+        bool counts =
+            !task->holder && task->status == RESULT_OK &&
+            (task->taken || wave->operation == SHOT_MISFIT || wave->operation == SHOT_SOURCE);
+        good += counts ? task->shot_count : 0;
+        *ret_misfit += counts && !isnan(task->misfit) ? task->misfit : 0;
+    }
+    return good;
+}
+
+size_t shots_lacking(const struct driver *driver)
+{
+    const struct roll *roll = &driver->roll;
+    double misfit;
+    size_t count = 0;
+    for (size_t w = 0; w < roll->wave_count; w++)
+        count += wave_good(roll, w, &misfit) < roll->waves[w].shot_count;
+    return count;
+}
+
 int shots_history_write(const struct driver *driver, struct error *ret_error)
 {
     const struct roll *roll = &driver->roll;
@@ -273,17 +301,8 @@ int shots_history_write(const struct driver *driver, struct error *ret_error)
     fputs("wave,iteration,purpose,min_hz,max_hz,shots,failed,misfit\n", whole.stream);
     for (size_t w = 0; w < roll->wave_count; w++) {
         const struct roll_wave *wave = &roll->waves[w];
-        size_t end = w + 1 < roll->wave_count ? roll->waves[w + 1].first : roll->task_count;
-        double misfit = 0;
-        size_t good = 0;
-        for (size_t t = wave->first; t < end; t++) {
-            const struct roll_task *task = &roll->tasks[t];
-            bool counts = !task->holder && task->status == RESULT_OK &&
-                          (task->taken || wave->operation == SHOT_MISFIT ||
-                           wave->operation == SHOT_SOURCE);
-            good += counts ? task->shot_count : 0;
-            misfit += counts && !isnan(task->misfit) ? task->misfit : 0;
-        }
+        double misfit;
+        size_t good = wave_good(roll, w, &misfit);
         fprintf(whole.stream, "%zu,%d,%s,%g,%g,%zu,%zu,%.9g\n", w + 1, wave->iteration,
                 wave->purpose, wave->min_hz, wave->max_hz, wave->shot_count,
                 wave->shot_count > good ? wave->shot_count - good : 0, misfit);

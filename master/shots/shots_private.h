@@ -314,6 +314,8 @@ void shots_leftovers_remove(struct driver *driver);
 void shots_laying_fini(struct shots_laying *laying);
 /* NAME.fwi.csv: what every wave came to. Written anew each time, from the roll alone. */
 int shots_history_write(const struct driver *driver, struct error *ret_error);
+/* How many waves went without shots of theirs. */
+size_t shots_lacking(const struct driver *driver);
 /* Which shots are in the result and which are not, and why: NAME.shots.json. */
 int shots_list_write(const struct driver *driver, const size_t *holders,
                      struct error *ret_error);

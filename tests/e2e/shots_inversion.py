@@ -29,6 +29,14 @@ def an_inversion_finds_the_model(case):
 
 
 @test
+def an_inversion_says_that_shots_failed_all_along(case):
+    farm, _ = inversion(case, env={"SHOT_BAD": "3"}, inversion={"iterations": 2})
+    farm.run()
+    waves, said = len(history(case)), [event["sentence"] for event in farm.events("notice")]
+    assert f"all iterations are done; {waves} of {waves} evaluations lack shots that failed" in said[-1], said
+
+
+@test
 def an_inversion_is_seen_as_it_goes(case):
     hold = case.write("hold", "")
     farm, _ = inversion(case, env={"SHOT_HOLD": hold, "SHOT_MOST": "40"}, work={"sum": "double"})

@@ -98,6 +98,8 @@ def bad_models_and_places_are_named(case):
     geometry = dict(MODEL["geometry"], receivers={"points": [[500, 80], [600, 0]]})
     refused(shot(case, *words, survey(case, "s.json", geometry=geometry, numerics={"free_surface": True})),
             3, "600", "free surface")
+    born = (*words[:3], "born", *words[4:])
+    refused(shot(case, *born, survey(case, "s.json")), 3, "no model.perturbation")
     write_model(case, "v", lambda x, z: float("nan") if (x, z) == (7, 3) else 2000)
     refused(shot(case, *words, survey(case, "s.json")), 3, "v.json", "x 7, y 0, z 3")
     write_model(case, "v", lambda x, z: -5 if (x, z) == (7, 3) else 2000)

@@ -91,13 +91,17 @@ out:
 static int work_open(struct work *work, struct error *ret_error)
 {
     struct scene *scene = work->scene;
+    enum shot_operation operation = work->task->request->operation;
+    if (operation == SHOT_BORN && !work->task->survey->has[SURVEY_PERTURBATION])
+        return error_set(ret_error, ERROR_CONFIG,
+                         "the survey has no model.perturbation, which \"born\" needs");
     work->receivers = scene->shot->receiver_count;
     work->samples = scene->samples.count;
     work->rows = malloc(scene->steps.count * work->receivers * sizeof(*work->rows));
     work->traces = malloc(work->samples * work->receivers * sizeof(*work->traces));
     if (!work->rows || !work->traces)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for %zu traces", work->receivers);
-    return needs_observed(work->task->request->operation) ? read_observed(work, ret_error) : 0;
+    return needs_observed(operation) ? read_observed(work, ret_error) : 0;
 }
 
 static void work_close(struct work *work)

@@ -79,6 +79,10 @@ struct acoustic {
     wave_real *keep, *aside;
     size_t aside_rows; /* of each plane there */
     bool stream;       /* snapshots of this run are too many for the cache */
+    /* Where not NULL, snapshots are not kept, but added to this image, times a field of another
+     * wave of the same layout. */
+    wave_real *image;
+    const wave_real *imaged;
     struct soon soon;
     int plane;     /* pair: of the planes that go together, the one that this thread is at */
     size_t z0, z1; /* the numbers of a row that a bare step computes, in whole vectors */
@@ -259,6 +263,11 @@ static inline bool acoustic_inner_only(enum wave_mode mode)
 {
     return mode == WAVE_BACKWARD || mode == WAVE_AGAIN;
 }
+/* Whether a run computes the medium's grid alone, and is told what is around. */
+static inline bool acoustic_inner_run(const struct wave_run *run)
+{
+    return acoustic_inner_only(run->mode) && run->shells;
+}
 static inline int acoustic_phases(enum wave_mode mode)
 {
     return mode == WAVE_TRANSPOSED ? 2 : mode == WAVE_FORWARD ? 1 : 0;
@@ -329,5 +338,18 @@ void acoustic_inner_save(const struct wave *wave, void *state);
 void acoustic_inner_load(struct wave *wave, const void *state);
 
 void acoustic_run(struct wave *wave, const struct wave_run *run);
+/* One run, and another wave's that reads its snapshots. */
+void acoustic_run_both(struct wave *wave, const struct wave_run *run, struct wave *reader,
+                       const struct wave_run *reads);
+/* The numbers of rows that a run's steps compute: a->z0 and a->z1. */
+void acoustic_span_choose(struct acoustic *a, const struct wave_run *run);
+/* Step `done` of a run in which all stages of some rows go together, and what else happens to these
+ * rows while they are near; `newest` is what it is before the step. `ready`: memory variables have
+ * been advanced. */
+void acoustic_rows_step(struct acoustic *a, const struct wave_run *run, size_t done, int newest,
+                        const struct rows *rows, bool ready);
+/* Steps that acoustic_run_both takes in a pass over both waves (acoustic_both.c); 0: it takes one
+ * run after the other. */
+size_t acoustic_both_depth(const struct acoustic *a);
 
 #endif

@@ -66,12 +66,6 @@ static int stages_of(const struct share *s)
     return acoustic_stages(&s->a, s->run->mode);
 }
 
-/* Whether the run computes the medium's grid alone, and is told what is around. */
-static bool inner_only(const struct share *s)
-{
-    return acoustic_inner_only(s->run->mode) && s->run->shells;
-}
-
 static void wait_for_all(struct share *s)
 {
     gate_wait(s->gate, s->threads);
@@ -90,38 +84,37 @@ static void wait_for_parts(struct share *s)
 }
 
 /* What happens around the fields' update of a step. */
-static void field_begin(struct share *s, size_t done)
+static void field_begin(struct acoustic *a, const struct wave_run *run, size_t done)
 {
-    size_t k = step_of(s->run, done);
-    s->a.keep = acoustic_keep(&s->a, s->run, k);
+    a->keep = acoustic_keep(a, run, step_of(run, done));
 }
 
-static void field_end(struct share *s, size_t done, const struct rows *rows)
+static void field_end(struct acoustic *a, const struct wave_run *run, size_t done,
+                      const struct rows *rows)
 {
-    const struct wave_run *run = s->run;
     size_t k = step_of(run, done);
-    s->a.newest = !s->a.newest;
+    a->newest = !a->newest;
     if (run->mode != WAVE_TRANSPOSED)
-        acoustic_inject(&s->a, run, k, rows);
+        acoustic_inject(a, run, k, rows);
     else if (k > 0)
-        acoustic_inject(&s->a, run, k - 1, rows);
+        acoustic_inject(a, run, k - 1, rows);
     else
-        acoustic_mirror(&s->a, s->a.field[s->a.newest], rows);
-    if (run->mode == WAVE_TRANSPOSED && k == 0 && s->a.pair)
-        acoustic_mirror(&s->a, s->a.pair->p[s->a.newest], rows);
+        acoustic_mirror(a, a->field[a->newest], rows);
+    if (run->mode == WAVE_TRANSPOSED && k == 0 && a->pair)
+        acoustic_mirror(a, a->pair->p[a->newest], rows);
 }
 
-static wave_real *shell_of(const struct share *s, size_t done)
+static wave_real *shell_of(const struct acoustic *a, const struct wave_run *run, size_t done)
 {
-    return s->run->shells + step_of(s->run, done) * s->a.wave.shell_size;
+    return run->shells + step_of(run, done) * a->wave.shell_size;
 }
 
 /* Shells are of the field before a step: forwards, those of the next one are written after each. */
-static void shells_put(const struct share *s, size_t done, const struct rows *rows)
+static void shells_put(const struct acoustic *a, const struct wave_run *run, size_t done,
+                       const struct rows *rows)
 {
-    const struct wave_run *run = s->run;
     if (run->mode == WAVE_FORWARD && run->shells && done + 1 < run->steps)
-        acoustic_shell_save(&s->a, run->shells + (done + 1) * s->a.wave.shell_size, rows);
+        acoustic_shell_save(a, run->shells + (done + 1) * a->wave.shell_size, rows);
 }
 
 /* The step whose samples a step of the run makes; false: none. */
@@ -151,20 +144,36 @@ static void stage_run(struct share *s, int stage, const struct piece *piece)
 {
     bool last = stage == stages_of(s) - 1;
     struct rows all = piece->rows;
-    if (inner_only(s))
+    if (acoustic_inner_run(s->run))
         acoustic_rows_clip(&s->a, &all, last ? 0 : (size_t)s->a.layout.radius);
     struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
     s->a.newest = s->newest ^ (int)(piece->t & 1);
     if (last)
-        field_begin(s, piece->done);
+        field_begin(&s->a, s->run, piece->done);
     acoustic_stage_run(&s->a, s->run->mode, stage, &rows);
     if (last) {
-        field_end(s, piece->done, &rows);
-        shells_put(s, piece->done, &rows);
+        field_end(&s->a, s->run, piece->done, &rows);
+        shells_put(&s->a, s->run, piece->done, &rows);
     }
     wait_for_all(s);
     if (last)
         samples_take(s, piece);
+}
+
+void acoustic_rows_step(struct acoustic *a, const struct wave_run *run, size_t done, int newest,
+                        const struct rows *rows, bool ready)
+{
+    struct rows few = {rows->x1, rows->x1, rows->y0, rows->y0};
+    while (acoustic_few_next(a, rows, &few)) {
+        a->newest = newest;
+        field_begin(a, run, done);
+        if (acoustic_inner_run(run))
+            acoustic_shell_load(a, shell_of(a, run, done), &few, true);
+        acoustic_few_run(a, run->mode, &few, ready);
+        field_end(a, run, done, &few);
+        shells_put(a, run, done, &few);
+    }
+    a->newest = !newest;
 }
 
 /* One step of some rows, all its stages, and what else happens to them while they are near. */
@@ -178,17 +187,7 @@ static void step_run(struct share *s, const struct piece *piece)
         acoustic_memory_run(&s->a, s->run->mode, phase, &rows);
         wait_for_all(s);
     }
-    if (inner_only(s))
-        acoustic_shell_load(&s->a, shell_of(s, piece->done), &rows, true);
-    struct rows few = {rows.x1, rows.x1, rows.y0, rows.y0};
-    while (acoustic_few_next(&s->a, &rows, &few)) {
-        s->a.newest = newest;
-        field_begin(s, piece->done);
-        acoustic_few_run(&s->a, s->run->mode, &few, cut);
-        field_end(s, piece->done, &few);
-    }
-    s->a.newest = !newest;
-    shells_put(s, piece->done, &rows);
+    acoustic_rows_step(&s->a, s->run, piece->done, newest, &rows, cut);
     wait_for_parts(s);
     samples_take(s, piece);
 }
@@ -266,7 +265,7 @@ static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_
             continue;
         block_place(s, b, block, &piece.rows);
         tile_place(s, tile, tiles_of(s), t, &piece.rows);
-        if (inner_only(s))
+        if (acoustic_inner_run(s->run))
             acoustic_rows_clip(&s->a, &piece.rows, 0);
         s->a.soon = soon_of(s, b, tile, turn, t);
         step_run(s, &piece);
@@ -403,9 +402,9 @@ static void shells_handle(struct share *s, size_t done)
     struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
     if (run->shells && run->mode == WAVE_FORWARD && done == 0)
         acoustic_shell_save(&s->a, run->shells, &rows);
-    if (!inner_only(s) || acoustic_fused(&s->a))
+    if (!acoustic_inner_run(s->run) || acoustic_fused(&s->a))
         return;
-    acoustic_shell_load(&s->a, shell_of(s, done), &rows, false);
+    acoustic_shell_load(&s->a, shell_of(&s->a, run, done), &rows, false);
     wait_for_all(s);
 }
 
@@ -432,24 +431,23 @@ static void begin_transposed(struct share *s)
         acoustic_sample(&s->a, s->run, s->run->steps - 1, &all, s->id, s->threads);
 }
 
-/* The numbers of rows that steps compute. */
-static void span_choose(struct share *s)
+void acoustic_span_choose(struct acoustic *a, const struct wave_run *run)
 {
-    const struct layout *l = &s->a.layout;
-    size_t first = (size_t)l->pad[GRID_Z][0], end = first + s->a.wave.grid.n[GRID_Z];
-    s->a.z0 = 0;
-    s->a.z1 = l->row;
-    if (!inner_only(s))
+    const struct layout *l = &a->layout;
+    size_t first = (size_t)l->pad[GRID_Z][0], end = first + a->wave.grid.n[GRID_Z];
+    a->z0 = 0;
+    a->z1 = l->row;
+    if (!acoustic_inner_run(run))
         return;
-    s->a.z0 = first / LAYOUT_ALIGN * LAYOUT_ALIGN;
-    s->a.z1 = (end + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
+    a->z0 = first / LAYOUT_ALIGN * LAYOUT_ALIGN;
+    a->z1 = (end + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
 }
 
 static void share_run(struct share *s)
 {
     const struct wave_run *run = s->run;
     s->newest = s->a.newest;
-    span_choose(s);
+    acoustic_span_choose(&s->a, run);
     tile_take(s);
     samples_clear(s);
     if (run->mode == WAVE_TRANSPOSED)

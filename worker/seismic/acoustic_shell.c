@@ -13,6 +13,10 @@ struct box {
 
 #define BOXES 6
 
+/* Numbers of a shell that are asked for before they are wanted: of a face, rows are read a few at a
+ * time, with a step between. */
+#define AHEAD (256 / sizeof(wave_real))
+
 /* The points of one axis that a step of the medium's grid reads beyond it. */
 static size_t reach_of(const struct acoustic *a, int axis, int side)
 {
@@ -76,9 +80,11 @@ static void row_mirror(const struct acoustic *a, const struct box *box, wave_rea
 }
 
 /* One row of a box; most have as many numbers as a stencil's reach, of which a call costs more. */
-static void row_copy(wave_real *to, const wave_real *from, size_t n)
+static inline void row_copy(wave_real *to, const wave_real *from, size_t n)
 {
-    if (n > KERNELS_RADIUS_MAX)
+    if (n == 4) /* order 8 */
+        memcpy(to, from, 4 * sizeof *to);
+    else if (n > KERNELS_RADIUS_MAX)
         memcpy(to, from, n * sizeof *to);
     else
         for (size_t i = 0; i < n; i++)
@@ -111,6 +117,7 @@ static void box_copy(const struct acoustic *a, wave_real *field, const struct bo
                 row_copy(to + at * n, row, n);
                 continue;
             }
+            __builtin_prefetch(from + at * n + AHEAD, 0, 3);
             row_copy(row, from + at * n, n);
             row_mirror(a, box, row);
         }

@@ -114,12 +114,12 @@ static int turn_segment(struct walk *walk, size_t first, size_t count, struct er
     size_t piece = walk_piece_steps(walk);
     wave_real *place = vault_place(&walk->records, 0, walk_snapshots(walk, count));
     if (place)
-        return walk->turn(walk->context, first, count, place, ret_error);
+        return walk->turn(walk->context, first, count, place, NULL, ret_error);
     for (size_t end = count; end > 0;) {
         size_t at = (end - 1) / piece * piece;
         if (vault_get(&walk->records, walk_snapshots(walk, at), walk_snapshots(walk, end - at),
                       walk->piece, ret_error) < 0 ||
-            walk->turn(walk->context, first + at, end - at, walk->piece, ret_error) < 0)
+            walk->turn(walk->context, first + at, end - at, walk->piece, NULL, ret_error) < 0)
             return -1;
         end = at;
     }
@@ -393,6 +393,8 @@ static int record_shells(struct walk *walk, wave_real *piece, struct error *ret_
 static int turn_shells(struct walk *walk, wave_real *piece, struct error *ret_error)
 {
     size_t most = walk_piece_steps(walk);
+    if (walk->wave->both_steps > 0 && walk->options->every == 1)
+        most = walk->wave->both_steps < SHOT_PIECE ? walk->wave->both_steps : SHOT_PIECE;
     for (size_t end = walk->forward.steps; end > 0;) {
         size_t first = (end - 1) / most * most;
         struct wave_run part = history_part(&walk->forward, first, end - first);
@@ -408,8 +410,8 @@ static int turn_shells(struct walk *walk, wave_real *piece, struct error *ret_er
                 return -1;
             part.shells = piece;
         }
-        wave_run(walk->wave, &part);
-        if (walk->turn(walk->context, first, end - first, walk->piece, ret_error) < 0)
+        const struct history_due due = {walk->wave, &part};
+        if (walk->turn(walk->context, first, end - first, walk->piece, &due, ret_error) < 0)
             return -1;
         end = first;
     }
@@ -425,7 +427,7 @@ static int walk_shells(struct walk *walk, struct error *ret_error)
                      ret_error) < 0 ||
         walk_piece_make(walk, true, ret_error) < 0)
         return -1;
-    piece = malloc((walk_piece_steps(walk) * shell + 1) * sizeof(wave_real));
+    piece = malloc((SHOT_PIECE * walk->options->every * shell + 1) * sizeof(wave_real));
     if (!piece)
         error_set(ret_error, ERROR_SYSTEM, "no memory for a few boundaries");
     else if (record_shells(walk, piece, ret_error) == 0)

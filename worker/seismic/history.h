@@ -41,11 +41,19 @@ struct history_options {
     size_t frequency_count;
 };
 
+/* A run that makes snapshots. */
+struct history_due {
+    struct wave *wave;
+    const struct wave_run *run;
+};
+
 /* Snapshots of steps first to first + count - 1 (first is a multiple of every; rows as in
- * wave_run). Called with falling `first`, each step once; by the first call all of the forward run
- * has been sampled. -1 ends the walk with its sentence. */
+ * wave_run). Where `due` is not NULL they are still to be made, by that run, before they are read
+ * or with that (wave_run_both). Called with falling `first`, each step once; by the first call all
+ * of the forward run has been sampled. -1 ends the walk with its sentence. */
 typedef int (*history_turn)(void *context, size_t first, size_t count,
-                            const wave_real *snapshots, struct error *ret_error);
+                            const wave_real *snapshots, const struct history_due *due,
+                            struct error *ret_error);
 
 /*
  * Run `wave` from rest as `forward` says (mode WAVE_FORWARD; steps, inject, sample and illumination

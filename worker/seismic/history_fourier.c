@@ -144,7 +144,7 @@ int walk_fourier(struct walk *walk, struct error *ret_error)
         size_t first = (end - 1) / most * most;
         turns_fill(walk, &spectrum, walk_snapshots(walk, first), spectrum.weight);
         run_blocks(walk, &spectrum, walk_snapshots(walk, end - first), true);
-        rc = walk->turn(walk->context, first, end - first, walk->piece, ret_error);
+        rc = walk->turn(walk->context, first, end - first, walk->piece, NULL, ret_error);
         end = first;
     }
     spectrum_close(&spectrum);

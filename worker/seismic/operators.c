@@ -93,7 +93,7 @@ struct imaging {
 };
 
 static int image_turn(void *context, size_t first, size_t count, const wave_real *snapshots,
-                      struct error *ret_error)
+                      const struct history_due *due, struct error *ret_error)
 {
     struct imaging *imaging = context;
     const struct operators *operators = imaging->operators;
@@ -111,7 +111,10 @@ static int image_turn(void *context, size_t first, size_t count, const wave_real
     imaging->begun = true;
     struct wave_run part = history_part(&all, first, count);
     part.scattered = snapshots;
-    wave_run(operators->second, &part);
+    if (due)
+        wave_run_both(due->wave, due->run, operators->second, &part);
+    else
+        wave_run(operators->second, &part);
     return 0;
 }
 

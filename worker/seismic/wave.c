@@ -207,6 +207,17 @@ void wave_run(struct wave *wave, const struct wave_run *run)
     wave->physics->run(wave, run);
 }
 
+void wave_run_both(struct wave *wave, const struct wave_run *run, struct wave *reader,
+                   const struct wave_run *reads)
+{
+    if (wave->physics->run_both && wave->physics == reader->physics) {
+        wave->physics->run_both(wave, run, reader, reads);
+        return;
+    }
+    wave_run(wave, run);
+    wave_run(reader, reads);
+}
+
 void wave_save(const struct wave *wave, void *ret_state)
 {
     wave->physics->save(wave, ret_state);

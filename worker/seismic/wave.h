@@ -118,6 +118,8 @@ struct wave {
     size_t state_bytes;          /* of wave_save */
     size_t inner_bytes;          /* of wave_inner_save; 0: it cannot run WAVE_AGAIN */
     size_t memory_bytes;         /* that the wave has allocated */
+    size_t
+        both_steps; /* that wave_run_both likes to be given at a time; 0: it does not matter */
 };
 
 /* Places where something is injected or sampled: each is a sum of weighted grid points. */
@@ -209,6 +211,9 @@ struct wave_physics {
     void (*destroy)(struct wave *wave);
     void (*clear)(struct wave *wave);
     void (*run)(struct wave *wave, const struct wave_run *run);
+    /* NULL: one after the other. */
+    void (*run_both)(struct wave *wave, const struct wave_run *run, struct wave *reader,
+                     const struct wave_run *reads);
     void (*save)(const struct wave *wave, void *state);
     void (*load)(struct wave *wave, const void *state);
     void (*inner_save)(const struct wave *wave,
@@ -263,6 +268,12 @@ void wave_clear(struct wave *wave);
  * why. */
 void wave_run(struct wave *wave, const struct wave_run *run);
 int wave_check(const struct wave *wave, struct error *ret_error);
+
+/* The same as two wave_runs, of `wave` and then of `reader`, a wave of the same medium and options,
+ * whose `scattered` are the snapshots of the first run. They may go on together, and those
+ * snapshots hold anything afterwards. */
+void wave_run_both(struct wave *wave, const struct wave_run *run, struct wave *reader,
+                   const struct wave_run *reads);
 
 /*
  * Room for COUNT items of BYTES each, near where the wave is: on its device as far as its memory

@@ -25,6 +25,9 @@ enum {
 enum { CHECKPOINTS_FROM = 1 };
 #endif
 
+/* Bytes that hold the fronts of two waves, but not the waves. */
+#define CACHE_SMALL (sizeof(wave_real) == 8 ? "500000" : "250000")
+
 static const struct ground_case which = {.physics = "acoustic",
                                          .dims = 2,
                                          .order = 8,
@@ -215,6 +218,36 @@ static void saved_boundaries_give_the_same_gradient_but_for_rounding(void **stat
     }
 }
 
+/* Of a cache that is small enough for both waves to be taken together. */
+static void gradients_of_waves_taken_together_are_equal_to_the_bit(void **state)
+{
+    (void)state;
+    struct history_options options = full(1);
+    options.method = SURVEY_MEMORY_BOUNDARY;
+    shot_close();
+    for (int threads = 1; threads <= 2; threads++) {
+        struct ground_case ground = which;
+        ground.order = threads == 1 ? 8 : 4;
+        ground.threads = threads;
+        shot_open(&ground);
+        assert_int_equal(bench.wave->both_steps, 0);
+        run(&options, image);
+        wave_real *alone = calloc(bench.points, sizeof(*alone));
+        assert_non_null(alone);
+        memcpy(alone, image, bench.points * sizeof(*image));
+        shot_close();
+        setenv("BEOFARM_CACHE", CACHE_SMALL, 1);
+        shot_open(&ground);
+        assert_true(bench.wave->both_steps > 1);
+        run(&options, image);
+        assert_memory_equal(image, alone, bench.points * sizeof(*image));
+        unsetenv("BEOFARM_CACHE");
+        free(alone);
+        shot_close();
+    }
+    shot_open(&which);
+}
+
 /* Boundaries, and steps run again, of all physics: stencils reach beyond the model by different
  * numbers. */
 static void every_physics_goes_back_without_its_layers(void **state)
@@ -300,6 +333,7 @@ int main(void)
         cmocka_unit_test(spilled_and_stored_gradients_are_equal_to_the_bit),
         cmocka_unit_test(packed_gradients_are_near_and_do_not_depend_on_the_budget),
         cmocka_unit_test(saved_boundaries_give_the_same_gradient_but_for_rounding),
+        cmocka_unit_test(gradients_of_waves_taken_together_are_equal_to_the_bit),
         cmocka_unit_test(every_physics_goes_back_without_its_layers),
         cmocka_unit_test(all_frequencies_of_a_run_give_its_gradient),
         cmocka_unit_test(the_frequencies_of_the_wavelet_give_almost_all_of_it),

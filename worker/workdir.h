@@ -48,7 +48,8 @@ size_t workplace_common(const struct workplace *place,
 const char *workplace_slot_dir(struct workplace *place, uint32_t slot, struct error *ret_error);
 
 /* Whether the disk of the work directories has no room (for us), or had none a moment ago, when a
- * task's directory was removed. Where the system does not tell (quotas), it has. */
+ * task's directory was removed. Where the system does not tell (quotas,
+ * disks without a size), it has. */
 bool workplace_is_full(const struct workplace *place);
 
 /* Make a task's directory and lay the common files, all of which must be in the cache. */

@@ -213,7 +213,8 @@ const char *workplace_slot_dir(struct workplace *place, uint32_t slot, struct er
 static bool has_room(const struct workplace *place)
 {
     struct statvfs disk;
-    if (fstatvfs(place->root_fd, &disk) < 0)
+    /* Some have no limit, or do not tell it, and say 0 of all. */
+    if (fstatvfs(place->root_fd, &disk) < 0 || disk.f_blocks == 0)
         return true;
     bool root = geteuid() == 0;
     uint64_t blocks = root ? disk.f_bfree : disk.f_bavail;

@@ -429,6 +429,16 @@ def a_worker_without_room_for_the_farms_files_waits(case):
 
 
 @test
+def a_disk_that_does_not_tell_its_size_is_not_full(case):
+    with SmallDisk(case, "0") as disk:  # without a limit, tmpfs says 0 of all
+        farm = Farm(case, shell("exit $x", grid(x=[0, 3]), backend={"workers": 1},
+                                worker={"dir": disk, "disk_wait_s": 5}, limits={"attempts": 1}))
+        farm.run(expect=1)
+        assert not said(farm, "takes no tasks"), said(farm, "")
+        assert "full" not in farm.rows(2)[1]["error"], farm.rows()
+
+
+@test
 def tasks_go_to_another_worker_meanwhile(case):
     with SmallDisk(case, "8m") as disk:
         farm = Farm(case, shell(f"{held(case)}head -c {2 * MIB} /dev/zero >big", grid(x=range(20)),

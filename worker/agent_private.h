@@ -60,6 +60,7 @@ struct agent {
 
     struct shortage shortage; /* of its disk */
     bool paused;              /* until there may be room: nothing is started or wanted */
+    bool pause_told;          /* to the master, and not yet that it is over */
     struct error paused_why;
     int64_t paused_ns; /* since when it was waited, and is not counted yet */
 

@@ -2,7 +2,8 @@
  * A full disk. A task that failed because of it (it says so, or the disk is found full) is handed
  * back, and counts nowhere. Then the worker pauses: it starts nothing, hands back what it has not
  * started, and wants no tasks (a credit of 0), while those that run go on, and may make room. It
- * looks again after a while. What it alone can do is kept, and started again by itself.
+ * looks again after a while. What it alone can do is kept, and started again by itself; where the
+ * worker leaves, there is no time for that.
  *
  * shortage.h says when patience ends: then the failure is told of as any other is, or the worker
  * leaves.
@@ -52,11 +53,21 @@ void agent_tell_pause(struct agent *agent)
     error_set(&why, ERROR_SYSTEM, "%s; what fails because of that does not count as tried",
               agent->paused_why.text);
     tell(agent, why.text);
+    agent->pause_told = agent->link;
+}
+
+/* A task succeeded. It may have run since before a pause that still goes on. */
+static void meet_success(struct agent *agent)
+{
+    shortage_end(&agent->shortage);
+    if (!agent->pause_told || agent->paused)
+        return;
+    agent->pause_told = false;
+    tell(agent, "");
 }
 
 static void pause_begin(struct agent *agent, const struct result *result)
 {
-    bool first = agent->shortage.pause_ns == 0;
     if (agent->paused)
         return;
     agent->paused = agent->credit_changed = true;
@@ -67,7 +78,7 @@ static void pause_begin(struct agent *agent, const struct result *result)
               site_dir(agent->site), (int)(result->error_size < 300 ? result->error_size : 300),
               result->error);
     log_warn("%s", agent->paused_why.text);
-    if (first)
+    if (!agent->pause_told)
         agent_tell_pause(agent);
 }
 
@@ -76,9 +87,10 @@ bool agent_meets_shortage(struct agent *agent, struct held *held, struct result 
 {
     bool counts = result->status == RESULT_EXIT || result->status == RESULT_SIGNAL ||
                   result->status == RESULT_NO_START || result->status == RESULT_NO_VALUE;
-    if (result->status == RESULT_OK && shortage_end(&agent->shortage))
-        tell(agent, "");
-    if (!counts || agent->leaving || agent->trouble.code || !agent->shortage.patience_ns)
+    bool leaving = agent->leaving || agent->trouble.code;
+    if (result->status == RESULT_OK)
+        meet_success(agent);
+    if (!counts || !agent->shortage.patience_ns || (leaving && held->owed))
         return false;
     bool named = shortage_is_named(result);
     if (!named && !site_is_full(agent->site))
@@ -91,7 +103,8 @@ bool agent_meets_shortage(struct agent *agent, struct held *held, struct result 
         agent_hand_back(agent, held->id);
         hand_remove(agent->hand, held);
     }
-    pause_begin(agent, result);
+    if (!leaving)
+        pause_begin(agent, result);
     if (!again && !named) {
         error_set(text, ERROR_TASKS, "%.*s; the disk of its directory was full",
                   (int)(result->error_size < 700 ? result->error_size : 700), result->error);

@@ -64,9 +64,7 @@ bool shortage_wait(struct shortage *shortage, int64_t took_ns)
     return shortage->waited_ns < shortage->patience_ns;
 }
 
-bool shortage_end(struct shortage *shortage)
+void shortage_end(struct shortage *shortage)
 {
-    bool was = shortage->pause_ns > 0;
     shortage->pause_ns = shortage->waited_ns = 0;
-    return was;
 }

@@ -54,7 +54,7 @@ int64_t shortage_look_ns(const struct shortage *shortage);
 /* A pause, or a part of one, took so long. False if that was all the patience there is. */
 bool shortage_wait(struct shortage *shortage, int64_t took_ns);
 
-/* A task succeeded. True if there was a shortage, which is over. */
-bool shortage_end(struct shortage *shortage);
+/* A task succeeded: a shortage, if there was one, is over. */
+void shortage_end(struct shortage *shortage);
 
 #endif

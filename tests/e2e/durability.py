@@ -2,6 +2,7 @@
 """kill -9 of everything in turn, resuming, changed farm files, full disks."""
 import json
 import os
+import signal
 import subprocess
 
 import harness
@@ -436,6 +437,48 @@ def a_disk_that_does_not_tell_its_size_is_not_full(case):
         farm.run(expect=1)
         assert not said(farm, "takes no tasks"), said(farm, "")
         assert "full" not in farm.rows(2)[1]["error"], farm.rows()
+
+
+@test
+def what_runs_on_while_a_worker_waits_does_not_end_the_waiting(case):
+    with SmallDisk(case, "8m") as disk:
+        script = (f"{held(case)}if [ $x = 1 ]; then head -c {2 * MIB} /dev/zero >big; "
+                  f"else {held(case, name='other')}fi")
+        farm = Farm(case, shell(script, grid(x=[1, 2]), backend={"workers": 1},
+                                worker={**WAITS, "dir": disk, "slots": 2}, limits={"attempts": 1}))
+        farm.start()
+        farm.wait_workers("joined", 1)
+        fill(disk, MIB // 2)
+        release(case)
+        wait_until(lambda: said(farm, "takes no tasks"), "the pause is told")
+        release(case, "other")
+        wait_until(lambda: [e for e in farm.events("progress") if e["done"] == 1], "the other one ends")
+        assert not said(farm, "takes tasks again"), said(farm, "")
+        os.unlink(os.path.join(disk, "ballast"))
+        farm.end()
+    all_done_at_first(farm, 2)
+    assert len(said(farm, "takes tasks again")) == 1, said(farm, "")
+
+
+@test
+def what_has_no_room_while_its_worker_leaves_is_not_counted(case):
+    with SmallDisk(case, "8m") as disk:
+        farm = Farm(case, shell(f"{held(case)}head -c {2 * MIB} /dev/zero >big", grid(x=[1]),
+                                worker={**WAITS, "dir": disk}, backend={"workers": 1},
+                                limits={"attempts": 1, "duplicates": False}))
+        farm.start()
+        wait_until(lambda: [e for e in farm.events("progress") if e["running"] == 1], "the task runs")
+        farm.start_worker("other")
+        farm.wait_workers("joined", 2)
+        fill(disk, MIB // 2)
+        leaver = farm.pid("worker-1")
+        kill(leaver, signal.SIGTERM)
+        wait_until(lambda: "leaving" in farm.try_read("backend/tasks/worker-1/stderr.txt"), "it drains")
+        release(case)
+        wait_until(lambda: not alive(leaver), "it is gone")
+        os.unlink(os.path.join(disk, "ballast"))
+        farm.end()
+        all_done_at_first(farm, 1)
 
 
 @test

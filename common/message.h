@@ -88,6 +88,7 @@ struct result {
     size_t error_size;
     const char *stderr_tail; /* the last bytes of stderr where status is not ok; borrowed */
     size_t stderr_size;      /* at most MESSAGE_STDERR_MAX */
+    size_t stderr_before;    /* of it, what was there before the attempt began; not sent */
 };
 
 /* The folder, below the run in the farm's container, of an attempt's output files: its name tells

@@ -62,6 +62,7 @@ struct runner {
     struct buf outgoing; /* lines not written yet */
     struct buf incoming; /* an unfinished reply */
     struct tail err_tail;
+    uint64_t err_told; /* err_tail.total when the latest answer came */
 
     struct task *first, **last; /* oldest first */
     size_t count;

@@ -95,7 +95,11 @@ void queue_finish(struct runner *runner, struct task *task, struct result *resul
         result->error = sentence;
         result->error_size = sentence_size;
         result->stderr_tail = tail_get(&runner->err_tail, &result->stderr_size);
+        result->stderr_before =
+            task->sent ? tail_before(&runner->err_tail, runner->err_told) : result->stderr_size;
     }
+    if (task->sent)
+        runner->err_told = runner->err_tail.total;
     result->id = task->id;
     result->slot = runner->context.slot_number;
     result->values = runner->values.data;

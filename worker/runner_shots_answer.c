@@ -31,6 +31,7 @@ static void tell_failure(struct job *job, enum result_status status, int32_t cod
         result.elapsed_s = inner->elapsed_s;
         result.stderr_tail = inner->stderr_tail;
         result.stderr_size = inner->stderr_size;
+        result.stderr_before = inner->stderr_before;
     }
     buf_clear(&runner->values);
     values_encode(&runner->values, NULL, 0);

@@ -20,9 +20,11 @@ bool shortage_is_in(const char *text, size_t size)
 
 bool shortage_is_named(const struct result *result)
 {
+    size_t before = result->stderr_before;
     return result->status != RESULT_OK &&
            (shortage_is_in(result->error, result->error_size) ||
-            shortage_is_in(result->stderr_tail, result->stderr_size));
+            (before < result->stderr_size &&
+             shortage_is_in(result->stderr_tail + before, result->stderr_size - before)));
 }
 
 static int64_t part_of(const struct shortage *shortage, int64_t divisor, int64_t most_ns)

@@ -34,7 +34,7 @@ struct shortage {
 };
 
 /* Whether a result is a failure, and says itself that there was no room: its sentence or its
- * stderr has the system's words for ENOSPC or EDQUOT. */
+ * stderr, as far as that is of the attempt, has the system's words for ENOSPC or EDQUOT. */
 bool shortage_is_named(const struct result *result);
 
 /* The same of a sentence. */

@@ -25,6 +25,7 @@ void tail_clear(struct tail *tail)
 
 void tail_add(struct tail *tail, const char *bytes, size_t size)
 {
+    tail->total += size;
     if (!size || (!tail->bytes && !(tail->bytes = malloc(tail->max * 2))))
         return;
     if (size >= tail->max) {
@@ -38,6 +39,13 @@ void tail_add(struct tail *tail, const char *bytes, size_t size)
     }
     memcpy(tail->bytes + tail->size, bytes, size);
     tail->size += size;
+}
+
+size_t tail_before(const struct tail *tail, uint64_t total_then)
+{
+    size_t size = tail->size < tail->max ? tail->size : tail->max;
+    uint64_t since = tail->total - total_then;
+    return since < size ? size - (size_t)since : 0;
 }
 
 const char *tail_get(const struct tail *tail, size_t *ret_size)

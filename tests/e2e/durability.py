@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 
 import harness
-from farms import Farm, count, counter, grid, held, kill, need_root, release, shell
+from farms import Farm, count, counter, grid, held, kill, need_root, release, shell, sweep
 from harness import Skip, alive, test, wait_until
 from surveys import lay, lines
 
@@ -437,6 +438,29 @@ def a_disk_that_does_not_tell_its_size_is_not_full(case):
         farm.run(expect=1)
         assert not said(farm, "takes no tasks"), said(farm, "")
         assert "full" not in farm.rows(2)[1]["error"], farm.rows()
+
+
+@test
+def a_full_disk_is_not_held_against_later_tasks_of_a_program(case):
+    gate = case.path("gate")
+    case.write("model.py", "import json, os, sys, time\n"
+               "for line in sys.stdin:\n"
+               "    task = json.loads(line)['task']\n"
+               "    if task == 1:\n"
+               "        print('No space left on device', file=sys.stderr, flush=True)\n"
+               f"    while task > 1 and not os.path.exists('{gate}'):\n"
+               "        time.sleep(0.02)\n"
+               "    print(json.dumps({'task': task, 'ok': task == 1, 'values': {'v': 1}, 'error': 'bad x'}),\n"
+               "          flush=True)\n")
+    farm = Farm(case, sweep([sys.executable, "model.py"], grid(x=[1, 2]), work_runner="persistent",
+                            work_values=[{"name": "v"}], backend={"workers": 1},
+                            worker={"slots": 1, "disk_wait_s": 5}, limits={"attempts": 1}))
+    farm.start()
+    wait_until(lambda: [e for e in farm.events("progress") if e["done"] == 1], "the first one ends")
+    release(case)
+    farm.end(1)
+    assert not said(farm, "takes no tasks"), said(farm, "")
+    assert "bad x" in farm.rows(2)[1]["error"], farm.rows()
 
 
 @test

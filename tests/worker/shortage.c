@@ -39,6 +39,11 @@ static void what_says_that_there_is_no_room_is_known(void **state)
     assert_true(shortage_is_named(&sentence));
     assert_true(shortage_is_named(&tail));
     assert_false(shortage_is_named(&good));
+    /* What a program said of an earlier task. */
+    tail.stderr_before = tail.stderr_size - 1;
+    assert_false(shortage_is_named(&tail));
+    tail.stderr_before = tail.stderr_size;
+    assert_false(shortage_is_named(&tail));
     /* Texts are not terminated. */
     sentence.error_size = strlen(strerror(ENOSPC)) - 1;
     assert_false(shortage_is_named(&sentence));

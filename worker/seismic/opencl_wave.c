@@ -400,6 +400,7 @@ static const struct wave_physics *table(enum opencl_law law, struct wave_physics
     made->destroy = destroy;
     made->clear = clear;
     made->run = opencl_run;
+    made->run_both = NULL; /* one after the other: waves lie in the device's memory */
     made->save = save;
     made->load = load;
     made->inner_save = inner_save;

@@ -293,7 +293,7 @@ def sets_beyond_the_limit_are_told(case):
     assert not end["finished"] and "3 tasks" in end["sentence"], end
     assert other.event("end")["sentence"] == end["sentence"]
     farm.end(expect=0)
-    farm.start("--resume", "--limit", "8", "--accept-changes")
+    farm.start("--resume", "--limit", "9", "--accept-changes")
     again = Client(farm.socket, "one", since=max(client.seqs))
     again.wait(range(3, 8))
     again.finish(all=True)

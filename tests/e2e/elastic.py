@@ -157,8 +157,8 @@ def a_killed_worker_costs_only_what_it_ran(case):
     release(case)
     farm.end()
     complete(farm, 30)
-    # One task was running there; it may have ended with its result on the way.
-    assert 30 <= count(side) <= 31, count(side)
+    # One task was running there, and the result of the one before may not have left: they are gathered for 8 ms.
+    assert 30 <= count(side) <= 32, count(side)
     wait_until(lambda: not any(alive(pid) for pid in models), "its models are gone")
 
 
@@ -208,7 +208,7 @@ def workers_over_mpi_may_be_killed_and_join_late(case):
     release(case)
     farm.end()
     complete(farm, 40)
-    assert count(side) <= 41
+    assert count(side) <= 42, count(side)  # what it ran, and a result that had not left
     case.finish(hand)
 
 

@@ -71,8 +71,7 @@ int farmfile_read_worker(const cJSON *worker, struct farmfile_worker *ret_worker
         json_get_text(worker, path, "gpus", "auto", &gpus, ret_error) < 0 ||
         json_get_real(worker, path, "drain_s", 30, &read.drain_s, ret_error) < 0 ||
         json_get_real(worker, path, "rejoin_s", 60, &read.rejoin_s, ret_error) < 0 ||
-        json_get_real(worker, path, "disk_wait_s", FARMFILE_DISK_WAIT_S, &read.disk_wait_s,
-                      ret_error) < 0 ||
+        json_get_real(worker, path, "disk_wait_s", 600, &read.disk_wait_s, ret_error) < 0 ||
         json_get_text(worker, path, "dir", NULL, &read.dir, ret_error) < 0)
         return -1;
     read.gpus = strcmp(gpus, "none") != 0;

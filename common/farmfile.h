@@ -22,8 +22,6 @@ struct schema;
 #define FARMFILE_PORT     4004
 #define FARMFILE_ATTEMPTS 3
 
-#define FARMFILE_DISK_WAIT_S 600 /* if it does not say */
-
 /* farm.json's "worker"; also in the job, for the worker (farmfile_read_worker). */
 struct farmfile_worker {
     uint32_t slots;            /* per worker; 0: auto */

@@ -306,16 +306,16 @@ static int lock_place(struct site *site, struct error *ret_error)
 
 static int open_places(struct site *site, struct error *ret_error)
 {
-    const char *dir, *hash, *shared = getenv("AZ_BATCH_NODE_SHARED_DIR");
+    const char *hash, *shared = getenv("AZ_BATCH_NODE_SHARED_DIR");
     const char *here = shared && *shared ? shared : "."; /* outlives a task of Azure Batch */
     char *cache_dir = NULL;
-    const cJSON *worker = json_member(site->job, "worker");
-    if (json_get_text(worker, "$.worker", "dir", here, &dir, ret_error) < 0 ||
-        json_get_real(worker, "$.worker", "disk_wait_s", FARMFILE_DISK_WAIT_S,
-                      &site->disk_wait_s, ret_error) < 0 ||
+    struct farmfile_worker settings;
+    if (farmfile_read_worker(json_member(site->job, "worker"), &settings, ret_error) < 0 ||
         json_get_text(site->job, "$", "manifest", "", &hash, ret_error) < 0 ||
-        make_base(site, dir, ret_error) < 0 || lock_place(site, ret_error) < 0)
+        make_base(site, settings.dir ? settings.dir : here, ret_error) < 0 ||
+        lock_place(site, ret_error) < 0)
         return -1;
+    site->disk_wait_s = settings.disk_wait_s;
     if (store_hash_parse(hash, site->manifest_hash) < 0)
         return error_set(ret_error, ERROR_NETWORK, "the job names no manifest");
     if (asprintf(&cache_dir, "%s/cache", site->base) < 0)

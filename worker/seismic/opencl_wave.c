@@ -387,7 +387,8 @@ MEMBERS(density, OPENCL_DENSITY)
 MEMBERS(vti, OPENCL_VTI)
 MEMBERS(tti, OPENCL_TTI)
 
-/* The processor's table, with what is done elsewhere in its place. */
+/* What the physics is, as the processor's table says it; all that is done is the device's, or not
+ * there. */
 static const struct wave_physics *table(enum opencl_law law, struct wave_physics *made)
 {
     static struct wave *(*const creates[])(const struct wave_medium *,
@@ -395,12 +396,16 @@ static const struct wave_physics *table(enum opencl_law law, struct wave_physics
         acoustic_create, density_create, vti_create, tti_create};
     static size_t (*const memories[])(const struct grid *, const struct wave_options *) = {
         acoustic_memory, density_memory, vti_memory, tti_memory};
-    *made = *processors[law];
+    const struct wave_physics *there = processors[law];
+    *made = (struct wave_physics){.name = there->name,
+                                  .about = there->about,
+                                  .needs = there->needs,
+                                  .may_have = there->may_have,
+                                  .dt_limit = there->dt_limit};
     made->create = creates[law];
     made->destroy = destroy;
     made->clear = clear;
     made->run = opencl_run;
-    made->run_both = NULL; /* one after the other: waves lie in the device's memory */
     made->save = save;
     made->load = load;
     made->inner_save = inner_save;

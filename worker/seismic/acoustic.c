@@ -320,7 +320,6 @@ struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
     }
     a->kernels = kernels_choose(a->layout.radius, a->layout.flat);
     weights_init(a);
-    acoustic_passes_init(a);
     struct cpml_tuning tuning = {
         .dt = options->dt,
         .velocity_max = fastest(medium, kind),
@@ -329,6 +328,7 @@ struct wave *acoustic_create(enum kind kind, const struct wave_medium *medium,
     for (int axis = GRID_X; axis < GRID_AXES; axis++)
         cpml_init(&a->cpml[axis], &a->layout, (enum grid_axis)axis, medium->grid.spacing[axis],
                   &tuning);
+    acoustic_passes_init(a); /* which asks how wide layers are */
     if (a->pair)
         pair_layers(a, medium);
     rows_each(a, medium);

@@ -265,10 +265,10 @@ void acoustic_run_both(struct wave *wave, const struct wave_run *run, struct wav
     struct acoustic *a = (struct acoustic *)wave, *b = (struct acoustic *)reader;
     struct both both = {.waves = {a, b},
                         .runs = {run, reads},
-                        .depth = acoustic_both_depth(a),
+                        .depth = a->wave.both_steps,
                         .block = block_planes(a),
                         .slope = (size_t)a->layout.radius};
-    if (both.depth > 0 && both.depth == acoustic_both_depth(b) && runs_fit(run, reads)) {
+    if (both.depth > 0 && both.depth == b->wave.both_steps && runs_fit(run, reads)) {
         both_run(&both);
         return;
     }

@@ -168,8 +168,14 @@ static double power_between(const struct survey_wavelet *wavelet, double from, d
     return sum;
 }
 
-/* What is not in the wavelet cannot be in data either, but for noise and the filters' tails. A band
- * passes half of what is half an octave beyond it. */
+/* What a band's filter passes: half of what is half an octave beyond it. */
+static void band_reach(const struct survey_band *band, double *ret_from, double *ret_to)
+{
+    *ret_from = band->min_hz * M_SQRT1_2;
+    *ret_to = band->max_hz * M_SQRT2;
+}
+
+/* What is not in the wavelet cannot be in data either, but for noise and the filters' tails. */
 static void bands_remark(const struct survey *survey,
                          void (*say)(void *context, const char *sentence), void *context)
 {
@@ -180,10 +186,9 @@ static void bands_remark(const struct survey *survey,
     double all = count ? power_between(wavelet, 0, top, top, SPECTRUM_LINES) : 0;
     struct error text;
     for (size_t i = 0; all > 0 && i < count; i++) {
-        const struct survey_band *band = &survey->inversion.bands[i];
-        double share = power_between(wavelet, band->min_hz * M_SQRT1_2, band->max_hz * M_SQRT2,
-                                     top, BAND_LINES) /
-                       all;
+        double from, to;
+        band_reach(&survey->inversion.bands[i], &from, &to);
+        double share = power_between(wavelet, from, to, top, BAND_LINES) / all;
         if (share >= POWER_LEAST)
             continue;
         error_set(&text, ERROR_NONE,
@@ -202,11 +207,11 @@ static void fourier_remark(const struct survey *survey,
     bool fourier = survey->operation == SURVEY_FWI && memory->method == SURVEY_MEMORY_FOURIER;
     struct error text;
     for (size_t i = 0; fourier && i < survey->inversion.band_count; i++) {
-        const struct survey_band *band = &survey->inversion.bands[i];
+        double from, to;
         bool inside = false;
+        band_reach(&survey->inversion.bands[i], &from, &to);
         for (size_t k = 0; k < memory->frequency_count; k++)
-            inside |= memory->frequencies_hz[k] >= band->min_hz * M_SQRT1_2 &&
-                      memory->frequencies_hz[k] <= band->max_hz * M_SQRT2;
+            inside |= memory->frequencies_hz[k] >= from && memory->frequencies_hz[k] <= to;
         if (inside)
             continue;
         error_set(&text, ERROR_NONE,

@@ -91,8 +91,9 @@ struct survey_record {
 struct survey_aperture {
     bool limit;      /* cut the model to a shot's sources and receivers and buffer_m around */
     double buffer_m; /* horizontally; the depth is never cut */
-    /* receivers farther (horizontally) from all sources are left out; 0: none are */
-    double max_offset_m;
+    /* receivers farther (horizontally) from all sources, or nearer to one of them, are left out; 0:
+     * none are */
+    double max_offset_m, min_offset_m;
 };
 
 struct survey_misfit {
@@ -221,7 +222,7 @@ struct shot {
     double *source_weights;
     size_t source_count; /* at least 1 */
     struct point *receivers;
-    size_t receiver_count; /* at least 1; aperture.max_offset_m has been applied */
+    size_t receiver_count; /* at least 1; the aperture's offsets have been applied */
     size_t *rows;          /* of each receiver among all those of the shot */
 };
 

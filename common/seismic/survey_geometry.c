@@ -240,7 +240,8 @@ static void spread_measure(struct survey *survey)
     state->spread_least = (struct point){INFINITY, INFINITY, INFINITY};
     state->spread_most = (struct point){-INFINITY, -INFINITY, -INFINITY};
     state->spread_shared = state->has_places && !receivers->first && receivers->count > 0 &&
-                           !(survey->aperture.max_offset_m > 0);
+                           !(survey->aperture.max_offset_m > 0) &&
+                           !(survey->aperture.min_offset_m > 0);
     for (size_t i = 0; state->spread_shared && i < receivers->count; i++) {
         const struct point point = places_get(receivers, i, &zero);
         points_stretch(&point, &state->spread_least, &state->spread_most);
@@ -359,30 +360,43 @@ static int shot_from_segy(const struct survey *survey, const struct survey_segy 
     return 0;
 }
 
-/* Leave out receivers that are far from all sources. */
+/* How far a receiver is, horizontally, from the source that is nearest. */
+static double offset_of(const struct shot *shot, size_t receiver)
+{
+    const struct point *point = &shot->receivers[receiver];
+    double offset = INFINITY;
+    for (size_t i = 0; i < shot->source_count; i++)
+        offset =
+            fmin(offset, hypot(point->x - shot->sources[i].x, point->y - shot->sources[i].y));
+    return offset;
+}
+
+/* Leave out receivers that are far from all sources, or near to one. */
 static int offsets_apply(const struct survey *survey, struct shot *shot,
                          struct error *ret_error)
 {
-    double most = survey->aperture.max_offset_m;
+    double least = survey->aperture.min_offset_m, most = survey->aperture.max_offset_m;
     size_t kept = 0;
-    if (!(most > 0))
+    if (!(least > 0) && !(most > 0))
         return 0;
     for (size_t i = 0; i < shot->receiver_count; i++) {
-        bool near = false;
-        for (size_t k = 0; k < shot->source_count && !near; k++)
-            near = hypot(shot->receivers[i].x - shot->sources[k].x,
-                         shot->receivers[i].y - shot->sources[k].y) <= most;
-        if (!near)
+        double offset = offset_of(shot, i);
+        if (offset < least || (most > 0 && offset > most))
             continue;
         shot->receivers[kept] = shot->receivers[i];
         shot->rows[kept++] = shot->rows[i];
     }
     shot->receiver_count = kept;
-    if (!kept)
+    if (kept)
+        return 0;
+    if (most > 0)
         return error_set(ret_error, ERROR_CONFIG,
-                         "$.aperture.max_offset_m: shot %s has no receiver within %g m",
-                         shot->name, most);
-    return 0;
+                         "$.aperture.max_offset_m: shot %s has no receiver within %g m%s",
+                         shot->name, most,
+                         least > 0 ? " that is not nearer than min_offset_m" : "");
+    return error_set(ret_error, ERROR_CONFIG,
+                     "$.aperture.min_offset_m: shot %s has no receiver beyond %g m", shot->name,
+                     least);
 }
 
 int survey_shot_open(const struct survey *survey, size_t index, struct shot *ret_shot,

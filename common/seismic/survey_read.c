@@ -66,7 +66,8 @@ static void aperture_read(struct survey *survey)
     survey->aperture =
         (struct survey_aperture){.limit = flag(object, "limit_m"),
                                  .buffer_m = real(object, "buffer_m", 1000),
-                                 .max_offset_m = real(object, "max_offset_m", 0)};
+                                 .max_offset_m = real(object, "max_offset_m", 0),
+                                 .min_offset_m = real(object, "min_offset_m", 0)};
 }
 
 static void misfit_read(struct survey *survey)

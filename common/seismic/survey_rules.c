@@ -122,6 +122,12 @@ static void check_inversion(struct document_rules *rules, const cJSON *inversion
     }
 }
 
+static void check_aperture(struct document_rules *rules, const cJSON *aperture)
+{
+    if (number(aperture, "min_offset_m", 0) >= number(aperture, "max_offset_m", 1e300))
+        document_note(rules, "$.aperture.min_offset_m", "is not below max_offset_m");
+}
+
 static void check_geometry(struct document_rules *rules, const cJSON *geometry)
 {
     const cJSON *sources = json_member(geometry, "sources");
@@ -154,6 +160,7 @@ void survey_check_rules(struct document_rules *rules, const cJSON *root)
     check_memory(rules, json_member(root, "memory"));
     check_batch(rules, json_member(root, "batch"));
     check_inversion(rules, json_member(root, "inversion"));
+    check_aperture(rules, json_member(root, "aperture"));
     check_geometry(rules, json_member(root, "geometry"));
     check_record(rules, root);
 }

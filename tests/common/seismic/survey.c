@@ -178,6 +178,15 @@ static void mistakes_in_the_file_name_their_place(void **state)
         {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
          ", \"inversion\": {\"bands\": [{\"min_hz\": 5, \"max_hz\": 4}]}}",
          "$.inversion.bands[0]: min_hz is not below max_hz"},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
+         ", \"aperture\": {\"min_offset_m\": 200, \"max_offset_m\": 200}}",
+         "$.aperture.min_offset_m: is not below max_offset_m"},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
+         ", \"aperture\": {\"min_offset_m\": 2000}}",
+         "$.aperture.min_offset_m: shot 1 has no receiver beyond 2000 m"},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
+         ", \"aperture\": {\"min_offset_m\": 1, \"max_offset_m\": 30}}",
+         "$.aperture.max_offset_m: shot 1 has no receiver within 30 m that is not nearer"},
     };
     put_model(0, 1500);
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
@@ -352,6 +361,29 @@ static void traces_are_read_shot_by_shot(void **state)
     char *text = cJSON_Print(json_member(json_member(survey.root, "data"), "paths"));
     assert_non_null(strstr(text, "\"b.segy\""));
     free(text);
+    close_shot(&survey, &shot);
+}
+
+static void receivers_near_to_a_source_are_left_out(void **state)
+{
+    (void)state;
+    struct survey survey;
+    struct shot shot;
+    put_model(0, 1500);
+    /* From 0 to 1000 m every 100, sources at 300 and 550 m. */
+    open_survey(
+        "{" MODEL ", " WAVELET ", " RECORD ", \"aperture\": {\"min_offset_m\": 100, "
+        "\"max_offset_m\": 350}, \"geometry\": {\"sources\": {\"points\": [[[300, 10], "
+        "[550, 10]]]}, \"receivers\": {\"line\": {\"start\": [0, 20], \"step\": [100, 0], "
+        "\"count\": 11}}}}",
+        &survey);
+    open_shot(&survey, 0, &shot);
+    static const size_t kept[] = {0, 1, 2, 4, 7, 8, 9};
+    assert_int_equal(shot.receiver_count, sizeof(kept) / sizeof(*kept));
+    for (size_t i = 0; i < shot.receiver_count; i++) {
+        assert_int_equal(shot.rows[i], kept[i]);
+        assert_true(shot.receivers[i].x == 100 * (double)kept[i]);
+    }
     close_shot(&survey, &shot);
 }
 
@@ -719,6 +751,7 @@ int main(void)
         cmocka_unit_test(what_is_checked_is_the_operation_that_was_set),
         cmocka_unit_test(ten_lines_are_a_survey),
         cmocka_unit_test(traces_are_read_shot_by_shot),
+        cmocka_unit_test(receivers_near_to_a_source_are_left_out),
         cmocka_unit_test(changed_data_are_noticed),
         cmocka_unit_test(a_bad_sample_is_in_the_file_that_the_survey_names),
         cmocka_unit_test(what_a_survey_writes_it_reads),

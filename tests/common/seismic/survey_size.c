@@ -106,6 +106,7 @@ static void shots_with_the_same_receivers_are_measured_without_a_look_at_these(v
         for (int r = 0; r < 3; r++) {
             sizes_compare(sources[s], receivers[r], "\"buffer_m\": 31.7", true);
             sizes_compare(sources[s], receivers[r], "\"max_offset_m\": 299", false);
+            sizes_compare(sources[s], receivers[r], "\"min_offset_m\": 15", false);
         }
     /* Each its own. */
     sizes_compare(sources[1], "\"points\": [[[170.1, 20], [90.9, 44]], [[400, 1]]]",

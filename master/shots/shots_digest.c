@@ -65,9 +65,8 @@ static double misfit_of(const struct driver *driver, const size_t *holders, doub
     return sum;
 }
 
-/* Of all zero data every misfit of its own scale is 0, whatever the model, and others fit silence.
- * Of some shots that an iteration has drawn, nothing follows for the others. Programs that tell no
- * norm are believed. */
+/* Of all zero data every misfit is 0, whatever the model. Of some shots that an iteration has
+ * drawn, nothing follows for the others. Programs that tell no norm are believed. */
 static int data_check(const struct driver *driver, const size_t *holders,
                       struct error *ret_error)
 {

@@ -156,6 +156,38 @@ def gradients_of_all_misfits_are_their_slopes(case):
         assert abs((upper - lower) / 2 - along) < 0.03 * abs(along), (kind, upper, lower, along)
 
 
+def word_put(case, name, trace, place, form, *values):
+    """Into a trace of 20 by 76 samples, from the beginning of its header."""
+    with open(case.path(name), "r+b") as file:
+        file.seek(3600 + trace * (240 + 4 * 76) + place)
+        file.write(struct.pack(form, *values))
+
+
+@test
+def dead_traces_have_no_part_in_anything(case):
+    """One of zeros counts as one that its header calls dead."""
+    observe(case)
+    word_put(case, "shot-2.sgy", 3, 240, ">76f", *[0] * 76)
+    arrays = {"arrays": ["gradient"], "grid": [N[0], 1, N[1]]}
+    said = {}
+    for code in (1, 2):
+        word_put(case, "shot-2.sgy", 3, 28, ">h", code)
+        for kind in ("l2", "normalised", "envelope", "huber"):
+            path = survey(case, f"{kind}-{code}.json", operation="gradient", model={"velocity": "smooth.json"},
+                          data={"paths": ["shot-2.sgy"]}, geometry=None, record=None, misfit={"kind": kind})
+            text = line(code, case, path, "gradient", [0], **arrays) + line(3, case, path, "source", [0])
+            replies = [json.loads(reply) for reply in shot(case, "--serve", stdin=text).stdout.splitlines()]
+            values = [reply["values"] for reply in replies]
+            extra = [json.loads(value["extra"]) for value in values]
+            assert [e.get("dead_traces") for e in extra] == [1 if code == 1 else None] * 2, extra
+            said[kind, code] = values[0]["misfit"], floats(case, f"task-{code}/gradient.f32"), extra[1]["power"]
+    for kind in ("l2", "normalised", "envelope", "huber"):
+        (zeros, one, power), (dead, two, same) = said[kind, 1], said[kind, 2]
+        assert abs(zeros - dead) < 1e-9 * dead and power == same, kind
+        scale = max(map(abs, two))
+        assert scale > 0 and all(abs(a - b) < 1e-5 * scale for a, b in zip(one, two)), kind
+
+
 def ricker(t):
     """10 Hz, its peak at 0.15 s."""
     a = (math.pi * 10 * (t - 0.15)) ** 2

@@ -47,6 +47,13 @@ static double pass_of(const struct misfit *misfit, double hz)
     return octave >= 1 ? 0 : 0.5 + 0.5 * cos(M_PI * octave);
 }
 
+static void weigh(const struct desk *desk, size_t trace, double *values)
+{
+    const float *weights = desk->misfit->weights;
+    for (size_t i = 0; weights && i < desk->samples; i++)
+        values[i] *= (double)weights[trace * desk->samples + i];
+}
+
 static bool filters(const struct misfit *misfit)
 {
     return misfit->min_hz > 0 || misfit->max_hz < 0.5 / misfit->interval_s;
@@ -68,6 +75,13 @@ static void filter(const struct desk *desk, double *trace)
     fourier_run(desk->work, desk->size, true);
     for (size_t i = 0; i < desk->samples; i++)
         trace[i] = creal(desk->work[i]);
+}
+
+/* What misfits are measured of: weighted, then filtered. */
+static void pass(const struct desk *desk, size_t trace, double *values)
+{
+    weigh(desk, trace, values);
+    filter(desk, values);
 }
 
 static double dot(const double *a, const double *b, size_t n)
@@ -162,10 +176,10 @@ static void measure_huber(struct desk *desk, struct misfit_result *result)
     }
 }
 
-static void measure(struct desk *desk, struct misfit_result *result)
+static void measure(struct desk *desk, size_t trace, struct misfit_result *result)
 {
-    filter(desk, desk->x);
-    filter(desk, desk->o);
+    pass(desk, trace, desk->x);
+    pass(desk, trace, desk->o);
     switch (desk->misfit->rule.kind) {
     case SURVEY_L2:
         measure_l2(desk, result);
@@ -180,7 +194,8 @@ static void measure(struct desk *desk, struct misfit_result *result)
         measure_huber(desk, result);
         break;
     }
-    filter(desk, desk->g);
+    filter(desk, desk->g); /* the transpose of both: the other way round */
+    weigh(desk, trace, desk->g);
 }
 
 static int check(const char *kind, size_t trace, const double *values, size_t n,
@@ -214,7 +229,7 @@ int misfit_measure(const struct misfit *misfit, size_t traces, size_t samples,
         if (check("synthetic", trace, desk.x, samples, ret_error) < 0 ||
             check("observed", trace, desk.o, samples, ret_error) < 0)
             goto out;
-        measure(&desk, &one);
+        measure(&desk, trace, &one);
         sum.value += one.value;
         sum.norm += one.norm;
         for (size_t i = 0; ret_adjoint && i < samples; i++)
@@ -231,7 +246,7 @@ int misfit_filter(const struct misfit *misfit, size_t traces, size_t samples, wa
                   struct error *ret_error)
 {
     struct desk desk;
-    if (!filters(misfit))
+    if (!filters(misfit) && !misfit->weights)
         return 0;
     if (desk_open(&desk, misfit, samples) < 0) {
         desk_close(&desk);
@@ -242,7 +257,7 @@ int misfit_filter(const struct misfit *misfit, size_t traces, size_t samples, wa
         wave_real *at = values + trace * samples;
         for (size_t i = 0; i < samples; i++)
             desk.x[i] = (double)at[i];
-        filter(&desk, desk.x);
+        pass(&desk, trace, desk.x);
         for (size_t i = 0; i < samples; i++)
             at[i] = (wave_real)desk.x[i];
     }

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "worker/seismic/misfit.h"
+#include "worker/seismic/observed.h"
 #include "worker/seismic/peak.h"
 #include "worker/seismic/scene.h"
 #include "worker/seismic/shot_compute.h"
@@ -29,6 +30,7 @@ struct task {
     const struct shot_request *request;
     struct shot_answer *answer;
     struct misfit misfit;
+    size_t dead_traces;        /* that are zero throughout, and do not count */
     struct spectrum_sums sums; /* SHOT_SOURCE */
     char memory[200];          /* how the first shot used it, in words */
     struct shot_device device; /* what computed it; where one was not what was wanted, that */
@@ -44,9 +46,10 @@ struct work {
     const double *weights;
     size_t member_count;
     size_t receivers, samples;
-    wave_real *rows;   /* [steps][receivers] */
-    wave_real *traces; /* [receivers][samples] */
-    float *observed;   /* the same; NULL where not needed */
+    wave_real *rows;          /* [steps][receivers] */
+    wave_real *traces;        /* [receivers][samples] */
+    struct observed observed; /* the same; zeroed where not needed */
+    struct misfit misfit;     /* the task's, with the weights of these */
 };
 
 static bool needs_observed(enum shot_operation operation)
@@ -59,33 +62,18 @@ static bool makes_arrays(enum shot_operation operation)
     return operation == SHOT_RTM || operation == SHOT_GRADIENT;
 }
 
-/* Observed data: of several shots, their sum with the weights that their sources have. */
 static int read_observed(struct work *work, struct error *ret_error)
 {
-    size_t size = work->receivers * work->samples;
     const struct survey *survey = work->task->survey;
-    float *one = NULL;
-    int rc = -1;
     if (!survey->observed)
         return error_set(ret_error, ERROR_CONFIG,
                          "the survey has no observed data, which \"%s\" needs",
                          shot_operation_name(work->task->request->operation));
-    work->observed = calloc(size, sizeof(*work->observed));
-    one = malloc(size * sizeof(*one));
-    if (!work->observed || !one) {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for observed data");
-        goto out;
-    }
-    for (size_t i = 0; i < work->member_count; i++) {
-        if (survey_data_read(survey, &work->members[i], one, ret_error) < 0)
-            goto out;
-        for (size_t j = 0; j < size; j++)
-            work->observed[j] += (float)work->weights[i] * one[j];
-    }
-    rc = 0;
-out:
-    free(one);
-    return rc;
+    if (observed_read(&work->observed, survey, work->scene->shot, work->members, work->weights,
+                      work->member_count, ret_error) < 0)
+        return -1;
+    work->misfit.weights = work->observed.weights;
+    return 0;
 }
 
 static int work_open(struct work *work, struct error *ret_error)
@@ -108,7 +96,7 @@ static void work_close(struct work *work)
 {
     free(work->rows);
     free(work->traces);
-    free(work->observed);
+    observed_fini(&work->observed);
 }
 
 /* Synthetic rows become traces as recorded; those that are not finite are told apart here. */
@@ -132,7 +120,7 @@ static int write_traces(struct work *work, struct error *ret_error)
     struct buf *outputs = &task->answer->outputs;
     char name[64], *path = NULL;
     if (record(work, ret_error) < 0 ||
-        misfit_filter(&task->misfit, work->receivers, work->samples, work->traces, ret_error) <
+        misfit_filter(&work->misfit, work->receivers, work->samples, work->traces, ret_error) <
             0)
         return -1;
     snprintf(name, sizeof(name), "shot-%s.sgy", work->scene->shot->name);
@@ -173,7 +161,7 @@ static int add_misfit(struct work *work, bool adjoint, struct error *ret_error)
     struct shot_answer *answer = work->task->answer;
     struct misfit_result result;
     if (record(work, ret_error) < 0 ||
-        misfit_measure(&work->task->misfit, work->receivers, work->samples, work->observed,
+        misfit_measure(&work->misfit, work->receivers, work->samples, work->observed.traces,
                        work->traces, adjoint ? work->traces : NULL, &result, ret_error) < 0)
         return -1;
     answer->misfit += result.value;
@@ -196,10 +184,10 @@ static int run_source(struct work *work, struct error *ret_error)
     if (!observed)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for observed data");
     for (size_t i = 0; i < size; i++)
-        observed[i] = work->observed[i];
-    int rc = misfit_filter(&task->misfit, work->receivers, work->samples, observed, ret_error);
+        observed[i] = work->observed.traces[i];
+    int rc = misfit_filter(&work->misfit, work->receivers, work->samples, observed, ret_error);
     if (rc == 0)
-        rc = misfit_filter(&task->misfit, work->receivers, work->samples, work->traces,
+        rc = misfit_filter(&work->misfit, work->receivers, work->samples, work->traces,
                            ret_error);
     if (rc == 0)
         rc = spectrum_sums_add(&task->sums, work->receivers, work->samples, observed,
@@ -217,7 +205,7 @@ static int check_residual(const struct work *work, struct error *ret_error)
     if (bad == size)
         return 0;
     size_t trace = bad / work->samples, first = trace * work->samples;
-    const float *observed = work->observed + first;
+    const float *observed = work->observed.traces + first;
     const size_t *rows = work->scene->shot->rows; /* none where several are fired as one */
     size_t number = (rows ? rows[trace] : trace) + 1;
     for (size_t i = 1; i < work->samples; i++)
@@ -252,9 +240,9 @@ static int residual_of_data(void *context, wave_real *data, struct error *ret_er
     struct work *work = context;
     size_t size = work->receivers * work->samples;
     for (size_t i = 0; i < size; i++)
-        work->traces[i] = work->observed[i];
-    if (misfit_filter(&work->task->misfit, work->receivers, work->samples, work->traces,
-                      ret_error) < 0 ||
+        work->traces[i] = work->observed.traces[i];
+    if (misfit_filter(&work->misfit, work->receivers, work->samples, work->traces, ret_error) <
+            0 ||
         check_residual(work, ret_error) < 0)
         return -1;
     resample_back(&work->scene->record, work->receivers, work->traces, data);
@@ -358,7 +346,8 @@ static int try_shot(struct task *task, const struct shot *shot, const struct par
                         .scene = &scene,
                         .members = party->members,
                         .weights = party->weights,
-                        .member_count = party->count};
+                        .member_count = party->count,
+                        .misfit = task->misfit};
     if (scene_open(&scene, task->survey, shot, &options, ret_error) < 0)
         return -1;
     int rc = work_open(&work, ret_error);
@@ -366,6 +355,7 @@ static int try_shot(struct task *task, const struct shot *shot, const struct par
         rc = run_operation(&work, ret_error);
     if (rc == 0) {
         note(task, &scene);
+        task->dead_traces += work.observed.dead;
     } else if (scene_device_failed(&scene, &failure)) {
         answer->misfit = misfit;
         answer->norm = norm;
@@ -473,6 +463,8 @@ static void put_extra(const struct task *task, struct buf *extra)
     buf_append_text(extra, ",\"dt_s\":");
     json_put_real(extra, task->dt_s);
     buf_printf(extra, ",\"steps\":%zu", task->steps);
+    if (task->dead_traces)
+        buf_printf(extra, ",\"dead_traces\":%zu", task->dead_traces);
     if (task->sums.count) {
         buf_append_text(extra, ",");
         spectrum_sums_put(&task->sums, extra);

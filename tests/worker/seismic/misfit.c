@@ -17,6 +17,7 @@
 enum { TRACES = 3, SAMPLES = 200, ALL = TRACES * SAMPLES };
 
 static float observed[ALL];
+static float weights[ALL];
 static wave_real synthetic[ALL], direction[ALL], moved[ALL], gradient[ALL];
 
 static double noise(uint64_t *seed)
@@ -35,6 +36,7 @@ static int setup(void **state)
             int at = t * SAMPLES + i;
             observed[at] = (float)wavelet_ricker(12, time - 0.3 - 0.05 * t);
             synthetic[at] = (wave_real)(0.8 * wavelet_ricker(11, time - 0.32 - 0.05 * t));
+            weights[at] = (float)fmin(1, fmax(0, (time - 0.3) / 0.1)); /* zeros and a slope */
             direction[at] = (wave_real)(wavelet_ricker(9, time - 0.4) * (1 + noise(&seed)));
         }
     return 0;
@@ -87,6 +89,11 @@ static void every_gradient_passes_the_taylor_test(void **state)
         misfit.min_hz = 4;
         misfit.max_hz = 12;
         taylor(&misfit);
+        misfit.weights = weights;
+        taylor(&misfit);
+        misfit.min_hz = 0;
+        misfit.max_hz = INFINITY;
+        taylor(&misfit);
     }
 }
 
@@ -96,13 +103,16 @@ static void hubers_gradient_is_its_slope(void **state)
 {
     (void)state;
     struct misfit misfit = rule(SURVEY_HUBER);
-    struct misfit_result result;
-    double slope = 0, h = 1e-3;
-    misfit_measure(&misfit, TRACES, SAMPLES, observed, synthetic, gradient, &result, NULL);
-    for (int i = 0; i < ALL; i++)
-        slope += (double)gradient[i] * (double)direction[i];
-    double apart = (value_at(&misfit, h) - value_at(&misfit, -h)) / (2 * h);
-    assert_true(fabs(apart - slope) < 1e-3 * fabs(slope));
+    for (int weighted = 1; weighted >= 0; weighted--) {
+        struct misfit_result result;
+        double slope = 0, h = 1e-3;
+        misfit.weights = weighted ? weights : NULL;
+        misfit_measure(&misfit, TRACES, SAMPLES, observed, synthetic, gradient, &result, NULL);
+        for (int i = 0; i < ALL; i++)
+            slope += (double)gradient[i] * (double)direction[i];
+        double apart = (value_at(&misfit, h) - value_at(&misfit, -h)) / (2 * h);
+        assert_true(fabs(apart - slope) < 1e-3 * fabs(slope));
+    }
     misfit.rule.huber_threshold = 1e9; /* nothing passes it: L2 */
     struct misfit l2 = rule(SURVEY_L2);
     assert_true(fabs(value_at(&misfit, 0) - value_at(&l2, 0)) < 1e-12);
@@ -123,6 +133,35 @@ static void what_is_equal_has_no_misfit(void **state)
         assert_true(result.norm > 0);
         for (int i = 0; i < ALL; i++)
             assert_true(fabs((double)gradient[i]) < 1e-7); /* rounding, times some */
+    }
+}
+
+/* The same as data that are weighted beforehand, in both, and no others. */
+static void weights_come_before_everything_else(void **state)
+{
+    (void)state;
+    static float weighted[ALL];
+    static wave_real expected[ALL];
+    for (int i = 0; i < ALL; i++) {
+        weighted[i] = weights[i] * observed[i];
+        moved[i] = (wave_real)weights[i] * synthetic[i];
+    }
+    for (int kind = SURVEY_L2; kind <= SURVEY_HUBER; kind++) {
+        struct misfit misfit = rule(kind);
+        struct misfit_result result, plain;
+        misfit.max_hz = 12;
+        misfit_measure(&misfit, TRACES, SAMPLES, weighted, moved, expected, &plain, NULL);
+        misfit.weights = weights;
+        misfit_measure(&misfit, TRACES, SAMPLES, observed, synthetic, gradient, &result, NULL);
+        /* Weighted data have been rounded to floats. */
+        assert_true(fabs(result.value - plain.value) < 1e-5 * plain.value);
+        assert_true(fabs(result.norm - plain.norm) < 1e-5 * plain.norm);
+        double most = 0;
+        for (int i = 0; i < ALL; i++)
+            most = fmax(most, fabs((double)expected[i]));
+        for (int i = 0; i < ALL; i++)
+            assert_true(fabs((double)gradient[i] - (double)(weights[i] * expected[i])) <
+                        1e-5 * most);
     }
 }
 
@@ -198,6 +237,7 @@ int main(void)
         cmocka_unit_test(dead_traces_never_give_nan),
         cmocka_unit_test(what_is_equal_has_no_misfit),
         cmocka_unit_test(a_scaled_trace_has_no_normalised_misfit),
+        cmocka_unit_test(weights_come_before_everything_else),
         cmocka_unit_test(every_gradient_passes_the_taylor_test),
         cmocka_unit_test(hubers_gradient_is_its_slope),
         cmocka_unit_test(the_band_pass_passes_its_band_alone),

@@ -1,0 +1,69 @@
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "worker/seismic/observed.h"
+
+static int traces_read(struct observed *observed, const struct survey *survey, size_t size,
+                       const struct shot *members, const double *factors, size_t count,
+                       struct error *ret_error)
+{
+    float *one = malloc(size * sizeof(*one));
+    observed->traces = calloc(size, sizeof(*observed->traces));
+    int rc = one && observed->traces
+                 ? 0
+                 : error_set(ret_error, ERROR_SYSTEM, "no memory for observed data");
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = survey_data_read(survey, &members[i], one, ret_error);
+        for (size_t j = 0; rc == 0 && j < size; j++)
+            observed->traces[j] += (float)factors[i] * one[j];
+    }
+    free(one);
+    return rc;
+}
+
+static bool is_dead(const struct observed *observed, size_t trace, size_t samples)
+{
+    const float *values = observed->traces + trace * samples;
+    size_t i = 0;
+    while (i < samples && values[i] == 0)
+        i++;
+    return i == samples;
+}
+
+static int weights_make(struct observed *observed, const struct survey *survey,
+                        const struct shot *shot, struct error *ret_error)
+{
+    size_t traces = shot->receiver_count, samples = survey->record.samples;
+    for (size_t i = 0; i < traces; i++)
+        observed->dead += is_dead(observed, i, samples);
+    if (!observed->dead)
+        return 0;
+    observed->weights = malloc(traces * samples * sizeof(*observed->weights));
+    if (!observed->weights)
+        return error_set(ret_error, ERROR_SYSTEM, "no memory for the weights of traces");
+    for (size_t i = 0; i < traces; i++) {
+        float weight = is_dead(observed, i, samples) ? 0 : 1;
+        for (size_t j = 0; j < samples; j++)
+            observed->weights[i * samples + j] = weight;
+    }
+    return 0;
+}
+
+int observed_read(struct observed *observed, const struct survey *survey,
+                  const struct shot *shot, const struct shot *members, const double *factors,
+                  size_t count, struct error *ret_error)
+{
+    size_t size = shot->receiver_count * survey->record.samples;
+    if (traces_read(observed, survey, size, members, factors, count, ret_error) < 0)
+        return -1;
+    return weights_make(observed, survey, shot, ret_error);
+}
+
+void observed_fini(struct observed *observed)
+{
+    free(observed->traces);
+    free(observed->weights);
+    *observed = (struct observed){0};
+}

@@ -96,6 +96,13 @@ struct survey_aperture {
     double max_offset_m, min_offset_m;
 };
 
+/* Which part of each trace counts, of observed and modelled data alike (mute.h). */
+struct survey_mute {
+    enum { SURVEY_KEEP_ALL, SURVEY_KEEP_REFLECTIONS, SURVEY_KEEP_TURNING } keep;
+    double velocity_m_s; /* above 0 */
+    double delay_s, taper_s;
+};
+
 struct survey_misfit {
     enum { SURVEY_L2, SURVEY_NORMALISED, SURVEY_ENVELOPE, SURVEY_HUBER } kind;
     double
@@ -179,6 +186,7 @@ struct survey {
     struct survey_wavelet wavelet;
     struct survey_record record;
     struct survey_aperture aperture;
+    struct survey_mute mute;
     struct survey_misfit misfit;
     struct survey_memory memory;
     struct survey_imaging imaging;

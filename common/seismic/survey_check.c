@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/seismic/mute.h"
 #include "common/seismic/survey_private.h"
 
 /* A step so short that it never gets anywhere: no more steps than record has samples. */
@@ -265,6 +266,29 @@ static int shots_check(const struct survey *survey, struct error *ret_error)
     return 0;
 }
 
+/* A mute that leaves nothing, of a shot or of all, is not meant. */
+static int mutes_check(const struct survey *survey, struct error *ret_error)
+{
+    const struct survey_record *record = &survey->record;
+    double length = (double)(record->samples - 1) * record->interval_s;
+    if (survey->mute.keep == SURVEY_KEEP_ALL)
+        return 0;
+    if (survey->mute.taper_s > length)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "$.mute.taper_s: %g s is longer than the record, which has %g s",
+                         survey->mute.taper_s, length);
+    for (size_t i = 0; i < survey->shot_count; i++) {
+        struct shot shot;
+        if (survey_shot_open(survey, i, &shot, ret_error) < 0)
+            return -1;
+        int status = mute_check(survey, &shot, ret_error);
+        survey_shot_close(&shot);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Of what is above half the sampling rate the data have nothing, and misfits would be rounding. */
 static int bands_check(const struct survey *survey, struct error *ret_error)
 {
@@ -386,8 +410,8 @@ int survey_look(struct survey *survey, struct error *ret_error)
 {
     if (survey_traces_check(survey, ret_error) < 0 || bands_check(survey, ret_error) < 0 ||
         frozen_check(survey, ret_error) < 0 || line_check(survey, ret_error) < 0 ||
-        shots_check(survey, ret_error) < 0 || azimuth_check(survey, ret_error) < 0 ||
-        survey_scan(survey, ret_error) < 0)
+        shots_check(survey, ret_error) < 0 || mutes_check(survey, ret_error) < 0 ||
+        azimuth_check(survey, ret_error) < 0 || survey_scan(survey, ret_error) < 0)
         return -1;
     return dt_check(survey, ret_error) < 0 ? -1 : frequencies_check(survey, ret_error);
 }

@@ -70,6 +70,19 @@ static void aperture_read(struct survey *survey)
                                  .min_offset_m = real(object, "min_offset_m", 0)};
 }
 
+static void mute_read(struct survey *survey)
+{
+    static const char *const names[] = {[SURVEY_KEEP_ALL] = "",
+                                        [SURVEY_KEEP_REFLECTIONS] = "reflections",
+                                        [SURVEY_KEEP_TURNING] = "turning",
+                                        NULL};
+    const cJSON *object = json_member(survey->root, "mute");
+    survey->mute.keep = choice(object, "keep", names);
+    survey->mute.velocity_m_s = real(object, "velocity_m_s", INFINITY);
+    survey->mute.delay_s = real(object, "delay_s", 0);
+    survey->mute.taper_s = real(object, "taper_s", 0);
+}
+
 static void misfit_read(struct survey *survey)
 {
     static const char *const names[] = {"l2", "normalised", "envelope", "huber", NULL};
@@ -211,6 +224,7 @@ int survey_settings_read(struct survey *survey, struct error *ret_error)
     survey->output.models = choice(output, "models", models);
     numerics_read(survey);
     aperture_read(survey);
+    mute_read(survey);
     misfit_read(survey);
     sums_read(survey);
     if (memory_read(survey, ret_error) < 0 || inversion_read(survey, ret_error) < 0)

@@ -128,6 +128,25 @@ static void check_aperture(struct document_rules *rules, const cJSON *aperture)
         document_note(rules, "$.aperture.min_offset_m", "is not below max_offset_m");
 }
 
+/* Which operations have a use for it, a farm file says, too: see the driver of shots. */
+static void check_mute(struct document_rules *rules, const cJSON *root)
+{
+    if (!json_member(root, "mute"))
+        return;
+    if (!json_member(root, "data"))
+        document_note(rules, "$.mute", "has no effect without observed data ($.data)");
+    if (json_member(root, "program"))
+        document_note(
+            rules, "$.mute",
+            "is what beofarm-shot does, while another program mutes data itself; leave "
+            "it or \"program\"");
+    if (number(json_member(root, "batch"), "encoded", 1) > 1)
+        document_note(
+            rules, "$.mute",
+            "has a line for each shot, but shots that are fired as one (\"encoded\" of "
+            "$.batch) have their traces in common; leave out one of them");
+}
+
 static void check_geometry(struct document_rules *rules, const cJSON *geometry)
 {
     const cJSON *sources = json_member(geometry, "sources");
@@ -161,6 +180,7 @@ void survey_check_rules(struct document_rules *rules, const cJSON *root)
     check_batch(rules, json_member(root, "batch"));
     check_inversion(rules, json_member(root, "inversion"));
     check_aperture(rules, json_member(root, "aperture"));
+    check_mute(rules, root);
     check_geometry(rules, json_member(root, "geometry"));
     check_record(rules, root);
 }

@@ -376,9 +376,12 @@ static int operation_read(struct driver *driver, struct error *ret_error)
         driver->survey.operation = driver->operation;
     driver->exact = strcmp(sum, "exact") == 0;
     driver->one_file = strcmp(gathers, "one") == 0;
-    bool needs_data = driver->operation == SURVEY_RTM || driver->operation == SURVEY_GRADIENT ||
-                      driver->operation == SURVEY_FWI;
-    if (needs_data && !survey->observed)
+    bool observes = driver->operation >= SURVEY_RTM; /* the others make traces */
+    if (!observes && !driver->asked.served && survey->mute.keep != SURVEY_KEEP_ALL)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: $.mute: has no effect on what \"%s\" makes; leave it out",
+                         driver->survey_path, said);
+    if (observes && !survey->observed)
         return error_set(ret_error, ERROR_CONFIG,
                          "%s: $.data: \"%s\" needs observed data; name their SEG-Y files",
                          driver->survey_path, said);

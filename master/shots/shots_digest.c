@@ -78,7 +78,8 @@ static int data_check(const struct driver *driver, const size_t *holders,
     if (!in || zero < in || shots < driver->survey.shot_count)
         return 0;
     return error_set(ret_error, ERROR_TASKS,
-                     "$.data: all observed samples are zero: there is nothing to explain");
+                     "$.data: all observed samples%s are zero: there is nothing to explain",
+                     driver->survey.mute.keep == SURVEY_KEEP_ALL ? "" : " that $.mute keeps");
 }
 
 /* Sums are divided, not shots, so that shots count by what they saw (Claerbout 1971,

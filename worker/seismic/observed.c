@@ -2,7 +2,9 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/seismic/mute.h"
 #include "worker/seismic/observed.h"
 
 static int traces_read(struct observed *observed, const struct survey *survey, size_t size,
@@ -38,16 +40,15 @@ static int weights_make(struct observed *observed, const struct survey *survey,
     size_t traces = shot->receiver_count, samples = survey->record.samples;
     for (size_t i = 0; i < traces; i++)
         observed->dead += is_dead(observed, i, samples);
-    if (!observed->dead)
+    if (!observed->dead && survey->mute.keep == SURVEY_KEEP_ALL)
         return 0;
     observed->weights = malloc(traces * samples * sizeof(*observed->weights));
     if (!observed->weights)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the weights of traces");
-    for (size_t i = 0; i < traces; i++) {
-        float weight = is_dead(observed, i, samples) ? 0 : 1;
-        for (size_t j = 0; j < samples; j++)
-            observed->weights[i * samples + j] = weight;
-    }
+    mute_weights(survey, shot, observed->weights);
+    for (size_t i = 0; observed->dead && i < traces; i++)
+        if (is_dead(observed, i, samples))
+            memset(observed->weights + i * samples, 0, samples * sizeof(float));
     return 0;
 }
 
@@ -56,7 +57,8 @@ int observed_read(struct observed *observed, const struct survey *survey,
                   size_t count, struct error *ret_error)
 {
     size_t size = shot->receiver_count * survey->record.samples;
-    if (traces_read(observed, survey, size, members, factors, count, ret_error) < 0)
+    if (mute_check(survey, shot, ret_error) < 0 ||
+        traces_read(observed, survey, size, members, factors, count, ret_error) < 0)
         return -1;
     return weights_make(observed, survey, shot, ret_error);
 }

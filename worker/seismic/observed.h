@@ -2,7 +2,7 @@
  * observed.h - the observed data of a shot, and what of them counts.
  *
  * A trace that is zero throughout is one that was not recorded, and has no part in what data are
- * compared for.
+ * compared for; the survey's mute (common/seismic/mute.h) says what counts of the others.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_OBSERVED_H
 #define BEOFARM_WORKER_SEISMIC_OBSERVED_H

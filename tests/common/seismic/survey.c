@@ -70,6 +70,8 @@ static void put_data(const char *path, int first, int shots, uint32_t samples,
     "\"count\": 5}}, \"receivers\": {\"line\": {\"start\": [0, 20], \"end\": [1000, 20], "     \
     "\"count\": 11}}}"
 
+#define MUTE(more) "\"mute\": {\"keep\": \"reflections\", \"velocity_m_s\": 1500, " more "}"
+
 static void expect(const char *text, const char *part)
 {
     struct error error = {0};
@@ -187,6 +189,27 @@ static void mistakes_in_the_file_name_their_place(void **state)
         {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
          ", \"aperture\": {\"min_offset_m\": 1, \"max_offset_m\": 30}}",
          "$.aperture.max_offset_m: shot 1 has no receiver within 30 m that is not nearer"},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD ", " MUTE("\"delay_s\": 0") "}",
+         "$.mute: has no effect without observed data ($.data)"},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET
+         ", \"program\": [\"./shot\"], " MUTE("\"delay_s\": 0") "}",
+         "$.mute: is what beofarm-shot does, while another program mutes data itself"},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET
+         ", \"batch\": {\"encoded\": 2}, " MUTE("\"delay_s\": 0") "}",
+         "$.mute: has a line for each shot, but shots that are fired as one"},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET ", \"mute\": {\"keep\": \"turning\"}}",
+         "$.mute: the key \"velocity_m_s\" is missing"},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET
+         ", \"mute\": {\"keep\": \"turning\", \"velocity_m_s\": -1500, \"delay_s\": 0}}",
+         "$.mute.velocity_m_s: "},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET ", " MUTE("\"delay_s\": -1e7") "}",
+         "$.mute.delay_s: "},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET
+         ", " MUTE("\"delay_s\": 0, \"taper_s\": -0.1") "}",
+         "$.mute.taper_s: "},
+        {"{\"data\": \"a.segy\", " MODEL ", " WAVELET
+         ", \"mute\": {\"keep\": \"refractions\", \"velocity_m_s\": 1500, \"delay_s\": 0}}",
+         "$.mute.keep: "},
     };
     put_model(0, 1500);
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
@@ -283,6 +306,13 @@ static void data_that_do_not_fit_are_told_beforehand(void **state)
     expect("{\"data\": \"a.segy\", \"operation\": \"fwi\", " MODEL ", " WAVELET
            ", \"inversion\": {\"mask\": 0}}",
            "$.inversion.mask: is zero at each point: everything is frozen");
+    expect("{\"data\": \"a.segy\", " MODEL ", " WAVELET
+           ", " MUTE("\"delay_s\": 0, \"taper_s\": 0.097") "}",
+           "$.mute.taper_s: 0.097 s is longer than the record, which has 0.096 s");
+    /* The nearest trace of the first shot ends within its taper. */
+    expect("{\"data\": \"a.segy\", " MODEL ", " WAVELET
+           ", " MUTE("\"delay_s\": 0.1, \"taper_s\": 0.04") "}",
+           "$.mute: leaves nothing of shot 1001: its first line comes at 0.160");
     expect("{\"data\": \"far.segy\", " MODEL ", " WAVELET "}",
            "shot 1019: source 1 (trace 5 of far.segy) at x 1050");
 }

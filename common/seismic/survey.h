@@ -197,6 +197,7 @@ struct survey {
     bool observed;        /* there are observed data */
     size_t shot_count;    /* at least 1 */
     size_t receivers_max; /* of any shot */
+    size_t sources_max;   /* the same: above 1 where several are fired at once */
     const char *const
         *program; /* argv of another shot program, NULL at its end; NULL: beofarm-shot */
     double velocity_min_m_s, velocity_max_m_s; /* with SURVEY_CHECK; else 0 until survey_scan */

@@ -297,9 +297,13 @@ int survey_geometry_open(struct survey *survey, struct error *ret_error)
     if (places)
         survey->shot_count = places->shot_count;
     for (size_t i = 0; i < survey->shot_count; i++) {
-        size_t receivers = receivers_of(survey, i);
+        size_t receivers = receivers_of(survey, i), first, sources = 1;
+        if (!places)
+            sources_of(&state->sources, i, &first, &sources);
         if (receivers > survey->receivers_max)
             survey->receivers_max = receivers;
+        if (sources > survey->sources_max)
+            survey->sources_max = sources;
     }
     spread_measure(survey);
     if (data_match(survey, ret_error) < 0)

@@ -48,10 +48,18 @@ int shots_extract_choose(struct driver *driver, struct error *ret_error)
     if (json_get_text(driver->context.work, "$.work", "data", "auto", &said, ret_error) < 0)
         return -1;
     uint64_t bytes = used ? data_bytes(driver) : 0;
+    bool several = driver->survey.sources_max > 1;
     if (strcmp(said, "auto") == 0)
-        driver->extract = !driver->survey.program && bytes > WHOLE_MAX;
+        driver->extract = !driver->survey.program && !several && bytes > WHOLE_MAX;
     else
         driver->extract = strcmp(said, "shots") == 0 && bytes > 0;
+    if (driver->extract && several)
+        return error_set(
+            ret_error, ERROR_CONFIG,
+            "$.work.data: \"shots\" travel with their places in headers, which say "
+            "one source, but $.geometry.sources of %s fires several at once: leave "
+            "it out",
+            driver->survey_path);
     return 0;
 }
 

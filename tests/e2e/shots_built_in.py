@@ -105,6 +105,21 @@ def tasks_may_get_the_data_of_their_own_shots_alone(case):
     assert all(abs(a - b) < 1e-4 * largest for a, b in zip(*gradients))
 
 
+@test
+def several_sources_of_a_shot_do_not_travel_in_headers(case):
+    observe(case)
+    observed = json.loads(case.read("observed.json"))
+    geometry = {**observed["geometry"], "sources": {"points": [[[100, 20], [300, 20]], [[200, 20]]]}}
+    real_farm(case, "both", "model", geometry=geometry, record=observed["record"],
+              model={"velocity": "true.json"}).run()
+    survey = {"geometry": geometry, "model": {"velocity": "true.json"}, "data": "both.data.segy"}
+    whole = real_farm(case, "whole", "gradient", **survey)
+    whole.run()
+    assert sum(float(row["misfit"] or 0) for row in whole.rows()) < 1e-9, whole.rows()
+    done = real_farm(case, "shots", "gradient", work={"data": "shots"}, **survey).run(expect=3)
+    assert "$.work.data" in done.err and "several at once" in done.err, done
+
+
 def run_readme(case, name, fewer):
     """What an example's README says, with fewer shots; its pictures must come."""
     source = os.path.join(harness.SOURCE, "examples/seismic", name)

@@ -12,6 +12,15 @@
  * The first thing that a program does. */
 void fd_open_standard(void);
 
+/* Have what cannot be written fail with an errno value, which becomes a sentence, in place of a
+ * signal that ends the process without a word: EPIPE where nobody reads any more, EFBIG beyond
+ * `ulimit -f`. */
+void fd_signals_ignore(void);
+
+/* Set that back, for programs that expect the signals, between fork and exec. System calls
+ * alone. */
+void fd_signals_restore(void);
+
 /* Write all bytes, however many calls that takes. For files, and descriptors that block. 0, or -1
  * with errno; some may have been written then. */
 int fd_write(int fd, const void *bytes, size_t size);

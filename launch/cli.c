@@ -3,11 +3,11 @@
 #include "launch/cli.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/fd.h"
 #include "common/nearest.h"
 
 static const struct command *const commands[] = {
@@ -212,7 +212,7 @@ static int output_close(int code)
 int cli_run(int argc, char **argv)
 {
     struct error error = {.code = ERROR_NONE};
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away must not take the farm with it */
+    fd_signals_ignore(); /* a reader that went away must not take the farm with it */
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         (strcmp(argv[1], "help") == 0 && argc == 2)) {
         usage_print(argc < 2 ? stderr : stdout);

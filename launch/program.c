@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
 #define LONG_NS    (3 * CLOCK_SECOND_NS) /* after which one wonders */
@@ -85,7 +86,7 @@ static void child_exec(const char *path, const char *name, const char *const *ar
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
+    fd_signals_restore();
     int in = open("/dev/null", O_RDONLY);
     if (in >= 0 && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0)
         execv(path, (char *const *)argv);

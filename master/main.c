@@ -3,7 +3,6 @@
 
 #include <getopt.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,9 +143,6 @@ static int run(const struct arguments *arguments)
                   "BEOFARM_SECRET is not set; start farms with `beofarm run FARM`");
         return fail(&error);
     }
-    /* A reader of our output that went away must not take the farm with it. */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit becomes a sentence, like a full disk */
     descriptors_raise();
     memory_give_back();
     int code = farm_run(&farm, &error);
@@ -188,6 +184,7 @@ int main(int argc, char **argv)
     struct error error = {0};
     int option;
     fd_open_standard();
+    fd_signals_ignore();
     log_open("master");
     while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
         switch (option) {

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/loop.h"
 #include "worker/child.h"
 #include "worker/guard.h"
@@ -113,7 +114,7 @@ struct children *children_create(struct loop *loop, struct error *ret_error)
         goto failed;
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    signal(SIGPIPE, SIG_IGN);
+    fd_signals_ignore();
     if (!(children->kin = kin_create(ret_error)) ||
         !(children->guard = guard_create(children->key, ret_error)) ||
         open_signals(children, ret_error) < 0)

@@ -154,6 +154,7 @@ int main(int argc, char **argv)
     struct request request = {0};
     struct error error;
     fd_open_standard();
+    fd_signals_ignore();
     opterr = 0;
     if (arguments_read(&request, argc, argv, &error) == 0 && draw(&request, &error) == 0)
         return 0;

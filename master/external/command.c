@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/descriptors.h"
+#include "common/fd.h"
 #include "common/hidden.h"
 #include "common/json.h"
 #include "master/external/command.h"
@@ -109,7 +110,7 @@ static void become(const struct start *start)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
+    fd_signals_restore();
     descriptors_restore();
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

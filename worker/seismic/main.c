@@ -1,7 +1,6 @@
 /* beofarm-shot: computes the shots of a survey, for beofarm-worker or by hand. */
 #include "config.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,7 +42,7 @@ int main(int argc, char **argv)
     fd_open_standard();
     spin_less(argv);
     log_open("shot");
-    signal(SIGPIPE, SIG_IGN);
+    fd_signals_ignore();
     int rc = shot_cli_parse(&cli, argc, argv, &error);
     if (rc == 0 && cli.help)
         fputs(shot_cli_help, stdout);

@@ -450,7 +450,9 @@ static void part(struct farm *farm)
 
 static void look_for_the_end(struct farm *farm)
 {
-    if (farm->phase == FARM_RUNNING && all_done(farm))
+    /* "All are done" is said of what is durable. */
+    if (farm->phase == FARM_RUNNING && all_done(farm) &&
+        journal_backlog(farm->journal, NULL) == 0)
         end_of_work(farm);
     /* A journal that cannot be written must not keep a stopped farm: workers keep the results. */
     if ((farm->phase != FARM_ENDING && farm->phase != FARM_DELIVERING) ||

@@ -11,6 +11,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
@@ -91,10 +92,12 @@ static const char select_failures[] =
 /* Fill the error from what SQLite says of its last failure. */
 static int db_error(const struct journal_db *db, struct error *ret_error, const char *doing)
 {
+    int last = errno;
     int code = db->sqlite ? sqlite3_errcode(db->sqlite) : SQLITE_NOMEM;
     int system = db->sqlite ? sqlite3_system_errno(db->sqlite) : 0;
     const char *text = db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory";
-
+    if (!system && last == EFBIG) /* SQLite often does not say what it knows */
+        system = EFBIG;
     switch (code) {
     case SQLITE_FULL:
         return error_set(ret_error, ERROR_SYSTEM,
@@ -438,7 +441,6 @@ static int row_insert(struct journal_db *db, const struct journal_row *row)
     sqlite3_stmt *s = db->statements[row->ended ? INSERT_RESULT : INSERT_FAILURE];
     const struct result *result = &row->result;
     int rc;
-
     sqlite3_bind_int64(s, 1, (sqlite3_int64)result->id.task);
     sqlite3_bind_int(s, 2, (int)result->status);
     sqlite3_bind_int(s, 3, result->code);
@@ -465,7 +467,6 @@ static int row_insert(struct journal_db *db, const struct journal_row *row)
 static int statement_run(struct journal_db *db, enum statement which)
 {
     int rc = sqlite3_step(db->statements[which]);
-
     return rc == SQLITE_DONE ? sqlite3_reset(db->statements[which]) : rc;
 }
 

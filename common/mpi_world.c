@@ -31,6 +31,7 @@
 #include "common/auth.h"
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/mpi_private.h"
 #include "common/mpi_session.h"
 #include "common/mpi_world.h"
@@ -38,6 +39,10 @@
 
 #define STOP_LIMIT_MS   1000                   /* for it to end when asked */
 #define SERVER_LIMIT_NS (15 * CLOCK_SECOND_NS) /* for the ompi-server to write its URI */
+
+/* Of those through which Open MPI and its daemon talk: it aborts the process where they cannot grow
+ * to 4 MiB. */
+#define FILE_BYTES ((size_t)8 << 20)
 
 static struct {
     pthread_mutex_t mutex; /* guards the two below */
@@ -115,7 +120,7 @@ static int library_check(struct error *ret_error)
 
 int mpi_world_works(struct error *ret_error)
 {
-    if (library_check(ret_error) < 0)
+    if (library_check(ret_error) < 0 || limits_check_size(FILE_BYTES, ret_error) < 0)
         return -1;
     return program_check("ompi-server", ret_error);
 }

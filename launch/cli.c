@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/limits.h"
 #include "common/nearest.h"
 
 static const struct command *const commands[] = {
@@ -209,10 +210,19 @@ static int output_close(int code)
     return code ? code : ERROR_SYSTEM;
 }
 
+static int sentence_end(const struct error *error)
+{
+    fflush(stdout);
+    fprintf(stderr, "beofarm: %s\n", error->text);
+    return output_close(error->code);
+}
+
 int cli_run(int argc, char **argv)
 {
     struct error error = {.code = ERROR_NONE};
     fd_signals_ignore(); /* a reader that went away must not take the farm with it */
+    if (limits_check_stack(&error) < 0)
+        return sentence_end(&error);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         (strcmp(argv[1], "help") == 0 && argc == 2)) {
         usage_print(argc < 2 ? stderr : stdout);
@@ -224,10 +234,5 @@ int cli_run(int argc, char **argv)
     }
     const struct command *command = command_find(argv[1], &error);
     int code = command ? command_do(command, argv + 2, (size_t)argc - 2, &error) : -1;
-    if (code < 0) {
-        fflush(stdout);
-        fprintf(stderr, "beofarm: %s\n", error.text);
-        code = error.code;
-    }
-    return output_close(code);
+    return code < 0 ? sentence_end(&error) : output_close(code);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/limits.h"
 #include "launch/adopt.h"
 #include "launch/away.h"
 #include "launch/command.h"
@@ -468,6 +469,8 @@ static int run_do(const void *values, char **arguments, size_t count, struct err
         .workers = given->workers, .tasks = given->limit, .slots = given->slots};
     struct screen screen;
     screen_init(&screen, given->json, given->quiet);
+    if (limits_check_files(LIMITS_FILES, ret_error) < 0)
+        return -1; /* what is started here may have no more than we */
     if (given->driver_socket &&
         request_override_socket(&now, given->driver_socket, ret_error) < 0)
         return -1;

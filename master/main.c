@@ -12,6 +12,7 @@
 #include "common/descriptors.h"
 #include "common/errand.h"
 #include "common/fd.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/mpi_world.h"
 #include "master/attempts.h"
@@ -143,6 +144,8 @@ static int run(const struct arguments *arguments)
                   "BEOFARM_SECRET is not set; start farms with `beofarm run FARM`");
         return fail(&error);
     }
+    if (limits_check_files(LIMITS_FILES, &error) < 0)
+        return fail(&error);
     descriptors_raise();
     memory_give_back();
     int code = farm_run(&farm, &error);
@@ -185,6 +188,8 @@ int main(int argc, char **argv)
     int option;
     fd_open_standard();
     fd_signals_ignore();
+    if (limits_check_stack(&error) < 0)
+        return complain(&error);
     log_open("master");
     while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
         switch (option) {

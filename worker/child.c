@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/fd.h"
 #include "common/loop.h"
 #include "worker/child.h"
@@ -297,6 +298,7 @@ static void become(struct start *start)
         slot_bind_child(spec->slot); /* unbound is better than not at all */
     if (spec->dir_fd >= 0 && fchdir(spec->dir_fd) < 0)
         fail_child(start, "enter the work directory of");
+    descriptors_restore();
     for (size_t i = 0; i < spec->limit_count; i++)
         if (setrlimit(spec->limits[i].resource, &spec->limits[i].limit) < 0)
             fail_child(start, "set the limits of");

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "common/azure/container.h"
+#include "common/descriptors.h"
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/mpi_world.h"
 #include "worker/agent.h"
@@ -221,8 +223,10 @@ static int work(const struct arguments *arguments)
 {
     struct agent_options options;
     struct error error = {0};
-    if (read_options(&options, arguments, &error) < 0)
+    if (limits_check_stack(&error) < 0 || limits_check_files(LIMITS_FILES, &error) < 0 ||
+        read_options(&options, arguments, &error) < 0)
         return fail(&error);
+    descriptors_raise();
     int code = agent_run(&options, &error);
     auth_secret_wipe(&options.dial.secret);
     if (code)

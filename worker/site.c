@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/farmfile.h"
 #include "common/json.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/manifest.h"
 #include "common/store.h"
@@ -346,6 +347,9 @@ static int divide(struct site *site, struct error *ret_error)
     if (slot_try(&site->plan->slots[0], &unbound) < 0)
         log_warn("%s", unbound.text);
     site->seat_count = (uint32_t)site->plan->slot_count;
+    size_t files = LIMITS_FILES + LIMITS_FILES_SLOT * (site->plan->slot_count - 1);
+    if (limits_check_files(files, ret_error) < 0)
+        return error_prefix(ret_error, "a worker with %u slots", site->seat_count);
     site->seats = calloc(site->seat_count, sizeof(*site->seats));
     return site->seats ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for slots");
 }

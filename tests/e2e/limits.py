@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""What a shell's ulimit leaves too little of gets a sentence: open files, sizes of files, stacks."""
+import shlex
+
+import harness
+from farms import Farm, grid, shell
+from harness import program, test, test_plainly
+
+
+def limited(case, limit, *words, **more):
+    """A command under `ulimit LIMIT`, to its end."""
+    return case.run("bash", "-c", f"ulimit {limit} && exec " + shlex.join(map(str, words)), **more)
+
+
+def roles(farm):
+    """The command line of each program that is started with such a limit: a run, a master, a worker."""
+    secret = {"BEOFARM_SECRET": "07" * 32}
+    return [([program("beofarm"), "run", farm.file], {}), ([program("beofarm-master"), farm.file], secret),
+            ([program("beofarm-worker"), "--farm", "toy", "127.0.0.1:9"], secret)]
+
+
+@test
+def too_few_open_files_are_told_before_anything_begins(case):
+    farm = Farm(case, shell("true", grid(x=range(3)), transport="auto"))
+    for count in (20, 32, 64):
+        for words, secret in roles(farm):
+            done = limited(case, f"-n {count}", *words, env=secret, expect=4)
+            assert f"{count} files and connections may be open at once here" in done.err, done
+            assert "ulimit -n" in done.err and len(done.err.splitlines()) == 1, done
+    # A soft limit is raised; what is asked for is enough.
+    limited(case, "-Sn 20", program("beofarm"), "run", farm.file, expect=0)
+    assert len(farm.rows(3, "ok")) == 3
+
+
+@test
+def the_fewest_open_files_that_are_allowed_are_enough(case):
+    farm = Farm(case, shell("true", grid(x=range(8)), transport="auto"))
+    limited(case, "-n 128", program("beofarm"), "run", farm.file, expect=0)
+    assert len(farm.rows(8, "ok")) == 8
+
+
+@test
+def slots_for_which_there_are_too_few_open_files_are_told(case):
+    farm = Farm(case, shell("true", grid(x=range(8)), backend={"workers": 1}, worker={"slots": 40, "pin": False}))
+    done = limited(case, "-n 128", program("beofarm"), "run", farm.file, expect=None)
+    assert done.code != 0 and "a worker with 40 slots: 128 files and connections" in farm.logs() + str(done), done
+
+
+@test
+def models_get_the_limits_that_the_worker_was_given(case):
+    farm = Farm(case, shell("echo n=$(ulimit -Sn)/$(ulimit -f)", work_values=[{"name": "n", "regex": "n=(.*)"}]))
+    limited(case, "-Sn 200 && ulimit -f 60000", program("beofarm"), "run", farm.file, expect=0)
+    assert [row["n"] for row in farm.rows(1, "ok")] == ["200/120000"], farm.rows()
+
+
+@test_plainly
+def a_small_stack_is_told_before_anything_begins(case):
+    farm = Farm(case, shell("true", grid(x=range(3)), transport="auto"))
+    for words, secret in roles(farm):
+        done = limited(case, "-s 128", *words, env=secret, expect=4)
+        assert "stacks may have 128 KiB here" in done.err and "ulimit -s" in done.err, done
+    limited(case, "-s 256", program("beofarm"), "run", farm.file, expect=0)
+    assert len(farm.rows(3, "ok")) == 3
+
+
+@test
+def a_journal_that_may_not_be_made_is_told(case):
+    farm = Farm(case, shell("true", grid(x=range(3)), transport="auto"))
+    done = limited(case, "-f 4", program("beofarm"), "run", farm.file, expect=4)
+    assert "journal.db (disk I/O error): File too large" in done.out + done.err, done
+    farm.resume()
+    assert len(farm.rows(3, "ok")) == 3
+
+
+@test
+def a_farm_whose_journal_may_not_grow_is_not_done(case):
+    """All tasks have ended, but what they came to is not durable: that is said, and waited for."""
+    farm = Farm(case, shell("true", grid(x=range(400))))
+    words = shlex.join([program("beofarm"), "run", "--json", farm.file])
+    farm.process = case.start("bash", "-c", f"ulimit -f 72 && exec {words}", out="run.out")
+    farm.wait_event("notice")
+    farm.wait_event("progress", done=400)
+    assert not farm.events("end") and farm.process.poll() is None
+    assert "File too large" in farm.events("notice")[0]["sentence"], farm.events("notice")
+    farm.process.send_signal(2)
+    farm.end(expect=130)
+    farm.resume()
+    assert len(farm.rows(400, "ok")) == 400
+
+
+@test
+def a_shot_that_may_not_be_written_is_told(case):
+    case.write("survey.json", {
+        "model": {"velocity": 1500, "grid": {"points": [40, 40], "spacing_m": [10, 10]}},
+        "wavelet": {"kind": "ricker", "peak_hz": 10}, "record": {"length_s": 2},
+        "geometry": {"sources": {"points": [[50, 50]]},
+                     "receivers": {"line": {"start": [0, 20], "end": [390, 20], "count": 40}}}})
+    done = limited(case, "-f 4", program("beofarm-shot"), "--survey", "survey.json", "--shot", "1", "--operation",
+                   "model", "--output", "s.segy", "--threads", "1", expect=4)
+    assert "File too large" in done.err, done
+
+
+if __name__ == "__main__":
+    harness.main(globals())

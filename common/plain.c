@@ -104,3 +104,49 @@ char *plain_text(char *to, size_t size, const char *text)
     to[target.used] = 0;
     return to;
 }
+
+static bool has_control(const char *text)
+{
+    while (*text && !control_size(text))
+        text++;
+    return *text;
+}
+
+static void put_quoted(struct target *target, const char *text)
+{
+    put(target, "'", 1);
+    for (; *text; text++)
+        put(target, *text == '\'' ? "'\\''" : text, *text == '\'' ? 4 : 1);
+    put(target, "'", 1);
+}
+
+/* Of POSIX 2024, and bash since long: no byte of it does anything to a terminal. */
+static void put_escaped(struct target *target, const char *text)
+{
+    put(target, "$'", 2);
+    for (; *text; text++) {
+        char octal[8];
+        bool odd = control_size(text) || (unsigned char)*text >= 0x80;
+        snprintf(octal, sizeof(octal), "\\%03o", (unsigned char)*text);
+        if (odd || *text == '\'' || *text == '\\')
+            put(target, odd ? octal : "\\", odd ? 4 : 1);
+        if (!odd)
+            put(target, text, 1);
+    }
+    put(target, "'", 1);
+}
+
+char *plain_argument(char *to, size_t size, const char *text)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-_./:@%+,=";
+    struct target target = {.to = to, .size = size};
+    if (*text && !text[strspn(text, safe)])
+        put(&target, text, strlen(text));
+    else if (has_control(text))
+        put_escaped(&target, text);
+    else
+        put_quoted(&target, text);
+    to[target.used] = 0;
+    return to;
+}

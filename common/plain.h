@@ -17,4 +17,11 @@
  */
 char *plain_text(char *to, size_t size, const char *text);
 
+/*
+ * Copy `text` into `to` (of `size` bytes) as a shell takes it for one word of a command: in quotes
+ * where it needs them, and where a terminal would act on it, with escapes. What does not fit is
+ * left out. Returns `to`.
+ */
+char *plain_argument(char *to, size_t size, const char *text);
+
 #endif

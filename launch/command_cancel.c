@@ -127,7 +127,7 @@ static int cancel_do(const void *values, char **arguments, size_t count,
             lost_print(view.follow.progress.lost);
         if (code == 0)
             printf("%s is stopped; to go on with it:\n  beofarm run --resume %s\n", view.name,
-                   screen_format_path(view.rundir.path, path, sizeof path));
+                   plain_argument(path, sizeof path, view.rundir.path));
     }
     if (view.rundir.path)
         view_close(&view);

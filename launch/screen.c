@@ -134,52 +134,6 @@ char *screen_format_progress(const struct progress *progress, char *text, size_t
     return text;
 }
 
-static bool has_control(const char *text)
-{
-    while (*text && !is_control(text))
-        text++;
-    return *text;
-}
-
-static void quote(struct buf *quoted, const char *path)
-{
-    buf_append_text(quoted, "'");
-    for (const char *next = path; *next; next++)
-        buf_append_text(quoted, *next == '\'' ? "'\\''" : (char[]){*next, '\0'});
-    buf_append_text(quoted, "'");
-}
-
-/* Of POSIX 2024, and bash since long: no byte of it does anything to a terminal. */
-static void quote_escaped(struct buf *quoted, const char *path)
-{
-    buf_append_text(quoted, "$'");
-    for (const char *next = path; *next; next++)
-        if (is_control(next) || (unsigned char)*next >= 0x80)
-            buf_printf(quoted, "\\%03o", (unsigned char)*next);
-        else
-            buf_printf(quoted, "%s%c", strchr("'\\", *next) ? "\\" : "", *next);
-    buf_append_text(quoted, "'");
-}
-
-char *screen_format_path(const char *path, char *text, size_t size)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-_./:@%+,=";
-    if (*path && !path[strspn(path, plain)]) {
-        snprintf(text, size, "%s", path);
-        return text;
-    }
-    struct buf quoted;
-    buf_init(&quoted, 5 * strlen(path) + 8);
-    if (has_control(path))
-        quote_escaped(&quoted, path);
-    else
-        quote(&quoted, path);
-    snprintf(text, size, "%s", buf_failed(&quoted) ? path : buf_text(&quoted));
-    buf_fini(&quoted);
-    return text;
-}
-
 static int terminal_width(void)
 {
     struct winsize window;
@@ -372,7 +326,7 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
         printf("  outputs    %s/out/\n", shown);
     if (summary->home)
         printf("  copied to  %s/\n", plain_text(shown, sizeof shown, summary->home));
-    screen_format_path(summary->run_dir, path, sizeof path);
+    plain_argument(path, sizeof path, summary->run_dir);
     if (summary->exit_code != 0)
         why_print(progress, path, summary->exit_code);
     if (summary->resumable)

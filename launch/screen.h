@@ -67,7 +67,4 @@ char *screen_format_time(double seconds, char *text, size_t size);
  * s left". Returns text. */
 char *screen_format_progress(const struct progress *progress, char *text, size_t size);
 
-/* A path as a shell takes it: in quotes where it needs them. Returns text. */
-char *screen_format_path(const char *path, char *text, size_t size);
-
 #endif

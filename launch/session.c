@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/plain.h"
 #include "launch/crew.h"
 #include "launch/follow.h"
 #include "launch/interrupt.h"
@@ -350,8 +351,7 @@ static bool is_loopback(const char *address)
 /* A farm without workers of its own waits for some that are started by hand. */
 static void hand_started_explain(struct session *session)
 {
-    char path[4096];
-    char *secret = rundir_path(session->context->rundir, "secret", NULL);
+    char path[4096], *secret = rundir_path(session->context->rundir, "secret", NULL);
     if (secret && is_loopback(session->master.address))
         screen_notice(
             session->screen,
@@ -359,9 +359,9 @@ static void hand_started_explain(struct session *session)
             "their network in a farm file: \"network\": \"eth0\" or \"10.0.0.0/24\"");
     if (secret)
         screen_notice(session->screen,
-                      "no worker is started; start some with: "
-                      "beofarm-worker --farm %s --secret-file %s %s:%d",
-                      session->farm.name, screen_format_path(secret, path, sizeof path),
+                      "no worker is started; start some with: beofarm-worker --farm %s "
+                      "--secret-file %s %s:%d",
+                      session->farm.name, plain_argument(path, sizeof path, secret),
                       session->master.host, session->master.port);
     free(secret);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/json.h"
+#include "common/plain.h"
 #include "master/shots/outside.h"
 
 void outside_fini(struct outside *outside)
@@ -124,13 +125,15 @@ static int file_compare(const struct outside_file *then, bool sizes_only,
                          then->path, then->size, now.size);
     if (sizes_only || (now.changed_s == then->changed_s && now.changed_ns == then->changed_ns))
         return 0;
+    char word[4096];
     return error_set(ret_error, ERROR_CHANGED,
                      "%s was written since this run began (%" PRIu64
                      " bytes as before, but another time of change); begin a new run, as this "
                      "one's results are of what it was; if you are sure that its content is "
                      "the same, give it its time back and resume: touch -d @%" PRId64
-                     ".%09" PRId64 " '%s'",
-                     then->path, now.size, then->changed_s, then->changed_ns, then->path);
+                     ".%09" PRId64 " %s",
+                     then->path, now.size, then->changed_s, then->changed_ns,
+                     plain_argument(word, sizeof(word), then->path));
 }
 
 static bool has(const struct outside *outside, const char *path)

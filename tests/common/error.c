@@ -96,12 +96,27 @@ static void a_sentence_knows_the_name_that_it_begins_with(void **state)
     assert_null(error_after(NULL, "b"));
 }
 
+static void names_come_as_a_shell_takes_them(void **state)
+{
+    (void)state;
+    char text[64];
+    assert_string_equal(plain_argument(text, sizeof(text), "runs/a-1"), "runs/a-1");
+    assert_string_equal(plain_argument(text, sizeof(text), "my runs"), "'my runs'");
+    assert_string_equal(plain_argument(text, sizeof(text), "it's $1"), "'it'\\''s $1'");
+    assert_string_equal(plain_argument(text, sizeof(text), ""), "''");
+    assert_string_equal(plain_argument(text, sizeof(text), "a\033[2J\n'\\"),
+                        "$'a\\033[2J\\012\\'\\\\'");
+    assert_string_equal(plain_argument(text, sizeof(text), "\303\244\302\233"),
+                        "$'\\303\\244\\302\\233'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(control_characters_become_escapes),
         cmocka_unit_test(a_long_path_leaves_the_sentence_to_be_read),
         cmocka_unit_test(cuts_are_between_characters),
+        cmocka_unit_test(names_come_as_a_shell_takes_them),
         cmocka_unit_test(a_sentence_knows_the_name_that_it_begins_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

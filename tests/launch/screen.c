@@ -40,20 +40,6 @@ static void sizes_are_told_in_fitting_units(void **state)
         assert_string_equal(disk_format_size(cases[i].bytes, text, sizeof text), cases[i].text);
 }
 
-static void paths_come_as_a_shell_takes_them(void **state)
-{
-    (void)state;
-    char text[64];
-    assert_string_equal(screen_format_path("runs/a-1", text, sizeof text), "runs/a-1");
-    assert_string_equal(screen_format_path("my runs", text, sizeof text), "'my runs'");
-    assert_string_equal(screen_format_path("it's $1", text, sizeof text), "'it'\\''s $1'");
-    assert_string_equal(screen_format_path("", text, sizeof text), "''");
-    assert_string_equal(screen_format_path("a\033[2J\n'\\", text, sizeof text),
-                        "$'a\\033[2J\\012\\'\\\\'");
-    assert_string_equal(screen_format_path("\303\244\302\233", text, sizeof text),
-                        "$'\\303\\244\\302\\233'");
-}
-
 static void control_characters_reach_no_terminal(void **state)
 {
     (void)state;
@@ -142,7 +128,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_told_in_fitting_units),
         cmocka_unit_test(sizes_are_told_in_fitting_units),
-        cmocka_unit_test(paths_come_as_a_shell_takes_them),
         cmocka_unit_test(control_characters_reach_no_terminal),
         cmocka_unit_test(progress_is_one_sentence),
         cmocka_unit_test(a_lost_worker_is_told_once),

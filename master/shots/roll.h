@@ -47,8 +47,8 @@
 
 struct roll_wave {
     enum shot_operation operation;
-    char *purpose; /* for people */
-    int iteration;
+    char *purpose;         /* for people */
+    int iteration;         /* of an inversion: those that were done before */
     double min_hz, max_hz; /* 0 to INFINITY */
     size_t *shots;         /* of the survey, rising, each once */
     size_t shot_count;

@@ -303,7 +303,7 @@ int shots_history_write(const struct driver *driver, struct error *ret_error)
         const struct roll_wave *wave = &roll->waves[w];
         double misfit;
         size_t good = wave_good(roll, w, &misfit);
-        fprintf(whole.stream, "%zu,%d,%s,%g,%g,%zu,%zu,%.9g\n", w + 1, wave->iteration,
+        fprintf(whole.stream, "%zu,%d,%s,%g,%g,%zu,%zu,%.9g\n", w + 1, wave->iteration + 1,
                 wave->purpose, wave->min_hz, wave->max_hz, wave->shot_count,
                 wave->shot_count > good ? wave->shot_count - good : 0, misfit);
     }

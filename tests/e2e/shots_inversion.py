@@ -48,7 +48,8 @@ def an_inversion_is_seen_as_it_goes(case):
     assert "iteration" in said, said
     os.remove(hold)
     farm.end()
-    # What the last iteration came to is said, too.
+    # What the last iteration came to is said, too, and all are counted from 1.
+    assert {row["iteration"] for row in history(case)} == set("12345"), history(case)
     misfits = [float(row["misfit"]) for row in history(case) if row["purpose"] != "source"]
     last = [event for event in farm.events("estimate")][-1]
     assert last["phi"] == min(misfits) and last["iteration"] == 5 and last["runs"] == 0, last

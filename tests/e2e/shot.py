@@ -88,6 +88,20 @@ def a_command_line_that_makes_no_sense_is_refused(case):
 
 
 @test
+def more_threads_than_processors_are_warned_of(case):
+    write_model(case, "v", layers)
+    model, count = survey(case, "model.json"), len(os.sched_getaffinity(0))
+
+    def said(threads):
+        done = shot(case, "--survey", model, "--shot", "1", "--operation", "model", "--output", "s.sgy",
+                    "--threads", threads)
+        answer(done)
+        return done.stderr
+    assert f"--threads {count} is faster" in said(count + 1), said(count + 1)
+    assert not said(count), said(count)
+
+
+@test
 def bad_models_and_places_are_named(case):
     write_model(case, "v", layers)
     words = ("--shot", "2", "--operation", "model", "--output", "d.sgy", "--survey")

@@ -1,6 +1,7 @@
 /* beofarm-shot: computes the shots of a survey, for beofarm-worker or by hand. */
 #include "config.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,6 +36,27 @@ static int serve(struct error *ret_error)
     return rc;
 }
 
+/* The threads wait for each other many times in a time step: where some have to take turns at the
+ * processors, all wait for those. */
+static void threads_remark(const struct shot_cli *cli)
+{
+    cpu_set_t ours;
+    int count = sched_getaffinity(0, sizeof(ours), &ours) == 0
+                    ? CPU_COUNT(&ours)
+                    : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (cli->threads > count)
+        log_warn(
+            "--threads %d: there %s %d processor%s for them, which makes them wait for each "
+            "other; --threads %d is faster",
+            cli->threads, count == 1 ? "is" : "are", count, count == 1 ? "" : "s", count);
+}
+
+static int compute(const struct shot_cli *cli, struct error *ret_error)
+{
+    threads_remark(cli);
+    return shot_cli_run(cli, ret_error);
+}
+
 int main(int argc, char **argv)
 {
     struct shot_cli cli;
@@ -49,7 +71,7 @@ int main(int argc, char **argv)
     else if (rc == 0 && cli.version)
         printf("beofarm-shot %s\n", PACKAGE_VERSION);
     else if (rc == 0)
-        rc = cli.serve ? serve(&error) : shot_cli_run(&cli, &error);
+        rc = cli.serve ? serve(&error) : compute(&cli, &error);
     if (rc < 0)
         log_error("%s", error.text);
     return rc < 0 ? (int)error.code : 0;

@@ -711,6 +711,37 @@ static void identical_traces_of_a_shot_are_remarked(void **state)
     survey_close(&survey);
 }
 
+static void identical_traces_in_two_files_are_remarked(void **state)
+{
+    (void)state;
+    struct survey survey;
+    char said[ERROR_TEXT_MAX] = "";
+    put_model(0, 1500);
+    put_data("one.segy", 0, 3, 25, 0);
+    put_data("two.segy", 2, 2, 25, 0);
+    open_survey("{\"data\": {\"paths\": [\"one.segy\", \"two.segy\"]}, " MODEL ", " WAVELET "}",
+                &survey);
+    assert_int_equal(survey.shot_count, 5);
+    survey_remarks(&survey, keep, said);
+    if (!strstr(said,
+                "$.data: 4 traces have the receiver and all samples of another one of the "
+                "same shot, and count twice: in two.segy, shot 1002, trace 1 those of "
+                "trace 9 of one.segy, at (0, 0, 20) m"))
+        fail_msg("%s", said);
+    survey_close(&survey);
+    /* The same receivers, but what they recorded is not the same. */
+    int fd = open("two.segy", O_RDWR | O_CLOEXEC);
+    for (int trace = 0; trace < 4; trace++)
+        assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + trace * 340 + 240), 4);
+    close(fd);
+    *said = '\0';
+    open_survey("{\"data\": {\"paths\": [\"one.segy\", \"two.segy\"]}, " MODEL ", " WAVELET "}",
+                &survey);
+    survey_remarks(&survey, keep, said);
+    assert_string_equal(said, "");
+    survey_close(&survey);
+}
+
 static void half_a_shot_with_another_source_is_remarked(void **state)
 {
     (void)state;
@@ -792,6 +823,7 @@ int main(void)
         cmocka_unit_test(files_of_judi_are_read),
         cmocka_unit_test(half_a_shot_with_another_source_is_remarked),
         cmocka_unit_test(identical_traces_of_a_shot_are_remarked),
+        cmocka_unit_test(identical_traces_in_two_files_are_remarked),
         cmocka_unit_test(what_is_hardly_meant_is_remarked),
         cmocka_unit_test(shots_are_called_what_their_table_calls_them),
     };

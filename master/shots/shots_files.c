@@ -122,9 +122,7 @@ int shots_terms_begin(struct driver *driver)
         return 0;
     buf_init(&note, SHOTS_NOTE_MAX);
     terms_note(&driver->roll.terms, &note);
-    int rc = shots_note(driver, &note);
-    buf_fini(&note);
-    return rc;
+    return shots_note(driver, &note);
 }
 
 /* --- what does not travel --- */
@@ -142,9 +140,7 @@ static int outside_put(struct driver *driver)
     struct buf note;
     buf_init(&note, SHOTS_NOTE_MAX);
     outside_note(&driver->outside, &note);
-    int rc = shots_note(driver, &note);
-    buf_fini(&note);
-    return rc;
+    return shots_note(driver, &note);
 }
 
 int shots_outside_begin(struct driver *driver)

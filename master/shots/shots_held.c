@@ -197,14 +197,12 @@ bool shots_held_begin(struct driver *driver)
     int rc = reduction_note(driver, &note);
     if (rc == 0)
         rc = roll_note_collect(&driver->roll, &note, &count);
-    if (rc < 0) {
-        error_set(&error, ERROR_SYSTEM, "no memory for collecting the sums");
-        shots_fail(driver, &error);
-    } else {
-        rc = shots_note(driver, &note);
-    }
+    if (rc >= 0)
+        return shots_note(driver, &note) == 0;
+    error_set(&error, ERROR_SYSTEM, "no memory for collecting the sums");
+    shots_fail(driver, &error);
     buf_fini(&note);
-    return rc >= 0;
+    return false;
 }
 
 int64_t shots_fetch(struct driver *driver, uint64_t instance)

@@ -1,7 +1,8 @@
 /*
  * shots_private.h - what the parts of the driver share.
  *
- *   shots.c        the seam: opening, tasks, results, the end
+ *   shots.c        the seam: tasks, results, the end; the job
+ *   shots_open.c   opening and closing
  *   shots_wave.c   what comes next: rounds of a wave, the next wave
  *   shots_held.c   what workers hold, on its way to the master
  *   shots_task.c   payloads
@@ -141,7 +142,7 @@ struct driver {
 
 /* shots.c */
 void shots_fail(struct driver *driver, const struct error *error);
-/* Journal a note, and take it. -1: the driver has failed. */
+/* Journal a note, take it, and end the buffer. -1: the driver has failed. */
 int shots_note(struct driver *driver, struct buf *note);
 void shots_say(struct driver *driver, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -152,6 +153,8 @@ bool shots_advance(struct driver *driver, uint32_t slots);
 void shots_look_at_skips(struct driver *driver);
 /* shots_wave.c: go on at this time at the latest. */
 void shots_wake_at(struct driver *driver, int64_t at_ns);
+/* shots_wave.c: that time has come; `context` is the driver. */
+void shots_look_again(void *context);
 
 /* shots_held.c: whether workers hold something of the present wave. */
 bool shots_is_held(const struct driver *driver);
@@ -252,9 +255,10 @@ int asked_finish(struct driver *driver, const size_t *holders, const double *mis
 int asked_model_read(const struct driver *driver, const cJSON *asked, float **ret_velocity,
                      float **ret_perturbation, struct error *ret_error);
 
-/* shots.c */
+/* shots_open.c */
 struct driver *shots_create(const struct driver_context *context, bool served,
                             struct error *ret_error);
+void shots_close(struct driver *driver); /* NULL is allowed */
 
 /* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning.
  * In a thread; `digest` has the verdict afterwards. */

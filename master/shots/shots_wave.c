@@ -42,9 +42,7 @@ static int tasks_note(struct driver *driver, const size_t *shots, const size_t *
     struct buf note;
     buf_init(&note, SHOTS_NOTE_MAX);
     roll_note_tasks(shots, sizes, count, &note);
-    int rc = shots_note(driver, &note);
-    buf_fini(&note);
-    return rc;
+    return shots_note(driver, &note);
 }
 
 /* Shots that are fired as one: which ones is drawn. */
@@ -223,7 +221,6 @@ static bool wave_note(struct driver *driver)
     roll_note_wave(&driver->digest.next, &note);
     size_t before = driver->roll.wave_count;
     int rc = shots_note(driver, &note);
-    buf_fini(&note);
     shots_wave_fini(&driver->digest.next);
     /* The wave before this may have to be digested once more, if this note is lost with the master;
      * the one before that not. */
@@ -237,9 +234,7 @@ static bool finish(struct driver *driver)
     struct buf note;
     buf_init(&note, SHOTS_NOTE_MAX);
     roll_note_finished(driver->digest.text, driver->digest.failed, &note);
-    int rc = shots_note(driver, &note);
-    buf_fini(&note);
-    if (rc < 0)
+    if (shots_note(driver, &note) < 0)
         return false;
     shots_say(driver, "%s", driver->digest.text);
     end_tell(driver);
@@ -370,4 +365,12 @@ void shots_look_at_skips(struct driver *driver)
         skip_all(driver);
     else
         shots_wake_at(driver, driver->skip_due_ns);
+}
+
+void shots_look_again(void *context)
+{
+    struct driver *driver = context;
+    if (!errand_is_busy(driver->digest.errand))
+        shots_look_at_skips(driver);
+    driver->context.wake(driver->context.wake_context);
 }

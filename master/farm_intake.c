@@ -110,9 +110,9 @@ void farm_record_end(struct farm *farm, const struct result *result, struct memb
         farm->driver_ops->ran(farm->driver, result->id.task, member ? member->host : "",
                               attempts);
     farm->driver_ops->ended(farm->driver, result, false);
-    bool told = result->status != RESULT_CANCELLED &&
-                (result->status != RESULT_LOST || !farm_bound(farm, result->id.task));
-    if (result->status != RESULT_OK && told)
+    bool forgone = farm_is_forgone(farm, result);
+    farm->forgone += forgone;
+    if (result->status != RESULT_OK && result->status != RESULT_CANCELLED && !forgone)
         tell_failure(farm, result, member ? member->host : "");
     progress_touch(farm->progress);
 }
@@ -191,6 +191,11 @@ bool farm_is_here(void *context, uint64_t instance)
 uint64_t farm_bound(const struct farm *farm, uint64_t task)
 {
     return farm->driver_ops->bound ? farm->driver_ops->bound(farm->driver, task) : 0;
+}
+
+bool farm_is_forgone(const struct farm *farm, const struct result *result)
+{
+    return result->status == RESULT_LOST && farm_bound(farm, result->id.task);
 }
 
 void farm_cancel_task(void *context, uint64_t task)

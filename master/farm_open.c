@@ -310,8 +310,8 @@ static void count(void *context, struct announce_progress *ret)
     uint64_t limit = farm->file.limits.tasks;
     if (limit && total >= 0 && (uint64_t)total > limit)
         total = (int64_t)limit;
-    ret->done = counts.done;
-    ret->failed = counts.failed;
+    ret->done = counts.done + farm->forgone;
+    ret->failed = counts.failed - farm->forgone;
     ret->total = total;
     ret->running = counts.running;
     uint64_t past = counts.done + counts.failed + counts.leased;

@@ -77,6 +77,7 @@ struct farm {
     uint32_t widest;        /* the most slots that a worker has had */
     bool takes_back;        /* it was stopped, and what ran was taken back */
     uint64_t lost;          /* shots that a stop has lost */
+    uint64_t forgone;       /* tasks as of farm_is_forgone; the scheduler has them as failed */
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */
@@ -141,6 +142,10 @@ bool farm_is_here(void *context, uint64_t instance);
 
 /* farm_intake.c: the worker process that alone can run this task (driver_ops.bound), 0: any. */
 uint64_t farm_bound(const struct farm *farm, uint64_t task);
+
+/* farm_intake.c: whether this is the end of a task that was bound to a worker which is gone. Others
+ * do without what it would have brought, or make it again: it is counted as done, and not told. */
+bool farm_is_forgone(const struct farm *farm, const struct result *result);
 
 /* farm_intake.c: the driver does not want this task any more (driver_context.cancel). */
 void farm_cancel_task(void *context, uint64_t task);

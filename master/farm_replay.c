@@ -30,6 +30,7 @@ static int replay_end(void *context, const struct journal_row *row, struct error
         return -1;
     if (farm->driver_ops->ran)
         farm->driver_ops->ran(farm->driver, row->result.id.task, row->worker, row->attempts);
+    farm->forgone += farm_is_forgone(farm, &row->result);
     farm->driver_ops->ended(farm->driver, &row->result, true);
     return 0;
 }

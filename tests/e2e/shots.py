@@ -313,6 +313,8 @@ def killed_workers_change_nothing_in_the_gradient(case):
     farm.end()
     counts = [line.split()[1] for line in lines(log)]
     assert len(counts) > SHOTS  # what was summed there was computed once more
+    # That its sum could not be had is in the table, and no failure: nothing lacks it.
+    assert "lost" in [row["status"] for row in farm.rows()] and farm.events("end")[0]["failed"] == 0, farm.rows()
     assert floats(case, "survey.gradient.bin") == straight(case)
 
 

@@ -23,6 +23,7 @@ static void file_set(struct outside_file *file, const struct stat *status)
     file->size = (uint64_t)status->st_size;
     file->changed_s = status->st_mtim.tv_sec;
     file->changed_ns = status->st_mtim.tv_nsec;
+    file->touched = status->st_ctim;
 }
 
 int outside_look(const struct survey_file *files, size_t count, struct outside *ret_outside,
@@ -157,4 +158,16 @@ int outside_compare(const struct outside *then, const struct outside *now, bool 
                              "away, or begin a new run",
                              now->files[i].path);
     return 0;
+}
+
+const char *outside_touched(const struct outside *then)
+{
+    for (size_t i = 0; i < then->count; i++) {
+        const struct outside_file *file = &then->files[i];
+        struct stat now;
+        if (stat(file->path, &now) == 0 && (now.st_ctim.tv_sec != file->touched.tv_sec ||
+                                            now.st_ctim.tv_nsec != file->touched.tv_nsec))
+            return file->path;
+    }
+    return NULL;
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cjson/cJSON.h>
 
@@ -25,6 +26,8 @@ struct outside_file {
     uint64_t size; /* bytes, below 2^53 */
     int64_t changed_s;
     int64_t changed_ns;
+    struct timespec
+        touched; /* when anything of it was: that nobody can set; zeros: not known */
 };
 
 struct outside {
@@ -56,5 +59,10 @@ int outside_take(struct outside *outside, const cJSON *said);
  * file, what changed, and how to go on. */
 int outside_compare(const struct outside *then, const struct outside *now, bool sizes_only,
                     struct error *ret_error);
+
+/* One of these files, as outside_look found them, that was touched since, though it is no other by
+ * size and time of change: rewritten and given its time back, or but renamed, linked or given to
+ * somebody else. Its path, borrowed; NULL: there is none. */
+const char *outside_touched(const struct outside *then);
 
 #endif

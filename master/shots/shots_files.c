@@ -127,12 +127,22 @@ int shots_terms_begin(struct driver *driver)
 
 /* --- what does not travel --- */
 
-int shots_outside_check(const struct driver *driver, struct error *ret_error)
+/* There, a later master is on a machine that was made for it. */
+static bool is_elsewhere(const struct driver *driver)
 {
     const cJSON *kind = json_member(json_member(driver->context.farm, "backend"), "kind");
-    /* There, a later master is on a machine that was made for it. */
-    bool elsewhere = cJSON_IsString(kind) && strcmp(kind->valuestring, "azure") == 0;
-    return outside_compare(&driver->roll.outside, NULL, elsewhere, ret_error);
+    return cJSON_IsString(kind) && strcmp(kind->valuestring, "azure") == 0;
+}
+
+int shots_outside_check(const struct driver *driver, struct error *ret_error)
+{
+    return outside_compare(&driver->roll.outside, NULL, is_elsewhere(driver), ret_error);
+}
+
+void shots_outside_look(struct driver *driver)
+{
+    if (!driver->touched && !is_elsewhere(driver))
+        driver->touched = outside_touched(&driver->outside);
 }
 
 static int outside_put(struct driver *driver)

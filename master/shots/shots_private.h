@@ -112,6 +112,8 @@ struct driver {
     uint64_t working_bytes; /* what a time step of the largest shot streams; 0: not known */
 
     struct outside outside; /* files that do not travel, as this master found them */
+    const char *touched;    /* one of them that was since, by the digest's thread; NULL: none */
+    bool touched_told;
     struct roll roll;
     uint64_t handed_out; /* tasks that `next` has given */
     uint64_t durable;    /* sequence number up to which the journal is */
@@ -190,6 +192,8 @@ int shots_terms_begin(struct driver *driver);
 /* Whether the files that do not travel are as they were when the run began; else -1 and a sentence
  * (ERROR_CHANGED). From any thread. */
 int shots_outside_check(const struct driver *driver, struct error *ret_error);
+/* In the digest's thread, after that: set driver->touched. */
+void shots_outside_look(struct driver *driver);
 /* Before anything is handed out: check that, or in a new run note how they are. -1: the driver has
  * failed. */
 int shots_outside_begin(struct driver *driver);

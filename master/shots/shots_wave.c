@@ -242,12 +242,27 @@ static bool finish(struct driver *driver)
     return true;
 }
 
+/* Once: it may be nothing, and who did it knows. */
+static void touched_tell(struct driver *driver)
+{
+    if (!driver->touched || driver->touched_told)
+        return;
+    driver->touched_told = true;
+    shots_say(
+        driver,
+        "%s was touched while this run went on, though its size and time are as before (it "
+        "was rewritten and given its time back, or just renamed, linked or given to "
+        "somebody else): if its content was another one meanwhile, begin a new run",
+        driver->touched);
+}
+
 static bool conclude(struct driver *driver, uint32_t slots)
 {
     struct shots_digest *digest = &driver->digest;
     if (digest->verdict == SHOTS_MISSING && slots == 0)
         return false; /* nobody to farm them now: again when there is */
     digest->done = false;
+    touched_tell(driver);
     if (driver->asked.number &&
         !driver->asked.from->wanted(driver->asked.from->context, driver->asked.number)) {
         shots_wave_fini(&digest->next); /* cancelled meanwhile */
@@ -275,6 +290,7 @@ static void digest_work(void *context)
     struct driver *driver = context;
     struct shots_digest *digest = &driver->digest;
     if (shots_outside_check(driver, &digest->error) == 0) {
+        shots_outside_look(driver);
         shots_digest_work(driver);
         return;
     }

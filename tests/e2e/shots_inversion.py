@@ -128,6 +128,21 @@ def data_named_by_an_absolute_path_must_stay_as_they_are(case):
 
 
 @test
+def data_that_were_touched_while_a_run_went_on_are_remarked(case):
+    """They are as they were by size and time, but may have been others meanwhile."""
+    hold, data = case.write("hold", ""), case.path("observed.segy")
+    farm, log = inversion(case, env={"SHOT_HOLD": hold, "SHOT_MOST": "9"}, data=data, inversion={"iterations": 1})
+    farm.start()
+    wait_until(lambda: len(lines(log)) > 6, "the first wave is through")
+    was = os.stat(data)
+    os.utime(data, ns=(was.st_atime_ns, was.st_mtime_ns))
+    os.remove(hold)
+    farm.end()
+    said = [event["sentence"] for event in farm.events("notice")]
+    assert sum(f"{data} was touched while this run went on" in sentence for sentence in said) == 1, said
+
+
+@test
 def a_trial_whose_every_shot_fails_is_tried_nearer(case):
     """The first step goes to 2020 m/s."""
     farm, _ = inversion(case, env={"SHOT_UNSTABLE": "2015"}, inversion={"iterations": 1})

@@ -93,6 +93,30 @@ a_time_that_differs_by_a_nanosecond_is_refused_with_how_to_give_it_back(void **s
     roll_fini(&roll);
 }
 
+static void a_file_that_was_rewritten_and_has_its_time_back_was_touched(void **state)
+{
+    const struct survey_file files[] = {{.path = path}};
+    struct outside then;
+    struct error error = {0};
+    struct stat was, now;
+    struct roll roll;
+    (void)state;
+    remember(&roll);
+    assert_int_equal(outside_look(files, 1, &then, &error), 0);
+    assert_null(outside_touched(&then));
+    assert_int_equal(stat(path, &was), 0);
+    const struct timespec times[2] = {was.st_atim, was.st_mtim};
+    do { /* the clock of file systems goes by milliseconds */
+        scratch_text("obs it's.segy", "secart");
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+        assert_int_equal(stat(path, &now), 0);
+    } while (memcmp(&now.st_ctim, &was.st_ctim, sizeof(was.st_ctim)) == 0);
+    expect(&roll, false, NULL);
+    assert_string_equal(outside_touched(&then), path);
+    outside_fini(&then);
+    roll_fini(&roll);
+}
+
 static void a_file_that_is_gone_is_named(void **state)
 {
     struct roll roll;
@@ -142,6 +166,7 @@ int main(void)
         cmocka_unit_test(a_file_of_another_size_is_refused),
         cmocka_unit_test(
             a_time_that_differs_by_a_nanosecond_is_refused_with_how_to_give_it_back),
+        cmocka_unit_test(a_file_that_was_rewritten_and_has_its_time_back_was_touched),
         cmocka_unit_test(a_file_that_is_gone_is_named),
         cmocka_unit_test(a_file_that_has_joined_them_is_refused),
         cmocka_unit_test(a_note_that_is_none_changes_nothing),

@@ -238,7 +238,7 @@ wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, si
                        size_t iy);
 
 /* Rows of a memory variable around a place: `count` of them from `from` on (along the axis), with
- * weights times scale[side][j] where scale is not NULL; zeros outside the slab. */
+ * weights (NULL: 1) times scale[side][j] where scale is not NULL; zeros outside the slab. */
 void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
                const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p,
                ptrdiff_t from, int count, const wave_real *weights, const wave_real **ret_rows,

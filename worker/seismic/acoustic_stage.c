@@ -59,8 +59,9 @@ void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
         size_t j;
         ptrdiff_t i = from + m;
         int side = i < 0 ? -1 : cpml_side(cpml, first, (size_t)i, &j);
+        wave_real weight = weights ? weights[m] : 1;
         ret_rows[m] = side < 0 ? a->zeros : slab_row(a, memory, p, side, j);
-        ret_weights[m] = side < 0 ? 0 : scale ? weights[m] * scale[side][j] : weights[m];
+        ret_weights[m] = side < 0 ? 0 : scale ? weight * scale[side][j] : weight;
     }
 }
 
@@ -186,8 +187,7 @@ static void add_begin(const struct acoustic *a, const struct batch *batch,
     job->u = NULL;
     job->a = job->b = 0;
     job->stride = 0;
-    job->has_b = false;
-    job->step_a = job->step_b = job->step_memory = batch->memory;
+    job->step_a = job->step_memory = batch->memory;
     job->step_field = batch->field;
 }
 
@@ -211,25 +211,6 @@ static void add_forward(struct acoustic *a, const struct batch *batch)
         job.stride = (ptrdiff_t)a->layout.stride[p->axis];
         job.taps = a->taps[p->axis];
     }
-    a->kernels.add(&job);
-}
-
-/* out += V (D2 (ai z) - D- (ah y)) of some rows. */
-static void add_transposed(struct acoustic *a, const struct batch *batch)
-{
-    const struct place *p = &batch->place;
-    struct cpml *cpml = &a->cpml[p->axis];
-    ptrdiff_t i = (ptrdiff_t)place_along(p);
-    int radius = a->layout.radius, half = a->layout.half;
-    struct kernel_slab job;
-    add_begin(a, batch, &job);
-    job.has_b = true;
-    rows_of_slab(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, 2 * half,
-                 a->halves[p->axis], job.row_a, job.weight_a);
-    for (int m = 0; m < 2 * half; m++)
-        job.weight_a[m] = -job.weight_a[m];
-    rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, 2 * radius + 1,
-                 a->taps[p->axis], job.row_b, job.weight_b);
     a->kernels.add(&job);
 }
 
@@ -293,17 +274,48 @@ static void add_many(struct acoustic *a, const struct batch *batch)
     a->kernels.add_many(&job);
 }
 
-/* Whether places [i, i + KERNELS_PLACES) before `end` are all touched by layers, whose terms
- * add_many adds. */
-static bool many_touched(const struct acoustic *a, bool transposed, const struct cpml *cpml,
-                         size_t i, size_t end)
+/* out += V (D2 (ai z) - D- (ah y)) of `places` batches, from `batch` on along its axis: 1 or
+ * KERNELS_PLACES. */
+static void add_back(struct acoustic *a, const struct batch *batch, size_t places)
 {
-    if (transposed || a->pair || i + KERNELS_PLACES > end)
-        return false;
-    for (size_t k = 0; k < KERNELS_PLACES; k++)
-        if (!slab_touched(cpml, i + k, a->layout.half))
-            return false;
-    return true;
+    const struct place *p = &batch->place;
+    struct cpml *cpml = &a->cpml[p->axis];
+    size_t at = layout_at(&a->layout, p->ix, p->iy);
+    struct sink sink = acoustic_sink(a, p->axis, at);
+    int radius = a->layout.radius, half = a->layout.half, count = (int)places;
+    ptrdiff_t i = (ptrdiff_t)place_along(p);
+    struct kernel_slabs_back job; /* large: what is not read is not set */
+    job.length = a->layout.row;
+    job.rows = batch->rows;
+    job.places = places;
+    job.v = sink.v;
+    job.out = sink.out;
+    job.halves = a->halves[p->axis];
+    job.taps = a->taps[p->axis];
+    job.stride = (ptrdiff_t)a->layout.stride[p->axis];
+    job.step_memory = batch->memory;
+    job.step_field = batch->field;
+    rows_of_slab(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, count + 2 * half - 1,
+                 NULL, job.y, job.y_a);
+    rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, count + 2 * radius, NULL,
+                 job.z, job.z_a);
+    a->kernels.add_back(&job);
+}
+
+/* How many places from i on, before `end`, are taken together: KERNELS_PLACES where layers touch
+ * all of them, 1 where they touch this one, else 0. */
+static size_t places_touched(const struct acoustic *a, bool transposed, const struct cpml *cpml,
+                             size_t i, size_t end)
+{
+    int reach = transposed ? a->layout.radius : a->layout.half;
+    if (!slab_touched(cpml, i, reach))
+        return 0;
+    if (a->pair || i + KERNELS_PLACES > end)
+        return 1;
+    for (size_t k = 1; k < KERNELS_PLACES; k++)
+        if (!slab_touched(cpml, i + k, reach))
+            return 1;
+    return KERNELS_PLACES;
 }
 
 /* The terms of the layers across an axis, x or y, of some rows. */
@@ -312,17 +324,17 @@ static void axis_add(struct acoustic *a, bool transposed, enum grid_axis axis,
 {
     const struct cpml *cpml = &a->cpml[axis];
     bool x = axis == GRID_X;
-    int reach = transposed ? a->layout.radius : a->layout.half;
     size_t from = x ? rows->x0 : rows->y0, end = x ? rows->x1 : rows->y1;
     size_t together = x ? rows->y1 - rows->y0 : rows->x1 - rows->x0;
-    for (size_t i = from; i < end; i++) {
+    for (size_t i = from, places; i < end; i += places ? places : 1) {
         struct batch batch = batch_of(a, axis, x ? i : rows->x0, x ? rows->y0 : i, together);
-        if (many_touched(a, transposed, cpml, i, end)) {
+        places = places_touched(a, transposed, cpml, i, end);
+        if (places > 0 && transposed)
+            add_back(a, &batch, places);
+        else if (places > 1)
             add_many(a, &batch);
-            i += KERNELS_PLACES - 1;
-        } else if (slab_touched(cpml, i, reach)) {
-            transposed ? add_transposed(a, &batch) : add_forward(a, &batch);
-        }
+        else if (places > 0)
+            add_forward(a, &batch);
     }
 }
 

@@ -48,17 +48,16 @@ struct kernel_step {
 /*
  * Rows of a slab, side by side: from each to the next, row_a, row_b, the memory variable, and u, v
  * and out go on by their steps. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius);
- * sum B likewise, j < 2 radius + 1 (in kernels->memory: as A). Rows need no alignment.
+ * sum B likewise in kernels->memory. Rows need no alignment.
  */
 struct kernel_slab {
     size_t length, rows;
     const wave_real *row_a[2 * KERNELS_RADIUS_MAX];
     wave_real weight_a[2 * KERNELS_RADIUS_MAX];
-    const wave_real *row_b[2 * KERNELS_RADIUS_MAX + 1];
-    wave_real weight_b[2 * KERNELS_RADIUS_MAX + 1];
+    const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
+    wave_real weight_b[2 * KERNELS_RADIUS_MAX];
     bool has_b;
-    /* In kernels->add, with memory, B is instead the second difference of u by 2 radius + 1
-     * weights. */
+    /* In kernels->add, with memory, B is the second difference of u by 2 radius + 1 weights. */
     const wave_real *u, *taps;
     ptrdiff_t stride;
     wave_real a, b;
@@ -83,6 +82,23 @@ struct kernel_slabs {
     const wave_real *psi[KERNELS_PLACES + 3];
     wave_real weights[KERNELS_PLACES][4];
     wave_real *zeta[KERNELS_PLACES], a[KERNELS_PLACES], b[KERNELS_PLACES];
+};
+
+/*
+ * Transposed, rows of `places` places of a slab, one or KERNELS_PLACES, as in struct kernel_slabs:
+ *
+ *   out += v (D2 (z_a z) - D- (y_a y))
+ *
+ * Place i has z[i + radius], and is next to y[i + m], m < 2 KERNELS_HALF(radius). Where there is no
+ * such row, it is any other, times nought. `halves` and `taps` as in struct kernel_end.
+ */
+struct kernel_slabs_back {
+    size_t length, rows, places;
+    const wave_real *v, *halves, *taps;
+    wave_real *out;
+    ptrdiff_t stride, step_memory, step_field;
+    const wave_real *y[KERNELS_PLACES + 3], *z[KERNELS_PLACES + 2 * KERNELS_RADIUS_MAX];
+    wave_real y_a[KERNELS_PLACES + 3], z_a[KERNELS_PLACES + 2 * KERNELS_RADIUS_MAX];
 };
 
 /*
@@ -113,10 +129,12 @@ struct kernels {
     void (*step)(const struct kernel_step *job);
     /* memory = b memory + a (A [+ B]) */
     void (*memory)(const struct kernel_slab *job);
-    /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v (A [+ B]) */
+    /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v A */
     void (*add)(const struct kernel_slab *job);
-    /* As add without B, of several places: to the same bits. */
+    /* As add, of several places: to the same bits. */
     void (*add_many)(const struct kernel_slabs *job);
+    void (*add_back)(
+        const struct kernel_slabs_back *job); /* to the same bits for any `places` */
     void (*end)(const struct kernel_end *job);
     void (*decay)(const struct kernel_decay *job);
     struct kernels_density density;

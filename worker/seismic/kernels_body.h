@@ -160,6 +160,10 @@ FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value
     {                                                                                          \
         add_many(job, radius);                                                                 \
     }                                                                                          \
+    static void add_back_##radius(const struct kernel_slabs_back *job)                         \
+    {                                                                                          \
+        add_back(job, radius);                                                                 \
+    }                                                                                          \
     static void end_##radius(const struct kernel_end *job)                                     \
     {                                                                                          \
         end_rows_run(job, radius);                                                             \
@@ -174,8 +178,8 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, add_many_##radius, end_##radius, decay_rows, DENSITY_MEMBER(radius), \
-            PAIR_MEMBER(radius)                                                                \
+            add_##radius, add_many_##radius, add_back_##radius, end_##radius, decay_rows,      \
+            DENSITY_MEMBER(radius), PAIR_MEMBER(radius)                                        \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};
     return all[radius / 2 - 1];

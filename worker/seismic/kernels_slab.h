@@ -138,34 +138,9 @@ FORCE_INLINE void add_forward(const struct kernel_slab *job, const int radius, c
     }
 }
 
-FORCE_INLINE void add_transposed(const struct kernel_slab *job, const int radius)
-{
-    const int count = 2 * KERNELS_HALF(radius);
-    const size_t length = job->length;
-    struct lines of_a = lines_load(job->row_a, job->weight_a, count);
-    struct lines of_b = lines_load(job->row_b, job->weight_b, 2 * radius + 1);
-    const wave_real *v = job->v;
-    wave_real *out = job->out;
-    for (size_t r = job->rows; r > 0; r--) {
-        for (size_t q = 0; q < length; q += (size_t)LANES) {
-            vec sum = {0};
-            lines_sum(&of_a, q, count, &sum);
-            lines_sum(&of_b, q, 2 * radius + 1, &sum);
-            loose *at = (loose *)(out + q);
-            *at += AT_LOOSE(v + q) * sum;
-        }
-        lines_step(&of_a, count, job->step_a);
-        lines_step(&of_b, 2 * radius + 1, job->step_b);
-        v += job->step_field;
-        out += job->step_field;
-    }
-}
-
 FORCE_INLINE void add_rows(const struct kernel_slab *job, const int radius)
 {
-    if (job->has_b)
-        add_transposed(job, radius);
-    else if (job->memory)
+    if (job->memory)
         add_forward(job, radius, true);
     else
         add_forward(job, radius, false);
@@ -214,6 +189,80 @@ FORCE_INLINE void add_many(const struct kernel_slabs *from, const int radius)
     for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++)
         for (ptrdiff_t q = 0; q < (ptrdiff_t)job.length; q += LANES)
             add_many_at(&job, taps, r * job.step_field + q, r * job.step_memory + q, radius);
+}
+
+/* Each row's coefficients, and weights, in all lanes. */
+struct slabs_back {
+    vec y_a[KERNELS_PLACES + 3], z_a[KERNELS_PLACES + 2 * KERNELS_RADIUS_MAX];
+    vec halves[2], taps[KERNELS_RADIUS_MAX + 1];
+};
+
+FORCE_INLINE struct slabs_back slabs_back_load(const struct kernel_slabs_back *job,
+                                               const int radius, const int places)
+{
+    const int half = KERNELS_HALF(radius);
+    const vec zero = {0};
+    struct slabs_back all;
+#pragma GCC unroll 8
+    for (int i = 0; i < places + 2 * half - 1; i++)
+        all.y_a[i] = zero + job->y_a[i];
+#pragma GCC unroll 24
+    for (int i = 0; i < places + 2 * radius; i++)
+        all.z_a[i] = zero + job->z_a[i];
+#pragma GCC unroll 2
+    for (int m = 0; m < half; m++)
+        all.halves[m] = zero + job->halves[half + m];
+    taps_load(job->taps, radius, all.taps);
+    return all;
+}
+
+/* What is added to zero is no product that the compiler may take into a fused multiply-add for one
+ * place, but not for several. */
+FORCE_INLINE void add_back_at(const struct kernel_slabs_back *job, const struct slabs_back *all,
+                              ptrdiff_t field, ptrdiff_t memory, const int radius,
+                              const int places)
+{
+    const int half = KERNELS_HALF(radius);
+    const vec zero = {0};
+    vec z[KERNELS_PLACES + 2 * KERNELS_RADIUS_MAX], y[KERNELS_PLACES + 3];
+#pragma GCC unroll 24
+    for (int i = 0; i < places + 2 * radius; i++)
+        z[i] = zero + all->z_a[i] * AT_LOOSE(job->z[i] + memory);
+#pragma GCC unroll 8
+    for (int i = 0; i < places + 2 * half - 1; i++)
+        y[i] = zero + all->y_a[i] * AT_LOOSE(job->y[i] + memory);
+#pragma GCC unroll 4
+    for (int i = 0; i < places; i++) {
+        vec sum = {0}, less = {0};
+        sum += all->taps[0] * z[i + radius];
+#pragma GCC unroll 8
+        for (int k = 1; k <= radius; k++)
+            sum += all->taps[k] * (z[i + radius - k] + z[i + radius + k]);
+#pragma GCC unroll 2
+        for (int m = 0; m < half; m++)
+            less += all->halves[m] * (y[i + half + m] - y[i + half - 1 - m]);
+        loose *at = (loose *)(job->out + field + i * job->stride);
+        *at += AT_LOOSE(job->v + field + i * job->stride) * (sum - less);
+    }
+}
+
+FORCE_INLINE void add_back_places(const struct kernel_slabs_back *from, const int radius,
+                                  const int places)
+{
+    const struct kernel_slabs_back job = *from; /* storing rows does not change it */
+    const struct slabs_back all = slabs_back_load(from, radius, places);
+    for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++)
+        for (ptrdiff_t q = 0; q < (ptrdiff_t)job.length; q += LANES)
+            add_back_at(&job, &all, r * job.step_field + q, r * job.step_memory + q, radius,
+                        places);
+}
+
+FORCE_INLINE void add_back(const struct kernel_slabs_back *job, const int radius)
+{
+    if (job->places == KERNELS_PLACES)
+        add_back_places(job, radius, KERNELS_PLACES);
+    else
+        add_back_places(job, radius, 1);
 }
 
 static void decay_rows(const struct kernel_decay *job)
@@ -436,40 +485,127 @@ FORCE_INLINE void end_apart(const struct near *x, const vec *halves, const int h
 
 #define END_PAIR 2
 
-/* Forward, of one row whose window is a pair of vectors: all of it stays in registers. */
-FORCE_INLINE void end_pair(const struct kernel_end *job, size_t row, const int radius,
+/* Rows whose window is a pair of vectors: where a row's numbers are, and its coefficients, all of
+ * which stay in registers. */
+struct end_pairs {
+    const wave_real *u, *v;
+    wave_real *out, *psi, *zeta;
+    vec psi_a[END_PAIR], psi_b[END_PAIR], zeta_a[END_PAIR], zeta_b[END_PAIR];
+};
+
+FORCE_INLINE struct end_pairs end_pairs_load(const struct kernel_end *job)
+{
+    struct end_pairs pairs;
+    pairs.u = job->u, pairs.v = job->v, pairs.out = job->out;
+    pairs.psi = job->psi, pairs.zeta = job->zeta;
+#pragma GCC unroll 2
+    for (int i = 0; i < END_PAIR; i++) {
+        pairs.psi_a[i] = AT_LOOSE(job->psi_a + i * LANES);
+        pairs.psi_b[i] = AT_LOOSE(job->psi_b + i * LANES);
+        pairs.zeta_a[i] = AT_LOOSE(job->zeta_a + i * LANES);
+        pairs.zeta_b[i] = AT_LOOSE(job->zeta_b + i * LANES);
+    }
+    return pairs;
+}
+
+FORCE_INLINE void end_pairs_step(struct end_pairs *pairs, ptrdiff_t field, ptrdiff_t memory)
+{
+    pairs->u += field;
+    pairs->v += field;
+    pairs->out += field;
+    pairs->psi += memory;
+    pairs->zeta += memory;
+}
+
+/* Forward, of one row. */
+FORCE_INLINE void end_pair(const struct end_pairs *row, ptrdiff_t ahead, const int radius,
                            const struct end_weights *w)
 {
     const int half = KERNELS_HALF(radius);
-    const ptrdiff_t at = (ptrdiff_t)row * job->step_field;
-    const ptrdiff_t on = (ptrdiff_t)row * job->step_memory, ahead = END_ROWS * job->step_memory;
     const vec zero = {0};
     struct near x[END_PAIR], y[END_PAIR];
     vec made[END_PAIR + 2] = {zero, zero, zero, zero};
 #pragma GCC unroll 2
     for (int i = 0; i < END_PAIR; i++) {
-        loose *psi = (loose *)(job->psi + on + i * LANES);
+        loose *psi = (loose *)(row->psi + i * LANES);
         vec sum;
-        x[i] = near_load(job->u + at + i * LANES);
+        x[i] = near_load(row->u + i * LANES);
         end_apart(&x[i], w->halves, half, false, &sum);
-        made[i + 1] =
-            AT_LOOSE(job->psi_b + i * LANES) * *psi + AT_LOOSE(job->psi_a + i * LANES) * sum;
+        made[i + 1] = row->psi_b[i] * *psi + row->psi_a[i] * sum;
         *psi = made[i + 1];
-        memory_prefetch(job->psi + on + i * LANES, ahead);
+        memory_prefetch(row->psi + i * LANES, ahead);
     }
 #pragma GCC unroll 2
     for (int i = 0; i < END_PAIR; i++) {
-        loose *zeta = (loose *)(job->zeta + on + i * LANES);
-        loose *out = (loose *)(job->out + at + i * LANES);
+        loose *zeta = (loose *)(row->zeta + i * LANES);
+        loose *out = (loose *)(row->out + i * LANES);
         vec less, more = {0};
         y[i] = (struct near){NULL, made[i], made[i + 1], made[i + 2]};
         end_apart(&y[i], w->halves, half, true, &less);
         end_second(&x[i], w->taps, radius, &more);
-        more = AT_LOOSE(job->zeta_b + i * LANES) * *zeta +
-               AT_LOOSE(job->zeta_a + i * LANES) * (more + less);
+        more = row->zeta_b[i] * *zeta + row->zeta_a[i] * (more + less);
         *zeta = more;
-        *out += AT_LOOSE(job->v + at + i * LANES) * (less + more);
-        memory_prefetch(job->zeta + on + i * LANES, ahead);
+        *out += AT_LOOSE(row->v + i * LANES) * (less + more);
+        memory_prefetch(row->zeta + i * LANES, ahead);
+    }
+}
+
+/* Transposed, of one row; outside the window z and y are nought. */
+FORCE_INLINE void end_pair_transposed(const struct end_pairs *row, ptrdiff_t ahead,
+                                      const int radius, const struct end_weights *w)
+{
+    const int half = KERNELS_HALF(radius);
+    const vec zero = {0};
+    vec of_z[END_PAIR + 2] = {zero, zero, zero, zero},
+                        of_y[END_PAIR + 2] = {zero, zero, zero, zero};
+    vec sums[END_PAIR + 2];
+#pragma GCC unroll 4
+    for (int i = 0; i < END_PAIR + 2; i++)
+        sums[i] = AT_LOOSE(row->u + (i - 1) * LANES);
+#pragma GCC unroll 2
+    for (int i = 0; i < END_PAIR; i++) {
+        loose *zeta = (loose *)(row->zeta + i * LANES);
+        vec z = row->zeta_b[i] * *zeta + sums[i + 1];
+        *zeta = z;
+        of_z[i + 1] = row->zeta_a[i] * z;
+        sums[i + 1] += of_z[i + 1];
+        memory_prefetch(row->zeta + i * LANES, ahead);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < END_PAIR; i++) {
+        const struct near x = {NULL, sums[i], sums[i + 1], sums[i + 2]};
+        loose *psi = (loose *)(row->psi + i * LANES);
+        vec sum;
+        end_apart(&x, w->halves, half, false, &sum);
+        vec y = row->psi_b[i] * *psi - sum;
+        *psi = y;
+        of_y[i + 1] = row->psi_a[i] * y;
+        memory_prefetch(row->psi + i * LANES, ahead);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < END_PAIR; i++) {
+        const struct near z = {NULL, of_z[i], of_z[i + 1], of_z[i + 2]};
+        const struct near y = {NULL, of_y[i], of_y[i + 1], of_y[i + 2]};
+        loose *out = (loose *)(row->out + i * LANES);
+        vec sum = {0}, less;
+        end_second(&z, w->taps, radius, &sum);
+        end_apart(&y, w->halves, half, true, &less);
+        *out += AT_LOOSE(row->v + i * LANES) * (sum - less);
+    }
+}
+
+FORCE_INLINE void end_pairs_run(const struct kernel_end *job, const int radius,
+                                const bool transposed)
+{
+    const struct end_weights w = end_weights(job, radius);
+    const ptrdiff_t field = job->step_field, memory = job->step_memory;
+    struct end_pairs row = end_pairs_load(job);
+    for (size_t r = job->rows; r > 0; r--) {
+        if (transposed)
+            end_pair_transposed(&row, END_ROWS * memory, radius, &w);
+        else
+            end_pair(&row, END_ROWS * memory, radius, &w);
+        end_pairs_step(&row, field, memory);
     }
 }
 
@@ -496,15 +632,16 @@ FORCE_INLINE void end_some(const struct kernel_end *job, size_t first, size_t co
 
 FORCE_INLINE void end_rows_run(const struct kernel_end *job, const int radius)
 {
-    const struct end_weights w = end_weights(job, radius);
 #if CAN_SHUFFLE && defined SPAN
-    if (!job->transposed && job->length == END_PAIR * (size_t)LANES) {
-        const struct kernel_end local = *job; /* storing fields does not change it */
-        for (size_t r = 0; r < job->rows; r++)
-            end_pair(&local, r, radius, &w);
+    if (job->length == END_PAIR * (size_t)LANES) {
+        if (job->transposed)
+            end_pairs_run(job, radius, true);
+        else
+            end_pairs_run(job, radius, false);
         return;
     }
 #endif
+    const struct end_weights w = end_weights(job, radius);
     for (size_t r = 0; r < job->rows; r += END_ROWS)
         end_some(job, r, job->rows - r < END_ROWS ? job->rows - r : END_ROWS, radius, w);
 }

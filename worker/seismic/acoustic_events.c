@@ -454,6 +454,15 @@ static void image_now(const struct acoustic *a, const struct rows *rows)
         row_image_now(a->image + row.at, row.v, row.aside, row.field + other, scale, row.n);
 }
 
+const wave_real *acoustic_due(const struct acoustic *a, const struct wave_run *run, size_t k)
+{
+    size_t every = every_of(run);
+    if (!a->stream || run->mode != WAVE_TRANSPOSED || !run->image || !run->scattered ||
+        k == 0 || (k - 1) % every)
+        return NULL;
+    return run->scattered + (k - 1) / every * a->wave.snapshot_size;
+}
+
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows)
 {

@@ -77,8 +77,9 @@ struct acoustic {
      * anisotropy, a few rows for each thread, for what it has of the Laplacian: of a thread's copy,
      * its own ones. */
     wave_real *keep, *aside;
-    size_t aside_rows; /* of each plane there */
-    bool stream;       /* snapshots of this run are too many for the cache */
+    size_t aside_rows;    /* of each plane there */
+    bool stream;          /* snapshots of this run are too many for the cache */
+    const wave_real *due; /* of those, the one that this step is imaged with, or NULL */
     /* Where not NULL, snapshots are not kept, but added to this image, times a field of another
      * wave of the same layout. */
     wave_real *image;
@@ -307,8 +308,10 @@ static inline wave_real *acoustic_aside_at(const struct acoustic *a, size_t x, s
 }
 /* After a run's last step: what went past the caches is there. */
 void acoustic_streams_end(const struct acoustic *a);
-/* What a->keep is in step k; and v times sums of a row of the medium's grid, to its place there. */
+/* What a->keep is in step k, and a->due; v times sums of a row of the medium's grid, to its place in
+ * the former. */
 wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k);
+const wave_real *acoustic_due(const struct acoustic *a, const struct wave_run *run, size_t k);
 void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real *v,
                        const wave_real *sums);
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */

@@ -372,6 +372,19 @@ static void soon_find(const struct acoustic *a, size_t at, struct kernel_step *j
     }
 }
 
+/* What of a snapshot the next planes of a 2-D wave will be imaged with. */
+static void due_find(const struct acoustic *a, size_t ix, size_t planes,
+                     struct kernel_step *job)
+{
+    size_t first = (size_t)a->layout.pad[GRID_X][0], nx = a->wave.grid.n[GRID_X];
+    size_t nz = a->wave.grid.n[GRID_Z];
+    ix += planes;
+    if (!a->due || !a->layout.flat || ix < first || ix + planes > first + nx)
+        return;
+    job->ask = a->due + (ix - first) * nz;
+    job->ask_across = (ptrdiff_t)nz;
+}
+
 static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_t planes)
 {
     size_t at = layout_at(&a->layout, ix, y0) + a->z0;
@@ -396,6 +409,7 @@ static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_
         job.sums_deep = acoustic_aside_at(a, 1, 0) - acoustic_aside_at(a, 0, 0);
     }
     soon_find(a, at, &job);
+    due_find(a, ix, planes, &job);
     a->kernels.step(&job);
 }
 

@@ -43,6 +43,9 @@ struct kernel_step {
     /* In 3-D: of memory that a later step will work on, as many rows as of each plane here, asked
      * for meanwhile; none is NULL. */
     const wave_real *soon[KERNELS_SOON];
+    /* In 2-D: as many rows, of something else, that are asked for meanwhile; or NULL. */
+    const wave_real *ask;
+    ptrdiff_t ask_across;
 };
 
 /*

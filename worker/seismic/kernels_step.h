@@ -57,6 +57,8 @@ FORCE_INLINE void sum_across(const wave_real *p, ptrdiff_t stride, const vec *we
 FORCE_INLINE void step_flat(const struct kernel_step *job, size_t i, const int radius,
                             const int count, const bool keeps)
 {
+    const wave_real *ask = job->ask ? job->ask + (ptrdiff_t)i * job->ask_across : NULL;
+    const ptrdiff_t ask_across = job->ask_across;
     const size_t first = i * (size_t)job->across;
     const struct weights w = step_weights(job, radius, true);
     const ptrdiff_t across = job->across;
@@ -66,6 +68,12 @@ FORCE_INLINE void step_flat(const struct kernel_step *job, size_t i, const int r
     for (const wave_real *end = u + job->length; u < end;
          u += LANES, v += LANES, out += LANES, kept += keeps ? LANES : 0) {
         vec sums[STEP_FLAT_ROWS], own[STEP_FLAT_ROWS];
+        if (ask) {
+#pragma GCC unroll 4
+            for (int j = 0; j < count; j++)
+                __builtin_prefetch(ask + j * ask_across, 0, 2);
+            ask += LANES;
+        }
 #pragma GCC unroll 4
         for (int j = 0; j < count; j++)
             sums[j] = w.centre * AT(u + j * across);

@@ -110,6 +110,7 @@ struct pass {
     size_t
         own; /* tiles of which each is one thread's; 0: threads share the rows of every one */
     size_t skew; /* rows by which a tile's border goes back from step to step */
+    bool wedge;  /* 2-D: each thread has planes of its own, and takes them by blocks */
 };
 struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
 /* Chooses a->tile (which is acoustic_tile) and options.time_block. */
@@ -119,6 +120,32 @@ size_t acoustic_tile(const struct acoustic *a);
 /* Whether all stages of a step go through a block together; else each has a wavefront of its
  * own. */
 bool acoustic_fused(const struct acoustic *a);
+
+/*
+ * Steps of a wedge (acoustic_wedge.c): those of `runs` waves in turn, of `planes` planes in blocks.
+ * `step` does step i of planes [x0, x1); `ask` asks for a part, i of `steps`, of what the first step
+ * of a run will find in the block at plane `at`, which may be beyond the last one.
+ */
+struct gate;
+struct wedge {
+    size_t runs, steps; /* of all runs together */
+    size_t planes, block, slope;
+    struct gate *gate;
+    int id, threads;
+    void (*step)(void *context, size_t i, size_t x0, size_t x1);
+    void (*ask)(void *context, size_t run, size_t at, size_t i);
+    void *context;
+};
+/* By all threads; when it is done, each has done its part of all that is left at borders. */
+void wedge_run(const struct wedge *w);
+/* The least planes of a block: transposed, memory variables reach twice as far as fields. */
+size_t wedge_block(const struct acoustic *a);
+/* Whether each thread's planes are enough for so many steps, and no border's are in a layer. */
+bool wedge_fits(const struct acoustic *a, size_t steps);
+/* Ask for part `part` of `parts` of a block's fields: memory answers slowly, and the processor does
+ * not see so many streams coming. */
+void wedge_ask(const struct acoustic *a, int newest, size_t at, size_t block, size_t part,
+               size_t parts);
 
 /* The stages of a step, in order; between them, threads wait for each other. A stage of a plane
  * needs the stages before it in planes up to `radius` away. */

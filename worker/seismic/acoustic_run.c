@@ -9,6 +9,7 @@
  * step per pass, and one block for all planes, this is the plain order. All threads share each
  * block and wait for each other after it; or, where each tile is one thread's, it follows whoever
  * has the tile before, a block behind, and then takes the next tile, of the next pass if need be.
+ * In 2-D threads have planes of their own instead (acoustic_wedge.c).
  *
  * Memory variables of a block's rows are advanced before its fields: those that these fields read
  * and the block before did not, so that each is advanced once in a step. Where a border between
@@ -45,7 +46,8 @@ struct share {
     struct pass pass;
     wave_real *caught; /* sums of strips, of the pass' steps; NULL: they need not be kept */
     int id, threads;
-    int newest; /* at the first step of the pass */
+    int newest;  /* at the first step of the pass */
+    size_t done; /* steps before it */
 };
 
 /* Some rows of a step: of a tile and a block; `t` steps of the pass and `done` in all came
@@ -317,11 +319,52 @@ static void tiles_run(struct share *s, const struct blocks *b, size_t turns, siz
     s->turns += (uint32_t)turns;
 }
 
+static void planes_step(void *context, size_t t, size_t x0, size_t x1)
+{
+    struct share *s = context;
+    struct piece piece = {
+        .rows = {x0, x1, 0, s->a.layout.n[GRID_Y]}, .t = t, .done = s->done + t};
+    if (acoustic_inner_run(s->run))
+        acoustic_rows_clip(&s->a, &piece.rows, 0);
+    if (piece.rows.x0 < piece.rows.x1)
+        step_run(s, &piece);
+}
+
+static void planes_ask(void *context, size_t run, size_t at, size_t i)
+{
+    const struct share *s = context;
+    (void)run;
+    wedge_ask(&s->a, s->newest, at, s->pass.block, i, s->pass.steps);
+}
+
+/* `count` steps of planes that each thread has for itself. */
+static void planes_run(struct share *s, size_t count, size_t done)
+{
+    if (done == 0 || s->caught)
+        wait_for_all(s);
+    s->done = done;
+    wedge_run(&(struct wedge){.runs = 1,
+                              .steps = count,
+                              .planes = s->a.layout.n[GRID_X],
+                              .block = s->pass.block,
+                              .slope = (size_t)s->a.layout.radius,
+                              .gate = s->gate,
+                              .id = s->id,
+                              .threads = s->threads,
+                              .step = planes_step,
+                              .ask = planes_ask,
+                              .context = s});
+}
+
 /* `count` steps in one pass; `done` steps came before. */
 static void pass_fused(struct share *s, size_t count, size_t done)
 {
     struct blocks b = blocks(s);
     size_t turns = b.count + s->pass.lag * (count - 1);
+    if (s->pass.wedge) {
+        planes_run(s, count, done);
+        return;
+    }
     if (s->pass.own) {
         tiles_run(s, &b, turns, count, done);
         return;
@@ -467,6 +510,7 @@ static void pass_plain(const struct acoustic *a, struct pass *pass)
     pass->steps = 1;
     pass->rows = a->layout.n[GRID_Y];
     pass->own = 0;
+    pass->wedge = false;
 }
 
 /* What threads of a run need besides the wave. */
@@ -490,14 +534,14 @@ static int room_get(const struct pass *pass, const struct wave_run *run, struct 
         size_t count = pass->steps * points_strips(run->sample) + 1;
         ret_room->caught = malloc(count * sizeof *ret_room->caught);
     }
-    if (pass->own) {
+    if (pass->own && !pass->wedge) {
         size_t bytes = pass->own * sizeof *ret_room->marks;
         ret_room->marks = aligned_alloc(_Alignof(struct gate_mark), bytes);
         if (ret_room->marks)
             memset(ret_room->marks, 0, bytes);
     }
-    bool got =
-        (ret_room->caught || !run->sample || !run->sampled) && (ret_room->marks || !pass->own);
+    bool got = (ret_room->caught || !run->sample || !run->sampled) &&
+               (ret_room->marks || !pass->own || pass->wedge);
     if (!got)
         room_free(ret_room);
     return got ? 0 : -1;

@@ -74,7 +74,8 @@ static void make_waves(struct bench *bench)
                                    .absorb = bench->which.absorb,
                                    .free_surface = bench->which.free_surface,
                                    .frequency = 12,
-                                   .threads = bench->which.threads ? bench->which.threads : 1};
+                                   .threads = bench->which.threads ? bench->which.threads : 1,
+                                   .time_block = bench->which.time_block};
     if (bench->dt == 0)
         bench->dt = 0.7 * wave_dt_limit(physics, &medium, &options);
     options.dt = bench->dt;

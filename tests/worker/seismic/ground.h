@@ -12,7 +12,8 @@ struct ground_case {
     const char *physics;
     int dims, order, absorb;
     bool free_surface;
-    int threads; /* 0 is 1 */
+    int threads;    /* 0 is 1 */
+    int time_block; /* of waves; 0: as they choose */
 };
 
 struct bench {

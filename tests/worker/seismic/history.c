@@ -248,15 +248,45 @@ static void gradients_of_waves_taken_together_are_equal_to_the_bit(void **state)
     shot_open(&which);
 }
 
+/* In passes of one step, and of several of planes that threads have for themselves, of which two
+ * have enough for two. */
+static void steps_that_share_a_pass_change_no_bit_of_a_gradient(void **state)
+{
+    (void)state;
+    static const char *const physics[] = {"acoustic", "vti"};
+    shot_close();
+    for (int i = 0; i < 4; i++) {
+        struct ground_case ground = {physics[i / 2], 2, 4, 8, true, 1 + i % 2, 1};
+        struct history_options options = full(1);
+        shot_open(&ground);
+        run(&options, image);
+        wave_real *alone = calloc(bench.points, sizeof(*alone));
+        assert_non_null(alone);
+        memcpy(alone, image, bench.points * sizeof(*image));
+        shot_close();
+        ground.time_block = i % 2 ? 2 : 5;
+        shot_open(&ground);
+        run(&options, image);
+        assert_memory_equal(image, alone, bench.points * sizeof(*image));
+        options.method = SURVEY_MEMORY_CHECKPOINTS;
+        options.plan = (struct revolve_plan){.segment = 70, .part = 17, .inner = 1};
+        run(&options, image);
+        assert_memory_equal(image, alone, bench.points * sizeof(*image));
+        free(alone);
+        shot_close();
+    }
+    shot_open(&which);
+}
+
 /* Boundaries, and steps run again, of all physics: stencils reach beyond the model by different
  * numbers. */
 static void every_physics_goes_back_without_its_layers(void **state)
 {
     (void)state;
     static const struct ground_case grounds[] = {
-        {"density", 2, 8, 8, true, 2}, {"density", 3, 4, 5, false, 2},
-        {"vti", 2, 8, 8, true, 2},     {"tti", 2, 8, 10, true, 2},
-        {"tti", 3, 4, 6, false, 2},
+        {"density", 2, 8, 8, true, 2, 0}, {"density", 3, 4, 5, false, 2, 0},
+        {"vti", 2, 8, 8, true, 2, 0},     {"tti", 2, 8, 10, true, 2, 0},
+        {"tti", 3, 4, 6, false, 2, 0},
     };
     shot_close();
     for (size_t i = 0; i < sizeof(grounds) / sizeof(*grounds); i++) {
@@ -334,6 +364,7 @@ int main(void)
         cmocka_unit_test(packed_gradients_are_near_and_do_not_depend_on_the_budget),
         cmocka_unit_test(saved_boundaries_give_the_same_gradient_but_for_rounding),
         cmocka_unit_test(gradients_of_waves_taken_together_are_equal_to_the_bit),
+        cmocka_unit_test(steps_that_share_a_pass_change_no_bit_of_a_gradient),
         cmocka_unit_test(every_physics_goes_back_without_its_layers),
         cmocka_unit_test(all_frequencies_of_a_run_give_its_gradient),
         cmocka_unit_test(the_frequencies_of_the_wavelet_give_almost_all_of_it),

@@ -128,12 +128,12 @@ struct tiling {
 
 /* All that is sampled everywhere in a run, forward or transposed, after one without samples, where
  * threads that have tiles of their own need not wait for each other after a pass. */
-static wave_real *tiled_run(const char *name, const struct tiling *way, enum wave_mode mode,
-                            size_t *ret_n)
+static wave_real *tiled_run_of(const char *name, struct grid grid, const struct tiling *way,
+                               enum wave_mode mode, size_t *ret_n)
 {
     struct rig rig;
     setenv("BEOFARM_CACHE", way->cache, 1);
-    rig_open(&rig, name, bench_grid(13, 43, 9, 10), way->threads, way->time_block, NULL);
+    rig_open(&rig, name, grid, way->threads, way->time_block, NULL);
     assert_true(way->time_block == 1 || rig.wave->options.time_block > 1);
     *ret_n = STEPS * rig.wave->padded;
     wave_real *sampled = zeros(*ret_n);
@@ -147,6 +147,12 @@ static wave_real *tiled_run(const char *name, const struct tiling *way, enum wav
     rig_close(&rig);
     unsetenv("BEOFARM_CACHE");
     return sampled;
+}
+
+static wave_real *tiled_run(const char *name, const struct tiling *way, enum wave_mode mode,
+                            size_t *ret_n)
+{
+    return tiled_run_of(name, bench_grid(13, 43, 9, 10), way, mode, ret_n);
 }
 
 static void assert_tilings_agree(const char *name, const char *cache, enum wave_mode mode)
@@ -173,6 +179,32 @@ static void tiles_change_no_bit(void **state)
     for (enum wave_mode mode = WAVE_FORWARD; mode <= WAVE_TRANSPOSED; mode++) {
         assert_tilings_agree("acoustic", "1200000", mode);
         assert_tilings_agree("vti", "2000000", mode);
+    }
+}
+
+/* 2-D: 203 planes, which are enough for two or three threads to take several steps of their own at
+ * once; of 29, where threads share blocks instead; and as many steps as find room in the cache. */
+static void wedges_change_no_bit(void **state)
+{
+    (void)state;
+    static const struct tiling whole = {"100000000", 1, 1},
+                               ways[] = {
+                                   {"1", 1, 5}, {"1", 2, 4}, {"1", 3, 2}, {"300000", 2, 0}};
+    static const size_t planes[] = {203, 29};
+    static const char *const names[] = {"acoustic", "vti"};
+    size_t n;
+    for (int i = 0; i < 2 * 2 * 2; i++) {
+        struct grid grid = bench_grid(planes[i % 2], 1, 11, 10);
+        const char *name = names[i / 2 % 2];
+        enum wave_mode mode = i / 4 ? WAVE_TRANSPOSED : WAVE_FORWARD;
+        wave_real *first = tiled_run_of(name, grid, &whole, mode, &n);
+        assert_true(bench_product(first, first, n) > 0);
+        for (size_t w = 0; w < sizeof ways / sizeof *ways - (planes[i % 2] < 100); w++) {
+            wave_real *sampled = tiled_run_of(name, grid, &ways[w], mode, &n);
+            assert_memory_equal(first, sampled, n * sizeof *sampled);
+            free(sampled);
+        }
+        free(first);
     }
 }
 
@@ -411,6 +443,7 @@ int main(void)
         cmocka_unit_test(refuses_what_cannot_be_computed),
         cmocka_unit_test(threads_and_passes_change_no_bit),
         cmocka_unit_test(tiles_change_no_bit),
+        cmocka_unit_test(wedges_change_no_bit),
         cmocka_unit_test(tiles_of_tilted_stages_change_no_bit),
         cmocka_unit_test(a_restored_state_goes_on_to_the_same_bits),
         cmocka_unit_test(scattering_is_the_derivative),

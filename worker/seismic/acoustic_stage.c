@@ -167,11 +167,17 @@ void slab_zeta(struct acoustic *a, const struct place *p)
     zeta_rows(a, &one);
 }
 
-bool slab_touched(const struct cpml *cpml, size_t i, int reach)
+/* Whether slabs, or what reaches out of them, are among [from, end). */
+static bool slabs_near(const struct cpml *cpml, size_t from, size_t end, int reach)
 {
     size_t r = (size_t)reach;
-    return (cpml->width[0] && i < cpml->first[0] + (size_t)cpml->width[0] + r) ||
-           (cpml->width[1] && i + r >= cpml->first[1]);
+    return (cpml->width[0] && from < cpml->first[0] + (size_t)cpml->width[0] + r) ||
+           (cpml->width[1] && end - 1 + r >= cpml->first[1]);
+}
+
+bool slab_touched(const struct cpml *cpml, size_t i, int reach)
+{
+    return slabs_near(cpml, i, i + 1, reach);
 }
 
 static void add_begin(const struct acoustic *a, const struct batch *batch,
@@ -326,6 +332,8 @@ static void axis_add(struct acoustic *a, bool transposed, enum grid_axis axis,
     bool x = axis == GRID_X;
     size_t from = x ? rows->x0 : rows->y0, end = x ? rows->x1 : rows->y1;
     size_t together = x ? rows->y1 - rows->y0 : rows->x1 - rows->x0;
+    if (!slabs_near(cpml, from, end, a->layout.radius))
+        return;
     for (size_t i = from, places; i < end; i += places ? places : 1) {
         struct batch batch = batch_of(a, axis, x ? i : rows->x0, x ? rows->y0 : i, together);
         places = places_touched(a, transposed, cpml, i, end);
@@ -446,7 +454,9 @@ static void memory_axis(struct acoustic *a, bool zeta, bool transposed, enum gri
                         const struct rows *rows)
 {
     size_t nx = rows->x1 - rows->x0, ny = rows->y1 - rows->y0;
-    if (nx == 0 || ny == 0)
+    size_t from = axis == GRID_X ? rows->x0 : rows->y0;
+    size_t end = axis == GRID_X ? rows->x1 : rows->y1;
+    if (nx == 0 || ny == 0 || !slabs_near(&a->cpml[axis], from, end, 1))
         return;
     for (size_t i = 0; i < (axis == GRID_X ? nx : ny); i++) {
         struct batch batch = axis == GRID_X ? batch_of(a, GRID_X, rows->x0 + i, rows->y0, ny)

@@ -30,8 +30,10 @@
 #define INNER_COPIES 0.03
 
 /* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a
- * core. */
-#define PAIRS_SAVE 0.15
+ * core. Those of acoustic waves in 2-D come as fast from memory, where they are asked for early,
+ * unless they are so many points that memory has more to do than that. */
+#define PAIRS_SAVE   0.15
+#define ASKED_POINTS 500000
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
@@ -245,6 +247,13 @@ static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_
     cost->history_bytes = bytes;
 }
 
+static double pairs_save(const struct shot_shape *shape)
+{
+    bool asked = shape->dims == 2 && shape->physics == SURVEY_ACOUSTIC &&
+                 shot_padded_points(shape) < ASKED_POINTS;
+    return asked ? 0 : PAIRS_SAVE;
+}
+
 /* What AUTO takes: everything kept if it fits; else what takes less time. */
 static int choose(struct shot_cost *cost, const struct shot_shape *shape,
                   const struct sizes *sizes, bool exact, uint64_t budget,
@@ -258,7 +267,7 @@ static int choose(struct shot_cost *cost, const struct shot_shape *shape,
         plan.forward = UINT64_MAX;
     }
     double runs = (double)plan.forward / (double)sizes->imaged;
-    if (shell_fits && runs > 1 + boundary_run(shape) - PAIRS_SAVE) {
+    if (shell_fits && runs > 1 + boundary_run(shape) - pairs_save(shape)) {
         set_boundary(cost, shape, sizes, budget);
         return 0;
     }

@@ -17,8 +17,13 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "worker/seismic/acoustic_private.h"
 #include "worker/seismic/cache.h"
+#include "worker/seismic/gate.h"
+#include "worker/seismic/points.h"
 
 /* Parts of the cache: what a field that stays there may fill, and what a wavefront may. Less than
  * all of it, for others are there as well, and no cache keeps the very newest only. */
@@ -150,8 +155,8 @@ static size_t steps_choose(const struct acoustic *a, const struct pass *pass, si
     return steps;
 }
 
-/* Steps of wedges in 2-D, if so many stay in cache and threads have planes enough. Whether there are
- * more than one. */
+/* Steps of wedges in 2-D, if so many stay in cache and threads have planes enough. Whether there
+ * are more than one. */
 static bool wedge_choose(const struct acoustic *a, size_t share, struct pass *pass)
 {
     size_t row = row_bytes(a), threads = (size_t)a->wave.options.threads;
@@ -253,6 +258,56 @@ struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode)
         rows = least < pass.rows ? least : pass.rows;
     pass.rows = rows ? rows : pass.rows;
     pass.own = tiles_own(a, &pass, share);
+    return pass;
+}
+
+/* One step a pass, and one tile. */
+static void pass_plain(const struct acoustic *a, struct pass *pass)
+{
+    pass->steps = 1;
+    pass->rows = a->layout.n[GRID_Y];
+    pass->own = 0;
+    pass->wedge = false;
+}
+
+void pass_room_free(struct pass_room *room)
+{
+    free(room->caught);
+    free(room->marks);
+    *room = (struct pass_room){0};
+}
+
+/* -1: there is no memory for it. */
+static int room_get(const struct pass *pass, const struct wave_run *run,
+                    struct pass_room *ret_room)
+{
+    *ret_room = (struct pass_room){0};
+    if (run->sample && run->sampled) {
+        size_t count = pass->steps * points_strips(run->sample) + 1;
+        ret_room->caught = malloc(count * sizeof *ret_room->caught);
+    }
+    if (pass->own && !pass->wedge) {
+        size_t bytes = pass->own * sizeof *ret_room->marks;
+        ret_room->marks = aligned_alloc(_Alignof(struct gate_mark), bytes);
+        if (ret_room->marks)
+            memset(ret_room->marks, 0, bytes);
+    }
+    bool got = (ret_room->caught || !run->sample || !run->sampled) &&
+               (ret_room->marks || !pass->own || pass->wedge);
+    if (!got)
+        pass_room_free(ret_room);
+    return got ? 0 : -1;
+}
+
+struct pass acoustic_pass_choose(const struct acoustic *a, const struct wave_run *run,
+                                 struct pass_room *ret_room)
+{
+    struct pass pass = acoustic_pass(a, run->mode);
+    *ret_room = (struct pass_room){0};
+    if (run->shells && acoustic_inner_only(run->mode) && !acoustic_fused(a) && pass.steps > 1)
+        pass_plain(a, &pass);
+    if ((pass.own || pass.rows < a->layout.n[GRID_Y]) && room_get(&pass, run, ret_room) < 0)
+        pass_plain(a, &pass);
     return pass;
 }
 

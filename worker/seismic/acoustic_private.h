@@ -113,6 +113,16 @@ struct pass {
     bool wedge;  /* 2-D: each thread has planes of its own, and takes them by blocks */
 };
 struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
+/* What threads of a run need besides the wave: for samples of its steps, and marks of tiles. */
+struct gate_mark;
+struct pass_room {
+    wave_real *caught;
+    struct gate_mark *marks;
+};
+/* The pass of a run, and room for it, which the caller frees: where there is none, plain. */
+struct pass acoustic_pass_choose(const struct acoustic *a, const struct wave_run *run,
+                                 struct pass_room *ret_room);
+void pass_room_free(struct pass_room *room);
 /* Chooses a->tile (which is acoustic_tile) and options.time_block. */
 void acoustic_passes_init(struct acoustic *a);
 size_t acoustic_tile(const struct acoustic *a);
@@ -123,8 +133,8 @@ bool acoustic_fused(const struct acoustic *a);
 
 /*
  * Steps of a wedge (acoustic_wedge.c): those of `runs` waves in turn, of `planes` planes in blocks.
- * `step` does step i of planes [x0, x1); `ask` asks for a part, i of `steps`, of what the first step
- * of a run will find in the block at plane `at`, which may be beyond the last one.
+ * `step` does step i of planes [x0, x1); `ask` asks for a part, i of `steps`, of what the first
+ * step of a run will find in the block at plane `at`, which may be beyond the last one.
  */
 struct gate;
 struct wedge {
@@ -335,8 +345,8 @@ static inline wave_real *acoustic_aside_at(const struct acoustic *a, size_t x, s
 }
 /* After a run's last step: what went past the caches is there. */
 void acoustic_streams_end(const struct acoustic *a);
-/* What a->keep is in step k, and a->due; v times sums of a row of the medium's grid, to its place in
- * the former. */
+/* What a->keep is in step k, and a->due; v times sums of a row of the medium's grid, to its place
+ * in the former. */
 wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, size_t k);
 const wave_real *acoustic_due(const struct acoustic *a, const struct wave_run *run, size_t k);
 void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real *v,

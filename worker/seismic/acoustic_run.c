@@ -20,7 +20,6 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -504,62 +503,6 @@ static void share_run(struct share *s)
     }
 }
 
-/* One step a pass, and one tile. */
-static void pass_plain(const struct acoustic *a, struct pass *pass)
-{
-    pass->steps = 1;
-    pass->rows = a->layout.n[GRID_Y];
-    pass->own = 0;
-    pass->wedge = false;
-}
-
-/* What threads of a run need besides the wave. */
-struct room {
-    wave_real *caught;
-    struct gate_mark *marks;
-};
-
-static void room_free(struct room *room)
-{
-    free(room->caught);
-    free(room->marks);
-    *room = (struct room){0};
-}
-
-/* -1: there is no memory for it. */
-static int room_get(const struct pass *pass, const struct wave_run *run, struct room *ret_room)
-{
-    *ret_room = (struct room){0};
-    if (run->sample && run->sampled) {
-        size_t count = pass->steps * points_strips(run->sample) + 1;
-        ret_room->caught = malloc(count * sizeof *ret_room->caught);
-    }
-    if (pass->own && !pass->wedge) {
-        size_t bytes = pass->own * sizeof *ret_room->marks;
-        ret_room->marks = aligned_alloc(_Alignof(struct gate_mark), bytes);
-        if (ret_room->marks)
-            memset(ret_room->marks, 0, bytes);
-    }
-    bool got = (ret_room->caught || !run->sample || !run->sampled) &&
-               (ret_room->marks || !pass->own || pass->wedge);
-    if (!got)
-        room_free(ret_room);
-    return got ? 0 : -1;
-}
-
-/* The pass of a run, and the room for its tiles: where there is none, plain. */
-static struct pass pass_choose(const struct acoustic *a, const struct wave_run *run,
-                               struct room *ret_room)
-{
-    struct pass pass = acoustic_pass(a, run->mode);
-    *ret_room = (struct room){0};
-    if (run->shells && acoustic_inner_only(run->mode) && !acoustic_fused(a) && pass.steps > 1)
-        pass_plain(a, &pass);
-    if ((pass.own || pass.rows < a->layout.n[GRID_Y]) && room_get(&pass, run, ret_room) < 0)
-        pass_plain(a, &pass);
-    return pass;
-}
-
 /* What snapshots of a run may fill of the cache. Two waves are there as well, which more of them
  * drive out: then what is written past it, and read from memory once, takes less time. (Of 32 MB,
  * 24 in 2-D took 5 % less time past the cache, 10 in 3-D 10 to 20 % more.) Those that an image is
@@ -582,8 +525,8 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
         a->newest = !a->newest;
     struct gate gate = {0};
     atomic_size_t next = 0;
-    struct room room;
-    struct pass pass = pass_choose(a, run, &room);
+    struct pass_room room;
+    struct pass pass = acoustic_pass_choose(a, run, &room);
     bool stream = snapshots_bytes(a, run) > STREAM(cache_share(a->wave.options.threads));
 #ifdef _OPENMP
 #pragma omp parallel num_threads(a->wave.options.threads)
@@ -610,7 +553,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
         acoustic_streams_end(&share.a);
         flush_restore(before);
     }
-    room_free(&room);
+    pass_room_free(&room);
     a->newest ^= (int)(run->steps & 1);
     if (run->mode == WAVE_BACKWARD)
         a->newest = !a->newest;

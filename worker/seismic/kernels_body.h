@@ -136,6 +136,8 @@ FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value
 
 #include "worker/seismic/kernels_slab.h"
 
+#include "worker/seismic/kernels_end.h"
+
 #include "worker/seismic/kernels_density.h"
 #include "worker/seismic/kernels_pair.h"
 

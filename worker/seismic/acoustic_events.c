@@ -9,7 +9,7 @@
 
 #include <string.h>
 #if defined __x86_64__
-#include <xmmintrin.h>
+#include <emmintrin.h>
 #endif
 
 #include "worker/seismic/acoustic_private.h"
@@ -389,23 +389,42 @@ WIDE static void row_product(wave_real *restrict to, const wave_real *a, const w
         to[i] = a[i] * b[i];
 }
 
+#if defined __x86_64__
+/* One number, past the caches. */
+static void number_stream(wave_real *to, wave_real value)
+{
+#ifdef WAVE_DOUBLE
+    long long bits;
+    memcpy(&bits, &value, sizeof bits);
+    _mm_stream_si64((long long *)to, bits);
+#else
+    int bits;
+    memcpy(&bits, &value, sizeof bits);
+    _mm_stream_si32((int *)to, bits);
+#endif
+}
+#endif
+
 /* The same, past the caches: where snapshots are too many for these, memory's lines need not be
- * read before they are written. */
+ * read before they are written. All of a row, for a line of which a part is stored as usual takes
+ * many times as long. */
 static void row_stream(wave_real *restrict to, const wave_real *a, const wave_real *b, size_t n)
 {
-    size_t i = 0;
 #if defined __x86_64__
     typedef wave_real piece
         __attribute__((vector_size(16), may_alias, aligned(sizeof(wave_real))));
     const size_t lanes = 16 / sizeof *to;
+    size_t i = 0;
     for (; i < n && (uintptr_t)(to + i) % 16; i++)
-        to[i] = a[i] * b[i];
+        number_stream(to + i, a[i] * b[i]);
     for (; i + lanes <= n; i += lanes)
         _mm_stream_ps((float *)(to + i),
                       (__m128)(*(const piece *)(a + i) * *(const piece *)(b + i)));
-#endif
     for (; i < n; i++)
-        to[i] = a[i] * b[i];
+        number_stream(to + i, a[i] * b[i]);
+#else
+    row_product(to, a, b, n);
+#endif
 }
 
 void acoustic_streams_end(const struct acoustic *a)

@@ -700,6 +700,17 @@ static void identical_traces_of_a_shot_are_remarked(void **state)
                       "of trace 9, at (0, 0, 20) m"))
         fail_msg("%s", said);
     survey_close(&survey);
+    /* Both are dead. */
+    memset(trace + 240, 0, sizeof(trace) - 240);
+    fd = open("twins.segy", O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 8 * 340), 340);
+    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 10 * 340), 340);
+    close(fd);
+    *said = '\0';
+    open_survey("{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}", &survey);
+    survey_remarks(&survey, keep, said);
+    assert_string_equal(said, "");
+    survey_close(&survey);
     /* Another component: the same place, other samples. */
     fd = open("twins.segy", O_RDWR | O_CLOEXEC);
     assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + 10 * 340 + 240), 4);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -378,8 +379,7 @@ int lbfgs_write(const struct lbfgs *l, FILE *stream, struct error *ret_error)
     for (size_t i = 0; good && i < count; i++)
         good = blocks[i].size == 0 || fwrite(blocks[i].bytes, blocks[i].size, 1, stream) == 1;
     return good ? 0
-                : error_set(ret_error, ERROR_SYSTEM,
-                            "the state of the inversion cannot be written");
+                : error_errno(ret_error, errno, "the state of the inversion cannot be written");
 }
 
 int lbfgs_read(struct lbfgs *l, FILE *stream, struct error *ret_error)

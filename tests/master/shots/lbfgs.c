@@ -403,6 +403,20 @@ static void a_state_that_is_damaged_is_refused(void **state)
     lbfgs_destroy(other);
 }
 
+static void a_state_that_cannot_be_written_is_told_with_the_reason(void **state)
+{
+    (void)state;
+    struct lbfgs *lbfgs = problem_begin(&problems[0]);
+    struct error error;
+    FILE *full = fopen("/dev/full", "w");
+    setvbuf(full, NULL, _IONBF, 0);
+    assert_int_equal(lbfgs_write(lbfgs, full, &error), -1);
+    assert_string_equal(
+        error.text, "the state of the inversion cannot be written: No space left on device");
+    fclose(full);
+    lbfgs_destroy(lbfgs);
+}
+
 static double nowhere(const double *x, double *g)
 {
     g[0] = -1;
@@ -447,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
+        cmocka_unit_test(a_state_that_cannot_be_written_is_told_with_the_reason),
         cmocka_unit_test(values_that_are_no_numbers_end_the_search),
         cmocka_unit_test(published_minima_are_found),
         cmocka_unit_test(directions_are_those_of_the_dense_formula),

@@ -111,6 +111,12 @@ static void lost_print(int64_t shots)
            (long long)shots, shots == 1 ? " was" : "s were");
 }
 
+static void unwritten_print(int64_t results)
+{
+    printf("%lld result%s could not be journaled: to be computed again\n", (long long)results,
+           results == 1 ? "" : "s");
+}
+
 static int cancel_do(const void *values, char **arguments, size_t count,
                      struct error *ret_error)
 {
@@ -125,6 +131,8 @@ static int cancel_do(const void *values, char **arguments, size_t count,
         code = farm_end(&view, given->now, ret_error);
         if (code == 0 && view.follow.progress.lost)
             lost_print(view.follow.progress.lost);
+        if (code == 0 && view.follow.progress.unwritten)
+            unwritten_print(view.follow.progress.unwritten);
         if (code == 0)
             printf("%s is stopped; to go on with it:\n  beofarm run --resume %s\n", view.name,
                    plain_argument(path, sizeof path, view.rundir.path));

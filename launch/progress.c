@@ -192,6 +192,7 @@ static void end_fold(struct progress *progress, const cJSON *event)
     progress->ended = true;
     progress->running = progress->waiting = 0;
     progress->lost = integer_get(event, "lost", 0);
+    progress->unwritten = integer_get(event, "unwritten", 0);
     text_take(event, "status", &progress->status);
     text_take(event, "sentence", &progress->sentence);
 }

@@ -62,6 +62,7 @@ struct progress {
     bool ended;
     char *status, *sentence; /* of the end event; NULL if it said none */
     int64_t lost;            /* by a stop: shots that had ended, but are computed again */
+    int64_t unwritten;       /* the same: results that the journal could not take */
 
     struct buf line; /* the last line, as far as it came */
     bool line_dropped;

@@ -520,15 +520,15 @@ static int session_clear(struct session *session, struct error *ret_error)
 static void stop_judge(const struct session *session, char *outcome, size_t size)
 {
     const struct progress *progress = &session->follow.progress;
-    if (!progress->ended) /* killed, or told to leave at once */
-        snprintf(outcome, size, "stopped; what the master had is kept");
-    else if (progress->lost)
+    long long lost = progress->unwritten ? progress->unwritten : progress->lost;
+    if (lost)
         snprintf(outcome, size,
-                 "stopped; what was finished is kept, but for %lld summed shot%s, "
-                 "to be computed again",
-                 (long long)progress->lost, progress->lost == 1 ? "" : "s");
-    else
-        snprintf(outcome, size, "stopped; what was finished is kept");
+                 "stopped; what was finished is kept, but for %lld %s%s, to be computed again",
+                 lost, progress->unwritten ? "unjournaled result" : "summed shot",
+                 lost == 1 ? "" : "s");
+    else /* without an end: killed, or told to leave at once */
+        snprintf(outcome, size, "stopped; what %s is kept",
+                 progress->ended ? "was finished" : "the master had");
 }
 
 static void session_judge(struct session *session, struct session_result *ret_result)

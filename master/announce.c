@@ -149,6 +149,8 @@ void announce_end(const char *status, const struct announce_progress *p, const c
                p->elapsed_s);
     if (p->lost)
         buf_printf(&line, ",\"lost\":%llu", (unsigned long long)p->lost);
+    if (p->unwritten)
+        buf_printf(&line, ",\"unwritten\":%llu", (unsigned long long)p->unwritten);
     add_text(&line, "sentence", sentence);
     end(&line);
 }

@@ -18,9 +18,10 @@ struct announce_progress {
     uint64_t running;      /* leased to workers */
     uint64_t waiting;
     uint32_t workers, slots;
-    uint64_t resumed; /* of done and failed: those that ended under an earlier master */
-    uint64_t lost;    /* shots that ended, but whose sums a stop has lost; at the end alone */
-    double rate;      /* tasks ended per second, of late */
+    uint64_t resumed;   /* of done and failed: those that ended under an earlier master */
+    uint64_t lost;      /* shots that ended, but whose sums a stop has lost; at the end alone */
+    uint64_t unwritten; /* results that the journal could not take; at the end alone */
+    double rate;        /* tasks ended per second, of late */
     double elapsed_s;
 };
 

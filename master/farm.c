@@ -428,6 +428,19 @@ static void make_results_whole(struct farm *farm)
         farm_take_notice(farm, error.text);
 }
 
+/* A stopped farm does not wait for a journal that cannot be written. How many results go with it,
+ * which the end says. */
+static uint64_t unwritten_tell(struct farm *farm)
+{
+    size_t count = journal_backlog(farm->journal, NULL) ? pending_count(farm->pending) : 0;
+    const struct error why = farm->end;
+    if (count)
+        error_set(&farm->end, why.code,
+                  "%s; %zu result%s that could not be journaled %s computed again then",
+                  why.text, count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+    return count;
+}
+
 static void announce_the_end(struct farm *farm)
 {
     struct announce_progress numbers;
@@ -435,6 +448,7 @@ static void announce_the_end(struct farm *farm)
     progress_read(farm->progress, &numbers);
     progress_say(farm->progress);
     numbers.lost = farm->lost;
+    numbers.unwritten = unwritten_tell(farm);
     announce_end(status_name(farm->exit_code), &numbers, farm->end.text);
     farm_deliver_end(farm, status_name(farm->exit_code));
     log_info("%s", farm->end.text);

@@ -29,7 +29,7 @@ int pending_add(struct pending *pending, const struct pending_ack *ack);
 /* Take the first whose sequence is at most `committed`; false if there is none. */
 bool pending_take(struct pending *pending, uint64_t committed, struct pending_ack *ret_ack);
 
-/* How many wait; for tests. */
+/* How many wait. */
 size_t pending_count(const struct pending *pending);
 
 #endif

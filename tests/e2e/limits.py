@@ -83,7 +83,10 @@ def a_farm_whose_journal_may_not_grow_is_not_done(case):
     assert not farm.events("end") and farm.process.poll() is None
     assert "File too large" in farm.events("notice")[0]["sentence"], farm.events("notice")
     farm.process.send_signal(2)
-    farm.end(expect=130)
+    done = farm.end(expect=130)
+    lost = farm.events("end")[0]["unwritten"]
+    assert f"what was finished is kept, but for {lost} unjournaled results, to be" in done.out, done
+    assert lost >= 400 - len(farm.rows()) > 0, (lost, len(farm.rows()))
     farm.resume()
     assert len(farm.rows(400, "ok")) == 400
 

@@ -92,18 +92,19 @@ static size_t rows_most(const struct acoustic *a, const struct pass *pass, size_
     return FRONT(share) / (front_planes(a, pass, steps) * row_bytes(a));
 }
 
-/* Rows of a tile with which `steps` steps stay in cache; 0: too few for it to pay. */
+/* Rows of a tile with which `steps` steps stay in cache; 0: too few for it to pay. Tiles are about
+ * equal, but none has fewer rows than its border goes back by. */
 static size_t tile_rows(const struct acoustic *a, const struct pass *pass, size_t steps,
                         size_t share)
 {
     size_t ny = a->layout.n[GRID_Y], most = rows_most(a, pass, steps, share);
-    size_t least = 6 * (size_t)a->layout.radius;
+    size_t least = 6 * (size_t)a->layout.radius, back = steps * pass->skew;
     if (most >= ny)
         return ny;
-    if (most < least || most < steps * pass->skew || a->layout.flat)
+    if (most < least || most < back || a->layout.flat)
         return 0;
-    size_t tiles = (ny + most - 1) / most;
-    return (ny + tiles - 1) / tiles;
+    size_t tiles = (ny + most - 1) / most, equal = (ny + tiles - 1) / tiles;
+    return equal > back ? equal : back;
 }
 
 /* How many tiles there are if each is one thread's, so that all threads' stay in cache, or nearly;

@@ -182,6 +182,22 @@ static void tiles_change_no_bit(void **state)
     }
 }
 
+/* 3-D, transposed: a cache that holds four steps of some 34 rows, of the 36 there are. Halves of
+ * them are fewer than the 24 by which a tile's border goes back. */
+static void tiles_have_the_rows_that_their_borders_go_back_by(void **state)
+{
+    (void)state;
+    static const struct tiling whole = {"100000000", 1, 1}, thin = {"2650000", 1, 0};
+    struct grid grid = bench_grid(90, 24, 9, 10);
+    size_t n;
+    wave_real *first = tiled_run_of("acoustic", grid, &whole, WAVE_TRANSPOSED, &n);
+    wave_real *tiled = tiled_run_of("acoustic", grid, &thin, WAVE_TRANSPOSED, &n);
+    assert_true(bench_product(first, first, n) > 0);
+    assert_memory_equal(first, tiled, n * sizeof *tiled);
+    free(first);
+    free(tiled);
+}
+
 /* 2-D: 203 planes, which are enough for two or three threads to take several steps of their own at
  * once; of 29, where threads share blocks instead; and as many steps as find room in the cache. */
 static void wedges_change_no_bit(void **state)
@@ -443,6 +459,7 @@ int main(void)
         cmocka_unit_test(refuses_what_cannot_be_computed),
         cmocka_unit_test(threads_and_passes_change_no_bit),
         cmocka_unit_test(tiles_change_no_bit),
+        cmocka_unit_test(tiles_have_the_rows_that_their_borders_go_back_by),
         cmocka_unit_test(wedges_change_no_bit),
         cmocka_unit_test(tiles_of_tilted_stages_change_no_bit),
         cmocka_unit_test(a_restored_state_goes_on_to_the_same_bits),

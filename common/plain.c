@@ -31,8 +31,7 @@ static const char *back(const char *text, const char *least)
     return text;
 }
 
-/* Bytes of text that are one control character (C1 ones have two); 0: it is none. */
-static size_t control_size(const char *text)
+size_t plain_control_size(const char *text)
 {
     unsigned char first = (unsigned char)text[0], second = (unsigned char)(first ? text[1] : 0);
     if (first < ' ' || first == 127)
@@ -70,7 +69,7 @@ static void put_shown(struct target *target, const char *from, const char *end)
 {
     while (from < end && !target->full) {
         char shown[SHOWN + 1];
-        size_t size = control_size(from);
+        size_t size = plain_control_size(from);
         if (size) {
             escape(from, size, shown);
             put(target, shown, strlen(shown));
@@ -107,7 +106,7 @@ char *plain_text(char *to, size_t size, const char *text)
 
 static bool has_control(const char *text)
 {
-    while (*text && !control_size(text))
+    while (*text && !plain_control_size(text))
         text++;
     return *text;
 }
@@ -126,7 +125,7 @@ static void put_escaped(struct target *target, const char *text)
     put(target, "$'", 2);
     for (; *text; text++) {
         char octal[8];
-        bool odd = control_size(text) || (unsigned char)*text >= 0x80;
+        bool odd = plain_control_size(text) || (unsigned char)*text >= 0x80;
         snprintf(octal, sizeof(octal), "\\%03o", (unsigned char)*text);
         if (odd || *text == '\'' || *text == '\\')
             put(target, odd ? octal : "\\", odd ? 4 : 1);

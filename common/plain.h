@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 
+/* Bytes at the beginning of text that are one control character (C1 ones have two); 0: none. */
+size_t plain_control_size(const char *text);
+
 #define PLAIN_WORD_MAX 320 /* bytes; a longer word is shown with "..." in its middle */
 
 /*

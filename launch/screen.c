@@ -32,20 +32,13 @@ void screen_init(struct screen *screen, bool json, bool quiet)
     screen->shown_s = -1.0;
 }
 
-/* One of C0, or C1 in UTF-8. */
-static bool is_control(const char *text)
-{
-    unsigned char first = (unsigned char)text[0];
-    return first < ' ' || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0);
-}
-
 void screen_put_text(FILE *stream, const char *text)
 {
     for (size_t left = strlen(text); left > 0;) {
         size_t size = json_utf8_size(text, left);
         if (size == 0)
             fputc('?', stream);
-        else if (is_control(text))
+        else if (plain_control_size(text))
             fputc(' ', stream);
         else
             fwrite(text, 1, size, stream);

@@ -260,6 +260,9 @@ struct grid_box survey_shot_box(const struct survey *survey, const struct shot *
 int survey_data_read(const struct survey *survey, const struct shot *shot, float *traces,
                      struct error *ret_error);
 
+/* Whether a trace is zero throughout: it was not recorded, and does not count. */
+bool survey_trace_is_dead(const float *samples, size_t count);
+
 /* Values of a field on a box of the model (float, ordered as grid.h says, in the units of enum
  * survey_field), into `values` (the caller's). A field that the survey does not give is constant:
  * density 1000 kg/m3, mask 1, others 0. Values that are not finite or not plausible are errors that

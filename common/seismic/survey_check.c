@@ -244,6 +244,23 @@ static int shots_extent(const struct survey *survey, struct extent *extent,
     return status;
 }
 
+/* Have each shot looked at, until one is not right. */
+static int each_shot_check(const struct survey *survey,
+                           int (*check)(const struct survey *survey, const struct shot *shot,
+                                        struct error *ret_error),
+                           struct error *ret_error)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < survey->shot_count; i++) {
+        struct shot shot;
+        if (survey_shot_open(survey, i, &shot, ret_error) < 0)
+            return -1;
+        status = check(survey, &shot, ret_error);
+        survey_shot_close(&shot);
+    }
+    return status;
+}
+
 /* No shot needs a second look where all of them together lie in the model. */
 static int shots_check(const struct survey *survey, struct error *ret_error)
 {
@@ -254,16 +271,7 @@ static int shots_check(const struct survey *survey, struct error *ret_error)
         return -1;
     if (is_good(survey, &extent.least) && grid_contains(&survey->grid, &extent.most))
         return 0;
-    for (size_t i = 0; i < survey->shot_count; i++) {
-        struct shot shot;
-        if (survey_shot_open(survey, i, &shot, ret_error) < 0)
-            return -1;
-        int status = shot_check(survey, &shot, ret_error);
-        survey_shot_close(&shot);
-        if (status < 0)
-            return -1;
-    }
-    return 0;
+    return each_shot_check(survey, shot_check, ret_error);
 }
 
 /* A mute that leaves nothing, of a shot or of all, is not meant. */
@@ -277,16 +285,7 @@ static int mutes_check(const struct survey *survey, struct error *ret_error)
         return error_set(ret_error, ERROR_CONFIG,
                          "$.mute.taper_s: %g s is longer than the record, which has %g s",
                          survey->mute.taper_s, length);
-    for (size_t i = 0; i < survey->shot_count; i++) {
-        struct shot shot;
-        if (survey_shot_open(survey, i, &shot, ret_error) < 0)
-            return -1;
-        int status = mute_check(survey, &shot, ret_error);
-        survey_shot_close(&shot);
-        if (status < 0)
-            return -1;
-    }
-    return 0;
+    return each_shot_check(survey, mute_check, ret_error);
 }
 
 /* Of what is above half the sampling rate the data have nothing, and misfits would be rounding. */

@@ -68,6 +68,14 @@ static void file_name(struct error *error, const char *path, const char *name)
     *error = said;
 }
 
+bool survey_trace_is_dead(const float *samples, size_t count)
+{
+    size_t i = 0;
+    while (i < count && samples[i] == 0)
+        i++;
+    return i == count;
+}
+
 int survey_data_read(const struct survey *survey, const struct shot *shot, float *traces,
                      struct error *ret_error)
 {

@@ -86,15 +86,7 @@ static bool samples_get(const struct survey *survey, const struct twin *twin, fl
                              &ignored) == 0;
 }
 
-static bool is_silent(const float *samples, size_t count)
-{
-    size_t i = 0;
-    while (i < count && samples[i] == 0)
-        i++;
-    return i == count;
-}
-
-/* Traces of zeros count as dead, not twice. */
+/* Dead traces do not count, nor twice. */
 static bool same_samples(struct twins *twins, const struct twin *one, const struct twin *other)
 {
     size_t count = twins->survey->record.samples;
@@ -102,7 +94,7 @@ static bool same_samples(struct twins *twins, const struct twin *one, const stru
     bool same = samples && samples_get(twins->survey, one, samples) &&
                 samples_get(twins->survey, other, samples + count) &&
                 memcmp(samples, samples + count, count * sizeof(*samples)) == 0 &&
-                !is_silent(samples, count);
+                !survey_trace_is_dead(samples, count);
     twins->read++;
     free(samples);
     return same;

@@ -27,11 +27,7 @@ static int traces_read(struct observed *observed, const struct survey *survey, s
 
 static bool is_dead(const struct observed *observed, size_t trace, size_t samples)
 {
-    const float *values = observed->traces + trace * samples;
-    size_t i = 0;
-    while (i < samples && values[i] == 0)
-        i++;
-    return i == samples;
+    return survey_trace_is_dead(observed->traces + trace * samples, samples);
 }
 
 static int weights_make(struct observed *observed, const struct survey *survey,

@@ -282,22 +282,22 @@ void pass_room_free(struct pass_room *room)
 static int room_get(const struct pass *pass, const struct wave_run *run,
                     struct pass_room *ret_room)
 {
+    bool samples = run->sample && run->sampled, tiles = pass->own && !pass->wedge;
     *ret_room = (struct pass_room){0};
-    if (run->sample && run->sampled) {
+    if (samples) {
         size_t count = pass->steps * points_strips(run->sample) + 1;
         ret_room->caught = malloc(count * sizeof *ret_room->caught);
     }
-    if (pass->own && !pass->wedge) {
+    if (tiles) {
         size_t bytes = pass->own * sizeof *ret_room->marks;
         ret_room->marks = aligned_alloc(_Alignof(struct gate_mark), bytes);
         if (ret_room->marks)
             memset(ret_room->marks, 0, bytes);
     }
-    bool got = (ret_room->caught || !run->sample || !run->sampled) &&
-               (ret_room->marks || !pass->own || pass->wedge);
-    if (!got)
-        pass_room_free(ret_room);
-    return got ? 0 : -1;
+    if ((!samples || ret_room->caught) && (!tiles || ret_room->marks))
+        return 0;
+    pass_room_free(ret_room);
+    return -1;
 }
 
 struct pass acoustic_pass_choose(const struct acoustic *a, const struct wave_run *run,

@@ -358,12 +358,12 @@ static void planes_run(struct share *s, size_t count, size_t done)
 /* `count` steps in one pass; `done` steps came before. */
 static void pass_fused(struct share *s, size_t count, size_t done)
 {
-    struct blocks b = blocks(s);
-    size_t turns = b.count + s->pass.lag * (count - 1);
     if (s->pass.wedge) {
         planes_run(s, count, done);
         return;
     }
+    struct blocks b = blocks(s);
+    size_t turns = b.count + s->pass.lag * (count - 1);
     if (s->pass.own) {
         tiles_run(s, &b, turns, count, done);
         return;

@@ -218,6 +218,15 @@ static void saved_boundaries_give_the_same_gradient_but_for_rounding(void **stat
     }
 }
 
+/* The image of a run, which the caller frees: it outlives the shot. */
+static wave_real *run_apart(const struct history_options *options)
+{
+    run(options, image);
+    wave_real *copy = calloc(bench.points, sizeof(*copy));
+    assert_non_null(copy);
+    return memcpy(copy, image, bench.points * sizeof(*image));
+}
+
 /* Of a cache that is small enough for both waves to be taken together. */
 static void gradients_of_waves_taken_together_are_equal_to_the_bit(void **state)
 {
@@ -231,10 +240,7 @@ static void gradients_of_waves_taken_together_are_equal_to_the_bit(void **state)
         ground.threads = threads;
         shot_open(&ground);
         assert_int_equal(bench.wave->both_steps, 0);
-        run(&options, image);
-        wave_real *alone = calloc(bench.points, sizeof(*alone));
-        assert_non_null(alone);
-        memcpy(alone, image, bench.points * sizeof(*image));
+        wave_real *alone = run_apart(&options);
         shot_close();
         setenv("BEOFARM_CACHE", CACHE_SMALL, 1);
         shot_open(&ground);
@@ -259,10 +265,7 @@ static void steps_that_share_a_pass_change_no_bit_of_a_gradient(void **state)
         struct ground_case ground = {physics[i / 2], 2, 4, 8, true, 1 + i % 2, 1};
         struct history_options options = full(1);
         shot_open(&ground);
-        run(&options, image);
-        wave_real *alone = calloc(bench.points, sizeof(*alone));
-        assert_non_null(alone);
-        memcpy(alone, image, bench.points * sizeof(*image));
+        wave_real *alone = run_apart(&options);
         shot_close();
         ground.time_block = i % 2 ? 2 : 5;
         setenv("BEOFARM_CACHE", "1", 1); /* too small for snapshots: they go past it */

@@ -6,7 +6,8 @@
  *   shots_wave.c   what comes next: rounds of a wave, the next wave
  *   shots_held.c   what workers hold, on its way to the master
  *   shots_task.c   payloads
- *   shots_files.c  which files travel; the survey that a wave means
+ *   shots_files.c  which files travel, and what has to stay as it is
+ *   shots_survey.c the survey that a wave means, with the files that it hands its tasks
  *   shots_extract.c a task's own data
  *   shots_laying.c traces go into their one file as they come
  *   asked.c        operations that somebody asks for (asked.h)
@@ -185,6 +186,12 @@ bool shots_sums(const struct driver *driver);
 int shots_files(const struct driver *driver,
                 int (*add)(void *context, const char *path, bool common, bool copy),
                 void *context, struct error *ret_error);
+/* A path of the survey's, relative to the farm's folder; caller frees. NULL without memory. */
+char *shots_farm_path(const struct driver *driver, const char *path);
+/* Whether the file stays with the master, because each task gets its own share of it. */
+bool shots_is_data(const struct driver *driver, const struct survey_file *file);
+/* Whether results would take the place of a file that does not travel; then -1, a sentence. */
+int shots_overwrites_check(const struct driver *driver, struct error *ret_error);
 /* What has to stay for as long as the run goes on, as it is now. */
 struct terms shots_terms(const struct driver *driver);
 /* Note that in a new run. -1: the driver has failed. */
@@ -197,11 +204,14 @@ void shots_outside_look(struct driver *driver);
 /* Before anything is handed out: check that, or in a new run note how they are. -1: the driver has
  * failed. */
 int shots_outside_begin(struct driver *driver);
-/* Fields of a wave's own, in files of its own (shot_settings.h). */
+
+/* shots_survey.c: fields of a wave's own, in files of its own (shot_settings.h). */
 struct shots_own {
     bool velocity, perturbation;
 };
 
+/* Which of them a wave has. */
+struct shots_own shots_own_of(const struct roll_wave *wave);
 /* Write the survey as tasks are to see it: with these fields of its own, and these SEG-Y files (0:
  * as they are), all by their names. */
 int shots_survey_write(const struct driver *driver, struct shots_own own,
@@ -210,14 +220,10 @@ int shots_survey_write(const struct driver *driver, struct shots_own own,
 /* Whether the files of an inversion can be handed to its tasks by their names alone; else -1, a
  * sentence. */
 int shots_names_check(const struct driver *driver, struct error *ret_error);
-/* Whether results would take the place of a file that does not travel; then -1, a sentence. */
-int shots_overwrites_check(const struct driver *driver, struct error *ret_error);
 /* List in wave->files what of the farm's files a task with a survey of its own needs beside it, but
  * for those of the fields that it has of its own. */
 int shots_files_carry(struct driver *driver, struct shots_own own, struct roll_wave *wave,
                       struct error *ret_error);
-/* Which fields of its own a wave has. */
-struct shots_own shots_own_of(const struct roll_wave *wave);
 /* Put all files of a folder into the store (`lasting`: driver.h), and list them in wave->files. */
 int shots_folder_put(struct driver *driver, const char *folder, bool lasting,
                      struct roll_wave *wave, struct error *ret_error);

@@ -3,9 +3,9 @@
 
 #include <cblas.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
+#include "common/processors.h"
 #include "master/pest/gang.h"
 
 #define GANG_THREADS_MAX  16
@@ -55,11 +55,11 @@ static void *gang_member(void *context)
     }
 }
 
-static size_t processors_count(void)
+static size_t members_wanted(size_t count)
 {
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count < 1 ? 1 : count > GANG_THREADS_MAX ? GANG_THREADS_MAX : (size_t)count;
+    size_t processors = (size_t)processors_ours();
+    size_t most = processors < GANG_THREADS_MAX ? processors : GANG_THREADS_MAX;
+    return count < most ? count : most;
 }
 
 void gang_run(size_t count, void (*work)(void *context, size_t index), void *context)
@@ -68,10 +68,7 @@ void gang_run(size_t count, void (*work)(void *context, size_t index), void *con
     struct gang gang = {.count = count, .work = work, .context = context};
     atomic_init(&gang.next, 0);
     pthread_t threads[GANG_THREADS_MAX];
-    size_t wanted = processors_count(), started = 0;
-    if (wanted > count) {
-        wanted = count;
-    }
+    size_t wanted = members_wanted(count), started = 0;
     /* This thread is a member as well; where no thread can be had, it does it all. */
     while (started + 1 < wanted &&
            pthread_create(&threads[started], NULL, gang_member, &gang) == 0) {

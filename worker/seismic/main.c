@@ -1,13 +1,13 @@
 /* beofarm-shot: computes the shots of a survey, for beofarm-worker or by hand. */
 #include "config.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/processors.h"
 #include "worker/seismic/shot_cli.h"
 #include "worker/seismic/shot_serve.h"
 
@@ -40,10 +40,7 @@ static int serve(struct error *ret_error)
  * processors, all wait for those. */
 static void threads_remark(const struct shot_cli *cli)
 {
-    cpu_set_t ours;
-    int count = sched_getaffinity(0, sizeof(ours), &ours) == 0
-                    ? CPU_COUNT(&ours)
-                    : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int count = processors_ours();
     if (cli->threads > count)
         log_warn(
             "--threads %d: there %s %d processor%s for them, which makes them wait for each "

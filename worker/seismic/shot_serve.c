@@ -10,6 +10,7 @@
 
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/processors.h"
 #include "common/seismic/shot_settings.h"
 #include "worker/seismic/peak.h"
 #include "worker/seismic/shot_compute.h"
@@ -250,9 +251,9 @@ static int serve_line(struct kept *kept, const char *text, size_t size, int out_
 
 unsigned long long shot_serve_share(int threads)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    double share =
-        threads > 0 && threads < processors ? (double)threads / (double)processors : 1;
+    /* Of all, not of ours alone: whoever has the others needs memory as well. */
+    int processors = processors_online();
+    double share = threads > 0 && threads < processors ? (double)threads / processors : 1;
     return (unsigned long long)(0.8 * share * (double)peak_available());
 }
 

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "launch/session.h"
+#include "launch/session_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,53 +8,17 @@
 
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/plain.h"
-#include "launch/crew.h"
-#include "launch/follow.h"
 #include "launch/interrupt.h"
-#include "launch/submission.h"
 
-#define CREW_CHECK_NS    (250 * CLOCK_MS_NS)
-#define CREW_CHECK_POLLS 10  /* so many of the shortest polls lie between two checks, too */
 #define HOSTNAME_LIMIT_S 120 /* for the first line, from when the master runs */
 #define PORT_LIMIT_S     1   /* for the listening event, from the first line */
-#define HOPELESS_NS      (2 * CLOCK_SECOND_NS) /* nobody came to help meanwhile */
+#define PORT_LIMIT_POLLS 10  /* and so many of the shortest polls */
 #define DISMISS_NS       (1 * CLOCK_SECOND_NS) /* for workers to go by themselves at the end */
 #define DISMISS_POLLS    20
 #define BLIND_LIMIT_NS   (1800 * CLOCK_SECOND_NS)
 #define FAILED_LINES     5 /* of a master's stderr that never said its hostname */
 
-struct session {
-    struct session_context *context;
-    struct backend *backend;
-    struct screen *screen;
-    struct roster roster;
-    struct follow follow;
-    struct crew *crew;
-    char secret[AUTH_SECRET_HEX + 1];
-    char *farm_json, *files_json;
-    struct submission_farm farm;
-    struct submission_master master;
-    struct backend_listener listener;
-    struct buf address;      /* of the master's node, as the backend says */
-    bool rented;             /* a pool may be there */
-    bool left;               /* the farm goes on without us */
-    bool displaced;          /* another beofarm leads it */
-    int64_t blind_ns;        /* since when the backend cannot be asked; 0: it can */
-    bool attached;           /* the master ran before we came */
-    int old_port;            /* of the master before, whose workers may still run; else 0 */
-    int64_t poll_started_ns; /* of the present step */
-    int64_t running_ns;      /* when the master was first seen running; 0: not yet */
-    int64_t crew_checked_ns;
-    int64_t hopeless_ns; /* since when nobody is left; 0: somebody is */
-    bool hopeless;
-    char hopeless_text[ERROR_TEXT_MAX];
-    int heeded;     /* interrupts acted upon */
-    bool has_news;  /* an estimation goes on: there may be new files */
-    bool told_home; /* why files do not come home */
-};
-
-static void crew_notice(void *context, const char *sentence)
+void session_notice(void *context, const char *sentence)
 {
     screen_notice(context, "%s", sentence);
 }
@@ -112,7 +76,7 @@ static int session_init(struct session *session, struct session_context *context
     session->backend = backend;
     session->screen = context->screen;
     session->listener =
-        (struct backend_listener){.say = crew_notice, .context = context->screen};
+        (struct backend_listener){.say = session_notice, .context = context->screen};
     buf_init(&session->address, 256);
     session->farm_json = rundir_path(context->rundir, "farm.json", ret_error);
     session->files_json = rundir_path(context->rundir, "files.json", ret_error);
@@ -276,8 +240,7 @@ static int hostname_miss(struct session *session, struct error *ret_error)
     return -1;
 }
 
-/* The address of the master's node; that it is not known ends nothing. */
-static void address_ask(struct session *session)
+void session_address_ask(struct session *session)
 {
     struct backend *backend = session->backend;
     if (backend->ops->task_address && session->address.size == 0)
@@ -290,7 +253,7 @@ static bool hostname_replace(struct session *session)
 {
     if (session->context->request->farm.port == 0)
         return false;
-    address_ask(session);
+    session_address_ask(session);
     if (session->address.size > 0)
         screen_notice(session->screen,
                       "the master's stdout does not come; going on with its node's address");
@@ -317,7 +280,7 @@ static int hostname_await(struct session *session, struct error *ret_error)
             named_ns = now;
         if (master_ended(session) || (progress->host[0] && progress->listening) ||
             (named_ns && now - named_ns > PORT_LIMIT_S * CLOCK_SECOND_NS &&
-             now - named_ns > CREW_CHECK_POLLS * session->backend->ops->poll_shortest_ns))
+             now - named_ns > PORT_LIMIT_POLLS * session->backend->ops->poll_shortest_ns))
             return 0;
         if (!named_ns && silent_ns > hostname_limit_ns(session) / 2 &&
             hostname_replace(session))
@@ -326,122 +289,6 @@ static int hostname_await(struct session *session, struct error *ret_error)
             return hostname_miss(session, ret_error);
         session_sleep(session);
     }
-}
-
-/* Workers of an earlier master that dial somewhere else will never find this one. */
-static int old_workers_kill(struct session *session, struct error *ret_error)
-{
-    struct backend *backend = session->backend;
-    for (size_t i = 0; i < session->roster.count; i++) {
-        struct roster_task *task = &session->roster.tasks[i];
-        if (task->master || task->status.state == BACKEND_ENDED)
-            continue;
-        if (backend->ops->task_terminate(backend, task->id, true, ret_error) != 0)
-            return -1;
-        task->status.state = BACKEND_ENDED;
-    }
-    return 0;
-}
-
-static bool is_loopback(const char *address)
-{
-    return address && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0);
-}
-
-/* A farm without workers of its own waits for some that are started by hand. */
-static void hand_started_explain(struct session *session)
-{
-    char path[4096], *secret = rundir_path(session->context->rundir, "secret", NULL);
-    if (secret && is_loopback(session->master.address))
-        screen_notice(
-            session->screen,
-            "the master listens to this machine alone; where others are to join, name "
-            "their network in a farm file: \"network\": \"eth0\" or \"10.0.0.0/24\"");
-    if (secret)
-        screen_notice(session->screen,
-                      "no worker is started; start some with: beofarm-worker --farm %s "
-                      "--secret-file %s %s:%d",
-                      session->farm.name, plain_argument(path, sizeof path, secret),
-                      session->master.host, session->master.port);
-    free(secret);
-}
-
-/* Step 3. */
-static int workers_submit(struct session *session, struct error *ret_error)
-{
-    const struct progress *progress = &session->follow.progress;
-    const struct request *request = session->context->request;
-    struct backend *backend = session->backend;
-    address_ask(session);
-    session->master = (struct submission_master){
-        .host = progress->host[0] ? progress->host : buf_text(&session->address),
-        .address = session->address.size ? buf_text(&session->address) : progress->address,
-        .port = progress->listening ? progress->port : request->farm.port,
-    };
-    if (session->master.port == 0)
-        return error_set(ret_error, ERROR_BACKEND,
-                         "the master did not say at which port it listens; give one as $.port");
-    if (!session->attached && session->old_port != session->master.port &&
-        old_workers_kill(session, ret_error) != 0)
-        return -1;
-    if (backend->ops->pool_resize(backend, request->workers * session->farm.worker_nodes + 1,
-                                  ret_error) != 0)
-        return -1;
-    struct crew_context crew = {.backend = backend,
-                                .farm = &session->farm,
-                                .master = &session->master,
-                                .restarts = request->farm.limits.worker_restarts,
-                                .notice = crew_notice,
-                                .notice_context = session->screen};
-    session->crew = crew_create(&crew, ret_error);
-    if (!session->crew)
-        return -1;
-    if (request->workers == 0)
-        hand_started_explain(session);
-    if (crew_start(session->crew, request->workers, &session->roster, ret_error) != 0)
-        return -1;
-    return backend->ops->detach ? backend->ops->detach(backend, ret_error) : 0;
-}
-
-/* Workers that left for want of work come back when more waits than those who are there can take.
- * That they cannot is told, and tried again. */
-static void workers_recall(struct session *session)
-{
-    const struct progress *progress = &session->follow.progress;
-    struct error error;
-    int64_t workers = progress->workers_joined, slots = progress->slots;
-    int64_t each = workers > 0 && slots > workers ? slots / workers : 1;
-    if (!session->backend->ops->workers_leave || progress->waiting <= slots)
-        return;
-    if (crew_refill(session->crew, (progress->waiting - slots + each - 1) / each, &error) != 0)
-        screen_notice(session->screen, "%s", error.text);
-}
-
-/* Look after the workers; end a farm that has none and gets none. */
-static int workers_check(struct session *session, struct error *ret_error)
-{
-    int64_t now = clock_monotonic_ns();
-    struct backend *backend = session->backend;
-    if (session->heeded || session->hopeless || session->follow.progress.ended ||
-        now - session->crew_checked_ns < CREW_CHECK_NS ||
-        now - session->crew_checked_ns < CREW_CHECK_POLLS * backend->ops->poll_shortest_ns)
-        return 0;
-    session->crew_checked_ns = now;
-    if (crew_check(session->crew, ret_error) != 0)
-        return -1;
-    workers_recall(session);
-    /* Workers that somebody started by hand keep a farm alive. */
-    if (!crew_hopeless(session->crew, session->hopeless_text, sizeof session->hopeless_text) ||
-        session->follow.progress.workers_joined > 0) {
-        session->hopeless_ns = 0;
-        return 0;
-    }
-    if (!session->hopeless_ns)
-        session->hopeless_ns = now;
-    if (now - session->hopeless_ns < HOPELESS_NS)
-        return 0;
-    session->hopeless = true;
-    return backend->ops->task_terminate(backend, session->follow.id, false, ret_error);
 }
 
 /* A farm that ends by itself is not ended because we cannot see it for a while: the network is
@@ -479,7 +326,7 @@ static int master_follow(struct session *session, struct error *ret_error)
         if (!blind)
             watcher_tell(session);
         if (!blind && session->crew)
-            blind = workers_check(session, ret_error) != 0;
+            blind = session_workers_check(session, ret_error) != 0;
         if (blind && (session->displaced || !blind_bear(session, ret_error)))
             return -1;
         if (!blind && nodes_check(session, false, ret_error) != 0)
@@ -557,7 +404,7 @@ static int session_steps(struct session *session, struct error *ret_error)
     if (rc == 0)
         rc = hostname_await(session, ret_error);
     if (rc == 0 && !master_ended(session) && !session->heeded)
-        rc = workers_submit(session, ret_error);
+        rc = session_workers_submit(session, ret_error);
     session->left =
         rc == 0 && session->context->detach && !master_ended(session) && !session->heeded;
     return rc == 0 && !session->left ? master_follow(session, ret_error) : rc;

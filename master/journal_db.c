@@ -23,20 +23,13 @@
 #include <sqlite3.h>
 
 #include "master/journal_db.h"
+#include "master/journal_tables.h"
 
 #define APPLICATION_ID   0x42656f46 /* "BeoF": what `file journal.db` shows */
 #define CHECKPOINT_PAGES 8192       /* 32 MiB of log between checkpoints */
 #define BUSY_MS          5000       /* somebody's sqlite3 shell may hold a lock for a moment */
 
-enum statement {
-    INSERT_RESULT,
-    INSERT_FAILURE,
-    INSERT_NOTE,
-    BEGIN,
-    COMMIT,
-    ROLLBACK,
-    STATEMENTS
-};
+enum statement { INSERT_RESULT, INSERT_FAILURE, INSERT_NOTE, BEGIN, COMMIT, STATEMENTS };
 
 struct journal_db {
     sqlite3 *sqlite;
@@ -45,49 +38,12 @@ struct journal_db {
 };
 
 static const char *const statement_text[STATEMENTS] = {
-    [INSERT_RESULT] =
-        "INSERT INTO result(task, status, code, attempt, attempts, worker, slot, started_ns,"
-        " elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr, params, folder)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)"
-        " ON CONFLICT(task) DO NOTHING",
-    [INSERT_FAILURE] =
-        "INSERT INTO attempt_failure(task, status, code, attempt, attempts, worker, slot,"
-        " started_ns, elapsed_s, cpu_s, max_rss, output_files, \"values\", error, stderr)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
-    [INSERT_NOTE] = "INSERT INTO note(bytes) VALUES(?1)",
+    [INSERT_RESULT] = journal_tables_insert_result,
+    [INSERT_FAILURE] = journal_tables_insert_failure,
+    [INSERT_NOTE] = journal_tables_insert_note,
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
 };
-
-#define COMMON_COLUMNS                                                                         \
-    "status INTEGER NOT NULL, code INTEGER NOT NULL, attempt INTEGER NOT NULL,"                \
-    " attempts INTEGER NOT NULL, worker TEXT NOT NULL, slot INTEGER NOT NULL,"                 \
-    " started_ns INTEGER NOT NULL, elapsed_s REAL, cpu_s REAL, max_rss INTEGER NOT NULL,"      \
-    " output_files INTEGER NOT NULL, \"values\" BLOB, error TEXT, stderr BLOB"
-
-/* AUTOINCREMENT: ids only grow, so that their order is the order of the notes. */
-#define CREATE_NOTE                                                                            \
-    "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT "    \
-    "NULL);"
-
-static const char create_text[] =
-    CREATE_NOTE "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-                "CREATE TABLE result(task INTEGER PRIMARY KEY, " COMMON_COLUMNS
-                ", params BLOB, folder TEXT);"
-                "CREATE TABLE attempt_failure(id INTEGER PRIMARY KEY, task INTEGER NOT "
-                "NULL, " COMMON_COLUMNS ");";
-
-#define SELECT_COLUMNS                                                                         \
-    "task, status, code, attempt, attempts, worker, slot, started_ns, elapsed_s, cpu_s,"       \
-    " max_rss, output_files, \"values\", error, stderr"
-
-static const char select_results[] =
-    "SELECT " SELECT_COLUMNS ", params, folder FROM result ORDER BY task";
-static const char select_results_2[] = /* up to version 2 */
-    "SELECT " SELECT_COLUMNS ", params, NULL FROM result ORDER BY task";
-static const char select_failures[] =
-    "SELECT " SELECT_COLUMNS ", NULL, NULL FROM attempt_failure ORDER BY id";
 
 /* Fill the error from what SQLite says of its last failure. */
 static int db_error(const struct journal_db *db, struct error *ret_error, const char *doing)
@@ -235,10 +191,8 @@ static int db_upgrade(struct journal_db *db, struct error *ret_error)
 
     if (version >= JOURNAL_VERSION)
         return 0;
-    snprintf(text, sizeof text,
-             "BEGIN IMMEDIATE; %s ALTER TABLE result ADD COLUMN folder TEXT;"
-             " PRAGMA user_version=%d; COMMIT",
-             CREATE_NOTE, JOURNAL_VERSION);
+    snprintf(text, sizeof text, "BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT",
+             journal_tables_upgrade, JOURNAL_VERSION);
     return sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) == SQLITE_OK
                ? 0
                : db_error(db, ret_error, "upgrade");
@@ -348,7 +302,7 @@ int journal_db_create(struct journal_db *db, const char *const (*meta)[2], size_
              "BEGIN IMMEDIATE; PRAGMA application_id=%d; PRAGMA user_version=%d;",
              APPLICATION_ID, JOURNAL_VERSION);
     if (sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db->sqlite, create_text, NULL, NULL, NULL) != SQLITE_OK)
+        sqlite3_exec(db->sqlite, journal_tables_create, NULL, NULL, NULL) != SQLITE_OK)
         goto fail;
     for (size_t i = 0; i < count; i++)
         if (meta_insert(db, meta[i][0], meta[i][1], ret_error) < 0)
@@ -414,60 +368,19 @@ fail:
     return -1;
 }
 
-/* Bytes as a BLOB (or TEXT), nothing as NULL, which takes no room. */
-static void bind_bytes(sqlite3_stmt *statement, int column, const void *bytes, size_t size,
-                       bool text)
-{
-    if (size == 0)
-        sqlite3_bind_null(statement, column);
-    else if (text)
-        sqlite3_bind_text64(statement, column, bytes, size, SQLITE_STATIC, SQLITE_UTF8);
-    else
-        sqlite3_bind_blob64(statement, column, bytes, size, SQLITE_STATIC);
-}
-
-static int note_insert(struct journal_db *db, const struct journal_row *row)
-{
-    sqlite3_stmt *s = db->statements[INSERT_NOTE];
-    int rc;
-
-    sqlite3_bind_blob64(s, 1, row->params, row->params_size, SQLITE_STATIC);
-    rc = sqlite3_step(s);
-    return rc == SQLITE_DONE ? sqlite3_reset(s) : rc;
-}
-
-static int row_insert(struct journal_db *db, const struct journal_row *row)
-{
-    sqlite3_stmt *s = db->statements[row->ended ? INSERT_RESULT : INSERT_FAILURE];
-    const struct result *result = &row->result;
-    int rc;
-    sqlite3_bind_int64(s, 1, (sqlite3_int64)result->id.task);
-    sqlite3_bind_int(s, 2, (int)result->status);
-    sqlite3_bind_int(s, 3, result->code);
-    sqlite3_bind_int64(s, 4, result->id.attempt);
-    sqlite3_bind_int64(s, 5, row->attempts);
-    sqlite3_bind_text(s, 6, row->worker, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 7, result->slot);
-    sqlite3_bind_int64(s, 8, result->started_ns);
-    sqlite3_bind_double(s, 9, result->elapsed_s);
-    sqlite3_bind_double(s, 10, result->cpu_s);
-    sqlite3_bind_int64(s, 11, result->max_rss_bytes);
-    sqlite3_bind_int64(s, 12, result->output_files);
-    bind_bytes(s, 13, result->values, result->values_size, false);
-    bind_bytes(s, 14, result->error, result->error_size, true);
-    bind_bytes(s, 15, result->stderr_tail, result->stderr_size, false);
-    if (row->ended)
-        bind_bytes(s, 16, row->params, row->params_size, false);
-    if (row->ended)
-        bind_bytes(s, 17, row->folder, row->folder ? strlen(row->folder) : 0, true);
-    rc = sqlite3_step(s);
-    return rc == SQLITE_DONE ? sqlite3_reset(s) : rc;
-}
-
 static int statement_run(struct journal_db *db, enum statement which)
 {
     int rc = sqlite3_step(db->statements[which]);
     return rc == SQLITE_DONE ? sqlite3_reset(db->statements[which]) : rc;
+}
+
+static int row_insert(struct journal_db *db, const struct journal_row *row)
+{
+    enum statement which = row->note    ? INSERT_NOTE
+                           : row->ended ? INSERT_RESULT
+                                        : INSERT_FAILURE;
+    journal_tables_bind(db->statements[which], row);
+    return statement_run(db, which);
 }
 
 int journal_db_commit(struct journal_db *db, const struct journal_row *rows, size_t count,
@@ -476,7 +389,7 @@ int journal_db_commit(struct journal_db *db, const struct journal_row *rows, siz
     if (statement_run(db, BEGIN) != SQLITE_OK)
         goto fail;
     for (size_t i = 0; i < count; i++)
-        if ((rows[i].note ? note_insert : row_insert)(db, &rows[i]) != SQLITE_OK)
+        if (row_insert(db, &rows[i]) != SQLITE_OK)
             goto fail;
     if (statement_run(db, COMMIT) != SQLITE_OK)
         goto fail;
@@ -487,46 +400,6 @@ fail:
         sqlite3_reset(db->statements[i]);
     transaction_abandon(db);
     return -1;
-}
-
-/* One row of a SELECT as a journal_row; its bytes are SQLite's until the next step. */
-static int row_read(struct journal_db *db, sqlite3_stmt *s, bool ended, struct journal_row *row,
-                    struct error *ret_error)
-{
-    sqlite3_int64 task = sqlite3_column_int64(s, 0);
-    int status = sqlite3_column_int(s, 1);
-    const unsigned char *worker = sqlite3_column_text(s, 5);
-    const unsigned char *folder = sqlite3_column_text(s, 16);
-
-    if (task < 1 || status < 0 || status >= RESULT_STATUSES)
-        return error_set(ret_error, ERROR_SYSTEM,
-                         "the journal %s is broken: task %lld has status %d", db->path,
-                         (long long)task, status);
-    memset(row, 0, sizeof *row);
-    row->ended = ended;
-    row->attempts = (uint32_t)sqlite3_column_int64(s, 4);
-    row->worker = worker ? (const char *)worker : "";
-    row->params = sqlite3_column_blob(s, 15);
-    row->params_size = (size_t)sqlite3_column_bytes(s, 15);
-    row->folder = folder ? (const char *)folder : "";
-    row->result = (struct result){
-        .id = {(uint64_t)task, (uint32_t)sqlite3_column_int64(s, 3)},
-        .status = (enum result_status)status,
-        .code = sqlite3_column_int(s, 2),
-        .slot = (uint32_t)sqlite3_column_int64(s, 6),
-        .started_ns = sqlite3_column_int64(s, 7),
-        .elapsed_s = sqlite3_column_double(s, 8),
-        .cpu_s = sqlite3_column_double(s, 9),
-        .max_rss_bytes = sqlite3_column_int64(s, 10),
-        .output_files = (uint32_t)sqlite3_column_int64(s, 11),
-        .values = sqlite3_column_blob(s, 12),
-        .values_size = (size_t)sqlite3_column_bytes(s, 12),
-        .error = (const char *)sqlite3_column_text(s, 13),
-        .error_size = (size_t)sqlite3_column_bytes(s, 13),
-        .stderr_tail = sqlite3_column_blob(s, 14),
-        .stderr_size = (size_t)sqlite3_column_bytes(s, 14),
-    };
-    return 0;
 }
 
 /* Call `each` for all rows of a query, until it returns -1. */
@@ -559,8 +432,8 @@ static int result_replay(void *context, sqlite3_stmt *s, struct error *ret_error
     const struct replay *replay = context;
     struct journal_row row;
 
-    if (row_read(replay->db, s, replay->ended, &row, ret_error) < 0)
-        return -1;
+    if (journal_tables_read(s, replay->ended, &row, ret_error) < 0)
+        return error_prefix(ret_error, "the journal %s is broken", replay->db->path);
     return replay->each(replay->context, &row, ret_error) < 0 ? -1 : 0;
 }
 
@@ -579,8 +452,8 @@ int journal_db_replay(struct journal_db *db, bool ended,
                                   struct error *ret_error),
                       void *context, struct error *ret_error)
 {
-    bool old = pragma_integer(db, "PRAGMA user_version") < 3;
-    const char *text = !ended ? select_failures : old ? select_results_2 : select_results;
+    int64_t version = pragma_integer(db, "PRAGMA user_version");
+    const char *text = journal_tables_select(ended, version);
     struct replay replay = {.db = db, .ended = ended, .each = each, .context = context};
 
     return rows_visit(db, text, result_replay, &replay, ret_error);

@@ -1,5 +1,6 @@
 /*
- * journal_db.h - the tables of journal.db: what journal.c needs of SQLite, and no more.
+ * journal_db.h - journal.db as a database: what journal.c needs of SQLite, and no more. What stands
+ * in its tables is journal_tables.h's.
  *
  * Not thread-safe: journal.c serialises the calls.
  */

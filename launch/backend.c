@@ -14,8 +14,8 @@
 #define POLL_SHARE 50 /* a look comes after 1/50 of the time that has passed */
 
 static const struct backend_ops *const members[] = {
-    &local_backend_ops,
-    &azure_backend_ops,
+    &backend_local,
+    &backend_azure,
 };
 
 const struct backend_ops *backend_find(const char *kind)
@@ -29,7 +29,7 @@ const struct backend_ops *backend_find(const char *kind)
 struct backend *backend_open(const struct backend_context *context, struct error *ret_error)
 {
     const char *kind = cJSON_GetStringValue(cJSON_GetObjectItem(context->settings, "kind"));
-    const struct backend_ops *ops = backend_find(kind ? kind : local_backend_ops.kind);
+    const struct backend_ops *ops = backend_find(kind ? kind : backend_local.kind);
     if (!ops) {
         error_set(ret_error, ERROR_CONFIG, "$.backend.kind: this beofarm has no backend \"%s\"",
                   kind);

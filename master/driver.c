@@ -9,14 +9,14 @@
 #include "master/socket/socket.h"
 #include "master/sweep/sweep.h"
 
-static const struct driver_ops *const drivers[] = {
-    &driver_external, &driver_pest, &driver_shots, &driver_socket, &driver_sweep,
+static const struct driver_ops *const members[] = {
+    &driver_sweep, &driver_socket, &driver_external, &driver_pest, &driver_shots,
 };
 
 const struct driver_ops *driver_find(const char *kind)
 {
-    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-        if (strcmp(drivers[i]->kind, kind) == 0)
-            return drivers[i];
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (strcmp(members[i]->kind, kind) == 0)
+            return members[i];
     return NULL;
 }

@@ -72,7 +72,7 @@ static struct backend *azure_open(const struct backend_context *context,
         error_set(ret_error, ERROR_SYSTEM, "no memory for the azure backend");
         return NULL;
     }
-    azure->base.ops = &azure_backend_ops;
+    azure->base.ops = &backend_azure;
     buf_init(&azure->sas, SAS_MAX);
     if (azure_settings_read(context->settings, &azure->settings, ret_error) == 0 &&
         azure_names_set(azure, context, ret_error) == 0)
@@ -191,7 +191,7 @@ static int azure_inputs_put(struct backend *backend, struct inputs *inputs, cons
                               shown, context, NULL, ret_error);
 }
 
-const struct backend_ops azure_backend_ops = {
+const struct backend_ops backend_azure = {
     .kind = "azure",
     .workers_leave = true,
     .poll_shortest_ns = CLOCK_SECOND_NS,

@@ -24,6 +24,6 @@
 
 #include "launch/backend.h"
 
-extern const struct backend_ops azure_backend_ops;
+extern const struct backend_ops backend_azure;
 
 #endif

@@ -61,7 +61,7 @@ static struct backend *local_open(const struct backend_context *context,
         error_set(ret_error, ERROR_SYSTEM, "no memory for the local backend");
         return NULL;
     }
-    local->base.ops = &local_backend_ops;
+    local->base.ops = &backend_local;
     news_init(&local->news);
     local->run_dir = disk_join("", context->run_dir, ret_error);
     local->folder = disk_join(context->run_dir, "backend", ret_error);
@@ -398,7 +398,7 @@ static int local_clean(struct backend *backend, struct error *ret_error)
     }
 }
 
-const struct backend_ops local_backend_ops = {
+const struct backend_ops backend_local = {
     .kind = "local",
     .one_machine = true,
     .poll_shortest_ns =

@@ -15,6 +15,6 @@
 
 #include "launch/backend.h"
 
-extern const struct backend_ops local_backend_ops;
+extern const struct backend_ops backend_local;
 
 #endif

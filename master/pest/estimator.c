@@ -9,12 +9,14 @@
 #include "master/pest/sweep.h"
 
 static const struct estimator_ops *const members[] = {
-    &glm_ops, &sweep_estimator, &ies_estimator, NULL, /* ends the list */
+    &estimator_glm,
+    &estimator_sweep,
+    &estimator_ies,
 };
 
 const struct estimator_ops *estimator_find(const char *mode)
 {
-    for (size_t i = 0; members[i]; i++)
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
         if (strcmp(members[i]->mode, mode) == 0)
             return members[i];
     return NULL;

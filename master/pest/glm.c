@@ -394,7 +394,7 @@ static enum estimator_next glm_step(struct estimator *estimator, struct wave *en
                                                                  : ESTIMATOR_FAILED;
 }
 
-const struct estimator_ops glm_ops = {
+const struct estimator_ops estimator_glm = {
     .mode = "glm",
     .open = glm_open,
     .close = glm_close,

@@ -13,6 +13,6 @@
 
 #include "master/pest/estimator.h"
 
-extern const struct estimator_ops glm_ops;
+extern const struct estimator_ops estimator_glm;
 
 #endif

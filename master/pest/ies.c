@@ -375,5 +375,5 @@ static int64_t ies_count(const struct estimator *ies)
                : -1;
 }
 
-const struct estimator_ops ies_estimator = {
+const struct estimator_ops estimator_ies = {
     .mode = "ies", .open = ies_open, .close = ies_close, .count = ies_count, .step = ies_step};

@@ -28,6 +28,6 @@
 
 #include "master/pest/estimator.h"
 
-extern const struct estimator_ops ies_estimator;
+extern const struct estimator_ops estimator_ies;
 
 #endif

@@ -183,7 +183,7 @@ static void sweep_run_ended(struct estimator *estimator, size_t run, const doubl
     sweep_output_put(estimator->output, run, observations);
 }
 
-const struct estimator_ops sweep_estimator = {.mode = "sweep",
+const struct estimator_ops estimator_sweep = {.mode = "sweep",
                                               .open = sweep_open,
                                               .close = sweep_close,
                                               .count = sweep_count,

@@ -19,6 +19,6 @@
 
 #include "master/pest/estimator.h"
 
-extern const struct estimator_ops sweep_estimator;
+extern const struct estimator_ops estimator_sweep;
 
 #endif

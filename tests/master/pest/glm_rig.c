@@ -138,7 +138,7 @@ static void waves_run(struct estimator *estimator, const struct pest_control *co
         struct wave *wanted = &waves[turn ^ 1];
 
         wave_clear(wanted);
-        next = glm_ops.step(estimator, &waves[turn], wanted, in_use->slots, &ret->error);
+        next = estimator_glm.step(estimator, &waves[turn], wanted, in_use->slots, &ret->error);
         iteration_note(estimator, ret);
         if (next != ESTIMATOR_WAVE || wave_begin(wanted, &ret->error) != 0)
             break;
@@ -201,10 +201,10 @@ void glm_rig_run(const struct glm_rig *rig, struct glm_rig_result *ret)
         return;
     struct estimator_context context = {
         .control = control, .folder = ".", .output_base = rig->output_base, .written = written};
-    estimator = glm_ops.open(&context, &ret->error);
+    estimator = estimator_glm.open(&context, &ret->error);
     if (estimator)
         waves_run(estimator, control, ret);
-    glm_ops.close(estimator);
+    estimator_glm.close(estimator);
     if (rig->output_base)
         rows_read(rig->output_base, ret);
     pest_control_free(control);

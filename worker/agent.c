@@ -379,10 +379,8 @@ static void evict(void *context, double left_s)
 static double idle_limit_s(const struct agent *agent)
 {
     const char *text = getenv("BEOFARM_IDLE_S");
-    const char *runner = cJSON_GetStringValue(json_member(agent->job, "runner"));
     char *end;
-    if (!text ||
-        (runner && strcmp(runner, "shots") == 0)) /* it may hold sums that are wanted */
+    if (!text || (agent->site && site_stays(agent->site)))
         return 0;
     double limit_s = strtod(text, &end);
     return *end || !(limit_s > 0) ? 0 : limit_s;

@@ -63,6 +63,10 @@ enum runner_cancel {
 struct runner_ops {
     const char *name; /* the job's "runner" */
 
+    /* Its workers do not leave for want of work (BEOFARM_IDLE_S): they may hold what the master has
+     * yet to ask for. */
+    bool stays;
+
     /* Fill in what the farm file's "worker" leaves to be chosen ("auto" is 0 in *request), as suits
      * the job. NULL: a core per slot is good. */
     void (*request)(const cJSON *job, const struct topology *topology,

@@ -342,6 +342,7 @@ static bool shots_owes(const struct runner *runner, const void *payload, size_t 
 
 const struct runner_ops runner_shots = {
     .name = "shots",
+    .stays = true,
     .request = shot_threads_request,
     .open = shots_open,
     .depth = shots_depth,

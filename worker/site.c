@@ -485,6 +485,11 @@ bool site_is_full(const struct site *site)
     return site->workplace && workplace_is_full(site->workplace);
 }
 
+bool site_stays(const struct site *site)
+{
+    return site->ops->stays;
+}
+
 void site_leave(struct site *site)
 {
     for (uint32_t i = 0; site->ops->leave && i < site->seat_count; i++)

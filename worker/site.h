@@ -75,6 +75,9 @@ double site_disk_wait_s(const struct site *site);
 /* As workplace_is_full. */
 bool site_is_full(const struct site *site);
 
+/* As runner_ops.stays. */
+bool site_stays(const struct site *site);
+
 /* As runner_ops.leave, of all slots. */
 void site_leave(struct site *site);
 

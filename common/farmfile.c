@@ -199,3 +199,19 @@ void farmfile_close(struct farmfile *farm)
     cJSON_Delete(farm->root);
     *farm = (struct farmfile){0};
 }
+
+static bool backend_is(const cJSON *root, const char *wanted)
+{
+    const char *said = cJSON_GetStringValue(json_member(json_member(root, "backend"), "kind"));
+    return strcmp(said ? said : "local", wanted) == 0; /* the schema's default */
+}
+
+bool farmfile_nodes_are_here(const cJSON *root)
+{
+    return backend_is(root, "local");
+}
+
+bool farmfile_master_moves(const cJSON *root)
+{
+    return backend_is(root, "azure");
+}

@@ -87,6 +87,12 @@ int farmfile_open(const char *path, struct farmfile *ret_farm, struct error *ret
 int farmfile_parse(const char *text, size_t size, const char *name, struct farmfile *ret_farm,
                    struct error *ret_error);
 
+/* Whether the nodes of a farm file (its JSON, checked or not) are the machine that it is run on. */
+bool farmfile_nodes_are_here(const cJSON *root);
+
+/* Whether a master that resumes the farm runs on a machine of its own, made for it. */
+bool farmfile_master_moves(const cJSON *root);
+
 /* Free; a zeroed farmfile is allowed. */
 void farmfile_close(struct farmfile *farm);
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/farmfile.h"
 #include "common/json.h"
 #include "launch/disk.h"
 
@@ -263,9 +264,7 @@ int mpirun_farm_put(struct buf *buf, const struct mpirun_order *order, struct er
     if (rc == 0) {
         backend_adapt(farm);
         limits_put(farm, order);
-        const char *kind =
-            cJSON_GetStringValue(json_member(json_member(farm, "backend"), "kind"));
-        rc = order_check(order, !kind || strcmp(kind, "local") == 0, ret_error);
+        rc = order_check(order, farmfile_nodes_are_here(farm), ret_error);
     }
     if (rc == 0)
         rc = work_put(farm, order, ret_error);

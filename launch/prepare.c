@@ -22,7 +22,7 @@ int prepare_read(const char *farm_file, const struct request_overrides *override
     if (rc == 0)
         rc = plan_ask(preparation.request.path, &preparation.plan, ret_error);
     if (rc == 0 && preparation.request.workers > 0 &&
-        strcmp(preparation.request.farm.backend_kind, "local") == 0)
+        farmfile_nodes_are_here(preparation.request.farm.root))
         plan_look_at_devices(&preparation.plan);
     if (rc == 0)
         rc = inputs_find(&preparation.request, &preparation.plan, &preparation.inputs,

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/farmfile.h"
 #include "common/json.h"
 #include "master/shots/shots_private.h"
 
@@ -118,21 +119,15 @@ int shots_terms_begin(struct driver *driver)
 
 /* --- what does not travel --- */
 
-/* There, a later master is on a machine that was made for it. */
-static bool is_elsewhere(const struct driver *driver)
-{
-    const cJSON *kind = json_member(json_member(driver->context.farm, "backend"), "kind");
-    return cJSON_IsString(kind) && strcmp(kind->valuestring, "azure") == 0;
-}
-
 int shots_outside_check(const struct driver *driver, struct error *ret_error)
 {
-    return outside_compare(&driver->roll.outside, NULL, is_elsewhere(driver), ret_error);
+    return outside_compare(&driver->roll.outside, NULL,
+                           farmfile_master_moves(driver->context.farm), ret_error);
 }
 
 void shots_outside_look(struct driver *driver)
 {
-    if (!driver->touched && !is_elsewhere(driver))
+    if (!driver->touched && !farmfile_master_moves(driver->context.farm))
         driver->touched = outside_touched(&driver->outside);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/farmfile.h"
 #include "common/json.h"
 #include "common/seismic/shot_cost.h"
 #include "common/tree.h"
@@ -141,14 +142,13 @@ static int cost_read(struct driver *driver, size_t shot, double dt_s, struct err
 /* Whether the largest shot finds room, where the nodes are this machine. */
 static int largest_check(const struct driver *driver, double dt_s, struct error *ret_error)
 {
-    const cJSON *kind = json_member(json_member(driver->context.farm, "backend"), "kind");
-    bool local = !cJSON_IsString(kind) || strcmp(kind->valuestring, "local") == 0;
     size_t largest = 0;
     for (size_t shot = 0; shot < driver->survey.shot_count; shot++)
         if (driver->bytes[shot] > driver->bytes[largest])
             largest = shot;
-    if (!local || room_check(&driver->survey, largest, driver->bytes[largest], dt_s,
-                             room_here(), ret_error) == 0)
+    if (!farmfile_nodes_are_here(driver->context.farm) ||
+        room_check(&driver->survey, largest, driver->bytes[largest], dt_s, room_here(),
+                   ret_error) == 0)
         return 0;
     return error_prefix(ret_error, "%s", driver->survey_path);
 }

@@ -221,6 +221,28 @@ static void what_is_said_is_read(void **state)
     farmfile_close(&farm);
 }
 
+static void where_nodes_are_is_told_of_any_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool here, moves;
+    } table[] = {
+        {"{}", true, false},
+        {"{\"backend\": {\"workers\": 3}}", true, false},
+        {"{\"backend\": {\"kind\": \"local\"}}", true, false},
+        {"{\"backend\": {\"kind\": \"azure\"}}", false, true},
+        {"{\"backend\": {\"kind\": \"slurm\"}}", false, false},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        cJSON *root = cJSON_Parse(table[i].text);
+        assert_int_equal(farmfile_nodes_are_here(root), table[i].here);
+        assert_int_equal(farmfile_master_moves(root), table[i].moves);
+        cJSON_Delete(root);
+    }
+    assert_true(farmfile_nodes_are_here(NULL));
+}
+
 static void the_foreign_master_has_port_4004_first(void **state)
 {
     (void)state;
@@ -323,6 +345,7 @@ int main(void)
         cmocka_unit_test(opening_a_bad_file_says_the_first_mistake_and_how_many),
         cmocka_unit_test(what_is_not_said_has_its_default),
         cmocka_unit_test(what_is_said_is_read),
+        cmocka_unit_test(where_nodes_are_is_told_of_any_file),
         cmocka_unit_test(the_foreign_master_has_port_4004_first),
         cmocka_unit_test(a_file_with_its_defaults_written_out_is_the_same_farm),
         cmocka_unit_test(a_worker_reads_its_settings_from_the_job),

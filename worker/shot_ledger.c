@@ -15,15 +15,11 @@
 #include "common/json.h"
 #include "worker/memory.h"
 #include "worker/shot_chore.h"
+#include "worker/shot_held.h"
 #include "worker/shot_ledger.h"
 #include "worker/shot_peers.h"
 
 #define MEMORY_SHARE 0.9 /* the rest is the system's, the page cache's, and this worker's */
-
-struct held_parcel {
-    struct held_parcel *next;
-    struct shot_parcel *parcel;
-};
 
 struct delivered {
     struct delivered *next;
@@ -41,9 +37,7 @@ struct shot_ledger {
     uint64_t sums_bytes; /* as of the last chore */
     struct shot_chores urgent, usual;
     struct shot_chore *current;
-    struct held_parcel *held;
-    struct shot_chore
-        *gifts; /* CHORE_ADOPT: sums of others that were taken, and are not added yet */
+    struct shot_held held;
     struct shot_peers *peers;
     struct loop_timer *delay; /* for others that wait in the queue */
     struct delivered *delivered;
@@ -60,33 +54,6 @@ static void do_usual(struct shot_ledger *ledger, struct shot_chore *chore);
 static void bring_in(struct shot_ledger *ledger, const struct shot_task *task);
 static void wait_turn(struct shot_ledger *ledger, struct shot_chore *chore);
 
-/* --- Parcels --- */
-
-/* Take the held parcel of this attempt out of the list; NULL if there is none. */
-static struct shot_parcel *take_held(struct shot_ledger *ledger, struct attempt_id id)
-{
-    for (struct held_parcel **link = &ledger->held; *link; link = &(*link)->next) {
-        struct held_parcel *item = *link;
-        struct shot_parcel *parcel = item->parcel;
-        if (parcel->id.task != id.task || parcel->id.attempt != id.attempt)
-            continue;
-        *link = item->next;
-        free(item);
-        return parcel;
-    }
-    return NULL;
-}
-
-static int hold(struct shot_ledger *ledger, struct shot_parcel *parcel, struct error *ret_error)
-{
-    struct held_parcel *item = malloc(sizeof(*item));
-    if (!item)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory to hold a shot");
-    *item = (struct held_parcel){ledger->held, parcel};
-    ledger->held = item;
-    return 0;
-}
-
 /* --- Chores --- */
 
 /* In the thread. */
@@ -100,7 +67,7 @@ static void work(void *context)
 static void finish_check(struct shot_ledger *ledger, struct shot_chore *chore)
 {
     if (chore->rc == 0)
-        chore->rc = hold(ledger, chore->parcel, &chore->error);
+        chore->rc = shot_held_put(&ledger->held, chore->parcel, &chore->error);
     if (chore->rc == 0)
         chore->parcel = NULL; /* it is held */
     if (chore->context)
@@ -132,8 +99,7 @@ static void finish_delivery(struct shot_ledger *ledger, struct shot_chore *chore
 static void hold_gift(struct shot_ledger *ledger, struct shot_chore *chore)
 {
     chore->kind = CHORE_ADOPT;
-    chore->next = ledger->gifts;
-    ledger->gifts = chore;
+    shot_held_put_gift(&ledger->held, chore);
     tell_collected(ledger, chore); /* which may discard it */
 }
 
@@ -239,15 +205,7 @@ static void free_lists(struct shot_ledger *ledger)
     while ((chore = shot_chores_take(&ledger->urgent)) ||
            (chore = shot_chores_take(&ledger->usual)))
         shot_chore_destroy(chore);
-    while ((chore = ledger->gifts)) {
-        ledger->gifts = chore->next;
-        shot_chore_destroy(chore);
-    }
-    for (struct held_parcel *next; ledger->held; ledger->held = next) {
-        next = ledger->held->next;
-        shot_parcel_destroy(ledger->held->parcel);
-        free(ledger->held);
-    }
+    shot_held_fini(&ledger->held);
     for (struct delivered *next; ledger->delivered; ledger->delivered = next) {
         next = ledger->delivered->next;
         free(ledger->delivered);
@@ -356,24 +314,8 @@ struct shot_models *shot_ledger_models(struct shot_ledger *ledger)
 
 bool shot_ledger_holds(const struct shot_ledger *ledger)
 {
-    return ledger->held || ledger->gifts || ledger->current || ledger->urgent.first ||
+    return !shot_held_is_empty(&ledger->held) || ledger->current || ledger->urgent.first ||
            ledger->usual.first || ledger->sums_bytes > 0;
-}
-
-static struct shot_chore *unlink_gift(struct shot_chore **link)
-{
-    struct shot_chore *gift = *link;
-    *link = gift->next;
-    return gift;
-}
-
-/* Take the gift of this attempt out of the list; NULL if there is none. */
-static struct shot_chore *take_gift(struct shot_ledger *ledger, struct attempt_id id)
-{
-    for (struct shot_chore **link = &ledger->gifts; *link; link = &(*link)->next)
-        if ((*link)->id.task == id.task && (*link)->id.attempt == id.attempt)
-            return unlink_gift(link);
-    return NULL;
 }
 
 void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number)
@@ -384,22 +326,7 @@ void shot_ledger_keep_from(struct shot_ledger *ledger, uint64_t number)
         return;
     ledger->kept_from = number;
     ledger->has_trouble = false;
-    for (struct held_parcel **link = &ledger->held; *link;) {
-        struct held_parcel *item = *link;
-        if (item->parcel->shape.number >= number) {
-            link = &item->next;
-            continue;
-        }
-        *link = item->next;
-        shot_parcel_destroy(item->parcel);
-        free(item);
-    }
-    for (struct shot_chore **link = &ledger->gifts; *link;) {
-        if ((*link)->task.sum >= number)
-            link = &(*link)->next;
-        else
-            shot_chore_destroy(unlink_gift(link));
-    }
+    shot_held_drop(&ledger->held, number);
     chore->number = number;
     do_usual(ledger, chore);
 }
@@ -426,7 +353,7 @@ void shot_ledger_check(struct shot_ledger *ledger, struct shot_parcel *parcel,
 static void add(struct shot_ledger *ledger, struct attempt_id id)
 {
     struct shot_chore *chore = shot_chore_create(CHORE_ADD, id);
-    struct shot_parcel *parcel = chore ? take_held(ledger, id) : NULL;
+    struct shot_parcel *parcel = chore ? shot_held_take(&ledger->held, id) : NULL;
     if (!parcel) {
         free(chore);
         return;
@@ -448,32 +375,15 @@ static bool take_delivered(struct shot_ledger *ledger, struct attempt_id id)
     return false;
 }
 
-/* Whether all that the first task names is named by the second; both lists ascend. */
-static bool is_within(const struct shot_task *task, const struct shot_task *other)
-{
-    size_t j = 0;
-    for (size_t i = 0; i < task->attempt_count; i++) {
-        while (j < other->attempt_count && other->attempts[j].task < task->attempts[i].task)
-            j++;
-        if (j == other->attempt_count || other->attempts[j].task != task->attempts[i].task ||
-            other->attempts[j].attempt != task->attempts[i].attempt)
-            return false;
-    }
-    return task->sum == other->sum;
-}
-
 /* Whatever is held of what this task names is to be added, before what is put into the queue
  * next. */
 static void bring_in(struct shot_ledger *ledger, const struct shot_task *task)
 {
-    for (size_t i = 0; ledger->held && i < task->attempt_count; i++)
+    struct shot_chore *gift;
+    for (size_t i = 0; ledger->held.parcels && i < task->attempt_count; i++)
         add(ledger, task->attempts[i]);
-    for (struct shot_chore **link = &ledger->gifts; *link;) {
-        if (is_within(&(*link)->task, task))
-            do_usual(ledger, unlink_gift(link));
-        else
-            link = &(*link)->next;
-    }
+    while ((gift = shot_held_take_gift_within(&ledger->held, task)))
+        do_usual(ledger, gift);
 }
 
 void shot_ledger_settle(struct shot_ledger *ledger, struct attempt_id id, bool counts)
@@ -483,7 +393,7 @@ void shot_ledger_settle(struct shot_ledger *ledger, struct attempt_id id, bool c
         if (counts && (chore = shot_chore_create(CHORE_FORGET, id)))
             do_usual(ledger, chore);
     } else if (counts && !ledger->leaving) {
-        if ((chore = take_gift(ledger, id)))
+        if ((chore = shot_held_take_gift(&ledger->held, id)))
             do_usual(ledger, chore);
         else
             add(ledger, id);
@@ -497,8 +407,8 @@ void shot_ledger_leave(struct shot_ledger *ledger)
 
 void shot_ledger_discard(struct shot_ledger *ledger, struct attempt_id id)
 {
-    shot_parcel_destroy(take_held(ledger, id));
-    shot_chore_destroy(take_gift(ledger, id));
+    shot_parcel_destroy(shot_held_take(&ledger->held, id));
+    shot_chore_destroy(shot_held_take_gift(&ledger->held, id));
 }
 
 /* A chore about what a task names, with a file at `path`. */

@@ -21,24 +21,13 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/near.h"
 #include "common/tree.h"
 #include "common/umask.h"
-#include "master/arrivals.h"
-#include "master/outputs.h"
+#include "master/outputs_private.h"
 
 #define FSYNC_FILES_MAX 8  /* a group with more files is made durable by syncfs */
 #define PATH_DEPTH_MAX  64 /* components of a path; less than TREE_SYNC_DEPTH */
 #define NAME_SIZE       64 /* "TASK.ATTEMPT.WORKER" */
-#define NEAR            "near"
-
-struct outputs {
-    char *run_dir;
-    int out_fd, partial_fd; /* -1 until first needed */
-    int near_fd;            /* RUN_DIR/near; -1: none was offered */
-    mode_t mask;            /* the umask, which counts for linked files, too */
-    struct arrivals *arrivals;
-};
 
 static char *partial_name(struct arrival_key key, char *name)
 {
@@ -49,7 +38,8 @@ static char *partial_name(struct arrival_key key, char *name)
 
 /* --- pieces ------------------------------------------------------------------------------- */
 
-static int piece_bad(const struct output_piece *piece, const char *why, struct error *ret_error)
+int outputs_piece_bad(const struct output_piece *piece, const char *why,
+                      struct error *ret_error)
 {
     int size = piece->path_size > 200 ? 200 : (int)piece->path_size;
 
@@ -59,16 +49,15 @@ static int piece_bad(const struct output_piece *piece, const char *why, struct e
                      piece->id.task, size, piece->path, why);
 }
 
-/* A relative path whose components are names. On success *ret_path is a copy (caller frees). */
-static int path_check(const struct output_piece *piece, char **ret_path,
-                      struct error *ret_error)
+int outputs_path_check(const struct output_piece *piece, char **ret_path,
+                       struct error *ret_error)
 {
     size_t start = 0, depth = 0;
 
     if (piece->path_size == 0 || piece->path_size > MESSAGE_PATH_MAX)
-        return piece_bad(piece, "its path is empty or too long", ret_error);
+        return outputs_piece_bad(piece, "its path is empty or too long", ret_error);
     if (memchr(piece->path, 0, piece->path_size))
-        return piece_bad(piece, "its path holds a NUL", ret_error);
+        return outputs_piece_bad(piece, "its path holds a NUL", ret_error);
     for (size_t i = 0; i <= piece->path_size; i++) {
         const char *name = piece->path + start;
         size_t size = i - start;
@@ -77,13 +66,14 @@ static int path_check(const struct output_piece *piece, char **ret_path,
             continue;
         if (size == 0 || (size == 1 && name[0] == '.') ||
             (size == 2 && name[0] == '.' && name[1] == '.'))
-            return piece_bad(piece,
-                             "its path is not relative, or has an empty, \".\" or \"..\" "
-                             "component",
-                             ret_error);
+            return outputs_piece_bad(
+                piece,
+                "its path is not relative, or has an empty, \".\" or \"..\" "
+                "component",
+                ret_error);
         if (size > 255 || ++depth > PATH_DEPTH_MAX)
-            return piece_bad(piece, "its path has a name over 255 bytes or too many folders",
-                             ret_error);
+            return outputs_piece_bad(
+                piece, "its path has a name over 255 bytes or too many folders", ret_error);
         start = i + 1;
     }
     *ret_path = strndup(piece->path, piece->path_size);
@@ -95,22 +85,25 @@ static int piece_check(const struct arrival *arrival, const struct output_piece 
 {
     if (piece->size > MESSAGE_CHUNK || piece->offset > piece->total_size ||
         piece->size > piece->total_size - piece->offset || piece->total_size > INT64_MAX)
-        return piece_bad(piece, "its place is outside the file", ret_error);
+        return outputs_piece_bad(piece, "its place is outside the file", ret_error);
     if (piece->size == 0 && piece->total_size != 0)
-        return piece_bad(piece, "it is empty", ret_error);
+        return outputs_piece_bad(piece, "it is empty", ret_error);
     if (!arrival)
-        return piece->offset ? piece_bad(piece, "its file does not begin at 0", ret_error) : 0;
+        return piece->offset
+                   ? outputs_piece_bad(piece, "its file does not begin at 0", ret_error)
+                   : 0;
     if (!arrival->path)
-        return piece->offset ? piece_bad(piece, "its file does not begin at 0", ret_error) : 0;
+        return piece->offset
+                   ? outputs_piece_bad(piece, "its file does not begin at 0", ret_error)
+                   : 0;
     if (strcmp(arrival->path, path) != 0)
-        return piece_bad(piece, "the file before it is not whole", ret_error);
+        return outputs_piece_bad(piece, "the file before it is not whole", ret_error);
     if (piece->offset != arrival->offset || piece->total_size != arrival->total_size)
-        return piece_bad(piece, "it does not follow the piece before", ret_error);
+        return outputs_piece_bad(piece, "it does not follow the piece before", ret_error);
     return 0;
 }
 
-/* out/ and out/.partial/, made on first use. */
-static int folders_make(struct outputs *outputs, struct error *ret_error)
+int outputs_folders_make(struct outputs *outputs, struct error *ret_error)
 {
     int run_fd, rc = -1;
 
@@ -146,9 +139,8 @@ static int folder_enter(int dir_fd, const char *name)
     return fd;
 }
 
-/* The folder that holds `path` of this attempt; *ret_name is the file's name in it. */
-static int parent_open(struct outputs *outputs, struct arrival_key key, char *path,
-                       char **ret_name)
+int outputs_parent_open(struct outputs *outputs, struct arrival_key key, char *path,
+                        char **ret_name)
 {
     char name[NAME_SIZE], *slash;
     int fd = dup(outputs->partial_fd);
@@ -188,14 +180,15 @@ static int piece_write(struct outputs *outputs, uint32_t worker,
 {
     char *name;
     const struct arrival_key key = {piece->id, worker};
-    int dir_fd = parent_open(outputs, key, path, &name), fd = -1, rc = -1;
+    int dir_fd = outputs_parent_open(outputs, key, path, &name), fd = -1, rc = -1;
     int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (piece->offset ? 0 : O_CREAT | O_EXCL);
 
     if (dir_fd >= 0)
         fd = openat(dir_fd, name, flags, (piece->mode & 0777) | 0600);
     if (fd < 0 && piece->offset == 0 &&
         (errno == EEXIST || errno == EISDIR || errno == ENOTDIR || errno == ELOOP))
-        piece_bad(piece, "that file has come already, or its name is in the way", ret_error);
+        outputs_piece_bad(piece, "that file has come already, or its name is in the way",
+                          ret_error);
     else if (fd < 0 || bytes_write_at(fd, piece->bytes, piece->size, piece->offset) < 0)
         error_errno(ret_error, errno,
                     "cannot write the output %s of task %" PRIu64 " under %s/out", path,
@@ -220,11 +213,11 @@ int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_pi
     char *path;
 
     if (sealed)
-        return piece_bad(piece, "the result has come already", ret_error);
-    if (path_check(piece, &path, ret_error) < 0)
+        return outputs_piece_bad(piece, "the result has come already", ret_error);
+    if (outputs_path_check(piece, &path, ret_error) < 0)
         return -1;
     if (piece_check(arrival, piece, path, ret_error) < 0 ||
-        folders_make(outputs, ret_error) < 0)
+        outputs_folders_make(outputs, ret_error) < 0)
         goto fail;
     if (!arrival && !(arrival = arrivals_add(outputs->arrivals, key))) {
         error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
@@ -245,173 +238,6 @@ int outputs_add(struct outputs *outputs, uint32_t worker, const struct output_pi
 fail:
     free(path);
     return -1;
-}
-
-/* --- linked files --------------------------------------------------------------------------- */
-
-/* What lies there must be movable to out/, which may be a mount. */
-static bool can_be_moved(const struct outputs *outputs, int near_fd)
-{
-    struct stat near, out;
-    int run_fd = open(outputs->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool can = run_fd >= 0 && fstat(near_fd, &near) == 0;
-
-    if (can && fstatat(run_fd, "out", &out, 0) == 0)
-        can = near.st_dev == out.st_dev;
-    if (run_fd >= 0)
-        close(run_fd);
-    return can;
-}
-
-void outputs_offer_near(struct outputs *outputs, cJSON *job)
-{
-    char *path = NULL;
-    int fd = -1;
-
-    if (asprintf(&path, "%s/" NEAR, outputs->run_dir) < 0)
-        return;
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && can_be_moved(outputs, fd) && near_put(job, path, fd) == 0) {
-        outputs->near_fd = fd;
-    } else if (fd >= 0) {
-        close(fd);
-        rmdir(path);
-    }
-    free(path);
-}
-
-static void link_name(const struct output_link *link, char name[MESSAGE_LINK_MAX + 1])
-{
-    memcpy(name, link->name, link->name_size);
-    name[link->name_size] = 0;
-}
-
-void outputs_refuse(struct outputs *outputs, const struct output_link *link)
-{
-    char name[MESSAGE_LINK_MAX + 1];
-
-    link_name(link, name);
-    if (outputs->near_fd >= 0)
-        unlinkat(outputs->near_fd, name, 0);
-}
-
-/* It is a whole file, with the permissions that it is to have, and no others (setuid). */
-static int link_check(struct outputs *outputs, const char *name, const struct output_link *link)
-{
-    struct stat status;
-    int fd = openat(outputs->near_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    mode_t mode = ((link->mode & 0777) | 0600) & ~outputs->mask;
-    int rc = fd < 0 ? -1 : fstat(fd, &status);
-
-    if (rc == 0 && (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != link->total_size)) {
-        errno = EINVAL;
-        rc = -1;
-    }
-    if (rc == 0 && (status.st_mode & 07777) != mode)
-        rc = fchmod(fd, mode);
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
-/* Not the worker's fault, and it may be over soon. */
-static bool is_trouble_here(int code)
-{
-    return code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO;
-}
-
-/* Where out/ is a mount of its own of the same device, or has become one: the bytes. */
-static int name_copy(struct outputs *outputs, const char *name, int dir_fd, const char *leaf)
-{
-    struct stat status;
-    int rc = -1, to = -1, code;
-    int from = openat(outputs->near_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-    if (from >= 0 && fstat(from, &status) == 0)
-        to = openat(dir_fd, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    status.st_mode & 0777);
-    if (to >= 0)
-        rc = fd_copy(from, to);
-    code = errno;
-    if (rc < 0 && to >= 0)
-        unlinkat(dir_fd, leaf, 0);
-    if (rc == 0)
-        unlinkat(outputs->near_fd, name, 0);
-    if (from >= 0)
-        close(from);
-    if (to >= 0)
-        close(to);
-    errno = code;
-    return rc;
-}
-
-/* A link replaces nothing; a move that replaces nothing (renameat2) is what NFS and others do not
- * have. */
-static int name_move(struct outputs *outputs, const char *name, int dir_fd, const char *leaf)
-{
-    if (linkat(outputs->near_fd, name, dir_fd, leaf, 0) == 0)
-        return unlinkat(outputs->near_fd, name, 0);
-    return errno == EXDEV ? name_copy(outputs, name, dir_fd, leaf) : -1;
-}
-
-/* Move it to its place. As piece_write. */
-static int link_move(struct outputs *outputs, struct arrival_key key,
-                     const struct output_link *link, const struct output_piece *piece,
-                     char *path, struct error *ret_error)
-{
-    char name[MESSAGE_LINK_MAX + 1], *leaf;
-
-    link_name(link, name);
-    errno = EINVAL;
-    int rc = outputs->near_fd < 0 ? -1 : link_check(outputs, name, link), dir_fd = -1;
-    if (rc < 0 && !is_trouble_here(errno))
-        return piece_bad(piece, "it was not linked", ret_error);
-    if (rc == 0)
-        rc = dir_fd = parent_open(outputs, key, path, &leaf);
-    if (dir_fd >= 0)
-        rc = name_move(outputs, name, dir_fd, leaf);
-    int code = errno;
-    if (dir_fd >= 0)
-        close(dir_fd);
-    if (rc < 0 && (code == EEXIST || code == ENOTDIR || code == ELOOP))
-        return piece_bad(piece, "that file has come already, or its name is in the way",
-                         ret_error);
-    if (rc < 0)
-        return error_errno(ret_error, code,
-                           "cannot move the output %s of task %" PRIu64 " under %s/out", path,
-                           key.id.task, outputs->run_dir);
-    return 0;
-}
-
-int outputs_take(struct outputs *outputs, uint32_t worker, const struct output_link *link,
-                 struct error *ret_error)
-{
-    const struct arrival_key key = {link->id, worker};
-    const struct output_piece piece = {.id = link->id,
-                                       .path = link->path,
-                                       .path_size = link->path_size,
-                                       .mode = link->mode,
-                                       .total_size = link->total_size};
-    bool sealed;
-    struct arrival *arrival = arrivals_find(outputs->arrivals, key, &sealed);
-    char *path;
-
-    if (sealed)
-        return piece_bad(&piece, "the result has come already", ret_error);
-    if (arrival && arrival->path)
-        return piece_bad(&piece, "the file before it is not whole", ret_error);
-    if (path_check(&piece, &path, ret_error) < 0)
-        return -1;
-    int rc = folders_make(outputs, ret_error);
-    if (rc == 0 && !arrival && !(arrival = arrivals_add(outputs->arrivals, key)))
-        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for outputs");
-    if (rc == 0)
-        rc = link_move(outputs, key, link, &piece, path, ret_error);
-    if (rc == 0)
-        arrival->files++;
-    free(path);
-    return rc;
 }
 
 /* --- attempts -------------------------------------------------------------------------------- */
@@ -548,8 +374,8 @@ static int leftovers_remove(const char *run_dir, struct error *ret_error)
 
     if (run_fd < 0)
         return error_errno(ret_error, errno, "cannot open %s", run_dir);
-    if (tree_remove(run_fd, NEAR) < 0)
-        rc = error_errno(ret_error, errno, "cannot remove %s/" NEAR, run_dir);
+    if (tree_remove(run_fd, OUTPUTS_NEAR) < 0)
+        rc = error_errno(ret_error, errno, "cannot remove %s/" OUTPUTS_NEAR, run_dir);
     else if (tree_remove(run_fd, "out/.partial") < 0 && errno != ENOTDIR)
         rc = error_errno(ret_error, errno, "cannot remove %s/out/.partial", run_dir);
     close(run_fd);

@@ -48,6 +48,9 @@ static void mistakes_in_the_file_name_their_place(void **state)
         {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
          ", \"memory\": {\"method\": \"fourier\"}}",
          "$.memory.frequencies_hz: is missing"},
+        {"{" MODEL ", " WAVELET ", " LINES ", " RECORD
+         ", \"numerics\": {\"absorbing_points\": 201}}",
+         "$.numerics.absorbing_points: expected a whole number from 0 to 200, found 201"},
         {"{" MODEL ", " WAVELET ", \"data\": \"no*.segy\"}",
          "$.data: there is no file \"no*.segy\""},
         {"{" MODEL ", " WAVELET ", " LINES ", " RECORD

@@ -127,7 +127,7 @@ int homecoming_bring(struct homecoming *homecoming, struct error *ret_error)
         homecoming->inputs = manifest_load(homecoming, ret_error);
     const struct manifest *inputs = homecoming->inputs;
     while (inputs && rc == 0 && (entry = readdir(folder)))
-        if (entry->d_name[0] != '.' && !is_unfinished(entry->d_name))
+        if (!is_unfinished(entry->d_name)) /* what is no file is left, "." and ".." too */
             rc = entry_bring(homecoming, inputs, entry->d_name, ret_error);
     closedir(folder);
     return inputs ? rc : -1;

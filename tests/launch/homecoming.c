@@ -122,6 +122,15 @@ static void only_what_changed_is_copied_again(void **state)
     assert_int_equal(place->homecoming.kept, 0);
 }
 
+static void what_is_hidden_comes_home_too(void **state)
+{
+    struct place *place = *state;
+    put(place, "run/out/master/.case.rec", "of a control file that is hidden, too");
+    assert_int_equal(homecoming_bring(&place->homecoming, NULL), 0);
+    is(place, "model/.case.rec", "of a control file that is hidden, too");
+    assert_int_equal(place->homecoming.brought, 1);
+}
+
 static void what_is_still_being_written_stays(void **state)
 {
     struct place *place = *state;
@@ -178,6 +187,7 @@ int main(void)
         TEST(no_input_is_overwritten),
         TEST(what_is_no_file_is_left_alone),
         TEST(only_what_changed_is_copied_again),
+        TEST(what_is_hidden_comes_home_too),
         TEST(what_is_still_being_written_stays),
         TEST(what_came_home_is_no_input_of_a_resumed_run),
         TEST(work_without_a_home_brings_nothing),

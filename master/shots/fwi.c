@@ -123,7 +123,8 @@ static int kernels_make(struct fwi *fwi)
             longest = grid->n[axis];
         if (!(sigma > 0) || grid->n[axis] < 2)
             continue;
-        size_t reach = (size_t)ceil(SMOOTH_REACH * sigma);
+        /* From the first point to the last: what reaches farther meets nothing there. */
+        size_t reach = (size_t)fmin(ceil(SMOOTH_REACH * sigma), (double)(grid->n[axis] - 1));
         double *kernel = fwi->kernels[axis] = calloc(reach + 1, sizeof(double));
         if (!kernel)
             return -1;

@@ -212,6 +212,21 @@ static void bounds_and_frozen_points_hold(void **state)
     fwi_destroy(fwi);
 }
 
+static void smoothing_beyond_the_model_makes_updates_alike(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench);
+    bench.survey.inversion.smooth_m = 1e15; /* once a kernel of petabytes */
+    struct fwi *fwi = begin(&bench);
+    run(&bench, fwi);
+    double first = fwi_velocity(fwi)[0] - 2000;
+    assert_true(first != 0);
+    for (int i = 1; i < N; i++)
+        assert_true(fabs(fwi_velocity(fwi)[i] - 2000 - first) < 1e-6 * fabs(first));
+    fwi_destroy(fwi);
+}
+
 static void what_may_not_change_may_be_outside_the_bounds(void **state)
 {
     (void)state;
@@ -582,6 +597,7 @@ int main(void)
         cmocka_unit_test(bad_estimates_of_the_source_are_refused),
         cmocka_unit_test(the_model_is_found),
         cmocka_unit_test(bounds_and_frozen_points_hold),
+        cmocka_unit_test(smoothing_beyond_the_model_makes_updates_alike),
         cmocka_unit_test(what_may_not_change_may_be_outside_the_bounds),
         cmocka_unit_test(a_shot_that_fails_is_left_out_of_both_sides),
         cmocka_unit_test(a_trial_whose_every_shot_fails_shortens_the_step),

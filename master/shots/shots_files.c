@@ -104,6 +104,12 @@ struct terms shots_terms(const struct driver *driver)
                           .exact = driver->exact,
                           .shots = driver->survey.shot_count};
     memcpy(terms.n, driver->survey.grid.n, sizeof(terms.n));
+    const struct survey *survey = &driver->survey;
+    if (driver->one_file && !driver->asked.served && survey_makes_traces(survey))
+        snprintf(terms.traces, sizeof(terms.traces),
+                 "%zu samples every %.9g ms from %.9g ms on, SEG-Y revision %d",
+                 survey->record.samples, survey->record.interval_s * 1e3,
+                 survey->record.start_s * 1e3, survey->output.traces == SURVEY_SEGY2 ? 2 : 1);
     return terms;
 }
 

@@ -17,9 +17,12 @@ int terms_note(const struct terms *terms, struct buf *note)
 {
     buf_printf(note,
                "{\"terms\":{\"operation\":\"%s\",\"sum\":\"%s\",\"shots\":%zu,"
-               "\"points\":[%zu,%zu,%zu]}}",
+               "\"points\":[%zu,%zu,%zu]",
                terms->operation, sum_of(terms), terms->shots, terms->n[GRID_X],
                terms->n[GRID_Y], terms->n[GRID_Z]);
+    if (*terms->traces)
+        buf_printf(note, ",\"traces\":\"%s\"", terms->traces);
+    buf_append_text(note, "}}");
     return buf_failed(note) ? -1 : 0;
 }
 
@@ -29,6 +32,15 @@ static int changed(struct error *ret_error, const char *what, const char *then, 
                      "this run began with %s %s, where now there is %s: what it has computed "
                      "would not fit; put it back, or begin a new run",
                      what, then, now);
+}
+
+/* Runs that are older than this term have none. */
+static int traces_compare(const struct terms *now, const cJSON *said, struct error *ret_error)
+{
+    const char *then = cJSON_GetStringValue(json_member(said, "traces"));
+    if (!then || !*now->traces || strcmp(then, now->traces) == 0)
+        return 0;
+    return changed(ret_error, "traces of", then, now->traces);
 }
 
 static void grid_text(double x, double y, double z, char text[GRID_TEXT_MAX])
@@ -65,5 +77,7 @@ int terms_compare(const struct terms *now, const cJSON *said, struct error *ret_
     }
     grid_text(n[GRID_X], n[GRID_Y], n[GRID_Z], then);
     grid_text((double)now->n[GRID_X], (double)now->n[GRID_Y], (double)now->n[GRID_Z], here);
-    return strcmp(then, here) ? changed(ret_error, "a model of", then, here) : 0;
+    if (strcmp(then, here) != 0)
+        return changed(ret_error, "a model of", then, here);
+    return traces_compare(now, said, ret_error);
 }

@@ -1,9 +1,9 @@
 /*
  * terms.h - what a run of a survey has to stay for as long as it goes on: what it computes, how it
- * sums, of how many shots, on which grid.
+ * sums, of how many shots, on which grid, and how the traces are sampled that become one file.
  *
  * A user may resume a run although its survey has changed (--accept-changes), say to iterate more
- * or on other workers. These four are no such change: results, sums and states that the run has
+ * or on other workers. These are no such change: results, sums and states that the run has
  * would not fit. Noted once in the journal, they are compared by every later master.
  */
 #ifndef BEOFARM_MASTER_SHOTS_TERMS_H
@@ -23,11 +23,14 @@ struct terms {
     bool exact;            /* the sum */
     size_t shots;
     size_t n[GRID_AXES]; /* points of the grid */
+    char traces[128];    /* "101 samples every 2 ms ..."; "": none, or not in one file */
 };
 
 /* As a note of the journal, -1 without memory:
  *
  *     {"terms":{"operation":"fwi","sum":"exact","shots":7,"points":[81,1,51]}}
+ *
+ * where traces are written with "traces" behind it.
  */
 int terms_note(const struct terms *terms, struct buf *note);
 

@@ -12,15 +12,18 @@
 
 static const struct terms begun = {
     .operation = "gradient", .exact = true, .shots = 7, .n = {81, 1, 51}};
+static const struct terms modelled = {
+    .operation = "model", .shots = 7, .n = {81, 1, 51}, .traces = "101 samples every 2 ms"};
 
 /* What a later master with these terms says to the note of the first; "": nothing. */
-static void expect(const struct terms *now, const char *said, enum error_code code)
+static void expect_of(const struct terms *first, const struct terms *now, const char *said,
+                      enum error_code code)
 {
     struct roll roll;
     struct error error = {0};
     struct buf note;
     buf_init(&note, 1 << 16);
-    assert_int_equal(terms_note(&begun, &note), 0);
+    assert_int_equal(terms_note(first, &note), 0);
     roll_init(&roll, now->shots);
     roll.terms = *now;
     int rc = roll_take(&roll, note.data, note.size, &error);
@@ -30,6 +33,25 @@ static void expect(const struct terms *now, const char *said, enum error_code co
     assert_true(rc < 0 || roll.agreed);
     roll_fini(&roll);
     buf_fini(&note);
+}
+
+static void expect(const struct terms *now, const char *said, enum error_code code)
+{
+    expect_of(&begun, now, said, code);
+}
+
+static void traces_of_one_file_stay_as_they_are(void **state)
+{
+    (void)state;
+    struct terms now = modelled;
+    expect_of(&modelled, &now, "", 0);
+    strcpy(now.traces, "151 samples every 2 ms");
+    expect_of(&modelled, &now,
+              "traces of 101 samples every 2 ms, where now there is 151 samples every 2 ms",
+              ERROR_CHANGED);
+    *now.traces = '\0'; /* into a file each, now: whatever they are */
+    expect_of(&modelled, &now, "", 0);
+    expect_of(&now, &modelled, "", 0); /* noted before traces were */
 }
 
 static void terms_that_stay_are_no_change(void **state)
@@ -78,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(terms_that_stay_are_no_change),
                                        cmocka_unit_test(each_change_is_told),
+                                       cmocka_unit_test(traces_of_one_file_stay_as_they_are),
                                        cmocka_unit_test(notes_of_no_sense_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

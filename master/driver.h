@@ -94,12 +94,6 @@ enum driver_next {
     DRIVER_FINISHED /* no more, ever; the farm ends when those handed out have ended */
 };
 
-struct driver_file {
-    char *path;  /* relative to `folder`, or absolute: owned by the list */
-    bool common; /* lies in every task's work directory */
-    bool copy;   /* each task gets its own copy, because it writes into it */
-};
-
 struct driver_ops {
     const char *kind; /* "work.kind" */
 
@@ -127,7 +121,9 @@ struct driver_ops {
     void (*contents)(const struct driver *driver, char *text, size_t size);
 
     /* The files that this work needs beyond farm.json's "files" (a table, a template, ...).
-     * Call `add` for each; 0 or -1. May be NULL. */
+     * Call `add` for each: its path, relative to `folder` or absolute; whether it is `common`, lies
+     * in every task's work directory; and whether each task gets a `copy` of its own, because it
+     * writes into it. 0 or -1. May be NULL. */
     int (*files)(const struct driver *driver,
                  int (*add)(void *context, const char *path, bool common, bool copy),
                  void *context, struct error *ret_error);

@@ -21,8 +21,6 @@
 #include "common/link.h"
 #include "common/loop.h"
 
-#define RENDEZVOUS_PORT 4004 /* the default of BeoPEST and of beofarm */
-
 /* Who joined. The texts are borrowed for the time of the call. */
 struct rendezvous_peer {
     uint64_t id;         /* counts from first_id; never used twice by this rendezvous */

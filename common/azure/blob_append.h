@@ -10,8 +10,8 @@
 
 #include "common/azure/blob.h"
 
-#define BLOB_APPEND_MAX  ((size_t)4 << 20) /* bytes of one request */
-#define BLOB_APPENDS_MAX 50000             /* requests per blob, for all its life */
+/* Bytes of one request. A blob takes 50,000 requests in all its life. */
+#define BLOB_APPEND_MAX ((size_t)4 << 20)
 
 /* PUT with x-ms-blob-type AppendBlob, 201: an empty one, unless there is one. *ret_size (may be
  * NULL): how long it is. BLOB_MISSING: the container. "making append blob \"C/N\": ...". */

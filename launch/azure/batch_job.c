@@ -29,7 +29,8 @@ static int job_ask(struct account *account, const char *method, const char *doin
     return rc;
 }
 
-void batch_job_read(const cJSON *item, struct batch_job *ret_job)
+/* Borrows from `item`. */
+static void batch_job_read(const cJSON *item, struct batch_job *ret_job)
 {
     static const char *const states[] = {"",         "active",      "disabling", "disabled",
                                          "enabling", "terminating", "completed", "deleting"};

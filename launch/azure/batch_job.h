@@ -81,7 +81,4 @@ struct batch_counts {
 int batch_job_counts(struct account *account, const char *id, struct batch_counts *ret_tasks,
                      struct batch_counts *ret_slots, struct error *ret_error);
 
-/* Read a description. Borrows from `item`. */
-void batch_job_read(const cJSON *item, struct batch_job *ret_job);
-
 #endif

@@ -66,7 +66,8 @@ static void start_read(const cJSON *info, struct batch_start_info *ret_start)
     batch_fault_read(failure, &ret_start->failure);
 }
 
-void batch_node_read(const cJSON *item, struct batch_node *ret_node)
+/* Borrows from `item`. */
+static void batch_node_read(const cJSON *item, struct batch_node *ret_node)
 {
     const char *scheduling = batch_text(item, "schedulingState");
     *ret_node = (struct batch_node){

@@ -68,7 +68,4 @@ int batch_node_list(struct account *account, const char *pool, const struct batc
                     int (*visit)(void *context, const struct batch_node *node), void *context,
                     struct error *ret_error);
 
-/* Read a description. Borrows from `item`. */
-void batch_node_read(const cJSON *item, struct batch_node *ret_node);
-
 #endif

@@ -49,7 +49,8 @@ static void scale_read(const cJSON *item, struct batch_pool *pool)
     batch_fault_read(json_member(run, "error"), &pool->autoscale_fault);
 }
 
-void batch_pool_read(const cJSON *item, struct batch_pool *ret_pool)
+/* Borrows from `item`. */
+static void batch_pool_read(const cJSON *item, struct batch_pool *ret_pool)
 {
     static const char *const states[] = {"", "active", "deleting"};
     static const char *const allocations[] = {"", "steady", "resizing", "stopping"};
@@ -111,37 +112,6 @@ int batch_pool_get(struct account *account, const char *id, struct batch_pool *r
     if (rc == 0)
         batch_pool_read(json, ret_pool);
     return rc;
-}
-
-struct visitor {
-    int (*visit)(void *context, const struct batch_pool *pool);
-    void *context;
-};
-
-static int pool_visit(void *context, const cJSON *item)
-{
-    const struct visitor *visitor = context;
-    struct batch_pool pool;
-    batch_pool_read(item, &pool);
-    return visitor->visit(visitor->context, &pool);
-}
-
-int batch_pool_list(struct account *account, const struct batch_query *query,
-                    int (*visit)(void *context, const struct batch_pool *pool), void *context,
-                    struct error *ret_error)
-{
-    struct visitor visitor = {visit, context};
-    return batch_pages(account, "/pools", query, NULL, "listing the pools", pool_visit,
-                       &visitor, ret_error);
-}
-
-int batch_pool_patch(struct account *account, const char *id, const cJSON *body,
-                     struct error *ret_error)
-{
-    struct pool_call call;
-    if (call_init(&call, "changing", id, "", NULL, ret_error) != 0)
-        return -1;
-    return call_ask(account, &call, "PATCH", body, NULL, NULL, ret_error);
 }
 
 /* Ask with a body that was just made (NULL: memory was short), and drop it. */

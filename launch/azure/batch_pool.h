@@ -97,17 +97,7 @@ int batch_pool_add(struct account *account, const struct batch_pool_spec *spec,
  * pool \"ID\": ...". */
 int batch_pool_get(struct account *account, const char *id, struct batch_pool *ret_pool,
                    struct error *ret_error);
-void batch_pool_fini(struct batch_pool *pool); /* one of zeros is allowed; not inside a list */
-
-/* GET /pools, 200: as batch_image_list. "listing the pools: ...". */
-int batch_pool_list(struct account *account, const struct batch_query *query,
-                    int (*visit)(void *context, const struct batch_pool *pool), void *context,
-                    struct error *ret_error);
-
-/* PATCH /pools/{id}, 200: replace startTask, metadata, ... by those of `body`. "changing pool
- * \"ID\": ...". */
-int batch_pool_patch(struct account *account, const char *id, const cJSON *body,
-                     struct error *ret_error);
+void batch_pool_fini(struct batch_pool *pool); /* one of zeros is allowed */
 
 enum batch_dealloc { /* what becomes of tasks on nodes that leave */
                      BATCH_DEALLOC_REQUEUE = 0,
@@ -152,8 +142,5 @@ int batch_pool_remove_nodes(struct account *account, const char *id, const char 
 /* DELETE /pools/{id}, 202; the nodes go in minutes. BATCH_MISSING; BATCH_ALREADY: it is being
  * deleted. "deleting pool \"ID\": ...". */
 int batch_pool_delete(struct account *account, const char *id, struct error *ret_error);
-
-/* Read a description (tests, lists). Borrows from `item`. */
-void batch_pool_read(const cJSON *item, struct batch_pool *ret_pool);
 
 #endif

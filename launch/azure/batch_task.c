@@ -44,7 +44,8 @@ static void execution_read(const cJSON *info, struct batch_task *task)
     batch_fault_read(json_member(info, "failureInfo"), &task->failure);
 }
 
-void batch_task_read(const cJSON *item, struct batch_task *ret_task)
+/* Borrows from `item`. */
+static void batch_task_read(const cJSON *item, struct batch_task *ret_task)
 {
     static const char *const states[] = {"", "active", "preparing", "running", "completed"};
     const cJSON *node = json_member(item, "nodeInfo");

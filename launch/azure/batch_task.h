@@ -86,7 +86,4 @@ int batch_task_reactivate(struct account *account, const char *job, const char *
 int batch_task_delete(struct account *account, const char *job, const char *id,
                       struct error *ret_error);
 
-/* Read a description. Borrows from `item`. */
-void batch_task_read(const cJSON *item, struct batch_task *ret_task);
-
 #endif

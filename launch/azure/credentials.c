@@ -18,11 +18,6 @@
 
 static const char *const method_names[] = {"auto", "key", "principal", "identity", "cli"};
 
-const char *credentials_method_name(enum credentials_method method)
-{
-    return method_names[method];
-}
-
 int credentials_method_find(const char *name, enum credentials_method *ret_method)
 {
     for (size_t i = 0; i < sizeof(method_names) / sizeof(*method_names); i++) {

@@ -45,9 +45,7 @@ enum credentials_method {
     CREDENTIALS_CLI,
 };
 
-/* "auto", "key", "principal", "identity", "cli". */
-const char *credentials_method_name(enum credentials_method method);
-/* -1 if `name` is none of them. */
+/* The one of that name: "auto", "key", "principal", "identity", "cli". -1 if it is none of them. */
 int credentials_method_find(const char *name, enum credentials_method *ret_method);
 
 /* What the farm file asks for. NULL and zero: nothing in particular. Borrowed during

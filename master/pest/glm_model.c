@@ -239,11 +239,6 @@ double glm_model_distance(const struct glm_model *model, const double *a, const 
     return sum;
 }
 
-const double *glm_model_metric(const struct glm_model *model)
-{
-    return model->metric;
-}
-
 double glm_model_inner(const struct glm_model *model, const double *a, const double *b)
 {
     double sum = 0.0;

@@ -89,9 +89,8 @@ int glm_model_upgrade(struct glm_model *model, const struct glm_box *box, double
 void glm_model_predict(struct glm_model *model, const double *step, double *ret_measurement,
                        double *ret_regularisation);
 
-/* |a - b|² in W (b NULL: 0), and W. */
+/* |a - b|² in W (b NULL: 0). */
 double glm_model_distance(const struct glm_model *model, const double *a, const double *b);
-const double *glm_model_metric(const struct glm_model *model);
 /* The largest ratio of W to what lambda multiplies: lambda in units of it means the same whatever
  * it multiplies. */
 double glm_model_unit(const struct glm_model *model);

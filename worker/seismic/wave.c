@@ -16,11 +16,6 @@
 static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics,
                                                  &vti_physics, &tti_physics};
 
-const struct wave_physics *wave_physics_at(size_t i)
-{
-    return i < sizeof all / sizeof *all ? all[i] : NULL;
-}
-
 const struct wave_physics *wave_physics_find(const char *name)
 {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -232,8 +232,6 @@ struct wave_physics {
 
 /* The physics of that name, or NULL. */
 const struct wave_physics *wave_physics_find(const char *name);
-/* The i-th of all, or NULL past the end. */
-const struct wave_physics *wave_physics_at(size_t i);
 
 /*
  * The longest stable time step in seconds, for the fastest velocity of the medium: cfl_limit of

@@ -27,7 +27,7 @@
 
 #include "common/error.h"
 
-#define AUTH_VERSION     1
+#define AUTH_VERSION     1 /* of the handshake and of all messages behind it */
 #define AUTH_SECRET_SIZE 32
 #define AUTH_SECRET_HEX  (2 * AUTH_SECRET_SIZE)
 #define AUTH_FRAME_MAX   8192

@@ -16,7 +16,6 @@
 #include "common/error.h"
 #include "common/wire.h"
 
-#define MESSAGE_VERSION    1
 #define MESSAGE_MAX        (16 << 20) /* bytes of one message, type byte included */
 #define MESSAGE_CHUNK      (1 << 20)  /* file bytes in one DATA or OUTPUT */
 #define MESSAGE_STDERR_MAX (64 << 10)

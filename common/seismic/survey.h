@@ -298,6 +298,9 @@ struct survey_file {
 /* All files that shots need, survey.json first. Borrowed from the survey. */
 const struct survey_file *survey_files(const struct survey *survey, size_t *ret_count);
 
+/* Whether traces are what the operation results in. */
+bool survey_makes_traces(const struct survey *survey);
+
 /* Write traces of a shot, float [receiver_count][samples], as SEG-Y (output.traces), with all
  * coordinates; interval and start are those of survey.record. The file appears whole. */
 int survey_traces_write(const struct survey *survey, const struct shot *shot,

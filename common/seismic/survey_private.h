@@ -107,9 +107,6 @@ int survey_look(struct survey *survey, struct error *ret_error);
 void survey_twins_remark(const struct survey *survey,
                          void (*say)(void *context, const char *sentence), void *context);
 
-/* survey_data.c: whether traces are what the operation results in. */
-bool survey_makes_traces(const struct survey *survey);
-
 /* survey_data.c: whether output.traces can say what is recorded, where traces are the result. */
 int survey_traces_check(const struct survey *survey, struct error *ret_error);
 

@@ -122,6 +122,7 @@ static void counts_fold(struct progress *progress, const cJSON *event)
     progress->counted = true;
     progress->done = integer_get(event, "done", progress->done);
     progress->failed = integer_get(event, "failed", progress->failed);
+    progress->cancelled = integer_get(event, "cancelled", progress->cancelled);
     progress->total = integer_get(event, "total", progress->total);
     progress->resumed = integer_get(event, "resumed", progress->resumed);
     progress->elapsed_s = real_get(event, "elapsed_s");
@@ -284,11 +285,16 @@ int progress_feed(struct progress *progress, const void *bytes, size_t size,
     return 0;
 }
 
+int64_t progress_ended(const struct progress *progress)
+{
+    return progress->done + progress->failed + progress->cancelled;
+}
+
 double progress_left_s(const struct progress *progress)
 {
     if (!progress->counted || progress->total < 0 || progress->rate <= 0.0 || progress->ended)
         return -1.0;
-    double left = (double)(progress->total - progress->done - progress->failed);
+    double left = (double)(progress->total - progress_ended(progress));
     return left > 0.0 ? left / progress->rate : 0.0;
 }
 
@@ -349,6 +355,7 @@ cJSON *progress_print(const struct progress *progress)
     cJSON_AddNumberToObject(object, "port", progress->port);
     cJSON_AddNumberToObject(object, "done", (double)progress->done);
     cJSON_AddNumberToObject(object, "failed", (double)progress->failed);
+    cJSON_AddNumberToObject(object, "cancelled", (double)progress->cancelled);
     cJSON_AddNumberToObject(object, "total", (double)progress->total);
     cJSON_AddNumberToObject(object, "running", (double)progress->running);
     cJSON_AddNumberToObject(object, "waiting", (double)progress->waiting);

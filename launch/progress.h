@@ -40,9 +40,10 @@ struct progress {
 
     bool counted;         /* a progress or end event was seen: the counts below are real */
     int64_t done, failed; /* done: ended well */
+    int64_t cancelled;    /* the driver did not want them any more */
     int64_t total;        /* -1: not known */
     int64_t running, waiting;
-    int64_t resumed; /* of done and failed: those that an earlier master saw end */
+    int64_t resumed; /* of all these: those that an earlier master saw end */
     int64_t workers_joined, slots;
     double rate, elapsed_s;
 
@@ -78,6 +79,9 @@ void progress_fini(struct progress *progress);
 int progress_feed(struct progress *progress, const void *bytes, size_t size,
                   void (*each)(void *context, const char *text, const cJSON *event),
                   void *context, struct error *ret_error);
+
+/* Tasks that have ended, in one way or the other. */
+int64_t progress_ended(const struct progress *progress);
 
 /* Seconds until the farm is done at the present rate; -1 if that cannot be said. */
 double progress_left_s(const struct progress *progress);

@@ -91,7 +91,7 @@ static void estimate_format(const struct progress *progress, char *text, size_t 
     *text = '\0';
     if (!progress->estimate.known)
         return;
-    int64_t ended = progress->done + progress->failed - progress->estimate.first + 1;
+    int64_t ended = progress_ended(progress) - progress->estimate.first + 1;
     int64_t runs = progress->estimate.runs;
     ended = ended < 0 ? 0 : ended > runs ? runs : ended;
     if (progress->estimate.iteration > 0)
@@ -110,17 +110,21 @@ static void estimate_format(const struct progress *progress, char *text, size_t 
 
 char *screen_format_progress(const struct progress *progress, char *text, size_t size)
 {
-    char estimate[160], total[32] = "", failed[48] = "", left[48] = "", time[32];
+    char estimate[160], total[32] = "", failed[48] = "", cancelled[48] = "", left[48] = "";
+    char time[32];
     double left_s = progress_left_s(progress);
     if (progress->total >= 0)
         snprintf(total, sizeof total, "/%lld", (long long)progress->total);
     if (progress->failed > 0)
         snprintf(failed, sizeof failed, ", %lld failed", (long long)progress->failed);
+    if (progress->cancelled > 0)
+        snprintf(cancelled, sizeof cancelled, ", %lld cancelled",
+                 (long long)progress->cancelled);
     if (left_s >= 0.0)
         snprintf(left, sizeof left, ", %s left", screen_format_time(left_s, time, sizeof time));
     estimate_format(progress, estimate, sizeof estimate);
-    snprintf(text, size, "%s%lld%s done%s, %.3g/s, %lld %s, %lld %s%s", estimate,
-             (long long)progress->done, total, failed, progress->rate,
+    snprintf(text, size, "%s%lld%s done%s%s, %.3g/s, %lld %s, %lld %s%s", estimate,
+             (long long)progress->done, total, failed, cancelled, progress->rate,
              (long long)progress->workers_joined,
              progress->workers_joined == 1 ? "worker" : "workers", (long long)progress->slots,
              progress->slots == 1 ? "slot" : "slots", left);
@@ -238,6 +242,7 @@ static void summary_json(const struct progress *progress, const struct screen_su
     cJSON_AddStringToObject(object, "run", summary->run_dir);
     cJSON_AddNumberToObject(object, "done", (double)progress->done);
     cJSON_AddNumberToObject(object, "failed", (double)progress->failed);
+    cJSON_AddNumberToObject(object, "cancelled", (double)progress->cancelled);
     cJSON_AddNumberToObject(object, "total", (double)progress->total);
     cJSON_AddNumberToObject(object, "elapsed_s", progress->elapsed_s);
     cJSON_AddNumberToObject(object, "exit_code", summary->exit_code);
@@ -255,7 +260,7 @@ static void summary_json(const struct progress *progress, const struct screen_su
 static void counts_print(const struct progress *progress, const char *name)
 {
     char time[32];
-    int64_t all = progress->done + progress->failed, ended = all - progress->resumed;
+    int64_t all = progress_ended(progress), ended = all - progress->resumed;
     printf("\n%s: %lld", name, (long long)ended);
     if (progress->total > progress->resumed && progress->total != all)
         printf(" of %lld", (long long)(progress->total - progress->resumed));
@@ -265,8 +270,10 @@ static void counts_print(const struct progress *progress, const char *name)
         printf(" (%.3g per second)", (double)ended / progress->elapsed_s);
     if (progress->resumed > 0)
         printf(", %lld before", (long long)progress->resumed);
-    printf(": %lld done, %lld failed\n", (long long)progress->done,
-           (long long)progress->failed);
+    printf(": %lld done, %lld failed", (long long)progress->done, (long long)progress->failed);
+    if (progress->cancelled > 0)
+        printf(", %lld cancelled", (long long)progress->cancelled);
+    printf("\n");
 }
 
 static void failures_print(const struct progress *progress)
@@ -313,7 +320,7 @@ void screen_summarize(struct screen *screen, const struct progress *progress,
     failures_print(progress);
     plain_text(shown, sizeof shown, summary->run_dir);
     printf("  run        %s\n", shown);
-    if (progress->counted && progress->done + progress->failed > 0)
+    if (progress->counted && progress_ended(progress) > 0)
         printf("  results    %s/results.csv\n", shown);
     if (summary->has_outputs)
         printf("  outputs    %s/out/\n", shown);

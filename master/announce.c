@@ -85,6 +85,8 @@ static void add_counts(struct buf *line, const struct announce_progress *p)
 {
     buf_printf(line, ",\"done\":%llu,\"failed\":%llu,\"total\":%lld",
                (unsigned long long)p->done, (unsigned long long)p->failed, (long long)p->total);
+    if (p->cancelled)
+        buf_printf(line, ",\"cancelled\":%llu", (unsigned long long)p->cancelled);
 }
 
 void announce_progress(const struct announce_progress *p)

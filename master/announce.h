@@ -14,11 +14,12 @@
 
 struct announce_progress {
     uint64_t done, failed; /* tasks; done are those that ended well */
+    uint64_t cancelled;    /* their driver did not want them any more */
     int64_t total;         /* -1 where it is not known */
     uint64_t running;      /* leased to workers */
     uint64_t waiting;
     uint32_t workers, slots;
-    uint64_t resumed;   /* of done and failed: those that ended under an earlier master */
+    uint64_t resumed;   /* of all these: those that ended under an earlier master */
     uint64_t lost;      /* shots that ended, but whose sums a stop has lost; at the end alone */
     uint64_t unwritten; /* results that the journal could not take; at the end alone */
     double rate;        /* tasks ended per second, of late */

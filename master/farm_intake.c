@@ -214,10 +214,12 @@ void farm_cancel_task(void *context, uint64_t task)
     uint32_t attempts =
         scheduler_attempts(farm->scheduler, next) - (state != SCHEDULER_TASK_LEASED);
     bool unknown = state == SCHEDULER_TASK_UNKNOWN;
-    if (unknown && scheduler_restore(farm->scheduler, task, true, &error) < 0)
+    if (unknown && scheduler_restore(farm->scheduler, task, true, &error) < 0) {
         farm_end(farm, error.code, "%s", error.text);
-    else if (unknown || scheduler_cancel(farm->scheduler, task))
+    } else if (unknown || scheduler_cancel(farm->scheduler, task)) {
+        farm->cancelled++;
         farm_record_end(farm, &result, NULL, attempts);
+    }
 }
 
 static bool has_ended(const struct farm *farm, uint64_t task)

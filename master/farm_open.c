@@ -310,7 +310,8 @@ static void count(void *context, struct announce_progress *ret)
     uint64_t limit = farm->file.limits.tasks;
     if (limit && total >= 0 && (uint64_t)total > limit)
         total = (int64_t)limit;
-    ret->done = counts.done + farm->forgone;
+    ret->done = counts.done - farm->cancelled + farm->forgone;
+    ret->cancelled = farm->cancelled;
     ret->failed = counts.failed - farm->forgone;
     ret->total = total;
     ret->running = counts.running;

@@ -78,6 +78,7 @@ struct farm {
     bool takes_back;        /* it was stopped, and what ran was taken back */
     uint64_t lost;          /* shots that a stop has lost */
     uint64_t forgone;       /* tasks as of farm_is_forgone; the scheduler has them as failed */
+    uint64_t cancelled;     /* tasks; the scheduler has them as done */
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */

@@ -25,9 +25,11 @@ static int replay_end(void *context, const struct journal_row *row, struct error
 {
     struct replay *replay = context;
     struct farm *farm = replay->farm;
-    bool done = row->result.status == RESULT_OK || row->result.status == RESULT_CANCELLED;
+    bool cancelled = row->result.status == RESULT_CANCELLED;
+    bool done = row->result.status == RESULT_OK || cancelled;
     if (scheduler_restore(farm->scheduler, row->result.id.task, done, ret_error) < 0)
         return -1;
+    farm->cancelled += cancelled;
     if (farm->driver_ops->ran)
         farm->driver_ops->ran(farm->driver, row->result.id.task, row->worker, row->attempts);
     farm->forgone += farm_is_forgone(farm, &row->result);

@@ -25,6 +25,11 @@ static void expired(void *context)
     progress_say(context);
 }
 
+static uint64_t ended(const struct announce_progress *numbers)
+{
+    return numbers->done + numbers->failed + numbers->cancelled;
+}
+
 struct progress *progress_create(struct loop *loop,
                                  void (*counts)(void *context, struct announce_progress *ret),
                                  void *context)
@@ -39,7 +44,7 @@ struct progress *progress_create(struct loop *loop,
     progress->started_ns = progress->said_ns = clock_monotonic_ns();
     struct announce_progress now = {0};
     counts(context, &now);
-    progress->ended_at_start = progress->ended_at_last = now.done + now.failed;
+    progress->ended_at_start = progress->ended_at_last = ended(&now);
     return progress;
 }
 
@@ -69,18 +74,18 @@ void progress_touch(struct progress *progress)
 }
 
 /* An average that forgets: exponential in time, the mean of all while the farm is young. */
-static void update_rate(struct progress *progress, uint64_t ended, int64_t now)
+static void update_rate(struct progress *progress, uint64_t count, int64_t now)
 {
     double span = (double)(now - progress->said_ns) / 1e9;
     double age = (double)(now - progress->started_ns) / 1e9;
     if (span <= 0)
         return;
-    double latest = (double)(ended - progress->ended_at_last) / span;
+    double latest = (double)(count - progress->ended_at_last) / span;
     if (age <= RATE_MEMORY_S)
-        progress->rate = (double)(ended - progress->ended_at_start) / age;
+        progress->rate = (double)(count - progress->ended_at_start) / age;
     else
         progress->rate += (latest - progress->rate) * (1 - exp(-span / RATE_MEMORY_S));
-    progress->ended_at_last = ended;
+    progress->ended_at_last = count;
     progress->said_ns = now;
 }
 
@@ -89,7 +94,7 @@ void progress_read(struct progress *progress, struct announce_progress *ret_numb
     *ret_numbers = (struct announce_progress){0};
     progress->counts(progress->context, ret_numbers);
     int64_t now = clock_monotonic_ns();
-    update_rate(progress, ret_numbers->done + ret_numbers->failed, now);
+    update_rate(progress, ended(ret_numbers), now);
     ret_numbers->resumed = progress->ended_at_start;
     ret_numbers->rate = progress->rate;
     ret_numbers->elapsed_s = (double)(now - progress->started_ns) / 1e9;

@@ -346,6 +346,8 @@ uint64_t book_end(struct book *book, uint32_t entry, enum result_status status, 
     it->status = (uint8_t)status;
     client->failed += is_failure(status);
     book->totals.failed += is_failure(status);
+    client->cancelled += status == RESULT_CANCELLED;
+    book->totals.cancelled += status == RESULT_CANCELLED;
     book->totals.ended++;
     return client->ended_count;
 }

@@ -45,8 +45,9 @@ struct book_client {
     char *name;
     uint32_t *ended; /* entries, in the order of their ends */
     size_t ended_count, ended_capacity;
-    uint64_t submitted, waiting, running, failed; /* running: taken, and not ended */
-    bool finished;                                /* it will submit no more */
+    uint64_t submitted, waiting, running; /* running: taken, and not ended */
+    uint64_t failed, cancelled;           /* of those that have ended */
+    bool finished;                        /* it will submit no more */
 };
 
 struct book;
@@ -97,7 +98,7 @@ uint64_t book_end(struct book *book, uint32_t entry, enum result_status status,
 
 /* Of all clients. */
 struct book_totals {
-    uint64_t submitted, waiting, running, ended, failed;
+    uint64_t submitted, waiting, running, ended, failed, cancelled;
 };
 struct book_totals book_totals(const struct book *book);
 

@@ -368,10 +368,10 @@ static void client_put(struct buf *out, const struct book_client *it, bool finis
     json_put_text(out, it->name, strlen(it->name));
     buf_printf(out,
                ",\"submitted\":%llu,\"waiting\":%llu,\"running\":%llu,\"ended\":%zu,"
-               "\"failed\":%llu,\"finished\":%s}",
+               "\"failed\":%llu,\"cancelled\":%llu,\"finished\":%s}",
                (unsigned long long)it->submitted, (unsigned long long)it->waiting,
                (unsigned long long)it->running, it->ended_count, (unsigned long long)it->failed,
-               finished ? "true" : "false");
+               (unsigned long long)it->cancelled, finished ? "true" : "false");
 }
 
 static int do_status(const struct request *request, struct error *ret_error)
@@ -384,10 +384,11 @@ static int do_status(const struct request *request, struct error *ret_error)
     buf_printf(out,
                "{\"event\":\"status\",\"slots\":%u,\"connections\":%zu,\"submitted\":%llu,"
                "\"waiting\":%llu,\"running\":%llu,\"ended\":%llu,\"failed\":%llu,"
-               "\"clients\":[",
+               "\"cancelled\":%llu,\"clients\":[",
                driver->slots, driver->guest_count, (unsigned long long)totals.submitted,
                (unsigned long long)totals.waiting, (unsigned long long)totals.running,
-               (unsigned long long)totals.ended, (unsigned long long)totals.failed);
+               (unsigned long long)totals.ended, (unsigned long long)totals.failed,
+               (unsigned long long)totals.cancelled);
     for (uint32_t i = 0; i < book_client_count(driver->book) && i < most; i++) {
         buf_append_text(out, i ? "," : "");
         client_put(out, book_client(driver->book, i), socket_is_finished(driver, i));

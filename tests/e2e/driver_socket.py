@@ -301,10 +301,16 @@ def what_is_cancelled_ends_at_once(case):
     wait_until(lambda: not any(harness.alive(pid) for pid in pids), "what ran is killed")
     client.submit({"good": 0})
     assert client.wait(["good"])[0]["status"] == "ok"
+    client.say(do="status")
+    status = client.event("status")
+    mine, = [each for each in status["clients"] if each["submitted"]]
+    for each in (status, mine):
+        assert (each["ended"], each["failed"], each["cancelled"]) == (9, 0, 8), status
     client.finish()
     end = farm.end().lines()[-1]
-    assert end["failed"] == 0, end
-    assert {row["status"] for row in farm.rows()} == {"ok", "cancelled"}
+    rows = [row["status"] for row in farm.rows()]
+    assert set(rows) == {"ok", "cancelled"}, rows
+    assert (end["done"], end["failed"], end["cancelled"]) == (1, 0, rows.count("cancelled")), end
 
 
 def is_sanitized():
@@ -408,8 +414,10 @@ def a_killed_master_knows_all_that_was_accepted(case):
         assert told[i]["status"] == "ok" and told[i]["values"] == {"v": i}, told[i]
     assert all(told[i]["status"] == "cancelled" for i in range(190, 200))
     again.finish()
-    farm.end()
+    end = farm.end().lines()[-1]
     by_task = {row["task"]: row for row in farm.rows()}
+    gone = sum(row["status"] == "cancelled" for row in by_task.values())
+    assert (end["done"], end.get("cancelled")) == (len(by_task) - gone, gone), end
     for result in told.values():  # results.csv says of every task what the client was told
         if "task" in result:
             assert by_task[str(result["task"])]["status"] == result["status"], result

@@ -205,6 +205,13 @@ def what_is_cancelled_ends_at_once(case):
     check_gradient(client.wait(["stays"])[0], 2000, range(SHOTS))
     client.finish()
     farm.end()
+    rows = [row["status"] for row in farm.rows()]
+    end, = farm.events("end")
+    assert end["cancelled"] == rows.count("cancelled") > 0 and end["done"] == rows.count("ok"), (end, rows)
+    said = case.beofarm("status", farm.run_dir, expect=0).out
+    assert f"{end['done']} done, {end['cancelled']} cancelled" in said, said
+    said = json.loads(case.beofarm("status", "--json", farm.run_dir, expect=0).out)
+    assert (said["done"], said["cancelled"]) == (end["done"], end["cancelled"]), said
 
 
 @test

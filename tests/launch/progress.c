@@ -113,7 +113,8 @@ static void events_fold_into_what_is_known(void **state)
             "\"mpi\",\"slots\":4}\n"
             "{\"event\":\"worker\",\"id\":4,\"state\":\"joined\",\"host\":\"n3\",\"slots\":2}\n"
             "{\"event\":\"worker\",\"id\":3,\"state\":\"lost\"}\n"
-            "{\"event\":\"progress\",\"done\":10,\"failed\":2,\"total\":30,\"workers\":1,"
+            "{\"event\":\"progress\",\"done\":9,\"failed\":2,\"total\":30,\"cancelled\":1,"
+            "\"workers\":1,"
             "\"slots\":2,\"rate\":3}\n"
             "{\"event\":\"failed\",\"task\":7,\"sentence\":\"why\"}\n"),
         0);
@@ -125,7 +126,8 @@ static void events_fold_into_what_is_known(void **state)
     assert_string_equal(progress.workers[0].host, "n2");
     assert_int_equal(progress.workers_joined, 1);
     assert_int_equal(progress.failure_count, 1);
-    /* 30 - 10 - 2 = 18 tasks at 3 per second; both are whole numbers, so the quotient is exact */
+    assert_int_equal(progress_ended(&progress), 12);
+    /* 30 - 12 = 18 tasks at 3 per second; both are whole numbers, so the quotient is exact */
     assert_true(progress_left_s(&progress) == 6.0);
     assert_int_equal(feed(&progress, "{\"event\":\"end\",\"status\":\"failed\",\"done\":28,"
                                      "\"failed\":2,\"sentence\":\"some failed\"}\n"),

@@ -66,6 +66,13 @@ static void progress_is_one_sentence(void **state)
                                 .slots = 8};
     assert_string_equal(screen_format_progress(&progress, text, sizeof text),
                         "17/240 done, 1 failed, 3/s, 1 worker, 8 slots, 74.0 s left");
+    progress.done = 14;
+    progress.cancelled = 3;
+    assert_string_equal(
+        screen_format_progress(&progress, text, sizeof text),
+        "14/240 done, 1 failed, 3 cancelled, 3/s, 1 worker, 8 slots, 74.0 s left");
+    progress.done = 17;
+    progress.cancelled = 0;
     progress.total = -1;
     progress.failed = 0;
     progress.slots = 1;

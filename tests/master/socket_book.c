@@ -129,6 +129,8 @@ static void results_are_numbered_by_client_in_the_order_of_ends(void **state)
     assert_int_equal(book_client(book, 0)->failed, 1);
     assert_int_equal(book_totals(book).failed, 1);
     assert_int_equal(book_totals(book).ended, 3);
+    assert_int_equal(book_client(book, 0)->cancelled, 1);
+    assert_int_equal(book_totals(book).cancelled, 1);
     /* What failed may be run once more, and is told anew. */
     assert_int_equal(book_end(book, a, RESULT_SIGNAL, 10), 0);
     assert_int_equal(book_end(book, a, RESULT_OK, 11), 3);

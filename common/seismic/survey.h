@@ -276,9 +276,9 @@ int survey_scan(struct survey *survey, struct error *ret_error);
 /* Call `say` for what is no mistake, but hardly meant, of a survey opened with SURVEY_CHECK:
  * indices of SEG-Y files that were damaged; shots whose traces came apart into two; identical
  * traces (of the first so many millions); receivers that all lie within a cell; a wavelet that is
- * not there while receivers record, or not in an inversion's band; traces of encoded shots;
- * subsampling beyond what the wavelet allows; delta above epsilon, with the place; fewer than three
- * points of the grid for the shortest wave. */
+ * not there while receivers record, or not in an inversion's band; traces of encoded shots, or of
+ * several sources; subsampling beyond what the wavelet allows; delta above epsilon, with the place;
+ * fewer than three points of the grid for the shortest wave. */
 void survey_remarks(const struct survey *survey,
                     void (*say)(void *context, const char *sentence), void *context);
 

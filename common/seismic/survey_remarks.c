@@ -312,6 +312,16 @@ static void encoding_remark(const struct survey *survey,
                      "results.csv says which and how");
 }
 
+static void sources_remark(const struct survey *survey,
+                           void (*say)(void *context, const char *sentence), void *context)
+{
+    if (survey_makes_traces(survey) && !survey->program && survey->sources_max > 1)
+        say(context,
+            "$.geometry.sources: fires several at once, but the headers of what is "
+            "recorded can name only the first of a shot; a survey that reads it as data "
+            "needs this geometry, too");
+}
+
 /* --- a shot that came apart --- */
 
 static int count_compare(const void *a, const void *b)
@@ -452,6 +462,7 @@ void survey_remarks(const struct survey *survey,
     bands_remark(survey, say, context);
     fourier_remark(survey, say, context);
     encoding_remark(survey, say, context);
+    sources_remark(survey, say, context);
     subsampling_remark(survey, say, context);
     anisotropy_remark(survey, say, context);
     dispersion_remark(survey, say, context);

@@ -172,6 +172,10 @@ def what_is_hardly_meant_is_told_beforehand(case):
     assert len(told) == 2 and "$.wavelet: its peak comes at 0.5 s" in told[0], told
     assert "recording ends at 0.5 s" in told[0] and "$.batch.encoded" in told[1], told
     told = check(case, model={"velocity": 2000, "grid": grid},
+                 geometry={"sources": {"points": [[[100, 20], [200, 20]]]},
+                           "receivers": {"points": [[300, 20]]}})
+    assert len(told) == 1 and "$.geometry.sources: fires several at once" in told[0], told
+    told = check(case, model={"velocity": 2000, "grid": grid},
                  wavelet={"kind": "sampled", "values": [0, 0], "interval_ms": 4})
     assert len(told) == 1 and "is zero throughout" in told[0], told
     # Anisotropy: at two points delta is above epsilon.

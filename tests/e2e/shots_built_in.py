@@ -105,13 +105,22 @@ def tasks_may_get_the_data_of_their_own_shots_alone(case):
     assert all(abs(a - b) < 1e-4 * largest for a, b in zip(*gradients))
 
 
-@test
-def several_sources_of_a_shot_do_not_travel_in_headers(case):
+def observe_both(case):
+    """Data of two shots, the first of which has two sources; returns the geometry."""
     observe(case)
     observed = json.loads(case.read("observed.json"))
     geometry = {**observed["geometry"], "sources": {"points": [[[100, 20], [300, 20]], [[200, 20]]]}}
-    real_farm(case, "both", "model", geometry=geometry, record=observed["record"],
-              model={"velocity": "true.json"}).run()
+    farm = real_farm(case, "both", "model", geometry=geometry, record=observed["record"],
+                     model={"velocity": "true.json"})
+    farm.run()
+    said = [event["sentence"] for event in farm.events("notice")]
+    assert sum("$.geometry.sources: fires several at once" in text for text in said) == 1, said
+    return geometry
+
+
+@test
+def several_sources_of_a_shot_do_not_travel_in_headers(case):
+    geometry = observe_both(case)
     survey = {"geometry": geometry, "model": {"velocity": "true.json"}, "data": "both.data.segy"}
     whole = real_farm(case, "whole", "gradient", **survey)
     whole.run()

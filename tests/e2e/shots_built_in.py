@@ -129,6 +129,36 @@ def several_sources_of_a_shot_do_not_travel_in_headers(case):
     assert "$.work.data" in done.err and "several at once" in done.err, done
 
 
+def swell(case, like, name):
+    """The file `like` with more than 64 MiB of textual headers, which take no room on the disk."""
+    texts = 21500
+    with open(case.path(like), "rb") as old, open(case.path(name), "wb") as file:
+        head = bytearray(old.read(3600))
+        struct.pack_into(">h", head, 3504, texts)
+        file.write(head)
+        file.seek(3200 * texts, os.SEEK_CUR)
+        file.write(old.read())
+
+
+@test
+def large_data_travel_by_shots_where_each_has_one_source(case):
+    several = {"geometry": observe_both(case)}
+    for name, like, more in (("one", "observed.data.segy", {}), ("several", "both.data.segy", several)):
+        swell(case, like, name + ".segy")
+        gradients, ways = [], []
+        for size, data in (("small", like), ("large", name + ".segy")):
+            farm = real_farm(case, f"{name}-{size}", "gradient", model={"velocity": "start.json"}, data=data,
+                             **more)
+            farm.run()
+            gradients.append(floats(case, f"{name}-{size}.gradient.bin"))
+            ways.append({"shot-" in row["files"] for row in farm.rows() if row["operation"] == "gradient"})
+        assert ways == [{False}, {name == "one"}], (name, ways)
+        largest = max(map(abs, gradients[0]))
+        # As above of those in files of their own; whole ones are the same to the bit.
+        assert largest > 0 and (gradients[0] == gradients[1] or name == "one"), name
+        assert all(abs(a - b) < 1e-4 * largest for a, b in zip(*gradients)), name
+
+
 def run_readme(case, name, fewer):
     """What an example's README says, with fewer shots; its pictures must come."""
     source = os.path.join(harness.SOURCE, "examples/seismic", name)

@@ -260,6 +260,11 @@ struct grid_box survey_shot_box(const struct survey *survey, const struct shot *
 int survey_data_read(const struct survey *survey, const struct shot *shot, float *traces,
                      struct error *ret_error);
 
+/* Whether each sample of the observed data is zero or muted. Traces are read until one has another,
+ * or `most` samples have been: then, and where one cannot be read, false, for whoever computes
+ * shots finds out. */
+bool survey_data_are_zero(const struct survey *survey, uint64_t most);
+
 /* Whether a trace is zero throughout: it was not recorded, and does not count. */
 bool survey_trace_is_dead(const float *samples, size_t count);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/seismic/mute.h"
 #include "common/seismic/segy_write.h"
 #include "common/seismic/shot_task.h"
 #include "common/seismic/survey_private.h"
@@ -32,29 +33,53 @@ static int trace_check(const struct segy *segy, const struct survey_segy *data,
         indexed->samples, indexed->receiver.x, indexed->receiver.y, indexed->receiver.z);
 }
 
-static int traces_read(const struct survey *survey, const struct shot *shot, struct segy *segy,
-                       const struct survey_segy *data, float *samples, struct error *ret_error)
+/* The file that a shot's traces are in, and what is known of these. */
+struct gather {
+    struct segy *segy;
+    const struct segy_index_trace *indexed;
+};
+
+/* `segy` is to be closed either way. */
+static int gather_open(const struct survey_segy *data, size_t shot, struct gather *ret_gather,
+                       struct error *ret_error)
 {
-    const struct survey_segy_shot *at = &data->shots[shot->index];
-    const struct segy_index_trace *indexed = survey_segy_traces(data, shot->index, ret_error);
+    const char *path = data->paths[data->shots[shot].file];
+    *ret_gather = (struct gather){.segy = segy_open(path, &data->geometry.segy, ret_error)};
+    if (ret_gather->segy)
+        ret_gather->indexed = survey_segy_traces(data, shot, ret_error);
+    return ret_gather->indexed ? 0 : -1;
+}
+
+/* Of the shot's receiver `i`. */
+static int trace_read(const struct survey *survey, const struct shot *shot, size_t i,
+                      const struct gather *gather, float *samples, struct error *ret_error)
+{
+    const struct survey_segy *data = survey->state->data;
+    const struct segy_index_trace *one = &gather->indexed[shot->rows[i]];
+    struct segy *segy = gather->segy;
     size_t wanted = survey->record.samples;
-    if (!indexed)
+    struct segy_trace trace;
+    if (shot->rows[i] >= data->shots[shot->index].shot->count || wanted > one->samples)
+        return error_set(ret_error, ERROR_CONFIG,
+                         "%s: shot %s, trace %llu has %u samples where %zu are wanted",
+                         segy_path(segy), shot->name, (unsigned long long)one->number + 1,
+                         one->samples, wanted);
+    if (segy_trace_read(segy, one->offset, one->number, &trace, ret_error) < 0 ||
+        trace_check(segy, data, &trace, one, ret_error) < 0)
         return -1;
-    for (size_t i = 0; i < shot->receiver_count; i++) {
-        const struct segy_index_trace *one = &indexed[shot->rows[i]];
-        struct segy_trace trace;
-        if (shot->rows[i] >= at->shot->count || wanted > one->samples)
-            return error_set(ret_error, ERROR_CONFIG,
-                             "%s: shot %s, trace %llu has %u samples where %zu are wanted",
-                             segy_path(segy), shot->name, (unsigned long long)one->number + 1,
-                             one->samples, wanted);
-        if (segy_trace_read(segy, one->offset, one->number, &trace, ret_error) < 0 ||
-            trace_check(segy, data, &trace, one, ret_error) < 0 ||
-            segy_samples_read(segy, &trace, 0, (uint32_t)wanted, samples + i * wanted,
-                              ret_error) < 0)
-            return -1;
-    }
-    return 0;
+    return segy_samples_read(segy, &trace, 0, (uint32_t)wanted, samples, ret_error);
+}
+
+static int traces_read(const struct survey *survey, const struct shot *shot, float *samples,
+                       struct error *ret_error)
+{
+    struct gather gather;
+    int status = gather_open(survey->state->data, shot->index, &gather, ret_error);
+    for (size_t i = 0; status == 0 && i < shot->receiver_count; i++)
+        status = trace_read(survey, shot, i, &gather, samples + i * survey->record.samples,
+                            ret_error);
+    segy_close(gather.segy);
+    return status;
 }
 
 /* The file as the survey says it: where it lies for the time of a task is soon gone. */
@@ -85,12 +110,55 @@ int survey_data_read(const struct survey *survey, const struct shot *shot, float
                          survey->path);
     size_t file = data->shots[shot->index].file;
     const char *path = data->paths[file];
-    struct segy *segy = segy_open(path, &data->geometry.segy, ret_error);
-    int status = segy ? traces_read(survey, shot, segy, data, traces, ret_error) : -1;
-    segy_close(segy);
-    if (status < 0)
-        file_name(ret_error, path, data->names[file]);
-    return status < 0 ? shot_error_name(ret_error, "shot %s", shot->name) : 0;
+    if (traces_read(survey, shot, traces, ret_error) == 0)
+        return 0;
+    file_name(ret_error, path, data->names[file]);
+    return shot_error_name(ret_error, "shot %s", shot->name);
+}
+
+/* Whether a trace has a sample that is not zero, and that the mute lets through. */
+static bool trace_counts(const struct survey *survey, const struct shot *shot, size_t receiver,
+                         const float *samples)
+{
+    const struct survey_record *record = &survey->record;
+    double line = mute_line(&survey->mute, shot, receiver);
+    for (size_t i = 0; i < record->samples; i++)
+        if (samples[i] != 0 &&
+            mute_weight(&survey->mute, line, record->start_s + (double)i * record->interval_s) >
+                0)
+            return true;
+    return false;
+}
+
+/* The same of a shot; `samples` is room for a trace. What cannot be read may count. */
+static bool shot_counts(const struct survey *survey, size_t index, float *samples,
+                        uint64_t *left)
+{
+    struct error ignored;
+    struct gather gather;
+    struct shot shot;
+    if (survey_shot_open(survey, index, &shot, &ignored) < 0)
+        return true;
+    bool counts = gather_open(survey->state->data, index, &gather, &ignored) < 0;
+    for (size_t i = 0; !counts && i < shot.receiver_count; i++) {
+        counts = *left < survey->record.samples ||
+                 trace_read(survey, &shot, i, &gather, samples, &ignored) < 0 ||
+                 trace_counts(survey, &shot, i, samples);
+        *left -= counts ? 0 : survey->record.samples;
+    }
+    segy_close(gather.segy);
+    survey_shot_close(&shot);
+    return counts;
+}
+
+bool survey_data_are_zero(const struct survey *survey, uint64_t most)
+{
+    float *samples = calloc(survey->record.samples + 1, sizeof(*samples));
+    bool counts = !samples || !survey->observed;
+    for (size_t i = 0; !counts && i < survey->shot_count; i++)
+        counts = shot_counts(survey, i, samples, &most);
+    free(samples);
+    return !counts;
 }
 
 /* The number in a shot's name. */

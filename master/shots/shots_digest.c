@@ -65,21 +65,24 @@ static double misfit_of(const struct driver *driver, const size_t *holders, doub
     return sum;
 }
 
-/* Of all zero data every misfit is 0, whatever the model. Of some shots that an iteration has
- * drawn, nothing follows for the others. Programs that tell no norm are believed. */
+/* An image of all zero data is zero, and they have no misfit that a model would lessen. Of some
+ * shots that an iteration has drawn, nothing follows for the others. Programs that tell no norm are
+ * believed. */
 static int data_check(const struct driver *driver, const size_t *holders,
                       struct error *ret_error)
 {
-    size_t shots = roll_wave(&driver->roll)->shot_count, zero = 0, in = 0;
-    for (size_t i = 0; i < shots; i++) {
-        in += holders[i] != SIZE_MAX;
-        zero += holders[i] != SIZE_MAX && driver->roll.tasks[holders[i]].norm == 0;
+    const struct roll_wave *wave = roll_wave(&driver->roll);
+    size_t zero = 0, in = 0, first = 0;
+    for (size_t i = wave->shot_count; i-- > 0;) {
+        if (holders[i] == SIZE_MAX)
+            continue;
+        first = wave->shots[i];
+        in++;
+        zero += driver->roll.tasks[holders[i]].norm == 0;
     }
-    if (!in || zero < in || shots < driver->survey.shot_count)
+    if (!in || zero < in || wave->shot_count < driver->survey.shot_count)
         return 0;
-    return error_set(ret_error, ERROR_TASKS,
-                     "$.data: all observed samples%s are zero: there is nothing to explain",
-                     driver->survey.mute.keep == SURVEY_KEEP_ALL ? "" : " that $.mute keeps");
+    return shots_zero_say(driver, first, in, ERROR_TASKS, ret_error);
 }
 
 /* Sums are divided, not shots, so that shots count by what they saw (Claerbout 1971,

@@ -19,6 +19,10 @@
 #include "master/shots/room.h"
 #include "master/shots/shots_private.h"
 
+/* So many zero samples are looked at beforehand, 64 MiB of them; of more it is known when their
+ * shots were computed. */
+#define ZERO_LOOKED ((uint64_t)16 << 20)
+
 static int paths_make(struct driver *driver, struct error *ret_error)
 {
     const struct driver_context *context = &driver->context;
@@ -139,6 +143,42 @@ static int cost_read(struct driver *driver, size_t shot, double dt_s, struct err
     return 0;
 }
 
+int shots_zero_say(const struct driver *driver, size_t first, size_t count,
+                   enum error_code code, struct error *ret_error)
+{
+    const struct survey *survey = &driver->survey;
+    const struct survey_aperture *aperture = &survey->aperture;
+    char others[40] = "";
+    struct shot shot = {0};
+    struct error ignored;
+    if (survey_shot_open(survey, first, &shot, &ignored) < 0)
+        snprintf(shot.name, sizeof(shot.name), "%zu", first + 1);
+    if (count > 1)
+        snprintf(others, sizeof(others), " and %zu more", count - 1);
+    error_set(ret_error, code,
+              "$.data: of shot %s%s, all observed samples%s%s are zero: there is nothing to "
+              "explain",
+              shot.name, others,
+              aperture->min_offset_m > 0 || aperture->max_offset_m > 0
+                  ? " within $.aperture's offsets"
+                  : "",
+              survey->mute.keep == SURVEY_KEEP_ALL ? "" : " that $.mute keeps");
+    survey_shot_close(&shot);
+    return -1;
+}
+
+/* Of a program of somebody's own it is not known what it reads, and of operations that are yet to
+ * be asked for whether they need data. */
+static int zero_check(const struct driver *driver, struct error *ret_error)
+{
+    const struct survey *survey = &driver->survey;
+    if (driver->operation < SURVEY_RTM || driver->asked.served || survey->program ||
+        !survey_data_are_zero(survey, ZERO_LOOKED))
+        return 0;
+    shots_zero_say(driver, 0, survey->shot_count, ERROR_CONFIG, ret_error);
+    return error_prefix(ret_error, "%s", driver->survey_path);
+}
+
 /* Whether the largest shot finds room, where the nodes are this machine. */
 static int largest_check(const struct driver *driver, double dt_s, struct error *ret_error)
 {
@@ -192,7 +232,7 @@ static int shots_fill(struct driver *driver, struct error *ret_error)
             0 ||
         outside_read(driver, ret_error) < 0 || operation_read(driver, ret_error) < 0 ||
         survey_check(&driver->survey, ret_error) < 0 || step_check(driver, ret_error) < 0 ||
-        shots_extract_choose(driver, ret_error) < 0 ||
+        zero_check(driver, ret_error) < 0 || shots_extract_choose(driver, ret_error) < 0 ||
         shots_names_check(driver, ret_error) < 0 ||
         shots_overwrites_check(driver, ret_error) < 0 || costs_read(driver, ret_error) < 0)
         return -1;

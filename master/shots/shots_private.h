@@ -269,6 +269,10 @@ int asked_model_read(const struct driver *driver, const cJSON *asked, float **re
 struct driver *shots_create(const struct driver_context *context, bool served,
                             struct error *ret_error);
 void shots_close(struct driver *driver); /* NULL is allowed */
+/* shots_open.c: set the sentence that the observed data of `first` and, with it, `count` shots are
+ * zero. -1. */
+int shots_zero_say(const struct driver *driver, size_t first, size_t count,
+                   enum error_code code, struct error *ret_error);
 
 /* shots_digest.c: what comes of the present wave, or, before there is any, of the work's beginning.
  * In a thread; `digest` has the verdict afterwards. */

@@ -178,6 +178,21 @@ def word_put(case, name, trace, place, form, *values):
 
 
 @test
+def what_is_migrated_tells_its_norm(case):
+    """Half the sum of squares: what a misfit calls so. Of zeros it is 0, for there is nothing to migrate."""
+    path = observe(case)
+    arrays = {"arrays": ["image"], "grid": [N[0], 1, N[1]]}
+
+    def norm(operation, **more):
+        reply = shot(case, "--serve", stdin=line(1, case, path, operation, [1], **more)).stdout
+        return json.loads(reply)["values"]["norm"]
+    assert 0 < norm("rtm", **arrays) and abs(norm("rtm", **arrays) / norm("misfit") - 1) < 1e-6
+    for trace in range(20):
+        word_put(case, "shot-2.sgy", trace, 240, ">76f", *[0] * 76)
+    assert norm("rtm", **arrays) == 0
+
+
+@test
 def dead_traces_have_no_part_in_anything(case):
     """One of zeros counts as one that its header calls dead."""
     observe(case)

@@ -159,6 +159,38 @@ def large_data_travel_by_shots_where_each_has_one_source(case):
         assert all(abs(a - b) < 1e-4 * largest for a, b in zip(*gradients)), name
 
 
+def blank(case, like, name, first=b""):
+    """The file `like` with zeros in place of all samples; `first` are the bytes that it begins with."""
+    with open(case.path(like), "rb") as file:
+        data = bytearray(file.read())
+    size = 4 * struct.unpack_from(">H", data, 3220)[0]
+    for at in range(3600 + 240, len(data), 240 + size):
+        data[at:at + size] = bytes(size)
+    data[3840:3840 + len(first)] = first
+    with open(case.path(name), "wb") as file:
+        file.write(data)
+
+
+@test
+def of_zeros_alone_no_image_is_made(case):
+    observe(case)
+    blank(case, "observed.data.segy", "zero.segy")
+    said = "$.data: of shot 1 and 5 more, all observed samples%s are zero: there is nothing to explain"
+    for operation in ("rtm", "gradient", "fwi"):
+        farm = real_farm(case, operation, operation, model={"velocity": "start.json"}, data="zero.segy")
+        done = farm.run(expect=3)
+        assert f"{operation}.json: {said % ''}" in done.err and not os.path.exists(farm.run_dir), done
+    done = real_farm(case, "near", "rtm", model={"velocity": "start.json"}, data="zero.segy",
+                     aperture={"max_offset_m": 200}).run(expect=3)
+    assert said % " within $.aperture's offsets" in done.err, done
+    # One that cannot be read is left to who computes, and of what was computed the others are zero.
+    blank(case, "observed.data.segy", "odd.segy", struct.pack(">f", float("nan")))
+    farm = real_farm(case, "odd", "rtm", model={"velocity": "start.json"}, data="odd.segy", batch={"shots": 1})
+    done = farm.run(expect=1)
+    assert "$.data: of shot 2 and 4 more, all observed samples are zero" in done.out, done
+    assert not os.path.exists(case.path("odd.image.bin"))
+
+
 def run_readme(case, name, fewer):
     """What an example's README says, with fewer shots; its pictures must come."""
     source = os.path.join(harness.SOURCE, "examples/seismic", name)

@@ -105,6 +105,20 @@ def a_muted_image_is_that_of_weighted_data(case):
 
 
 @test
+def where_all_that_is_not_zero_is_muted_there_is_no_image(case):
+    observe(case)
+    observed = traces(case, "observed.data.segy")
+    for mute in MUTES:
+        keep = mute["keep"]
+        write(case, keep + ".segy", "observed.data.segy",
+              [[0 if w > 0 else a for w, a in zip(weights(header, mute), d)] for header, d in observed])
+        assert any(any(d) for _, d in traces(case, keep + ".segy")), keep
+        done = real_farm(case, keep, "rtm", model={"velocity": "start.json"}, data=keep + ".segy",
+                         mute=mute).run(expect=3)
+        assert "of shot 1 and 5 more, all observed samples that $.mute keeps are zero" in done.err, done
+
+
+@test
 def an_inversion_goes_by_what_the_mute_leaves(case):
     """Data with noise where the mute takes them away are inverted as if there were none, source and all."""
     observe(case)

@@ -156,6 +156,16 @@ static int run_born(struct work *work, struct error *ret_error)
     return write_traces(work, ret_error);
 }
 
+/* Half the sum of their squares, as of a misfit: whether there is anything to migrate. */
+static double norm_of(const struct work *work)
+{
+    size_t size = work->receivers * work->samples;
+    double sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum += (double)work->traces[i] * (double)work->traces[i];
+    return sum / 2;
+}
+
 static int add_misfit(struct work *work, bool adjoint, struct error *ret_error)
 {
     struct shot_answer *answer = work->task->answer;
@@ -245,6 +255,7 @@ static int residual_of_data(void *context, wave_real *data, struct error *ret_er
             0 ||
         check_residual(work, ret_error) < 0)
         return -1;
+    work->task->answer->norm += norm_of(work);
     resample_back(&work->scene->record, work->receivers, work->traces, data);
     return 0;
 }
@@ -487,7 +498,8 @@ int shot_compute(const struct survey *survey, const struct shot_request *request
                  struct shot_answer *ret_answer, struct error *ret_error)
 {
     bool measures = request->operation == SHOT_GRADIENT || request->operation == SHOT_MISFIT;
-    struct shot_answer answer = {.misfit = measures ? 0 : NAN, .norm = measures ? 0 : NAN};
+    bool compares = measures || request->operation == SHOT_RTM;
+    struct shot_answer answer = {.misfit = measures ? 0 : NAN, .norm = compares ? 0 : NAN};
     struct task task = {.survey = survey, .request = request, .answer = &answer};
     int64_t begin = clock_monotonic_ns();
     task.misfit = (struct misfit){.rule = survey->misfit,

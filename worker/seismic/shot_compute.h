@@ -31,7 +31,7 @@ struct shot_request {
 };
 
 struct shot_answer {
-    double misfit, norm; /* SHOT_GRADIENT and SHOT_MISFIT, else NAN */
+    double misfit, norm; /* SHOT_GRADIENT and SHOT_MISFIT, else NAN; `norm` of SHOT_RTM, too */
     double seconds;      /* of the wall clock */
     uint64_t peak_bytes; /* resident, of the whole process */
     double points;       /* point updates, as common/seismic/shot_cost.h counts them */

@@ -123,6 +123,51 @@ static void a_bad_sample_is_in_the_file_that_the_survey_names(void **state)
     bench_close(&survey, &shot);
 }
 
+static void zeroes_put(const char *path, int trace, int first, int count)
+{
+    static const char zeroes[100];
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(
+        pwrite(fd, zeroes, 4 * (size_t)count, 3600 + trace * 340 + 240 + 4 * first), 4 * count);
+    close(fd);
+}
+
+static void data_are_zero_where_nothing_that_counts_is_not(void **state)
+{
+    (void)state;
+    struct survey survey;
+    bench_model(0, 1500);
+    bench_data("a.segy", 0, 2, 25, 0);
+    for (int trace = 0; trace < 8; trace++) {
+        bench_open("{\"data\": \"a.segy\", " MODEL ", " WAVELET "}", &survey);
+        assert_false(survey_data_are_zero(&survey, 1000));
+        survey_close(&survey);
+        /* The last one keeps a sample: 4 ms a sample from 8 ms on, so at 48 ms. */
+        zeroes_put("a.segy", trace, 0, trace < 7 ? 25 : 10);
+        zeroes_put("a.segy", trace, trace < 7 ? 0 : 11, trace < 7 ? 25 : 14);
+    }
+    bench_open("{\"data\": \"a.segy\", " MODEL ", " WAVELET "}", &survey);
+    assert_false(survey_data_are_zero(&survey, 1000));
+    survey_close(&survey);
+    /* At that receiver, 90.6 m away, the line comes at 60 or 160 ms. */
+    for (int late = 0; late < 2; late++) {
+        bench_open(late ? "{\"data\": \"a.segy\", " MODEL ", " WAVELET
+                          ", \"mute\": {\"keep\": \"turning\", \"velocity_m_s\": 1500, "
+                          "\"delay_s\": 0.1, \"taper_s\": 0}}"
+                        : "{\"data\": \"a.segy\", " MODEL ", " WAVELET
+                          ", \"mute\": {\"keep\": \"reflections\", \"velocity_m_s\": 1500, "
+                          "\"delay_s\": 0, \"taper_s\": 0}}",
+                   &survey);
+        assert_int_equal(survey_data_are_zero(&survey, 1000), !late);
+        survey_close(&survey);
+    }
+    zeroes_put("a.segy", 7, 0, 25);
+    bench_open("{\"data\": \"a.segy\", " MODEL ", " WAVELET "}", &survey);
+    assert_true(survey_data_are_zero(&survey, 8 * 25));
+    assert_false(survey_data_are_zero(&survey, 8 * 25 - 1)); /* nobody knows */
+    survey_close(&survey);
+}
+
 static void changed_data_are_noticed(void **state)
 {
     (void)state;
@@ -366,6 +411,7 @@ int main(void)
         cmocka_unit_test(ten_lines_are_a_survey),
         cmocka_unit_test(traces_are_read_shot_by_shot),
         cmocka_unit_test(receivers_near_to_a_source_are_left_out),
+        cmocka_unit_test(data_are_zero_where_nothing_that_counts_is_not),
         cmocka_unit_test(a_bad_sample_is_in_the_file_that_the_survey_names),
         cmocka_unit_test(changed_data_are_noticed),
         cmocka_unit_test(what_a_survey_writes_it_reads),

@@ -30,10 +30,10 @@
 #define INNER_COPIES 0.03
 
 /* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a
- * core. Those of acoustic waves in 2-D come as fast from memory, where they are asked for early,
- * unless they are so many points that memory has more to do than that. */
-#define PAIRS_SAVE   0.15
-#define ASKED_POINTS 500000
+ * core. Those of waves in 2-D without density and tilt come as fast from memory, unless they are so
+ * many points that memory has more to do than that. */
+#define PAIRS_SAVE  0.15
+#define NEAR_POINTS 500000
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
@@ -249,9 +249,9 @@ static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_
 
 static double pairs_save(const struct shot_shape *shape)
 {
-    bool asked = shape->dims == 2 && shape->physics == SURVEY_ACOUSTIC &&
-                 shot_padded_points(shape) < ASKED_POINTS;
-    return asked ? 0 : PAIRS_SAVE;
+    bool plain = shape->physics == SURVEY_ACOUSTIC || shape->physics == SURVEY_VTI;
+    bool near = shape->dims == 2 && plain && shot_padded_points(shape) < NEAR_POINTS;
+    return near ? 0 : PAIRS_SAVE;
 }
 
 /* What AUTO takes: everything kept if it fits; else what takes less time. */

@@ -134,6 +134,16 @@ static void pieces_each(struct acoustic *a, size_t ix, size_t iy, piece_do act)
             act(a, &piece);
 }
 
+/* From a piece's memory variables to those of the row that is done after it: they are many streams,
+ * of which the processor does not see where they go. In 2-D they are few, and near. */
+static size_t memory_ahead(const struct acoustic *a, const struct piece *piece)
+{
+    size_t ends = a->cpml[GRID_Z].width[0] > 0 ? 2 : 1;
+    if (a->layout.flat)
+        return 0;
+    return piece->along ? ends * a->window : a->layout.row;
+}
+
 static struct kernel_recur recursion(const struct acoustic *a, const struct piece *piece,
                                      wave_real *const all[GRID_AXES], int f)
 {
@@ -147,6 +157,7 @@ static struct kernel_recur recursion(const struct acoustic *a, const struct piec
         .a = &cpml->zeta_a[piece->side][piece->j],
         .b = &cpml->zeta_b[piece->side][piece->j],
         .length = piece->slab,
+        .ahead = memory_ahead(a, piece),
         .along = piece->along,
     };
 }

@@ -160,9 +160,10 @@ struct kernel_rows {
 };
 
 /* memory = b memory + a t, a and b numbers `along` the row or one for all of it; then, where out is
- * not NULL, out += [times] memory. Nothing is aligned, and nothing beyond `length` written. */
+ * not NULL, out += [times] memory. Nothing is aligned, and nothing beyond `length` written. What
+ * will be wanted soon of memory is `ahead` numbers on, if that is not 0. */
 struct kernel_recur {
-    size_t length;
+    size_t length, ahead;
     bool along;
     const wave_real *a, *b, *t, *times;
     wave_real *memory, *out;

@@ -11,6 +11,9 @@
 /* Vectors of planes that go together, and of those around them. */
 #define PAIR_LINE (KERNELS_GROUP + 2 * KERNELS_RADIUS_MAX)
 
+/* Numbers of a cache line. */
+#define PAIR_CACHE_LINE (64 / sizeof(wave_real))
+
 /* Where one has come to: the compiler works out the next place from here, and keeps none of them in
  * registers, which the weights need. */
 #define WALK(place) __asm__("" : "+r"(place))
@@ -354,6 +357,8 @@ FORCE_INLINE void laplace_sum(const struct kernel_laplace *job, const int radius
 static void pair_recur(const struct kernel_recur *job)
 {
     const struct kernel_recur r = *job;
+    for (size_t i = 0; r.ahead > 0 && i < r.length; i += PAIR_CACHE_LINE)
+        __builtin_prefetch(r.memory + r.ahead + i, 1);
     if (r.along) {
         EACH_NUMBER
         for (size_t i = 0; i < r.length; i++)

@@ -107,8 +107,8 @@ static void boundaries_are_saved_where_that_needs_fewer_steps(void **state)
 }
 
 /* A quarter of what everything needs is the memory that a gradient's time is promised for: there
- * checkpoints take less time in small acoustic models, boundaries in large ones and in those whose
- * snapshots are not asked for early. */
+ * checkpoints take less time in small acoustic and VTI models, boundaries in large ones and in
+ * those whose steps are slower. */
 static void in_a_quarter_of_the_storage_what_takes_less_time_is_taken(void **state)
 {
     (void)state;
@@ -116,7 +116,11 @@ static void in_a_quarter_of_the_storage_what_takes_less_time_is_taken(void **sta
     struct shot_shape shape = shape_2d;
     struct shot_wish wish = {.budget_bytes = full / 4};
     assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_CHECKPOINTS);
+    shape.physics = SURVEY_VTI; /* which keeps two fields */
+    wish.budget_bytes = full / 4 * 2;
+    assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_CHECKPOINTS);
     shape.physics = SURVEY_DENSITY;
+    wish.budget_bytes = full / 4;
     assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_BOUNDARY);
     wish.budget_bytes = full / 10 * 9;
     assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_CHECKPOINTS);

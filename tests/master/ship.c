@@ -84,7 +84,7 @@ static void output_files_move_with_the_master(void **state)
     struct bench *bench = *state;
     file_make(bench->one, "out/17/a", "first");
     file_make(bench->one, "out/17/deep/er/b", "second");
-    file_make(bench->one, "out/17/.hidden", "no");
+    file_make(bench->one, "out/17/.hidden", "third");
     char link[256];
     snprintf(link, sizeof(link), "%s/out/17/link", bench->one);
     assert_int_equal(symlink("/etc/passwd", link), 0);
@@ -92,10 +92,10 @@ static void output_files_move_with_the_master(void **state)
     assert_int_equal(ship_folder(bench->container, bench->one, "out/18", &bench->error), 0);
     assert_non_null(mock_blob_find(&bench->mock, "farm", "run-1/out/17/deep/er/b"));
     assert_null(mock_blob_find(&bench->mock, "farm", "run-1/out/17/link"));
-    assert_null(mock_blob_find(&bench->mock, "farm", "run-1/out/17/.hidden"));
     assert_int_equal(ship_outputs_back(bench->container, bench->two, &bench->error), 0);
     assert_string_equal(file_read(bench->two, "out/17/a"), "first");
     assert_string_equal(file_read(bench->two, "out/17/deep/er/b"), "second");
+    assert_string_equal(file_read(bench->two, "out/17/.hidden"), "third");
 }
 
 static void what_is_there_is_not_fetched_again(void **state)

@@ -355,8 +355,8 @@ cJSON *progress_print(const struct progress *progress)
     cJSON_AddNumberToObject(object, "port", progress->port);
     cJSON_AddNumberToObject(object, "done", (double)progress->done);
     cJSON_AddNumberToObject(object, "failed", (double)progress->failed);
-    cJSON_AddNumberToObject(object, "cancelled", (double)progress->cancelled);
     cJSON_AddNumberToObject(object, "total", (double)progress->total);
+    cJSON_AddNumberToObject(object, "cancelled", (double)progress->cancelled);
     cJSON_AddNumberToObject(object, "running", (double)progress->running);
     cJSON_AddNumberToObject(object, "waiting", (double)progress->waiting);
     cJSON_AddNumberToObject(object, "slots", (double)progress->slots);

@@ -83,7 +83,9 @@ static int look(struct search *search, const char *folder, int depth)
             rc = -1;
             break;
         }
-        if (lstat(path, &stat_buffer) == 0 && S_ISDIR(stat_buffer.st_mode) && depth < DEEP)
+        if (lstat(path, &stat_buffer) < 0)
+            rc = 0; /* gone meanwhile */
+        else if (S_ISDIR(stat_buffer.st_mode) && depth < DEEP)
             rc = look(search, path, depth + 1);
         else if (S_ISREG(stat_buffer.st_mode))
             rc = note(search, path, &stat_buffer);

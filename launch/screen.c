@@ -242,8 +242,8 @@ static void summary_json(const struct progress *progress, const struct screen_su
     cJSON_AddStringToObject(object, "run", summary->run_dir);
     cJSON_AddNumberToObject(object, "done", (double)progress->done);
     cJSON_AddNumberToObject(object, "failed", (double)progress->failed);
-    cJSON_AddNumberToObject(object, "cancelled", (double)progress->cancelled);
     cJSON_AddNumberToObject(object, "total", (double)progress->total);
+    cJSON_AddNumberToObject(object, "cancelled", (double)progress->cancelled);
     cJSON_AddNumberToObject(object, "elapsed_s", progress->elapsed_s);
     cJSON_AddNumberToObject(object, "exit_code", summary->exit_code);
     cJSON_AddBoolToObject(object, "resumable", summary->resumable);

@@ -99,6 +99,8 @@ static void lease(struct farm *farm, struct member *member,
                      (unsigned long long)id.task);
             return;
         }
+        log_debug("task %llu, attempt %u: goes to worker %u (%s)", (unsigned long long)id.task,
+                  id.attempt, member->id, member->host);
         crew_lease(farm->crew, member, id, farm->scratch.data, farm->scratch.size);
     }
 }

@@ -65,6 +65,9 @@ static void journal(struct farm *farm, const struct result *result, const struct
                               .attempts = attempts,
                               .worker = member ? member->host : "",
                               .worker_id = member ? member->id : 0};
+    log_debug("task %llu, attempt %u: %s in %.3f s on %s", (unsigned long long)result->id.task,
+              result->id.attempt, result_status_name((int)result->status), result->elapsed_s,
+              *row.worker ? row.worker : "no worker");
     struct buf folder;
     buf_init(&folder, 256);
     if (member && ended && result->stored && result->output_files &&

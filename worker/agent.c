@@ -61,6 +61,8 @@ static void dispatch(struct agent *agent)
         size_t size = held->payload_size;
         held->payload = NULL;
         held->owed = site_owes(agent->site, payload, size);
+        log_debug("task %llu, attempt %u: begins in slot %d", (unsigned long long)id.task,
+                  id.attempt, slot);
         site_start(agent->site, held->slot, id, payload, size);
         held = hand_find(agent->hand, id);
         if (held && held->owed && held->state <= HAND_RUNNING)

@@ -30,7 +30,8 @@ static int changed(struct error *ret_error, const char *what, const char *then, 
 {
     return error_set(ret_error, ERROR_CHANGED,
                      "this run began with %s %s, where now there is %s: what it has computed "
-                     "would not fit; put it back, or begin a new run",
+                     "would not fit; put it back and resume with --accept-changes, or begin a "
+                     "new run",
                      what, then, now);
 }
 

@@ -317,5 +317,22 @@ def the_table_runs_over_mpi_too(case):
     assert {e["transport"] for e in farm.events("worker") if "transport" in e} == {"mpi"}
 
 
+# ---- logs
+
+
+@test
+def what_becomes_of_every_attempt_is_logged_for_who_debugs(case):
+    case.environment["BEOFARM_LOG"] = "debug"
+    farm = Farm(case, shell("exit $x", grid(x=[0, 3]), backend={"workers": 1},
+                            limits={"attempts": 1}))
+    farm.run(expect=1)
+    master = case.beofarm("logs", farm.run_dir, "master", expect=0).out
+    worker = case.beofarm("logs", farm.run_dir, "worker-1", expect=0).out
+    for task, end in ((1, "ok"), (2, "exit")):
+        assert f"task {task}, attempt 1: goes to worker" in master, master
+        assert f"task {task}, attempt 1: begins in slot" in worker, worker
+        assert f"task {task}, attempt 1: {end} in" in master, master
+
+
 if __name__ == "__main__":
     harness.main(globals())

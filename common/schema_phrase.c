@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -60,11 +61,21 @@ static void put_types(const cJSON *type, struct buf *buf)
     }
 }
 
+/* Whole numbers below it are written with all their digits: the largest that JSON keeps is a
+ * bound, too. */
+#define WRITTEN_OUT 1e16
+
 static void put_bound(const cJSON *node, const char *key, const char *word, struct buf *buf)
 {
     const cJSON *bound = json_member(node, key);
-    if (bound)
-        buf_printf(buf, " %s %.15g", word, bound->valuedouble);
+    if (!bound)
+        return;
+    double value = bound->valuedouble;
+    bool whole = value == floor(value) && fabs(value) < WRITTEN_OUT;
+    if (whole)
+        buf_printf(buf, " %s %.0f", word, value);
+    else
+        buf_printf(buf, " %s %.15g", word, value);
 }
 
 void schema_put_phrase(const struct schema *schema, const cJSON *node, struct buf *buf)

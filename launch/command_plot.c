@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static const struct command_option options[] = {
     {"as", 0, "KIND", "model or gather, where a SEG-Y file does not say", OPTION_TEXT,
      offsetof(struct plot_options, as), 0},
     {"shot", 0, "N", "the traces of this shot (default: the first)", OPTION_COUNT,
-     offsetof(struct plot_options, shot), 0},
+     offsetof(struct plot_options, shot), INT32_MIN}, /* as SEG-Y may have them */
     {"at", 0, "y=M,...", "3-D: cut at x=, y=, z= metres (default: middle)", OPTION_TEXT,
      offsetof(struct plot_options, at), 0},
     {"clip", 0, "PERCENT", "so many of the values within the scale", OPTION_TEXT,

@@ -89,6 +89,8 @@ static void scalars_are_checked(void **state)
     check("{\"type\": \"integer\"}", "3.0", "");
     check("{\"type\": \"integer\", \"minimum\": 1, \"maximum\": 9}", "10",
           "$: expected a whole number from 1 to 9, found 10");
+    check("{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 9007199254740991}", "-1",
+          "$: expected a whole number from 0 to 9007199254740991, found -1");
     check("{\"type\": \"number\", \"exclusiveMinimum\": 0}", "0",
           "$: expected a number above 0, found 0");
     check("{\"exclusiveMaximum\": 1}", "1", "$: expected another value below 1, found 1");

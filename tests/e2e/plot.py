@@ -85,8 +85,9 @@ def a_shot_is_found_in_a_file(case):
     plot(case, "shots.sgy", "--shot", 8, "--clip", "90", "--colours", "red-white-blue", "-o", "8.png",
          expect=0)
     assert png_size(case.path("8.png")) == png_size(case.path("shots.png"))
-    missing = plot(case, "shots.sgy", "--shot", 9, expect=2)
-    assert "no trace belongs to shot 9" in missing.err, missing
+    for shot in (9, -8):
+        missing = plot(case, "shots.sgy", "--shot", shot, expect=2)
+        assert f"no trace belongs to shot {shot}" in missing.err, missing
 
 
 @test

@@ -21,8 +21,8 @@
  *   Where epsilon = delta (elliptical), p = s q, and q is the isotropic wave in stretched
  *   coordinates: m q_tt = (1 + 2 delta) H q + Z q + f. Elsewhere a slow second wave exists besides
  *   (the remnant of SV, Grechka et al. 2004), weaker the closer epsilon is to delta where the
- *   source is. Without anisotropy p = q is the acoustic wave. Where epsilon = delta nothing brings p
- *   - s q back to zero, so that what steps are rounded by adds up there: after 1000 steps 1e-4 of
+ *   source is. Without anisotropy p = q is the acoustic wave. Where epsilon = delta nothing brings
+ *   p - s q back to zero, so that what steps are rounded by adds up there: after 1000 steps 1e-4 of
  *   what has passed, after 4000 to 9000 2e-4 to 7e-4, in single precision.
  *
  * VTI: the axis is vertical. H is wave.h's second differences along x and y, Z those along z;

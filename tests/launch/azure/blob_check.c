@@ -253,9 +253,10 @@ static void a_killed_upload_goes_on(void **state)
     bench->mock.faults.count = 0;
     assert_int_equal(upload(bench, &report), 0);
     assert_uploaded(bench);
-    assert_int_equal(report.resumed, 5 * BLOCK);
-    assert_int_equal(report.sent, SIZE - 5 * BLOCK);
-    assert_int_equal(report.requests, COUNT - 5 + 2);
+    /* And what was on its way when the program was killed, if it arrived before the list. */
+    assert_in_range(report.resumed, 5 * BLOCK, (5 + 2) * BLOCK);
+    assert_int_equal(report.sent, SIZE - report.resumed);
+    assert_int_equal(report.requests, COUNT - report.resumed / BLOCK + 2);
 }
 
 #define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, bench_open, bench_close)

@@ -274,6 +274,8 @@ wave_real *slab_row(const struct acoustic *a, wave_real *const memory[GRID_AXES]
                     const struct place *p, int side, size_t j);
 wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, size_t ix,
                        size_t iy);
+/* From a row's windows to those of the next one, in numbers. */
+size_t slab_windows(const struct acoustic *a);
 
 /* Rows of a memory variable around a place: `count` of them from `from` on (along the axis), with
  * weights (NULL: 1) times scale[side][j] where scale is not NULL; zeros outside the slab. */

@@ -34,12 +34,17 @@ static wave_real *memory_y(const struct acoustic *a, wave_real *memory, int side
     return memory + ((ix * 2 + (size_t)side) * width + j) * a->layout.row;
 }
 
+size_t slab_windows(const struct acoustic *a)
+{
+    return (a->cpml[GRID_Z].width[0] > 0 ? 2 : 1) * a->window;
+}
+
 wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, size_t ix,
                        size_t iy)
 {
     bool both = a->cpml[GRID_Z].width[0] > 0;
     size_t row = ix * a->layout.n[GRID_Y] + iy;
-    return memory + (both ? row * 2 + (size_t)side : row) * a->window;
+    return memory + row * slab_windows(a) + (both ? (size_t)side * a->window : 0);
 }
 
 wave_real *slab_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
@@ -228,7 +233,6 @@ static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, s
     struct cpml *cpml = &a->cpml[GRID_Z];
     size_t start = cpml->start[side], at = layout_at(&a->layout, ix, iy);
     struct sink sink = acoustic_sink(a, GRID_Z, at);
-    size_t ends = cpml->width[0] > 0 ? 2 : 1;
     a->kernels.end(&(struct kernel_end){
         .length = cpml->length[side],
         .rows = rows,
@@ -238,7 +242,7 @@ static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, s
         .out = sink.out + start,
         .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
         .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
-        .step_memory = (ptrdiff_t)(ends * a->window),
+        .step_memory = (ptrdiff_t)slab_windows(a),
         .step_field = (ptrdiff_t)a->layout.stride[a->layout.flat ? GRID_X : GRID_Y],
         .psi_a = cpml->end_psi_a[side],
         .psi_b = cpml->end_psi_b[side],

@@ -11,9 +11,6 @@
 /* Vectors of planes that go together, and of those around them. */
 #define PAIR_LINE (KERNELS_GROUP + 2 * KERNELS_RADIUS_MAX)
 
-/* Numbers of a cache line. */
-#define PAIR_CACHE_LINE (64 / sizeof(wave_real))
-
 /* Where one has come to: the compiler works out the next place from here, and keeps none of them in
  * registers, which the weights need. */
 #define WALK(place) __asm__("" : "+r"(place))
@@ -357,8 +354,8 @@ FORCE_INLINE void laplace_sum(const struct kernel_laplace *job, const int radius
 static void pair_recur(const struct kernel_recur *job)
 {
     const struct kernel_recur r = *job;
-    for (size_t i = 0; r.ahead > 0 && i < r.length; i += PAIR_CACHE_LINE)
-        __builtin_prefetch(r.memory + r.ahead + i, 1);
+    for (size_t i = 0; r.ahead > 0 && i < r.length; i += LAYOUT_ALIGN)
+        memory_prefetch(r.memory + i, (ptrdiff_t)r.ahead);
     if (r.along) {
         EACH_NUMBER
         for (size_t i = 0; i < r.length; i++)

@@ -21,102 +21,7 @@ static void keep(void *context, const char *sentence)
     snprintf(context, ERROR_TEXT_MAX, "%s", sentence);
 }
 
-static void identical_traces_of_a_shot_are_remarked(void **state)
-{
-    (void)state;
-    struct survey survey;
-    char said[ERROR_TEXT_MAX] = "";
-    uint8_t trace[340];
-    bench_model(0, 1500);
-    bench_data("twins.segy", 0, 4, 25, 0);
-    int fd = open("twins.segy", O_RDWR | O_CLOEXEC);
-    assert_int_equal(pread(fd, trace, sizeof(trace), 3600 + 8 * 340), 340);
-    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 10 * 340), 340);
-    close(fd);
-    bench_open("{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}", &survey);
-    survey_remarks(&survey, keep, said);
-    if (!strstr(said, "$.data: 1 trace has the receiver and all samples of another one of the "
-                      "same shot, and counts twice: in twins.segy, shot 1002, trace 11 those "
-                      "of trace 9, at (0, 0, 20) m"))
-        fail_msg("%s", said);
-    survey_close(&survey);
-    /* Both are dead. */
-    memset(trace + 240, 0, sizeof(trace) - 240);
-    fd = open("twins.segy", O_RDWR | O_CLOEXEC);
-    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 8 * 340), 340);
-    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 10 * 340), 340);
-    close(fd);
-    *said = '\0';
-    bench_open("{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}", &survey);
-    survey_remarks(&survey, keep, said);
-    assert_string_equal(said, "");
-    survey_close(&survey);
-    /* Another component: the same place, other samples. */
-    fd = open("twins.segy", O_RDWR | O_CLOEXEC);
-    assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + 10 * 340 + 240), 4);
-    close(fd);
-    *said = '\0';
-    bench_open("{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}", &survey);
-    survey_remarks(&survey, keep, said);
-    assert_string_equal(said, "");
-    survey_close(&survey);
-}
-
-static void identical_traces_in_two_files_are_remarked(void **state)
-{
-    (void)state;
-    struct survey survey;
-    char said[ERROR_TEXT_MAX] = "";
-    bench_model(0, 1500);
-    bench_data("one.segy", 0, 3, 25, 0);
-    bench_data("two.segy", 2, 2, 25, 0);
-    bench_open("{\"data\": {\"paths\": [\"one.segy\", \"two.segy\"]}, " MODEL ", " WAVELET "}",
-               &survey);
-    assert_int_equal(survey.shot_count, 5);
-    survey_remarks(&survey, keep, said);
-    if (!strstr(said,
-                "$.data: 4 traces have the receiver and all samples of another one of the "
-                "same shot, and count twice: in two.segy, shot 1002, trace 1 those of "
-                "trace 9 of one.segy, at (0, 0, 20) m"))
-        fail_msg("%s", said);
-    survey_close(&survey);
-    /* The same receivers, but what they recorded is not the same. */
-    int fd = open("two.segy", O_RDWR | O_CLOEXEC);
-    for (int trace = 0; trace < 4; trace++)
-        assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + trace * 340 + 240), 4);
-    close(fd);
-    *said = '\0';
-    bench_open("{\"data\": {\"paths\": [\"one.segy\", \"two.segy\"]}, " MODEL ", " WAVELET "}",
-               &survey);
-    survey_remarks(&survey, keep, said);
-    assert_string_equal(said, "");
-    survey_close(&survey);
-}
-
-static void half_a_shot_with_another_source_is_remarked(void **state)
-{
-    (void)state;
-    struct survey survey;
-    char said[ERROR_TEXT_MAX] = "";
-    const uint8_t elsewhere[] = {0, 0, 1, 44}; /* 300: 3 m or 300 m, as the scalar says */
-    bench_model(0, 1500);
-    bench_data("halves.segy", 0, 4, 25, 0);
-    bench_open("{\"data\": \"halves.segy\", " MODEL ", " WAVELET "}", &survey);
-    survey_remarks(&survey, keep, said);
-    assert_string_equal(said, "");
-    survey_close(&survey);
-    int fd = open("halves.segy", O_WRONLY | O_CLOEXEC);
-    for (int trace = 6; trace < 8; trace++)
-        assert_int_equal(pwrite(fd, elsewhere, 4, 3600 + trace * 340 + 72), 4);
-    close(fd);
-    bench_open("{\"data\": \"halves.segy\", " MODEL ", " WAVELET "}", &survey);
-    assert_int_equal(survey.shot_count, 5);
-    survey_remarks(&survey, keep, said);
-    if (!strstr(said, "of number 1001 in halves.segy, 2 traces are from (150, 0, 10) m and 2 "))
-        fail_msg("%s", said);
-    survey_close(&survey);
-}
-
+/* That the survey opens, and is remarked with a sentence that has `part`, or not at all (""). */
 static void expect_remark(const char *text, const char *part)
 {
     struct survey survey;
@@ -126,6 +31,77 @@ static void expect_remark(const char *text, const char *part)
     if (*part ? !strstr(said, part) : *said)
         fail_msg("\"%s\" where \"%s\" was expected of %s", said, part, text);
     survey_close(&survey);
+}
+
+static void expect_shots(const char *text, int count)
+{
+    struct survey survey;
+    bench_open(text, &survey);
+    assert_int_equal(survey.shot_count, count);
+    survey_close(&survey);
+}
+
+static void identical_traces_of_a_shot_are_remarked(void **state)
+{
+    (void)state;
+    const char *twins = "{\"data\": \"twins.segy\", " MODEL ", " WAVELET "}";
+    uint8_t trace[340];
+    bench_model(0, 1500);
+    bench_data("twins.segy", 0, 4, 25, 0);
+    int fd = open("twins.segy", O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, trace, sizeof(trace), 3600 + 8 * 340), 340);
+    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 10 * 340), 340);
+    expect_remark(twins,
+                  "$.data: 1 trace has the receiver and all samples of another one of the "
+                  "same shot, and counts twice: in twins.segy, shot 1002, trace 11 those "
+                  "of trace 9, at (0, 0, 20) m");
+    /* Both are dead. */
+    memset(trace + 240, 0, sizeof(trace) - 240);
+    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 8 * 340), 340);
+    assert_int_equal(pwrite(fd, trace, sizeof(trace), 3600 + 10 * 340), 340);
+    expect_remark(twins, "");
+    /* Another component: the same place, other samples. */
+    assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + 10 * 340 + 240), 4);
+    expect_remark(twins, "");
+    close(fd);
+}
+
+static void identical_traces_in_two_files_are_remarked(void **state)
+{
+    (void)state;
+    const char *both =
+        "{\"data\": {\"paths\": [\"one.segy\", \"two.segy\"]}, " MODEL ", " WAVELET "}";
+    bench_model(0, 1500);
+    bench_data("one.segy", 0, 3, 25, 0);
+    bench_data("two.segy", 2, 2, 25, 0);
+    expect_shots(both, 5);
+    expect_remark(both,
+                  "$.data: 4 traces have the receiver and all samples of another one of the "
+                  "same shot, and count twice: in two.segy, shot 1002, trace 1 those of "
+                  "trace 9 of one.segy, at (0, 0, 20) m");
+    /* The same receivers, but what they recorded is not the same. */
+    int fd = open("two.segy", O_RDWR | O_CLOEXEC);
+    for (int trace = 0; trace < 4; trace++)
+        assert_int_equal(pwrite(fd, "\x40\x40\x40\x40", 4, 3600 + trace * 340 + 240), 4);
+    close(fd);
+    expect_remark(both, "");
+}
+
+static void half_a_shot_with_another_source_is_remarked(void **state)
+{
+    (void)state;
+    const char *halves = "{\"data\": \"halves.segy\", " MODEL ", " WAVELET "}";
+    const uint8_t elsewhere[] = {0, 0, 1, 44}; /* 300: 3 m or 300 m, as the scalar says */
+    bench_model(0, 1500);
+    bench_data("halves.segy", 0, 4, 25, 0);
+    expect_remark(halves, "");
+    int fd = open("halves.segy", O_WRONLY | O_CLOEXEC);
+    for (int trace = 6; trace < 8; trace++)
+        assert_int_equal(pwrite(fd, elsewhere, 4, 3600 + trace * 340 + 72), 4);
+    close(fd);
+    expect_shots(halves, 5);
+    expect_remark(halves,
+                  "of number 1001 in halves.segy, 2 traces are from (150, 0, 10) m and 2 ");
 }
 
 static void what_is_hardly_meant_is_remarked(void **state)

@@ -52,7 +52,7 @@ struct removal {
     bool moved_now; /* something was moved up in this pass */
 };
 
-static bool is_dots(const char *name)
+bool tree_is_dots(const char *name)
 {
     return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
@@ -147,7 +147,7 @@ static int remove_content(struct removal *removal, int dir_fd, unsigned depth)
     int rc = 0, worst = 0;
     bool permitted = false;
     for (struct dirent *entry; rc != 1 && (entry = readdir(dir));) {
-        if (is_dots(entry->d_name))
+        if (tree_is_dots(entry->d_name))
             continue;
         rc = remove_entry(removal, dir_fd, entry->d_name, entry->d_type, depth);
         if (rc < 0 && errno == EACCES && !permitted) { /* a folder that we may not write */
@@ -222,7 +222,7 @@ static int sync_content(int fd, unsigned depth)
             saved = errno;
             break;
         }
-        if (!is_dots(entry->d_name))
+        if (!tree_is_dots(entry->d_name))
             rc = sync_entry(fd, entry->d_name, depth);
         saved = errno;
     }

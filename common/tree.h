@@ -7,6 +7,7 @@
 #ifndef BEOFARM_COMMON_TREE_H
 #define BEOFARM_COMMON_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/error.h"
@@ -17,6 +18,9 @@
 /* Make the folder `path`, and those above it that are missing. That it exists is fine. 0, or -1
  * with a sentence. */
 int tree_make(const char *path, struct error *ret_error);
+
+/* Whether an entry's name is "." or "..", which every folder lists among its own. */
+bool tree_is_dots(const char *name);
 
 /* Remove dir_fd/name and all under it, however deep, also what folders without permissions hold.
  * 0 (also if there is none), or -1 with errno if something is left; the rest is gone then. */

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/csv.h"
+#include "common/tree.h"
 #include "launch/command.h"
 #include "launch/disk.h"
 #include "launch/interrupt.h"
@@ -225,7 +226,7 @@ static void task_files_print(const struct view *view, uint64_t task)
     struct dirent *entry;
     int shown = 0;
     while (stream && (entry = readdir(stream)) && shown < FILES_SHOWN) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        if (tree_is_dots(entry->d_name))
             continue;
         printf("%-12s ", shown++ ? "" : "files");
         screen_put_text(stdout, folder);

@@ -155,7 +155,7 @@ static void folder_measure(int folder, uint64_t *files, uint64_t *bytes)
     struct dirent *entry;
     while ((entry = readdir(stream))) {
         struct stat status;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+        if (tree_is_dots(entry->d_name) ||
             fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         if (S_ISDIR(status.st_mode)) {

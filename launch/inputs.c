@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
+#include "common/tree.h"
 #include "launch/disk.h"
 #include "launch/ignore.h"
 #include "launch/rundir.h"
@@ -145,7 +146,7 @@ static int folder_find(struct search *search, const char *path, const char *abso
     int rc = ignore_enter(search, path);
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
-        if (rc == 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+        if (rc == 0 && !tree_is_dots(name)) {
             char *inner = disk_join(strcmp(path, ".") == 0 ? "" : path, name, search->error);
             rc = inner ? anything_find(search, inner, depth + 1, false) : -1;
             free(inner);
@@ -260,7 +261,7 @@ static int pattern_find(struct search *search, const char *pattern)
     size_t skip = strlen(search->folder) + 1;
     for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
         const char *name = strrchr(found.gl_pathv[i], '/') + 1;
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+        if (!tree_is_dots(name))
             rc = path_find(search, found.gl_pathv[i] + skip, false);
     }
     globfree(&found);

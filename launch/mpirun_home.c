@@ -70,7 +70,7 @@ static int folder_bring(const char *from, const char *to, bool top,
         return error_errno(ret_error, errno, "\"%s\" cannot be read", from);
     int rc = tree_make(to, ret_error);
     while (rc == 0 && (entry = readdir(folder)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+        if (!tree_is_dots(entry->d_name) &&
             !(top && strncmp(entry->d_name, MPIRUN_PREFIX, strlen(MPIRUN_PREFIX)) == 0))
             rc = entry_bring(from, to, entry->d_name, began, home, ret_error);
     closedir(folder);

@@ -66,7 +66,7 @@ static int folder_ship(const struct load *load, const char *name, int depth)
     DIR *folder = depth < DEPTH_MAX ? opendir(path) : NULL;
     free(path);
     for (struct dirent *entry; rc == 0 && folder && (entry = readdir(folder));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (!tree_is_dots(entry->d_name))
             rc = entry_ship(load, name, entry->d_name, depth);
     if (folder)
         closedir(folder);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/tree.h"
 #include "worker/snapshot.h"
 
 #define DEPTH_MAX 128
@@ -70,7 +71,7 @@ static int folder_walk(struct snapshot *snapshot, int parent, const char *name, 
         return -1;
     }
     while (rc == 0 && (errno = 0, entry = readdir(folder)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (!tree_is_dots(entry->d_name))
             rc = entry_see(snapshot, fd, entry->d_name, path, size, depth);
     int problem = errno;
     closedir(folder);

@@ -419,6 +419,19 @@ static void session_abandon(struct session *session)
         screen_notice(session->screen, "%s", error.text);
 }
 
+/* Whatever went wrong then, this is why. */
+static int rundir_check(const struct session_context *context, struct error *ret_error)
+{
+    const char *path = context->rundir->path;
+    if (rundir_is(path))
+        return 0;
+    return error_set(ret_error, ERROR_SYSTEM,
+                     "\"%s\" was removed or moved away while the farm ran; the master notices, "
+                     "and ends with its workers; a run that was moved goes on where it is now "
+                     "(`beofarm run --resume ITS_NEW_PATH`)",
+                     path);
+}
+
 int session_run(struct session_context *context, struct session_result *ret_result,
                 struct progress *ret_progress, struct error *ret_error)
 {
@@ -434,6 +447,8 @@ int session_run(struct session_context *context, struct session_result *ret_resu
         else if (!session.left)
             rc = session_clear(&session, ret_error);
         outputs_bring(&session);
+        if (rundir_check(context, ret_error) != 0)
+            rc = -1;
     }
     ret_result->detached = rc == 0 && session.left;
     if (rc == 0 && !session.left) {

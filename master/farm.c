@@ -236,6 +236,7 @@ static void tell_trouble(struct farm *farm)
     if (troubled && !farm->journal_troubled) {
         error_prefix(&error, "results are held back until they can be journaled");
         farm_take_notice(farm, error.text);
+        farm_look_at_folder(farm);
     } else if (!troubled && farm->journal_troubled) {
         farm_take_notice(farm, "the journal can be written again");
     }
@@ -366,6 +367,23 @@ void farm_caught(int signal, void *context)
              signal == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
+/* Nothing can be recorded any more, and nobody would find it. */
+void farm_look_at_folder(void *context)
+{
+    struct farm *farm = context;
+    if (farm->homeless || !run_folder_is_gone(farm->run_folder))
+        return;
+    farm->homeless = true;
+    if (farm->phase == FARM_STOPPING) {
+        farm_stop_end(farm);
+        farm->phase = FARM_ENDING;
+    }
+    farm_end(farm, ERROR_SYSTEM,
+             "the run directory \"%s\" was removed or moved away while the farm ran; if it was "
+             "moved, what is done is safe in it, and the run can be resumed there",
+             farm->options->run_dir);
+}
+
 /* The end */
 
 void farm_end(struct farm *farm, enum error_code code, const char *format, ...)
@@ -425,7 +443,7 @@ static void say_stop(void *context, struct member *member)
 static void make_results_whole(struct farm *farm)
 {
     struct error error;
-    if (journal_backlog(farm->journal, NULL) == 0 &&
+    if (!farm->homeless && journal_backlog(farm->journal, NULL) == 0 &&
         results_rewrite(farm->results, farm->journal, NULL, &error) < 0)
         farm_take_notice(farm, error.text);
 }

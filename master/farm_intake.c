@@ -389,6 +389,7 @@ static void tell_outputs_trouble(struct farm *farm, const struct error *error)
         struct error told = *error;
         error_prefix(&told, "outputs wait, and are tried again every %d s", JOURNAL_RETRY_S);
         farm_take_notice(farm, told.text);
+        farm_look_at_folder(farm);
     } else if (!error && farm->outputs_troubled)
         farm_take_notice(farm, "output files can be written again");
     farm->outputs_troubled = error != NULL;

@@ -378,6 +378,10 @@ int farm_open(struct farm *farm, const struct farm_options *options, struct erro
     /* Open MPI wants to be initialised before other threads run: the journal's is one. */
     if ((mpi && serve_mpi(farm, ret_error) < 0) || open_work(farm, ret_error) < 0)
         return -1;
+    farm->run_folder =
+        run_folder_open(farm->loop, options->run_dir, farm_look_at_folder, farm, ret_error);
+    if (!farm->run_folder)
+        return -1;
     farm->progress = progress_create(farm->loop, count, farm);
     if (!farm->progress)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for the farm");
@@ -395,6 +399,7 @@ void farm_close(struct farm *farm)
     crew_destroy(farm->crew);
     progress_destroy(farm->progress);
     losses_destroy(farm->losses);
+    run_folder_close(farm->run_folder);
     if (farm->driver)
         farm->driver_ops->close(farm->driver);
     loop_watch_remove(farm->journal_watch);

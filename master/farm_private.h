@@ -22,6 +22,7 @@
 #include "master/rendezvous.h"
 #include "master/replica.h"
 #include "master/results.h"
+#include "master/run_folder.h"
 #include "master/scheduler.h"
 
 enum farm_phase {
@@ -55,6 +56,7 @@ struct farm {
     struct pending *pending; /* acknowledgements that wait for the journal */
     struct progress *progress;
     struct losses *losses; /* of workers, told */
+    struct run_folder *run_folder;
 
     struct loop_timer *wake;    /* the scheduler's */
     struct loop_timer *retry;   /* for messages put off by a full disk */
@@ -82,6 +84,7 @@ struct farm {
     uint64_t last_sequence; /* of the journal */
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */
+    bool homeless;                                             /* the run directory is gone */
     unsigned pauses_told;
     enum farm_phase phase;
     enum error_code exit_code;
@@ -177,6 +180,8 @@ void farm_retry_expired(void *context);
 void farm_idle_expired(void *context);
 void farm_parting_expired(void *context);
 void farm_journal_ready(unsigned events, void *context);
+/* The run directory may have been removed or moved away: then this is the end. */
+void farm_look_at_folder(void *context);
 int64_t farm_turn(void *context);
 
 #endif

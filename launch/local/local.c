@@ -107,13 +107,23 @@ static const char *local_network(const struct backend *backend)
     return "lo";
 }
 
+/* RUN/backend/tasks, but not RUN: one that was removed is not to come back. */
+static int folders_make(const struct local *local, struct error *ret_error)
+{
+    const char *const paths[] = {local->folder, local->tasks};
+    for (int i = 0; i < 2; i++)
+        if (mkdir(paths[i], 0777) != 0 && errno != EEXIST)
+            return error_errno(ret_error, errno, "the folder \"%s\" cannot be made", paths[i]);
+    return 0;
+}
+
 /* Replace RUN/backend/NAME by one JSON object of one member. */
 static int note_write(struct local *local, const char *name, const char *text,
                       struct error *ret_error)
 {
     char *path = disk_join(local->folder, name, ret_error);
     int rc = -1;
-    if (path && tree_make(local->tasks, ret_error) == 0)
+    if (path && folders_make(local, ret_error) == 0)
         rc = disk_write(path, text, strlen(text), 0644, false, ret_error);
     free(path);
     return rc;

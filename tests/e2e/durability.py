@@ -2,6 +2,7 @@
 """kill -9 of everything in turn, resuming, changed farm files, full disks."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,6 +220,52 @@ def two_masters_on_one_run_directory_are_refused(case):
     release(case)
     farm.end()
     farm.rows(60, "ok")
+
+
+def removed(folder):
+    """Whether it is, now: while somebody still writes there it takes more than one attempt."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not os.path.exists(folder)
+
+
+def running_for_good(case):
+    """A farm whose first tasks are done, and whose others end only with it; and its processes."""
+    farm = Farm(case, shell(held(case, 3) + "echo $x", grid(x=range(8)))).start()
+    farm.wait_event("progress", done=3)
+    return farm, pids(farm, "master", "worker-1", "worker-2")
+
+
+@test
+def a_farm_whose_run_directory_is_removed_ends_and_leaves_nothing(case):
+    for led in (True, False):
+        farm, processes = running_for_good(case)
+        if not led:
+            farm.kill_run()
+        with open(farm.path("backend/tasks/master/stderr.txt"), encoding="utf-8") as stderr:
+            wait_until(lambda: removed(farm.run_dir), "the run directory is removed")
+            if led:
+                done = farm.end(expect=4)
+                assert farm.run_dir in done.err and "was removed or moved away" in done.err, done
+            wait_until(lambda: not any(map(alive, processes)), "master and workers end")
+            said = stderr.read()
+        assert f'the run directory "{farm.run_dir}" was removed or moved away' in said, said
+        assert os.listdir(case.path("runs")) == [], "nobody makes it again"
+
+
+@test
+def a_run_that_is_moved_ends_and_goes_on_elsewhere(case):
+    farm, processes = running_for_good(case)
+    there = case.path("elsewhere")
+    os.rename(farm.run_dir, there)
+    done = farm.end(expect=4)
+    assert "--resume" in done.err and not os.path.exists(farm.run_dir), done
+    wait_until(lambda: not any(map(alive, processes)), "master and workers end")
+    release(case)
+    farm.run_dir = there
+    wait_until(lambda: farm.task("master")["state"] == "ended", "the end of the master is recorded")
+    farm.resume()
+    farm.rows(expect=8, status="ok")
+    assert farm.events("end", "master-2")[0]["resumed"] == 3, farm.events("end", "master-2")
 
 
 @test

@@ -129,25 +129,60 @@ static int data_match(const struct survey *survey, struct error *ret_error)
     return 0;
 }
 
-/* All files are sampled alike. */
-static int summaries_merge(const struct survey_segy *segy, struct segy_index_summary *all,
-                           struct error *ret_error)
+/* How traces that are wanted are sampled: alike, but for how many samples they have. */
+struct sampling {
+    double interval_s, delay_s;
+    uint32_t samples_min, samples_max;
+};
+
+static void samples_count(struct sampling *all, uint32_t least, uint32_t most)
 {
-    *all = *segy_index_describe(segy->indices[0]);
-    for (size_t i = 1; i < segy->file_count; i++) {
-        const struct segy_index_summary *one = segy_index_describe(segy->indices[i]);
+    all->samples_min = least < all->samples_min ? least : all->samples_min;
+    all->samples_max = most > all->samples_max ? most : all->samples_max;
+}
+
+/* Of all files that have a shot which is wanted, as their indices sum them up. */
+static int sampling_find(const struct survey_segy *segy, struct sampling *all,
+                         struct error *ret_error)
+{
+    const uint32_t reference = segy->shots[0].file;
+    const struct segy_index_summary *first = segy_index_describe(segy->indices[reference]);
+    *all = (struct sampling){
+        .interval_s = first->interval_s, .delay_s = first->delay_s, .samples_min = UINT32_MAX};
+    for (size_t i = 0; i < segy->shot_count; i++) {
+        const uint32_t file = segy->shots[i].file;
+        const struct segy_index_summary *one = segy_index_describe(segy->indices[file]);
         if (fabs(one->interval_s - all->interval_s) > INTERVAL_SAME ||
             fabs(one->delay_s - all->delay_s) > INTERVAL_SAME)
             return error_set(
                 ret_error, ERROR_CONFIG,
                 "%s: is sampled every %g ms from %g ms on, but %s every %g ms from %g ms "
                 "on",
-                segy->paths[i], one->interval_s * 1e3, one->delay_s * 1e3, segy->paths[0],
-                all->interval_s * 1e3, all->delay_s * 1e3);
-        all->samples_min =
-            one->samples_min < all->samples_min ? one->samples_min : all->samples_min;
-        all->samples_max =
-            one->samples_max > all->samples_max ? one->samples_max : all->samples_max;
+                segy->paths[file], one->interval_s * 1e3, one->delay_s * 1e3,
+                segy->paths[reference], all->interval_s * 1e3, all->delay_s * 1e3);
+        samples_count(all, one->samples_min, one->samples_max);
+    }
+    return 0;
+}
+
+/* A file's longest trace may be one of a shot that is not wanted: the traces of those that are. */
+static int samples_measure(const struct survey_segy *segy, struct sampling *all,
+                           struct error *ret_error)
+{
+    all->samples_min = UINT32_MAX;
+    all->samples_max = 0;
+    for (size_t i = 0; i < segy->shot_count; i++) {
+        const struct survey_segy_shot *at = &segy->shots[i];
+        const struct segy_index_summary *one = segy_index_describe(segy->indices[at->file]);
+        if (one->samples_min == one->samples_max) {
+            samples_count(all, one->samples_min, one->samples_max);
+            continue;
+        }
+        const struct segy_index_trace *traces = survey_segy_traces(segy, i, ret_error);
+        if (!traces)
+            return -1;
+        for (uint64_t k = 0; k < at->shot->count; k++)
+            samples_count(all, traces[k].samples, traces[k].samples);
     }
     return 0;
 }
@@ -179,8 +214,11 @@ static int samples_mistake(const struct survey_segy *segy, uint32_t wanted,
 static int record_from_data(struct survey *survey, const struct survey_segy *segy,
                             double length_s, double interval_ms, struct error *ret_error)
 {
-    struct segy_index_summary all;
-    if (summaries_merge(segy, &all, ret_error) < 0)
+    struct sampling all;
+    if (sampling_find(segy, &all, ret_error) < 0)
+        return -1;
+    if (!(length_s > 0) && segy->picked && all.samples_min < all.samples_max &&
+        samples_measure(segy, &all, ret_error) < 0)
         return -1;
     struct survey_record *record = &survey->record;
     if (interval_ms > 0 && fabs(interval_ms * 1e-3 - all.interval_s) > INTERVAL_SAME &&

@@ -42,6 +42,7 @@ struct survey_segy {
         const struct segy_index_shot *shot;
     } * shots; /* owned */
     size_t shot_count;
+    bool picked; /* there are others in the files, which are not wanted */
     bool unique; /* no two shots have one number */
 };
 

@@ -344,6 +344,7 @@ static int shots_take(struct survey_segy *segy, const cJSON *numbers, const char
             segy->shots[taken++].shot = &shots[i];
         }
     }
+    segy->picked = taken < segy->shot_count;
     segy->shot_count = taken;
     const cJSON *item;
     cJSON_ArrayForEach(item, numbers)

@@ -101,6 +101,73 @@ static void receivers_near_to_a_source_are_left_out(void **state)
     bench_close(&survey, &shot);
 }
 
+/* mixed.segy: the shots of two files, whose traces have not one length any more. */
+static void data_join(const char *one, const char *other)
+{
+    size_t size, more;
+    char *bytes = scratch_read(one, &size), *behind = scratch_read(other, &more);
+    bytes[3503] = 0;
+    FILE *file = fopen("mixed.segy", "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, size, 1, file), 1);
+    assert_int_equal(fwrite(behind + 3600, more - 3600, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    free(bytes);
+    free(behind);
+}
+
+/* slow.segy: one shot that is sampled every 8 ms. */
+static void data_slow(int shot)
+{
+    size_t size;
+    bench_data("slow.segy", shot, 1, 25, 0);
+    char *bytes = scratch_read("slow.segy", &size);
+    for (size_t at = 3600; at < size; at += 240 + 4 * 25)
+        memcpy(bytes + at + 116, "\x1f\x40", 2);
+    memcpy(bytes + 3216, "\x1f\x40", 2);
+    scratch_write("slow.segy", bytes, size);
+    free(bytes);
+}
+
+static void shots_that_are_not_picked_do_not_count(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        size_t samples;
+    } table[] = {
+        {"\"paths\": [\"a.segy\", \"long.segy\", \"slow.segy\"], \"shots\": [1001, 1000]", 25},
+        {"\"paths\": [\"long.segy\", \"a.segy\"], \"shots\": [1000]", 25},
+        {"\"paths\": [\"long.segy\", \"a.segy\"], \"shots\": [1003]", 40},
+        {"\"paths\": [\"mixed.segy\"], \"shots\": [1000, 1001]", 25},
+        {"\"paths\": [\"slow.segy\", \"mixed.segy\"], \"shots\": [1002]", 40},
+    };
+    bench_model(0, 1500);
+    bench_data("a.segy", 0, 2, 25, 0);
+    bench_data("long.segy", 2, 2, 40, 0);
+    data_join("a.segy", "long.segy");
+    data_slow(4);
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct survey survey;
+        struct shot shot;
+        char text[400];
+        snprintf(text, sizeof(text), "{\"data\": {%s}, " MODEL ", " WAVELET "}", table[i].data);
+        bench_open(text, &survey);
+        assert_int_equal(survey.record.samples, table[i].samples);
+        assert_true(survey.record.interval_s == 4e-3);
+        bench_shot(&survey, 0, &shot);
+        bench_close(&survey, &shot);
+    }
+    bench_refused("{\"data\": {\"paths\": [\"mixed.segy\"], \"shots\": [1001, 1002]}, " MODEL
+                  ", " WAVELET "}",
+                  "mixed.segy: shot 1001, trace 5 (header at byte 4960) has 25 samples where "
+                  "40 are wanted");
+    bench_refused(
+        "{\"data\": {\"paths\": [\"slow.segy\", \"a.segy\"], \"shots\": [1001, 1004]}, " MODEL
+        ", " WAVELET "}",
+        "a.segy: is sampled every 4 ms from 8 ms on, but slow.segy every 8 ms from 8 ms on");
+}
+
 /* Not where it lies while a task runs. */
 static void a_bad_sample_is_in_the_file_that_the_survey_names(void **state)
 {
@@ -412,6 +479,7 @@ int main(void)
         cmocka_unit_test(traces_are_read_shot_by_shot),
         cmocka_unit_test(receivers_near_to_a_source_are_left_out),
         cmocka_unit_test(data_are_zero_where_nothing_that_counts_is_not),
+        cmocka_unit_test(shots_that_are_not_picked_do_not_count),
         cmocka_unit_test(a_bad_sample_is_in_the_file_that_the_survey_names),
         cmocka_unit_test(changed_data_are_noticed),
         cmocka_unit_test(what_a_survey_writes_it_reads),

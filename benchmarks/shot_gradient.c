@@ -9,7 +9,8 @@
  * that of full storage (relative L2; "-" where that is not among them). POINTS are those of each
  * axis, or those of x (and y) and of z: 400x300. The forward run records the same receivers and has
  * the same absorbing layers. "automatic in 1/4" is what beofarm-shot chooses where the memory's
- * budget is a quarter of full storage; its plans stand behind the lines.
+ * budget is a quarter of full storage, "1/4, 1 step in 2" the same with that `subsampling`; plans
+ * stand behind the lines.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -161,7 +162,7 @@ static void make(struct operators *operators, const struct grid *grid, size_t st
 }
 
 /* What beofarm-shot takes for that many bytes; -1 where it cannot be done. */
-static int planned(const struct operators *operators, int method, uint64_t budget,
+static int planned(const struct operators *operators, int method, size_t every, uint64_t budget,
                    struct contestant *ret_one)
 {
     static const char *const names[] = {
@@ -180,7 +181,7 @@ static int planned(const struct operators *operators, int method, uint64_t budge
                                      .space_order = wave->options.order,
                                      .absorbing_points = (unsigned)wave->options.absorb,
                                      .steps = operators->steps,
-                                     .subsampling = 1};
+                                     .subsampling = every};
     const struct shot_wish wish = {.method = method, .budget_bytes = budget};
     struct shot_cost cost;
     struct error error;
@@ -189,7 +190,7 @@ static int planned(const struct operators *operators, int method, uint64_t budge
         return -1;
     ret_one->history = (struct history_options){.method = cost.method,
                                                 .plan = cost.plan,
-                                                .every = 1,
+                                                .every = every,
                                                 .memory_bytes = cost.history_bytes};
     ret_one->megabytes = (double)cost.history_bytes * 1e-6;
     snprintf(ret_one->plan, sizeof(ret_one->plan), "%s",
@@ -197,7 +198,7 @@ static int planned(const struct operators *operators, int method, uint64_t budge
     return 0;
 }
 
-/* Full, half and so on of it, the boundary, and five frequencies. */
+/* Full storage, plans in shares of it with all steps imaged or fewer, the boundary, frequencies. */
 static size_t list(const struct operators *operators, struct contestant *list)
 {
     static const double frequencies[] = {4, 6, 8, 10, 12};
@@ -208,21 +209,26 @@ static size_t list(const struct operators *operators, struct contestant *list)
         .name = "gradient, full storage",
         .megabytes = (double)full * 1e-6,
         .history = {.method = SURVEY_MEMORY_FULL, .every = 1, .memory_bytes = UINT64_MAX}};
-    list[count] = (struct contestant){.name = "gradient, automatic in 1/4"};
-    if (planned(operators, SURVEY_MEMORY_AUTO, full / 4, &list[count]) == 0)
-        count++;
-    list[count++] = (struct contestant){
-        .name = "gradient, each 4th step imaged",
-        .megabytes = (double)(record * ((steps + 3) / 4)) * 1e-6,
-        .history = {.method = SURVEY_MEMORY_FULL, .every = 4, .memory_bytes = UINT64_MAX}};
-    static const char *const names[] = {"gradient, checkpoints in 1/4",
-                                        "gradient, checkpoints in 1/16",
-                                        "gradient, checkpoints in 1/64"};
-    for (int i = 0; i < 3; i++) {
-        list[count] = (struct contestant){.name = names[i]};
-        if (planned(operators, SURVEY_MEMORY_CHECKPOINTS, full >> (2 * i + 2), &list[count]) ==
-                0 &&
-            list[count].history.plan.forward <= 3 * steps) /* else no fair budget */
+    static const struct {
+        const char *name;
+        int method;
+        uint64_t share;
+        size_t every;
+    } plans[] = {
+        {"gradient, automatic in 1/4", SURVEY_MEMORY_AUTO, 4, 1},
+        {"gradient, 1/4, 1 step in 2", SURVEY_MEMORY_AUTO, 4, 2},
+        {"gradient, 1/4, 1 step in 4", SURVEY_MEMORY_AUTO, 4, 4},
+        {"gradient, 1/16, 1 step in 4", SURVEY_MEMORY_AUTO, 16, 4},
+        {"gradient, checkpoints in 1/4", SURVEY_MEMORY_CHECKPOINTS, 4, 1},
+        {"gradient, checkpoints in 1/16", SURVEY_MEMORY_CHECKPOINTS, 16, 1},
+        {"gradient, checkpoints in 1/64", SURVEY_MEMORY_CHECKPOINTS, 64, 1},
+    };
+    for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
+        list[count] = (struct contestant){.name = plans[i].name};
+        if (planned(operators, plans[i].method, plans[i].every, full / plans[i].share,
+                    &list[count]) == 0 &&
+            list[count].history.plan.forward * plans[i].every <=
+                3 * steps) /* else no fair budget */
             count++;
     }
     list[count++] = (struct contestant){
@@ -292,7 +298,7 @@ static void print(struct contestant *one, int rounds)
 
 int main(int argc, char **argv)
 {
-    static struct contestant contestants[10];
+    static struct contestant contestants[12];
     struct operators operators = {0};
     double dt;
     if (argc < 5) {

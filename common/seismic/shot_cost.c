@@ -397,7 +397,7 @@ struct shot_shape shot_shape_of(const struct survey *survey, const struct grid_b
         .traces = receivers,
         .samples = survey->record.samples,
         .points = (receivers + sources) * (survey->grid.dims == 3 ? 512 : 64),
-        .subsampling = survey->memory.subsampling ? survey->memory.subsampling : 1,
+        .subsampling = survey_subsampling(survey, dt_s),
     };
     return shape;
 }
@@ -430,7 +430,7 @@ const char *shot_method_name(int method)
 char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *shape, char *text,
                       size_t size)
 {
-    char detail[160] = "", parts[60] = "";
+    char detail[160] = "", parts[60] = "", every[48] = "";
     if (cost->plan.forward == 0) {
         snprintf(text, size, "none needed");
         return text;
@@ -445,8 +445,10 @@ char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *sha
             cost->plan.snapshots + cost->plan.inner, cost->plan.segment * shape->subsampling,
             parts,
             (double)cost->plan.forward * (double)shape->subsampling / (double)shape->steps);
-    snprintf(text, size, "%s%s, %.3g MB in memory, %.3g MB on disk",
-             shot_method_name(cost->method), detail, (double)cost->history_bytes * 1e-6,
+    if (shape->subsampling > 1)
+        snprintf(every, sizeof(every), ", 1 step in %" PRIu64 " imaged", shape->subsampling);
+    snprintf(text, size, "%s%s%s, %.3g MB in memory, %.3g MB on disk",
+             shot_method_name(cost->method), detail, every, (double)cost->history_bytes * 1e-6,
              (double)cost->disk_bytes * 1e-6);
     return text;
 }

@@ -46,6 +46,8 @@ static int open_parts(struct survey *survey, unsigned flags, struct error *ret_e
         survey_wavelet_read(survey, ret_error) < 0 ||
         survey_model_open(survey, ret_error) < 0 || survey_geometry_open(survey, ret_error) < 0)
         return -1;
+    if (survey->memory.subsampling == 0)
+        survey->memory.product_hz = survey_product_hz(survey);
     return flags & SURVEY_CHECK ? survey_look(survey, ret_error) : 0;
 }
 

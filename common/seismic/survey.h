@@ -120,7 +120,8 @@ struct survey_memory {
     uint64_t budget_bytes; /* of one shot's stored wavefields; 0: what the slot can have */
     const double *frequencies_hz; /* SURVEY_MEMORY_FOURIER; owned by the survey */
     size_t frequency_count;
-    unsigned subsampling; /* every n-th step is imaged, at least 1 */
+    unsigned subsampling; /* every n-th step is imaged; 0: chosen (survey_subsampling) */
+    double product_hz;    /* then: both wavefields' products are below it */
     bool spill;           /* to node disk what the budget does not hold */
     bool compress;        /* what is stored, to 16 bits a value */
 };
@@ -292,6 +293,11 @@ void survey_remarks(const struct survey *survey,
 double survey_dt(const struct survey *survey);
 /* The limit itself (cfl_limit of what the physics does). */
 double survey_dt_limit(const struct survey *survey);
+
+/* Every how many time steps of dt_s seconds wavefields are imaged, at least 1: memory.subsampling,
+ * or, where that is to be chosen, the most that leave a sum over all steps what it is by the
+ * wavelet's spectrum and the data's sampling. */
+unsigned survey_subsampling(const struct survey *survey, double dt_s);
 
 /* A file that the survey names. */
 struct survey_file {

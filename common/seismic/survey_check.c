@@ -394,7 +394,7 @@ static int twice_check(const struct survey_memory *memory, struct error *ret_err
 static int frequencies_check(const struct survey *survey, struct error *ret_error)
 {
     const struct survey_memory *memory = &survey->memory;
-    double step = survey_dt(survey) * memory->subsampling;
+    double step = survey_dt(survey) * survey_subsampling(survey, survey_dt(survey));
     for (size_t i = 0; i < memory->frequency_count; i++)
         if (memory->frequencies_hz[i] > 0.5 / step)
             return error_set(

@@ -101,6 +101,17 @@ int survey_geometry_open(struct survey *survey, struct error *ret_error);
 /* survey_wavelet.c */
 int survey_wavelet_read(struct survey *survey, struct error *ret_error);
 
+/* survey_spectrum.c: the wavelet's amplitude spectrum, in a unit of its own; the highest frequency
+ * that counts (0 of zeros): beyond it there is less than this share of its peak; the frequency, Hz,
+ * below which all products of the source's wavefield and the residual's are: where the wavelet
+ * ends, and half the data's sampling rate; and how many steps of dt_s seconds apart samples of
+ * these still have their sum (docs/shots.md has the rule), at least 1. */
+#define SURVEY_SIGNIFICANT 0.05
+double survey_wavelet_amplitude(const struct survey_wavelet *wavelet, double hz);
+double survey_wavelet_highest(const struct survey_wavelet *wavelet);
+double survey_product_hz(const struct survey *survey);
+unsigned survey_subsampling_below(double product_hz, double dt_s);
+
 /* survey_check.c: what SURVEY_CHECK asks for. */
 int survey_look(struct survey *survey, struct error *ret_error);
 

@@ -101,7 +101,8 @@ static int memory_read(struct survey *survey, struct error *ret_error)
     struct survey_memory *memory = &survey->memory;
     memory->method = choice(object, "method", names);
     memory->budget_bytes = (uint64_t)(real(object, "budget_gib", 0) * 1073741824.0);
-    memory->subsampling = (unsigned)whole(object, "subsampling", 1);
+    bool chosen = cJSON_IsString(json_member(object, "subsampling")); /* "auto" */
+    memory->subsampling = chosen ? 0 : (unsigned)whole(object, "subsampling", 1);
     memory->spill = flag(object, "spill");
     memory->compress = flag(object, "compress");
     size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0;

@@ -11,14 +11,7 @@
 #include "common/seismic/survey_private.h"
 
 #define SLAB ((size_t)4 << 20) /* values looked at at once */
-/* The highest frequency that counts: beyond it the wavelet's amplitude spectrum is below this share
- * of its peak. Of a Ricker wavelet, x² exp(1 - x²) with x = f / peak, that is at 2.397 times the
- * peak. */
-#define SIGNIFICANT   0.05
-#define RICKER_FACTOR 2.397
-/* The safe rule of docs/shots.md has 4 peaks. */
-#define SAFE_FACTOR (4 / RICKER_FACTOR)
-/* Frequencies at which a sampled wavelet's spectrum is looked at. */
+/* Pieces that integrals over a whole spectrum and over a band are summed of. */
 #define SPECTRUM_LINES 512
 #define BAND_LINES     64
 /* Where a Ricker wavelet's power ends: beyond 6 peaks there is 1e-28 of it. */
@@ -103,31 +96,6 @@ static void anisotropy_remark(const struct survey *survey,
 
 /* --- a wavelet too high for the grid --- */
 
-static double amplitude_at(const struct survey_wavelet *wavelet, double hz)
-{
-    double re = 0, im = 0, turn = 2 * M_PI * hz * wavelet->interval_s;
-    for (size_t i = 0; i < wavelet->count; i++) {
-        re += (double)wavelet->values[i] * cos(turn * (double)i);
-        im += (double)wavelet->values[i] * sin(turn * (double)i);
-    }
-    return hypot(re, im);
-}
-
-static double sampled_highest(const struct survey_wavelet *wavelet)
-{
-    double step = 0.5 / wavelet->interval_s / SPECTRUM_LINES, most = 0, highest = 0;
-    double *lines = malloc((SPECTRUM_LINES + 1) * sizeof(*lines));
-    for (int i = 0; lines && i <= SPECTRUM_LINES; i++) {
-        lines[i] = amplitude_at(wavelet, i * step);
-        most = fmax(most, lines[i]);
-    }
-    for (int i = 0; lines && i <= SPECTRUM_LINES; i++)
-        if (lines[i] > SIGNIFICANT * most)
-            highest = i * step;
-    free(lines);
-    return highest;
-}
-
 /* What the bands of an inversion let pass. */
 static double band_highest(const struct survey *survey)
 {
@@ -139,21 +107,9 @@ static double band_highest(const struct survey *survey)
     return most;
 }
 
-static double wavelet_highest(const struct survey *survey)
+static double highest_hz(const struct survey *survey)
 {
-    const struct survey_wavelet *wavelet = &survey->wavelet;
-    double highest = wavelet->kind == SURVEY_RICKER ? RICKER_FACTOR * wavelet->peak_hz
-                                                    : sampled_highest(wavelet);
-    return fmin(highest, band_highest(survey));
-}
-
-/* The amplitude spectrum, in a unit of its own. */
-static double spectrum_at(const struct survey_wavelet *wavelet, double hz)
-{
-    if (wavelet->kind == SURVEY_SAMPLED)
-        return amplitude_at(wavelet, hz);
-    double x = hz / wavelet->peak_hz;
-    return x * x * exp(1 - x * x);
+    return fmin(survey_wavelet_highest(&survey->wavelet), band_highest(survey));
 }
 
 /* Of the wavelet's power, what lies between two frequencies; samples have none above `top`. */
@@ -162,7 +118,7 @@ static double power_between(const struct survey_wavelet *wavelet, double from, d
 {
     double sum = 0, step = (fmin(to, top) - from) / lines;
     for (int i = 0; step > 0 && i < lines; i++) {
-        double amplitude = spectrum_at(wavelet, from + (i + 0.5) * step);
+        double amplitude = survey_wavelet_amplitude(wavelet, from + (i + 0.5) * step);
         sum += amplitude * amplitude * step;
     }
     return sum;
@@ -226,10 +182,9 @@ static void fourier_remark(const struct survey *survey,
 static void subsampling_remark(const struct survey *survey,
                                void (*say)(void *context, const char *sentence), void *context)
 {
-    double highest = wavelet_highest(survey), step = survey_dt(survey);
+    double highest = highest_hz(survey), step = survey_dt(survey);
     double most = floor(1 / (2 * highest * step));
-    /* Whatever is in wavelet and data (docs/shots.md). */
-    double safe = floor(1 / ((SAFE_FACTOR * highest + 0.5 / survey->record.interval_s) * step));
+    double safe = survey_subsampling_below(survey_product_hz(survey), step);
     bool images = survey->operation == SURVEY_RTM || survey->operation == SURVEY_GRADIENT ||
                   survey->operation == SURVEY_FWI;
     struct error text;
@@ -241,7 +196,7 @@ static void subsampling_remark(const struct survey *survey,
               "%.3g Hz, which are taken for others; take %g at most, and %g to be safe from "
               "what else is in data",
               survey->memory.subsampling, step * 1e3, highest, fmax(most, 1),
-              fmin(fmax(safe, 1), fmax(most, 1)));
+              fmin(safe, fmax(most, 1)));
     say(context, text.text);
 }
 
@@ -249,7 +204,7 @@ static void dispersion_remark(const struct survey *survey,
                               void (*say)(void *context, const char *sentence), void *context)
 {
     const struct grid *grid = &survey->grid;
-    double highest = wavelet_highest(survey);
+    double highest = highest_hz(survey);
     double widest = fmax(grid->spacing[GRID_X], grid->spacing[GRID_Z]);
     struct error text;
     if (grid->dims == 3)
@@ -262,8 +217,8 @@ static void dispersion_remark(const struct survey *survey,
         "$.wavelet: its spectrum goes up to %.3g Hz (%g %% of its peak), where the shortest "
         "wave of %.3g m (at %g m/s) has %.2g points of the grid's %g m: with fewer than %g "
         "waves disperse or alias; take a lower wavelet, or a spacing of %.3g m",
-        highest, 100 * SIGNIFICANT, slowest / highest, slowest, points, widest, POINTS_LEAST,
-        slowest / highest / POINTS_LEAST);
+        highest, 100 * SURVEY_SIGNIFICANT, slowest / highest, slowest, points, widest,
+        POINTS_LEAST, slowest / highest / POINTS_LEAST);
     say(context, text.text);
 }
 

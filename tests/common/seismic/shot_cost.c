@@ -163,6 +163,12 @@ static void the_printed_choice_names_method_and_bytes(void **state)
     shot_cost_print(&cost, &shape_2d, text, sizeof(text));
     assert_non_null(strstr(text, "checkpoints of "));
     assert_non_null(strstr(text, "MB in memory"));
+    assert_null(strstr(text, "imaged"));
+    struct shot_shape shape = shape_2d;
+    shape.subsampling = 3;
+    cost = cost_of(&shape, SURVEY_GRADIENT, &wish);
+    shot_cost_print(&cost, &shape, text, sizeof(text));
+    assert_non_null(strstr(text, ", 1 step in 3 imaged, "));
 }
 
 static void a_free_surface_has_no_layer_on_top(void **state)

@@ -50,6 +50,37 @@ static void ten_lines_are_a_survey(void **state)
     survey_close(&survey);
 }
 
+static void steps_to_image_are_chosen_by_what_waves_and_data_hold(void **state)
+{
+    (void)state;
+#define SUBSAMPLED(subsampling, wavelet)                                                       \
+    "{\"operation\": \"gradient\", \"data\": \"a.segy\", " MODEL ", " wavelet                  \
+    ", \"memory\": {\"subsampling\": " subsampling "}}"
+#define SAMPLED(values)                                                                        \
+    "\"wavelet\": {\"kind\": \"sampled\", \"interval_ms\": 2, \"values\": [" values "]}"
+    struct survey survey;
+    bench_model(0, 1500);
+    bench_data("a.segy", 0, 2, 25, 0);
+    bench_open(SUBSAMPLED("3", WAVELET), &survey);
+    assert_int_equal(survey_subsampling(&survey, 0.004), 3);
+    survey_close(&survey);
+    /* 4 peaks of 10 Hz and the 125 Hz of 4 ms. */
+    bench_open(SUBSAMPLED("\"auto\"", WAVELET), &survey);
+    assert_int_equal(survey_subsampling(&survey, 1 / 165.1), 1);
+    assert_int_equal(survey_subsampling(&survey, 0.5 / 165.1), 2);
+    assert_int_equal(survey_subsampling(&survey, 0.5 / 164.9), 1);
+    assert_int_equal(survey_subsampling(&survey, 0.2 / 165.1), 5);
+    assert_int_equal(survey_subsampling(&survey, 1), 1);
+    survey_close(&survey);
+    /* A spike has all up to 250 Hz. */
+    bench_open(SUBSAMPLED("\"auto\"", SAMPLED("1, 0")), &survey);
+    assert_int_equal(survey_subsampling(&survey, 0.5 / 375.1), 2);
+    assert_int_equal(survey_subsampling(&survey, 0.5 / 374.9), 1);
+    survey_close(&survey);
+    bench_refused(SUBSAMPLED("\"often\"", WAVELET), "$.memory.subsampling");
+    bench_refused(SUBSAMPLED("0", WAVELET), "$.memory.subsampling");
+}
+
 static void traces_are_read_shot_by_shot(void **state)
 {
     (void)state;
@@ -476,6 +507,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_lines_are_a_survey),
+        cmocka_unit_test(steps_to_image_are_chosen_by_what_waves_and_data_hold),
         cmocka_unit_test(traces_are_read_shot_by_shot),
         cmocka_unit_test(receivers_near_to_a_source_are_left_out),
         cmocka_unit_test(data_are_zero_where_nothing_that_counts_is_not),

@@ -206,12 +206,12 @@ static int wave_make(struct driver *driver, struct roll_wave *wave, struct error
     return error_set(ret_error, ERROR_SYSTEM, "no memory for what was asked");
 }
 
-static void answer_refuse(struct driver *driver, const struct error *error)
+void asked_refuse(struct driver *driver, enum result_status status, const struct error *error)
 {
     struct shots_digest *digest = &driver->digest;
     shots_wave_fini(&digest->next);
     buf_clear(&digest->answer.members);
-    digest->answer.status = RESULT_NO_START;
+    digest->answer.status = status;
     snprintf(digest->answer.sentence, sizeof(digest->answer.sentence), "%s", error->text);
     digest->verdict = SHOTS_TOLD;
 }
@@ -226,12 +226,14 @@ void asked_make_work(void *context)
     driver->digest.told = false;
     driver->digest.verdict = SHOTS_NEXT_WAVE;
     int rc = shots_outside_check(driver, error);
+    if (rc == 0 && operations[operation_find(driver->asked.said)].observes)
+        rc = shots_zero_check(driver, error);
     if (rc == 0)
         rc = wave_make(driver, wave, error);
     if (rc == 0)
         rc = asked_model_read(driver, driver->asked.said, &velocity, &perturbation, error);
     if (rc < 0)
-        answer_refuse(driver, error);
+        asked_refuse(driver, RESULT_NO_START, error);
     else if (shots_survey_make(driver, velocity, perturbation, wave, error) < 0)
         driver->digest.verdict = SHOTS_BROKEN;
     free(velocity);

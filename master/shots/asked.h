@@ -43,8 +43,9 @@ struct asker {
     /* Whether the operation has neither been told nor cancelled. */
     bool (*wanted)(void *context, uint64_t number);
     /* It ended. `members` as above, "" where nothing came of it; `sentence` why it is not
-     * RESULT_OK: RESULT_NO_START (what was asked makes no sense: a model with NaN), RESULT_NO_VALUE
-     * (more shots failed than $.work.skip_ratio allows). */
+     * RESULT_OK: RESULT_NO_START (what was asked makes no sense: a model with NaN, data that are
+     * all zero), RESULT_NO_VALUE (more shots failed than $.work.skip_ratio allows, or it turned out
+     * that the data are zero). */
     void (*told)(void *context, uint64_t number, enum result_status status,
                  const char *sentence, const char *members);
     void *context;

@@ -167,15 +167,20 @@ int shots_zero_say(const struct driver *driver, size_t first, size_t count,
     return -1;
 }
 
-/* Of a program of somebody's own it is not known what it reads, and of operations that are yet to
- * be asked for whether they need data. */
-static int zero_check(const struct driver *driver, struct error *ret_error)
+int shots_zero_check(const struct driver *driver, struct error *ret_error)
 {
     const struct survey *survey = &driver->survey;
-    if (driver->operation < SURVEY_RTM || driver->asked.served || survey->program ||
-        !survey_data_are_zero(survey, ZERO_LOOKED))
+    if (survey->program || !survey_data_are_zero(survey, ZERO_LOOKED))
         return 0;
-    shots_zero_say(driver, 0, survey->shot_count, ERROR_CONFIG, ret_error);
+    return shots_zero_say(driver, 0, survey->shot_count, ERROR_CONFIG, ret_error);
+}
+
+/* Of operations that are yet to be asked for it is not known whether they need data. */
+static int zero_check(const struct driver *driver, struct error *ret_error)
+{
+    if (driver->operation < SURVEY_RTM || driver->asked.served ||
+        shots_zero_check(driver, ret_error) == 0)
+        return 0;
     return error_prefix(ret_error, "%s", driver->survey_path);
 }
 

@@ -257,6 +257,9 @@ bool asked_is_under_way(const struct driver *driver);
 bool asked_begin(struct driver *driver);
 /* asked.c: tell what the digest has come to. */
 void asked_tell(struct driver *driver);
+/* asked.c: what was asked comes to nothing but this sentence: before its wave was begun
+ * (RESULT_NO_START), or when that is through. */
+void asked_refuse(struct driver *driver, enum result_status status, const struct error *error);
 /* asked.c: what the present wave comes to, which is through; `holders` as of roll_holders. */
 int asked_finish(struct driver *driver, const size_t *holders, const double *misfits,
                  struct error *ret_error);
@@ -269,6 +272,9 @@ int asked_model_read(const struct driver *driver, const cJSON *asked, float **re
 struct driver *shots_create(const struct driver_context *context, bool served,
                             struct error *ret_error);
 void shots_close(struct driver *driver); /* NULL is allowed */
+/* shots_open.c: -1 with that sentence if all observed data are zero and few enough to be looked
+ * at; of what a program of somebody's own reads nothing is known. */
+int shots_zero_check(const struct driver *driver, struct error *ret_error);
 /* shots_open.c: set the sentence that the observed data of `first` and, with it, `count` shots are
  * zero. -1. */
 int shots_zero_say(const struct driver *driver, size_t first, size_t count,

@@ -17,6 +17,7 @@ from farms import kill
 from harness import test, test_plainly, wait_until
 
 SHOTS, POINTS = 6, surveys.POINTS
+ZERO = "$.data: of shot %d and %d more, all observed samples are zero: there is nothing to explain"
 
 
 def asked(case, env=None, work=None, survey=None, count=SHOTS, **limits):
@@ -184,6 +185,24 @@ def shots_that_fail_are_named_to_who_asked(case):
     assert [s["shot"] for s in every["shots"]] == [0, 1, 2, 3, 5] and every["files"], every
     check_gradient(some, 2000, [0, 3])
     assert none["status"] == "no-value" and "files" not in none, none
+    client.finish()
+    farm.end()
+
+
+@test
+def data_that_turn_out_to_be_zero_are_refused_to_who_asked(case):
+    content, _ = asked(case, env={"SHOT_SILENT": "all"})
+    farm = start(case, content)
+    client = Client(farm.socket, "mine")
+    observing = ["rtm", "gradient", "misfit"]
+    client.say(do="submit", sets=[{"id": name, "params": {"operation": name}} for name in observing])
+    for result in client.wait(observing):
+        assert result["status"] == "no-value" and "files" not in result and "values" not in result, result
+        assert result["sentence"] == ZERO % (1, SHOTS - 1), result
+    client.say(do="submit", id="some", params={"operation": "gradient", "shots": [0, 3]})
+    client.say(do="submit", id="data", params={"operation": "model"})
+    some, data = client.wait(["some", "data"])  # what some shots have says nothing of the others
+    assert some["status"] == "ok" and some["files"] and data["status"] == "ok", (some, data)
     client.finish()
     farm.end()
 
@@ -394,6 +413,28 @@ def gradients_of_real_shots_pass_a_taylor_test(case):
     client.say(do="submit", id="b", params={"operation": "born", "perturbation": 1e-9})
     assert os.path.getsize(client.wait(["b"])[0]["files"]["data"]) == \
         os.path.getsize(case.path("observed.data.segy"))
+    client.finish()
+    farm.end()
+
+
+@test
+def zero_data_are_refused_before_anything_is_computed(case):
+    surveys.observe(case)
+    surveys.blank(case, "observed.data.segy", "zero.segy")
+    case.write("asked.json", {"wavelet": {"kind": "ricker", "peak_hz": 15}, "data": "zero.segy",
+                              "model": {"velocity": "start.json"}})
+    farm = start(case, {"name": "real", "backend": {"kind": "local", "workers": 2}, "transport": "tcp",
+                        "port": 0, "worker": {"slots": 1, "pin": False},
+                        "work": {"kind": "socket", "survey": "asked.json"}})
+    client = Client(farm.socket, "mine")
+    client.say(do="submit", id="all", params={"operation": "rtm"})
+    client.say(do="submit", id="one", params={"operation": "gradient", "shots": [2]})
+    client.say(do="submit", id="b", params={"operation": "born", "perturbation": 1e-9})
+    every, one, born = client.wait(["all", "one", "b"])
+    for result in (every, one):
+        assert result["status"] == "no-start" and "files" not in result, result
+        assert result["sentence"] == ZERO % (1, surveys.REAL_SHOTS - 1), result
+    assert born["status"] == "ok" and born["files"], born
     client.finish()
     farm.end()
 

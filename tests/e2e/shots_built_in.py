@@ -12,7 +12,7 @@ import subprocess
 import harness
 import pictures
 from harness import test, test_plainly
-from surveys import floats, observe, real_farm
+from surveys import blank, floats, observe, real_farm
 
 
 @test
@@ -174,18 +174,6 @@ def large_data_travel_by_shots_where_each_has_one_source(case):
         # As above of those in files of their own; whole ones are the same to the bit.
         assert largest > 0 and (gradients[0] == gradients[1] or name == "one"), name
         assert all(abs(a - b) < 1e-4 * largest for a, b in zip(*gradients)), name
-
-
-def blank(case, like, name, first=b""):
-    """The file `like` with zeros in place of all samples; `first` are the bytes that it begins with."""
-    with open(case.path(like), "rb") as file:
-        data = bytearray(file.read())
-    size = 4 * struct.unpack_from(">H", data, 3220)[0]
-    for at in range(3600 + 240, len(data), 240 + size):
-        data[at:at + size] = bytes(size)
-    data[3840:3840 + len(first)] = first
-    with open(case.path(name), "wb") as file:
-        file.write(data)
 
 
 @test

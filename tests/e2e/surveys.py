@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import sys
 
 import harness
@@ -160,3 +161,15 @@ def observe(case):
                 "receivers": {"line": {"start": [0, 290], "step": [20, 0], "count": 21}}}
     real_farm(case, "observed", "model", model={"velocity": "true.json"}, geometry=geometry,
               record={"length_s": 0.4, "interval_ms": 4}).run()
+
+
+def blank(case, like, name, first=b""):
+    """The file `like` with zeros in place of all samples; `first` are the bytes that it begins with."""
+    with open(case.path(like), "rb") as file:
+        data = bytearray(file.read())
+    size = 4 * struct.unpack_from(">H", data, 3220)[0]
+    for at in range(3600 + 240, len(data), 240 + size):
+        data[at:at + size] = bytes(size)
+    data[3840:3840 + len(first)] = first
+    with open(case.path(name), "wb") as file:
+        file.write(data)

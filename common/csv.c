@@ -17,6 +17,7 @@
 
 #include "common/csv.h"
 #include "common/csv_private.h"
+#include "common/text_mark.h"
 
 #define CHUNK ((size_t)64 << 10)
 
@@ -203,10 +204,9 @@ static int begin(struct csv_reader *reader, struct error *ret_error)
     int three = have(reader, 2, ret_error);
     if (three < 0)
         return -1;
-    if (three && first == 0xef && second == 0xbb && byte_at(reader, 2) == 0xbf) {
-        reader->start += 3;
-        reader->offset += 3;
-    }
+    size_t mark = three ? text_mark_size(reader->data + reader->start + reader->at, 3) : 0;
+    reader->start += mark;
+    reader->offset += mark;
     return 0;
 }
 
@@ -462,7 +462,7 @@ static bool needs_quotes(const char *text, size_t size)
     if (text[0] == ' ' || text[size - 1] == ' ' || text[0] == '\t' || text[size - 1] == '\t')
         return true;
     /* At the beginning of a file this would be taken for a byte order mark, ours or UTF-16's. */
-    if ((size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) || (unsigned char)text[0] >= 0xfe)
+    if (text_mark_size(text, size) || (unsigned char)text[0] >= 0xfe)
         return true;
     for (size_t i = 0; i < size; i++) {
         if (text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r')

@@ -10,6 +10,7 @@
 
 #include "common/json.h"
 #include "common/json_private.h"
+#include "common/text_mark.h"
 
 static int compare_members(const void *a, const void *b)
 {
@@ -82,7 +83,7 @@ static int parse_checked(const char *text, size_t size, const char *name, cJSON 
                          struct error *ret_error)
 {
     /* cJSON 1.7.15 skips a byte order mark only where two more bytes follow. */
-    size_t mark = size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    size_t mark = text_mark_size(text, size);
     const char *end = NULL;
     cJSON *root = cJSON_ParseWithLengthOpts(text + mark, size - mark, &end, 0);
     if (!root)
@@ -183,7 +184,10 @@ int json_read_text(const char *path, size_t max, char **ret_text, size_t *ret_si
         buf_fini(&buf);
         return -1;
     }
+    size_t mark = text_mark_size(buf.data, buf.size);
+    if (mark)
+        memmove(buf.data, buf.data + mark, buf.size + 1 - mark); /* and its NUL */
     *ret_text = (char *)buf.data;
-    *ret_size = buf.size;
+    *ret_size = buf.size - mark;
     return 0;
 }

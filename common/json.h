@@ -36,9 +36,9 @@ int json_parse(const char *text, size_t size, const char *name, unsigned flags,
 /* Parse the file at `path`. */
 int json_read_file(const char *path, unsigned flags, cJSON **ret_root, struct error *ret_error);
 
-/* Read a whole file of at most `max` bytes into *ret_text (caller must free; a NUL is kept
- * behind the last byte, not counted in *ret_size). 0, or -1: ERROR_SYSTEM, or ERROR_CONFIG if
- * it is too large or not a regular file. */
+/* Read a whole file of at most `max` bytes into *ret_text, without a byte order mark (caller must
+ * free; a NUL is kept behind the last byte, not counted in *ret_size). 0, or -1: ERROR_SYSTEM, or
+ * ERROR_CONFIG if it is too large or not a regular file. */
 int json_read_text(const char *path, size_t max, char **ret_text, size_t *ret_size,
                    struct error *ret_error);
 

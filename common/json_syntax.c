@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/json_private.h"
+#include "common/text_mark.h"
 
 /* cJSON copies a number into a buffer of 64 bytes and cuts it there. */
 #define NUMBER_MAX 63
@@ -323,8 +324,7 @@ int json_check_syntax(char *text, size_t size, const char *name, unsigned flags,
 {
     struct scanner scanner = {
         .text = text, .size = size, .name = name, .flags = flags, .error = ret_error};
-    if (size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3))
-        scanner.at = 3;
+    scanner.at = text_mark_size(text, size);
     if (skip_blanks(&scanner) < 0)
         return -1;
     for (bool more = true; more;) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/text_mark.h"
 #include "launch/disk.h"
 #include "launch/ignore_pattern.h"
 
@@ -77,8 +78,7 @@ int ignore_add(struct ignore *ignore, const char *base, const char *text, size_t
                struct error *ret_error)
 {
     const char *end = text + size;
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
-        text += 3;
+    text += text_mark_size(text, size);
     while (text < end) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         stop = stop ? stop : end;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
+#include "common/text_mark.h"
 #include "worker/pick.h"
 
 #define NUMBER_MAX 100 /* a number that is longer stays text */
@@ -38,6 +39,7 @@ struct pick {
     struct value *columns;
     bool wants_lines, wants_text;
     struct buf line; /* the unfinished line of standard output */
+    bool is_first;   /* of what is read: a byte order mark may stand before it */
     struct buf text; /* all of it, for JSON */
 };
 
@@ -201,6 +203,7 @@ void pick_begin(struct pick *pick)
 {
     buf_clear(&pick->line);
     buf_clear(&pick->text);
+    pick->is_first = true;
     for (size_t i = 0; i < pick->rule_count; i++)
         pick->rules[i].found = false;
 }
@@ -226,6 +229,10 @@ static void match_rules(struct pick *pick, const char *from)
     size_t size = pick->line.size;
     if (!line)
         return; /* no memory for the NUL */
+    size_t mark = pick->is_first ? text_mark_size(line, size) : 0;
+    pick->is_first = false;
+    line += mark;
+    size -= mark;
     if (size && line[size - 1] == '\r')
         size--;
     for (size_t i = 0; i < pick->rule_count; i++)
@@ -344,6 +351,7 @@ static int match_file(struct pick *pick, const char *from, int fd, struct error 
 {
     char bytes[1 << 16];
     ssize_t got;
+    pick->is_first = true;
     while ((got = read(fd, bytes, sizeof(bytes))) != 0) {
         if (got < 0)
             return error_errno(ret_error, errno, "cannot read \"%s\"", from);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/text_mark.h"
 #include "worker/recipe.h"
 #include "worker/inside.h"
 
@@ -263,7 +264,8 @@ static int load_template(struct recipe *recipe, struct pattern_file *file,
     if (cache_read(workplace_cache(recipe->place), file->source->hash, TEMPLATE_SIZE_MAX, &text,
                    &size, ret_error) < 0)
         return error_prefix(ret_error, "the template \"%s\"", file->source->path);
-    file->text = template_create(text, size, file->source->path, recipe->names,
+    size_t mark = text_mark_size(text, size);
+    file->text = template_create(text + mark, size - mark, file->source->path, recipe->names,
                                  recipe->name_count, &file->marks, ret_error);
     free(text);
     return file->text ? 0 : -1;

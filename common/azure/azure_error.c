@@ -156,10 +156,6 @@ static void oauth_read(const cJSON *root, struct azure_error *error)
 static bool json_read(const char *text, size_t size, struct azure_error *error)
 {
     cJSON *root = NULL;
-    if (size > 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        size -= 3;
-    }
     if (json_parse(text, size, "answer", JSON_STRICT, &root, NULL) != 0)
         return false;
     const cJSON *inner = json_member(root, "error");

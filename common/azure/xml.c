@@ -5,17 +5,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/text_mark.h"
+
 #define TEXT_MAX ((size_t)1 << 20)
 
 void xml_init(struct xml *xml, const char *text, size_t size)
 {
     memset(xml, 0, sizeof(*xml));
     buf_init(&xml->text, TEXT_MAX);
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        size -= 3;
-    }
-    xml->next = text;
+    xml->next = text + text_mark_size(text, size);
     xml->end = text + size;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/pest/control_private.h"
+#include "common/text_mark.h"
 
 #define CONTROL_Z 0x1a /* ends a text file of DOS */
 
@@ -76,8 +77,7 @@ static int source_begin(struct pest_source *source, size_t size, struct error *r
     source->end = end ? end : source->bytes + size;
     *source->end = 0;
     source->at = source->bytes;
-    if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
-        source->at += 3;
+    source->at += text_mark_size(bytes, size);
     if (!memchr(source->at, '\n', (size_t)(source->end - source->at))) /* an old Macintosh's */
         for (char *c = source->at; (c = strchr(c, '\r'));)
             *c = '\n';

@@ -9,6 +9,7 @@
 
 #include "common/pest/instruction.h"
 #include "common/pest/output_lines.h"
+#include "common/text_mark.h"
 
 #define CHUNK    ((size_t)256 << 10) /* stays in a core's cache between read and search */
 #define TAB_STOP 8
@@ -43,6 +44,17 @@ static int make_room(struct output_lines *lines, size_t keep, struct error *ret_
     return 0;
 }
 
+/* Begin behind a byte order mark, which has no columns. */
+static int mark_pass(struct output_lines *lines, struct error *ret_error)
+{
+    char begin[3];
+    ssize_t got = pread(lines->fd, begin, sizeof(begin), 0);
+    lines->offset = got > 0 ? text_mark_size(begin, (size_t)got) : 0;
+    if (got >= 0 && lseek(lines->fd, (off_t)lines->offset, SEEK_SET) >= 0)
+        return 0;
+    return error_errno(ret_error, errno, "%s: cannot be read", lines->name);
+}
+
 int output_lines_open(struct output_lines *lines, int dirfd, const char *name,
                       struct error *ret_error)
 {
@@ -56,7 +68,7 @@ int output_lines_open(struct output_lines *lines, int dirfd, const char *name,
         error_errno(ret_error, errno, "%s: cannot be opened", name);
     else if (!S_ISREG(stat.st_mode))
         fail(lines, "not a regular file", ret_error);
-    else if (make_room(lines, 0, ret_error) == 0)
+    else if (make_room(lines, 0, ret_error) == 0 && mark_pass(lines, ret_error) == 0)
         return 0;
     output_lines_close(lines);
     return -1;

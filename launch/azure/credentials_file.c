@@ -10,6 +10,7 @@
 #include "common/azure/secret.h"
 #include "common/json.h"
 #include "common/nearest.h"
+#include "common/text_mark.h"
 #include "launch/azure/ini.h"
 
 #define FILE_MAX_SIZE ((size_t)1 << 20)
@@ -362,9 +363,9 @@ static int json_refuse(const char *name, const struct error *error, struct error
 int credentials_text_read(const char *text, size_t size, const char *name, const char *account,
                           struct credentials_fields *ret_fields, struct error *ret_error)
 {
-    size_t at = 0, next;
+    size_t at = text_mark_size(text, size), next;
     int rc;
-    while (at < size && strchr(" \t\r\n\xef\xbb\xbf", text[at]) && text[at])
+    while (at < size && strchr(" \t\r\n", text[at]) && text[at])
         at++;
     for (next = at + 1; next < size && strchr(" \t\r\n", text[next]) && text[next]; next++)
         ;

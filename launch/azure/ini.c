@@ -5,6 +5,8 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+#include "common/text_mark.h"
+
 static char *trim(char *text)
 {
     text += strspn(text, " \t\r");
@@ -83,10 +85,9 @@ int ini_read(const char *text, size_t size, const char *name,
     char line[INI_LINE_MAX], section[INI_LINE_MAX] = "";
     struct place place = {name, 1};
     int rc = 0;
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        size -= 3;
-    }
+    size_t mark = text_mark_size(text, size);
+    text += mark;
+    size -= mark;
     while (size && rc == 0) {
         const char *end = memchr(text, '\n', size);
         size_t length = end ? (size_t)(end - text) : size;

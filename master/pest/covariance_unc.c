@@ -15,6 +15,7 @@
 
 #include "common/pest/index.h"
 #include "common/pest/number.h"
+#include "common/text_mark.h"
 #include "master/pest/covariance_private.h"
 
 #define LINE_SIZE  4096
@@ -71,6 +72,10 @@ static int line_next(struct unc *unc)
         size_t size = strlen(unc->text);
         if (size == sizeof(unc->text) - 1 && unc->text[size - 1] != '\n') {
             return unc_fail(unc, "the line is too long", "");
+        }
+        if (unc->line == 1) {
+            size_t mark = text_mark_size(unc->text, size);
+            memmove(unc->text, unc->text + mark, size + 1 - mark);
         }
         if (unc->text[strspn(unc->text, " \t")] == '#') {
             continue;

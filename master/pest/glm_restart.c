@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text_mark.h"
 #include "master/pest/glm_private.h"
 #include "master/pest/matrix.h"
 
@@ -174,7 +175,8 @@ static int rows_read(FILE *file, const struct pest_control *control, const char 
     int wanted = -1, failed = 0;
 
     for (long number = 1; !failed && getline(&line, &size, file) >= 0; number++) {
-        const char *begin = line + strspn(line, " \t");
+        const char *text = line + (number == 1 ? text_mark_size(line, strlen(line)) : 0);
+        const char *begin = text + strspn(text, " \t");
 
         if (wanted < 0) {
             if (strncasecmp(begin, "name", 4) == 0 &&

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/pest/control.h"
+#include "common/text_mark.h"
 #include "common/whole.h"
 #include "master/pest/matrix_private.h"
 
@@ -146,13 +147,15 @@ static struct matrix *input_read(struct matrix_input *input)
         return matrix_read_csv(input);
     }
     size_t size = fread(bytes, 1, sizeof(bytes), input->stream);
+    size_t mark = text_mark_size(bytes, size);
     rewind(input->stream);
     if (size == 0) {
         error_set(input->error, ERROR_CONFIG, "%s is empty; it should hold a matrix",
                   input->name);
         return NULL;
     }
-    if (is_text(bytes, size)) {
+    if (is_text(bytes + mark, size - mark)) {
+        fseek(input->stream, (long)mark, SEEK_SET);
         return matrix_read_ascii(input);
     }
     if (size < sizeof(bytes)) {

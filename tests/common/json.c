@@ -358,6 +358,33 @@ static void files_are_read_up_to_their_bound(void **state)
     unlink(path);
 }
 
+static void a_byte_order_mark_is_no_part_of_a_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *text;
+    } table[] = {
+        {"\xEF\xBB\xBFptf ~\n", "ptf ~\n"}, {"\xEF\xBB\xBF", ""},
+        {"\xEF\xBB", "\xEF\xBB"},           {"", ""},
+        {"x\xEF\xBB\xBF", "x\xEF\xBB\xBF"},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct error error;
+        char path[] = "test_json.XXXXXX", *text;
+        size_t size;
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, table[i].bytes, strlen(table[i].bytes)),
+                         strlen(table[i].bytes));
+        close(fd);
+        assert_int_equal(json_read_text(path, 100, &text, &size, &error), 0);
+        assert_int_equal(size, strlen(table[i].text));
+        assert_string_equal(text, table[i].text);
+        free(text);
+        unlink(path);
+    }
+}
+
 static void excerpts_are_cut_between_characters(void **state)
 {
     (void)state;
@@ -390,6 +417,7 @@ int main(void)
         cmocka_unit_test(differences_are_named_by_path),
         cmocka_unit_test(files_that_cannot_be_read_say_why),
         cmocka_unit_test(files_are_read_up_to_their_bound),
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_a_file),
         cmocka_unit_test(excerpts_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,5 +142,24 @@ def what_cannot_be_read_is_said_with_both_lines(case):
     assert 'no instruction file reads the observation "h2"' in done.err, done
 
 
+@test
+def a_byte_order_mark_is_no_part_of_any_file(case):
+    """Editors of Windows put one before what they save."""
+    _case(case)
+    case.write("p.par", "single point\nk1 4 1 0\nk2 2 1 0\nk3 8 1 0\n")
+    case.write("out.dat", "head 1.5\n  -2.    7.25\n")
+
+    def come_to(folder):
+        case.beofarm("check", "case.pst", expect=0)
+        case.beofarm("pest", "write", "case.pst", "--par", "p.par", "--into", folder, expect=0)
+        read = case.beofarm("pest", "read", "case.pst", expect=0).out
+        return case.read(folder, "in", "a.dat"), case.read(folder, "b.dat"), read
+
+    plain = come_to("plain")
+    for name in ("case.pst", "a.tpl", "b.tpl", "out.ins", "out.dat", "p.par"):
+        case.write(name, "\ufeff" + case.read(name))
+        assert come_to(name + ".d") == plain, name
+
+
 if __name__ == "__main__":
     harness.main(globals())

@@ -94,6 +94,23 @@ def environment_templates_and_places_say_the_same(case):
     assert "env=<clay>, 3\n" in farm.output(2, "stdout.txt")
 
 
+@test
+def a_byte_order_mark_is_no_part_of_any_file(case):
+    """Editors of Windows put one before what they save."""
+    case.write("model.in.tpl", "\ufeffx = {x}\n")
+    case.write("params.csv", "\ufeffx\n1\n2\n")
+    farm = Farm(case, shell("cp model.in out.txt; printf '\\357\\273\\277v=%s\\n' $x >log; cat log",
+                            {"csv": "params.csv"}, work_outputs=["out.txt"],
+                            work_values=[{"name": "said", "regex": "^v=(.*)"},
+                                         {"name": "wrote", "regex": "^v=(.*)", "from": "log"}],
+                            work_templates=[{"from": "model.in.tpl", "to": "model.in"}]))
+    case.write("farm.json", "\ufeff" + case.read("farm.json"))
+    farm.run()
+    rows = farm.rows(2, "ok")
+    assert [(row["x"], row["said"], row["wrote"]) for row in rows] == [("1", "1", "1"), ("2", "2", "2")], rows
+    assert farm.output(2, "out.txt") == "x = 2\n", farm.output(2, "out.txt")
+
+
 # ---- files
 
 

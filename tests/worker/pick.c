@@ -104,6 +104,18 @@ static void the_last_match_counts(void **state)
     forget(&picked);
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
+{
+    (void)state;
+    static const char rule[] = "[{\"name\":\"v\",\"regex\":\"^v=(.*)\"}]";
+    struct picked picked;
+    pick_from(&picked, rule, "\xef\xbb\xbfv=1\n", 7);
+    assert_int_equal(picked.status, 0);
+    assert_int_equal(picked.values[0].integer, 1);
+    forget(&picked);
+    assert_refused(rule, "x\n\xef\xbb\xbfv=1\n", 9, "");
+}
+
 static void texts_become_numbers_only_in_full(void **state)
 {
     (void)state;
@@ -140,6 +152,7 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(a_match_may_be_empty),
         cmocka_unit_test(the_last_match_counts),
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_line),
         cmocka_unit_test(texts_become_numbers_only_in_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

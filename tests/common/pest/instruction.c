@@ -284,6 +284,14 @@ static void line_ends_of_dos_are_line_ends(void **state)
     check(*state, "pif @\r\nl2 !a!\r\n", "x\r\n2.5\x1a", 2.5, unset);
 }
 
+/* Behind the mark there is no letter that a hexadecimal number could go on with. */
+static void a_byte_order_mark_takes_no_columns(void **state)
+{
+    check(*state, "pif @\nl1 [a]1:3 [b]5:6\n", "\xef\xbb\xbf 12 34\n", 12, 34);
+    check(*state, "pif @\nl2 !a!\n", "\xef\xbb\xbfx\n7\n", 7, unset);
+    check(*state, "pif @\nl1 !a!\n", "\xef\xbb\xbf 5", 5, unset);
+}
+
 /* A line of bytes that are in the key, but never the key, which stands in the last line alone. */
 static int put_line(char *room, int line, const char *key, bool last)
 {
@@ -412,6 +420,7 @@ int main(void)
         TEST(a_free_number_ends_where_it_must),
         TEST(more_delimiters_separate_words),
         TEST(line_ends_of_dos_are_line_ends),
+        TEST(a_byte_order_mark_takes_no_columns),
         TEST(markers_are_found_however_common_their_letters),
         TEST(large_files_are_read_as_a_stream),
         TEST(a_line_without_end_is_refused),

@@ -44,7 +44,7 @@ static void what_is_no_covariance_is_refused(void **state)
 static void bad_uncertainty_files_are_refused(void **state)
 {
     (void)state;
-    scratch_text("two.cov", "2 2 1\n1 .5 .5 1\n* row and column names\na\nb\n");
+    scratch_text("two.cov", "\xef\xbb\xbf 2 2 1\n1 .5 .5 1\n* row and column names\na\nb\n");
     scratch_text("one.txt", "x\n");
     refuse("u.unc", "# nothing\n", "names no parameters");
     refuse("u.unc", "hello\n", "u.unc:1: START STANDARD_DEVIATION or");
@@ -75,12 +75,13 @@ static void an_uncertainty_file_is_put_together(void **state)
 
     (void)state;
     scratch_text("two.cov", "2 2 1\n1 .5 .5 1\n* row and column names\na\nb\n");
-    scratch_text("names.txt", "P\nq\n");
-    scratch_text("u.unc",
-                 "# a comment\n\nstart standard_deviation\n std_multiplier 2\n K1 3 # log\n"
-                 "end standard_deviation\nSTART COVARIANCE_MATRIX\n file \"two.cov\"\n"
-                 " variance_multiplier 4\n parameter_list_file names.txt\n"
-                 "END COVARIANCE_MATRIX\n");
+    scratch_text("names.txt", "\xef\xbb\xbfP\nq\n");
+    scratch_text(
+        "u.unc",
+        "\xef\xbb\xbf# a comment\n\nstart standard_deviation\n std_multiplier 2\n K1 3 # log\n"
+        "end standard_deviation\nSTART COVARIANCE_MATRIX\n file \"two.cov\"\n"
+        " variance_multiplier 4\n parameter_list_file names.txt\n"
+        "END COVARIANCE_MATRIX\n");
     struct covariance *c = covariance_read("u.unc", MATRIX_BYTES_MAX, &error);
     static const double expected[9] = {36, 0, 0, 0, 4, 2, 0, 2, 4};
     assert_non_null(c);

@@ -130,8 +130,9 @@ static void bad_tables_are_refused(void **state)
 
 static void texts_are_read_as_fortran_wrote_them(void **state)
 {
-    const char *text = "   2  3    2\r\n 1.0D0 2\t-3.5E+1\r\n\r\n 1.5-3,.5 1e-400\r\n*  Row  "
-                       "Names\r\nR1\r\n r2 \r\n* COLUMN NAMES\r\nA\r\nb\r\n c d\r\n\032";
+    const char *text =
+        "\xef\xbb\xbf   2  3    2\r\n 1.0D0 2\t-3.5E+1\r\n\r\n 1.5-3,.5 1e-400\r\n*  Row  "
+        "Names\r\nR1\r\n r2 \r\n* COLUMN NAMES\r\nA\r\nb\r\n c d\r\n\032";
     struct error error;
     struct matrix *m = matrix_read_memory(text, strlen(text), "m", FEW, &error);
     static const double expected[] = {1, 1.5e-3, 2, 0.5, -35, 0};

@@ -156,6 +156,11 @@ static int finish_single(struct driver *driver, const struct shots_sums *sums,
 
 /* --- the inversion --- */
 
+static size_t bands_of(const struct driver *driver)
+{
+    return driver->survey.inversion.band_count;
+}
+
 /* States are kept in the farm's store, where a master on another machine finds them; here they are
  * written and read. */
 static char *state_path(const struct driver *driver)
@@ -206,6 +211,19 @@ static int field_read(const struct driver *driver, enum survey_field field, floa
     return survey_field_read(&driver->survey, field, &box, *ret_values, ret_error);
 }
 
+/* Of a survey that was changed since: no frequencies are known of a band that is gone. */
+static int band_check(const struct driver *driver, struct error *ret_error)
+{
+    size_t bands = bands_of(driver), band = fwi_band(driver->fwi);
+    if (band < (bands ? bands : 1))
+        return 0;
+    return error_set(
+        ret_error, ERROR_CHANGED,
+        "this run is in band %zu of its inversion, and the survey has %zu now: put "
+        "the others back and resume with --accept-changes, or begin a new run",
+        band + 1, bands);
+}
+
 /* As of the present wave, or new. */
 static int fwi_begin(struct driver *driver, struct error *ret_error)
 {
@@ -220,7 +238,9 @@ static int fwi_begin(struct driver *driver, struct error *ret_error)
     if (!driver->fwi)
         return -1;
     const struct roll_wave *wave = roll_wave(&driver->roll);
-    return wave ? state_get(driver, wave, ret_error) : 0;
+    if (!wave)
+        return 0;
+    return state_get(driver, wave, ret_error) < 0 ? -1 : band_check(driver, ret_error);
 }
 
 static char *settings_print(const struct fwi_request *request, bool extract)
@@ -292,11 +312,6 @@ static int model_write(const struct driver *driver, const char *what, struct err
     int rc = shots_array_write(driver, what, "m/s", values, ret_error);
     free(values);
     return rc;
-}
-
-static size_t bands_of(const struct driver *driver)
-{
-    return driver->survey.inversion.band_count;
 }
 
 static double share_of_first(const struct fwi *fwi)

@@ -226,6 +226,28 @@ def an_inversion_whose_state_is_gone_says_so(case):
     assert done.code != 0 and "what the work was at cannot be had" in done.out + done.err, done
 
 
+def change_inversion(case, **keys):
+    with open(case.path("survey.json"), encoding="utf-8") as file:
+        survey = json.load(file)
+    survey["inversion"] = {key: value for key, value in {**survey["inversion"], **keys}.items() if value}
+    case.write("survey.json", survey)
+
+
+@test
+def the_band_that_an_inversion_is_in_cannot_go(case):
+    bands = [{"max_hz": 4, "iterations": 1}, {"max_hz": 8, "iterations": 2}]
+    farm, _ = inversion(case, inversion={"bands": bands})
+    # A gradient and a line search in the first band, and sums: the second one has begun.
+    farm.run("--limit", "30", expect=1)
+    for fewer in bands[:1], None:
+        change_inversion(case, bands=fewer)
+        said = farm.resume("--limit", "10000", "--accept-changes", expect=8)
+        assert "in band 2 of its inversion" in said.out, said
+    change_inversion(case, bands=bands)
+    farm.resume("--limit", "10000", "--accept-changes")
+    assert {row["max_hz"] for row in history(case)} == {"4", "8"}, history(case)
+
+
 @test
 def a_lens_is_found_by_inversion(case):
     observe(case)

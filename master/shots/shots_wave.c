@@ -242,6 +242,16 @@ static bool finish(struct driver *driver)
     return true;
 }
 
+/* To who resumes it, maybe for more iterations. */
+static void over_tell(struct driver *driver)
+{
+    if (driver->operation == SURVEY_FWI)
+        shots_say(driver,
+                  "%s; an inversion that is over stays so: to go on from its model, "
+                  "%s.velocity.json, begin a new run",
+                  driver->roll.finished, strrchr(driver->output_base, '/') + 1);
+}
+
 /* Once: it may be nothing, and who did it knows. */
 static void touched_tell(struct driver *driver)
 {
@@ -312,6 +322,7 @@ bool shots_advance(struct driver *driver, uint32_t slots)
     if (driver->digest.done)
         return conclude(driver, slots);
     if (roll->finished) {
+        over_tell(driver);
         driver->phase = SHOTS_FINISHED;
         return true;
     }

@@ -249,6 +249,19 @@ def the_band_that_an_inversion_is_in_cannot_go(case):
 
 
 @test
+def an_inversion_that_is_over_stays_so_and_says_it(case):
+    farm, _ = inversion(case, inversion={"iterations": 1})
+    farm.run()
+    before = history(case)
+    change_inversion(case, iterations=3)
+    farm.resume("--accept-changes")
+    told = [event["sentence"] for event in farm.events("notice", master="master-2")]
+    assert any("all iterations are done; an inversion that is over stays so" in said
+               and "survey.velocity.json" in said for said in told), told
+    assert history(case) == before
+
+
+@test
 def a_lens_is_found_by_inversion(case):
     observe(case)
     real_farm(case, "found", "fwi", model={"velocity": "start.json"}, data="observed.data.segy",

@@ -111,6 +111,16 @@ static void fail_inside(struct job *job, const struct result *result)
     tell_failure(&kept, result->status, result->code, &error, result);
 }
 
+static bool is_object(const char *text)
+{
+    struct error ignored;
+    cJSON *root = NULL;
+    bool is = text && json_parse(text, strlen(text), "", JSON_STRICT, &root, &ignored) == 0 &&
+              cJSON_IsObject(root);
+    cJSON_Delete(root);
+    return is;
+}
+
 /* What the program said, and whether it is what the task asked for. */
 static int take_words(struct job *job, const struct result *result, struct error *ret_error)
 {
@@ -118,6 +128,8 @@ static int take_words(struct job *job, const struct result *result, struct error
     const struct shot_task *task = &job->task;
     if (shot_result_decode(result->values, result->values_size, said, ret_error) < 0)
         return -1;
+    if (!task->array_count)
+        said->has_window = false; /* it is of arrays */
     for (int axis = 0; said->has_window && axis < GRID_AXES; axis++)
         if (said->window.n[axis] > task->n[axis] ||
             said->window.first[axis] > task->n[axis] - said->window.n[axis])
@@ -128,6 +140,11 @@ static int take_words(struct job *job, const struct result *result, struct error
         return error_set(ret_error, ERROR_TASKS,
                          "the program gave no misfit (\"misfit\" of its values), or one that "
                          "is not finite");
+    if (task->operation == SHOT_SOURCE && !is_object(said->extra))
+        return error_set(
+            ret_error, ERROR_TASKS,
+            "the program gave no estimate of the source (\"extra\" of its values), "
+            "or one that is no JSON object");
     if (isnan(said->seconds))
         said->seconds = result->elapsed_s;
     memset(said->holder, 0, sizeof(said->holder));

@@ -460,7 +460,10 @@ static int take_result(struct shot_result *result, const struct value *values, s
     memcpy(result->holder, holder_text, holder);
     result->has_window = window > 0;
     if (window && shot_window_parse(window_text, window, any, &result->window, ret_error) < 0)
-        return -1;
+        return error_set(ret_error, ERROR_TASKS,
+                         "\"%.*s\" is no window: FIRSTX FIRSTY FIRSTZ NX NY NZ, with a point "
+                         "or more along each axis",
+                         (int)(window < 100 ? window : 100), window_text);
     return copy_text(extra_text, extra, &result->extra, ret_error);
 }
 

@@ -357,13 +357,16 @@ static const double *gradient_of(struct fwi *fwi, const struct fwi_answer *answe
 /* At the starting model nothing is known; later there is a model to keep. */
 static int no_shots(struct fwi *fwi, struct error *ret_error)
 {
-    static const char why[] =
-        "no shot has a misfit, so the inversion cannot go on; results.csv "
-        "says why";
+    const char *what =
+        fwi->state.stage == ESTIMATING ? "an estimate of the source" : "a misfit";
+    snprintf(fwi->sentence, sizeof(fwi->sentence),
+             "no shot has %s, so the inversion cannot go on; results.csv says why", what);
     if (fwi->state.iteration == 0)
-        return error_set(ret_error, ERROR_TASKS, "%s", why);
+        return error_set(ret_error, ERROR_TASKS, "%s", fwi->sentence);
+    size_t size = strlen(fwi->sentence);
     fwi->failed = true;
-    snprintf(fwi->sentence, sizeof(fwi->sentence), "%s; the model is the last good one", why);
+    snprintf(fwi->sentence + size, sizeof(fwi->sentence) - size,
+             "; the model is the last good one");
     return 0;
 }
 

@@ -234,6 +234,8 @@ static void what_the_program_does_wrong_fails_that_shot_and_no_sum_has_it(void *
         {"sys.exit(3)", RESULT_EXIT, "shot of index 10: "},
         {"r = {'task': t['task'], 'ok': False, 'error': 'shot 9: no source'}", RESULT_EXIT,
          "shot 9: no source"},
+        {"r['values']['window'] = '0 0 0 0 0 0'", RESULT_NO_VALUE,
+         "shot of index 12: \"0 0 0 0 0 0\" is no window: "},
     };
     size_t count = sizeof(cases) / sizeof(*cases);
     rig_open(&rig, JOB(""), files);
@@ -527,6 +529,46 @@ static void traces_are_output_files_and_need_no_sum(void **state)
     assert_string_equal(rig_result(&rig, 1)->outputs, "shot.sgy=traces\n");
 }
 
+/* Where a wave sums nothing, as a line search does, a program may say its window all the same. */
+static void a_window_of_no_array_is_passed_over(void **state)
+{
+    (void)state;
+    struct shot_ref ref = {5, 1};
+    const struct shot_task task = {.operation = SHOT_MISFIT,
+                                   .shots = &ref,
+                                   .shot_count = 1,
+                                   .max_hz = INFINITY,
+                                   .settings =
+                                       "{\"do\":\"r['values']['window'] = '2 0 3 1 1 2'\"}"};
+    rig_open(&rig, JOB(""), files);
+    start_on(rig.runner, (struct attempt_id){1, 1}, &task);
+    rig_wait(&rig, 1);
+    assert_good(1);
+}
+
+static void a_source_that_is_not_estimated_fails(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"{}", "{\"do\":\"r['values']['extra'] = '{not'\"}",
+                                       "{\"do\":\"r['values']['extra'] = '[1]'\"}",
+                                       "{\"do\":\"r['values']['extra'] = '{}'\"}"};
+    size_t count = sizeof(said) / sizeof(*said);
+    rig_open(&rig, JOB(""), files);
+    for (size_t i = 0; i < count; i++) {
+        struct shot_ref ref = {i, 1};
+        const struct shot_task task = {.operation = SHOT_SOURCE,
+                                       .shots = &ref,
+                                       .shot_count = 1,
+                                       .max_hz = INFINITY,
+                                       .settings = (char *)said[i]};
+        start_on(rig.runner, (struct attempt_id){1 + i, 1}, &task);
+        rig_wait(&rig, i + 1);
+        if (i + 1 < count)
+            assert_failed(1 + i, RESULT_NO_VALUE, "the program gave no estimate of the source");
+    }
+    assert_good(count);
+}
+
 /* --- Memory, cancelling --- */
 
 /* Each takes a lock that only one may have; two at a time would fail. */
@@ -618,6 +660,8 @@ int main(void)
         test(a_shot_that_is_farmed_again_begins_a_new_sum),
         test(the_next_wave_makes_older_sums_forgotten),
         test(a_window_is_added_where_it_lies),
+        test(a_window_of_no_array_is_passed_over),
+        test(a_source_that_is_not_estimated_fails),
         test(traces_are_output_files_and_need_no_sum),
         test(shots_that_do_not_fit_beside_each_other_wait),
         test(an_attempt_can_be_cancelled_wherever_it_is),

@@ -511,6 +511,12 @@ static void the_source_is_estimated_first(void **state)
     /* 2 / 1, 4i / 4 */
     assert_string_equal(request.filter, "{\"df_hz\":1,\"first\":2,\"values\":[[2,0],[0,1]]}");
     fwi_destroy(fwi);
+    fwi = begin(&bench);
+    assert_int_equal(fwi_step(fwi, NULL, &request, &error), 1);
+    given.extras = (const char *const[]){NULL};
+    assert_int_equal(fwi_step(fwi, &given, &request, &error), -1);
+    assert_non_null(strstr(error.text, "no shot has an estimate of the source"));
+    fwi_destroy(fwi);
 }
 
 static void a_wavelet_in_reach_is_met_and_nothing_made_of_nothing(void **state)

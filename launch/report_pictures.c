@@ -103,6 +103,8 @@ static int compare(const void *a, const void *b)
         return x->gather ? 1 : -1;
     if (x->changed.tv_sec != y->changed.tv_sec)
         return x->changed.tv_sec < y->changed.tv_sec ? 1 : -1;
+    if (x->changed.tv_nsec != y->changed.tv_nsec) /* an iteration may take less than a second */
+        return x->changed.tv_nsec < y->changed.tv_nsec ? 1 : -1;
     return strcmp(x->path, y->path);
 }
 

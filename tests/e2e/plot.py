@@ -130,6 +130,22 @@ def a_report_shows_what_the_farm_made(case):
 
 
 @test
+def a_report_shows_the_newest_first_if_only_by_a_millisecond(case):
+    os.makedirs(case.path("made"))
+    for name in "abc":
+        field(case, f"made/{name}", [30, 20], data=name + ".bin")
+    farm = Farm(case, sweep(["sh", "-c", "cp \"$SOURCE\"* ."], {"list": [{"i": 0}]},
+                            work_outputs=["*.json", "*.bin"], work_env={"SOURCE": case.path("made") + "/"}))
+    farm.run()
+    second = 10**9 * 1_700_000_000
+    for name, when in ("a", 2), ("b", 3), ("c", 1):
+        os.utime(farm.path("out", "1", name + ".json"), ns=(second, second + 10**6 * when))
+    with open(case.run(program("beofarm"), "report", farm.run_dir, expect=0).out.strip(), encoding="utf-8") as file:
+        page = file.read()
+    assert sorted("abc", key=lambda name: page.index(f"1/{name}.json")) == ["b", "a", "c"], page
+
+
+@test
 def a_model_is_one_in_segy_too_and_is_shown_once(case):
     """beofarm writes fields raw and as SEG-Y, whose words for places are those of a gather."""
     beofarm_shot = program("beofarm-shot")

@@ -28,12 +28,14 @@ class Misfit:
     def __init__(self, path, header):
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(path)
-        self.farm, self.header, self.count, self.first = connection.makefile("rw"), header, 0, None
+        # Two files: one for both, "rw", forgets the lines that it has read ahead whenever it writes.
+        self.farm, self.requests = connection.makefile("r"), connection.makefile("w")
+        self.header, self.count, self.first = header, 0, None
         self.say(do="attach", client="invert", since=0)
 
     def say(self, **request):
-        self.farm.write(json.dumps(request) + "\n")
-        self.farm.flush()
+        self.requests.write(json.dumps(request) + "\n")
+        self.requests.flush()
 
     def __call__(self, x):
         name = os.path.abspath(f"trial-{self.count}")  # stays until the farm has used it

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/store.h"
 #include "common/tree.h"
 #include "launch/disk.h"
@@ -27,6 +26,7 @@
 #include "launch/program.h"
 
 #define CLEAN_LIMIT_S 10
+#define JOB_NOTE      "job.json"
 
 struct local {
     struct backend base;
@@ -160,20 +160,17 @@ static int local_pool_delete(struct backend *backend, const struct backend_liste
 
 static int local_job_create(struct backend *backend, struct error *ret_error)
 {
-    return note_write(local_of(backend), "job.json", "{\"state\": \"active\"}\n", ret_error);
+    return note_write(local_of(backend), JOB_NOTE, "{\"state\": \"active\"}\n", ret_error);
 }
 
-/* The job takes tasks only while it is active, so that one which is being ended stays so. */
+/* The job takes tasks only while its note is there, so that one which is being ended stays so. */
 static int job_check(struct local *local, struct error *ret_error)
 {
-    cJSON *root = NULL;
-    char *path = disk_join(local->folder, "job.json", ret_error);
-    int rc = path ? json_read_file(path, JSON_STRICT, &root, ret_error) : -1;
-    const char *state = cJSON_GetStringValue(json_member(root, "state"));
-    if (rc == 0 && (!state || strcmp(state, "active") != 0))
+    char *path = disk_join(local->folder, JOB_NOTE, ret_error);
+    int rc = path ? 0 : -1;
+    if (path && !disk_exists(path))
         rc = error_set(ret_error, ERROR_BACKEND,
                        "the farm's job was terminated: it takes no tasks");
-    cJSON_Delete(root);
     free(path);
     return rc;
 }
@@ -379,13 +376,13 @@ static int task_kill(void *context, const char *id, const struct backend_status 
     return local_task_terminate(killing->backend, id, true, NULL) != 0;
 }
 
-/* What runs is killed also where the note cannot be written, because the disk is full: it only
- * refuses tasks that would come later, which would find no room for themselves either. */
+/* Nothing is written: the disk may be full, or somebody be about to remove all this. What runs is
+ * killed also where the note stays, which only lets in tasks that nobody is there to submit. */
 static int local_job_terminate(struct backend *backend, struct error *ret_error)
 {
     struct killing killing = {.backend = backend};
     struct error ignored;
-    note_write(local_of(backend), "job.json", "{\"state\": \"terminated\"}\n", &ignored);
+    note_remove(local_of(backend), JOB_NOTE, &ignored);
     return local_task_list(backend, task_kill, &killing, ret_error);
 }
 

@@ -4,7 +4,7 @@
  * Its pool, job and tasks are files under RUN/backend/:
  *
  *   pool.json         {"nodes": 3}: how many tasks the farm asked to run side by side
- *   job.json          {"state": "active" | "terminated"}
+ *   job.json          {"state": "active"}, until it is terminated
  *   tasks/ID/         task.json (task.h), stdout.txt, stderr.txt, wd/
  *
  * Each task is watched by a small process of its own (supervisor.h), so tasks live on, and their

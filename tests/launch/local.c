@@ -284,6 +284,20 @@ static void a_terminated_job_takes_no_tasks_until_created_again(void **state)
     assert_int_equal(submit("second", "true"), 0);
 }
 
+static void ending_a_job_makes_nothing_that_was_removed(void **state)
+{
+    (void)state;
+    char job[300];
+    snprintf(job, sizeof job, "%s/backend/job.json", run_dir);
+    assert_int_equal(disk_remove(job, &error), 0);
+    assert_int_equal(backend->ops->job_terminate(backend, &error), 0);
+    assert_false(disk_exists(job));
+    assert_int_equal(disk_remove(run_dir, &error), 0);
+    assert_int_equal(backend->ops->job_terminate(backend, &error), 0);
+    assert_int_equal(backend->ops->pool_delete(backend, NULL, &error), 0);
+    assert_false(disk_exists(run_dir));
+}
+
 static void a_second_opener_finds_the_tasks(void **state)
 {
     (void)state;
@@ -366,6 +380,7 @@ int main(void)
         backend_test(terminating_at_once_asks_nobody),
         backend_test(what_a_task_leaves_behind_is_killed),
         backend_test(a_terminated_job_takes_no_tasks_until_created_again),
+        backend_test(ending_a_job_makes_nothing_that_was_removed),
         backend_test(a_second_opener_finds_the_tasks),
         backend_test(what_a_task_says_and_its_end_are_noticed_at_once),
         backend_test(what_cannot_be_noticed_is_waited_for),

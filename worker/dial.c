@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -283,14 +284,10 @@ static struct link *dial_once(const struct dial_options *options, struct dial_an
     return link_tcp_create(fd, ret_error);
 }
 
-struct link *dial(const struct dial_options *options, struct dial_answer *ret_answer,
-                  struct error *ret_error)
+static struct link *dial_twice(const struct dial_options *options,
+                               struct dial_answer *ret_answer, struct error *ret_error)
 {
-    struct error unused;
     bool again = false;
-    if (!ret_error)
-        ret_error = &unused;
-    memset(ret_answer, 0, sizeof *ret_answer);
     struct link *link = dial_once(options, ret_answer, &again, ret_error);
     if (link || !again)
         return link;
@@ -298,6 +295,28 @@ struct link *dial(const struct dial_options *options, struct dial_answer *ret_an
     plain.mpi = false;
     snprintf(ret_answer->notice, sizeof ret_answer->notice, "%s", ret_error->text);
     return dial_once(&plain, ret_answer, &again, ret_error);
+}
+
+/* There is nothing to wait for where somebody has removed the run, and us in it. */
+static void here_check(struct error *error)
+{
+    char here[PATH_MAX];
+    const struct error why = *error;
+    if (!getcwd(here, sizeof here) && errno == ENOENT)
+        error_set(error, ERROR_SYSTEM, "the working directory was removed, and %s", why.text);
+}
+
+struct link *dial(const struct dial_options *options, struct dial_answer *ret_answer,
+                  struct error *ret_error)
+{
+    struct error unused;
+    if (!ret_error)
+        ret_error = &unused;
+    memset(ret_answer, 0, sizeof *ret_answer);
+    struct link *link = dial_twice(options, ret_answer, ret_error);
+    if (!link)
+        here_check(ret_error);
+    return link;
 }
 
 bool dial_may_retry(const struct error *error)

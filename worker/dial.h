@@ -39,7 +39,7 @@ struct dial_answer {
 
 /* Dial once. The link, or NULL. Retry later where dial_may_retry; otherwise it is no use:
  * ERROR_AUTH (the secret or the farm's name is wrong), ERROR_CONFIG (the versions differ),
- * ERROR_INTERRUPTED (cancel_fd), ERROR_SYSTEM. */
+ * ERROR_INTERRUPTED (cancel_fd), ERROR_SYSTEM (also where the working directory was removed). */
 struct link *dial(const struct dial_options *options, struct dial_answer *ret_answer,
                   struct error *ret_error);
 

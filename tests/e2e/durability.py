@@ -253,6 +253,17 @@ def a_farm_whose_run_directory_is_removed_ends_and_leaves_nothing(case):
 
 
 @test
+def a_worker_whose_directory_is_removed_does_not_wait_for_a_master(case):
+    os.mkdir(case.path("here"))
+    worker = case.start(harness.program("beofarm-worker"), "--farm", "toy", "--wait", "100000",
+                        f"127.0.0.1:{harness.free_port()}", cwd=case.path("here"),
+                        env={"BEOFARM_SECRET": "5" * 64})
+    os.rmdir(case.path("here"))
+    done = case.finish(worker)
+    assert done.code == 4 and "the working directory was removed" in done.err, done
+
+
+@test
 def a_run_that_is_moved_ends_and_goes_on_elsewhere(case):
     farm, processes = running_for_good(case)
     there = case.path("elsewhere")

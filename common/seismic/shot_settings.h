@@ -23,12 +23,15 @@
  *
  * cross = Σ d conj(u), power = Σ |u|². The driver adds those of all shots, in order, and takes
  * cross / max(power, 1e-6 max power): the filter that fits best in the least-squares sense (Pratt
- * 1999, doi:10.1190/1.1444597, eq. 17, with a water level). A spectrum, of "source_filter":
+ * 1999, doi:10.1190/1.1444597, eq. 17, with a water level), without the ends that are below that
+ * level. A spectrum, of "source_filter":
  *
- *   {"df_hz": 0.5, "first": 4, "values": [[re,im],…]}
+ *   {"df_hz": 0.5, "delay_s": 0.02, "first": 4, "values": [[re,im],…]}
  *
- * value i belongs to the frequency (first + i) * df_hz; between them it is interpolated, outside it
- * is 0 (below the first and above the last).
+ * value i belongs to the frequency (first + i) * df_hz; between them it is interpolated. Outside it
+ * is that of the nearest end, times exp(-2 π i Δf delay_s), Δf from there: these frequencies do not
+ * count, but a wavelet that is cut off at the end of a band would ring before time 0, where there
+ * is no wavelet, and without that it is not what was estimated.
  */
 #ifndef BEOFARM_COMMON_SEISMIC_SHOT_SETTINGS_H
 #define BEOFARM_COMMON_SEISMIC_SHOT_SETTINGS_H

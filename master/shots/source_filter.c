@@ -81,16 +81,52 @@ static int add(struct spectrum *sum, const cJSON *estimate, struct error *ret_er
     return add_values(sum, cross, power) < 0 ? refuse(ret_error) : 0;
 }
 
+static double most_of(const struct spectrum *sum)
+{
+    double most = 0;
+    for (size_t i = 0; i < sum->count; i++)
+        most = fmax(most, sum->power[i]);
+    return most;
+}
+
+/* Leave out the ends where there is no power, as at frequencies that do not pass: what is made up
+ * there would be taken for the filter beyond. */
+static void trim(struct spectrum *sum)
+{
+    double level = WATER_LEVEL * most_of(sum);
+    size_t begin = 0, end = sum->count;
+    while (end > 1 && sum->power[end - 1] < level)
+        end--;
+    while (begin + 1 < end && sum->power[begin] < level)
+        begin++;
+    sum->first += (int64_t)begin;
+    sum->count = end - begin;
+    memmove(sum->cross, sum->cross + 2 * begin, 2 * sum->count * sizeof(double));
+    memmove(sum->power, sum->power + begin, sum->count * sizeof(double));
+}
+
+/* By how much observed data are late, in the mean of all frequencies: the phase goes on so where
+ * they end. */
+static double delay_of(const struct spectrum *sum)
+{
+    double re = 0, im = 0;
+    for (size_t i = 0; i + 1 < sum->count; i++) {
+        const double *a = sum->cross + 2 * i, *b = a + 2;
+        re += a[0] * b[0] + a[1] * b[1];
+        im += a[1] * b[0] - a[0] * b[1];
+    }
+    return atan2(im, re) / (2 * M_PI * sum->df_hz);
+}
+
 static char *print(const struct spectrum *sum)
 {
     struct buf text;
-    double most = 0;
-    for (size_t i = 0; i < sum->count; i++)
-        if (sum->power[i] > most)
-            most = sum->power[i];
+    double most = most_of(sum);
     buf_init(&text, JSON_SIZE_MAX);
     buf_append_text(&text, "{\"df_hz\":");
     json_put_real(&text, sum->df_hz);
+    buf_append_text(&text, ",\"delay_s\":");
+    json_put_real(&text, delay_of(sum));
     buf_printf(&text, ",\"first\":%lld,\"values\":[", (long long)sum->first);
     for (size_t i = 0; i < sum->count; i++) {
         double divisor = fmax(sum->power[i], WATER_LEVEL * most);
@@ -124,6 +160,8 @@ char *source_filter_make(const char *const *estimates, size_t count, struct erro
     }
     if (rc == 0 && !sum.cross)
         rc = error_set(ret_error, ERROR_TASKS, "no shot has estimated the source");
+    if (rc == 0)
+        trim(&sum);
     if (rc == 0 && !(text = print(&sum)))
         error_set(ret_error, ERROR_SYSTEM, "no memory for the source's spectrum");
     free(sum.cross);

@@ -301,6 +301,28 @@ def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
     assert change[20 * REAL_NZ + 15] > 20, change[20 * REAL_NZ + 15]
 
 
+def first_misfit(case, name, wavelet=None, **inversion):
+    """Of the true model, where nothing but the source is to be found."""
+    keys = {"wavelet": wavelet} if wavelet else {}
+    real_farm(case, name, "fwi", model={"velocity": "true.json"}, data="observed.data.segy", numerics={"dt_ms": 1},
+              inversion={"iterations": 1, "line_search": 1, **inversion}, **keys).run()
+    with open(case.path(name + ".fwi.csv"), encoding="ascii") as file:
+        return next(float(row["misfit"]) for row in csv.DictReader(file) if row["purpose"] == "gradient")
+
+
+@test_plainly
+def a_source_estimated_in_a_band_fits_it(case):
+    """The estimate ends where the band does; the wavelet must not be cut off there, as it would ring before time 0."""
+    observe(case, numerics={"dt_ms": 1})
+    late = {"kind": "ricker", "peak_hz": 15, "delay_s": 0.04, "amplitude": 3}
+    for band in {"max_hz": 4}, {"max_hz": 8}, {"min_hz": 5, "max_hz": 12}:
+        name, bands = "-".join(map(str, band.values())), [band]
+        fits = first_misfit(case, f"same-{name}", bands=bands, source_estimation=True)
+        off = first_misfit(case, f"off-{name}", bands=bands, wavelet=late)
+        found = first_misfit(case, f"found-{name}", bands=bands, wavelet=late, source_estimation=True)
+        assert fits < 1e-9 * off and found < 0.01 * off, (band, fits, found, off)
+
+
 @test_plainly
 def bands_subsets_and_sources_survive_the_death_of_master_and_worker(case):
     """With the program itself: the same model to the bit, and the same misfits."""

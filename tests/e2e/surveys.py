@@ -153,14 +153,14 @@ def real_farm(case, name, operation, work=None, **more):
                 name=name + "-farm.json")
 
 
-def observe(case):
+def observe(case, **more):
     harness.program("beofarm-shot")
     real_model(case, "true", 150)
     real_model(case, "start", 0)
     geometry = {"sources": {"line": {"start": [20, 20], "step": [70, 0], "count": REAL_SHOTS}},
                 "receivers": {"line": {"start": [0, 290], "step": [20, 0], "count": 21}}}
     real_farm(case, "observed", "model", model={"velocity": "true.json"}, geometry=geometry,
-              record={"length_s": 0.4, "interval_ms": 4}).run()
+              record={"length_s": 0.4, "interval_ms": 4}, **more).run()
 
 
 def blank(case, like, name, first=b""):

@@ -48,10 +48,12 @@ int spectrum_parse(const cJSON *object, const char *path, struct spectrum *ret_s
     const cJSON *values;
     int64_t first;
     if (json_get_real(object, path, "df_hz", 0, &spectrum.df_hz, ret_error) < 0 ||
+        json_get_real(object, path, "delay_s", 0, &spectrum.delay_s, ret_error) < 0 ||
         json_get_integer(object, path, "first", 0, &first, ret_error) < 0 ||
         json_get_array(object, path, "values", &values, ret_error) < 0)
         return -1;
-    if (!(spectrum.df_hz > 0) || !isfinite(spectrum.df_hz) || first < 0)
+    if (!(spectrum.df_hz > 0) || !isfinite(spectrum.df_hz) || !isfinite(spectrum.delay_s) ||
+        first < 0)
         return error_set(ret_error, ERROR_CONFIG,
                          "%s must have a \"df_hz\" above 0 and a \"first\" of at least 0",
                          path);
@@ -70,15 +72,24 @@ void spectrum_fini(struct spectrum *spectrum)
     spectrum->values = NULL;
 }
 
+/* The wavelet is not cut off where the estimate ends: of one that begins at time 0, what rings
+ * before it would be lost, and what is lost has all frequencies. */
+static double complex beyond(const struct spectrum *spectrum, size_t end, double steps)
+{
+    return spectrum->values[end] *
+           cexp(-2 * M_PI * I * steps * spectrum->df_hz * spectrum->delay_s);
+}
+
 double complex spectrum_at(const struct spectrum *spectrum, double hz)
 {
     double at = hz / spectrum->df_hz - (double)spectrum->first;
-    if (!(at >= 0) || at > (double)(spectrum->count - 1))
-        return 0;
+    double last = (double)(spectrum->count - 1);
+    if (!(at > 0))
+        return beyond(spectrum, 0, at);
+    if (at >= last)
+        return beyond(spectrum, spectrum->count - 1, at - last);
     size_t i = (size_t)at;
     double part = at - (double)i;
-    if (i + 1 == spectrum->count)
-        return spectrum->values[i];
     return (1 - part) * spectrum->values[i] + part * spectrum->values[i + 1];
 }
 

@@ -19,16 +19,19 @@
 /* values[i] belongs to (first + i) * df_hz. */
 struct spectrum {
     double df_hz;
+    double delay_s; /* how the phase goes on beyond the ends */
     size_t first, count;
     double complex *values; /* owned */
 };
 
-/* Read {"df_hz":..,"first":..,"values":[[re,im],..]}; `path` is where it stands, for errors. */
+/* Read {"df_hz":..,"delay_s":..,"first":..,"values":[[re,im],..]}; `path` is where it stands, for
+ * errors. */
 int spectrum_parse(const cJSON *object, const char *path, struct spectrum *ret_spectrum,
                    struct error *ret_error);
 void spectrum_fini(struct spectrum *spectrum); /* a zeroed one is allowed */
 
-/* Its value at a frequency >= 0: between two by the line through them, outside all 0. */
+/* Its value at a frequency >= 0: between two by the line through them, outside all the nearest one,
+ * turned by the delay. */
 double complex spectrum_at(const struct spectrum *spectrum, double hz);
 
 /* Multiply the transform of `count` samples at interval_s by it, padded with as many zeros. */

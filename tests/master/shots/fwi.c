@@ -509,7 +509,8 @@ static void the_source_is_estimated_first(void **state)
     assert_int_equal(fwi_step(fwi, &given, &request, &error), 1);
     assert_int_equal(request.operation, SHOT_GRADIENT);
     /* 2 / 1, 4i / 4 */
-    assert_string_equal(request.filter, "{\"df_hz\":1,\"first\":2,\"values\":[[2,0],[0,1]]}");
+    assert_string_equal(request.filter,
+                        "{\"df_hz\":1,\"delay_s\":-0.25,\"first\":2,\"values\":[[2,0],[0,1]]}");
     fwi_destroy(fwi);
     fwi = begin(&bench);
     assert_int_equal(fwi_step(fwi, NULL, &request, &error), 1);
@@ -523,14 +524,15 @@ static void a_wavelet_in_reach_is_met_and_nothing_made_of_nothing(void **state)
 {
     (void)state;
     /* The second frequency is 30 dB down and fits all the same; the third is below the water
-     * level. */
+     * level, and so are the ends, of which nothing is said. */
     const char *estimate =
-        "{\"df_hz\":1,\"first\":2,\"cross\":[[3,0],[0.002,0.001],[0.000004,0]],"
-        "\"power\":[1,0.001,1e-9]}";
+        "{\"df_hz\":1,\"first\":1,\"cross\":[[5,0],[3,0],[0.000004,0],[0.002,0],[7,0],[0,8]],"
+        "\"power\":[1e-8,1,1e-9,0.001,1e-9,0]}";
     struct error error;
     char *filter = source_filter_make(&estimate, 1, &error);
     assert_non_null(filter);
-    assert_string_equal(filter, "{\"df_hz\":1,\"first\":2,\"values\":[[3,0],[2,1],[4,0]]}");
+    assert_string_equal(
+        filter, "{\"df_hz\":1,\"delay_s\":0,\"first\":2,\"values\":[[3,0],[4,0],[2,0]]}");
     free(filter);
 }
 

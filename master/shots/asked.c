@@ -106,20 +106,26 @@ static int field_check(const cJSON *asked, const char *key, struct error *ret_er
         key);
 }
 
-static int band_check(const cJSON *asked, struct error *ret_error)
+static int band_check(const struct driver *driver, const cJSON *asked, struct error *ret_error)
 {
     const cJSON *band = json_member(asked, "band_hz");
     const cJSON *low = cJSON_GetArrayItem(band, 0), *high = cJSON_GetArrayItem(band, 1);
     if (!band)
         return 0;
     bool open = cJSON_IsNull(high);
-    if (cJSON_IsArray(band) && cJSON_GetArraySize(band) == 2 && cJSON_IsNumber(low) &&
-        low->valuedouble >= 0 &&
-        (open || (cJSON_IsNumber(high) && high->valuedouble > low->valuedouble)))
+    if (!cJSON_IsArray(band) || cJSON_GetArraySize(band) != 2 || !cJSON_IsNumber(low) ||
+        low->valuedouble < 0 ||
+        !(open || (cJSON_IsNumber(high) && high->valuedouble > low->valuedouble)))
+        return error_set(ret_error, ERROR_CONFIG,
+                         "params.band_hz must be two frequencies, the least (from 0) and the "
+                         "greatest (null: none)");
+    double interval_s = driver->survey.record.interval_s;
+    if (low->valuedouble * interval_s < 0.5)
         return 0;
     return error_set(ret_error, ERROR_CONFIG,
-                     "params.band_hz must be two frequencies, the least (from 0) and the "
-                     "greatest (null: none)");
+                     "params.band_hz: %g Hz and more is not in traces that are sampled every "
+                     "%g ms, which hold up to %g Hz",
+                     low->valuedouble, interval_s * 1e3, 0.5 / interval_s);
 }
 
 static int shots_check(const struct driver *driver, const cJSON *asked, struct error *ret_error)
@@ -153,8 +159,8 @@ int asked_check(const struct driver *driver, const cJSON *asked, struct buf *ret
                          asked ? json_type_name(asked) : "missing");
     if (keys_check(asked, ret_error) < 0 || operation_check(driver, asked, ret_error) < 0 ||
         field_check(asked, "velocity", ret_error) < 0 ||
-        field_check(asked, "perturbation", ret_error) < 0 || band_check(asked, ret_error) < 0 ||
-        shots_check(driver, asked, ret_error) < 0)
+        field_check(asked, "perturbation", ret_error) < 0 ||
+        band_check(driver, asked, ret_error) < 0 || shots_check(driver, asked, ret_error) < 0)
         return -1;
     if (light && !cJSON_IsBool(light))
         return error_set(ret_error, ERROR_CONFIG, "params.illumination must be true or false");

@@ -114,6 +114,7 @@ REFUSED = [
     ({"operation": "gradient", "shots": ["1"]}, "params.shots"),
     ({"operation": "gradient", "band_hz": [5, 2]}, "params.band_hz"),
     ({"operation": "gradient", "band_hz": 5}, "params.band_hz"),
+    ({"operation": "gradient", "band_hz": [125, None]}, "every 4 ms, which hold up to 125 Hz"),
     ({"operation": "gradient", "illumination": 1}, "params.illumination"),
     ({"operation": "misfit", "illumination": True}, "no effect"),
     ({"operation": "gradient", "perturbation": "/p.json"}, "no effect"),

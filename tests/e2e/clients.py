@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 
-from farms import Farm, kill_and_wait
+from farms import Farm
 from harness import program, wait_until
 
 

@@ -206,9 +206,17 @@ def kill(pid, number=signal.SIGKILL):
         pass
 
 
+def threads(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def kill_and_wait(pid):
+    """Until the last of its threads has ended, too: with that one its locks go."""
     kill(pid)
-    wait_until(lambda: not alive(pid), f"process {pid} is gone")
+    wait_until(lambda: not any(map(alive, threads(pid))), f"process {pid} is gone")
 
 
 def need_root():

@@ -6,12 +6,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/crc32c.h"
 #include "common/farmfile.h"
 #include "common/json.h"
 #include "master/shots/shots_private.h"
@@ -98,6 +100,33 @@ int shots_files(const struct driver *driver,
 
 /* --- what stays --- */
 
+/* What misfits are of: a line search compares those of one kind alone. */
+static void misfits_say(const struct survey *survey, char *text, size_t size)
+{
+    const struct survey_wavelet *wavelet = &survey->wavelet;
+    const struct survey_mute *mute = &survey->mute;
+    const cJSON *misfit = json_member(survey->root, "misfit");
+    const char *kind = cJSON_GetStringValue(json_member(misfit, "kind"));
+    char fired[128], muted[96] = "";
+    if (wavelet->kind == SURVEY_RICKER)
+        snprintf(fired, sizeof(fired), "a Ricker wavelet of %.9g Hz at %.9g s",
+                 wavelet->peak_hz, wavelet->delay_s);
+    else
+        snprintf(fired, sizeof(fired),
+                 "a wavelet of %zu samples every %.9g ms from %.9g ms on (CRC %08" PRIx32 ")",
+                 wavelet->count, wavelet->interval_s * 1e3, wavelet->delay_s * 1e3,
+                 crc32c(0, wavelet->values, wavelet->count * sizeof(*wavelet->values)));
+    if (mute->keep != SURVEY_KEEP_ALL)
+        snprintf(muted, sizeof(muted), ", muted %s %.9g m/s, %.9g s, %.9g s",
+                 mute->keep == SURVEY_KEEP_REFLECTIONS ? "before" : "after", mute->velocity_m_s,
+                 mute->delay_s, mute->taper_s);
+    snprintf(text, size, "%s, %s times %.9g%s%s", kind ? kind : "l2", fired, wavelet->amplitude,
+             survey->inversion.source_estimation ? ", estimated" : "", muted);
+    if (survey->misfit.kind == SURVEY_HUBER)
+        snprintf(text + strlen(text), size - strlen(text), ", from %.9g RMS on",
+                 survey->misfit.huber_threshold);
+}
+
 struct terms shots_terms(const struct driver *driver)
 {
     struct terms terms = {.operation = driver->operation_name,
@@ -110,6 +139,8 @@ struct terms shots_terms(const struct driver *driver)
                  "%zu samples every %.9g ms from %.9g ms on, SEG-Y revision %d",
                  survey->record.samples, survey->record.interval_s * 1e3,
                  survey->record.start_s * 1e3, survey->output.traces == SURVEY_SEGY2 ? 2 : 1);
+    if (driver->operation == SURVEY_FWI && !driver->asked.served)
+        misfits_say(survey, terms.misfits, sizeof(terms.misfits));
     return terms;
 }
 

@@ -22,6 +22,8 @@ int terms_note(const struct terms *terms, struct buf *note)
                terms->n[GRID_Y], terms->n[GRID_Z]);
     if (*terms->traces)
         buf_printf(note, ",\"traces\":\"%s\"", terms->traces);
+    if (*terms->misfits)
+        buf_printf(note, ",\"misfits\":\"%s\"", terms->misfits);
     buf_append_text(note, "}}");
     return buf_failed(note) ? -1 : 0;
 }
@@ -35,13 +37,14 @@ static int changed(struct error *ret_error, const char *what, const char *then, 
                      what, then, now);
 }
 
-/* Runs that are older than this term have none. */
-static int traces_compare(const struct terms *now, const cJSON *said, struct error *ret_error)
+/* Runs that are older than such a term have none. */
+static int text_compare(const char *what, const char *now, const cJSON *then,
+                        struct error *ret_error)
 {
-    const char *then = cJSON_GetStringValue(json_member(said, "traces"));
-    if (!then || !*now->traces || strcmp(then, now->traces) == 0)
+    const char *text = cJSON_GetStringValue(then);
+    if (!text || !*now || strcmp(text, now) == 0)
         return 0;
-    return changed(ret_error, "traces of", then, now->traces);
+    return changed(ret_error, what, text, now);
 }
 
 static void grid_text(double x, double y, double z, char text[GRID_TEXT_MAX])
@@ -80,5 +83,7 @@ int terms_compare(const struct terms *now, const cJSON *said, struct error *ret_
     grid_text((double)now->n[GRID_X], (double)now->n[GRID_Y], (double)now->n[GRID_Z], here);
     if (strcmp(then, here) != 0)
         return changed(ret_error, "a model of", then, here);
-    return traces_compare(now, said, ret_error);
+    if (text_compare("traces of", now->traces, json_member(said, "traces"), ret_error) < 0)
+        return -1;
+    return text_compare("misfits of", now->misfits, json_member(said, "misfits"), ret_error);
 }

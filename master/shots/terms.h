@@ -1,6 +1,7 @@
 /*
  * terms.h - what a run of a survey has to stay for as long as it goes on: what it computes, how it
- * sums, of how many shots, on which grid, and how the traces are sampled that become one file.
+ * sums, of how many shots, on which grid, how the traces are sampled that become one file, and what
+ * the misfits of an inversion are, which it compares.
  *
  * A user may resume a run although its survey has changed (--accept-changes), say to iterate more
  * or on other workers. These are no such change: results, sums and states that the run has
@@ -24,13 +25,14 @@ struct terms {
     size_t shots;
     size_t n[GRID_AXES]; /* points of the grid */
     char traces[128];    /* "101 samples every 2 ms ..."; "": none, or not in one file */
+    char misfits[256];   /* "l2, a Ricker wavelet of 10 Hz ..."; "": of no inversion */
 };
 
 /* As a note of the journal, -1 without memory:
  *
  *     {"terms":{"operation":"fwi","sum":"exact","shots":7,"points":[81,1,51]}}
  *
- * where traces are written with "traces" behind it.
+ * where traces are written with "traces" behind it, and of an inversion "misfits".
  */
 int terms_note(const struct terms *terms, struct buf *note);
 

@@ -249,6 +249,22 @@ def the_band_that_an_inversion_is_in_cannot_go(case):
 
 
 @test
+def the_misfits_of_an_inversion_stay_what_they_are(case):
+    farm, _ = inversion(case, inversion={"iterations": 2})
+    farm.run("--limit", "10", expect=1)
+    survey = json.loads(case.read("survey.json"))
+    for key, other in (("wavelet", {**survey["wavelet"], "peak_hz": 11}),
+                       ("wavelet", {"kind": "sampled", "interval_ms": 1, "values": [0, 1, -1]}),
+                       ("misfit", {"kind": "huber"})):
+        case.write("survey.json", {**survey, key: other})
+        said = farm.resume("--limit", "10000", "--accept-changes", expect=8)
+        assert "this run began with misfits of l2, a Ricker wavelet of" in said.out, said
+    # How they are come by may change.
+    case.write("survey.json", {**survey, "memory": {"method": "checkpoints"}})
+    farm.resume("--limit", "10000", "--accept-changes")
+
+
+@test
 def an_inversion_that_is_over_stays_so_and_says_it(case):
     farm, _ = inversion(case, inversion={"iterations": 1})
     farm.run()

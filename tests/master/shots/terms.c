@@ -54,6 +54,23 @@ static void traces_of_one_file_stay_as_they_are(void **state)
     expect_of(&now, &modelled, "", 0); /* noted before traces were */
 }
 
+static void misfits_of_an_inversion_stay_what_they_are(void **state)
+{
+    (void)state;
+    struct terms first = begun, now;
+    first.operation = "fwi";
+    strcpy(first.misfits, "l2, a Ricker wavelet of 10 Hz");
+    now = first;
+    expect_of(&first, &now, "", 0);
+    strcpy(now.misfits, "l2, a Ricker wavelet of 12 Hz");
+    expect_of(&first, &now,
+              "misfits of l2, a Ricker wavelet of 10 Hz, where now there is l2, a Ricker "
+              "wavelet of 12 Hz",
+              ERROR_CHANGED);
+    *first.misfits = '\0'; /* noted before misfits were */
+    expect_of(&first, &now, "", 0);
+}
+
 static void terms_that_stay_are_no_change(void **state)
 {
     (void)state;
@@ -98,9 +115,10 @@ static void notes_of_no_sense_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(terms_that_stay_are_no_change),
-                                       cmocka_unit_test(each_change_is_told),
-                                       cmocka_unit_test(traces_of_one_file_stay_as_they_are),
-                                       cmocka_unit_test(notes_of_no_sense_are_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(misfits_of_an_inversion_stay_what_they_are),
+        cmocka_unit_test(terms_that_stay_are_no_change), cmocka_unit_test(each_change_is_told),
+        cmocka_unit_test(traces_of_one_file_stay_as_they_are),
+        cmocka_unit_test(notes_of_no_sense_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

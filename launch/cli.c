@@ -200,6 +200,19 @@ static int command_do(const struct command *command, char **texts, size_t count,
     return code;
 }
 
+/* "help COMMAND" is "COMMAND --help". */
+static int command_start(int argc, char **argv, struct error *ret_error)
+{
+    bool help = argc == 3 && strcmp(argv[1], "help") == 0;
+    const struct command *command = command_find(argv[help ? 2 : 1], ret_error);
+    if (!command)
+        return -1;
+    if (!help)
+        return command_do(command, argv + 2, (size_t)argc - 2, ret_error);
+    command_usage_print(command);
+    return 0;
+}
+
 /* What was printed must have arrived: a results file cut short by a full disk is a failure. */
 static int output_close(int code)
 {
@@ -232,7 +245,6 @@ int cli_run(int argc, char **argv)
         printf("beofarm %s\n", PACKAGE_VERSION);
         return output_close(0);
     }
-    const struct command *command = command_find(argv[1], &error);
-    int code = command ? command_do(command, argv + 2, (size_t)argc - 2, &error) : -1;
+    int code = command_start(argc, argv, &error);
     return code < 0 ? sentence_end(&error) : output_close(code);
 }

@@ -32,7 +32,9 @@ def every_command_explains_itself(case):
     overview = case.beofarm("--help", expect=0).out
     for name in ("init check run status watch results logs cancel clean doctor").split():
         assert f"  {name} " in overview, name
-        assert f"Usage: beofarm {name} " in case.beofarm(name, "--help", expect=0).out
+        usage = case.beofarm(name, "--help", expect=0).out
+        assert f"Usage: beofarm {name} " in usage
+        assert case.beofarm("help", name, expect=0).out == usage
     assert case.beofarm("--version", expect=0).out.startswith("beofarm ")
 
 

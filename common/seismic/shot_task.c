@@ -435,6 +435,26 @@ int shot_result_encode(const struct shot_result *result, struct buf *values,
                    : error_set(ret_error, ERROR_SYSTEM, "the result of a shot is too large");
 }
 
+/* Say which of a result's values is a text where it is to be a number, or the other way round. */
+static int wrong_kind(const struct value *values, struct error *ret_error)
+{
+    size_t i = COUNTED, ignored;
+    bool bad = false, text = false;
+    get_integer(&values[COUNTED], &bad);
+    while (!bad && ++i < RESULT_COLUMNS) {
+        text = i == WINDOW || i == EXTRA;
+        if (text)
+            get_text(&values[i], &ignored, &bad);
+        else
+            get_real(&values[i], 0, &bad);
+    }
+    if (!bad || i == COUNTED)
+        return error_set(ret_error, ERROR_NETWORK,
+                         "the result of a shot does not say where it is held");
+    return error_set(ret_error, ERROR_NETWORK, "\"%s\" in the result of a shot is no %s",
+                     shot_program_columns[i - MISFIT], text ? "text" : "number");
+}
+
 static int take_result(struct shot_result *result, const struct value *values, size_t count,
                        struct error *ret_error)
 {
@@ -455,8 +475,7 @@ static int take_result(struct shot_result *result, const struct value *values, s
     double peak = get_real(&values[PEAK_BYTES], 0, &bad);
     result->peak_bytes = peak > 0 && peak < 0x1p63 ? (uint64_t)peak : 0;
     if (bad || holder >= sizeof(result->holder))
-        return error_set(ret_error, ERROR_NETWORK,
-                         "the result of a shot has a value of the wrong kind");
+        return wrong_kind(values, ret_error);
     memcpy(result->holder, holder_text, holder);
     result->has_window = window > 0;
     if (window && shot_window_parse(window_text, window, any, &result->window, ret_error) < 0)

@@ -399,9 +399,44 @@ static void the_job_gets_its_columns(void **state)
     cJSON_Delete(job);
 }
 
+/* A result whose value of that column is another one is refused with these words. */
+static void expect_wrong(size_t column, struct value value, const char *words)
+{
+    const struct shot_result result = {.counted = 1, .misfit = 1.5, .extra = "{}"};
+    struct shot_result back;
+    struct buf buf, changed;
+    struct value *values;
+    size_t count;
+    buf_init(&buf, 1 << 20);
+    buf_init(&changed, 1 << 20);
+    assert_int_equal(shot_result_encode(&result, &buf, &error), 0);
+    assert_int_equal(values_decode(buf.data, buf.size, &values, &count, &error), 0);
+    values[column] = value;
+    assert_int_equal(values_encode(&changed, values, count), 0);
+    assert_int_equal(shot_result_decode(changed.data, changed.size, &back, &error), -1);
+    assert_non_null(strstr(error.text, words));
+    free(values);
+    buf_fini(&buf);
+    buf_fini(&changed);
+}
+
+static void a_value_of_the_wrong_kind_is_named(void **state)
+{
+    (void)state;
+    const struct value text = {.kind = VALUE_TEXT, .text = "low", .text_size = 3};
+    const struct value number = {.kind = VALUE_REAL, .real = 1.5};
+    expect_wrong(0, number, "does not say where it is held");
+    expect_wrong(1, text, "does not say where it is held");
+    expect_wrong(2, text, "\"misfit\" in the result of a shot is no number");
+    expect_wrong(6, text, "\"points\" in the result of a shot is no number");
+    expect_wrong(7, number, "\"window\" in the result of a shot is no text");
+    expect_wrong(8, number, "\"extra\" in the result of a shot is no text");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_of_the_wrong_kind_is_named),
         cmocka_unit_test(tasks_that_contradict_themselves_are_refused),
         cmocka_unit_test(damaged_payloads_give_sentences),
         cmocka_unit_test(lists_in_columns_are_read_to_the_last_digit),

@@ -29,10 +29,10 @@ static int print_row(void *context, const struct journal_row *row, struct error 
 
 int attempts_print(const char *run_dir, uint64_t task, FILE *stream, struct error *ret_error)
 {
-    char *path;
     struct printing printing = {.task = task, .stream = stream};
-    if (asprintf(&path, "%s/journal.db", run_dir) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    char *path = journal_path(run_dir, ret_error);
+    if (!path)
+        return -1;
     struct journal *journal = journal_open(path, JOURNAL_READ, NULL, ret_error);
     int rc = journal ? 0 : -1;
     if (rc == 0)

@@ -134,13 +134,13 @@ static int print_job(struct farm *farm, const cJSON *job, struct error *ret_erro
 
 static int open_journal(struct farm *farm, const cJSON *job, struct error *ret_error)
 {
-    char *path = NULL, *text = NULL;
+    char *text = NULL, *path = journal_path(farm->options->run_dir, ret_error);
     char *params = cJSON_PrintUnformatted(json_member(job, "params"));
     char *results = cJSON_PrintUnformatted(json_member(job, "results"));
     size_t size;
-    int rc = json_read_text(farm->options->farm_path, JSON_SIZE_MAX, &text, &size, ret_error);
-    if (rc == 0 && asprintf(&path, "%s/journal.db", farm->options->run_dir) < 0)
-        rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    int rc = path ? 0 : -1;
+    if (rc == 0)
+        rc = json_read_text(farm->options->farm_path, JSON_SIZE_MAX, &text, &size, ret_error);
     if (rc == 0) {
         const struct journal_meta meta = {.farm = farm->file.name,
                                           .farm_file = text,

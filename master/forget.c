@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "master/driver.h"
 #include "master/forget.h"
+#include "master/journal.h"
 #include "master/journal_db.h"
 #include "master/lock_file.h"
 #include "master/replica.h"
@@ -74,12 +75,12 @@ static int journal_forget(const char *path, uint64_t *ret_count, struct error *r
 
 int forget_failed(const char *run_dir, FILE *stream, struct error *ret_error)
 {
-    char *path;
     uint64_t count;
     if (work_check(run_dir, ret_error) < 0)
         return -1;
-    if (asprintf(&path, "%s/journal.db", run_dir) < 0)
-        return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    char *path = journal_path(run_dir, ret_error);
+    if (!path)
+        return -1;
     int rc = journal_forget(path, &count, ret_error);
     free(path);
     if (rc == 0)

@@ -296,6 +296,15 @@ static struct journal *journal_create(struct error *ret_error)
     return journal;
 }
 
+char *journal_path(const char *run_dir, struct error *ret_error)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/journal.db", run_dir) >= 0)
+        return path;
+    error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
+    return NULL;
+}
+
 struct journal *journal_open(const char *path, enum journal_mode mode,
                              const struct journal_meta *meta, struct error *ret_error)
 {

@@ -90,6 +90,9 @@ struct journal_hooks {
     void *committed_context;
 };
 
+/* Where the journal of a run is. Allocated; NULL with a sentence without memory. */
+char *journal_path(const char *run_dir, struct error *ret_error);
+
 /* Open PATH. JOURNAL_WRITE creates it if there is none (meta is then stored, with a fresh "run"
  * id), else checks that it belongs to meta->farm and has the same params and results (meta may
  * not be NULL). NULL with a sentence: ERROR_CHANGED (another farm, other columns), ERROR_SYSTEM

@@ -58,12 +58,11 @@ static int tables_ship(const struct container_target *target, const struct paths
 int rebuild_results(const char *run_dir, struct error *ret_error)
 {
     struct container_target target = container_target_get();
-    struct paths paths = {0};
+    struct paths paths = {.journal = journal_path(run_dir, ret_error)};
     bool away = target.store && target.run;
-    int rc = 0;
-    if (asprintf(&paths.journal, "%s/journal.db", run_dir) < 0 ||
-        asprintf(&paths.results, "%s/results.csv", run_dir) < 0 ||
-        asprintf(&paths.outputs, "%s/outputs.csv", run_dir) < 0)
+    int rc = paths.journal ? 0 : -1;
+    if (rc == 0 && (asprintf(&paths.results, "%s/results.csv", run_dir) < 0 ||
+                    asprintf(&paths.outputs, "%s/outputs.csv", run_dir) < 0))
         rc = error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     if (rc == 0 && away)
         rc = copy_bring(&target, paths.journal, ret_error);

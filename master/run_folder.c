@@ -8,11 +8,12 @@
 #include "master/run_folder.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "master/journal.h"
 
 #define CHANGES (IN_DELETE | IN_MOVED_FROM | IN_MOVE_SELF)
 
@@ -51,12 +52,16 @@ struct run_folder *run_folder_open(struct loop *loop, const char *run_dir,
 {
     struct run_folder *folder = calloc(1, sizeof(*folder));
     struct stat status;
-    if (!folder || asprintf(&folder->journal, "%s/journal.db", run_dir) < 0) {
-        error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
-        free(folder);
+    if (!folder) {
+        error_set(ret_error, ERROR_SYSTEM, "no memory to watch the run directory");
         return NULL;
     }
     folder->fd = -1;
+    folder->journal = journal_path(run_dir, ret_error);
+    if (!folder->journal) {
+        run_folder_close(folder);
+        return NULL;
+    }
     folder->changed = changed;
     folder->context = context;
     watch_begin(folder, loop, run_dir);

@@ -57,6 +57,11 @@ const char *shot_operation_name(enum shot_operation operation)
     return (unsigned)operation < SHOT_OPERATIONS ? operations[operation] : "?";
 }
 
+bool shot_makes_traces(enum shot_operation operation)
+{
+    return operation == SHOT_MODEL || operation == SHOT_BORN;
+}
+
 enum shot_operation shot_operation_find(const char *name, size_t size)
 {
     int found = 0;
@@ -438,21 +443,15 @@ int shot_result_encode(const struct shot_result *result, struct buf *values,
 /* Say which of a result's values is a text where it is to be a number, or the other way round. */
 static int wrong_kind(const struct value *values, struct error *ret_error)
 {
-    size_t i = COUNTED, ignored;
-    bool bad = false, text = false;
-    get_integer(&values[COUNTED], &bad);
-    while (!bad && ++i < RESULT_COLUMNS) {
-        text = i == WINDOW || i == EXTRA;
-        if (text)
-            get_text(&values[i], &ignored, &bad);
-        else
-            get_real(&values[i], 0, &bad);
+    for (int i = MISFIT; i < RESULT_COLUMNS; i++) {
+        bool text = i == WINDOW || i == EXTRA;
+        if (values[i].kind != VALUE_NONE && (values[i].kind == VALUE_TEXT) != text)
+            return error_set(ret_error, ERROR_NETWORK,
+                             "\"%s\" in the result of a shot is no %s",
+                             shot_program_columns[i - MISFIT], text ? "text" : "number");
     }
-    if (!bad || i == COUNTED)
-        return error_set(ret_error, ERROR_NETWORK,
-                         "the result of a shot does not say where it is held");
-    return error_set(ret_error, ERROR_NETWORK, "\"%s\" in the result of a shot is no %s",
-                     shot_program_columns[i - MISFIT], text ? "text" : "number");
+    return error_set(ret_error, ERROR_NETWORK,
+                     "the result of a shot does not say where it is held");
 }
 
 static int take_result(struct shot_result *result, const struct value *values, size_t count,

@@ -68,6 +68,8 @@ enum shot_operation {
     SHOT_OPERATIONS
 };
 const char *shot_operation_name(enum shot_operation operation); /* "?" if it is none */
+/* Whether traces are what it makes, of which nothing is summed and for which no data are needed. */
+bool shot_makes_traces(enum shot_operation operation);
 
 /* One shot of a task, and what its sources and data are multiplied by where the shots of a task are
  * fired as one (encoded). */

@@ -294,6 +294,12 @@ double survey_dt(const struct survey *survey);
 /* The limit itself (cfl_limit of what the physics does). */
 double survey_dt_limit(const struct survey *survey);
 
+/* Whether traces that are sampled as survey.record says have anything from min_hz on: below half
+ * the sampling rate. 0, or -1 with a sentence that begins with `path`, where it is said
+ * (ERROR_CONFIG). */
+int survey_band_check(const struct survey *survey, const char *path, double min_hz,
+                      struct error *ret_error);
+
 /* Every how many time steps of dt_s seconds wavefields are imaged, at least 1: memory.subsampling,
  * or, where that is to be chosen, the most that leave a sum over all steps what it is by the
  * wavelet's spectrum and the data's sampling. */

@@ -289,17 +289,28 @@ static int mutes_check(const struct survey *survey, struct error *ret_error)
 }
 
 /* Of what is above half the sampling rate the data have nothing, and misfits would be rounding. */
+int survey_band_check(const struct survey *survey, const char *path, double min_hz,
+                      struct error *ret_error)
+{
+    double most = 0.5 / survey->record.interval_s;
+    if (min_hz < most)
+        return 0;
+    return error_set(
+        ret_error, ERROR_CONFIG,
+        "%s: %g Hz and more is not in data that are sampled every %g ms, which hold "
+        "up to %g Hz",
+        path, min_hz, survey->record.interval_s * 1e3, most);
+}
+
 static int bands_check(const struct survey *survey, struct error *ret_error)
 {
     const struct survey_inversion *inversion = &survey->inversion;
-    double most = 0.5 / survey->record.interval_s;
-    for (size_t i = 0; survey->operation == SURVEY_FWI && i < inversion->band_count; i++)
-        if (inversion->bands[i].min_hz >= most)
-            return error_set(
-                ret_error, ERROR_CONFIG,
-                "$.inversion.bands[%zu].min_hz: %g Hz and more is not in data that are "
-                "sampled every %g ms, which hold up to %g Hz",
-                i, inversion->bands[i].min_hz, survey->record.interval_s * 1e3, most);
+    for (size_t i = 0; survey->operation == SURVEY_FWI && i < inversion->band_count; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "$.inversion.bands[%zu].min_hz", i);
+        if (survey_band_check(survey, path, inversion->bands[i].min_hz, ret_error) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -394,7 +405,7 @@ static int twice_check(const struct survey_memory *memory, struct error *ret_err
 static int frequencies_check(const struct survey *survey, struct error *ret_error)
 {
     const struct survey_memory *memory = &survey->memory;
-    double step = survey_dt(survey) * survey_subsampling(survey, survey_dt(survey));
+    double dt_s = survey_dt(survey), step = dt_s * survey_subsampling(survey, dt_s);
     for (size_t i = 0; i < memory->frequency_count; i++)
         if (memory->frequencies_hz[i] > 0.5 / step)
             return error_set(

@@ -184,12 +184,12 @@ static void subsampling_remark(const struct survey *survey,
 {
     double highest = highest_hz(survey), step = survey_dt(survey);
     double most = floor(1 / (2 * highest * step));
-    double safe = survey_subsampling_below(survey_product_hz(survey), step);
     bool images = survey->operation == SURVEY_RTM || survey->operation == SURVEY_GRADIENT ||
                   survey->operation == SURVEY_FWI;
     struct error text;
     if (!images || !(highest > 0) || survey->memory.subsampling <= fmax(most, 1))
         return;
+    double safe = survey_subsampling_below(survey_product_hz(survey), step);
     error_set(&text, ERROR_NONE,
               "$.memory.subsampling: to image every %u steps of %.3g ms is too seldom for "
               "waves up to "

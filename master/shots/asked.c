@@ -119,13 +119,7 @@ static int band_check(const struct driver *driver, const cJSON *asked, struct er
         return error_set(ret_error, ERROR_CONFIG,
                          "params.band_hz must be two frequencies, the least (from 0) and the "
                          "greatest (null: none)");
-    double interval_s = driver->survey.record.interval_s;
-    if (low->valuedouble * interval_s < 0.5)
-        return 0;
-    return error_set(ret_error, ERROR_CONFIG,
-                     "params.band_hz: %g Hz and more is not in traces that are sampled every "
-                     "%g ms, which hold up to %g Hz",
-                     low->valuedouble, interval_s * 1e3, 0.5 / interval_s);
+    return survey_band_check(&driver->survey, "params.band_hz", low->valuedouble, ret_error);
 }
 
 static int shots_check(const struct driver *driver, const cJSON *asked, struct error *ret_error)
@@ -365,7 +359,7 @@ static int put_files(const struct driver *driver, struct buf *members, struct er
     char arrays[SHOT_ARRAYS_MAX][SHOT_NAME_MAX + 1], *base = shots_base(driver), *whole;
     const struct roll_wave *wave = roll_wave(&driver->roll);
     size_t count = shots_arrays(driver, wave, arrays);
-    bool traces = wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
+    bool traces = shot_makes_traces(wave->operation);
     if (!base)
         return error_set(ret_error, ERROR_SYSTEM, "no memory for a path");
     if (traces)

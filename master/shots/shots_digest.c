@@ -65,11 +65,6 @@ static double misfit_of(const struct driver *driver, const size_t *holders, doub
     return sum;
 }
 
-static bool makes_traces(const struct roll_wave *wave)
-{
-    return wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN;
-}
-
 /* An image of all zero data is zero, and they have no misfit that a model would lessen. Of some
  * shots that an iteration has drawn, nothing follows for the others. Programs that tell no norm are
  * believed. */
@@ -78,7 +73,7 @@ static int data_check(const struct driver *driver, const size_t *holders,
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
     size_t zero = 0, in = 0, first = 0;
-    if (makes_traces(wave)) /* whatever norm a program tells */
+    if (shot_makes_traces(wave->operation)) /* whatever norm a program tells */
         return 0;
     for (size_t i = wave->shot_count; i-- > 0;) {
         if (holders[i] == SIZE_MAX)
@@ -134,7 +129,7 @@ static int finish_single(struct driver *driver, const struct shots_sums *sums,
                          "none of %zu shot%s succeeded; results.csv says why; begin a new run "
                          "when that is mended, as with --resume they stay failed",
                          gone, gone == 1 ? "" : "s");
-    bool traces = makes_traces(wave);
+    bool traces = shot_makes_traces(wave->operation);
     if (data_check(driver, holders, ret_error) < 0 ||
         (traces ? shots_gathers_write(driver, ret_error)
                 : arrays_write(driver, sums, wave, ret_error)) < 0 ||
@@ -430,7 +425,7 @@ static int answer_make(struct driver *driver, const struct shots_sums *sums,
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
     bool any = left_out(driver, holders) < wave->shot_count;
-    bool traces = makes_traces(wave);
+    bool traces = shot_makes_traces(wave->operation);
     double *misfits = calloc(wave->shot_count + 1, sizeof(*misfits));
     int rc = misfits ? 0 : error_set(ret_error, ERROR_SYSTEM, "no memory for misfits");
     if (rc == 0) {

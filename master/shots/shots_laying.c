@@ -148,7 +148,7 @@ static bool is_wanted(const struct driver *driver)
 {
     const struct roll_wave *wave = roll_wave(&driver->roll);
     return driver->one_file && wave && driver->survey.batch.encoded <= 1 &&
-           (wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN);
+           shot_makes_traces(wave->operation);
 }
 
 static bool piece_add(struct shots_laying *laying, size_t shot, uint64_t task)

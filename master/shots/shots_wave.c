@@ -375,7 +375,7 @@ void shots_look_at_skips(struct driver *driver)
     const struct roll_wave *wave = roll_wave(roll);
     size_t open = 0, bad = 0;
     if (driver->stopped || !(driver->skip_ratio > 0) || !wave || wave->collecting ||
-        !driver->running || wave->operation == SHOT_MODEL || wave->operation == SHOT_BORN)
+        !driver->running || shot_makes_traces(wave->operation))
         return;
     for (size_t t = roll->round; t < roll->task_count; t++) {
         open += roll->tasks[t].ended ? 0 : roll->tasks[t].shot_count;

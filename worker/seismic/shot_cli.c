@@ -178,7 +178,7 @@ static int parse_option(struct shot_cli *cli, int code, char *text, struct error
 /* What belongs together. */
 static int check(const struct shot_cli *cli, bool has_operation, struct error *ret_error)
 {
-    bool traces = cli->operation == SHOT_MODEL || cli->operation == SHOT_BORN;
+    bool traces = shot_makes_traces(cli->operation);
     bool arrays = cli->operation == SHOT_RTM || cli->operation == SHOT_GRADIENT;
     if (cli->serve || cli->help || cli->version)
         return 0;

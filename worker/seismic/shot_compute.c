@@ -54,7 +54,7 @@ struct work {
 
 static bool needs_observed(enum shot_operation operation)
 {
-    return operation != SHOT_MODEL && operation != SHOT_BORN;
+    return !shot_makes_traces(operation);
 }
 
 static bool makes_arrays(enum shot_operation operation)

@@ -25,6 +25,8 @@ import signal
 import sys
 import time
 
+from harness import alive
+
 ENV = os.environ
 
 
@@ -110,14 +112,6 @@ def master():
     sys.exit(int(ENV.get("FAKE_MASTER_EXIT", "0")))
 
 
-def master_lives(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):  # it ended before the open, or before the read
-        return False
-
-
 def worker():
     """A worker finds the run directory by its own place in it: RUN/backend/tasks/ID/wd."""
     mode, here = ENV.get("FAKE_WORKER", "run"), os.getcwd()
@@ -140,7 +134,7 @@ def worker():
         if task.startswith("master") and os.path.exists(said):
             with open(said, encoding="utf-8") as file:
                 pids.append(json.load(file)["pid"])
-    while mode in ("stay", "stubborn") or any(master_lives(p) for p in pids):
+    while mode in ("stay", "stubborn") or any(alive(p) for p in pids):
         time.sleep(0.01)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import harness
 import pictures
 from harness import test, test_plainly
-from surveys import blank, floats, observe, real_farm
+from surveys import blank, first_misfit, floats, history, observe, real_farm
 
 
 @test
@@ -98,12 +98,8 @@ def images_linearised_data_and_sources_are_computed(case):
     real_farm(case, "nosource", "fwi", model={"velocity": "true.json"}, data="observed.data.segy",
               wavelet={"kind": "ricker", "peak_hz": 15, "amplitude": 0.5},
               inversion={"iterations": 1, "line_search": 1}).run()
-
-    def first(name):
-        with open(case.path(name + ".fwi.csv"), encoding="ascii") as file:
-            return next(float(row["misfit"]) for row in csv.DictReader(file)
-                        if row["purpose"] == "gradient")
-    assert first("source") < 0.05 * first("nosource"), (first("source"), first("nosource"))
+    source, nosource = first_misfit(case, "source"), first_misfit(case, "nosource")
+    assert source < 0.05 * nosource, (source, nosource)
 
 
 @test
@@ -237,8 +233,7 @@ def the_layers_of_the_examples_are_migrated(case):
 def the_basin_of_the_examples_is_inverted(case):
     run_readme(case, "basin", [(r'"count": 16\b', '"count": 2'), ('"length_s": 3.6', '"length_s": 1.2'),
                                (r'"iterations": \d+', '"iterations": 1')])
-    with open(case.path("inversion.fwi.csv"), encoding="ascii") as file:
-        rows = [row for row in csv.DictReader(file) if row["max_hz"] == "4"]
+    rows = [row for row in history(case, "inversion") if row["max_hz"] == "4"]
     assert float(rows[-1]["misfit"]) < float(rows[0]["misfit"]), rows
 
 

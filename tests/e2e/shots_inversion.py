@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Inversions on the farm, through `beofarm run`: what they find, and that they find it whoever dies."""
 import array
-import csv
 import json
 import os
 import re
@@ -12,7 +11,7 @@ import harness
 import shot_program
 from farms import kill
 from harness import test, test_plainly, wait_until
-from surveys import floats, history, inversion, lines, observe, real_farm, REAL_NX, REAL_NZ
+from surveys import first_misfit, floats, history, inversion, lines, observe, real_farm, REAL_NX, REAL_NZ
 
 
 @test
@@ -282,8 +281,7 @@ def a_lens_is_found_by_inversion(case):
     observe(case)
     real_farm(case, "found", "fwi", model={"velocity": "start.json"}, data="observed.data.segy",
               inversion={"iterations": 4, "min_velocity_m_s": 1500, "max_velocity_m_s": 2400}).run()
-    with open(case.path("found.fwi.csv"), encoding="ascii") as file:
-        misfits = [float(row["misfit"]) for row in csv.DictReader(file)]
+    misfits = [float(row["misfit"]) for row in history(case, "found")]
     assert misfits[-1] < 0.05 * misfits[0], misfits
     found, start = floats(case, "found.velocity.bin"), floats(case, "start.bin")
     middle = 20 * REAL_NZ + 15
@@ -303,8 +301,7 @@ def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
                          "shots_per_iteration": 4, "smooth_m": 15, "frozen_depth_m": 35,
                          "mask": "mask.json", "min_velocity_m_s": 1500,
                          "max_velocity_m_s": 2400}).run()
-    with open(case.path("found.fwi.csv"), encoding="ascii") as file:
-        rows = list(csv.DictReader(file))
+    rows = history(case, "found")
     assert {row["shots"] for row in rows} == {"4"}, rows
     assert [row["max_hz"] for row in rows] == sorted((row["max_hz"] for row in rows)), rows
     for band in ("12", "inf"):
@@ -317,13 +314,12 @@ def an_inversion_may_go_by_bands_and_subsets_within_a_mask(case):
     assert change[20 * REAL_NZ + 15] > 20, change[20 * REAL_NZ + 15]
 
 
-def first_misfit(case, name, wavelet=None, **inversion):
+def misfit_of_truth(case, name, wavelet=None, **inversion):
     """Of the true model, where nothing but the source is to be found."""
     keys = {"wavelet": wavelet} if wavelet else {}
     real_farm(case, name, "fwi", model={"velocity": "true.json"}, data="observed.data.segy", numerics={"dt_ms": 1},
               inversion={"iterations": 1, "line_search": 1, **inversion}, **keys).run()
-    with open(case.path(name + ".fwi.csv"), encoding="ascii") as file:
-        return next(float(row["misfit"]) for row in csv.DictReader(file) if row["purpose"] == "gradient")
+    return first_misfit(case, name)
 
 
 @test_plainly
@@ -333,9 +329,9 @@ def a_source_estimated_in_a_band_fits_it(case):
     late = {"kind": "ricker", "peak_hz": 15, "delay_s": 0.04, "amplitude": 3}
     for band in {"max_hz": 4}, {"max_hz": 8}, {"min_hz": 5, "max_hz": 12}:
         name, bands = "-".join(map(str, band.values())), [band]
-        fits = first_misfit(case, f"same-{name}", bands=bands, source_estimation=True)
-        off = first_misfit(case, f"off-{name}", bands=bands, wavelet=late)
-        found = first_misfit(case, f"found-{name}", bands=bands, wavelet=late, source_estimation=True)
+        fits = misfit_of_truth(case, f"same-{name}", bands=bands, source_estimation=True)
+        off = misfit_of_truth(case, f"off-{name}", bands=bands, wavelet=late)
+        found = misfit_of_truth(case, f"found-{name}", bands=bands, wavelet=late, source_estimation=True)
         assert fits < 1e-9 * off and found < 0.01 * off, (band, fits, found, off)
 
 

@@ -123,9 +123,17 @@ def inversion(case, **more):
                **more)
 
 
-def history(case):
-    with open(case.path("survey.fwi.csv"), encoding="ascii") as file:
+def history(case, name="survey"):
+    """A row for each evaluation of the inversion of that survey."""
+    with open(case.path(name + ".fwi.csv"), encoding="ascii") as file:
         return list(csv.DictReader(file))
+
+
+def first_misfit(case, name):
+    """That of the first gradient."""
+    return next(float(row["misfit"]) for row in history(case, name) if row["purpose"] == "gradient")
+
+
 REAL_NX, REAL_NZ, REAL_SHOTS = 41, 31, 6
 
 

@@ -30,8 +30,8 @@
 #define INNER_COPIES 0.03
 
 /* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a
- * core. Those of waves in 2-D without density and tilt come as fast from memory, unless they are so
- * many points that memory has more to do than that. */
+ * core, or, acoustic waves in 2-D, makes none. Snapshots of `vti` in 2-D come as fast from memory,
+ * unless they are so many points that memory has more to do than that. */
 #define PAIRS_SAVE  0.15
 #define NEAR_POINTS 500000
 
@@ -249,9 +249,8 @@ static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_
 
 static double pairs_save(const struct shot_shape *shape)
 {
-    bool plain = shape->physics == SURVEY_ACOUSTIC || shape->physics == SURVEY_VTI;
-    bool near = shape->dims == 2 && plain && shot_padded_points(shape) < NEAR_POINTS;
-    return near ? 0 : PAIRS_SAVE;
+    bool near = shape->dims == 2 && shot_padded_points(shape) < NEAR_POINTS;
+    return shape->physics == SURVEY_VTI && near ? 0 : PAIRS_SAVE;
 }
 
 /* What AUTO takes: everything kept if it fits; else what takes less time. */

@@ -149,6 +149,9 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
     a->wave.points = grid_size(grid);
     a->wave.padded = a->layout.n[GRID_X] * a->layout.n[GRID_Y] * a->layout.n[GRID_Z];
     a->wave.snapshot_size = parts * a->wave.points;
+    a->wave.image_at = (size_t)a->layout.pad[GRID_Z][0] % LAYOUT_ALIGN;
+    a->wave.image_row = (a->wave.image_at + a->wave.grid.n[GRID_Z] + LAYOUT_ALIGN - 1) /
+                        LAYOUT_ALIGN * LAYOUT_ALIGN;
     a->reach = reach_of(a->layout.radius, kind);
     a->wave.shell_size = acoustic_shell_size(a);
     size_t memories = 0;

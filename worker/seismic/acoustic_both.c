@@ -4,10 +4,10 @@
  *
  * A gradient goes through two waves, snapshots and the image: of models that are not small that is
  * more than the last cache has left, where a forward run alone still stays in it. So the first
- * run's steps and the second's take turns in the same pass over the planes, each a block behind the
- * one before, `depth` steps of each; and what a step backwards makes is added to the image at once,
- * with the field that the second run has reached there: no snapshot is written. Sums are those of
- * snapshots that are read, to the bit. Threads have planes of their own (acoustic_wedge.c).
+ * run's steps and the second's take turns in the same pass over the planes, both in a block that is
+ * one behind that of the steps before, `depth` steps of each. What a step backwards makes is added
+ * to the image at once, with the field that the second run has reached there, while both are in
+ * registers: no snapshot is written. Threads have planes of their own (acoustic_wedge.c).
  */
 #include "config.h"
 
@@ -21,14 +21,12 @@
 
 #define RUNS 2
 
-/* More steps gain nothing, for most of what is in cache is used often then. */
-#define DEPTH_MOST  8
+/* More steps gain nothing, for most of what is in cache is used often then. (With 2001 x 2001
+ * points 8 took 1.07 times as long.) */
+#define DEPTH_MOST  16
 #define DEPTH_LEAST 2
 
-/* What of the last cache two waves and the image may fill before they are better taken together:
- * others use it as well (measured: of 32 MB 4 are better apart, 11 as good or better together, and
- * 18 need two thirds of the time), and what fronts may. */
-#define APART(share) ((share) / 10 * 3)
+/* What of the last cache fronts may fill: others use it as well. */
 #define FRONT(share) ((share) / 8 * 3)
 
 struct both {
@@ -44,10 +42,17 @@ struct share {
     struct gate *gate;
     struct acoustic waves[RUNS]; /* its copies */
     struct wave_run runs[RUNS];
+    wave_real *image;
     int newest[RUNS]; /* at the first step of the pass */
     size_t done;      /* steps of each run before it */
     int id, threads;
 };
+
+/* Whether a run backwards makes a snapshot in its t-th step. */
+static bool step_images(const struct wave_run *run, size_t t)
+{
+    return run->every <= 1 || (run->steps - 1 - t) % run->every == 0;
+}
 
 /* Step i of both runs' in turn, of planes [x0, x1). */
 static void both_step(void *context, size_t i, size_t x0, size_t x1)
@@ -56,8 +61,10 @@ static void both_step(void *context, size_t i, size_t x0, size_t x1)
     size_t run = i % RUNS, t = i / RUNS;
     struct acoustic *a = &s->waves[run];
     struct rows rows = {x0, x1, 0, a->layout.n[GRID_Y]};
-    if (run == 0)
+    if (run == 0) {
         a->imaged = s->waves[1].field[s->newest[1] ^ (int)(t & 1)];
+        a->image = step_images(&s->runs[0], s->done + t) ? s->image : NULL;
+    }
     if (acoustic_inner_run(&s->runs[run]))
         acoustic_rows_clip(a, &rows, 0);
     if (rows.x0 < rows.x1)
@@ -87,7 +94,7 @@ static void share_begin(struct share *s, const struct both *both, struct gate *g
         s->runs[i] = *both->runs[i];
         acoustic_span_choose(a, &s->runs[i]);
     }
-    s->waves[0].image = s->runs[1].image;
+    s->image = s->runs[1].image;
     s->runs[1].image = NULL;
 }
 
@@ -141,9 +148,8 @@ size_t acoustic_both_depth(const struct acoustic *a)
 {
     size_t threads = (size_t)a->wave.options.threads, share = cache_share((int)threads);
     size_t plane = a->fields * a->layout.stride[GRID_X] * sizeof(wave_real);
-    size_t image = a->wave.points * sizeof(wave_real), depth = DEPTH_MOST;
-    if (!a->layout.flat || !a->aside || a->asked > 0 ||
-        RUNS * plane * a->layout.n[GRID_X] + image < APART(share))
+    size_t depth = DEPTH_MOST;
+    if (!a->layout.flat || !a->aside || a->asked > 0)
         return 0;
     while (depth >= DEPTH_LEAST &&
            (threads * RUNS * depth * wedge_block(a) * plane > FRONT(share) ||
@@ -153,13 +159,13 @@ size_t acoustic_both_depth(const struct acoustic *a)
 }
 
 /* Whether two runs are what is done here. */
-static bool runs_fit(const struct wave_run *run, const struct wave_run *reads)
+static bool runs_fit(const struct wave_run *run, const struct wave_run *reads, size_t row)
 {
     return run->mode == WAVE_BACKWARD && run->shells && run->snapshots && !run->sample &&
-           !run->illumination && run->every <= 1 && reads->mode == WAVE_TRANSPOSED &&
-           reads->image && reads->scattered == run->snapshots && !reads->sample &&
-           !reads->illumination && reads->every <= 1 && run->steps == reads->steps &&
-           run->steps > 0;
+           !run->illumination && reads->mode == WAVE_TRANSPOSED && reads->image &&
+           reads->scattered == run->snapshots && !reads->sample && !reads->illumination &&
+           reads->image_row == row && reads->every == run->every &&
+           run->steps == reads->steps && run->steps > 0;
 }
 
 void acoustic_run_both(struct wave *wave, const struct wave_run *run, struct wave *reader,
@@ -170,7 +176,8 @@ void acoustic_run_both(struct wave *wave, const struct wave_run *run, struct wav
                         .runs = {run, reads},
                         .depth = a->wave.both_steps,
                         .block = wedge_block(a)};
-    if (both.depth > 0 && both.depth == b->wave.both_steps && runs_fit(run, reads)) {
+    if (both.depth > 0 && both.depth == b->wave.both_steps &&
+        runs_fit(run, reads, a->wave.image_row)) {
         both_run(&both);
         return;
     }

@@ -27,7 +27,8 @@ struct inner {
     wave_real *field, *p, *old_p;        /* p's and M's are NULL without anisotropy */
     wave_real *aside;                    /* what is put aside, if a->keep; may be NULL */
     const wave_real *cross, *vp;
-    size_t at; /* in snapshots, images, dm */
+    size_t at;  /* in snapshots, dm */
+    size_t row; /* of all rows */
     size_t n;
 };
 
@@ -88,6 +89,7 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         .cross = a->pair ? a->pair->cross + at : NULL,
         .vp = a->pair ? a->pair->vp + at : NULL,
         .at = (walk->x * a->wave.grid.n[GRID_Y] + walk->y) * nz,
+        .row = walk->x * a->wave.grid.n[GRID_Y] + walk->y,
         .n = nz,
     };
     walk->y++;
@@ -140,6 +142,22 @@ static void strip_keep(const struct acoustic *a, size_t x, const struct point_st
     }
 }
 
+/* The same where snapshots become an image at once, in 2-D. */
+static void strip_image(const struct acoustic *a, size_t x, const struct point_strip *strip,
+                        const wave_real *weights, wave_real value)
+{
+    size_t ix = x - (size_t)a->layout.pad[GRID_X][0], at = layout_at(&a->layout, x, 0);
+    if (ix >= a->wave.grid.n[GRID_X])
+        return;
+    for (size_t i = 0; i < strip->n; i++) {
+        size_t z = strip->z + i, iz = z - (size_t)a->layout.pad[GRID_Z][0];
+        wave_real part = a->v[at + z] * (weights[i] * value);
+        if (iz < a->wave.grid.n[GRID_Z])
+            a->image[ix * a->wave.image_row + iz] +=
+                acoustic_image_scale(a) * part * a->imaged[at + z];
+    }
+}
+
 static void strip_inject(const struct acoustic *a, size_t at, size_t n,
                          const wave_real *weights, wave_real value)
 {
@@ -168,7 +186,9 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
             wave_real value = values[strip->place];
             strip_inject(a, layout_at(&a->layout, ix, strip->y) + strip->z, strip->n, weights,
                          value);
-            if (a->keep)
+            if (a->image)
+                strip_image(a, ix, strip, weights, value);
+            else if (a->keep)
                 strip_keep(a, ix, strip, weights, value,
                            a->aside ? acoustic_aside_at(a, ix - rows->x0, strip->y - rows->y0)
                                     : NULL);
@@ -351,12 +371,12 @@ static void row_image_pair(const struct acoustic *a, const struct inner *row, wa
 static void image(const struct acoustic *a, const struct wave_run *run, size_t k,
                   const wave_real *snapshot, const struct rows *rows)
 {
-    double dt = a->wave.options.dt;
-    wave_real scale = (wave_real)(-1 / (dt * dt));
+    wave_real scale = acoustic_image_scale(a);
+    size_t step = run->image_row ? run->image_row : a->wave.grid.n[GRID_Z];
     struct inner_walk walk = inner_begin(a, rows);
     enum turns turns = turns_of(run, k);
     for (struct inner row; turns != TURNS_NONE && inner_next(&walk, &row);) {
-        wave_real *sum = run->image + row.at;
+        wave_real *sum = run->image + row.row * step;
         const wave_real *s = snapshot + row.at;
         if (row.p)
             row_image_pair(a, &row, sum, s, turns, scale);
@@ -451,28 +471,6 @@ static void snapshot_end(const struct acoustic *a, const struct rows *rows)
         acoustic_keep_row(a, a->keep + row.at, row.v, row.aside);
 }
 
-/* sum += scale (v sums) b: of a snapshot that nobody else wants. */
-WIDE static void row_image_now(wave_real *restrict sum, const wave_real *v,
-                               const wave_real *sums, const wave_real *b, wave_real scale,
-                               size_t n)
-{
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        wave_real s = v[i] * sums[i];
-        sum[i] += scale * s * b[i];
-    }
-}
-
-static void image_now(const struct acoustic *a, const struct rows *rows)
-{
-    double dt = a->wave.options.dt;
-    wave_real scale = (wave_real)(-1 / (dt * dt));
-    struct inner_walk walk = inner_begin(a, rows);
-    ptrdiff_t other = a->imaged - a->field[a->newest];
-    for (struct inner row; inner_next(&walk, &row);)
-        row_image_now(a->image + row.at, row.v, row.aside, row.field + other, scale, row.n);
-}
-
 const wave_real *acoustic_due(const struct acoustic *a, const struct wave_run *run, size_t k)
 {
     size_t every = every_of(run);
@@ -497,8 +495,8 @@ void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_
         acoustic_mirror(a, a->pair->p[a->newest], rows);
     if (turn && run->scattered && run->image && run->mode == WAVE_TRANSPOSED)
         image(a, run, k, run->scattered + index, rows);
-    if (a->keep && a->aside)
-        a->image ? image_now(a, rows) : snapshot_end(a, rows);
+    if (a->keep && a->aside && !a->image)
+        snapshot_end(a, rows);
     if (turn && run->illumination)
         illuminate(a, run, rows);
 }

@@ -80,8 +80,8 @@ struct acoustic {
     size_t aside_rows;    /* of each plane there */
     bool stream;          /* snapshots of this run are too many for the cache */
     const wave_real *due; /* of those, the one that this step is imaged with, or NULL */
-    /* Where not NULL, snapshots are not kept, but added to this image, times a field of another
-     * wave of the same layout. */
+    /* Where not NULL, in 2-D, snapshots are not kept, but added to this image, times a field of
+     * another wave of the same layout. Its rows are wave.image_row apart. */
     wave_real *image;
     const wave_real *imaged;
     struct soon soon;
@@ -353,6 +353,11 @@ wave_real *acoustic_keep(const struct acoustic *a, const struct wave_run *run, s
 const wave_real *acoustic_due(const struct acoustic *a, const struct wave_run *run, size_t k);
 void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real *v,
                        const wave_real *sums);
+/* By what an image multiplies snapshots. */
+static inline wave_real acoustic_image_scale(const struct acoustic *a)
+{
+    return (wave_real)(-1 / (a->wave.options.dt * a->wave.options.dt));
+}
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,
                      const struct rows *rows);

@@ -397,6 +397,16 @@ static void due_find(const struct acoustic *a, size_t ix, size_t planes,
     job->ask_across = (ptrdiff_t)nz;
 }
 
+/* What of the image these planes, all of the medium's grid, add to. */
+static void image_find(const struct acoustic *a, size_t ix, size_t iy, struct kernel_step *job)
+{
+    job->image = a->image + (ix - (size_t)a->layout.pad[GRID_X][0]) * a->wave.image_row -
+                 a->wave.image_at;
+    job->other = a->imaged + layout_at(&a->layout, ix, iy) + a->z0;
+    job->image_across = (ptrdiff_t)a->wave.image_row;
+    job->image_scale = acoustic_image_scale(a);
+}
+
 static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_t planes)
 {
     size_t at = layout_at(&a->layout, ix, y0) + a->z0;
@@ -415,7 +425,9 @@ static void step_rows(struct acoustic *a, size_t ix, size_t y0, size_t y1, size_
         .aside = a->second[flat ? GRID_X : GRID_Y],
         .deepwards = a->second[GRID_X],
     };
-    if (a->keep) {
+    if (a->image)
+        image_find(a, ix, y0, &job);
+    else if (a->keep) {
         job.sums = acoustic_aside_at(a, 0, 0) + a->z0;
         job.sums_across = acoustic_aside_at(a, flat, !flat) - acoustic_aside_at(a, 0, 0);
         job.sums_deep = acoustic_aside_at(a, 1, 0) - acoustic_aside_at(a, 0, 0);

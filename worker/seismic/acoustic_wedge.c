@@ -3,9 +3,9 @@
  * of its own, without waiting for the others after every step.
  *
  * Steps follow each other through a thread's planes, each a block behind the one before, so that
- * what one makes is near when the next one reads it. At a border between threads every step ends
- * `slope` planes before the last one did, for it reads what that one made. Then all threads do what
- * is left there, step after step.
+ * what one makes is near when the next one reads it; the same step of several runs goes through the
+ * same block. At a border between threads every step ends `slope` planes before the last one did,
+ * for it reads what that one made. Then all threads do what is left there, step after step.
  *
  *     steps   ^     / \            1: thread 0's and thread 1's own planes
  *             |  1 / 2 \ 1         2: what is left
@@ -29,12 +29,12 @@ static void turn_step(const struct wedge *w, size_t turn, size_t i)
 {
     size_t first = border(w->planes, w->id, w->threads), block = w->block;
     size_t end = border(w->planes, w->id + 1, w->threads);
-    size_t less = i / w->runs * w->slope, at = first + (turn - i) * block;
+    size_t less = i / w->runs * w->slope, at = first + (turn - i / w->runs) * block;
     size_t from = w->id == 0 ? 0 : first + less;
     size_t to = w->id + 1 == w->threads ? end : end - less;
     size_t x0 = at > from ? at : from, x1 = at + block < to ? at + block : to;
     for (size_t run = 0; run < w->runs; run++)
-        w->ask(w->context, run, first + (turn + 1 - run) * block, i);
+        w->ask(w->context, run, first + (turn + 1) * block, i);
     if (x0 < x1)
         w->step(w->context, i, x0, x1);
 }
@@ -43,9 +43,9 @@ static void own_planes(const struct wedge *w)
 {
     size_t planes =
         border(w->planes, w->id + 1, w->threads) - border(w->planes, w->id, w->threads);
-    size_t turns = (planes + w->block - 1) / w->block + w->steps - 1;
+    size_t turns = (planes + w->block - 1) / w->block + w->steps / w->runs - 1;
     for (size_t turn = 0; turn < turns; turn++)
-        for (size_t i = 0; i < w->steps && i <= turn; i++)
+        for (size_t i = 0; i < w->steps && i / w->runs <= turn; i++)
             turn_step(w, turn, i);
 }
 
@@ -114,6 +114,6 @@ void wedge_ask(const struct acoustic *a, int newest, size_t at, size_t block, si
     numbers_ask(a->field[!newest] + here, count, part, parts);
     numbers_ask(a->v + here, count, part, parts);
     if (a->image && at >= px && at + block <= px + a->wave.grid.n[GRID_X])
-        numbers_ask(a->image + (at - px) * a->wave.grid.n[GRID_Z],
-                    block * a->wave.grid.n[GRID_Z], part, parts);
+        numbers_ask(a->image + (at - px) * a->wave.image_row, block * a->wave.image_row, part,
+                    parts);
 }

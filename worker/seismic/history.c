@@ -57,12 +57,11 @@ size_t walk_piece_steps(const struct walk *walk)
     return history_piece_steps(walk->wave, walk->options->every);
 }
 
-int walk_piece_make(struct walk *walk, bool near, struct error *ret_error)
+int walk_piece_make(struct walk *walk, size_t count, bool near, struct error *ret_error)
 {
     size_t bytes = walk->wave->snapshot_size * sizeof(wave_real);
     walk->piece_near = near;
-    walk->piece =
-        near ? wave_room_create(walk->wave, SHOT_PIECE, bytes) : malloc(SHOT_PIECE * bytes);
+    walk->piece = near ? wave_room_create(walk->wave, count, bytes) : malloc(count * bytes);
     return walk->piece ? 0
                        : error_set(ret_error, ERROR_SYSTEM, "no memory for a few wavefields");
 }
@@ -363,7 +362,7 @@ static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
                           .snapshots = (size_t)plan->snapshots};
     int rc = room_make(walk, plan, memory_bytes, &room, ret_error);
     if (rc == 0 && !vault_place(&walk->records, 0, kept))
-        rc = walk_piece_make(walk, false, ret_error);
+        rc = walk_piece_make(walk, SHOT_PIECE, false, ret_error);
     level.states = room.states;
     if (rc == 0)
         rc = level_run(walk, &level, &room, ret_error);
@@ -389,12 +388,17 @@ static int record_shells(struct walk *walk, wave_real *piece, struct error *ret_
     return 0;
 }
 
+/* How many steps the way back and the turns go on together: no snapshot is written then. 0: they do
+ * not. */
+static size_t steps_together(const struct walk *walk)
+{
+    return walk->wave->both_steps / walk->options->every * walk->options->every;
+}
+
 /* Run the same backwards, turning its snapshots as they come. */
 static int turn_shells(struct walk *walk, wave_real *piece, struct error *ret_error)
 {
-    size_t most = walk_piece_steps(walk);
-    if (walk->wave->both_steps > 0 && walk->options->every == 1)
-        most = walk->wave->both_steps < SHOT_PIECE ? walk->wave->both_steps : SHOT_PIECE;
+    size_t together = steps_together(walk), most = together ? together : walk_piece_steps(walk);
     for (size_t end = walk->forward.steps; end > 0;) {
         size_t first = (end - 1) / most * most;
         struct wave_run part = history_part(&walk->forward, first, end - first);
@@ -423,11 +427,13 @@ static int walk_shells(struct walk *walk, struct error *ret_error)
     size_t shell = walk->wave->shell_size;
     wave_real *piece = NULL;
     int rc = -1;
+    size_t together = walk_snapshots(walk, steps_together(walk));
+    size_t most = together > SHOT_PIECE ? together : SHOT_PIECE;
     if (open_records(walk, walk->forward.steps, shell, false, walk->options->memory_bytes,
                      ret_error) < 0 ||
-        walk_piece_make(walk, true, ret_error) < 0)
+        walk_piece_make(walk, most, true, ret_error) < 0)
         return -1;
-    piece = malloc((SHOT_PIECE * walk->options->every * shell + 1) * sizeof(wave_real));
+    piece = malloc((most * walk->options->every * shell + 1) * sizeof(wave_real));
     if (!piece)
         error_set(ret_error, ERROR_SYSTEM, "no memory for a few boundaries");
     else if (record_shells(walk, piece, ret_error) == 0)

@@ -131,7 +131,7 @@ int walk_fourier(struct walk *walk, struct error *ret_error)
     size_t steps = walk->forward.steps, most = SHOT_PIECE * walk->options->every;
     struct spectrum spectrum;
     int rc = 0;
-    if (walk_piece_make(walk, false, ret_error) < 0 ||
+    if (walk_piece_make(walk, SHOT_PIECE, false, ret_error) < 0 ||
         spectrum_open(&spectrum, walk, ret_error) < 0)
         return -1;
     for (size_t first = 0; first < steps; first += most) {

@@ -37,9 +37,9 @@ size_t walk_snapshots(const struct walk *walk, size_t steps);
 /* Steps of a piece: what is handled at once where it is not used in place. */
 size_t walk_piece_steps(const struct walk *walk);
 
-/* Make room for one piece: `near` the wave (wave_room_create) where nobody else looks at it. 0 or
- * -1. */
-int walk_piece_make(struct walk *walk, bool near, struct error *ret_error);
+/* Make room for a piece of `count` snapshots: `near` the wave (wave_room_create) where nobody else
+ * looks at it. 0 or -1. */
+int walk_piece_make(struct walk *walk, size_t count, bool near, struct error *ret_error);
 
 /* The methods. */
 int walk_fourier(struct walk *walk, struct error *ret_error);

@@ -40,6 +40,12 @@ struct kernel_step {
     /* Where D2 u goes as well, its rows and planes apart as told; NULL: nowhere. */
     wave_real *sums;
     ptrdiff_t sums_across, sums_deep;
+    /* In 2-D, without sums: image += image_scale v (D2 u) other. Both are at the first row's start,
+     * `other` goes on as u does, image by image_across. NULL: nothing. */
+    wave_real *image;
+    const wave_real *other;
+    ptrdiff_t image_across;
+    wave_real image_scale;
     /* In 3-D: of memory that a later step will work on, as many rows as of each plane here, asked
      * for meanwhile; none is NULL. */
     const wave_real *soon[KERNELS_SOON];

@@ -54,9 +54,18 @@ FORCE_INLINE void sum_across(const wave_real *p, ptrdiff_t stride, const vec *we
     }
 }
 
+/* What a step makes of the sums. */
+enum step_use { STEP_ALONE, STEP_KEEPS, STEP_IMAGES };
+
 FORCE_INLINE void step_flat(const struct kernel_step *job, size_t i, const int radius,
-                            const int count, const bool keeps)
+                            const int count, const enum step_use use)
 {
+    const bool keeps = use == STEP_KEEPS;
+    const bool images = use == STEP_IMAGES;
+    const ptrdiff_t image_across = job->image_across;
+    const wave_real scale = job->image_scale;
+    wave_real *image = images ? job->image + (ptrdiff_t)i * image_across : NULL;
+    const wave_real *other = images ? job->other + i * (size_t)job->across : NULL;
     const wave_real *ask = job->ask ? job->ask + (ptrdiff_t)i * job->ask_across : NULL;
     const ptrdiff_t ask_across = job->ask_across;
     const size_t first = i * (size_t)job->across;
@@ -85,7 +94,13 @@ FORCE_INLINE void step_flat(const struct kernel_step *job, size_t i, const int r
             *at = AT(v + j * across) * sums[j] + (2 * own[j] - *at);
             if (keeps)
                 *(vec *)(kept + j * job->sums_across) = sums[j];
+            if (images) {
+                loose *sum = (loose *)(image + j * image_across);
+                *sum += scale * (AT(v + j * across) * sums[j]) * AT(other + j * across);
+            }
         }
+        image += images ? LANES : 0;
+        other += images ? LANES : 0;
     }
 }
 
@@ -173,21 +188,23 @@ FORCE_INLINE void step_cube(const struct kernel_step *job, size_t i, size_t j, c
 }
 
 FORCE_INLINE void step_flat_all(const struct kernel_step *job, const int radius,
-                                const bool keeps)
+                                const enum step_use use)
 {
     size_t i = 0;
     for (; i + STEP_FLAT_ROWS <= job->rows; i += STEP_FLAT_ROWS)
-        step_flat(job, i, radius, STEP_FLAT_ROWS, keeps);
+        step_flat(job, i, radius, STEP_FLAT_ROWS, use);
     for (; i < job->rows; i++)
-        step_flat(job, i, radius, 1, keeps);
+        step_flat(job, i, radius, 1, use);
 }
 
 FORCE_INLINE void step_flat_rows(const struct kernel_step *job, const int radius)
 {
-    if (job->sums)
-        step_flat_all(job, radius, true);
+    if (job->image)
+        step_flat_all(job, radius, STEP_IMAGES);
+    else if (job->sums)
+        step_flat_all(job, radius, STEP_KEEPS);
     else
-        step_flat_all(job, radius, false);
+        step_flat_all(job, radius, STEP_ALONE);
 }
 
 FORCE_INLINE void step_cube_all(const struct kernel_step *job, const int radius,

@@ -88,7 +88,7 @@ struct imaging {
     const struct operators *operators;
     operators_residual residual;
     void *context;
-    wave_real *data, *image;
+    wave_real *data, *image; /* the image's room: its rows lie as the wave likes them */
     bool begun;
 };
 
@@ -102,7 +102,8 @@ static int image_turn(void *context, size_t first, size_t count, const wave_real
         .inject = operators->receivers,
         .injected = imaging->data,
         .every = operators->history.every,
-        .image = imaging->image,
+        .image = imaging->image + operators->second->image_at,
+        .image_row = operators->second->image_row,
     };
     if (!imaging->begun && operators_check(operators, ret_error) < 0)
         return -1;
@@ -125,8 +126,9 @@ int operators_image(const struct operators *operators, const wave_real *source,
     struct imaging imaging = {
         .operators = operators, .residual = residual, .context = context, .data = data};
     struct wave_run run = forward_run(operators, source, data, illumination);
-    size_t points = operators->wave->points, every = operators->history.every;
-    size_t bytes = points * sizeof(*imaging.image);
+    const struct wave *second = operators->second;
+    size_t nz = second->grid.n[GRID_Z], row = second->image_row ? second->image_row : nz;
+    size_t rows = second->points / nz, bytes = rows * row * sizeof(*imaging.image);
     wave_real *sum = malloc(bytes + 1);
     imaging.image = wave_room_create(operators->wave, 1, bytes);
     if (!sum || !imaging.image) {
@@ -140,8 +142,10 @@ int operators_image(const struct operators *operators, const wave_real *source,
     wave_room_read(operators->wave, imaging.image, sum, bytes);
     if (rc == 0)
         rc = operators_check(operators, ret_error);
-    for (size_t i = 0; rc == 0 && i < points; i++)
-        image[i] += (wave_real)every * sum[i];
+    for (size_t r = 0; rc == 0 && r < rows; r++)
+        for (size_t i = 0; i < nz; i++)
+            image[r * nz + i] +=
+                (wave_real)operators->history.every * sum[r * row + second->image_at + i];
     wave_room_destroy(operators->wave, imaging.image);
     free(sum);
     return rc;

@@ -11,6 +11,7 @@
 #include "worker/seismic/acoustic.h"
 #include "worker/seismic/anisotropic.h"
 #include "worker/seismic/opencl.h"
+#include "worker/seismic/layout.h"
 #include "worker/seismic/wave.h"
 
 static const struct wave_physics *const all[] = {&acoustic_physics, &density_physics,
@@ -248,11 +249,33 @@ int wave_check(const struct wave *wave, struct error *ret_error)
     return wave->physics->check ? wave->physics->check(wave, ret_error) : 0;
 }
 
+/* Begins with how many numbers it is. */
+#define NEAR_HEAD LAYOUT_ALIGN
+
+static void *near_create(size_t bytes)
+{
+    size_t count = NEAR_HEAD + bytes / sizeof(wave_real) + 1;
+    wave_real *memory = layout_alloc(count, 0);
+    if (!memory)
+        return NULL;
+    memcpy(memory, &count, sizeof(count));
+    return memory + NEAR_HEAD;
+}
+
+static void near_destroy(wave_real *room)
+{
+    size_t count;
+    if (!room)
+        return;
+    memcpy(&count, room - NEAR_HEAD, sizeof(count));
+    layout_free(room - NEAR_HEAD, count, 0);
+}
+
 void *wave_room_create(const struct wave *wave, size_t count, size_t bytes)
 {
     if (wave->physics->room_create)
         return wave->physics->room_create(wave, count, bytes);
-    return bytes && count > SIZE_MAX / 2 / bytes ? NULL : calloc(count * bytes + 1, 1);
+    return bytes && count > SIZE_MAX / 2 / bytes ? NULL : near_create(count * bytes);
 }
 
 void wave_room_destroy(const struct wave *wave, void *room)
@@ -260,7 +283,7 @@ void wave_room_destroy(const struct wave *wave, void *room)
     if (wave->physics->room_destroy)
         wave->physics->room_destroy(room);
     else
-        free(room);
+        near_destroy(room);
 }
 
 void wave_room_read(const struct wave *wave, const void *room, void *ret_bytes, size_t size)

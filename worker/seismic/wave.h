@@ -114,10 +114,13 @@ struct wave {
     size_t points;               /* of the medium's grid: its product of n */
     size_t padded;               /* of the grid with its layers: what a step updates */
     size_t snapshot_size;        /* wave_reals of one snapshot: [fields][nx][ny][nz] */
-    size_t shell_size;           /* wave_reals of one shell (see WAVE_BACKWARD) */
-    size_t state_bytes;          /* of wave_save */
-    size_t inner_bytes;          /* of wave_inner_save; 0: it cannot run WAVE_AGAIN */
-    size_t memory_bytes;         /* that the wave has allocated */
+    /* How rows of an image should lie, for speed, which run->image_row then is: image_row numbers
+     * from each to the next, the first at a room's number image_at. 0 and 0: one behind another. */
+    size_t image_row, image_at;
+    size_t shell_size;   /* wave_reals of one shell (see WAVE_BACKWARD) */
+    size_t state_bytes;  /* of wave_save */
+    size_t inner_bytes;  /* of wave_inner_save; 0: it cannot run WAVE_AGAIN */
+    size_t memory_bytes; /* that the wave has allocated */
     size_t
         both_steps; /* that wave_run_both likes to be given at a time; 0: it does not matter */
 };
@@ -182,8 +185,11 @@ struct wave_run {
     const wave_real
         *scattered;      /* snapshots that are read: forward with dm, transposed with image */
     const wave_real *dm; /* forward: perturbation on the medium's grid, s^2/m^2 */
-    wave_real *image;    /* transposed: added to, on the medium's grid; times every, if wanted,
-                                         is left to the caller */
+    /* Transposed: added to, on the medium's grid; times every, if wanted, is left to the caller.
+     * image_row: numbers from a row to the next, 0 is grid.n[GRID_Z]; where it is the wave's, what
+     * lies between rows, and before the first one, changes as well. */
+    wave_real *image;
+    size_t image_row;
     wave_real
         *illumination; /* any mode: the newest field squared is added, on the medium's grid */
     wave_real *shells; /* forward: written; backward and again: read */

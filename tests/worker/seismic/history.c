@@ -25,9 +25,6 @@ enum {
 enum { CHECKPOINTS_FROM = 1 };
 #endif
 
-/* Bytes that hold the fronts of two waves, but not the waves. */
-#define CACHE_SMALL (sizeof(wave_real) == 8 ? "500000" : "250000")
-
 static const struct ground_case which = {.physics = "acoustic",
                                          .dims = 2,
                                          .order = 8,
@@ -99,17 +96,22 @@ static struct history_options full(size_t every)
         .method = SURVEY_MEMORY_FULL, .every = every, .memory_bytes = UINT64_MAX};
 }
 
-/* |image - reference| / |reference| */
-static double apart(void)
+/* |a - b| / |b| */
+static double distance(const wave_real *a, const wave_real *b, size_t points)
 {
     double sum = 0, size = 0;
-    for (size_t i = 0; i < bench.points; i++) {
-        double difference = (double)image[i] - (double)reference[i];
+    for (size_t i = 0; i < points; i++) {
+        double difference = (double)a[i] - (double)b[i];
         sum += difference * difference;
-        size += (double)reference[i] * (double)reference[i];
+        size += (double)b[i] * (double)b[i];
     }
     assert_true(size > 0 && isfinite(size));
     return sqrt(sum / size);
+}
+
+static double apart(void)
+{
+    return distance(image, reference, bench.points);
 }
 
 static void equal_to_the_bit(void)
@@ -227,29 +229,44 @@ static wave_real *run_apart(const struct history_options *options)
     return memcpy(copy, image, bench.points * sizeof(*image));
 }
 
-/* Of a cache that is small enough for both waves to be taken together. */
-static void gradients_of_waves_taken_together_are_equal_to_the_bit(void **state)
+/* The gradient of a case with boundaries, which the caller frees, and how many steps waves take
+ * together. */
+static wave_real *boundary_run(const struct ground_case *ground, size_t *ret_together)
 {
-    (void)state;
     struct history_options options = full(1);
     options.method = SURVEY_MEMORY_BOUNDARY;
+    shot_open(ground);
+    *ret_together = bench.wave->both_steps;
+    wave_real *copy = run_apart(&options);
     shot_close();
-    for (int threads = 1; threads <= 2; threads++) {
+    return copy;
+}
+
+/* Waves are, unless a step is to be a pass. Sources add to the image by themselves then, and
+ * compilers round products at a row's end in ways of their own. */
+static void gradients_of_waves_taken_together_are_equal_but_for_rounding(void **state)
+{
+    (void)state;
+    size_t together, points = bench.points;
+    shot_close();
+    for (int order = 4; order <= 8; order += 4) {
         struct ground_case ground = which;
-        ground.order = threads == 1 ? 8 : 4;
-        ground.threads = threads;
-        shot_open(&ground);
-        assert_int_equal(bench.wave->both_steps, 0);
-        wave_real *alone = run_apart(&options);
-        shot_close();
-        setenv("BEOFARM_CACHE", CACHE_SMALL, 1);
-        shot_open(&ground);
-        assert_true(bench.wave->both_steps > 1);
-        run(&options, image);
-        assert_memory_equal(image, alone, bench.points * sizeof(*image));
-        unsetenv("BEOFARM_CACHE");
+        ground.order = order;
+        ground.threads = 1;
+        ground.time_block = 1;
+        wave_real *alone = boundary_run(&ground, &together);
+        assert_int_equal(together, 0);
+        ground.time_block = 0;
+        wave_real *one = boundary_run(&ground, &together);
+        assert_true(together > 1);
+        assert_true(distance(one, alone, points) < (sizeof(wave_real) == 8 ? 1e-14 : 1e-6));
+        ground.threads = 2;
+        wave_real *two = boundary_run(&ground, &together);
+        assert_true(together > 1 || order == 8); /* which has too few planes for two */
+        assert_memory_equal(two, one, together > 1 ? points * sizeof(*one) : 0);
         free(alone);
-        shot_close();
+        free(one);
+        free(two);
     }
     shot_open(&which);
 }
@@ -368,7 +385,7 @@ int main(void)
         cmocka_unit_test(spilled_and_stored_gradients_are_equal_to_the_bit),
         cmocka_unit_test(packed_gradients_are_near_and_do_not_depend_on_the_budget),
         cmocka_unit_test(saved_boundaries_give_the_same_gradient_but_for_rounding),
-        cmocka_unit_test(gradients_of_waves_taken_together_are_equal_to_the_bit),
+        cmocka_unit_test(gradients_of_waves_taken_together_are_equal_but_for_rounding),
         cmocka_unit_test(steps_that_share_a_pass_change_no_bit_of_a_gradient),
         cmocka_unit_test(every_physics_goes_back_without_its_layers),
         cmocka_unit_test(all_frequencies_of_a_run_give_its_gradient),

@@ -7,7 +7,8 @@
  * run's steps and the second's take turns in the same pass over the planes, both in a block that is
  * one behind that of the steps before, `depth` steps of each. What a step backwards makes is added
  * to the image at once, with the field that the second run has reached there, while both are in
- * registers: no snapshot is written. Threads have planes of their own (acoustic_wedge.c).
+ * registers: no snapshot is written. Threads have planes of their own (acoustic_wedge.c), or, where
+ * these are too few, share all of them, step after step: the sums are the same to the bit.
  */
 #include "config.h"
 
@@ -25,6 +26,7 @@
  * points 8 took 1.07 times as long.) */
 #define DEPTH_MOST  16
 #define DEPTH_LEAST 2
+#define DEPTH_PLAIN 1 /* threads share a step's planes */
 
 /* What of the last cache fronts may fill: others use it as well. */
 #define FRONT(share) ((share) / 8 * 3)
@@ -54,22 +56,29 @@ static bool step_images(const struct wave_run *run, size_t t)
     return run->every <= 1 || (run->steps - 1 - t) % run->every == 0;
 }
 
-/* Step i of both runs' in turn, of planes [x0, x1). */
-static void both_step(void *context, size_t i, size_t x0, size_t x1)
+/* Step t of the pass, of one run. `ready`: memory variables have been advanced. */
+static void run_step(struct share *s, size_t run, size_t t, const struct rows *rows, bool ready)
 {
-    struct share *s = context;
-    size_t run = i % RUNS, t = i / RUNS;
     struct acoustic *a = &s->waves[run];
-    struct rows rows = {x0, x1, 0, a->layout.n[GRID_Y]};
     if (run == 0) {
         a->imaged = s->waves[1].field[s->newest[1] ^ (int)(t & 1)];
         a->image = step_images(&s->runs[0], s->done + t) ? s->image : NULL;
     }
+    acoustic_rows_step(a, &s->runs[run], s->done + t, s->newest[run] ^ (int)(t & 1), rows,
+                       ready);
+}
+
+/* Step i of both runs' in turn, of planes [x0, x1). */
+static void both_step(void *context, size_t i, size_t x0, size_t x1)
+{
+    struct share *s = context;
+    size_t run = i % RUNS;
+    struct acoustic *a = &s->waves[run];
+    struct rows rows = {x0, x1, 0, a->layout.n[GRID_Y]};
     if (acoustic_inner_run(&s->runs[run]))
         acoustic_rows_clip(a, &rows, 0);
     if (rows.x0 < rows.x1)
-        acoustic_rows_step(a, &s->runs[run], s->done + t, s->newest[run] ^ (int)(t & 1), &rows,
-                           false);
+        run_step(s, run, i / RUNS, &rows, false);
 }
 
 static void both_ask(void *context, size_t run, size_t at, size_t i)
@@ -98,11 +107,10 @@ static void share_begin(struct share *s, const struct both *both, struct gate *g
     s->runs[1].image = NULL;
 }
 
-static void share_run(struct share *s)
+/* Passes of wedges. */
+static void share_wedges(struct share *s)
 {
-    struct acoustic *second = &s->waves[1];
-    struct rows all = acoustic_rows_all(second);
-    struct rows rows = acoustic_rows(second, &all, s->id, s->threads);
+    const struct acoustic *second = &s->waves[1];
     size_t steps = s->runs[0].steps, depth = s->both->depth;
     struct wedge wedge = {.runs = RUNS,
                           .planes = second->layout.n[GRID_X],
@@ -114,8 +122,6 @@ static void share_run(struct share *s)
                           .step = both_step,
                           .ask = both_ask,
                           .context = s};
-    acoustic_inject(second, &s->runs[1], steps - 1, &rows); /* which comes before a step */
-    gate_wait(s->gate, s->threads);
     for (s->done = 0; s->done < steps; s->done += depth) {
         size_t count = steps - s->done < depth ? steps - s->done : depth;
         wedge.steps = RUNS * count;
@@ -123,6 +129,39 @@ static void share_run(struct share *s)
         for (size_t i = 0; i < RUNS; i++)
             s->newest[i] ^= (int)(count & 1);
     }
+}
+
+/* Steps of which each thread has a part of all planes: `rows` of the second run's. */
+static void share_plain(struct share *s, const struct rows *rows)
+{
+    struct acoustic *second = &s->waves[1];
+    struct rows all = acoustic_rows_all(second), inner = all;
+    acoustic_rows_clip(second, &inner, 0);
+    struct rows first = acoustic_rows(second, &inner, s->id, s->threads);
+    bool cut = acoustic_rows_cut(second, WAVE_TRANSPOSED, &all, s->threads);
+    for (size_t t = 0; t < s->runs[0].steps; t++) {
+        run_step(s, 0, t, &first, false);
+        second->newest = s->newest[1] ^ (int)(t & 1);
+        for (int phase = 0; cut && phase < acoustic_phases(WAVE_TRANSPOSED); phase++) {
+            acoustic_memory_run(second, WAVE_TRANSPOSED, phase, rows);
+            gate_wait(s->gate, s->threads);
+        }
+        run_step(s, 1, t, rows, cut);
+        gate_wait(s->gate, s->threads);
+    }
+}
+
+static void share_run(struct share *s)
+{
+    struct acoustic *second = &s->waves[1];
+    struct rows all = acoustic_rows_all(second);
+    struct rows rows = acoustic_rows(second, &all, s->id, s->threads);
+    acoustic_inject(second, &s->runs[1], s->runs[1].steps - 1, &rows); /* before a step */
+    gate_wait(s->gate, s->threads);
+    if (s->both->depth == DEPTH_PLAIN)
+        share_plain(s, &rows);
+    else
+        share_wedges(s);
 }
 
 static void both_run(const struct both *both)
@@ -144,18 +183,26 @@ static void both_run(const struct both *both)
     both->waves[1]->newest ^= (int)(steps & 1);
 }
 
-size_t acoustic_both_depth(const struct acoustic *a)
+/* Whether there is a depth must not depend on the number of threads, for a gradient of waves apart
+ * differs in rounding. */
+static size_t depth_choose(const struct acoustic *a)
 {
     size_t threads = (size_t)a->wave.options.threads, share = cache_share((int)threads);
     size_t plane = a->fields * a->layout.stride[GRID_X] * sizeof(wave_real);
-    size_t depth = DEPTH_MOST;
-    if (!a->layout.flat || !a->aside || a->asked > 0)
+    size_t front = RUNS * wedge_block(a) * plane, depth = DEPTH_MOST;
+    if (!a->layout.flat || !a->aside || a->asked > 0 ||
+        DEPTH_LEAST * front > FRONT(share / threads))
         return 0;
     while (depth >= DEPTH_LEAST &&
-           (threads * RUNS * depth * wedge_block(a) * plane > FRONT(share) ||
-            !wedge_fits(a, depth)))
+           (depth * front > FRONT(share / threads) || !wedge_fits(a, depth)))
         depth--;
-    return depth >= DEPTH_LEAST ? depth : 0;
+    return depth >= DEPTH_LEAST ? depth : DEPTH_PLAIN;
+}
+
+void acoustic_both_init(struct acoustic *a)
+{
+    a->both_depth = depth_choose(a);
+    a->wave.both_steps = a->both_depth > 0 ? DEPTH_MOST : 0;
 }
 
 /* Whether two runs are what is done here. */
@@ -172,11 +219,9 @@ void acoustic_run_both(struct wave *wave, const struct wave_run *run, struct wav
                        const struct wave_run *reads)
 {
     struct acoustic *a = (struct acoustic *)wave, *b = (struct acoustic *)reader;
-    struct both both = {.waves = {a, b},
-                        .runs = {run, reads},
-                        .depth = a->wave.both_steps,
-                        .block = wedge_block(a)};
-    if (both.depth > 0 && both.depth == b->wave.both_steps &&
+    struct both both = {
+        .waves = {a, b}, .runs = {run, reads}, .depth = a->both_depth, .block = wedge_block(a)};
+    if (both.depth > 0 && both.depth == b->both_depth &&
         runs_fit(run, reads, a->wave.image_row)) {
         both_run(&both);
         return;

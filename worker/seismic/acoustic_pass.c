@@ -326,5 +326,5 @@ void acoustic_passes_init(struct acoustic *a)
     a->aside_rows = acoustic_aside_rows(a);
     a->asked = a->wave.options.time_block;
     a->wave.options.time_block = (int)acoustic_pass(a, WAVE_FORWARD).steps;
-    a->wave.both_steps = acoustic_both_depth(a);
+    acoustic_both_init(a);
 }

@@ -94,6 +94,9 @@ struct acoustic {
     size_t tile;      /* rows of a plane that are taken through the planes together, in 3-D */
     int asked;        /* steps of a pass, 0 to choose */
     size_t fields;    /* that a step reads or writes */
+    /* Steps that acoustic_run_both takes in a pass over both waves (acoustic_both.c); 0: it takes
+     * one run after the other. */
+    size_t both_depth;
 };
 
 /* Rows that one thread works on: planes [x0, x1), rows [y0, y1) of each. */
@@ -395,8 +398,7 @@ void acoustic_span_choose(struct acoustic *a, const struct wave_run *run);
  * been advanced. */
 void acoustic_rows_step(struct acoustic *a, const struct wave_run *run, size_t done, int newest,
                         const struct rows *rows, bool ready);
-/* Steps that acoustic_run_both takes in a pass over both waves (acoustic_both.c); 0: it takes one
- * run after the other. */
-size_t acoustic_both_depth(const struct acoustic *a);
+/* Chooses both_depth and wave.both_steps. */
+void acoustic_both_init(struct acoustic *a);
 
 #endif

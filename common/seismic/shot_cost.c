@@ -156,6 +156,13 @@ static uint64_t record_bytes(uint64_t values, bool compress)
     return compress ? blocks * SHOT_PACKED_BYTES : values * REAL_BYTES;
 }
 
+/* Boundaries on their way to and from a disk: of the steps that are handled at once. */
+static uint64_t boundary_piece(const struct shot_shape *shape, uint64_t boundary)
+{
+    uint64_t steps = SHOT_PIECE * (shape->subsampling > 1 ? shape->subsampling : 2);
+    return (steps < shape->steps ? steps : shape->steps) * boundary;
+}
+
 static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operation operation,
                              const struct shot_wish *wish)
 {
@@ -176,6 +183,8 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
             7 * inner; /* image, twice, and illumination; the task's sums in double */
     if (waves == 2 && wish->method != SURVEY_MEMORY_FULL)
         sizes.fixed += SHOT_PIECE * physics->record * inner;
+    if (waves == 2 && wish->method == SURVEY_MEMORY_BOUNDARY && wish->spill)
+        sizes.fixed += boundary_piece(shape, sizes.boundary);
     /* Traces at the propagator's steps and as recorded, twice each (observed, residual). */
     sizes.fixed += shape->traces * (shape->steps * 2 + shape->samples * 3) * REAL_BYTES;
     sizes.fixed += shape->points * 12;

@@ -154,6 +154,21 @@ static void what_is_spilled_is_on_disk_and_not_in_memory(void **state)
     assert_int_equal(cost.history_bytes + cost.disk_bytes, (uint64_t)400 * 200 * 4 * 2000);
 }
 
+static void steps_on_their_way_to_a_disk_are_reckoned(void **state)
+{
+    (void)state;
+    struct shot_shape shape = shape_2d;
+    shape.subsampling = 40;
+    struct shot_wish wish = {.method = SURVEY_MEMORY_BOUNDARY};
+    struct shot_cost held = cost_of(&shape, SURVEY_GRADIENT, &wish);
+    wish.spill = true;
+    wish.budget_bytes = 1 << 20;
+    struct shot_cost spilled = cost_of(&shape, SURVEY_GRADIENT, &wish);
+    assert_int_equal(spilled.history_bytes, 1 << 20);
+    assert_int_equal(spilled.bytes - spilled.history_bytes - (held.bytes - held.history_bytes),
+                     held.history_bytes / shape.steps * SHOT_PIECE * 40);
+}
+
 static void the_printed_choice_names_method_and_bytes(void **state)
 {
     (void)state;
@@ -191,6 +206,7 @@ int main(void)
         cmocka_unit_test(in_a_quarter_of_the_storage_what_takes_less_time_is_taken),
         cmocka_unit_test(what_is_reckoned_of_a_boundary_is_what_is_kept),
         cmocka_unit_test(what_is_spilled_is_on_disk_and_not_in_memory),
+        cmocka_unit_test(steps_on_their_way_to_a_disk_are_reckoned),
         cmocka_unit_test(the_printed_choice_names_method_and_bytes),
         cmocka_unit_test(a_free_surface_has_no_layer_on_top),
     };

@@ -183,18 +183,18 @@ static void both_run(const struct both *both)
     both->waves[1]->newest ^= (int)(steps & 1);
 }
 
-/* Whether there is a depth must not depend on the number of threads, for a gradient of waves apart
- * differs in rounding. */
+/* Whether there is a depth must not depend on caches, nor on the number of threads, for a gradient
+ * of waves apart differs in rounding. */
 static size_t depth_choose(const struct acoustic *a)
 {
     size_t threads = (size_t)a->wave.options.threads, share = cache_share((int)threads);
     size_t plane = a->fields * a->layout.stride[GRID_X] * sizeof(wave_real);
     size_t front = RUNS * wedge_block(a) * plane, depth = DEPTH_MOST;
-    if (!a->layout.flat || !a->aside || a->asked > 0 ||
-        DEPTH_LEAST * front > FRONT(share / threads))
+    if (!a->layout.flat || !a->aside || a->asked > 0)
         return 0;
-    while (depth >= DEPTH_LEAST &&
-           (depth * front > FRONT(share / threads) || !wedge_fits(a, depth)))
+    while (depth > DEPTH_LEAST && depth * front > FRONT(share / threads))
+        depth--;
+    while (depth >= DEPTH_LEAST && !wedge_fits(a, depth))
         depth--;
     return depth >= DEPTH_LEAST ? depth : DEPTH_PLAIN;
 }

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -275,6 +276,21 @@ def npm_packages_that_do_not_come_leave_nothing_half_installed():
         assert len(npm_calls(machine)) == 2, machine.calls()
 
 
+def what_a_test_leaves_behind_holds_nothing_up():
+    with tempfile.TemporaryDirectory() as place:
+        pid = os.path.join(place, "pid")
+        script = f"setsid sleep 600 & echo $! >{pid}; echo '# so'; echo 'not ok 1 # SKIP it'; exit 3"
+        try:
+            ran = subprocess.run(
+                [os.path.join(SOURCE, "tests", "run"), "sh", "-c", script],
+                stdout=subprocess.PIPE, text=True, timeout=60,
+            )
+        finally:
+            with open(pid) as file:
+                os.kill(int(file.read()), signal.SIGKILL)
+    assert (ran.returncode, ran.stdout) == (3, "# so\nok 1 - it # SKIP so\n"), (ran.returncode, ran.stdout)
+
+
 TESTS = [
     wrong_usage_is_code_2,
     without_root_or_sudo_it_prints_the_list_and_stops,
@@ -293,6 +309,7 @@ TESTS = [
     npm_comes_with_its_package_or_with_nodejs,
     without_npm_it_says_so_and_tests_the_rest,
     npm_packages_that_do_not_come_leave_nothing_half_installed,
+    what_a_test_leaves_behind_holds_nothing_up,
 ]
 
 

@@ -159,7 +159,9 @@ static uint64_t record_bytes(uint64_t values, bool compress)
 /* Boundaries on their way to and from a disk: of the steps that are handled at once. */
 static uint64_t boundary_piece(const struct shot_shape *shape, uint64_t boundary)
 {
-    uint64_t steps = SHOT_PIECE * (shape->subsampling > 1 ? shape->subsampling : 2);
+    uint64_t every = shape->subsampling, piece = SHOT_PIECE * every;
+    uint64_t together = SHOT_TOGETHER / every * every;
+    uint64_t steps = piece > together ? piece : together;
     return (steps < shape->steps ? steps : shape->steps) * boundary;
 }
 

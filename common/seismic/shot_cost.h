@@ -18,6 +18,8 @@
 
 /* Snapshots that are handled at once where they are not used in place. */
 #define SHOT_PIECE 8
+/* Steps that a wave on its way back and the one that images it go together at most. */
+#define SHOT_TOGETHER 16
 
 /* Compressed records of a field: so many values share a scale, and take so many bytes. */
 #define SHOT_PACKED_VALUES 64

@@ -16,6 +16,7 @@
 #include <omp.h>
 #endif
 
+#include "common/seismic/shot_cost.h"
 #include "worker/seismic/acoustic_private.h"
 #include "worker/seismic/cache.h"
 #include "worker/seismic/gate.h"
@@ -24,7 +25,7 @@
 
 /* More steps gain nothing, for most of what is in cache is used often then. (With 2001 x 2001
  * points 8 took 1.07 times as long.) */
-#define DEPTH_MOST  16
+#define DEPTH_MOST  SHOT_TOGETHER
 #define DEPTH_LEAST 2
 #define DEPTH_PLAIN 1 /* threads share a step's planes */
 

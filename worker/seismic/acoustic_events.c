@@ -78,6 +78,7 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         return false;
     const struct acoustic *a = walk->a;
     size_t at = layout_inner(&a->layout, walk->x, walk->y), nz = a->wave.grid.n[GRID_Z];
+    size_t index = walk->x * a->wave.grid.n[GRID_Y] + walk->y;
     *ret_row = (struct inner){
         .old = a->field[!a->newest] + at,
         .field = a->field[a->newest] + at,
@@ -88,8 +89,8 @@ static bool inner_next(struct inner_walk *walk, struct inner *ret_row)
         .aside = a->aside ? inner_aside(walk) : NULL,
         .cross = a->pair ? a->pair->cross + at : NULL,
         .vp = a->pair ? a->pair->vp + at : NULL,
-        .at = (walk->x * a->wave.grid.n[GRID_Y] + walk->y) * nz,
-        .row = walk->x * a->wave.grid.n[GRID_Y] + walk->y,
+        .at = index * nz,
+        .row = index,
         .n = nz,
     };
     walk->y++;

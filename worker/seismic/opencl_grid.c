@@ -181,6 +181,7 @@ static void sizes_set(struct opencl_wave *w)
     size_t parts = (size_t)w->parts;
     w->wave.points = grid_size(&w->wave.grid);
     w->wave.snapshot_size = parts * w->wave.points;
+    w->wave.image_row = w->wave.grid.n[GRID_Z];
     w->wave.padded = (size_t)w->shape.n[0] * (size_t)w->shape.n[1] * (size_t)w->shape.n[2];
     for (int part = 0, first; part < w->parts; part++)
         w->wave.shell_size += (size_t)opencl_shell_part(w, part, &first);

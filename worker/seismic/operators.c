@@ -127,7 +127,7 @@ int operators_image(const struct operators *operators, const wave_real *source,
         .operators = operators, .residual = residual, .context = context, .data = data};
     struct wave_run run = forward_run(operators, source, data, illumination);
     const struct wave *second = operators->second;
-    size_t nz = second->grid.n[GRID_Z], row = second->image_row ? second->image_row : nz;
+    size_t nz = second->grid.n[GRID_Z], row = second->image_row;
     size_t rows = second->points / nz, bytes = rows * row * sizeof(*imaging.image);
     wave_real *sum = malloc(bytes + 1);
     imaging.image = wave_room_create(operators->wave, 1, bytes);

@@ -115,7 +115,7 @@ struct wave {
     size_t padded;               /* of the grid with its layers: what a step updates */
     size_t snapshot_size;        /* wave_reals of one snapshot: [fields][nx][ny][nz] */
     /* How rows of an image should lie, for speed, which run->image_row then is: image_row numbers
-     * from each to the next, the first at a room's number image_at. 0 and 0: one behind another. */
+     * from each to the next, the first at a room's number image_at. */
     size_t image_row, image_at;
     size_t shell_size;   /* wave_reals of one shell (see WAVE_BACKWARD) */
     size_t state_bytes;  /* of wave_save */

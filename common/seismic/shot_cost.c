@@ -30,10 +30,8 @@
 #define INNER_COPIES 0.03
 
 /* What running backwards saves besides: it images pairs of steps, whose snapshots stay near a
- * core, or, acoustic waves in 2-D, makes none. Snapshots of `vti` in 2-D come as fast from memory,
- * unless they are so many points that memory has more to do than that. */
-#define PAIRS_SAVE  0.15
-#define NEAR_POINTS 500000
+ * core, or, acoustic waves and those of `vti` in 2-D, makes none. */
+#define PAIRS_SAVE 0.15
 
 /* Samples between steps are interpolated, from so many steps further on. */
 #define RESAMPLE_REACH 8
@@ -258,12 +256,6 @@ static void set_fourier(struct shot_cost *cost, const struct sizes *sizes, size_
     cost->history_bytes = bytes;
 }
 
-static double pairs_save(const struct shot_shape *shape)
-{
-    bool near = shape->dims == 2 && shot_padded_points(shape) < NEAR_POINTS;
-    return shape->physics == SURVEY_VTI && near ? 0 : PAIRS_SAVE;
-}
-
 /* What AUTO takes: everything kept if it fits; else what takes less time. */
 static int choose(struct shot_cost *cost, const struct shot_shape *shape,
                   const struct sizes *sizes, bool exact, uint64_t budget,
@@ -277,7 +269,7 @@ static int choose(struct shot_cost *cost, const struct shot_shape *shape,
         plan.forward = UINT64_MAX;
     }
     double runs = (double)plan.forward / (double)sizes->imaged;
-    if (shell_fits && runs > 1 + boundary_run(shape) - pairs_save(shape)) {
+    if (shell_fits && runs > 1 + boundary_run(shape) - PAIRS_SAVE) {
         set_boundary(cost, shape, sizes, budget);
         return 0;
     }

@@ -1,12 +1,13 @@
 /*
  * acoustic_both.c - a run of a 2-D wave backwards in time, and the transposed one of another wave
- * that images it, step by step together, so that they stay in cache where each alone would.
+ * that images it, step by step together, so that they stay in cache where each alone would. Not
+ * those with density or tilted axes, whose steps have stages.
  *
  * A gradient goes through two waves, snapshots and the image: of models that are not small that is
  * more than the last cache has left, where a forward run alone still stays in it. So the first
  * run's steps and the second's take turns in the same pass over the planes, both in a block that is
  * one behind that of the steps before, `depth` steps of each. What a step backwards makes is added
- * to the image at once, with the field that the second run has reached there, while both are in
+ * to the image at once, with the fields that the second run has reached there, while both are in
  * registers: no snapshot is written. Threads have planes of their own (acoustic_wedge.c), or, where
  * these are too few, share all of them, step after step: the sums are the same to the bit.
  */
@@ -62,7 +63,9 @@ static void run_step(struct share *s, size_t run, size_t t, const struct rows *r
 {
     struct acoustic *a = &s->waves[run];
     if (run == 0) {
-        a->imaged = s->waves[1].field[s->newest[1] ^ (int)(t & 1)];
+        int newest = s->newest[1] ^ (int)(t & 1);
+        a->imaged[PAIR_Q] = s->waves[1].field[newest];
+        a->imaged[PAIR_P] = a->pair ? s->waves[1].pair->p[newest] : NULL;
         a->image = step_images(&s->runs[0], s->done + t) ? s->image : NULL;
     }
     acoustic_rows_step(a, &s->runs[run], s->done + t, s->newest[run] ^ (int)(t & 1), rows,
@@ -191,7 +194,7 @@ static size_t depth_choose(const struct acoustic *a)
     size_t threads = (size_t)a->wave.options.threads, share = cache_share((int)threads);
     size_t plane = a->fields * a->layout.stride[GRID_X] * sizeof(wave_real);
     size_t front = RUNS * wedge_block(a) * plane, depth = DEPTH_MOST;
-    if (!a->layout.flat || !a->aside || a->asked > 0)
+    if (!a->layout.flat || !acoustic_fused(a) || a->asked > 0)
         return 0;
     while (depth > DEPTH_LEAST && depth * front > FRONT(share / threads))
         depth--;

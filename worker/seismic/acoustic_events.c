@@ -155,7 +155,7 @@ static void strip_image(const struct acoustic *a, size_t x, const struct point_s
         wave_real part = a->v[at + z] * (weights[i] * value);
         if (iz < a->wave.grid.n[GRID_Z])
             a->image[ix * a->wave.image_row + iz] +=
-                acoustic_image_scale(a) * part * a->imaged[at + z];
+                acoustic_image_scale(a) * part * a->imaged[PAIR_Q][at + z];
     }
 }
 

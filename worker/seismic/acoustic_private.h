@@ -80,10 +80,10 @@ struct acoustic {
     size_t aside_rows;    /* of each plane there */
     bool stream;          /* snapshots of this run are too many for the cache */
     const wave_real *due; /* of those, the one that this step is imaged with, or NULL */
-    /* Where not NULL, in 2-D, snapshots are not kept, but added to this image, times a field of
+    /* Where not NULL, in 2-D, snapshots are not kept, but added to this image, times fields of
      * another wave of the same layout. Its rows are wave.image_row apart. */
     wave_real *image;
-    const wave_real *imaged;
+    const wave_real *imaged[PAIR_FIELDS]; /* one field but for pairs */
     struct soon soon;
     int plane;     /* pair: of the planes that go together, the one that this thread is at */
     size_t z0, z1; /* the numbers of a row that a bare step computes, in whole vectors */
@@ -360,6 +360,13 @@ void acoustic_keep_row(const struct acoustic *a, wave_real *to, const wave_real 
 static inline wave_real acoustic_image_scale(const struct acoustic *a)
 {
     return (wave_real)(-1 / (a->wave.options.dt * a->wave.options.dt));
+}
+/* The image's numbers in plane ix of the padded grid, one of the medium's, from a->z0 of an inner
+ * run on. */
+static inline wave_real *acoustic_image_row(const struct acoustic *a, size_t ix)
+{
+    size_t row = ix - (size_t)a->layout.pad[GRID_X][0];
+    return a->image + row * a->wave.image_row - a->wave.image_at;
 }
 /* Inject, scatter, mirror, image, illuminate, in the newest field; finish snapshots. */
 void acoustic_inject(const struct acoustic *a, const struct wave_run *run, size_t k,

@@ -400,9 +400,8 @@ static void due_find(const struct acoustic *a, size_t ix, size_t planes,
 /* What of the image these planes, all of the medium's grid, add to. */
 static void image_find(const struct acoustic *a, size_t ix, size_t iy, struct kernel_step *job)
 {
-    job->image = a->image + (ix - (size_t)a->layout.pad[GRID_X][0]) * a->wave.image_row -
-                 a->wave.image_at;
-    job->other = a->imaged + layout_at(&a->layout, ix, iy) + a->z0;
+    job->image = acoustic_image_row(a, ix);
+    job->other = a->imaged[PAIR_Q] + layout_at(&a->layout, ix, iy) + a->z0;
     job->image_across = (ptrdiff_t)a->wave.image_row;
     job->image_scale = acoustic_image_scale(a);
 }

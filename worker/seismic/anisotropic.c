@@ -290,6 +290,7 @@ const struct wave_physics vti_physics = {
     .destroy = acoustic_destroy,
     .clear = acoustic_clear,
     .run = acoustic_run,
+    .run_both = acoustic_run_both,
     .save = acoustic_save,
     .load = acoustic_load,
     .inner_save = acoustic_inner_save,

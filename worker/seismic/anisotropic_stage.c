@@ -478,6 +478,15 @@ static void keep_row(const struct acoustic *a, size_t ix, size_t iy)
             a->pair->ones, pair_y(a, f) + a->layout.pad[GRID_Z][0]);
 }
 
+/* What of the image this row, one of the medium's grid in 2-D, adds to. */
+static void image_find(const struct acoustic *a, size_t ix, size_t at, struct kernel_pair *job)
+{
+    job->image = acoustic_image_row(a, ix);
+    job->image_scale = acoustic_image_scale(a);
+    for (int f = PAIR_Q; f < PAIR_FIELDS; f++)
+        job->other[f] = a->imaged[f] + at;
+}
+
 static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t iy)
 {
     struct pair *pair = a->pair;
@@ -487,7 +496,7 @@ static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t
         pair_slow_begin(a, ix, iy);
     if (has_layers(a, mode))
         layers_give(a, mode, ix, iy);
-    if (a->keep)
+    if (a->keep && !a->image)
         keep_row(a, ix, iy);
     struct kernel_pair job = {
         .length = a->z1 - a->z0,
@@ -496,6 +505,8 @@ static void field_row(struct acoustic *a, enum wave_mode mode, size_t ix, size_t
         .y = {pair_y(a, PAIR_Q) + a->z0, pair_y(a, PAIR_P) + a->z0},
         .m = {a->v + at, pair->cross + at, pair->vp + at},
     };
+    if (a->image)
+        image_find(a, ix, at, &job);
     a->kernels.pair.step(&job);
     if (slow)
         pair_slow_end(a, ix, iy);

@@ -193,11 +193,15 @@ struct kernel_slow {
     wave_real *old_p, *f, stiff, ease, lag;
 };
 
-/* out[i] = 2 u[i] - out[i] + (M y)[i], M = ((m[0], m[1]), (m[1], m[2])). All aligned. */
+/* out[i] = 2 u[i] - out[i] + (M y)[i], M = ((m[0], m[1]), (m[1], m[2])); and, where image is not
+ * NULL, image += image_scale m[0] (y[0] other[0] + y[1] other[1]). All aligned but image. */
 struct kernel_pair {
     size_t length;
     wave_real *out[2];
     const wave_real *u[2], *y[2], *m[3];
+    wave_real *image;
+    const wave_real *other[2];
+    wave_real image_scale;
 };
 
 struct kernels_pair {

@@ -427,7 +427,7 @@ static void slow_give(const struct kernel_slow *job)
     }
 }
 
-FORCE_INLINE void pair_advance(const struct kernel_pair *job)
+FORCE_INLINE void pair_advance(const struct kernel_pair *job, const bool images)
 {
     const struct kernel_pair j = *job;
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
@@ -436,12 +436,16 @@ FORCE_INLINE void pair_advance(const struct kernel_pair *job)
         vec next = AT(j.m[0] + q) * y + cross * z + (2 * AT(j.u[0] + q) - *a);
         *b = cross * y + AT(j.m[2] + q) * z + (2 * AT(j.u[1] + q) - *b);
         *a = next;
+        if (images) {
+            vec part = y * AT(j.other[0] + q) + z * AT(j.other[1] + q);
+            *(loose *)(j.image + q) += j.image_scale * AT(j.m[0] + q) * part;
+        }
     }
 }
 
 static void pair_step(const struct kernel_pair *job)
 {
-    pair_advance(job);
+    job->image ? pair_advance(job, true) : pair_advance(job, false);
 }
 
 #define PAIR_TEMPLATES(radius)                                                                 \

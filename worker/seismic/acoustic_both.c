@@ -8,8 +8,9 @@
  * run's steps and the second's take turns in the same pass over the planes, both in a block that is
  * one behind that of the steps before, `depth` steps of each. What a step backwards makes is added
  * to the image at once, with the fields that the second run has reached there, while both are in
- * registers: no snapshot is written. Threads have planes of their own (acoustic_wedge.c), or, where
- * these are too few, share all of them, step after step: the sums are the same to the bit.
+ * registers: no snapshot is written. Both waves read one medium. Threads have planes of their own
+ * (acoustic_wedge.c), or, where these are too few, share all of them, step after step: the sums are
+ * the same to the bit.
  */
 #include "config.h"
 
@@ -45,6 +46,7 @@ struct share {
     const struct both *both;
     struct gate *gate;
     struct acoustic waves[RUNS]; /* its copies */
+    struct pair pair;            /* of the second one, where it has any */
     struct wave_run runs[RUNS];
     wave_real *image;
     int newest[RUNS]; /* at the first step of the pass */
@@ -91,6 +93,21 @@ static void both_ask(void *context, size_t run, size_t at, size_t i)
     wedge_ask(&s->waves[run], s->newest[run], at, s->both->block, i, RUNS * s->both->depth);
 }
 
+/* Let the second wave read the first one's medium, which is the same: so only one comes through the
+ * cache. */
+static void medium_share(struct share *s)
+{
+    const struct acoustic *first = &s->waves[0];
+    struct acoustic *second = &s->waves[1];
+    second->v = first->v;
+    if (!second->pair)
+        return;
+    s->pair = *second->pair;
+    s->pair.cross = first->pair->cross;
+    s->pair.vp = first->pair->vp;
+    second->pair = &s->pair;
+}
+
 static void share_begin(struct share *s, const struct both *both, struct gate *gate)
 {
     *s = (struct share){.both = both, .gate = gate, .threads = 1};
@@ -107,6 +124,7 @@ static void share_begin(struct share *s, const struct both *both, struct gate *g
         s->runs[i] = *both->runs[i];
         acoustic_span_choose(a, &s->runs[i]);
     }
+    medium_share(s);
     s->image = s->runs[1].image;
     s->runs[1].image = NULL;
 }
@@ -192,8 +210,9 @@ static void both_run(const struct both *both)
 static size_t depth_choose(const struct acoustic *a)
 {
     size_t threads = (size_t)a->wave.options.threads, share = cache_share((int)threads);
-    size_t plane = a->fields * a->layout.stride[GRID_X] * sizeof(wave_real);
-    size_t front = RUNS * wedge_block(a) * plane, depth = DEPTH_MOST;
+    size_t fields = a->fields + 2 * acoustic_parts(a->kind); /* of both, with one medium */
+    size_t plane = fields * a->layout.stride[GRID_X] * sizeof(wave_real);
+    size_t front = wedge_block(a) * plane, depth = DEPTH_MOST;
     if (!a->layout.flat || !acoustic_fused(a) || a->asked > 0)
         return 0;
     while (depth > DEPTH_LEAST && depth * front > FRONT(share / threads))

@@ -28,17 +28,12 @@ int cpml_width(int pad, int half)
 
 size_t cpml_window(const struct layout *layout, int side, size_t *ret_start)
 {
-    size_t n = layout->n[GRID_Z], least = 0;
-    size_t width = (size_t)cpml_width(layout->pad[GRID_Z][side], layout->half);
-    size_t reached = width + (size_t)layout->radius;
-    size_t from = side && reached < n ? n - reached : 0, to = side || reached > n ? n : reached;
-    for (size_t align = LAYOUT_ALIGN; align >= LAYOUT_ALIGN / 2; align /= 2) {
-        size_t start = from / align * align;
-        size_t length = (to - start + LAYOUT_ALIGN - 1) / LAYOUT_ALIGN * LAYOUT_ALIGN;
-        if (least == 0 || (length < least && start + length <= layout->row))
-            *ret_start = start, least = length;
-    }
-    return least;
+    size_t n = layout->n[GRID_Z],
+           width = (size_t)cpml_width(layout->pad[GRID_Z][side], layout->half);
+    size_t reached = width + (size_t)layout->radius < n ? width + (size_t)layout->radius : n;
+    size_t length = (reached + CPML_PIECE - 1) / CPML_PIECE * CPML_PIECE;
+    *ret_start = side && length < n ? n - length : 0;
+    return length;
 }
 
 /* Coefficients along a window of a row's end. */

@@ -11,8 +11,10 @@
 
 #include "worker/seismic/layout.h"
 
-/* Along z, rows of coefficients and memory variables are filled up by zeros to whole vectors. */
+/* Along z, rows of coefficients and memory variables are filled up by zeros to whole pieces. */
 #define CPML_WIDTH_MAX 240
+/* Windows along z are so many numbers long, times any number. */
+#define CPML_PIECE 8
 
 struct cpml {
     int width[2]; /* 0: no layer on that side */
@@ -40,9 +42,8 @@ struct cpml_tuning {
  * backwards in time relies on). */
 int cpml_width(int pad, int half);
 
-/* The window along z at either end of a row: so many numbers, whole vectors, which hold what
- * reaches out of the layer, and where they begin: half a vector aside where that makes them fewer
- * and all still lie in the row. */
+/* The window along z at either end of a row: so many numbers, whole pieces, which hold what reaches
+ * out of the layer, and where they begin: at the row's own end where it is long enough. */
 size_t cpml_window(const struct layout *layout, int side, size_t *ret_start);
 
 void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis axis,

@@ -2,373 +2,364 @@
  * kernels_end.h - the absorbing layers' terms along z, at both ends of rows; a part of
  * kernels_body.h.
  *
- * A row goes through its phases after the others have been through the one before: what has just
- * been stored is slow to load at another place. Where a window is a pair of vectors, all of it
- * stays in registers instead.
+ * A row's window goes by in pieces of 8 numbers, whatever the processor's vectors: one with 20
+ * absorbing points has three, where vectors of 16 would make it two, a quarter of them for nothing.
+ * What a piece needs of its neighbours is still in registers, or comes a piece later: what has just
+ * been stored is slow to load at another place. Two rows go together, for a row alone is one long
+ * chain of which each link waits for the one before.
  */
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_END_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_END_H
 
-/* Rows that go through the phases together, with zeros on both sides of what is in the window. */
-#define END_ROWS   8
-#define END_AROUND 16
-#define END_LENGTH (END_AROUND + CPML_WIDTH_MAX + END_AROUND)
-struct end_rows {
-    _Alignas(64) wave_real row[END_ROWS][END_LENGTH];
-};
+#define PIECE       CPML_PIECE
+#define PIECE_BYTES (PIECE * KERNELS_REAL_BYTES)
+#define END_ROWS    2
+/* Rows by which memory variables are asked for before they are needed. */
+#define END_AHEAD 8
 
-FORCE_INLINE void end_rows_clear(struct end_rows *rows, size_t count, size_t length)
+typedef wave_real piece __attribute__((vector_size(PIECE_BYTES), may_alias));
+typedef wave_real loose_piece
+    __attribute__((vector_size(PIECE_BYTES), may_alias, aligned(sizeof(wave_real))));
+
+#define PIECE_AT(p) (*(const loose_piece *)(p))
+
+#if KERNELS_BYTES == 64 && defined __x86_64__
+#ifdef WAVE_DOUBLE
+#define PIECE_SHIFT(left, right, k)                                                            \
+    (piece)(k == PIECE ? (__m512i)right                                                        \
+                       : _mm512_alignr_epi64((__m512i)right, (__m512i)left, k % PIECE))
+#else
+#define PIECE_SHIFT(left, right, k)                                                            \
+    (piece)(k == PIECE ? (__m256i)right                                                        \
+                       : _mm256_alignr_epi32((__m256i)right, (__m256i)left, k % PIECE))
+#endif
+#elif CAN_SHUFFLE
+#define PIECE_SHIFT(left, right, k)                                                            \
+    __builtin_shufflevector(left, right, k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7)
+#else
+#ifdef WAVE_DOUBLE
+typedef long piece_lanes __attribute__((vector_size(PIECE_BYTES)));
+#else
+typedef int piece_lanes __attribute__((vector_size(PIECE_BYTES)));
+#endif
+#define PIECE_SHIFT(left, right, k)                                                            \
+    __builtin_shuffle(left, right,                                                             \
+                      (piece_lanes){k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7})
+#endif
+#define PIECE_CASE(k)                                                                          \
+    case k:                                                                                    \
+        *shifted = PIECE_SHIFT(*left, *right, (k));                                            \
+        break
+
+/* Numbers k, k+1, ... of left and right side by side; k a constant. */
+FORCE_INLINE void piece_shift(const piece *left, const piece *right, int k, piece *shifted)
 {
-    const vec zero = {0};
-    for (size_t r = 0; r < count; r++)
-        for (int i = 0; i < END_AROUND; i += LANES) {
-            *(vec *)(rows->row[r] + i) = zero;
-            *(vec *)(rows->row[r] + END_AROUND + length + i) = zero;
-        }
+    switch (k) {
+        PIECE_CASE(0);
+        PIECE_CASE(1);
+        PIECE_CASE(2);
+        PIECE_CASE(3);
+        PIECE_CASE(4);
+        PIECE_CASE(5);
+        PIECE_CASE(6);
+        PIECE_CASE(7);
+        PIECE_CASE(8);
+    }
 }
 
-/* A vector and what lies around it: in registers, where they can be shifted there (else `at` is
- * where it lies). */
+/* A piece and those around it; `at`: where it lies, or NULL. */
 struct near {
     const wave_real *at;
-    vec before, here, after;
+    piece before, here, after;
 };
 
-FORCE_INLINE struct near near_load(const wave_real *p)
+/* What lies `offset` numbers on: loaded where that is far, so that loads and shifts share the
+ * work. */
+FORCE_INLINE void near_shift(const struct near *x, const int offset, piece *value)
 {
-    return (struct near){p, AT_LOOSE(p - LANES), AT_LOOSE(p), AT_LOOSE(p + LANES)};
-}
-
-/* What lies `offset` numbers on. */
-FORCE_INLINE void near_shift(const struct near *x, const int offset, vec *value)
-{
-#if CAN_SHUFFLE && defined SPAN
-    if (offset < 0)
-        shift(x->before, x->here, LANES + offset, value);
-    else if (offset > 0)
-        shift(x->here, x->after, offset, value);
-    else
+    if (offset == 0)
         *value = x->here;
-#else
-    *value = AT_LOOSE(x->at + offset);
-#endif
+    else if (x->at && (offset < -2 || offset > 2))
+        *value = PIECE_AT(x->at + offset);
+    else if (offset < 0)
+        piece_shift(&x->before, &x->here, PIECE + offset, value);
+    else
+        piece_shift(&x->here, &x->after, offset, value);
 }
 
-/* sum += first difference of order 2 half: of the points at half point p, or of half points at
- * point p. */
-FORCE_INLINE void end_first(const struct near *x, const vec *halves, const int half,
-                            const bool at_point, vec *sum)
+/* To the next piece, which `after` follows. */
+FORCE_INLINE void near_step(struct near *x, const piece *after)
 {
-#pragma GCC unroll 4
-    for (int m = 0; m < 2 * half; m++) {
-        vec value;
-        near_shift(x, m - half + !at_point, &value);
-        *sum += halves[m] * value;
-    }
-}
-
-FORCE_INLINE void end_second(const struct near *x, const vec *taps, const int radius, vec *sum)
-{
-    *sum += taps[0] * x->here;
-#pragma GCC unroll 8
-    for (int k = 1; k <= radius; k++) {
-        vec left, right;
-        near_shift(x, -k, &left);
-        near_shift(x, k, &right);
-        *sum += taps[k] * (left + right);
-    }
+    x->before = x->here;
+    x->here = x->after;
+    x->after = *after;
 }
 
 struct end_weights {
-    vec halves[4], taps[KERNELS_RADIUS_MAX + 1];
+    piece halves[2], taps[KERNELS_RADIUS_MAX + 1];
 };
 
-FORCE_INLINE struct end_weights end_weights(const struct kernel_end *job, const int radius)
+FORCE_INLINE void end_weights(const struct kernel_end *job, const int radius,
+                              struct end_weights *w)
 {
-    const int count = 2 * KERNELS_HALF(radius);
-    const vec zero = {0};
-    struct end_weights w;
-#pragma GCC unroll 4
-    for (int m = 0; m < count; m++)
-        w.halves[m] = zero + job->halves[m];
-    taps_load(job->taps, radius, w.taps);
-    return w;
+    const int half = KERNELS_HALF(radius);
+    const piece zero = {0};
+#pragma GCC unroll 2
+    for (int m = 0; m < half; m++)
+        w->halves[m] = zero + job->halves[half + m];
+#pragma GCC unroll 9
+    for (int k = 0; k <= radius; k++)
+        w->taps[k] = zero + job->taps[radius + k];
 }
 
-/* psi = b psi + a D+ u, and to `made`. */
-FORCE_INLINE void end_psi(const struct kernel_end *job, size_t row, const int radius,
-                          const struct end_weights w, wave_real *made)
+/* First difference of points at half points (D+), or of these at points (D-): of opposite
+ * numbers. */
+FORCE_INLINE void end_first(const struct near *x, const struct end_weights *w, const int half,
+                            const bool at_point, piece *sum)
 {
-    const wave_real *u = job->u + (ptrdiff_t)row * job->step_field;
-    const wave_real *a = job->psi_a, *b = job->psi_b;
-    wave_real *psi = job->psi + (ptrdiff_t)row * job->step_memory;
-    const size_t length = job->length;
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        const struct near x = near_load(u + q);
-        vec sum = {0};
-        end_first(&x, w.halves, KERNELS_HALF(radius), false, &sum);
-        loose *at = (loose *)(psi + q);
-        sum = AT_LOOSE(b + q) * *at + AT_LOOSE(a + q) * sum;
-        *at = sum;
-        *(vec *)(made + q) = sum;
-        memory_prefetch(psi + q, END_ROWS * job->step_memory);
-    }
-}
-
-/* zeta = b zeta + a (D2 u + D- psi), out += v (D- psi + zeta). */
-FORCE_INLINE void end_zeta(const struct kernel_end *job, size_t row, const int radius,
-                           const struct end_weights w, const wave_real *psi)
-{
-    const ptrdiff_t at = (ptrdiff_t)row * job->step_field;
-    const wave_real *u = job->u + at, *v = job->v + at, *a = job->zeta_a, *b = job->zeta_b;
-    wave_real *zeta = job->zeta + (ptrdiff_t)row * job->step_memory, *out = job->out + at;
-    const size_t length = job->length;
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        const struct near x = near_load(u + q), y = near_load(psi + q);
-        vec sum = {0};
-        end_first(&y, w.halves, KERNELS_HALF(radius), true, &sum);
-        vec more = sum;
-        end_second(&x, w.taps, radius, &more);
-        loose *memory = (loose *)(zeta + q), *to = (loose *)(out + q);
-        more = AT_LOOSE(b + q) * *memory + AT_LOOSE(a + q) * more;
-        *memory = more;
-        *to += AT_LOOSE(v + q) * (sum + more);
-        memory_prefetch(zeta + q, END_ROWS * job->step_memory);
-    }
-}
-
-/* z = b z + w, and a z to `made`. */
-FORCE_INLINE void end_decay(const struct kernel_end *job, size_t row, wave_real *made)
-{
-    const wave_real *u = job->u + (ptrdiff_t)row * job->step_field;
-    wave_real *zeta = job->zeta + (ptrdiff_t)row * job->step_memory;
-    const wave_real *a = job->zeta_a, *b = job->zeta_b;
-    const size_t length = job->length;
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        loose *at = (loose *)(zeta + q);
-        vec next = AT_LOOSE(b + q) * *at + AT_LOOSE(u + q);
-        *at = next;
-        *(vec *)(made + q) = AT_LOOSE(a + q) * next;
-        memory_prefetch(zeta + q, END_ROWS * job->step_memory);
-    }
-}
-
-/* y = b y - D+ (w + a z), and a y to `made`. */
-FORCE_INLINE void end_y(const struct kernel_end *job, size_t row, const int radius,
-                        const struct end_weights w, const wave_real *z, wave_real *made)
-{
-    const wave_real *u = job->u + (ptrdiff_t)row * job->step_field;
-    wave_real *psi = job->psi + (ptrdiff_t)row * job->step_memory;
-    const wave_real *a = job->psi_a, *b = job->psi_b;
-    const size_t length = job->length;
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        const struct near x = near_load(u + q), made_z = near_load(z + q);
-        vec sum = {0};
-        end_first(&x, w.halves, KERNELS_HALF(radius), false, &sum);
-        end_first(&made_z, w.halves, KERNELS_HALF(radius), false, &sum);
-        loose *at = (loose *)(psi + q);
-        vec next = AT_LOOSE(b + q) * *at - sum;
-        *at = next;
-        *(vec *)(made + q) = AT_LOOSE(a + q) * next;
-        memory_prefetch(psi + q, END_ROWS * job->step_memory);
-    }
-}
-
-/* out += v (D2 (a z) - D- (a y)). */
-FORCE_INLINE void end_out(const struct kernel_end *job, size_t row, const int radius,
-                          const struct end_weights w, const wave_real *z, const wave_real *y)
-{
-    const ptrdiff_t at = (ptrdiff_t)row * job->step_field;
-    const wave_real *v = job->v + at;
-    wave_real *out = job->out + at;
-    const size_t length = job->length;
-    for (size_t q = 0; q < length; q += (size_t)LANES) {
-        const struct near of_z = near_load(z + q), of_y = near_load(y + q);
-        vec sum = {0}, less = {0};
-        end_second(&of_z, w.taps, radius, &sum);
-        end_first(&of_y, w.halves, KERNELS_HALF(radius), true, &less);
-        loose *to = (loose *)(out + q);
-        *to += AT_LOOSE(v + q) * (sum - less);
-    }
-}
-
-/* D+ or D- of x: its differences are of opposite numbers. */
-FORCE_INLINE void end_apart(const struct near *x, const vec *halves, const int half,
-                            const bool at_point, vec *sum)
-{
+    const piece zero = {0};
+    *sum = zero;
 #pragma GCC unroll 2
     for (int m = 0; m < half; m++) {
-        vec left, right;
+        piece left, right;
         near_shift(x, -m - at_point, &left);
         near_shift(x, m + !at_point, &right);
-        if (m == 0)
-            *sum = halves[half] * (right - left);
-        else
-            *sum += halves[half + m] * (right - left);
+        *sum += w->halves[m] * (right - left);
     }
 }
 
-#define END_PAIR 2
+FORCE_INLINE void end_second(const struct near *x, const struct end_weights *w,
+                             const int radius, piece *sum)
+{
+    const piece zero = {0};
+    *sum = zero + w->taps[0] * x->here;
+#pragma GCC unroll 8
+    for (int k = 1; k <= radius; k++) {
+        piece left, right;
+        near_shift(x, -k, &left);
+        near_shift(x, k, &right);
+        *sum += w->taps[k] * (left + right);
+    }
+}
 
-/* Rows whose window is a pair of vectors: where a row's numbers are, and its coefficients, all of
- * which stay in registers. */
-struct end_pairs {
-    const wave_real *u, *v;
-    wave_real *out, *psi, *zeta;
-    vec psi_a[END_PAIR], psi_b[END_PAIR], zeta_a[END_PAIR], zeta_b[END_PAIR];
+/* value *= a. What is added to zero is no product that the compiler may take into a fused
+ * multiply-add for a row alone, but not for two. */
+FORCE_INLINE void end_scale(const wave_real *a, piece *value)
+{
+    const piece zero = {0};
+    *value = zero + PIECE_AT(a) * *value;
+}
+
+/* memory = b memory + more, which `more` becomes. */
+FORCE_INLINE void end_remember(wave_real *memory, const wave_real *b, ptrdiff_t step,
+                               piece *more)
+{
+    loose_piece *at = (loose_piece *)memory;
+    *more += PIECE_AT(b) * *at;
+    *at = *more;
+    memory_prefetch(memory, END_AHEAD * step);
+}
+
+/* out += v change */
+FORCE_INLINE void end_add(const struct kernel_end *job, ptrdiff_t at, const piece *change)
+{
+    *(loose_piece *)(job->out + at) += PIECE_AT(job->v + at) * *change;
+}
+
+/*
+ * Forward:
+ *
+ *   psi = b psi + a D+ u;   zeta = b zeta + a (D2 u + D- psi);   out += v (D- psi + zeta)
+ *
+ * What a row has of it in registers; zeta is a piece behind.
+ */
+struct end_forward {
+    struct near u, psi;
+    piece made, second, second_before; /* psi and D2 u */
 };
 
-FORCE_INLINE struct end_pairs end_pairs_load(const struct kernel_end *job)
+/* D+ u of piece q of a row, whose numbers are `field` on. */
+FORCE_INLINE void forward_first(const struct kernel_end *job, ptrdiff_t field, size_t q,
+                                const int half, const struct end_weights *w,
+                                struct end_forward *row)
 {
-    struct end_pairs pairs;
-    pairs.u = job->u, pairs.v = job->v, pairs.out = job->out;
-    pairs.psi = job->psi, pairs.zeta = job->zeta;
-#pragma GCC unroll 2
-    for (int i = 0; i < END_PAIR; i++) {
-        pairs.psi_a[i] = AT_LOOSE(job->psi_a + i * LANES);
-        pairs.psi_b[i] = AT_LOOSE(job->psi_b + i * LANES);
-        pairs.zeta_a[i] = AT_LOOSE(job->zeta_a + i * LANES);
-        pairs.zeta_b[i] = AT_LOOSE(job->zeta_b + i * LANES);
-    }
-    return pairs;
+    row->u.at = job->u + field + q;
+    const piece next = PIECE_AT(row->u.at + PIECE);
+    near_step(&row->u, &next);
+    end_first(&row->u, w, half, false, &row->made);
 }
 
-FORCE_INLINE void end_pairs_step(struct end_pairs *pairs, ptrdiff_t field, ptrdiff_t memory)
+FORCE_INLINE void forward_psi(const struct kernel_end *job, ptrdiff_t memory, size_t q,
+                              const int radius, const struct end_weights *w,
+                              struct end_forward *row)
 {
-    pairs->u += field;
-    pairs->v += field;
-    pairs->out += field;
-    pairs->psi += memory;
-    pairs->zeta += memory;
+    end_scale(job->psi_a + q, &row->made);
+    end_remember(job->psi + memory + q, job->psi_b + q, job->step_memory, &row->made);
+    end_second(&row->u, w, radius, &row->second);
 }
 
-/* Forward, of one row. */
-FORCE_INLINE void end_pair(const struct end_pairs *row, ptrdiff_t ahead, const int radius,
-                           const struct end_weights *w)
+FORCE_INLINE void forward_zeta(const struct kernel_end *job, ptrdiff_t field, ptrdiff_t memory,
+                               size_t q, const int half, const struct end_weights *w,
+                               const struct end_forward *row)
+{
+    piece first, zeta;
+    end_first(&row->psi, w, half, true, &first);
+    zeta = row->second_before + first;
+    end_scale(job->zeta_a + q, &zeta);
+    end_remember(job->zeta + memory + q, job->zeta_b + q, job->step_memory, &zeta);
+    first += zeta;
+    end_add(job, field + (ptrdiff_t)q, &first);
+}
+
+/* `rows` rows from row `at` on. */
+FORCE_INLINE void end_forward(const struct kernel_end *job, ptrdiff_t at, const int rows,
+                              const size_t length, const int radius,
+                              const struct end_weights *w)
 {
     const int half = KERNELS_HALF(radius);
-    const vec zero = {0};
-    struct near x[END_PAIR], y[END_PAIR];
-    vec made[END_PAIR + 2] = {zero, zero, zero, zero};
-#pragma GCC unroll 2
-    for (int i = 0; i < END_PAIR; i++) {
-        loose *psi = (loose *)(row->psi + i * LANES);
-        vec sum;
-        x[i] = near_load(row->u + i * LANES);
-        end_apart(&x[i], w->halves, half, false, &sum);
-        made[i + 1] = row->psi_b[i] * *psi + row->psi_a[i] * sum;
-        *psi = made[i + 1];
-        memory_prefetch(row->psi + i * LANES, ahead);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < END_PAIR; i++) {
-        loose *zeta = (loose *)(row->zeta + i * LANES);
-        loose *out = (loose *)(row->out + i * LANES);
-        vec less, more = {0};
-        y[i] = (struct near){NULL, made[i], made[i + 1], made[i + 2]};
-        end_apart(&y[i], w->halves, half, true, &less);
-        end_second(&x[i], w->taps, radius, &more);
-        more = row->zeta_b[i] * *zeta + row->zeta_a[i] * (more + less);
-        *zeta = more;
-        *out += AT_LOOSE(row->v + i * LANES) * (less + more);
-        memory_prefetch(row->zeta + i * LANES, ahead);
-    }
-}
-
-/* Transposed, of one row; outside the window z and y are nought. */
-FORCE_INLINE void end_pair_transposed(const struct end_pairs *row, ptrdiff_t ahead,
-                                      const int radius, const struct end_weights *w)
-{
-    const int half = KERNELS_HALF(radius);
-    const vec zero = {0};
-    vec of_z[END_PAIR + 2] = {zero, zero, zero, zero},
-                        of_y[END_PAIR + 2] = {zero, zero, zero, zero};
-    vec sums[END_PAIR + 2];
-#pragma GCC unroll 4
-    for (int i = 0; i < END_PAIR + 2; i++)
-        sums[i] = AT_LOOSE(row->u + (i - 1) * LANES);
-#pragma GCC unroll 2
-    for (int i = 0; i < END_PAIR; i++) {
-        loose *zeta = (loose *)(row->zeta + i * LANES);
-        vec z = row->zeta_b[i] * *zeta + sums[i + 1];
-        *zeta = z;
-        of_z[i + 1] = row->zeta_a[i] * z;
-        sums[i + 1] += of_z[i + 1];
-        memory_prefetch(row->zeta + i * LANES, ahead);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < END_PAIR; i++) {
-        const struct near x = {NULL, sums[i], sums[i + 1], sums[i + 2]};
-        loose *psi = (loose *)(row->psi + i * LANES);
-        vec sum;
-        end_apart(&x, w->halves, half, false, &sum);
-        vec y = row->psi_b[i] * *psi - sum;
-        *psi = y;
-        of_y[i + 1] = row->psi_a[i] * y;
-        memory_prefetch(row->psi + i * LANES, ahead);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < END_PAIR; i++) {
-        const struct near z = {NULL, of_z[i], of_z[i + 1], of_z[i + 2]};
-        const struct near y = {NULL, of_y[i], of_y[i + 1], of_y[i + 2]};
-        loose *out = (loose *)(row->out + i * LANES);
-        vec sum = {0}, less;
-        end_second(&z, w->taps, radius, &sum);
-        end_apart(&y, w->halves, half, true, &less);
-        *out += AT_LOOSE(row->v + i * LANES) * (sum - less);
-    }
-}
-
-FORCE_INLINE void end_pairs_run(const struct kernel_end *job, const int radius,
-                                const bool transposed)
-{
-    const struct end_weights w = end_weights(job, radius);
     const ptrdiff_t field = job->step_field, memory = job->step_memory;
-    struct end_pairs row = end_pairs_load(job);
-    for (size_t r = job->rows; r > 0; r--) {
-        if (transposed)
-            end_pair_transposed(&row, END_ROWS * memory, radius, &w);
-        else
-            end_pair(&row, END_ROWS * memory, radius, &w);
-        end_pairs_step(&row, field, memory);
+    const piece zero = {0};
+    struct end_forward row[END_ROWS];
+#pragma GCC unroll 2
+    for (int r = 0; r < rows; r++) {
+        const wave_real *u = job->u + (at + r) * field;
+        row[r].u = (struct near){u, zero, PIECE_AT(u - PIECE), PIECE_AT(u)};
+        row[r].psi = (struct near){NULL, zero, zero, zero};
+        row[r].second = zero;
+    }
+#pragma GCC unroll 4
+    for (size_t q = 0; q <= length; q += PIECE) {
+#pragma GCC unroll 2
+        for (int r = 0; r < rows; r++) {
+            row[r].made = zero;
+            row[r].second_before = row[r].second;
+            if (q < length)
+                forward_first(job, (at + r) * field, q, half, w, &row[r]);
+        }
+#pragma GCC unroll 2
+        for (int r = 0; r < rows; r++) {
+            if (q < length)
+                forward_psi(job, (at + r) * memory, q, radius, w, &row[r]);
+            near_step(&row[r].psi, &row[r].made);
+        }
+#pragma GCC unroll 2
+        for (int r = 0; r < rows; r++)
+            if (q > 0)
+                forward_zeta(job, (at + r) * field, (at + r) * memory, q - PIECE, half, w,
+                             &row[r]);
     }
 }
 
-FORCE_INLINE void end_some(const struct kernel_end *job, size_t first, size_t count,
-                           const int radius, const struct end_weights w)
+/*
+ * Transposed:
+ *
+ *   z = b z + u;   y = b y - D+ (u + a z);   out += v (D2 (a z) - D- (a y))
+ *
+ * Outside the window z and y are nought. y is a piece behind, out two.
+ */
+struct end_back {
+    struct near sum, z, y; /* u + a z, a z, a y */
+    piece z_next, y_next;
+};
+
+FORCE_INLINE void back_z(const struct kernel_end *job, ptrdiff_t field, ptrdiff_t memory,
+                         size_t q, const size_t length, struct end_back *row)
 {
-    struct end_rows z, y;
-    end_rows_clear(&y, count, job->length);
-    if (!job->transposed) {
-        for (size_t r = 0; r < count; r++)
-            end_psi(job, first + r, radius, w, y.row[r] + END_AROUND);
-        for (size_t r = 0; r < count; r++)
-            end_zeta(job, first + r, radius, w, y.row[r] + END_AROUND);
-        return;
+    piece sum = {0}, z = {0};
+    near_step(&row->z, &row->z_next);
+    if (q <= length)
+        sum = PIECE_AT(job->u + field + q);
+    if (q < length) {
+        z = sum;
+        end_remember(job->zeta + memory + q, job->zeta_b + q, job->step_memory, &z);
+        end_scale(job->zeta_a + q, &z);
+        sum += z;
     }
-    end_rows_clear(&z, count, job->length);
-    for (size_t r = 0; r < count; r++)
-        end_decay(job, first + r, z.row[r] + END_AROUND);
-    for (size_t r = 0; r < count; r++)
-        end_y(job, first + r, radius, w, z.row[r] + END_AROUND, y.row[r] + END_AROUND);
-    for (size_t r = 0; r < count; r++)
-        end_out(job, first + r, radius, w, z.row[r] + END_AROUND, y.row[r] + END_AROUND);
+    row->z_next = z;
+    near_step(&row->sum, &sum);
 }
 
+FORCE_INLINE void back_y(const struct kernel_end *job, ptrdiff_t memory, size_t q,
+                         const int half, const struct end_weights *w, struct end_back *row)
+{
+    const piece zero = {0};
+    end_first(&row->sum, w, half, false, &row->y_next);
+    row->y_next = zero - row->y_next;
+    end_remember(job->psi + memory + q, job->psi_b + q, job->step_memory, &row->y_next);
+    end_scale(job->psi_a + q, &row->y_next);
+}
+
+FORCE_INLINE void back_out(const struct kernel_end *job, ptrdiff_t at, const int radius,
+                           const struct end_weights *w, const struct end_back *row)
+{
+    piece second, first;
+    end_second(&row->z, w, radius, &second);
+    end_first(&row->y, w, KERNELS_HALF(radius), true, &first);
+    second -= first;
+    end_add(job, at, &second);
+}
+
+FORCE_INLINE void end_back(const struct kernel_end *job, ptrdiff_t at, const int rows,
+                           const size_t length, const int radius, const struct end_weights *w)
+{
+    const int half = KERNELS_HALF(radius);
+    const ptrdiff_t field = job->step_field, memory = job->step_memory;
+    const piece zero = {0};
+    const struct near nothing = {NULL, zero, zero, zero};
+    struct end_back row[END_ROWS];
+#pragma GCC unroll 2
+    for (int r = 0; r < rows; r++) {
+        row[r] = (struct end_back){nothing, nothing, nothing, zero, zero};
+        row[r].sum.after = PIECE_AT(job->u + (at + r) * field - PIECE);
+    }
+#pragma GCC unroll 5
+    for (size_t q = 0; q < length + 2 * PIECE; q += PIECE) {
+#pragma GCC unroll 2
+        for (int r = 0; r < rows; r++)
+            back_z(job, (at + r) * field, (at + r) * memory, q, length, &row[r]);
+#pragma GCC unroll 2
+        for (int r = 0; r < rows; r++) {
+            row[r].y_next = zero;
+            if (q > 0 && q <= length)
+                back_y(job, (at + r) * memory, q - PIECE, half, w, &row[r]);
+            near_step(&row[r].y, &row[r].y_next);
+        }
+#pragma GCC unroll 2
+        for (int r = 0; r < rows; r++)
+            if (q > PIECE)
+                back_out(job, (at + r) * field + (ptrdiff_t)(q - 2 * PIECE), radius, w,
+                         &row[r]);
+    }
+}
+
+FORCE_INLINE void end_some(const struct kernel_end *job, ptrdiff_t at, const int rows,
+                           const size_t length, const int radius, const struct end_weights *w)
+{
+    if (job->transposed)
+        end_back(job, at, rows, length, radius, w);
+    else
+        end_forward(job, at, rows, length, radius, w);
+}
+
+FORCE_INLINE void end_all(const struct kernel_end *from, const size_t length, const int radius)
+{
+    const struct kernel_end job = *from; /* storing rows does not change it */
+    struct end_weights w;
+    ptrdiff_t at = 0, rows = (ptrdiff_t)job.rows;
+    end_weights(&job, radius, &w);
+    for (; at + END_ROWS <= rows; at += END_ROWS)
+        end_some(&job, at, END_ROWS, length, radius, &w);
+    for (; at < rows; at++)
+        end_some(&job, at, 1, length, radius, &w);
+}
+
+/* The usual window is a constant. */
 FORCE_INLINE void end_rows_run(const struct kernel_end *job, const int radius)
 {
-#if CAN_SHUFFLE && defined SPAN
-    if (job->length == END_PAIR * (size_t)LANES) {
-        if (job->transposed)
-            end_pairs_run(job, radius, true);
-        else
-            end_pairs_run(job, radius, false);
-        return;
-    }
-#endif
-    const struct end_weights w = end_weights(job, radius);
-    for (size_t r = 0; r < job->rows; r += END_ROWS)
-        end_some(job, r, job->rows - r < END_ROWS ? job->rows - r : END_ROWS, radius, w);
+    if (job->length == 3 * PIECE)
+        end_all(job, 3 * PIECE, radius);
+    else
+        end_all(job, job->length, radius);
 }
 
 #endif

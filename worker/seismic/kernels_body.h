@@ -12,6 +12,8 @@
 #ifndef BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
 #define BEOFARM_WORKER_SEISMIC_KERNELS_BODY_H
 
+#include <stdint.h>
+
 #include "worker/seismic/cpml.h"
 #include "worker/seismic/kernels.h"
 
@@ -25,21 +27,29 @@ typedef wave_real loose
 #define AT(p)       (*(const vec *)(p))
 #define AT_LOOSE(p) (*(const loose *)(p))
 
-#if defined __has_builtin
-#if __has_builtin(__builtin_shufflevector)
-#define CAN_SHUFFLE 1
-#endif
-#endif
-#ifndef CAN_SHUFFLE
-#define CAN_SHUFFLE 0
-#endif
-
 #define LANES_IS(n) (KERNELS_BYTES == n * KERNELS_REAL_BYTES)
 #ifdef WAVE_DOUBLE
 #define KERNELS_REAL_BYTES 8
 #else
 #define KERNELS_REAL_BYTES 4
 #endif
+
+/* Of the numbers of two vectors side by side, those at some constant places. GCC 11 has but the
+ * older way to say so, which takes places as numbers of the same size, in a vector `lanes`. */
+#ifdef WAVE_DOUBLE
+typedef int64_t lane;
+#else
+typedef int32_t lane;
+#endif
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define PICK(lanes, left, right, ...) __builtin_shufflevector(left, right, __VA_ARGS__)
+#endif
+#endif
+#ifndef PICK
+#define PICK(lanes, left, right, ...) __builtin_shuffle(left, right, (lanes){__VA_ARGS__})
+#endif
+
 #if LANES_IS(16)
 #define SPAN(k)                                                                                \
     k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7, k + 8, k + 9, k + 10, k + 11, k + 12,  \
@@ -48,9 +58,9 @@ typedef wave_real loose
 #define SPAN(k) k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7
 #endif
 
-#if CAN_SHUFFLE && defined SPAN
+#ifdef SPAN
 #if KERNELS_BYTES == 64 && defined __x86_64__
-/* What __builtin_shufflevector becomes needs a register for every shift. */
+/* What PICK becomes needs a register for every shift. */
 #ifdef WAVE_DOUBLE
 #define SHIFT(left, right, k)                                                                  \
     (vec)(k == LANES ? (__m512i)right                                                          \
@@ -61,7 +71,8 @@ typedef wave_real loose
                      : _mm512_alignr_epi32((__m512i)right, (__m512i)left, k % 16))
 #endif
 #else
-#define SHIFT(left, right, k) __builtin_shufflevector(left, right, SPAN(k))
+typedef lane vec_lanes __attribute__((vector_size(KERNELS_BYTES)));
+#define SHIFT(left, right, k) PICK(vec_lanes, left, right, SPAN(k))
 #endif
 #define SHIFT_CASE(k)                                                                          \
     case k:                                                                                    \

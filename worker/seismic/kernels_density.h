@@ -98,7 +98,7 @@ FORCE_INLINE void flux_rows(const struct kernel_flux *job, const int radius)
 FORCE_INLINE void halves_along(const wave_real *p, const vec *weights, const int radius,
                                const int back, vec *ret_sum)
 {
-#if CAN_SHUFFLE && defined SPAN
+#ifdef SPAN
     vec before = AT(p - LANES), here = AT(p), after = AT(p + LANES), sum = {0};
 #pragma GCC unroll 8
     for (int k = 0; k < radius; k++) {

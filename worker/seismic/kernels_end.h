@@ -33,18 +33,10 @@ typedef wave_real loose_piece
     (piece)(k == PIECE ? (__m256i)right                                                        \
                        : _mm256_alignr_epi32((__m256i)right, (__m256i)left, k % PIECE))
 #endif
-#elif CAN_SHUFFLE
-#define PIECE_SHIFT(left, right, k)                                                            \
-    __builtin_shufflevector(left, right, k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7)
 #else
-#ifdef WAVE_DOUBLE
-typedef long piece_lanes __attribute__((vector_size(PIECE_BYTES)));
-#else
-typedef int piece_lanes __attribute__((vector_size(PIECE_BYTES)));
-#endif
+typedef lane piece_lanes __attribute__((vector_size(PIECE_BYTES)));
 #define PIECE_SHIFT(left, right, k)                                                            \
-    __builtin_shuffle(left, right,                                                             \
-                      (piece_lanes){k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7})
+    PICK(piece_lanes, left, right, k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7)
 #endif
 #define PIECE_CASE(k)                                                                          \
     case k:                                                                                    \

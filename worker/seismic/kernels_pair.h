@@ -70,7 +70,7 @@ FORCE_INLINE void first_line(const vec *line, const vec *weight, const int radiu
         *sum += weight[k] * (line[radius + k] - line[radius - k]);
 }
 
-#if CAN_SHUFFLE && defined SPAN
+#ifdef SPAN
 /* sum += that along the row, of vectors side by side. (Shifts in registers: a load that crosses a
  * cache line costs two.) */
 FORCE_INLINE void first_three(const vec *three, const vec *weight, const int radius, vec *sum)
@@ -89,7 +89,7 @@ FORCE_INLINE void first_three(const vec *three, const vec *weight, const int rad
 FORCE_INLINE void spread_along(const wave_real *n, const wave_real *const *slope,
                                const vec *weight, const int radius, vec *sums)
 {
-#if CAN_SHUFFLE && defined SPAN
+#ifdef SPAN
     vec of_n[3] = {AT(n - LANES), AT(n), AT(n + LANES)};
 #pragma GCC unroll 2
     for (int f = 0; f < 2; f++) {
@@ -147,7 +147,7 @@ FORCE_INLINE void differences_across(const wave_real *p, ptrdiff_t stride, const
 /* sum += first differences along the row. */
 FORCE_INLINE void first_along(const wave_real *p, const vec *weight, const int radius, vec *sum)
 {
-#if CAN_SHUFFLE && defined SPAN
+#ifdef SPAN
     const vec three[3] = {AT(p - LANES), AT(p), AT(p + LANES)};
     first_three(three, weight, radius, sum);
 #else

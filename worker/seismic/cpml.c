@@ -28,9 +28,9 @@ int cpml_width(int pad, int half)
 
 size_t cpml_window(const struct layout *layout, int side, size_t *ret_start)
 {
-    size_t n = layout->n[GRID_Z],
-           width = (size_t)cpml_width(layout->pad[GRID_Z][side], layout->half);
-    size_t reached = width + (size_t)layout->radius < n ? width + (size_t)layout->radius : n;
+    int width = cpml_width(layout->pad[GRID_Z][side], layout->half);
+    size_t n = layout->n[GRID_Z], reached = (size_t)(width + layout->radius);
+    reached = reached < n ? reached : n;
     size_t length = (reached + CPML_PIECE - 1) / CPML_PIECE * CPML_PIECE;
     *ret_start = side && length < n ? n - length : 0;
     return length;

@@ -13,7 +13,7 @@
 
 /* Along z, rows of coefficients and memory variables are filled up by zeros to whole pieces. */
 #define CPML_WIDTH_MAX 240
-/* Windows along z are so many numbers long, times any number. */
+/* The length of a window along z is a multiple of this. */
 #define CPML_PIECE 8
 
 struct cpml {

@@ -112,8 +112,9 @@ struct kernel_slabs_back {
 
 /*
  * One end of rows along z (acoustic_stage.c): its memory variables, and what they add to the field.
- * Everything is at the window's first point, aligned; memory variables go on by step_memory from
- * row to row, u, v and out by step_field. Coefficients are zero outside the slab.
+ * Everything is at the window's first point, and nothing is aligned; `length` is a multiple of
+ * CPML_PIECE. Memory variables go on by step_memory from row to row, u, v and out by step_field.
+ * Coefficients are zero outside the slab.
  */
 struct kernel_end {
     size_t length, rows;

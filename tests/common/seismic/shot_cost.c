@@ -123,6 +123,10 @@ static void in_a_quarter_of_the_storage_what_takes_less_time_is_taken(void **sta
     assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_BOUNDARY);
     wish.budget_bytes = full / 10 * 9;
     assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_CHECKPOINTS);
+    shape.physics = SURVEY_VTI;
+    shape.n[GRID_X] *= 6;
+    wish.budget_bytes = full / 4 * 2 * 6;
+    assert_int_equal(cost_of(&shape, SURVEY_GRADIENT, &wish).method, SURVEY_MEMORY_BOUNDARY);
 }
 
 /* In 3-D six faces of 4 points are a quarter of 96 points. */

@@ -78,6 +78,27 @@ static uint64_t split(uint64_t l, uint64_t s)
     return low;
 }
 
+/* How often the first of l steps is advanced over before it is turned. */
+static uint64_t first_advances(uint64_t l, uint64_t s)
+{
+    uint64_t count = 0;
+    if (s == 1)
+        return l - 1;
+    for (; l > 1; l = split(l, s))
+        count++;
+    return count;
+}
+
+uint64_t revolve_segments_advances(uint64_t steps, uint64_t segment, uint64_t snapshots)
+{
+    uint64_t count = revolve_segments(steps, segment);
+    uint64_t advances = revolve_advances(count, snapshots);
+    if (advances > HUGE_COST / segment)
+        return UINT64_MAX;
+    uint64_t held = snapshots < count ? snapshots : count - 1, less = count * segment - steps;
+    return advances * segment - less * first_advances(count, held + 1);
+}
+
 int revolve_init(struct revolve *revolve, uint64_t steps, size_t snapshots,
                  struct error *ret_error)
 {
@@ -148,15 +169,15 @@ struct revolve_move revolve_next(struct revolve *revolve)
 static struct revolve_plan plan_of(uint64_t segment, uint64_t steps, uint64_t record_bytes,
                                    uint64_t snapshot_bytes, uint64_t budget)
 {
-    uint64_t count = (steps + segment - 1) / segment;
+    uint64_t count = revolve_segments(steps, segment);
     uint64_t snapshots = (budget - segment * record_bytes) / snapshot_bytes;
     if (snapshots > count - 1)
         snapshots = count - 1;
-    uint64_t advances = revolve_advances(count, snapshots);
+    uint64_t advances = revolve_segments_advances(steps, segment, snapshots);
     return (struct revolve_plan){
         .segment = segment,
         .snapshots = snapshots,
-        .forward = advances > HUGE_COST / segment ? UINT64_MAX : advances * segment + steps,
+        .forward = advances > HUGE_COST ? UINT64_MAX : advances + steps,
         .bytes = segment * record_bytes + snapshots * snapshot_bytes,
     };
 }
@@ -195,8 +216,8 @@ static bool shells_plan(struct revolve_plan *ret_plan, uint64_t steps,
                         const struct revolve_plan *by, const struct revolve_sizes *sizes,
                         uint64_t budget)
 {
-    uint64_t count = (steps + by->segment - 1) / by->segment;
-    uint64_t parts = (by->segment + by->part - 1) / by->part;
+    uint64_t count = revolve_segments(steps, by->segment);
+    uint64_t parts = revolve_segments(by->segment, by->part);
     uint64_t bytes = by->part * sizes->record_bytes + by->snapshots * sizes->snapshot_bytes +
                      revolve_plan_shells(by) * sizes->shell_bytes;
     if (revolve_plan_begins(by, steps))
@@ -205,10 +226,12 @@ static bool shells_plan(struct revolve_plan *ret_plan, uint64_t steps,
         return false;
     uint64_t inner = (budget - bytes) / sizes->inner_bytes;
     inner = inner < parts - 1 ? inner : parts - 1;
-    uint64_t whole = revolve_advances(count, by->snapshots);
-    uint64_t again = revolve_advances(parts, inner);
-    double cost = (double)steps + (double)whole * (double)by->segment +
-                  sizes->again * (double)count * (double)again * (double)by->part;
+    uint64_t first = steps - (count - 1) * by->segment;
+    double whole = (double)revolve_segments_advances(steps, by->segment, by->snapshots);
+    double again =
+        (double)(count - 1) * (double)revolve_segments_advances(by->segment, by->part, inner) +
+        (double)revolve_segments_advances(first, by->part, inner);
+    double cost = (double)steps + whole + sizes->again * again;
     *ret_plan = *by;
     ret_plan->inner = inner;
     ret_plan->bytes = bytes + inner * sizes->inner_bytes;

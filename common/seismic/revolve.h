@@ -63,16 +63,31 @@ struct revolve_move revolve_next(struct revolve *revolve);
 /* A forward run of `steps` reversed in segments: the records of one segment at a time are all in
  * memory, beside the snapshots of segments' beginnings. */
 struct revolve_plan {
-    uint64_t
-        segment; /* steps of a segment, the last one may be shorter; `steps`: no snapshots */
+    uint64_t segment;   /* steps of a segment (revolve_begin); `steps`: no snapshots */
     uint64_t snapshots; /* besides the state before step 0 */
-    uint64_t forward;   /* steps forwards in all, at most; `steps` if nothing is done twice */
+    uint64_t forward;   /* steps forwards in all; `steps` if nothing is done twice */
     uint64_t bytes;     /* snapshots and records, at most the budget */
     /* Of a plan with shells, else 0: a segment is reversed in parts of so many steps, and the
      * records of one part at a time are in memory; inner snapshots besides the one at the segment's
      * beginning, which is there where there are several segments. */
     uint64_t part, inner;
 };
+
+static inline uint64_t revolve_segments(uint64_t steps, uint64_t segment)
+{
+    return steps / segment + (steps % segment > 0);
+}
+
+/* The step that segment i of `steps` begins with. The first segment is the one that may be shorter,
+ * for it is gone through most often. */
+static inline uint64_t revolve_begin(uint64_t i, uint64_t segment, uint64_t steps)
+{
+    return i == 0 ? 0 : steps - (revolve_segments(steps, segment) - i) * segment;
+}
+
+/* Steps to advance, as revolve_advances counts them, by segments with `snapshots`. UINT64_MAX where
+ * that would be more than 2^62. */
+uint64_t revolve_segments_advances(uint64_t steps, uint64_t segment, uint64_t snapshots);
 
 /* The plan with the fewest steps for which segment * record_bytes + snapshots * snapshot_bytes <=
  * budget. 0; -1 if the budget does not hold a single record. steps, record_bytes and
@@ -94,7 +109,7 @@ struct revolve_sizes {
 /* Steps of a segment whose shells are kept: all but its last part's. */
 static inline uint64_t revolve_plan_shells(const struct revolve_plan *plan)
 {
-    return plan->part ? (plan->segment - 1) / plan->part * plan->part : 0;
+    return plan->part && plan->part < plan->segment ? plan->segment - plan->part : 0;
 }
 
 /* Whether the state at a segment's beginning must be kept: a single one begins at rest. */

@@ -219,15 +219,30 @@ static double boundary_run(const struct shot_shape *shape)
     return inner_step(shape) + SHELL_WRITE;
 }
 
-static void set_boundary(struct shot_cost *cost, const struct shot_shape *shape,
+/* All steps' boundaries if the budget holds them, or they may be spilled; else those of one segment
+ * at a time, and whole states. -1: not even those of one imaged step. */
+static int plan_boundary(struct revolve_plan *plan, const struct shot_shape *shape,
                          const struct sizes *sizes, uint64_t budget)
 {
     uint64_t bytes = shape->steps * sizes->boundary;
+    *plan = (struct revolve_plan){
+        .segment = sizes->imaged, .forward = sizes->imaged, .bytes = bytes};
+    if (bytes > budget &&
+        revolve_plan_make(plan, sizes->imaged, sizes->boundary * shape->subsampling,
+                          sizes->state, budget, NULL) < 0)
+        return -1;
+    if (plan->forward < UINT64_MAX) /* which is less than 2^63, then */
+        plan->forward += (uint64_t)(boundary_run(shape) * (double)sizes->imaged);
+    return 0;
+}
+
+static void set_boundary(struct shot_cost *cost, const struct revolve_plan *plan,
+                         uint64_t budget)
+{
     cost->method = SURVEY_MEMORY_BOUNDARY;
-    uint64_t forward = (uint64_t)((1 + boundary_run(shape)) * (double)sizes->imaged);
-    cost->plan = (struct revolve_plan){.forward = forward, .bytes = bytes};
-    cost->history_bytes = bytes <= budget ? bytes : budget;
-    cost->disk_bytes = bytes - cost->history_bytes;
+    cost->plan = *plan;
+    cost->history_bytes = plan->bytes <= budget ? plan->bytes : budget;
+    cost->disk_bytes = plan->bytes - cost->history_bytes;
 }
 
 static int plan_checkpoints(struct revolve_plan *plan, const struct shot_shape *shape,
@@ -261,16 +276,16 @@ static int choose(struct shot_cost *cost, const struct shot_shape *shape,
                   const struct sizes *sizes, bool exact, uint64_t budget,
                   struct error *ret_error)
 {
-    bool shell_fits = !exact && shape->steps * sizes->boundary <= budget;
-    struct revolve_plan plan;
-    if (plan_checkpoints(&plan, shape, sizes, budget, shell_fits ? NULL : ret_error) < 0) {
-        if (!shell_fits)
+    struct revolve_plan plan, boundary;
+    bool back = !exact && plan_boundary(&boundary, shape, sizes, budget) == 0;
+    if (plan_checkpoints(&plan, shape, sizes, budget, back ? NULL : ret_error) < 0) {
+        if (!back)
             return -1;
         plan.forward = UINT64_MAX;
     }
-    double runs = (double)plan.forward / (double)sizes->imaged;
-    if (shell_fits && runs > 1 + boundary_run(shape) - PAIRS_SAVE) {
-        set_boundary(cost, shape, sizes, budget);
+    double save = PAIRS_SAVE * (double)sizes->imaged;
+    if (back && (double)plan.forward > (double)boundary.forward - save) {
+        set_boundary(cost, &boundary, budget);
         return 0;
     }
     cost->plan = plan;
@@ -295,6 +310,7 @@ static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
                       struct error *ret_error)
 {
     uint64_t held = wish->spill ? UINT64_MAX : budget;
+    struct revolve_plan boundary;
     switch (wish->method) {
     case SURVEY_MEMORY_FULL:
         if (sizes->imaged * sizes->record > held)
@@ -303,10 +319,10 @@ static int set_method(struct shot_cost *cost, const struct shot_shape *shape,
         set_full(cost, sizes, budget);
         return 0;
     case SURVEY_MEMORY_BOUNDARY:
-        if (shape->steps * sizes->boundary > held)
-            return refuse("boundary", "checkpoints, \"spill\"", shape->steps * sizes->boundary,
-                          budget, ret_error);
-        set_boundary(cost, shape, sizes, budget);
+        if (plan_boundary(&boundary, shape, sizes, held) < 0)
+            return refuse("boundary", "\"spill\"", shape->subsampling * sizes->boundary, budget,
+                          ret_error);
+        set_boundary(cost, &boundary, budget);
         return 0;
     case SURVEY_MEMORY_FOURIER:
         if (wish->frequency_count * sizes->spectrum > budget)
@@ -440,7 +456,9 @@ char *shot_cost_print(const struct shot_cost *cost, const struct shot_shape *sha
     if (cost->plan.part)
         snprintf(parts, sizeof(parts), " in parts of %" PRIu64,
                  cost->plan.part * shape->subsampling);
-    if (cost->method == SURVEY_MEMORY_CHECKPOINTS)
+    bool segments = cost->plan.segment * shape->subsampling < shape->steps;
+    if (cost->method == SURVEY_MEMORY_CHECKPOINTS ||
+        (cost->method == SURVEY_MEMORY_BOUNDARY && segments))
         snprintf(
             detail, sizeof(detail),
             " of %" PRIu64 " states and segments of %" PRIu64 " steps%s, %.2f forward runs",

@@ -109,8 +109,10 @@ def a_gradient_of_the_device_is_that_of_the_processors(case):
     checkpointed, again = gradient(case, "opencl", {"method": "checkpoints", "budget_gib": 0.002})
     assert "checkpoints" in checkpointed["extra"]["memory"], checkpointed
     assert again == other  # to the bit
-    _, back = gradient(case, "opencl", {"method": "boundary"})
-    assert apart(back, one) < TOLERANCE, apart(back, one)
+    for budget, kept in ((1, "boundary, "), (0.0001, "boundary of ")):  # all at once, and by segments
+        said, back = gradient(case, "opencl", {"method": "boundary", "budget_gib": budget})
+        assert said["extra"]["memory"].startswith(kept), said
+        assert apart(back, one) < TOLERANCE, apart(back, one)
 
 
 @test_plainly

@@ -112,6 +112,7 @@ def shots_of_wide_apertures_go_first_and_all_have_the_memory_they_were_given(cas
     for name, operation, memory in (("full", "gradient", {"method": "full"}),
                                     ("few", "rtm", {"method": "checkpoints", "budget_gib": 0.02}),
                                     ("edge", "gradient", {"method": "boundary"}),
+                                    ("part", "gradient", {"method": "boundary", "budget_gib": 0.002}),
                                     ("lines", "rtm", {"method": "fourier", "frequencies_hz": [8, 12]})):
         wide(case, name, operation, memory=memory, **data)
 

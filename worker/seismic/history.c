@@ -4,6 +4,9 @@
  * whose records lie in memory as they are is one wave_run; packed or spilled ones go piece by
  * piece.
  *
+ * With boundaries, too, segments are reversed one after the other where not all of them fit, each
+ * by a run backwards.
+ *
  * Where a plan has parts, a segment is such a run itself, whose steps are cheaper the second time:
  * on the medium's grid alone, which is told what is around it by the shells of the first time, and
  * goes on from states that are two fields of it.
@@ -146,9 +149,9 @@ static int open_records(struct walk *walk, size_t count, size_t values, bool pac
  * the first sweep through a chunk goes on from a whole state, and keeps shells.
  */
 struct level {
-    size_t first, steps, segment;
-    size_t snapshots;
-    unsigned char *states; /* of a chunk, the one at its beginning first, if that is kept */
+    size_t first, steps;
+    size_t segment, snapshots; /* the former in imaged steps */
+    unsigned char *states;     /* of a chunk, the one at its beginning first, if that is kept */
     bool inner;
     bool begins; /* it is kept, else the run begins at rest */
 };
@@ -185,10 +188,13 @@ static void level_restore(struct walk *walk, const struct level *level, size_t s
 
 static int turn_chunk(struct walk *walk, const struct room *room, size_t first, size_t count,
                       struct error *ret_error);
+static int turn_back(struct walk *walk, size_t first, size_t count, struct error *ret_error);
 
 static int level_turn(struct walk *walk, const struct level *level, const struct room *room,
                       size_t first, size_t count, struct error *ret_error)
 {
+    if (walk->shell_piece)
+        return turn_back(walk, first, count, ret_error);
     if (!level->inner && room->shells)
         return turn_chunk(walk, room, first, count, ret_error);
     if (record_segment(walk, first, count, ret_error) < 0)
@@ -196,14 +202,23 @@ static int level_turn(struct walk *walk, const struct level *level, const struct
     return turn_segment(walk, first, count, ret_error);
 }
 
+/* Of segment i, the first step, after the level's first one: segments are of imaged steps. */
+static size_t level_begin(const struct walk *walk, const struct level *level, uint64_t i)
+{
+    size_t begin =
+        (size_t)revolve_begin(i, level->segment, walk_snapshots(walk, level->steps)) *
+        walk->options->every;
+    return begin < level->steps ? begin : level->steps;
+}
+
 static int follow(struct walk *walk, const struct level *level, const struct room *room,
                   struct revolve *revolve, struct error *ret_error)
 {
     for (;;) {
         struct revolve_move move = revolve_next(revolve);
-        size_t from = (size_t)move.from * level->segment, to = (size_t)move.to * level->segment;
+        size_t from = level_begin(walk, level, move.from),
+               to = level_begin(walk, level, move.to);
         size_t first = level->first + from;
-        to = to < level->steps ? to : level->steps;
         switch (move.action) {
         case REVOLVE_END:
             return 0;
@@ -228,7 +243,7 @@ static int level_run(struct walk *walk, const struct level *level, const struct 
                      struct error *ret_error)
 {
     struct revolve revolve = {0};
-    size_t segments = (level->steps + level->segment - 1) / level->segment;
+    uint64_t segments = revolve_segments(walk_snapshots(walk, level->steps), level->segment);
     if (revolve_init(&revolve, segments, level->snapshots, ret_error) < 0)
         return -1;
     int rc = follow(walk, level, room, &revolve, ret_error);
@@ -244,14 +259,15 @@ static int turn_chunk(struct walk *walk, const struct room *room, size_t first, 
     size_t all = walk_snapshots(walk, walk->forward.steps);
     struct level level = {.first = first,
                           .steps = count,
-                          .segment = (size_t)plan->part * walk->options->every,
+                          .segment = (size_t)plan->part,
                           .snapshots = (size_t)plan->inner,
                           .states = room->inner_states,
                           .inner = true,
                           .begins = revolve_plan_begins(plan, all)};
     walk->shells = room->shells;
     walk->shells_first = first;
-    walk->shells_end = first + (count - 1) / level.segment * level.segment;
+    uint64_t last = revolve_segments(walk_snapshots(walk, count), level.segment) - 1;
+    walk->shells_end = first + level_begin(walk, &level, last);
     if (level.begins)
         wave_inner_save(walk->wave, room->inner_states);
     int rc = level_run(walk, &level, room, ret_error);
@@ -287,6 +303,12 @@ static size_t items_bytes(const struct wave *wave, const struct items *items)
            items->shells * shell_bytes(wave);
 }
 
+static int no_room(const struct wave *wave, const struct items *items, struct error *ret_error)
+{
+    return error_set(ret_error, ERROR_SYSTEM, "no memory for %.3g GB of checkpoints",
+                     (double)items_bytes(wave, items) * 1e-9);
+}
+
 /* Items near the wave; of none, no memory. 0 or -1. */
 static int items_create(const struct wave *wave, size_t count, size_t bytes, void **ret_items)
 {
@@ -304,7 +326,9 @@ static void room_free(const struct wave *wave, struct room *room)
     *room = (struct room){0};
 }
 
-static int room_apart(const struct wave *wave, const struct items *items, struct room *ret_room)
+/* All that is there is in `ret_room`, whatever comes back. */
+static int room_apart(const struct wave *wave, const struct items *items, struct room *ret_room,
+                      struct error *ret_error)
 {
     void *states = NULL, *inner = NULL, *shells = NULL;
     int rc = items_create(wave, items->states, wave->state_bytes, &states);
@@ -314,19 +338,19 @@ static int room_apart(const struct wave *wave, const struct items *items, struct
         rc = items_create(wave, items->shells, shell_bytes(wave), &shells);
     *ret_room =
         (struct room){.states = states, .inner_states = inner, .shells = shells, .apart = true};
-    return rc;
+    return rc == 0 ? 0 : no_room(wave, items, ret_error);
 }
 
 /* Behind the records. */
 static int room_behind(const struct wave *wave, const struct items *items,
-                       unsigned char *memory, struct room *ret_room)
+                       unsigned char *memory, struct room *ret_room, struct error *ret_error)
 {
     unsigned char *inner = memory + items->states * wave->state_bytes;
     unsigned char *shells = inner + items->inner * wave->inner_bytes;
     *ret_room = (struct room){.states = memory,
                               .inner_states = inner,
                               .shells = items->shells ? (wave_real *)shells : NULL};
-    return memory ? 0 : -1;
+    return memory ? 0 : no_room(wave, items, ret_error);
 }
 
 /* Open the records, and make room for what `plan` keeps besides. */
@@ -343,13 +367,10 @@ static int room_make(struct walk *walk, const struct revolve_plan *plan, uint64_
     if (open_records(walk, kept + more, wave->snapshot_size, walk->options->pack, memory_bytes,
                      ret_error) < 0)
         return -1;
-    int rc =
-        apart ? room_apart(wave, &items, ret_room)
-              : room_behind(wave, &items,
-                            (unsigned char *)vault_place(&walk->records, kept, more), ret_room);
-    return rc == 0 ? 0
-                   : error_set(ret_error, ERROR_SYSTEM, "no memory for %.3g GB of checkpoints",
-                               (double)bytes * 1e-9);
+    if (apart)
+        return room_apart(wave, &items, ret_room, ret_error);
+    return room_behind(wave, &items, (unsigned char *)vault_place(&walk->records, kept, more),
+                       ret_room, ret_error);
 }
 
 static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
@@ -358,7 +379,7 @@ static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
     struct room room = {0};
     size_t kept = (size_t)(plan->part ? plan->part : plan->segment);
     struct level level = {.steps = walk->forward.steps,
-                          .segment = (size_t)plan->segment * walk->options->every,
+                          .segment = (size_t)plan->segment,
                           .snapshots = (size_t)plan->snapshots};
     int rc = room_make(walk, plan, memory_bytes, &room, ret_error);
     if (rc == 0 && !vault_place(&walk->records, 0, kept))
@@ -370,19 +391,19 @@ static int walk_segments(struct walk *walk, const struct revolve_plan *plan,
     return rc;
 }
 
-/* Run forwards, keeping the shells: in one go where they lie in memory. */
-static int record_shells(struct walk *walk, wave_real *piece, struct error *ret_error)
+/* Run a segment forwards, keeping the shells: in one go where they lie in memory. */
+static int record_shells(struct walk *walk, size_t first, size_t steps, struct error *ret_error)
 {
-    size_t steps = walk->forward.steps, most = walk_piece_steps(walk);
+    size_t most = walk_piece_steps(walk);
     wave_real *place = vault_place(&walk->records, 0, steps);
     if (place) {
-        walk_forward(walk, 0, steps, NULL, place);
+        walk_forward(walk, first, steps, NULL, place);
         return 0;
     }
-    for (size_t first = 0; first < steps; first += most) {
-        size_t count = steps - first < most ? steps - first : most;
-        walk_forward(walk, first, count, NULL, piece);
-        if (vault_put(&walk->records, first, count, piece, ret_error) < 0)
+    for (size_t at = 0; at < steps; at += most) {
+        size_t count = steps - at < most ? steps - at : most;
+        walk_forward(walk, first + at, count, NULL, walk->shell_piece);
+        if (vault_put(&walk->records, at, count, walk->shell_piece, ret_error) < 0)
             return -1;
     }
     return 0;
@@ -396,49 +417,73 @@ static size_t steps_together(const struct walk *walk)
 }
 
 /* Run the same backwards, turning its snapshots as they come. */
-static int turn_shells(struct walk *walk, wave_real *piece, struct error *ret_error)
+static int turn_shells(struct walk *walk, size_t first, size_t steps, struct error *ret_error)
 {
     size_t together = steps_together(walk), most = together ? together : walk_piece_steps(walk);
-    for (size_t end = walk->forward.steps; end > 0;) {
-        size_t first = (end - 1) / most * most;
-        struct wave_run part = history_part(&walk->forward, first, end - first);
+    for (size_t end = steps; end > 0;) {
+        size_t at = (end - 1) / most * most;
+        struct wave_run part = history_part(&walk->forward, first + at, end - at);
         part.mode = WAVE_BACKWARD;
         part.every = walk->options->every;
         part.sample = NULL;
         part.sampled = NULL;
         part.illumination = NULL;
         part.snapshots = walk->piece;
-        part.shells = vault_place(&walk->records, first, end - first);
+        part.shells = vault_place(&walk->records, at, end - at);
         if (!part.shells) {
-            if (vault_get(&walk->records, first, end - first, piece, ret_error) < 0)
+            if (vault_get(&walk->records, at, end - at, walk->shell_piece, ret_error) < 0)
                 return -1;
-            part.shells = piece;
+            part.shells = walk->shell_piece;
         }
         const struct history_due due = {walk->wave, &part};
-        if (walk->turn(walk->context, first, end - first, walk->piece, &due, ret_error) < 0)
+        if (walk->turn(walk->context, first + at, end - at, walk->piece, &due, ret_error) < 0)
             return -1;
-        end = first;
+        end = at;
     }
     return 0;
 }
 
-static int walk_shells(struct walk *walk, struct error *ret_error)
+static int turn_back(struct walk *walk, size_t first, size_t steps, struct error *ret_error)
+{
+    if (record_shells(walk, first, steps, ret_error) < 0)
+        return -1;
+    return turn_shells(walk, first, steps, ret_error);
+}
+
+/* Room for shells of one segment, and for what is handled at once. */
+static int shells_make(struct walk *walk, size_t steps, struct error *ret_error)
 {
     size_t shell = walk->wave->shell_size;
-    wave_real *piece = NULL;
-    int rc = -1;
     size_t together = walk_snapshots(walk, steps_together(walk));
     size_t most = together > SHOT_PIECE ? together : SHOT_PIECE;
-    if (open_records(walk, walk->forward.steps, shell, false, walk->options->memory_bytes,
-                     ret_error) < 0 ||
+    if (open_records(walk, steps, shell, false, walk->options->memory_bytes, ret_error) < 0 ||
         walk_piece_make(walk, most, true, ret_error) < 0)
         return -1;
-    piece = malloc((most * walk->options->every * shell + 1) * sizeof(wave_real));
-    if (!piece)
-        error_set(ret_error, ERROR_SYSTEM, "no memory for a few boundaries");
-    else if (record_shells(walk, piece, ret_error) == 0)
-        rc = turn_shells(walk, piece, ret_error);
-    free(piece);
+    walk->shell_piece = malloc((most * walk->options->every * shell + 1) * sizeof(wave_real));
+    return walk->shell_piece
+               ? 0
+               : error_set(ret_error, ERROR_SYSTEM, "no memory for a few boundaries");
+}
+
+/* A run that is one segment, or several, from whole states. */
+static int walk_shells(struct walk *walk, struct error *ret_error)
+{
+    const struct revolve_plan *plan = &walk->options->plan;
+    size_t steps = walk->forward.steps, most = (size_t)plan->segment * walk->options->every;
+    size_t held = most > 0 && most < steps ? most : steps;
+    struct level level = {.steps = steps,
+                          .segment = walk_snapshots(walk, held),
+                          .snapshots = (size_t)plan->snapshots};
+    struct room room = {0};
+    const struct items items = {.states = level.snapshots};
+    int rc = shells_make(walk, held, ret_error);
+    if (rc == 0)
+        rc = room_apart(walk->wave, &items, &room, ret_error);
+    level.states = room.states;
+    if (rc == 0)
+        rc = level_run(walk, &level, &room, ret_error);
+    room_free(walk->wave, &room);
+    free(walk->shell_piece);
     return rc;
 }
 

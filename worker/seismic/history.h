@@ -8,7 +8,8 @@
  *   checkpoints  revolve (common/seismic/revolve.h) over segments whose snapshots are all kept, or
  *                that are run again in parts, on the medium's grid alone (wave.h, WAVE_AGAIN)
  *   boundary     the values around the model are kept, and the run is done again backwards in time
- *                (wave.h, WAVE_BACKWARD); its snapshots differ from the others in rounding alone
+ *                (wave.h, WAVE_BACKWARD), in segments where the plan has some; its snapshots differ
+ *                from the others in rounding alone
  *   fourier      a Fourier sum over the run is kept for each chosen frequency, and snapshots are
  *                what these frequencies say (Sirgue et al. 2010, First Break 28(5)):
  *                s[n] = 2/N sum over f of Re(S_f exp(i w_f n)), S_f = sum of s[n] exp(-i w_f n),
@@ -32,7 +33,8 @@
 
 struct history_options {
     int method;               /* SURVEY_MEMORY_FULL, _CHECKPOINTS, _BOUNDARY or _FOURIER */
-    struct revolve_plan plan; /* of CHECKPOINTS, in imaged steps */
+    struct revolve_plan plan; /* of CHECKPOINTS, and of BOUNDARY (segment 0: all), in imaged
+                               * steps */
     size_t every;             /* every n-th step is imaged, at least 1 */
     uint64_t memory_bytes;    /* of records of FULL and BOUNDARY kept in memory */
     const char *spill_dir;    /* where the others go; NULL: nowhere */

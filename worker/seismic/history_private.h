@@ -18,6 +18,7 @@ struct walk {
     size_t fresh;     /* steps from here on were not run yet: they are sampled when they are */
     wave_real *piece; /* snapshots on their way from and to where they are not used in place */
     bool piece_near;  /* it is in a room of the wave */
+    wave_real *shell_piece; /* shells on their way; NULL: segments are not run backwards */
     struct vault records;
     /* Of a chunk, its first sweep: shells are written for steps from shells_first to below
      * shells_end, with which then (`again`) steps are run on the medium's grid alone. NULL: no

@@ -133,6 +133,40 @@ static void a_quarter_of_the_storage_costs_less_than_a_second_run(void **state)
     assert_true(plan.forward < 2 * 2000);
 }
 
+/* Steps that a schedule goes over, segments being as long as they are. */
+static uint64_t walk_segments(uint64_t steps, uint64_t segment, size_t snapshots)
+{
+    uint64_t count = revolve_segments(steps, segment), advances = 0;
+    struct revolve revolve;
+    assert_int_equal(revolve_init(&revolve, count, snapshots, NULL), 0);
+    for (;;) {
+        struct revolve_move move = revolve_next(&revolve);
+        if (move.action == REVOLVE_END)
+            break;
+        if (move.action == REVOLVE_ADVANCE)
+            advances += revolve_begin(move.to, segment, steps) -
+                        revolve_begin(move.from, segment, steps);
+    }
+    revolve_fini(&revolve);
+    return advances;
+}
+
+static void a_shorter_segment_comes_first_and_is_reckoned(void **state)
+{
+    (void)state;
+    assert_int_equal(revolve_begin(0, 28, 60), 0);
+    assert_int_equal(revolve_begin(1, 28, 60), 4);
+    assert_int_equal(revolve_begin(3, 28, 60), 60);
+    assert_int_equal(revolve_begin(1, 100, 60), 60);
+    assert_int_equal(revolve_segments_advances(60, 28, 0), 32 + 4);
+    for (uint64_t steps = 1; steps < 90; steps += 8)
+        for (uint64_t segment = 1; segment <= steps + 2; segment++)
+            for (size_t snapshots = 0; snapshots < 5; snapshots++)
+                assert_int_equal(revolve_segments_advances(steps, segment, snapshots),
+                                 walk_segments(steps, segment, snapshots));
+    assert_true(revolve_segments_advances(UINT64_MAX / 2, 2, 0) == UINT64_MAX);
+}
+
 /* Records and states of a cube of 100 points with 20 around, in 400 steps; times by four of
  * them. */
 static const struct revolve_sizes cube = {.record_bytes = 400,
@@ -179,6 +213,7 @@ static void a_quarter_of_a_cube_costs_less_than_four_fifths_of_a_run(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_shorter_segment_comes_first_and_is_reckoned),
         cmocka_unit_test(a_budget_for_no_record_is_refused_with_a_sentence),
         cmocka_unit_test(numbers_beyond_all_measure_do_not_wrap),
         cmocka_unit_test(the_closed_form_is_the_least_over_all_schedules),

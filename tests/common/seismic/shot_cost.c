@@ -143,6 +143,55 @@ static void what_is_reckoned_of_a_boundary_is_what_is_kept(void **state)
     assert_int_equal(cost.history_bytes, wish.budget_bytes);
 }
 
+/* Around 80 points each way density's boundaries are more than half of what everything needs. */
+static void boundaries_that_do_not_fit_are_kept_by_segments(void **state)
+{
+    (void)state;
+    char text[200];
+    struct shot_shape shape = shape_2d;
+    shape.dims = 3;
+    shape.n[0] = shape.n[1] = shape.n[2] = 80;
+    shape.physics = SURVEY_DENSITY;
+    shape.steps = 60;
+    uint64_t faces = (uint64_t)6 * 7 * 80 * 80 * 4;
+    struct shot_wish wish = {.budget_bytes = (uint64_t)80 * 80 * 80 * 4 * 60 / 4};
+    struct shot_cost cost = cost_of(&shape, SURVEY_GRADIENT, &wish);
+    assert_int_equal(cost.method, SURVEY_MEMORY_BOUNDARY);
+    assert_int_equal(cost.plan.segment, wish.budget_bytes / faces);
+    assert_int_equal(cost.history_bytes, cost.plan.segment * faces);
+    shot_cost_print(&cost, &shape, text, sizeof(text));
+    assert_non_null(strstr(text, "boundary of 0 states and segments of 28 steps, "));
+    wish.method = SURVEY_MEMORY_BOUNDARY;
+    assert_true(cost_of(&shape, SURVEY_GRADIENT, &wish).plan.forward == cost.plan.forward);
+    wish.budget_bytes = 60 * faces;
+    cost = cost_of(&shape, SURVEY_GRADIENT, &wish);
+    assert_int_equal(cost.plan.segment, 60);
+    shot_cost_print(&cost, &shape, text, sizeof(text));
+    assert_non_null(strstr(text, "boundary, "));
+}
+
+/* So much less memory that segments begin at whole states, with steps between images, too. */
+static void boundaries_stay_within_any_limit(void **state)
+{
+    (void)state;
+    struct shot_shape shape = shape_2d;
+    struct shot_wish wish = {.method = SURVEY_MEMORY_BOUNDARY};
+    for (shape.subsampling = 1; shape.subsampling <= 3; shape.subsampling += 2) {
+        wish.limit_bytes = 0;
+        struct shot_cost all = cost_of(&shape, SURVEY_GRADIENT, &wish);
+        uint64_t before = all.plan.forward, states = 0;
+        for (uint64_t part = 1; part < 300; part *= 2) {
+            wish.limit_bytes = all.bytes - all.history_bytes + all.history_bytes / part;
+            struct shot_cost cost = cost_of(&shape, SURVEY_GRADIENT, &wish);
+            assert_true(cost.bytes <= wish.limit_bytes && cost.disk_bytes == 0);
+            assert_true(cost.plan.forward >= before);
+            before = cost.plan.forward;
+            states += cost.plan.snapshots;
+        }
+        assert_true(states > 0);
+    }
+}
+
 static void what_is_spilled_is_on_disk_and_not_in_memory(void **state)
 {
     (void)state;
@@ -204,6 +253,8 @@ int main(void)
         cmocka_unit_test(boundaries_are_saved_where_that_needs_fewer_steps),
         cmocka_unit_test(in_a_quarter_of_the_storage_what_takes_less_time_is_taken),
         cmocka_unit_test(what_is_reckoned_of_a_boundary_is_what_is_kept),
+        cmocka_unit_test(boundaries_that_do_not_fit_are_kept_by_segments),
+        cmocka_unit_test(boundaries_stay_within_any_limit),
         cmocka_unit_test(what_is_spilled_is_on_disk_and_not_in_memory),
         cmocka_unit_test(steps_on_their_way_to_a_disk_are_reckoned),
         cmocka_unit_test(the_printed_choice_names_method_and_bytes),

@@ -229,6 +229,30 @@ static wave_real *run_apart(const struct history_options *options)
     return memcpy(copy, image, bench.points * sizeof(*image));
 }
 
+/* From rest and from states, in memory and beside a disk. */
+static void boundaries_of_one_segment_at_a_time_give_it_too(void **state)
+{
+    (void)state;
+    static const struct revolve_plan plans[] = {
+        {.segment = 30}, {.segment = 17, .snapshots = 2}, {.segment = 1, .snapshots = 9}};
+    for (size_t every = 1; every <= 3; every += 2) {
+        struct history_options options = full(every);
+        run(&options, reference);
+        for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
+            options = full(every);
+            options.method = SURVEY_MEMORY_BOUNDARY;
+            options.plan = plans[i];
+            wave_real *held = run_apart(&options);
+            assert_true(apart() < (sizeof(wave_real) == 8 ? 1e-11 : 1e-3));
+            options.spill_dir = "/tmp";
+            options.memory_bytes = 5 * bench.wave->shell_size * sizeof(wave_real);
+            run(&options, image);
+            assert_memory_equal(image, held, bench.points * sizeof(*image));
+            free(held);
+        }
+    }
+}
+
 /* The gradient of a case with boundaries, which the caller frees, and how many steps waves take
  * together. */
 static wave_real *boundary_run(const struct ground_case *ground, size_t *ret_together)
@@ -338,10 +362,12 @@ static void every_physics_goes_back_without_its_layers(void **state)
         run(&options, image);
         equal_to_the_bit();
         options.method = SURVEY_MEMORY_BOUNDARY;
-        run(&options, image);
-        /* What is rounded in each of 131 steps is, in double precision, far from what is left
-         * out. */
-        assert_true(apart() < (sizeof(wave_real) == 8 ? 1e-10 : 1e-3));
+        for (options.plan.segment = 0; options.plan.segment <= 50; options.plan.segment += 50) {
+            run(&options, image);
+            /* What is rounded in each of 131 steps is, in double precision, far from what is left
+             * out. */
+            assert_true(apart() < (sizeof(wave_real) == 8 ? 1e-10 : 1e-3));
+        }
         shot_close();
     }
     shot_open(&which);
@@ -403,6 +429,7 @@ int main(void)
         cmocka_unit_test(spilled_and_stored_gradients_are_equal_to_the_bit),
         cmocka_unit_test(packed_gradients_are_near_and_do_not_depend_on_the_budget),
         cmocka_unit_test(saved_boundaries_give_the_same_gradient_but_for_rounding),
+        cmocka_unit_test(boundaries_of_one_segment_at_a_time_give_it_too),
         cmocka_unit_test(gradients_of_waves_taken_together_are_equal_but_for_rounding),
         cmocka_unit_test(steps_that_share_a_pass_change_no_bit_of_a_gradient),
         cmocka_unit_test(every_physics_goes_back_without_its_layers),

@@ -46,10 +46,19 @@ const char *segy_word_name(enum segy_word word)
     return standard[word].name;
 }
 
-/* The type of the standard's word at `byte`. What the standard does not assign is used for words of
- * four bytes. */
-static enum segy_type type_at(unsigned byte)
+/* Whether revision 1 has a word of two bytes there, where revision 0 has nothing. */
+static bool is_late_short(unsigned byte)
 {
+    return byte == 201 || byte == 203 || (byte >= 209 && byte <= 223) || byte == 229 ||
+           byte == 231;
+}
+
+/* The type of the standard's word at `byte`. What the standard does not assign is used for words of
+ * four bytes; and so is what it assigned late, but for what has two bytes anywhere, as scalars. */
+static enum segy_type type_at(unsigned byte, enum segy_word word)
+{
+    if (standard[word].type == SEGY_INT16 && is_late_short(byte))
+        return SEGY_INT16;
     if ((byte >= 29 && byte <= 36) || (byte >= 69 && byte <= 72) || (byte >= 89 && byte <= 180))
         return byte >= 115 && byte <= 118 ? SEGY_UINT16 : SEGY_INT16;
     if (byte <= 240)
@@ -107,7 +116,7 @@ static double word_get(const struct segy *segy, const struct segy_trace *trace,
         return value_at(trace->header + standard[word].byte - 1, standard[word].type, order);
     }
     enum segy_type type =
-        place->type == SEGY_TYPE_STANDARD ? type_at(place->byte) : place->type;
+        place->type == SEGY_TYPE_STANDARD ? type_at(place->byte, word) : place->type;
     if (place->byte < 1 || place->byte - 1 + type_bytes[type] > trace->header_size)
         return NAN;
     *ret_scaled = type <= SEGY_UINT64;

@@ -329,8 +329,13 @@ def files_of_every_kind_say_the_same(case):
     model(case)
     record = {"length_s": (SAMPLES - 1) * INTERVAL_US * 1e-6}
     told = {}
-    for i, (kind, what) in enumerate(GOOD.items()):
-        path = survey(case, put(case, f"kind{i}.segy", *what), record=record)
+    kinds = {**GOOD, **{f"format {code} told": [Segy(code=code, b3225H=99), None, encode]
+                        for code, encode in ((1, ibm), (2, pack("i")), (7, three_bytes), (9, pack("q")))}}
+    for i, (kind, what) in enumerate(kinds.items()):
+        data = {"paths": [put(case, f"kind{i}.segy", *what)]}
+        if kind.endswith("told"):
+            data["sample_format"] = what[0].code
+        path = survey(case, data, record=record)
         done = case.run(program("beofarm-shot"), "--survey", path, "--shot", "2", "--operation",
                         "misfit")
         assert done.code == 0, f"{kind} {done}"

@@ -403,9 +403,16 @@ static void words_are_read_where_the_user_says(void **state)
     segy_bench_put(&bench, at + 70, 2, 100);
     options.words[SEGY_SHOT] = (struct segy_place){SEGY_PLACE, 205, SEGY_TYPE_STANDARD, 0};
     options.words[SEGY_SOURCE_X] = (struct segy_place){SEGY_PLACE, 211, SEGY_FLOAT64, 0};
-    options.words[SEGY_RECEIVER_X] = (struct segy_place){.kind = SEGY_CONSTANT, .constant = 3};
     options.words[SEGY_RECEIVER_Y] = (struct segy_place){SEGY_PLACE, 239, SEGY_INT32, 0};
     options.words[SEGY_INTERVAL] = (struct segy_place){.kind = SEGY_CONSTANT, .constant = 500};
+    /* The standard's scalar of shot points, of two bytes. */
+    segy_bench_put(&bench, at + 80, 4, 1234);
+    segy_bench_put(&bench, at + 200, 2, (uint32_t)-100);
+    segy_bench_put(&bench, at + 202, 2, 7);
+    options.words[SEGY_RECEIVER_X] = (struct segy_place){SEGY_PLACE, 81, SEGY_TYPE_STANDARD, 0};
+    options.words[SEGY_SOURCE_Y] = (struct segy_place){.kind = SEGY_CONSTANT, .constant = 3};
+    options.words[SEGY_COORDINATE_SCALAR] =
+        (struct segy_place){SEGY_PLACE, 201, SEGY_TYPE_STANDARD, 0};
     segy_bench_save(&bench, path);
     struct segy *segy = segy_open(path, &options, &error);
     assert_non_null(segy);
@@ -414,8 +421,10 @@ static void words_are_read_where_the_user_says(void **state)
     assert_true(segy_word(segy, &trace, SEGY_SHOT) == -4711);
     assert_int_equal(segy_length(segy, &trace, SEGY_SOURCE_X, &x, &error), 0);
     assert_true(x == 1.5); /* a scalar applies to whole numbers alone */
-    assert_int_equal(segy_length(segy, &trace, SEGY_RECEIVER_X, &x, &error), 0);
+    assert_int_equal(segy_length(segy, &trace, SEGY_SOURCE_Y, &x, &error), 0);
     assert_true(x == 3);
+    assert_int_equal(segy_length(segy, &trace, SEGY_RECEIVER_X, &x, &error), 0);
+    assert_true(x == 12.34);
     assert_int_equal(segy_length(segy, &trace, SEGY_RECEIVER_Y, &x, &error), -1);
     assert_non_null(strstr(error.text, "trace 1 (header at byte 3600): receiver y (byte 85)"));
     segy_close(segy);

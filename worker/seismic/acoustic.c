@@ -32,8 +32,7 @@ static double velocity_max(const struct wave_medium *medium)
     return most;
 }
 
-/* The velocity that tunes the layers. Those of anisotropic waves act on what they let pass, if only
- * a little, and must not follow each small change of a model, of which J knows nothing. */
+/* The velocity that tunes the layers; of anisotropic waves as anisotropic.h says. */
 static double fastest(const struct wave_medium *medium, enum kind kind)
 {
     if (acoustic_parts(kind) == 1)

@@ -7,12 +7,20 @@
 /* Aimed-at reflection at normal incidence: what 20 points reach with single precision to spare. */
 #define REFLECTION 1e-6
 
+/* Layers act on what they let pass, if only a little, and on sources and receivers beside them,
+ * whose weights reach into them. So they must not follow each small change of a model, of which J
+ * knows nothing; least of all one from a round number, as many models have for their fastest. */
+static double tuned_velocity(const struct cpml_tuning *tuning)
+{
+    return fmax(250, 250 * round(tuning->velocity_max / 250));
+}
+
 static void coefficients(double depth, double width, double spacing,
                          const struct cpml_tuning *tuning, wave_real *ret_a, wave_real *ret_b,
                          wave_real *ret_damping)
 {
     double part = depth / width;
-    double d0 = -3 * tuning->velocity_max * log(REFLECTION) / (2 * width * spacing);
+    double d0 = -3 * tuned_velocity(tuning) * log(REFLECTION) / (2 * width * spacing);
     double d = d0 * part * part, alpha = M_PI * tuning->frequency * (1 - part);
     double b = exp(-(d + alpha) * tuning->dt);
     *ret_b = (wave_real)b;

@@ -33,7 +33,7 @@ struct cpml {
 
 struct cpml_tuning {
     double dt;           /* s */
-    double velocity_max; /* m/s */
+    double velocity_max; /* of the medium, m/s; the nearest multiple of 250 counts */
     double frequency;    /* Hz */
 };
 

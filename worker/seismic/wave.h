@@ -33,6 +33,7 @@
  *
  *     b = exp(-(d + alpha) dt), a = d (b - 1) / (d + alpha), d = d0 (depth/width)^2,
  *     d0 = -3 vmax ln(1e-6) / (2 width), alpha = pi frequency (1 - depth/width); kappa = 1.
+ *     vmax is the multiple of 250 m/s (not 0) that is nearest to the medium's largest vp.
  *
  * The transpose
  *

@@ -286,7 +286,8 @@ static int room_get(const struct pass *pass, const struct wave_run *run,
     *ret_room = (struct pass_room){0};
     if (samples) {
         size_t count = pass->steps * points_strips(run->sample) + 1;
-        ret_room->caught = malloc(count * sizeof *ret_room->caught);
+        ret_room->caught = malloc(2 * count * sizeof *ret_room->caught);
+        ret_room->caught_next = ret_room->caught ? ret_room->caught + count : NULL;
     }
     if (tiles) {
         size_t bytes = pass->own * sizeof *ret_room->marks;

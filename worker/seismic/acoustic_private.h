@@ -119,7 +119,7 @@ struct pass acoustic_pass(const struct acoustic *a, enum wave_mode mode);
 /* What threads of a run need besides the wave: for samples of its steps, and marks of tiles. */
 struct gate_mark;
 struct pass_room {
-    wave_real *caught;
+    wave_real *caught, *caught_next; /* two halves of one room */
     struct gate_mark *marks;
 };
 /* The pass of a run, and room for it, which the caller frees: where there is none, plain. */

@@ -38,12 +38,15 @@ struct share {
     struct gate *gate;
     struct gate_mark *marks; /* of each tile, where each is one thread's: turns that are done */
     uint32_t turns;          /* of the passes before */
+    uint32_t turns_summed;   /* and of those whose samples are summed before this one begins */
     /* Tiles of all passes, counted through: the next one to be taken, by anybody; the one that
      * this thread has taken; the first one of this pass. */
     atomic_size_t *next;
     size_t taken, first;
     struct pass pass;
-    wave_real *caught; /* sums of strips, of the pass' steps; NULL: they need not be kept */
+    /* Sums of strips, of the pass' steps; NULL: they need not be kept. Where each tile is one
+     * thread's, passes take turns at two of them. */
+    wave_real *caught, *caught_next;
     int id, threads;
     int newest;  /* at the first step of the pass */
     size_t done; /* steps before it */
@@ -277,7 +280,8 @@ static void turn_run(struct share *s, const struct blocks *b, size_t tile, size_
 /* Wait for what a turn of a tile reads, and for those who read what it overwrites: for the tile
  * before, where steps of the same turn come first; and for the pass before, whose last step has to
  * be as far ahead in the next tile as any step is of the following one (and through with this
- * tile, whose mark only one thread may move). */
+ * tile, whose mark only one thread may move). A pass that begins catches samples where those of the
+ * last but one were. */
 static void turn_wait(struct share *s, const struct blocks *b, size_t tile, size_t turn,
                       size_t turns)
 {
@@ -289,6 +293,8 @@ static void turn_wait(struct share *s, const struct blocks *b, size_t tile, size
         gate_follow(&s->marks[tile], s->turns);
     if (s->first > 0 && tile + 1 < s->pass.own)
         gate_follow(&s->marks[tile + 1], s->turns - (uint32_t)(b->count - near));
+    if (s->caught && turn == 0 && tile == 0)
+        gate_follow(&s->marks[s->pass.own - 1], s->turns_summed);
 }
 
 static void tile_take(struct share *s)
@@ -296,25 +302,45 @@ static void tile_take(struct share *s)
     s->taken = atomic_fetch_add(s->next, 1);
 }
 
+/* Add samples of a pass that were kept, in the order in which a plain step takes them: those that
+ * are thread `id`'s of `threads`. */
+static void caught_sum(const struct share *s, size_t count, size_t done, int id, int threads)
+{
+    size_t k, strips = s->caught ? points_strips(s->run->sample) : 0;
+    for (size_t t = 0; s->caught && t < count; t++)
+        if (sample_step(s, done + t, &k))
+            acoustic_sample_caught(s->run, k, s->caught + t * strips, id, threads);
+}
+
+/* All turns of a tile. Who has a pass' last one, which is the last to be done, sums its samples. */
+static void tile_run(struct share *s, const struct blocks *b, size_t tile, size_t turns,
+                     size_t count, size_t done)
+{
+    for (size_t turn = 0; turn < turns; turn++) {
+        turn_wait(s, b, tile, turn, turns);
+        turn_run(s, b, tile, turn, count, done);
+        if (turn + 1 == turns && tile + 1 == s->pass.own)
+            caught_sum(s, count, done, 0, 1);
+        gate_reach(&s->marks[tile], s->turns + (uint32_t)turn + 1);
+    }
+}
+
 /* Those of the pass' tiles that this thread gets: whoever has done one takes the next, and when
  * there are no more, one of the next pass. So a thread whose core is slower does less, and nobody
  * waits for all but before the first pass, for what is made of the first fields, where threads have
- * other rows than here; and where all sum samples after a pass, or shells overwrite some of its
- * fields. */
+ * other rows than here; and where shells overwrite some of a pass' fields. */
 static void tiles_run(struct share *s, const struct blocks *b, size_t turns, size_t count,
                       size_t done)
 {
-    if (done == 0 || s->caught || s->run->shells)
+    if (done == 0 || s->run->shells)
         wait_for_all(s);
-    for (; s->taken < s->first + s->pass.own; tile_take(s)) {
-        size_t tile = s->taken - s->first;
-        for (size_t turn = 0; turn < turns; turn++) {
-            turn_wait(s, b, tile, turn, turns);
-            turn_run(s, b, tile, turn, count, done);
-            gate_reach(&s->marks[tile], s->turns + (uint32_t)turn + 1);
-        }
-    }
+    for (; s->taken < s->first + s->pass.own; tile_take(s))
+        tile_run(s, b, s->taken - s->first, turns, count, done);
+    wave_real *next = s->caught_next;
+    s->caught_next = s->caught;
+    s->caught = next;
     s->first += s->pass.own;
+    s->turns_summed = s->turns;
     s->turns += (uint32_t)turns;
 }
 
@@ -412,17 +438,13 @@ static void pass_staged(struct share *s, size_t count, size_t done)
             stages_turn(s, &b, tile, tiles, turn, count, done);
 }
 
-/* Samples that were kept, in the order in which a plain step takes them. */
+/* Samples that were kept, where all threads wait for each other after a pass. */
 static void samples_sum(struct share *s, size_t count, size_t done)
 {
-    size_t k;
-    if (!s->caught)
+    if (!s->caught || s->marks)
         return;
     wait_for_all(s);
-    for (size_t t = 0; t < count; t++)
-        if (sample_step(s, done + t, &k))
-            acoustic_sample_caught(s->run, k, s->caught + t * points_strips(s->run->sample),
-                                   s->id, s->threads);
+    caught_sum(s, count, done, s->id, s->threads);
 }
 
 static void pass_run(struct share *s, size_t count, size_t done)
@@ -542,6 +564,7 @@ void acoustic_run(struct wave *wave, const struct wave_run *run)
                               .gate = &gate,
                               .pass = pass,
                               .caught = room.caught,
+                              .caught_next = room.caught_next,
                               .marks = room.marks,
                               .next = &next,
                               .id = id,

@@ -126,8 +126,7 @@ struct tiling {
     int threads, time_block;
 };
 
-/* All that is sampled everywhere in a run, forward or transposed, after one without samples, where
- * threads that have tiles of their own need not wait for each other after a pass. */
+/* All that is sampled everywhere in a run, forward or transposed, after one without samples. */
 static wave_real *tiled_run_of(const char *name, struct grid grid, const struct tiling *way,
                                enum wave_mode mode, size_t *ret_n)
 {
@@ -179,6 +178,26 @@ static void tiles_change_no_bit(void **state)
     for (enum wave_mode mode = WAVE_FORWARD; mode <= WAVE_TRANSPOSED; mode++) {
         assert_tilings_agree("acoustic", "1200000", mode);
         assert_tilings_agree("vti", "2000000", mode);
+    }
+}
+
+/* Four threads, which need not wait for each other after a pass: of 112 rows each has 28 at a time,
+ * of whichever pass is next. */
+static void samples_of_many_tiles_are_those_of_one(void **state)
+{
+    (void)state;
+    static const struct tiling whole = {"100000000", 1, 1}, many = {"100000000", 4, 2};
+    struct grid grid = bench_grid(13, 100, 9, 10);
+    size_t n;
+    for (enum wave_mode mode = WAVE_FORWARD; mode <= WAVE_TRANSPOSED; mode++) {
+        wave_real *first = tiled_run_of("acoustic", grid, &whole, mode, &n);
+        assert_true(bench_product(first, first, n) > 0);
+        for (int i = 0; i < 4; i++) {
+            wave_real *tiled = tiled_run_of("acoustic", grid, &many, mode, &n);
+            assert_memory_equal(first, tiled, n * sizeof *tiled);
+            free(tiled);
+        }
+        free(first);
     }
 }
 
@@ -459,6 +478,7 @@ int main(void)
         cmocka_unit_test(refuses_what_cannot_be_computed),
         cmocka_unit_test(threads_and_passes_change_no_bit),
         cmocka_unit_test(tiles_change_no_bit),
+        cmocka_unit_test(samples_of_many_tiles_are_those_of_one),
         cmocka_unit_test(tiles_have_the_rows_that_their_borders_go_back_by),
         cmocka_unit_test(wedges_change_no_bit),
         cmocka_unit_test(tiles_of_tilted_stages_change_no_bit),

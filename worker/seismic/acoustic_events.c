@@ -179,6 +179,8 @@ static void weights_inject(const struct acoustic *a, const struct wave_run *run,
 {
     const struct wave_points *points = run->inject;
     const wave_real *values = run->injected + k * points->count;
+    if (points->plane[rows->x0] == points->plane[rows->x1]) /* most planes have no source */
+        return;
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         size_t end = points_find_row(points, ix, rows->y1);
         for (size_t i = points_find_row(points, ix, rows->y0); i < end; i++) {

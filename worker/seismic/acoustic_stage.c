@@ -92,20 +92,6 @@ static struct batch batch_of(const struct acoustic *a, enum grid_axis axis, size
     };
 }
 
-/* `field` around a place of a batch. */
-static void rows_of_field(const struct acoustic *a, const wave_real *field,
-                          const struct place *p, ptrdiff_t from, int count,
-                          const wave_real *weights, const wave_real **ret_rows,
-                          wave_real *ret_weights)
-{
-    const wave_real *here = field + layout_at(&a->layout, p->ix, p->iy);
-    ptrdiff_t stride = (ptrdiff_t)a->layout.stride[p->axis];
-    for (int m = 0; m < count; m++) {
-        ret_rows[m] = here + (from + m - (ptrdiff_t)place_along(p)) * stride;
-        ret_weights[m] = weights[m];
-    }
-}
-
 /* As slab_rows, but what has no weight is some row that a batch may go on from. */
 static void rows_of_slab(const struct acoustic *a, wave_real *const memory[GRID_AXES],
                          const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX],
@@ -119,30 +105,48 @@ static void rows_of_slab(const struct acoustic *a, wave_real *const memory[GRID_
             ret_rows[m] = slab_row(a, memory, p, 0, 0);
 }
 
-/* psi of some rows, forward or transposed. */
-static void psi_rows(struct acoustic *a, bool transposed, const struct batch *batch)
+/* How many batches from `batch` on along its axis, below `end`, have psi: KERNELS_PLACES where so
+ * many have, else 1 or 0. */
+static size_t psi_places(const struct acoustic *a, const struct batch *batch, size_t end)
 {
-    const struct place *p = &batch->place;
-    struct cpml *cpml = &a->cpml[p->axis];
-    size_t j, i = place_along(p);
-    int side = cpml_side(cpml, cpml->first_half, i, &j), half = a->layout.half;
+    const struct cpml *cpml = &a->cpml[batch->place.axis];
+    size_t j, i = place_along(&batch->place);
+    int side = cpml_side(cpml, cpml->first_half, i, &j);
     if (side < 0)
-        return;
-    struct kernel_slab job; /* large: what is not read is not set */
+        return 0;
+    size_t last = i + KERNELS_PLACES - 1;
+    return last < end && cpml_side(cpml, cpml->first_half, last, &j) == side ? KERNELS_PLACES
+                                                                             : 1;
+}
+
+/* psi of `places` batches, forward or transposed. */
+static void psi_rows(struct acoustic *a, bool transposed, const struct batch *batch,
+                     size_t places)
+{
+    struct place p = batch->place;
+    struct cpml *cpml = &a->cpml[p.axis];
+    size_t i = place_along(&p), j = 0;
+    int half = a->layout.half;
+    struct kernel_memory job; /* large: what is not read is not set */
     job.length = a->layout.row;
     job.rows = batch->rows;
-    job.memory = slab_row(a, a->psi, p, side, j);
-    job.a = transposed ? -1 : cpml->psi_a[side][j];
-    job.b = cpml->psi_b[side][j];
-    job.has_b = transposed;
-    job.step_a = batch->field;
-    job.step_b = job.step_memory = batch->memory;
-    ptrdiff_t from = (ptrdiff_t)i - half + 1;
-    rows_of_field(a, acoustic_source(a, p->axis), p, from, 2 * half, a->halves[p->axis],
-                  job.row_a, job.weight_a);
-    if (transposed)
-        rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, p, from, 2 * half,
-                     a->halves[p->axis], job.row_b, job.weight_b);
+    job.places = places;
+    job.u = acoustic_source(a, p.axis) + layout_at(&a->layout, p.ix, p.iy);
+    job.halves = a->halves[p.axis];
+    job.stride = (ptrdiff_t)a->layout.stride[p.axis];
+    job.step_memory = batch->memory;
+    job.step_field = batch->field;
+    job.has_z = transposed;
+    for (size_t k = 0; k < places; k++) {
+        int side = cpml_side(cpml, cpml->first_half, i + k, &j);
+        job.memory[k] = slab_row(a, a->psi, &p, side, j);
+        job.a[k] = transposed ? -1 : cpml->psi_a[side][j];
+        job.b[k] = cpml->psi_b[side][j];
+        if (transposed)
+            rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, &p,
+                         (ptrdiff_t)(i + k) - half + 1, 2 * half, a->halves[p.axis], job.z + k,
+                         job.z_weights[k]);
+    }
     a->kernels.memory(&job);
 }
 
@@ -185,46 +189,6 @@ bool slab_touched(const struct cpml *cpml, size_t i, int reach)
     return slabs_near(cpml, i, i + 1, reach);
 }
 
-static void add_begin(const struct acoustic *a, const struct batch *batch,
-                      struct kernel_slab *job)
-{
-    const struct place *p = &batch->place;
-    struct sink sink = acoustic_sink(a, p->axis, layout_at(&a->layout, p->ix, p->iy));
-    job->length = a->layout.row;
-    job->rows = batch->rows;
-    job->out = sink.out;
-    job->v = sink.v;
-    job->memory = NULL;
-    job->u = NULL;
-    job->a = job->b = 0;
-    job->stride = 0;
-    job->step_a = job->step_memory = batch->memory;
-    job->step_field = batch->field;
-}
-
-/* out += V (D- psi + zeta) of some rows. */
-static void add_forward(struct acoustic *a, const struct batch *batch)
-{
-    const struct place *p = &batch->place;
-    struct cpml *cpml = &a->cpml[p->axis];
-    size_t j, i = place_along(p);
-    int half = a->layout.half;
-    struct kernel_slab job;
-    add_begin(a, batch, &job);
-    rows_of_slab(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)i - half, 2 * half,
-                 a->halves[p->axis], job.row_a, job.weight_a);
-    int side = cpml_side(cpml, cpml->first, i, &j);
-    if (side >= 0) {
-        job.memory = slab_row(a, a->zeta, p, side, j);
-        job.a = cpml->zeta_a[side][j];
-        job.b = cpml->zeta_b[side][j];
-        job.u = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy);
-        job.stride = (ptrdiff_t)a->layout.stride[p->axis];
-        job.taps = a->taps[p->axis];
-    }
-    a->kernels.add(&job);
-}
-
 /* The layers' terms along z of `rows` rows from (ix, iy) on: of a plane, or in 2-D of as many
  * planes. */
 static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, size_t iy,
@@ -253,35 +217,35 @@ static void ends_add(struct acoustic *a, bool transposed, int side, size_t ix, s
     });
 }
 
-/* The same of KERNELS_PLACES batches, from `batch` on along its axis. */
-static void add_many(struct acoustic *a, const struct batch *batch)
+/* out += V (D- psi + zeta) of `places` batches, from `batch` on along its axis: 1 or
+ * KERNELS_PLACES. */
+static void add_forward(struct acoustic *a, const struct batch *batch, size_t places)
 {
-    struct place p = batch->place;
-    struct cpml *cpml = &a->cpml[p.axis];
-    size_t at = layout_at(&a->layout, p.ix, p.iy), first = place_along(&p), j;
-    struct sink sink = acoustic_sink(a, p.axis, at);
+    const struct place *p = &batch->place;
+    struct cpml *cpml = &a->cpml[p->axis];
+    size_t at = layout_at(&a->layout, p->ix, p->iy), first = place_along(p), j;
+    struct sink sink = acoustic_sink(a, p->axis, at);
     int half = a->layout.half;
-    const wave_real *rows[4];
     struct kernel_slabs job; /* large: what is not read is not set */
     job.length = a->layout.row;
     job.rows = batch->rows;
-    job.u = acoustic_source(a, p.axis) + at;
+    job.places = places;
+    job.u = acoustic_source(a, p->axis) + at;
     job.v = sink.v;
     job.out = sink.out;
-    job.taps = a->taps[p.axis];
-    job.stride = (ptrdiff_t)a->layout.stride[p.axis];
+    job.taps = a->taps[p->axis];
+    job.stride = (ptrdiff_t)a->layout.stride[p->axis];
     job.step_memory = batch->memory;
     job.step_field = batch->field;
-    for (size_t i = 0; i < KERNELS_PLACES; i++) {
-        rows_of_slab(a, a->psi, cpml->first_half, NULL, &p, (ptrdiff_t)(first + i) - half,
-                     2 * half, a->halves[p.axis], rows, job.weights[i]);
-        memcpy(&job.psi[i], rows, 2 * (size_t)half * sizeof *rows);
+    for (size_t i = 0; i < places; i++) {
+        rows_of_slab(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)(first + i) - half,
+                     2 * half, a->halves[p->axis], job.psi + i, job.weights[i]);
         int side = cpml_side(cpml, cpml->first, first + i, &j);
-        job.zeta[i] = side < 0 ? NULL : slab_row(a, a->zeta, &p, side, j);
+        job.zeta[i] = side < 0 ? NULL : slab_row(a, a->zeta, p, side, j);
         job.a[i] = side < 0 ? 0 : cpml->zeta_a[side][j];
         job.b[i] = side < 0 ? 0 : cpml->zeta_b[side][j];
     }
-    a->kernels.add_many(&job);
+    a->kernels.add(&job);
 }
 
 /* out += V (D2 (ai z) - D- (ah y)) of `places` batches, from `batch` on along its axis: 1 or
@@ -343,10 +307,8 @@ static void axis_add(struct acoustic *a, bool transposed, enum grid_axis axis,
         places = places_touched(a, transposed, cpml, i, end);
         if (places > 0 && transposed)
             add_back(a, &batch, places);
-        else if (places > 1)
-            add_many(a, &batch);
         else if (places > 0)
-            add_forward(a, &batch);
+            add_forward(a, &batch, places);
     }
 }
 
@@ -469,14 +431,17 @@ static void memory_axis(struct acoustic *a, bool zeta, bool transposed, enum gri
                         const struct rows *rows)
 {
     size_t nx = rows->x1 - rows->x0, ny = rows->y1 - rows->y0;
-    size_t from = axis == GRID_X ? rows->x0 : rows->y0;
-    size_t end = axis == GRID_X ? rows->x1 : rows->y1;
+    bool x = axis == GRID_X;
+    size_t from = x ? rows->x0 : rows->y0, end = x ? rows->x1 : rows->y1;
     if (nx == 0 || ny == 0 || !slabs_near(&a->cpml[axis], from, end, 1))
         return;
-    for (size_t i = 0; i < (axis == GRID_X ? nx : ny); i++) {
-        struct batch batch = axis == GRID_X ? batch_of(a, GRID_X, rows->x0 + i, rows->y0, ny)
-                                            : batch_of(a, GRID_Y, rows->x0, rows->y0 + i, nx);
-        zeta ? zeta_rows(a, &batch) : psi_rows(a, transposed, &batch);
+    for (size_t i = from, places; i < end; i += places ? places : 1) {
+        struct batch batch = batch_of(a, axis, x ? i : rows->x0, x ? rows->y0 : i, x ? ny : nx);
+        places = zeta ? 1 : psi_places(a, &batch, end);
+        if (zeta)
+            zeta_rows(a, &batch);
+        else if (places > 0)
+            psi_rows(a, transposed, &batch, places);
     }
 }
 

@@ -55,36 +55,37 @@ struct kernel_step {
 };
 
 /*
- * Rows of a slab, side by side: from each to the next, row_a, row_b, the memory variable, and u, v
- * and out go on by their steps. sum A = sum of weight_a[j] row_a[j], j < 2 KERNELS_HALF(radius);
- * sum B likewise in kernels->memory. Rows need no alignment.
+ * Rows of `places` places of a slab, one or KERNELS_PLACES, next to each other along its axis:
+ * `stride` apart in fields, which are at the first one. At each place `rows` rows, side by side
+ * across the axis, go on from one to the next by step_memory, and in fields by step_field. Rows
+ * need no alignment. Here psi, forward, or y, transposed, half-way behind the place:
+ *
+ *   memory = b memory + a (D+ u [+ D+ (z_a z)])
+ *
+ * where place i is next to z[i + m], m < 2 KERNELS_HALF(radius), times z_weights[i][m]. `halves`
+ * and `taps`: 2 KERNELS_HALF(radius) and 2 radius + 1 weights.
  */
-struct kernel_slab {
-    size_t length, rows;
-    const wave_real *row_a[2 * KERNELS_RADIUS_MAX];
-    wave_real weight_a[2 * KERNELS_RADIUS_MAX];
-    const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
-    wave_real weight_b[2 * KERNELS_RADIUS_MAX];
-    bool has_b;
-    /* In kernels->add, with memory, B is the second difference of u by 2 radius + 1 weights. */
-    const wave_real *u, *taps;
-    ptrdiff_t stride;
-    wave_real a, b;
-    wave_real *memory;
-    wave_real *out;
-    const wave_real *v;
-    ptrdiff_t step_a, step_b, step_memory, step_field;
+#define KERNELS_PLACES 4
+struct kernel_memory {
+    size_t length, rows, places;
+    const wave_real *u, *halves;
+    ptrdiff_t stride, step_memory, step_field;
+    wave_real *memory[KERNELS_PLACES], a[KERNELS_PLACES], b[KERNELS_PLACES];
+    bool has_z;
+    const wave_real *z[KERNELS_PLACES + 3];
+    wave_real z_weights[KERNELS_PLACES][4];
 };
 
 /*
- * Forward, rows of KERNELS_PLACES places of a slab at once, next to each other along its axis:
- * `stride` apart in fields; out, u and v are at the first. The field at place i is next to psi[i +
- * m], m < 2 KERNELS_HALF(radius), with weights[i][m]; zeta[i] is NULL where it has none. As in
- * struct kernel_slab, `rows` rows of each go on by step_memory and step_field.
+ * Forward, with zeta, and without, where zeta[i] is NULL:
+ *
+ *   zeta = b zeta + a (D2 u + D- psi);   out += v (D- psi + zeta)
+ *   out += v D- psi
+ *
+ * Place i is next to psi[i + m], m < 2 KERNELS_HALF(radius), times weights[i][m].
  */
-#define KERNELS_PLACES 4
 struct kernel_slabs {
-    size_t length, rows;
+    size_t length, rows, places;
     const wave_real *u, *v, *taps;
     wave_real *out;
     ptrdiff_t stride, step_memory, step_field;
@@ -94,12 +95,12 @@ struct kernel_slabs {
 };
 
 /*
- * Transposed, rows of `places` places of a slab, one or KERNELS_PLACES, as in struct kernel_slabs:
+ * Transposed:
  *
  *   out += v (D2 (z_a z) - D- (y_a y))
  *
  * Place i has z[i + radius], and is next to y[i + m], m < 2 KERNELS_HALF(radius). Where there is no
- * such row, it is any other, times nought. `halves` and `taps` as in struct kernel_end.
+ * such row, it is any other, times nought.
  */
 struct kernel_slabs_back {
     size_t length, rows, places;
@@ -126,7 +127,7 @@ struct kernel_end {
     const wave_real *halves, *taps; /* 2 KERNELS_HALF(radius), 2 radius + 1 weights */
 };
 
-/* memory = b memory + u, in rows as those of struct kernel_slab. */
+/* memory = b memory + u, in rows of one place. */
 struct kernel_decay {
     size_t length, rows;
     const wave_real *u;
@@ -137,14 +138,10 @@ struct kernel_decay {
 struct kernels {
     const char *name; /* of the instructions: "avx512", "avx2", "plain" */
     void (*step)(const struct kernel_step *job);
-    /* memory = b memory + a (A [+ B]) */
-    void (*memory)(const struct kernel_slab *job);
-    /* with memory: memory = b memory + a (A + B), out += v (A + memory); else out += v A */
-    void (*add)(const struct kernel_slab *job);
-    /* As add, of several places: to the same bits. */
-    void (*add_many)(const struct kernel_slabs *job);
-    void (*add_back)(
-        const struct kernel_slabs_back *job); /* to the same bits for any `places` */
+    /* To the same bits for any `places`. */
+    void (*memory)(const struct kernel_memory *job);
+    void (*add)(const struct kernel_slabs *job);
+    void (*add_back)(const struct kernel_slabs_back *job);
     void (*end)(const struct kernel_end *job);
     void (*decay)(const struct kernel_decay *job);
     struct kernels_density density;

@@ -161,17 +161,13 @@ FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value
     {                                                                                          \
         step_cube_rows(job, radius);                                                           \
     }                                                                                          \
-    static void memory_##radius(const struct kernel_slab *job)                                 \
+    static void memory_##radius(const struct kernel_memory *job)                               \
     {                                                                                          \
         memory_rows(job, radius);                                                              \
     }                                                                                          \
-    static void add_##radius(const struct kernel_slab *job)                                    \
+    static void add_##radius(const struct kernel_slabs *job)                                   \
     {                                                                                          \
         add_rows(job, radius);                                                                 \
-    }                                                                                          \
-    static void add_many_##radius(const struct kernel_slabs *job)                              \
-    {                                                                                          \
-        add_many(job, radius);                                                                 \
     }                                                                                          \
     static void add_back_##radius(const struct kernel_slabs_back *job)                         \
     {                                                                                          \
@@ -191,8 +187,8 @@ struct kernels KERNELS_NAME(int radius, bool flat) {
 #define MEMBER(radius)                                                                         \
     {                                                                                          \
         KERNELS_LABEL, flat ? step_flat_##radius : step_cube_##radius, memory_##radius,        \
-            add_##radius, add_many_##radius, add_back_##radius, end_##radius, decay_rows,      \
-            DENSITY_MEMBER(radius), PAIR_MEMBER(radius)                                        \
+            add_##radius, add_back_##radius, end_##radius, decay_rows, DENSITY_MEMBER(radius), \
+            PAIR_MEMBER(radius)                                                                \
     }
     const struct kernels all[] = {MEMBER(2), MEMBER(4), MEMBER(6), MEMBER(8)};
     return all[radius / 2 - 1];

@@ -131,21 +131,29 @@ static uint64_t layer_bytes(const struct shot_shape *shape)
     return points * REAL_BYTES;
 }
 
+static uint64_t sides_of(const struct shot_shape *shape, int axis)
+{
+    if (axis == GRID_Y && shape->dims == 2)
+        return 0;
+    return axis == GRID_Z && shape->free_surface ? 1 : 2;
+}
+
 /* What a step reaches around the model, on all sides but a free surface, of a field: its faces;
- * with a tilt, which reaches further, edges and corners as well. */
+ * with a tilt, which reaches further, what is beside them as far as one difference reaches, too. */
 static uint64_t shell_bytes(const struct shot_shape *shape, const struct physics *physics)
 {
-    uint64_t outer = 1, faces = 0, half = (uint64_t)shape->space_order / 2;
-    uint64_t width = half * physics->reach - physics->between;
-    for (int axis = 0; axis < GRID_AXES; axis++) {
-        uint64_t sides = axis == GRID_Y && shape->dims == 2 ? 0 : 2;
-        if (axis == GRID_Z && shape->free_surface)
-            sides = 1;
-        outer *= shape->n[axis] + sides * width;
-        faces += inner_points(shape) / shape->n[axis] * sides * width;
-    }
+    uint64_t points = 0, half = (uint64_t)shape->space_order / 2;
     bool tilted = physics->reach > 1 && !physics->between;
-    return (tilted ? outer - inner_points(shape) : faces) * REAL_BYTES;
+    for (int axis = 0; axis < GRID_AXES; axis++) {
+        uint64_t box = sides_of(shape, axis) * (half * physics->reach - physics->between);
+        for (int other = 0; other < GRID_AXES; other++) {
+            bool wide = tilted && other > axis;
+            if (other != axis)
+                box *= shape->n[other] + (wide ? sides_of(shape, other) * half : 0);
+        }
+        points += box;
+    }
+    return points * REAL_BYTES;
 }
 
 static uint64_t record_bytes(uint64_t values, bool compress)

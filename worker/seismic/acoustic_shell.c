@@ -24,8 +24,16 @@ static size_t reach_of(const struct acoustic *a, int axis, int side)
     return (size_t)(pad < a->reach ? pad : a->reach);
 }
 
-/* The faces' boxes, which share no point; empty where there is no layer. With a tilt, stencils
- * reach edges and corners as well: those of x have them all, those of y what is left. */
+/* The points beside a face that are read with it: with a tilt, a difference across it is taken of
+ * differences along it, and so neither reaches further than one does alone. */
+static size_t beside(const struct acoustic *a, int axis, int side)
+{
+    int pad = a->layout.pad[axis][side], radius = a->layout.radius;
+    return (size_t)(pad < radius ? pad : radius);
+}
+
+/* The faces' boxes, which share no point; empty where there is no layer. With a tilt, what is read
+ * at edges is in boxes of x, and, of those that these have not, in those of y. */
 static void boxes_find(const struct acoustic *a, struct box boxes[BOXES])
 {
     bool tilted = a->kind == KIND_TTI;
@@ -34,10 +42,10 @@ static void boxes_find(const struct acoustic *a, struct box boxes[BOXES])
             struct box *box = &boxes[2 * axis + side];
             for (int other = GRID_X; other < GRID_AXES; other++) {
                 bool wide = tilted && other > axis;
-                size_t before = wide ? reach_of(a, other, 0) : 0;
+                size_t before = wide ? beside(a, other, 0) : 0;
                 box->first[other] = (size_t)a->layout.pad[other][0] - before;
                 box->n[other] =
-                    a->wave.grid.n[other] + before + (wide ? reach_of(a, other, 1) : 0);
+                    a->wave.grid.n[other] + before + (wide ? beside(a, other, 1) : 0);
             }
             size_t reach = reach_of(a, axis, side);
             box->first[axis] = (size_t)a->layout.pad[axis][0];

@@ -32,7 +32,14 @@ static int reach_of(const struct opencl_wave *w, const struct layout *layout, in
     return layout->pad[axis][side] < reach ? layout->pad[axis][side] : reach;
 }
 
-/* As acoustic_shell.c has them: with a tilt, edges and corners count, too. */
+/* The points beside a face that are read with it. */
+static int beside(const struct layout *layout, int axis, int side)
+{
+    int pad = layout->pad[axis][side];
+    return pad < layout->radius ? pad : layout->radius;
+}
+
+/* As acoustic_shell.c has them: with a tilt, edges count, too. */
 static void shape_boxes(struct opencl_wave *w, const struct layout *layout)
 {
     struct opencl_shape *s = &w->shape;
@@ -40,10 +47,10 @@ static void shape_boxes(struct opencl_wave *w, const struct layout *layout)
         int axis = box / 2, side = box % 2;
         for (int other = GRID_X; other < GRID_AXES; other++) {
             bool wide = w->tilted && other > axis;
-            int before = wide ? reach_of(w, layout, other, 0) : 0;
+            int before = wide ? beside(layout, other, 0) : 0;
             s->box_first[box][other] = s->pad[other] - before;
             s->box_n[box][other] =
-                s->inner[other] + before + (wide ? reach_of(w, layout, other, 1) : 0);
+                s->inner[other] + before + (wide ? beside(layout, other, 1) : 0);
         }
         s->box_n[box][axis] = reach_of(w, layout, axis, side);
         s->box_first[box][axis] = s->pad[axis] + (side ? s->inner[axis] : -s->box_n[box][axis]);

@@ -37,34 +37,43 @@
 #define RESAMPLE_REACH 8
 
 /* Fields of a physics: of the model as read; of a wave's medium and what else it keeps, in 3-D; of
- * one time level; recorded for imaging; told on each face of a shell. How far a step reaches, in
- * half orders, less one where `between` points; and the weight. */
+ * one time level; with memory variables; recorded for imaging; told on each face of a shell. How
+ * far a step reaches, in half orders, less one where `between` points; and the weight. */
 struct physics {
-    unsigned model, medium, level, record, told, reach, between;
+    unsigned model, medium, level, layers, record, told, reach, between;
     double weight;
 };
 
 static const struct physics physics_table[] = {
-    [SURVEY_ACOUSTIC] =
-        {.model = 1, .medium = 1, .level = 1, .record = 1, .told = 1, .reach = 1, .weight = 1},
+    [SURVEY_ACOUSTIC] = {.model = 1,
+                         .medium = 1,
+                         .level = 1,
+                         .layers = 1,
+                         .record = 1,
+                         .told = 1,
+                         .reach = 1,
+                         .weight = 1},
     [SURVEY_DENSITY] = {.model = 2,
                         .medium = 4,
                         .level = 1,
+                        .layers = 1,
                         .record = 1,
                         .told = 1,
                         .reach = 2,
                         .between = 1,
                         .weight = 1.7},
     [SURVEY_VTI] = {.model = 3,
-                    .medium = 3,
+                    .medium = 4,
                     .level = 2,
+                    .layers = 1,
                     .record = 2,
                     .told = 1,
                     .reach = 1,
                     .weight = 2.2},
     [SURVEY_TTI] = {.model = 5,
-                    .medium = 12,
+                    .medium = 11,
                     .level = 2,
+                    .layers = 3,
                     .record = 2,
                     .told = 2,
                     .reach = 2,
@@ -178,7 +187,7 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     struct sizes sizes = {.field = field_bytes(shape)};
     uint64_t inner = inner_points(shape) * REAL_BYTES;
     uint64_t waves = operation == SURVEY_MODEL ? 1 : 2;
-    sizes.state = physics->level * (2 * sizes.field + layer_bytes(shape));
+    sizes.state = 2 * physics->level * sizes.field + physics->layers * layer_bytes(shape);
     sizes.record = physics->record * record_bytes(inner_points(shape), wish->compress);
     sizes.boundary = physics->told * shell_bytes(shape, physics);
     sizes.inner = 2 * physics->level * inner;

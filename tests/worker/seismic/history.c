@@ -373,6 +373,50 @@ static void every_physics_goes_back_without_its_layers(void **state)
     shot_open(&which);
 }
 
+/* What is benched, in other terms. */
+static struct shot_shape shape_of(enum survey_physics physics, uint64_t steps)
+{
+    const struct wave *wave = bench.wave;
+    return (struct shot_shape){.dims = wave->grid.dims,
+                               .n = {wave->grid.n[0], wave->grid.n[1], wave->grid.n[2]},
+                               .physics = physics,
+                               .space_order = wave->options.order,
+                               .absorbing_points = (unsigned)wave->options.absorb,
+                               .free_surface = wave->options.free_surface,
+                               .steps = steps,
+                               .subsampling = 1};
+}
+
+/* All boundaries; and states where budgets hold a few boundaries of many. */
+static void what_is_reckoned_of_boundaries_and_states_is_what_they_take(void **state)
+{
+    (void)state;
+    static const struct ground_case grounds[] = {
+        [SURVEY_ACOUSTIC] = {"acoustic", 3, 8, 10, true, 1, 0},
+        [SURVEY_DENSITY] = {"density", 3, 8, 10, false, 1, 0},
+        [SURVEY_VTI] = {"vti", 3, 8, 20, false, 1, 0},
+        [SURVEY_TTI] = {"tti", 3, 8, 20, true, 1, 0},
+    };
+    shot_close();
+    for (enum survey_physics i = SURVEY_ACOUSTIC; i <= SURVEY_TTI; i++) {
+        struct shot_wish wish = {.method = SURVEY_MEMORY_BOUNDARY};
+        struct shot_cost cost;
+        shot_open(&grounds[i]);
+        struct shot_shape shape = shape_of(i, STEPS), longer = shape_of(i, 1000 * STEPS);
+        uint64_t shell = bench.wave->shell_size * sizeof(float);
+        uint64_t one = bench.wave->state_bytes / sizeof(wave_real) * sizeof(float);
+        assert_int_equal(shot_cost_make(&cost, &shape, SURVEY_GRADIENT, &wish, NULL), 0);
+        assert_int_equal(cost.history_bytes, STEPS * shell);
+        wish.budget_bytes = 10 * STEPS * shell;
+        assert_int_equal(shot_cost_make(&cost, &longer, SURVEY_GRADIENT, &wish, NULL), 0);
+        assert_true(cost.plan.snapshots > 0);
+        assert_true(cost.history_bytes >=
+                    cost.plan.segment * shell + cost.plan.snapshots * one);
+        shot_close();
+    }
+    shot_open(&which);
+}
+
 static void all_frequencies_of_a_run_give_its_gradient(void **state)
 {
     (void)state;
@@ -433,6 +477,7 @@ int main(void)
         cmocka_unit_test(gradients_of_waves_taken_together_are_equal_but_for_rounding),
         cmocka_unit_test(steps_that_share_a_pass_change_no_bit_of_a_gradient),
         cmocka_unit_test(every_physics_goes_back_without_its_layers),
+        cmocka_unit_test(what_is_reckoned_of_boundaries_and_states_is_what_they_take),
         cmocka_unit_test(all_frequencies_of_a_run_give_its_gradient),
         cmocka_unit_test(the_frequencies_of_the_wavelet_give_almost_all_of_it),
     };

@@ -211,6 +211,17 @@ def what_is_migrated_tells_its_norm(case):
 
 
 @test
+def shots_of_one_number_are_told_apart_by_their_places(case):
+    path = observe(case)
+    by_number = answer(shot(case, "--survey", path, "--shot", "2", "--operation", "misfit"))["misfit"]
+    for name in "123":
+        for trace in range(20):
+            word_put(case, f"shot-{name}.sgy", trace, 8, ">i", 7)
+    refused(shot(case, "--survey", path, "--shot", "7", "--operation", "misfit"), 3, "among its 3", "called 7@1")
+    assert answer(shot(case, "--survey", path, "--shot", "7@2", "--operation", "misfit"))["misfit"] == by_number
+
+
+@test
 def dead_traces_have_no_part_in_anything(case):
     """One of zeros counts as one that its header calls dead."""
     observe(case)

@@ -22,7 +22,9 @@ const char shot_cli_help[] =
     "standard input, as beofarm-worker sends them.\n"
     "\n"
     "  --survey FILE        the survey, such as survey.json\n"
-    "  --shot NAME          which shot: its number in the headers, or counted from 1\n"
+    "  --shot NAME          which shot: its number in the headers (7@2: the second of all, "
+    "where\n"
+    "                       several have number 7), or counted from 1 where they have none\n"
     "  --operation WORD     model, born, rtm, gradient, misfit or source\n"
     "  --output FILE        model, born: the shot's traces as SEG-Y; rtm, gradient: 32-bit\n"
     "                       floats, little-endian, of the whole model, z fastest, then y, then "
@@ -224,19 +226,23 @@ int shot_cli_parse(struct shot_cli *ret_cli, int argc, char **argv, struct error
 static int find_shot(const struct survey *survey, const char *name, size_t *ret_index,
                      struct error *ret_error)
 {
+    char first[sizeof(((struct shot *)NULL)->name)] = "";
     for (size_t i = 0; i < survey->shot_count; i++) {
         struct shot shot;
         if (survey_shot_open(survey, i, &shot, ret_error) < 0)
             return -1;
         bool found = strcmp(shot.name, name) == 0;
+        if (i == 0)
+            memcpy(first, shot.name, sizeof(first));
         survey_shot_close(&shot);
         if (found) {
             *ret_index = i;
             return 0;
         }
     }
-    return error_set(ret_error, ERROR_CONFIG, "%s has no shot %s among its %zu", survey->path,
-                     name, survey->shot_count);
+    return error_set(ret_error, ERROR_CONFIG,
+                     "%s has no shot %s among its %zu, the first of which is called %s",
+                     survey->path, name, survey->shot_count, first);
 }
 
 static int print_answer(const struct shot_answer *answer, struct error *ret_error)

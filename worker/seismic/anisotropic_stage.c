@@ -138,8 +138,6 @@ static void pieces_each(struct acoustic *a, size_t ix, size_t iy, piece_do act)
  * of which the processor does not see where they go. In 2-D they are few, and near. */
 static size_t memory_ahead(const struct acoustic *a, const struct piece *piece)
 {
-    if (a->layout.flat)
-        return 0;
     return piece->along ? slab_windows(a) : a->layout.row;
 }
 

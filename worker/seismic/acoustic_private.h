@@ -185,10 +185,6 @@ void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
 void pair_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                     const struct rows *rows);
 
-/* out [+]= a difference, by its taps, of `length` numbers from `from` on. */
-void pair_difference(const struct acoustic *a, enum grid_axis axis, const wave_real *from,
-                     size_t length, const wave_real *taps, bool add, wave_real *out);
-
 /* What tilted layers do about the slow wave (anisotropic.h), in one row: f; before a step, second
  * differences of f, to its y, and what eases p; after it, what f's y gives to p. */
 void pair_slow_make(struct acoustic *a, size_t ix, size_t iy);

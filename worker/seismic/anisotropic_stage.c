@@ -38,20 +38,6 @@ static const wave_real *newest(const struct acoustic *a, int f)
     return f == PAIR_Q ? a->field[a->newest] : a->pair->p[a->newest];
 }
 
-/* The memory variables of one field, by axes. */
-struct memories {
-    wave_real *of[GRID_AXES];
-};
-
-static struct memories memories(const struct acoustic *a, wave_real *const all[GRID_AXES],
-                                int f)
-{
-    struct memories part;
-    for (int axis = GRID_X; axis < GRID_AXES; axis++)
-        part.of[axis] = all[axis] + (size_t)f * (a->memory_size[axis] / PAIR_PARTS);
-    return part;
-}
-
 /* K t, and what of it goes elsewhere (kernels_media.h). */
 static void recur(const struct acoustic *a, struct kernel_recur *job, const wave_real *t)
 {
@@ -135,22 +121,29 @@ static void pieces_each(struct acoustic *a, size_t ix, size_t iy, piece_do act)
 }
 
 /* From a piece's memory variables to those of the row that is done after it: they are many streams,
- * of which the processor does not see where they go. In 2-D they are few, and near. */
+ * of which the processor does not see where they go. */
 static size_t memory_ahead(const struct acoustic *a, const struct piece *piece)
 {
     return piece->along ? slab_windows(a) : a->layout.row;
 }
 
+/* One field's memory variables along an axis. */
+static wave_real *memories(const struct acoustic *a, wave_real *const all[GRID_AXES],
+                           enum grid_axis axis, int f)
+{
+    return all[axis] + (size_t)f * (a->memory_size[axis] / PAIR_PARTS);
+}
+
+/* K of one field in a piece's slab. */
 static struct kernel_recur recursion(const struct acoustic *a, const struct piece *piece,
                                      wave_real *const all[GRID_AXES], int f)
 {
     const struct cpml *cpml = &a->cpml[piece->axis];
-    struct memories part = memories(a, all, f);
+    wave_real *own = memories(a, all, piece->axis, f), *const part[GRID_AXES] = {own, own, own};
     struct place place = {piece->axis, piece->ix, piece->iy};
     return (struct kernel_recur){
-        .memory = piece->along
-                      ? slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy)
-                      : slab_row(a, part.of, &place, piece->side, piece->j),
+        .memory = piece->along ? slab_window(a, own, piece->side, piece->ix, piece->iy)
+                               : slab_row(a, part, &place, piece->side, piece->j),
         .a = &cpml->zeta_a[piece->side][piece->j],
         .b = &cpml->zeta_b[piece->side][piece->j],
         .length = piece->slab,
@@ -159,26 +152,19 @@ static struct kernel_recur recursion(const struct acoustic *a, const struct piec
     };
 }
 
-void pair_difference(const struct acoustic *a, enum grid_axis axis, const wave_real *from,
-                     size_t length, const wave_real *taps, bool add, wave_real *out)
-{
-    int radius = a->layout.radius;
-    ptrdiff_t stride = (ptrdiff_t)a->layout.stride[axis];
-    struct kernel_rows job = {.length = length, .add = add, .out = out};
-    for (int m = 0; m <= 2 * radius; m++) {
-        job.rows[m] = from + (m - radius) * stride;
-        job.weights[m] = taps[m];
-    }
-    a->kernels.pair.rows(&job);
-}
-
 /* out [+]= a difference, by its taps, of a field along the piece's axis, in its slab. */
 static void difference_field(const struct acoustic *a, const struct piece *piece,
                              const wave_real *field, const wave_real *taps, bool add,
                              wave_real *out)
 {
-    pair_difference(a, piece->axis, field + piece->at + piece->start, piece->slab, taps, add,
-                    out);
+    a->kernels.pair.difference(&(struct kernel_difference){
+        .length = piece->slab,
+        .stride = (ptrdiff_t)a->layout.stride[piece->axis],
+        .u = field + piece->at + piece->start,
+        .weights = taps,
+        .add = add,
+        .out = out,
+    });
 }
 
 /* out = D n G along the piece's axis, in its slab. */
@@ -213,29 +199,41 @@ struct reach {
     const wave_real *times;
 };
 
+static void difference_along(const struct acoustic *a, const struct piece *piece,
+                             wave_real *memory, const wave_real *taps, const struct reach *to)
+{
+    wave_real near[NEAR];
+    near_fill(near, slab_window(a, memory, piece->side, piece->ix, piece->iy), piece->slab);
+    a->kernels.pair.difference(&(struct kernel_difference){
+        .length = piece->reach,
+        .stride = 1,
+        .u = near + AROUND + piece->lo - piece->start,
+        .weights = taps,
+        .times = to->times,
+        .add = to->add,
+        .out = to->out,
+    });
+}
+
 static void difference_memory(const struct acoustic *a, const struct piece *piece,
                               wave_real *const all[GRID_AXES], int f, const wave_real *taps,
                               const struct reach *to)
 {
-    const struct cpml *cpml = &a->cpml[piece->axis];
-    int radius = a->layout.radius;
-    struct memories part = memories(a, all, f);
-    struct kernel_rows job = {
-        .length = piece->reach, .times = to->times, .add = to->add, .out = to->out};
-    wave_real near[NEAR];
+    wave_real *own = memories(a, all, piece->axis, f), *const part[GRID_AXES] = {own, own, own};
     if (piece->along) {
-        near_fill(near, slab_window(a, part.of[GRID_Z], piece->side, piece->ix, piece->iy),
-                  piece->slab);
-        for (int m = 0; m <= 2 * radius; m++) {
-            job.rows[m] = near + AROUND + piece->lo - piece->start + m - radius;
-            job.weights[m] = taps[m];
-        }
-    } else {
-        struct place place = {piece->axis, piece->ix, piece->iy};
-        slab_rows(a, part.of, cpml->first, NULL, &place,
-                  (ptrdiff_t)place_along(&place) - radius, 2 * radius + 1, taps, job.rows,
-                  job.weights);
+        difference_along(a, piece, own, taps, to);
+        return;
     }
+    int radius = a->layout.radius;
+    struct place place = {piece->axis, piece->ix, piece->iy};
+    struct kernel_rows job; /* large: what is not read is not set */
+    job.length = piece->reach;
+    job.times = to->times;
+    job.add = to->add;
+    job.out = to->out;
+    slab_rows(a, part, a->cpml[piece->axis].first, NULL, &place,
+              (ptrdiff_t)place_along(&place) - radius, 2 * radius + 1, taps, job.rows,
+              job.weights);
     a->kernels.pair.rows(&job);
 }
 

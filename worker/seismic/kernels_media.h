@@ -149,10 +149,20 @@ struct kernel_products {
     wave_real *out;
 };
 
-/* out [+]= [times] sum of weights[j] rows[j], j < 2 radius + 1; nothing is aligned. */
+/* out [+]= [times] the difference of u by 2 radius + 1 weights, of numbers `stride` apart; nothing
+ * is aligned. */
+struct kernel_difference {
+    size_t length;
+    ptrdiff_t stride;
+    const wave_real *u, *weights, *times; /* times: NULL for none */
+    bool add;
+    wave_real *out;
+};
+
+/* The same of rows that lie anywhere: out [+]= [times] sum of weights[j] rows[j]. */
 struct kernel_rows {
     size_t length;
-    const wave_real *times; /* NULL: none */
+    const wave_real *times;
     const wave_real *rows[2 * KERNELS_RADIUS_MAX + 1];
     wave_real weights[2 * KERNELS_RADIUS_MAX + 1];
     bool add;
@@ -209,6 +219,7 @@ struct kernels_pair {
     void (*spread)(const struct kernel_spread *job);
     void (*upright)(const struct kernel_upright *job);
     void (*products)(const struct kernel_products *job);
+    void (*difference)(const struct kernel_difference *job);
     void (*rows)(const struct kernel_rows *job);
     void (*laplace)(const struct kernel_laplace *job);
     void (*recur)(const struct kernel_recur *job);

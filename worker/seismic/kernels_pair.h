@@ -314,6 +314,41 @@ FORCE_INLINE void products_sum(const struct kernel_products *job, const int radi
     }
 }
 
+/* out [+]= [times] sum */
+FORCE_INLINE void sum_give(wave_real *out, bool add, const wave_real *times, vec sum)
+{
+    loose *at = (loose *)out;
+    if (times) {
+        sum *= AT_LOOSE(times);
+        apart(&sum);
+    }
+    if (add)
+        sum += *at;
+    *at = sum;
+}
+
+FORCE_INLINE void difference_sum(const struct kernel_difference *job, const int radius)
+{
+    const size_t length = job->length;
+    const ptrdiff_t stride = job->stride;
+    const wave_real *first = job->u - radius * stride, *times = job->times;
+    const bool add = job->add;
+    wave_real *out = job->out;
+    const vec zero = {0};
+    vec weights[2 * KERNELS_RADIUS_MAX + 1];
+#pragma GCC unroll 17
+    for (int j = 0; j <= 2 * radius; j++)
+        weights[j] = zero + job->weights[j];
+    for (size_t q = 0; q < length; q += (size_t)LANES) {
+        vec sum = {0};
+        const wave_real *u = first + q;
+#pragma GCC unroll 17
+        for (int j = 0; j <= 2 * radius; j++, u += stride)
+            sum += weights[j] * AT_LOOSE(u);
+        sum_give(out + q, add, times ? times + q : NULL, sum);
+    }
+}
+
 FORCE_INLINE void rows_sum(const struct kernel_rows *job, const int count)
 {
     const struct kernel_rows r = *job;
@@ -322,12 +357,7 @@ FORCE_INLINE void rows_sum(const struct kernel_rows *job, const int count)
 #pragma GCC unroll 17
         for (int j = 0; j < count; j++)
             sum += r.weights[j] * AT_LOOSE(r.rows[j] + q);
-        loose *out = (loose *)(r.out + q);
-        if (r.times)
-            sum *= AT_LOOSE(r.times + q);
-        if (r.add)
-            sum += *out;
-        *out = sum;
+        sum_give(r.out + q, r.add, r.times ? r.times + q : NULL, sum);
     }
 }
 
@@ -465,6 +495,10 @@ static void pair_step(const struct kernel_pair *job)
     {                                                                                          \
         products_sum(job, radius);                                                             \
     }                                                                                          \
+    static void difference_##radius(const struct kernel_difference *job)                       \
+    {                                                                                          \
+        difference_sum(job, radius);                                                           \
+    }                                                                                          \
     static void rows_##radius(const struct kernel_rows *job)                                   \
     {                                                                                          \
         rows_sum(job, 2 * radius + 1);                                                         \
@@ -481,8 +515,9 @@ PAIR_TEMPLATES(8)
 
 #define PAIR_MEMBER(radius)                                                                    \
     {                                                                                          \
-        tilt_##radius, spread_##radius, upright_##radius, products_##radius, rows_##radius,    \
-            laplace_##radius, pair_recur, slow_make, slow_ease, slow_give, pair_step           \
+        tilt_##radius, spread_##radius, upright_##radius, products_##radius,                   \
+            difference_##radius, rows_##radius, laplace_##radius, pair_recur, slow_make,       \
+            slow_ease, slow_give, pair_step                                                    \
     }
 
 #endif

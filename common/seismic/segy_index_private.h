@@ -11,7 +11,7 @@
 
 #include "common/seismic/segy_index.h"
 
-#define SEGY_INDEX_MAGIC 0x0331584449594753ull /* "SGYIDX1" and version 3 */
+#define SEGY_INDEX_MAGIC 0x0431584449594753ull /* "SGYIDX1" and version 4 */
 
 struct segy_index_head {
     uint64_t magic;

@@ -222,6 +222,22 @@ static void dispersion_remark(const struct survey *survey,
     say(context, text.text);
 }
 
+/* What is recorded is sampled as it is, without a filter. */
+static void recording_remark(const struct survey *survey,
+                             void (*say)(void *context, const char *sentence), void *context)
+{
+    double highest = highest_hz(survey), interval = survey->record.interval_s;
+    struct error text;
+    if (!(highest > 0) || !(2 * highest * interval > 1))
+        return;
+    error_set(&text, ERROR_NONE,
+              "$.record: a sample every %.3g ms is too seldom for waves up to %.3g Hz, which "
+              "the wavelet has (%g %% of its peak): what is above %.3g Hz is recorded as if it "
+              "were below; take %.3g ms at most, or a lower wavelet",
+              interval * 1e3, highest, 100 * SURVEY_SIGNIFICANT, 0.5 / interval, 500 / highest);
+    say(context, text.text);
+}
+
 /* --- what gives zeros, or sums that nobody can take apart --- */
 
 /* When the wavelet is there: its peak, or its first sample that is not zero. INFINITY: never. */
@@ -414,6 +430,7 @@ void survey_remarks(const struct survey *survey,
     survey_twins_remark(survey, say, context);
     heap_remark(survey, say, context);
     silence_remark(survey, say, context);
+    recording_remark(survey, say, context);
     bands_remark(survey, say, context);
     fourier_remark(survey, say, context);
     encoding_remark(survey, say, context);

@@ -104,6 +104,20 @@ static void half_a_shot_with_another_source_is_remarked(void **state)
                   "of number 1001 in halves.segy, 2 traces are from (150, 0, 10) m and 2 ");
 }
 
+#define RECORDED(interval)                                                                     \
+    "{" MODEL ", " WAVELET ", " LINES                                                          \
+    ", \"record\": {\"length_s\": 0.6, \"interval_ms\": " interval "}}"
+/* A Ricker wavelet of 10 Hz has a twentieth of its peak left at 25 Hz. */
+static void recording_too_seldom_is_remarked(void **state)
+{
+    (void)state;
+    bench_model(0, 1500);
+    expect_remark(RECORDED("18"), "");
+    expect_remark(RECORDED("60"),
+                  "$.record: a sample every 60 ms is too seldom for waves up to 2");
+    expect_remark(RECORDED("60"), "what is above 8.33 Hz is recorded as if it were below");
+}
+
 static void what_is_hardly_meant_is_remarked(void **state)
 {
     (void)state;
@@ -137,6 +151,7 @@ int main(void)
         cmocka_unit_test(identical_traces_of_a_shot_are_remarked),
         cmocka_unit_test(identical_traces_in_two_files_are_remarked),
         cmocka_unit_test(what_is_hardly_meant_is_remarked),
+        cmocka_unit_test(recording_too_seldom_is_remarked),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -44,6 +44,10 @@
 /* What rows that are needed again a plane later may fill of a core's second-level cache. */
 #define TILE_BYTES ((size_t)448 << 10)
 
+/* Planes of 2-D that are taken together: less is done between them, the more they are. */
+#define FEW_LEAST 8
+#define FEW_MOST  32
+
 /* Points that all threads together should find between two waits. */
 #define BLOCK_POINTS ((size_t)1 << 15)
 
@@ -319,6 +323,13 @@ size_t acoustic_tile(const struct acoustic *a)
     size_t row = l->stride[GRID_Y] * sizeof(wave_real), reach = (size_t)l->radius;
     size_t rows = TILE_BYTES / (row * (2 * reach + 2)); /* u's, with those around the tile */
     return rows > 2 * reach + 16 ? rows - 2 * reach : 16;
+}
+
+size_t acoustic_few_flat(const struct acoustic *a)
+{
+    size_t row = a->layout.stride[GRID_X] * sizeof(wave_real);
+    size_t few = TILE_BYTES / (3 * row) / FEW_LEAST * FEW_LEAST; /* both u's and v */
+    return few < FEW_LEAST ? FEW_LEAST : few > FEW_MOST ? FEW_MOST : few;
 }
 
 void acoustic_passes_init(struct acoustic *a)

@@ -129,6 +129,9 @@ void pass_room_free(struct pass_room *room);
 /* Chooses a->tile (which is acoustic_tile) and options.time_block. */
 void acoustic_passes_init(struct acoustic *a);
 size_t acoustic_tile(const struct acoustic *a);
+/* In 2-D: planes whose layers are added after all of them have been stepped, which find room in a
+ * core's second-level cache. */
+size_t acoustic_few_flat(const struct acoustic *a);
 
 /* Whether all stages of a step go through a block together; else each has a wavefront of its
  * own. */

@@ -474,7 +474,6 @@ bool acoustic_memory_cut(const struct acoustic *a, enum wave_mode mode, enum gri
 /* Planes are taken a few at a time, so that their slabs are added while they are near; in 3-D, some
  * rows of them: where all planes follow, so many that those of the planes around stay near until
  * they are needed again, else few, so that a row stays near until its layers are added. */
-#define FEW_FLAT 8
 #define FEW_ROWS 8
 
 void acoustic_few_run(struct acoustic *a, enum wave_mode mode, const struct rows *rows,
@@ -495,7 +494,7 @@ void acoustic_few_run(struct acoustic *a, enum wave_mode mode, const struct rows
 bool acoustic_few_next(const struct acoustic *a, const struct rows *rows, struct rows *few)
 {
     size_t tile = rows->x1 - rows->x0 > 2 * FEW ? a->tile : FEW_ROWS;
-    size_t planes = a->layout.flat ? FEW_FLAT : FEW;
+    size_t planes = a->layout.flat ? acoustic_few_flat(a) : FEW;
     if (a->pair) /* has tiles of its own */
         tile = rows->y1 - rows->y0, planes = rows->x1 - rows->x0;
     if (few->x1 < rows->x1) {
@@ -517,7 +516,8 @@ size_t acoustic_aside_rows(const struct acoustic *a)
 
 size_t acoustic_aside_size(const struct acoustic *a)
 {
-    size_t rows = (a->layout.flat ? FEW_FLAT : FEW) * acoustic_aside_rows(a);
+    size_t planes = a->layout.flat ? acoustic_few_flat(a) : FEW;
+    size_t rows = planes * acoustic_aside_rows(a);
     return a->kind == KIND_ACOUSTIC ? rows * a->layout.stride[GRID_Y] : 0;
 }
 

@@ -275,8 +275,9 @@ void wave_run(struct wave *wave, const struct wave_run *run);
 int wave_check(const struct wave *wave, struct error *ret_error);
 
 /* The same as two wave_runs, of `wave` and then of `reader`, a wave of the same medium and options,
- * whose `scattered` are the snapshots of the first run. They may go on together, and those
- * snapshots hold anything afterwards. */
+ * whose `scattered` are the snapshots of the first run. They may go on together: the image is the
+ * same but for rounding then, to the bit for any number of threads, and those snapshots hold
+ * anything afterwards. */
 void wave_run_both(struct wave *wave, const struct wave_run *run, struct wave *reader,
                    const struct wave_run *reads);
 

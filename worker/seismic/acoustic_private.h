@@ -271,9 +271,10 @@ static inline size_t place_along(const struct place *p)
     return p->axis == GRID_X ? p->ix : p->iy;
 }
 
-/* The row of a memory variable at place j of a slab; the window at one end of a row along z. */
-wave_real *slab_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-                    const struct place *p, int side, size_t j);
+/* The row of a memory variable, that of the place's axis, at place j of a slab; the window at one
+ * end of a row along z. */
+wave_real *slab_row(const struct acoustic *a, wave_real *memory, const struct place *p,
+                    int side, size_t j);
 wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, size_t ix,
                        size_t iy);
 /* From a row's windows to those of the next one, in numbers. */
@@ -281,9 +282,9 @@ size_t slab_windows(const struct acoustic *a);
 
 /* Rows of a memory variable around a place: `count` of them from `from` on (along the axis), with
  * weights (NULL: 1) times scale[side][j] where scale is not NULL; zeros outside the slab. */
-void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-               const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p,
-               ptrdiff_t from, int count, const wave_real *weights, const wave_real **ret_rows,
+void slab_rows(const struct acoustic *a, wave_real *memory, const size_t first[2],
+               wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p, ptrdiff_t from,
+               int count, const wave_real *weights, const wave_real **ret_rows,
                wave_real *ret_weights);
 
 /* Whether a slab, or what reaches out of it, is at i. */

@@ -306,10 +306,11 @@ static void tile_take(struct share *s)
  * are thread `id`'s of `threads`. */
 static void caught_sum(const struct share *s, size_t count, size_t done, int id, int threads)
 {
-    size_t k, strips = s->caught ? points_strips(s->run->sample) : 0;
-    for (size_t t = 0; s->caught && t < count; t++)
+    size_t k;
+    for (size_t t = 0; t < count; t++)
         if (sample_step(s, done + t, &k))
-            acoustic_sample_caught(s->run, k, s->caught + t * strips, id, threads);
+            acoustic_sample_caught(s->run, k, s->caught + t * points_strips(s->run->sample), id,
+                                   threads);
 }
 
 /* All turns of a tile. Who has a pass' last one, which is the last to be done, sums its samples. */
@@ -319,7 +320,7 @@ static void tile_run(struct share *s, const struct blocks *b, size_t tile, size_
     for (size_t turn = 0; turn < turns; turn++) {
         turn_wait(s, b, tile, turn, turns);
         turn_run(s, b, tile, turn, count, done);
-        if (turn + 1 == turns && tile + 1 == s->pass.own)
+        if (s->caught && turn + 1 == turns && tile + 1 == s->pass.own)
             caught_sum(s, count, done, 0, 1);
         gate_reach(&s->marks[tile], s->turns + (uint32_t)turn + 1);
     }

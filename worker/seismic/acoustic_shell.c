@@ -20,16 +20,14 @@ struct box {
 /* The points of one axis that a step of the medium's grid reads beyond it. */
 static size_t reach_of(const struct acoustic *a, int axis, int side)
 {
-    int pad = a->layout.pad[axis][side];
-    return (size_t)(pad < a->reach ? pad : a->reach);
+    return (size_t)layout_reach(&a->layout, axis, side, a->reach);
 }
 
 /* The points beside a face that are read with it: with a tilt, a difference across it is taken of
  * differences along it, and so neither reaches further than one does alone. */
 static size_t beside(const struct acoustic *a, int axis, int side)
 {
-    int pad = a->layout.pad[axis][side], radius = a->layout.radius;
-    return (size_t)(pad < radius ? pad : radius);
+    return (size_t)layout_reach(&a->layout, axis, side, a->layout.radius);
 }
 
 /* The faces' boxes, which share no point; empty where there is no layer. With a tilt, what is read

@@ -47,16 +47,16 @@ wave_real *slab_window(const struct acoustic *a, wave_real *memory, int side, si
     return memory + row * slab_windows(a) + (both ? (size_t)side * a->window : 0);
 }
 
-wave_real *slab_row(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-                    const struct place *p, int side, size_t j)
+wave_real *slab_row(const struct acoustic *a, wave_real *memory, const struct place *p,
+                    int side, size_t j)
 {
-    return p->axis == GRID_X ? memory_x(a, memory[GRID_X], side, j, p->iy)
-                             : memory_y(a, memory[GRID_Y], side, j, p->ix);
+    return p->axis == GRID_X ? memory_x(a, memory, side, j, p->iy)
+                             : memory_y(a, memory, side, j, p->ix);
 }
 
-void slab_rows(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-               const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p,
-               ptrdiff_t from, int count, const wave_real *weights, const wave_real **ret_rows,
+void slab_rows(const struct acoustic *a, wave_real *memory, const size_t first[2],
+               wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p, ptrdiff_t from,
+               int count, const wave_real *weights, const wave_real **ret_rows,
                wave_real *ret_weights)
 {
     const struct cpml *cpml = &a->cpml[p->axis];
@@ -93,11 +93,10 @@ static struct batch batch_of(const struct acoustic *a, enum grid_axis axis, size
 }
 
 /* As slab_rows, but what has no weight is some row that a batch may go on from. */
-static void rows_of_slab(const struct acoustic *a, wave_real *const memory[GRID_AXES],
-                         const size_t first[2], wave_real (*scale)[CPML_WIDTH_MAX],
-                         const struct place *p, ptrdiff_t from, int count,
-                         const wave_real *weights, const wave_real **ret_rows,
-                         wave_real *ret_weights)
+static void rows_of_slab(const struct acoustic *a, wave_real *memory, const size_t first[2],
+                         wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p,
+                         ptrdiff_t from, int count, const wave_real *weights,
+                         const wave_real **ret_rows, wave_real *ret_weights)
 {
     slab_rows(a, memory, first, scale, p, from, count, weights, ret_rows, ret_weights);
     for (int m = 0; m < count; m++)
@@ -139,11 +138,11 @@ static void psi_rows(struct acoustic *a, bool transposed, const struct batch *ba
     job.has_z = transposed;
     for (size_t k = 0; k < places; k++) {
         int side = cpml_side(cpml, cpml->first_half, i + k, &j);
-        job.memory[k] = slab_row(a, a->psi, &p, side, j);
+        job.memory[k] = slab_row(a, a->psi[p.axis], &p, side, j);
         job.a[k] = transposed ? -1 : cpml->psi_a[side][j];
         job.b[k] = cpml->psi_b[side][j];
         if (transposed)
-            rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, &p,
+            rows_of_slab(a, a->zeta[p.axis], cpml->first, cpml->zeta_a, &p,
                          (ptrdiff_t)(i + k) - half + 1, 2 * half, a->halves[p.axis], job.z + k,
                          job.z_weights[k]);
     }
@@ -164,7 +163,7 @@ static void zeta_rows(struct acoustic *a, const struct batch *batch)
         .rows = batch->rows,
         .u = acoustic_source(a, p->axis) + layout_at(&a->layout, p->ix, p->iy),
         .b = cpml->zeta_b[side][j],
-        .memory = slab_row(a, a->zeta, p, side, j),
+        .memory = slab_row(a, a->zeta[p->axis], p, side, j),
         .step_memory = batch->memory,
         .step_field = batch->field,
     });
@@ -238,10 +237,11 @@ static void add_forward(struct acoustic *a, const struct batch *batch, size_t pl
     job.step_memory = batch->memory;
     job.step_field = batch->field;
     for (size_t i = 0; i < places; i++) {
-        rows_of_slab(a, a->psi, cpml->first_half, NULL, p, (ptrdiff_t)(first + i) - half,
-                     2 * half, a->halves[p->axis], job.psi + i, job.weights[i]);
+        rows_of_slab(a, a->psi[p->axis], cpml->first_half, NULL, p,
+                     (ptrdiff_t)(first + i) - half, 2 * half, a->halves[p->axis], job.psi + i,
+                     job.weights[i]);
         int side = cpml_side(cpml, cpml->first, first + i, &j);
-        job.zeta[i] = side < 0 ? NULL : slab_row(a, a->zeta, p, side, j);
+        job.zeta[i] = side < 0 ? NULL : slab_row(a, a->zeta[p->axis], p, side, j);
         job.a[i] = side < 0 ? 0 : cpml->zeta_a[side][j];
         job.b[i] = side < 0 ? 0 : cpml->zeta_b[side][j];
     }
@@ -269,10 +269,10 @@ static void add_back(struct acoustic *a, const struct batch *batch, size_t place
     job.stride = (ptrdiff_t)a->layout.stride[p->axis];
     job.step_memory = batch->memory;
     job.step_field = batch->field;
-    rows_of_slab(a, a->psi, cpml->first_half, cpml->psi_a, p, i - half, count + 2 * half - 1,
-                 NULL, job.y, job.y_a);
-    rows_of_slab(a, a->zeta, cpml->first, cpml->zeta_a, p, i - radius, count + 2 * radius, NULL,
-                 job.z, job.z_a);
+    rows_of_slab(a, a->psi[p->axis], cpml->first_half, cpml->psi_a, p, i - half,
+                 count + 2 * half - 1, NULL, job.y, job.y_a);
+    rows_of_slab(a, a->zeta[p->axis], cpml->first, cpml->zeta_a, p, i - radius,
+                 count + 2 * radius, NULL, job.z, job.z_a);
     a->kernels.add_back(&job);
 }
 
@@ -491,10 +491,15 @@ void acoustic_few_run(struct acoustic *a, enum wave_mode mode, const struct rows
         layers_add(a, mode == WAVE_TRANSPOSED, rows);
 }
 
+static size_t few_planes(const struct acoustic *a)
+{
+    return a->layout.flat ? acoustic_few_flat(a) : FEW;
+}
+
 bool acoustic_few_next(const struct acoustic *a, const struct rows *rows, struct rows *few)
 {
     size_t tile = rows->x1 - rows->x0 > 2 * FEW ? a->tile : FEW_ROWS;
-    size_t planes = a->layout.flat ? acoustic_few_flat(a) : FEW;
+    size_t planes = few_planes(a);
     if (a->pair) /* has tiles of its own */
         tile = rows->y1 - rows->y0, planes = rows->x1 - rows->x0;
     if (few->x1 < rows->x1) {
@@ -516,8 +521,7 @@ size_t acoustic_aside_rows(const struct acoustic *a)
 
 size_t acoustic_aside_size(const struct acoustic *a)
 {
-    size_t planes = a->layout.flat ? acoustic_few_flat(a) : FEW;
-    size_t rows = planes * acoustic_aside_rows(a);
+    size_t rows = few_planes(a) * acoustic_aside_rows(a);
     return a->kind == KIND_ACOUSTIC ? rows * a->layout.stride[GRID_Y] : 0;
 }
 

@@ -139,11 +139,11 @@ static struct kernel_recur recursion(const struct acoustic *a, const struct piec
                                      wave_real *const all[GRID_AXES], int f)
 {
     const struct cpml *cpml = &a->cpml[piece->axis];
-    wave_real *own = memories(a, all, piece->axis, f), *const part[GRID_AXES] = {own, own, own};
+    wave_real *own = memories(a, all, piece->axis, f);
     struct place place = {piece->axis, piece->ix, piece->iy};
     return (struct kernel_recur){
         .memory = piece->along ? slab_window(a, own, piece->side, piece->ix, piece->iy)
-                               : slab_row(a, part, &place, piece->side, piece->j),
+                               : slab_row(a, own, &place, piece->side, piece->j),
         .a = &cpml->zeta_a[piece->side][piece->j],
         .b = &cpml->zeta_b[piece->side][piece->j],
         .length = piece->slab,
@@ -219,7 +219,7 @@ static void difference_memory(const struct acoustic *a, const struct piece *piec
                               wave_real *const all[GRID_AXES], int f, const wave_real *taps,
                               const struct reach *to)
 {
-    wave_real *own = memories(a, all, piece->axis, f), *const part[GRID_AXES] = {own, own, own};
+    wave_real *own = memories(a, all, piece->axis, f);
     if (piece->along) {
         difference_along(a, piece, own, taps, to);
         return;
@@ -231,7 +231,7 @@ static void difference_memory(const struct acoustic *a, const struct piece *piec
     job.times = to->times;
     job.add = to->add;
     job.out = to->out;
-    slab_rows(a, part, a->cpml[piece->axis].first, NULL, &place,
+    slab_rows(a, own, a->cpml[piece->axis].first, NULL, &place,
               (ptrdiff_t)place_along(&place) - radius, 2 * radius + 1, taps, job.rows,
               job.weights);
     a->kernels.pair.rows(&job);

@@ -120,11 +120,11 @@ static bool slab_begin(struct acoustic *a, bool transposed, const struct place *
     job->stride = (ptrdiff_t)a->layout.stride[p->axis];
     job->has_b = transposed;
     job->transposed = transposed;
-    job->psi = side < 0 ? NULL : slab_row(a, a->psi, p, side, j);
+    job->psi = side < 0 ? NULL : slab_row(a, a->psi[p->axis], p, side, j);
     job->a = side < 0 ? 0 : cpml->psi_a[side][j];
     job->b = side < 0 ? 0 : cpml->psi_b[side][j];
     if (transposed)
-        slab_rows(a, a->zeta, cpml->first, cpml->zeta_a, p, (ptrdiff_t)i - radius + 1,
+        slab_rows(a, a->zeta[p->axis], cpml->first, cpml->zeta_a, p, (ptrdiff_t)i - radius + 1,
                   2 * radius, a->halves[p->axis], job->row_b, job->weight_b);
     return true;
 }
@@ -249,7 +249,7 @@ static void zeta_across(const struct march *m, const struct place *p, const wave
         .stride = (ptrdiff_t)stride,
         .a = cpml->zeta_a[side][j],
         .b = cpml->zeta_b[side][j],
-        .memory = slab_row(a, a->zeta, p, side, j),
+        .memory = slab_row(a, a->zeta[p->axis], p, side, j),
         .out = a->field[!a->newest] + at,
     });
 }

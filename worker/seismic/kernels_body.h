@@ -136,6 +136,15 @@ FORCE_INLINE void sum_weighted(const wave_real *const *rows, const wave_real *we
         *sum += weights[j] * AT_LOOSE(rows[j] + q);
 }
 
+/* Weights, each in all lanes, into registers. */
+FORCE_INLINE void weights_load(const wave_real *from, const int count, vec *weights)
+{
+    const vec zero = {0};
+#pragma GCC unroll 24
+    for (int k = 0; k < count; k++)
+        weights[k] = zero + from[k];
+}
+
 FORCE_INLINE void factor(const wave_real *from, bool along, size_t q, vec *value)
 {
     const vec zero = {0};

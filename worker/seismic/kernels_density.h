@@ -21,15 +21,6 @@ FORCE_INLINE void reciprocal(const vec *x, vec *ret_value)
 #endif
 }
 
-/* Weights of the distances 1/2, 3/2, ..., into registers. */
-FORCE_INLINE void halves_load(const wave_real *from, const int radius, vec *weights)
-{
-    const vec zero = {0};
-#pragma GCC unroll 8
-    for (int k = 0; k < radius; k++)
-        weights[k] = zero + from[k];
-}
-
 /* The first difference half-way between p and its next neighbour, unaligned. */
 FORCE_INLINE void halves_sum(const wave_real *p, ptrdiff_t stride, const vec *weights,
                              const int radius, vec *ret_sum)
@@ -63,7 +54,7 @@ FORCE_INLINE void flux_across(const struct kernel_flux *job, size_t first, const
     const wave_real *rho = job->half_rho + (ptrdiff_t)first * stride;
     wave_real *flux = job->flux + (ptrdiff_t)first * apart;
     vec weights[KERNELS_RADIUS_MAX];
-    halves_load(job->weights, radius, weights);
+    weights_load(job->weights, radius, weights);
     for (const wave_real *end = u + job->length; u < end;
          u += LANES, rho += LANES, flux += LANES) {
         vec line[KERNELS_GROUP + 2 * KERNELS_RADIUS_MAX], sums[KERNELS_GROUP];
@@ -124,7 +115,7 @@ FORCE_INLINE void flux_along(const struct kernel_flux *job, const int radius)
     const wave_real *u = job->u, *rho = job->half_rho;
     wave_real *flux = job->flux;
     vec weights[KERNELS_RADIUS_MAX];
-    halves_load(job->weights, radius, weights);
+    weights_load(job->weights, radius, weights);
     for (const wave_real *end = u + job->length; u < end;
          u += LANES, rho += LANES, flux += LANES) {
         vec sum, both = AT(rho) + AT_LOOSE(rho + 1), buoyancy;
@@ -139,7 +130,7 @@ FORCE_INLINE void flux_slab(const struct kernel_flux_slab *job, const int radius
     const struct kernel_flux_slab j = *job;
     const vec zero = {0}, a = zero + j.a, b = zero + j.b;
     vec weights[KERNELS_RADIUS_MAX];
-    halves_load(j.weights, radius, weights);
+    weights_load(j.weights, radius, weights);
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
         vec sum, both = AT(j.half_rho + q) + AT(j.half_rho + j.stride + q), buoyancy;
         halves_sum(j.u + q, j.stride, weights, radius, &sum);
@@ -179,10 +170,10 @@ FORCE_INLINE void divergence_rows(const struct kernel_divergence *job, size_t fi
     const wave_real *next_u = job->next_u + o * deep, *next_rho = job->next_rho + o * deep;
     wave_real *out = job->out + o * deep, *kept = job->sums ? job->sums + o * row : NULL;
     vec of_x[KERNELS_RADIUS_MAX], of_y[KERNELS_RADIUS_MAX], of_z[KERNELS_RADIUS_MAX];
-    halves_load(job->weights[GRID_X], radius, of_x);
-    halves_load(job->weights[GRID_Z], radius, of_z);
+    weights_load(job->weights[GRID_X], radius, of_x);
+    weights_load(job->weights[GRID_Z], radius, of_z);
     if (!flat)
-        halves_load(job->weights[GRID_Y], radius, of_y);
+        weights_load(job->weights[GRID_Y], radius, of_y);
     for (size_t q = 0; q < job->length; q += (size_t)LANES) {
         vec line[KERNELS_GROUP + 2 * KERNELS_RADIUS_MAX], sums[KERNELS_GROUP];
 #pragma GCC unroll 20
@@ -225,7 +216,7 @@ FORCE_INLINE void zeta_row(const struct kernel_zeta *job, const int radius)
     const struct kernel_zeta j = *job;
     const vec zero = {0}, a = zero + j.a, b = zero + j.b;
     vec weights[KERNELS_RADIUS_MAX];
-    halves_load(j.weights, radius, weights);
+    weights_load(j.weights, radius, weights);
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
         vec sum;
         halves_sum(j.flux + q - j.stride, j.stride, weights, radius, &sum);
@@ -250,7 +241,7 @@ FORCE_INLINE void density_end(const struct kernel_density_end *job, const int ra
 {
     const struct kernel_density_end j = *job;
     vec weights[KERNELS_RADIUS_MAX];
-    halves_load(j.weights, radius, weights);
+    weights_load(j.weights, radius, weights);
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
         vec sum, both = AT_LOOSE(j.half_rho + q) + AT_LOOSE(j.half_rho + q + 1), buoyancy;
         halves_sum(j.u + q, 1, weights, radius, &sum);
@@ -276,7 +267,7 @@ FORCE_INLINE void density_end_transposed(const struct kernel_density_end *job, c
 {
     const struct kernel_density_end j = *job;
     vec weights[KERNELS_RADIUS_MAX];
-    halves_load(j.weights, radius, weights);
+    weights_load(j.weights, radius, weights);
     wave_real *near = j.near + j.length + KERNELS_END_AROUND; /* zeros around it */
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
         loose *zeta = (loose *)(j.zeta + q);

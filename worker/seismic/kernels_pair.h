@@ -334,11 +334,8 @@ FORCE_INLINE void difference_sum(const struct kernel_difference *job, const int 
     const wave_real *first = job->u - radius * stride, *times = job->times;
     const bool add = job->add;
     wave_real *out = job->out;
-    const vec zero = {0};
     vec weights[2 * KERNELS_RADIUS_MAX + 1];
-#pragma GCC unroll 17
-    for (int j = 0; j <= 2 * radius; j++)
-        weights[j] = zero + job->weights[j];
+    weights_load(job->weights, 2 * radius + 1, weights);
     for (size_t q = 0; q < length; q += (size_t)LANES) {
         vec sum = {0};
         const wave_real *u = first + q;
@@ -354,9 +351,7 @@ FORCE_INLINE void rows_sum(const struct kernel_rows *job, const int count)
     const struct kernel_rows r = *job;
     for (size_t q = 0; q < r.length; q += (size_t)LANES) {
         vec sum = {0};
-#pragma GCC unroll 17
-        for (int j = 0; j < count; j++)
-            sum += r.weights[j] * AT_LOOSE(r.rows[j] + q);
+        sum_weighted(r.rows, r.weights, q, count, &sum);
         sum_give(r.out + q, r.add, r.times ? r.times + q : NULL, sum);
     }
 }

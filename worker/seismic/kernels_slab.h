@@ -56,10 +56,8 @@ FORCE_INLINE void memory_places(const struct kernel_memory *from, const int radi
                                 const int places, const bool has_z)
 {
     const struct kernel_memory job = *from; /* storing rows does not change it */
-    const vec zero = {0};
     vec halves[4];
-    for (int m = 0; m < 2 * KERNELS_HALF(radius); m++)
-        halves[m] = zero + job.halves[m];
+    weights_load(job.halves, 2 * KERNELS_HALF(radius), halves);
     for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++)
         for (ptrdiff_t q = 0; q < (ptrdiff_t)job.length; q += LANES)
             memory_at(&job, halves, r * job.step_field + q, r * job.step_memory + q, radius,
@@ -76,14 +74,6 @@ FORCE_INLINE void memory_rows(const struct kernel_memory *job, const int radius)
         memory_places(job, radius, 1, true);
     else
         memory_places(job, radius, 1, false);
-}
-
-FORCE_INLINE void taps_load(const wave_real *from, const int radius, vec *taps)
-{
-    const vec zero = {0};
-#pragma GCC unroll 9
-    for (int k = 0; k <= radius; k++)
-        taps[k] = zero + from[radius + k];
 }
 
 FORCE_INLINE void add_at(const struct kernel_slabs *job, const vec *taps, ptrdiff_t field,
@@ -122,7 +112,7 @@ FORCE_INLINE void add_places(const struct kernel_slabs *from, const int radius,
 {
     const struct kernel_slabs job = *from; /* storing rows does not change it */
     vec taps[KERNELS_RADIUS_MAX + 1];
-    taps_load(job.taps, radius, taps);
+    weights_load(job.taps + radius, radius + 1, taps);
     for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++)
         for (ptrdiff_t q = 0; q < (ptrdiff_t)job.length; q += LANES)
             add_at(&job, taps, r * job.step_field + q, r * job.step_memory + q, radius, places);
@@ -146,18 +136,11 @@ FORCE_INLINE struct slabs_back slabs_back_load(const struct kernel_slabs_back *j
                                                const int radius, const int places)
 {
     const int half = KERNELS_HALF(radius);
-    const vec zero = {0};
     struct slabs_back all;
-#pragma GCC unroll 8
-    for (int i = 0; i < places + 2 * half - 1; i++)
-        all.y_a[i] = zero + job->y_a[i];
-#pragma GCC unroll 24
-    for (int i = 0; i < places + 2 * radius; i++)
-        all.z_a[i] = zero + job->z_a[i];
-#pragma GCC unroll 2
-    for (int m = 0; m < half; m++)
-        all.halves[m] = zero + job->halves[half + m];
-    taps_load(job->taps, radius, all.taps);
+    weights_load(job->y_a, places + 2 * half - 1, all.y_a);
+    weights_load(job->z_a, places + 2 * radius, all.z_a);
+    weights_load(job->halves + half, half, all.halves);
+    weights_load(job->taps + radius, radius + 1, all.taps);
     return all;
 }
 

@@ -46,6 +46,14 @@ static inline size_t layout_inner(const struct layout *layout, size_t ix, size_t
            (size_t)layout->pad[GRID_Z][0];
 }
 
+/* Of `reach` points beyond the medium's grid on a side, how many there are: a layer may be
+ * thinner. */
+static inline int layout_reach(const struct layout *layout, int axis, int side, int reach)
+{
+    int pad = layout->pad[axis][side];
+    return pad < reach ? pad : reach;
+}
+
 /* COUNT numbers of zero in pages that nobody has touched, huge ones if they are to be had. SKEW
  * sets several fields apart by cache lines. NULL where memory is short. */
 wave_real *layout_alloc(size_t count, int skew);

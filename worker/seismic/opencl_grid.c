@@ -29,14 +29,13 @@ static int reach_of(const struct opencl_wave *w, const struct layout *layout, in
     int reach = layout->radius;
     if (w->tilted || w->law == OPENCL_DENSITY)
         reach = 2 * reach - (w->tilted ? 0 : 1);
-    return layout->pad[axis][side] < reach ? layout->pad[axis][side] : reach;
+    return layout_reach(layout, axis, side, reach);
 }
 
 /* The points beside a face that are read with it. */
 static int beside(const struct layout *layout, int axis, int side)
 {
-    int pad = layout->pad[axis][side];
-    return pad < layout->radius ? pad : layout->radius;
+    return layout_reach(layout, axis, side, layout->radius);
 }
 
 /* As acoustic_shell.c has them: with a tilt, edges count, too. */

@@ -39,8 +39,8 @@ def survey(case, name, **changes):
     return case.write(name, {key: value for key, value in text.items() if value is not None})
 
 
-def shot(case, *words, stdin=None):
-    environment = dict(os.environ, OMP_NUM_THREADS="1")
+def shot(case, *words, stdin=None, **variables):
+    environment = dict(os.environ, OMP_NUM_THREADS="1", **variables)
     return subprocess.run([program("beofarm-shot"), *map(str, words)], input=stdin, text=True,
                           cwd=case.folder, env=environment, capture_output=True, timeout=200, check=False)
 
@@ -99,6 +99,23 @@ def more_threads_than_processors_are_warned_of(case):
         return done.stderr
     assert f"--threads {count} is faster" in said(count + 1), said(count + 1)
     assert not said(count), said(count)
+
+
+@test
+def threads_are_bound_each_to_its_place(case):
+    # As the environment of a slot of several cores says. Beginning again (main.c) kept the thread
+    # bound to the first place, and so all threads of such a slot had one core.
+    processors = sorted(os.sched_getaffinity(0))[:2]
+    if len(processors) < 2:
+        raise harness.Skip("one processor")
+    write_model(case, "v", layers)
+    done = shot(case, "--survey", survey(case, "model.json"), "--shot", "1", "--operation", "model",
+                "--output", "s.sgy", "--threads", 2, OMP_PROC_BIND="close", OMP_DISPLAY_AFFINITY="true",
+                OMP_PLACES=",".join("{%d}" % one for one in processors), OMP_AFFINITY_FORMAT="bound %n to %A")
+    answer(done)
+    assert "warn" not in done.stderr, done.stderr
+    for thread, one in enumerate(processors):
+        assert f"bound {thread} to {one}\n" in done.stderr, done.stderr
 
 
 @test

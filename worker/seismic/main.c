@@ -1,15 +1,38 @@
 /* beofarm-shot: computes the shots of a survey, for beofarm-worker or by hand. */
 #include "config.h"
 
+#include <omp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "common/processors.h"
 #include "worker/seismic/shot_cli.h"
 #include "worker/seismic/shot_serve.h"
+
+/* As common/processors.c: as many as Linux can be built for. */
+enum { SETS = 8, PROCESSORS = SETS * CPU_SETSIZE };
+
+/* Where OMP_PROC_BIND is set, OpenMP has bound this thread to the first of its places, which a
+ * program begun again would take for all there are: back to all of them. */
+static void unbind(void)
+{
+    cpu_set_t sets[SETS] = {0};
+    int ids[PROCESSORS], places = omp_get_num_places();
+    for (int place = 0; place < places; place++) {
+        int count = omp_get_place_num_procs(place);
+        if (count > PROCESSORS)
+            return;
+        omp_get_place_proc_ids(place, ids);
+        for (int i = 0; i < count; i++)
+            CPU_SET_S((size_t)ids[i], sizeof(sets), sets);
+    }
+    if (places > 0)
+        sched_setaffinity(0, sizeof(sets), sets);
+    /* Where it cannot be set, threads have one processor: slow, not wrong. */
+}
 
 /*
  * Threads that wait for each other spin before they sleep. GNU's OpenMP spins for milliseconds,
@@ -20,8 +43,10 @@ static void spin_less(char **argv)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
-    if (setenv("GOMP_SPINCOUNT", "5000", 0) == 0)
-        execv("/proc/self/exe", argv);
+    if (setenv("GOMP_SPINCOUNT", "5000", 0) < 0)
+        return;
+    unbind();
+    execv("/proc/self/exe", argv);
     /* Without /proc it goes on as it is. */
 }
 
@@ -40,7 +65,7 @@ static int serve(struct error *ret_error)
  * processors, all wait for those. */
 static void threads_remark(const struct shot_cli *cli)
 {
-    int count = processors_ours();
+    int count = omp_get_num_procs();
     if (cli->threads > count)
         log_warn(
             "--threads %d: there %s %d processor%s for them, which makes them wait for each "

@@ -81,6 +81,7 @@ void shot_threads_request(const cJSON *job, const struct topology *topology,
                                    .memory_bytes = read_bytes(shot, "memory_bytes"),
                                    .shots = read_bytes(shot, "per_worker")};
     struct shot_node node;
+    request->bind_threads = !json_member(json_member(job, "work"), "command");
     if (request->slot_per_gpu && topology->gpus.count > 0)
         return; /* there will be as many as GPUs */
     if (request->slots || request->threads_per_slot ||

@@ -30,8 +30,9 @@ struct slot {
 
     /* "NAME=value" strings, NULL-terminated, each name once; they replace what the child would
      * inherit: BEOFARM_SLOT, OMP_NUM_THREADS; if pinned OMP_PLACES (a place per core, by OS
-     * index) and OMP_PROC_BIND=close; and the visible devices where the node has GPUs. OpenBLAS
-     * and MKL follow OMP_NUM_THREADS by themselves. Owned. */
+     * index) and OMP_PROC_BIND=false (close, if a task is one OpenMP program); where the slot is
+     * not all of the machine what keeps Open MPI from binding ranks; and the visible devices where
+     * the node has GPUs. OpenBLAS and MKL follow OMP_NUM_THREADS by themselves. Owned. */
     char **environment;
 
     /* For slot_bind_child; the masks are what the system calls take. */

@@ -104,15 +104,17 @@ struct topology *topology_open(const struct topology_source *source, struct erro
     }
     if (hwloc_configure(topology->hwloc, source, ret_error) < 0)
         goto fail;
-    if (hwloc_topology_load(topology->hwloc) < 0 ||
-        (!recorded && affinity_apply(topology->hwloc) < 0)) {
-        error_errno(ret_error, errno, "hwloc cannot tell the topology of %s",
-                    source->xml ? source->xml : "this machine");
-        goto fail;
-    }
+    if (hwloc_topology_load(topology->hwloc) < 0)
+        goto no_topology;
+    topology->machine_cpus = (size_t)hwloc_get_nbobjs_by_type(topology->hwloc, HWLOC_OBJ_PU);
+    if (!recorded && affinity_apply(topology->hwloc) < 0)
+        goto no_topology;
     if (contents_find(topology, source, recorded, root, ret_error) < 0)
         goto fail;
     return topology;
+no_topology:
+    error_errno(ret_error, errno, "hwloc cannot tell the topology of %s",
+                source->xml ? source->xml : "this machine");
 fail:
     topology_close(topology);
     return NULL;

@@ -69,6 +69,8 @@ struct topology_request {
     unsigned threads_per_slot; /* 0: auto */
     bool pin;                  /* bind children (default true) */
     bool smt;                  /* count hardware threads instead of cores (default false) */
+    bool bind_threads;         /* a task is one OpenMP program that starts no other: bind its
+                                * threads to a core each, too, where slots are pinned */
     bool gpus;                 /* deal GPUs to slots ("auto", the default; "none": false) */
     bool slot_per_gpu; /* "each": as many slots as there are GPUs, where slots is auto */
 };

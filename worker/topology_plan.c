@@ -125,14 +125,32 @@ static int places_export(const struct maker *maker, struct slot *slot)
     return status;
 }
 
+/* Open MPI's mpirun deals cores from the machine's first on, whatever it was itself bound to: the
+ * ranks of all slots' tasks would share these. So where a slot is not all of the machine, ranks
+ * stay where mpirun is (Open MPI 4, 5). */
+static int ranks_leave(const struct maker *maker, struct slot *slot)
+{
+    int cpus = hwloc_bitmap_weight(maker->cpus[slot->index]);
+    if (maker->division.slot_count == 1 && (size_t)cpus == maker->topology->machine_cpus)
+        return 0;
+    if (slot_putenv(slot, "OMPI_MCA_hwloc_base_binding_policy", "none") < 0)
+        return -1;
+    return slot_putenv(slot, "PRTE_MCA_hwloc_default_binding_policy", "none");
+}
+
+/* Where OMP_PROC_BIND is anything but false, a program that has GNU's OpenMP in it is bound to the
+ * first place before its main begins, and so is all that it starts: programs, MPI ranks, threads
+ * that are not OpenMP's. It must be said, because OMP_PLACES alone means true. */
 static int environment_make(const struct maker *maker, struct slot *slot)
 {
     if (slot_putenv(slot, "BEOFARM_SLOT", "%u", slot->index) < 0 ||
-        slot_putenv(slot, "OMP_NUM_THREADS", "%u", slot->threads) < 0)
+        slot_putenv(slot, "OMP_NUM_THREADS", "%u", slot->threads) < 0 ||
+        ranks_leave(maker, slot) < 0)
         return -1;
     if (!slot->pin)
         return 0;
-    if (slot_putenv(slot, "OMP_PROC_BIND", "close") < 0)
+    const char *bind = maker->request->bind_threads ? "close" : "false";
+    if (slot_putenv(slot, "OMP_PROC_BIND", "%s", bind) < 0)
         return -1;
     return places_export(maker, slot);
 }

@@ -13,6 +13,7 @@
 
 struct topology {
     hwloc_topology_t hwloc; /* the allowed part of the machine only */
+    size_t machine_cpus;    /* hardware threads before taskset and shares took some away */
     double quota;           /* CPUs' time that a cgroup allows; 0: no limit */
     struct gpu_list gpus;
     /* The worker itself runs under a memory policy (numactl): its children keep that one. */

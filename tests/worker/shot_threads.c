@@ -75,9 +75,13 @@ static void the_request_follows_the_job_unless_the_farm_file_says(void **state)
     struct topology_request wanted = request(0, 0);
     shot_threads_request(job, topology, &wanted);
     assert_int_equal(wanted.threads_per_slot, 4);
+    assert_true(wanted.bind_threads);
+    cJSON_AddItemToObject(cJSON_GetObjectItem(job, "work"), "command", cJSON_CreateArray());
     wanted = request(0, 1);
+    wanted.bind_threads = true;
     shot_threads_request(job, topology, &wanted);
     assert_int_equal(wanted.threads_per_slot, 1);
+    assert_false(wanted.bind_threads); /* another program may start others */
     wanted = request(3, 0);
     shot_threads_request(job, topology, &wanted);
     assert_int_equal(wanted.threads_per_slot, 0);

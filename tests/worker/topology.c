@@ -133,7 +133,7 @@ static void tells_openmp_where_to_compute(void **state)
     assert_string_equal(variable(made, 0, "OMP_NUM_THREADS"), "3");
     assert_string_equal(variable(made, 0, "OMP_PLACES"), "{0,8},{1,9},{2,10}");
     assert_string_equal(variable(made, 1, "OMP_PLACES"), "{4,12},{5,13},{6,14}");
-    assert_string_equal(variable(made, 1, "OMP_PROC_BIND"), "close");
+    assert_string_equal(variable(made, 1, "OMP_PROC_BIND"), "false");
     assert_string_equal(variable(made, 1, "BEOFARM_SLOT"), "1");
     assert_string_equal(variable(made, 1, "CUDA_VISIBLE_DEVICES"), "(unset)");
 
@@ -142,6 +142,31 @@ static void tells_openmp_where_to_compute(void **state)
     made = plan(SMT_SOCKETS, wanted);
     assert_string_equal(variable(made, 0, "OMP_NUM_THREADS"), "4");
     assert_string_equal(variable(made, 0, "OMP_PLACES"), "{0},{8},{1},{9}");
+
+    wanted.bind_threads = true;
+    assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 0, "OMP_PROC_BIND"), "close");
+    wanted.pin = false;
+    assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 0, "OMP_PROC_BIND"), "(unset)");
+}
+
+/* mpirun knows of no slots: it would bind the first rank of every task to the same core. */
+static void lets_open_mpi_bind_ranks_only_where_a_slot_is_all_of_the_machine(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"OMPI_MCA_hwloc_base_binding_policy",
+                                        "PRTE_MCA_hwloc_default_binding_policy"};
+    for (size_t i = 0; i < 2; i++) {
+        struct topology_request wanted = request(2, 0);
+        assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 1, names[i]), "none");
+        wanted.pin = false;
+        assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 1, names[i]), "none");
+        wanted = request(1, 4);
+        assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 0, names[i]), "none");
+        wanted = request(1, 0);
+        assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 0, names[i]), "(unset)");
+        wanted = request(2, 8); /* two slots that are all of the machine each */
+        assert_string_equal(variable(plan(SMT_SOCKETS, wanted), 0, names[i]), "none");
+    }
 }
 
 static void says_nothing_of_places_where_nothing_is_pinned(void **state)
@@ -251,6 +276,7 @@ int main(void)
         with_plan(divides_as_the_table_says),
         cmocka_unit_test(refuses_more_threads_than_there_are_cores),
         cmocka_unit_test(refuses_what_is_no_topology),
+        with_plan(lets_open_mpi_bind_ranks_only_where_a_slot_is_all_of_the_machine),
         with_plan(tells_openmp_where_to_compute),
         with_plan(says_nothing_of_places_where_nothing_is_pinned),
         with_plan(makes_masks_beyond_1024_cpus),

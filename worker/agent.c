@@ -47,6 +47,7 @@ static void dispatch(struct agent *agent)
 {
     struct held *held;
     int slot;
+    bool begun = false;
     if (!agent->site_ready)
         return; /* what is queued while it leaves is what it owes */
     while ((!agent->paused || agent->leaving) &&
@@ -70,10 +71,10 @@ static void dispatch(struct agent *agent)
         else
             free(payload);
         agent->quiet_rounds = 0;
+        begun = true;
     }
     site_flush(agent->site);
-    held = hand_first(agent->hand, HAND_RUNNING);
-    if (held && !agent->started_armed) {
+    if (begun && !agent->started_armed) {
         agent->started_armed = true;
         loop_timer_arm(agent->started, clock_monotonic_ns() + TELL_STARTED_NS);
     }

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""What the kernel tells of a farm that runs: which cores a task's processes, threads and MPI ranks have."""
+"""What the kernel tells of a farm that runs: which cores a task's processes, threads and MPI ranks have, and
+who wakes up though there is nothing to do."""
 import ctypes
 import os
 import shutil
+import time
 
 import harness
-from farms import Farm, grid, shell
-from harness import Skip, test
+from farms import Farm, grid, held, release, shell
+from harness import Skip, test, wait_until
 
 # Of its own main thread, of a thread, and of a child that it starts.
 OPENMP = """
@@ -61,6 +63,26 @@ def what_an_openmp_program_starts_has_all_cores_of_its_slot(case):
                             worker={"slots": 1, "threads_per_slot": 2}))
     farm.run()
     assert len(told(farm, 1)) == 1 and told(farm, 1).pop().count(",") == 1, told(farm, 1)
+
+
+def wakeups(pid):
+    """How often a process's first thread has stopped waiting."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+
+
+@test
+def a_worker_sleeps_while_its_tasks_run(case):
+    """A heartbeat in 5 s, and what ends; a slower machine wakes nobody more often."""
+    farm = Farm(case, shell(held(case), grid(x=[1, 2]))).start()
+    wait_until(lambda: farm.events("progress") and farm.events("progress")[-1]["running"] == 2, "two tasks run")
+    pids = [farm.pid(name) for name in ("master", "worker-1", "worker-2")]
+    before, began = [wakeups(pid) for pid in pids], time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 3, "three seconds pass")
+    each_second = [(wakeups(pid) - count) / (time.monotonic() - began) for pid, count in zip(pids, before)]
+    release(case)
+    farm.end()
+    assert max(each_second) < 5, each_second
 
 
 if __name__ == "__main__":

@@ -119,6 +119,18 @@ def threads_are_bound_each_to_its_place(case):
 
 
 @test
+def as_many_threads_compute_as_were_told(case):
+    # OMP_DYNAMIC has no more than there are processors, less what the machine does already.
+    write_model(case, "v", layers)
+    count = len(os.sched_getaffinity(0)) + 1
+    done = shot(case, "--survey", survey(case, "model.json"), "--shot", "1", "--operation", "model",
+                "--output", "s.sgy", "--threads", count, OMP_DYNAMIC="true", OMP_DISPLAY_AFFINITY="true",
+                OMP_AFFINITY_FORMAT="thread %n of %N.")
+    answer(done)
+    assert f"thread {count - 1} of {count}." in done.stderr, done.stderr
+
+
+@test
 def bad_models_and_places_are_named(case):
     write_model(case, "v", layers)
     words = ("--shot", "2", "--operation", "model", "--output", "d.sgy", "--survey")

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -50,6 +51,15 @@ static void spin_less(char **argv)
     /* Without /proc it goes on as it is. */
 }
 
+/* What is begun again by its link would be called "exe" in lists of processes. And as many threads
+ * compute as were told: OMP_DYNAMIC would have fewer the busier the machine is, and with a farm all
+ * of it is. */
+static void settle(void)
+{
+    prctl(PR_SET_NAME, "beofarm-shot");
+    omp_set_dynamic(false);
+}
+
 /* Standard output is for answers alone: whatever a library prints goes to standard error. */
 static int serve(struct error *ret_error)
 {
@@ -85,6 +95,7 @@ int main(int argc, char **argv)
     struct error error = {0};
     fd_open_standard();
     spin_less(argv);
+    settle();
     log_open("shot");
     fd_signals_ignore();
     int rc = shot_cli_parse(&cli, argc, argv, &error);

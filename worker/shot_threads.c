@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/json.h"
@@ -50,18 +51,27 @@ static unsigned count_together(const struct place_list *places, enum level level
     return count;
 }
 
+/* As many of `cores` as a cgroup allows the time of, as division.h rounds it. */
+static unsigned allowed(unsigned cores, double quota)
+{
+    if (quota <= 0 || round(quota) >= cores)
+        return cores;
+    return quota < 1 ? 1 : (unsigned)round(quota);
+}
+
 static int read_node(const struct topology *topology, bool smt, struct shot_node *node)
 {
+    double quota = topology->quota;
     struct place_list places;
     hwloc_obj_t cache = hwloc_get_obj_by_type(topology->hwloc, HWLOC_OBJ_L3CACHE, 0);
     if (place_list_make(&places, topology->hwloc, smt) < 0)
         return -1;
-    *node =
-        (struct shot_node){.cores = (unsigned)places.count,
-                           .cores_per_cache = count_together(&places, LEVEL_CACHE),
-                           .cores_per_node = count_together(&places, LEVEL_NODE),
-                           .cache_bytes = cache ? cache->attr->cache.size : 0,
-                           .memory_bytes = memory_limit("", getenv("BEOFARM_SHARE")) / 10 * 9};
+    *node = (struct shot_node){
+        .cores = allowed((unsigned)places.count, quota),
+        .cores_per_cache = allowed(count_together(&places, LEVEL_CACHE), quota),
+        .cores_per_node = allowed(count_together(&places, LEVEL_NODE), quota),
+        .cache_bytes = cache ? cache->attr->cache.size : 0,
+        .memory_bytes = memory_limit("", getenv("BEOFARM_SHARE")) / 10 * 9};
     place_list_fini(&places);
     return 0;
 }

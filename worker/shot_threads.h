@@ -18,7 +18,8 @@
 
 #include "worker/topology.h"
 
-/* A node, as far as it concerns shots. All caches, and all NUMA nodes, are alike. */
+/* A node, as far as it concerns shots. All caches, and all NUMA nodes, are alike. Where a cgroup
+ * allows the time of fewer cores, there are no more. */
 struct shot_node {
     unsigned cores, cores_per_cache, cores_per_node; /* at least 1 each */
     uint64_t cache_bytes;                            /* of one last-level cache; 0: not known */

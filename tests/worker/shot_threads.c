@@ -92,6 +92,31 @@ static void the_request_follows_the_job_unless_the_farm_file_says(void **state)
     topology_close(topology);
 }
 
+static void no_more_are_chosen_than_a_quota_allows_the_time_of(void **state)
+{
+    (void)state;
+    struct error error;
+    const struct topology_source source = {
+        .synthetic = "pack:1 l3:2(size=33554432) core:4 pu:1", .root = root_dir};
+    cJSON *job = cJSON_Parse("{\"work\":{\"shot\":{\"working_bytes\":2e7}}}");
+    write_file("proc/self/cgroup", "0::/\n");
+    write_file("sys/fs/cgroup/cpu.max", "200000 100000\n");
+    struct topology *topology = topology_open(&source, &error);
+    assert_non_null(topology);
+    struct topology_request wanted = request(0, 0);
+    shot_threads_request(job, topology, &wanted);
+    assert_int_equal(wanted.threads_per_slot, 2);
+    topology_close(topology);
+    write_file("sys/fs/cgroup/cpu.max", "20000 100000\n");
+    topology = topology_open(&source, &error);
+    assert_non_null(topology);
+    wanted = request(0, 0);
+    shot_threads_request(job, topology, &wanted);
+    assert_int_equal(wanted.threads_per_slot, 1);
+    topology_close(topology);
+    cJSON_Delete(job);
+}
+
 static void slots_made_for_gpus_have_their_share_of_cores(void **state)
 {
     (void)state;
@@ -122,6 +147,7 @@ int main(void)
         cmocka_unit_test(out_of_cache_the_number_of_shots_decides),
         cmocka_unit_test(fewer_shots_run_where_memory_is_short_but_none_spans_numa_nodes),
         cmocka_unit_test(the_request_follows_the_job_unless_the_farm_file_says),
+        with_root(no_more_are_chosen_than_a_quota_allows_the_time_of),
         cmocka_unit_test(slots_made_for_gpus_have_their_share_of_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,8 +29,8 @@ struct slot {
     size_t gpu_count;
 
     /* "NAME=value" strings, NULL-terminated, each name once; they replace what the child would
-     * inherit: BEOFARM_SLOT, OMP_NUM_THREADS; if pinned OMP_PLACES (a place per core, by OS
-     * index) and OMP_PROC_BIND=false (close, if a task is one OpenMP program); where the slot is
+     * inherit: BEOFARM_SLOT, OMP_NUM_THREADS; OMP_PROC_BIND=false (close, if pinned and a task is
+     * one OpenMP program); if pinned OMP_PLACES (a place per core, by OS index); where the slot is
      * not all of the machine what keeps Open MPI from binding ranks; and the visible devices where
      * the node has GPUs. OpenBLAS and MKL follow OMP_NUM_THREADS by themselves. Owned. */
     char **environment;

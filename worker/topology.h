@@ -22,7 +22,9 @@
  *  - Hybrid machines: cores of each kind (performance, efficiency) make slots, the faster ones
  *    first. A slot has cores of one kind if T of one kind fit together.
  *  - A quota of CPU time (cgroup cpu.max, as containers have) limits what auto makes: as many
- *    cores as the quota allows, rounded to the nearest whole number, at least 1.
+ *    cores as the quota allows, rounded to the nearest whole number, at least 1. Where that is
+ *    fewer than there are, and no more than half of the CPUs, slots are not bound: others under
+ *    such a quota would be bound to the same cores, the first.
  *  - Slots are numbered along the machine: kinds, then packages, NUMA nodes, caches, cores.
  *
  * GPUs do not change how many slots there are (but with gpus "each", where there are some and slots

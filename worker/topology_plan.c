@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,11 @@ static const struct place *slot_place(const struct maker *maker, size_t slot, si
 {
     size_t index = maker->division.places[slot * maker->division.threads + i];
     return &maker->places.items[index];
+}
+
+static size_t thread_count(const struct maker *maker)
+{
+    return (size_t)hwloc_get_nbobjs_by_type(maker->topology->hwloc, HWLOC_OBJ_PU);
 }
 
 /* The words of a bitmap as the kernel takes them. */
@@ -140,19 +146,28 @@ static int ranks_leave(const struct maker *maker, struct slot *slot)
 
 /* Where OMP_PROC_BIND is anything but false, a program that has GNU's OpenMP in it is bound to the
  * first place before its main begins, and so is all that it starts: programs, MPI ranks, threads
- * that are not OpenMP's. It must be said, because OMP_PLACES alone means true. */
+ * that are not OpenMP's; and programs of slots that are not pinned, all to the same one. It must be
+ * said, because OMP_PLACES alone means true, and the user's environment may have either. */
 static int environment_make(const struct maker *maker, struct slot *slot)
 {
     if (slot_putenv(slot, "BEOFARM_SLOT", "%u", slot->index) < 0 ||
         slot_putenv(slot, "OMP_NUM_THREADS", "%u", slot->threads) < 0 ||
         ranks_leave(maker, slot) < 0)
         return -1;
-    if (!slot->pin)
-        return 0;
-    const char *bind = maker->request->bind_threads ? "close" : "false";
+    const char *bind = slot->pin && maker->request->bind_threads ? "close" : "false";
     if (slot_putenv(slot, "OMP_PROC_BIND", "%s", bind) < 0)
         return -1;
-    return places_export(maker, slot);
+    return slot->pin ? places_export(maker, slot) : 0;
+}
+
+/* Under a quota that leaves room for others like this one, whoever is bound to the first cores
+ * meets all of them there. Of those that may have more than half of the machine's time there is
+ * one. */
+static bool meets_others(const struct maker *maker)
+{
+    double quota = maker->topology->quota;
+    return quota > 0 && round(quota) < (double)maker->places.count &&
+           quota <= (double)thread_count(maker) / 2;
 }
 
 static int slot_make(struct maker *maker, size_t index)
@@ -161,7 +176,7 @@ static int slot_make(struct maker *maker, size_t index)
     slot->index = (unsigned)index;
     slot->threads = maker->division.threads;
     slot->shared = maker->division.shared;
-    slot->pin = maker->request->pin;
+    slot->pin = maker->request->pin && !meets_others(maker);
 
     hwloc_bitmap_t nodes = hwloc_bitmap_alloc();
     maker->cpus[index] = hwloc_bitmap_alloc();
@@ -268,11 +283,6 @@ static const char *unit_name(const struct maker *maker, size_t count)
     return count == 1 ? "core" : "cores";
 }
 
-static size_t thread_count(const struct maker *maker)
-{
-    return (size_t)hwloc_get_nbobjs_by_type(maker->topology->hwloc, HWLOC_OBJ_PU);
-}
-
 static int quota_note(const struct maker *maker)
 {
     const struct division *division = &maker->division;
@@ -331,6 +341,12 @@ static int division_notes(const struct maker *maker)
     if (maker->topology->own_memory_policy && maker->request->pin &&
         note_add(maker->plan, "the worker was started under a memory policy (numactl), which "
                               "its tasks keep") < 0)
+        return -1;
+    if (maker->request->pin && meets_others(maker) &&
+        note_add(maker->plan,
+                 "slots are not bound to %s: a cgroup allows the time of %.4g CPUs of %zu, and "
+                 "who else is on them is not known",
+                 unit_name(maker, 2), maker->topology->quota, thread_count(maker)) < 0)
         return -1;
     return quota_note(maker);
 }

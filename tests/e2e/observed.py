@@ -23,9 +23,11 @@ subprocess.run(["python3", "-c", 'import os; print("cpus", sorted(os.sched_getaf
 """
 
 
-def need_cores(count):
+def need_cores(case, count):
     if len(os.sched_getaffinity(0)) < count:
         raise Skip(f"needs {count} cores")
+    if case.beofarm("doctor", "--json", expect=None).json()["node"]["cpu_quota"]:
+        raise Skip("a cgroup allows less than all time, and slots may not be bound")
 
 
 def told(farm, task):
@@ -35,7 +37,7 @@ def told(farm, task):
 
 @test
 def ranks_have_the_cores_of_their_slot(case):
-    need_cores(2)
+    need_cores(case, 2)
     if not shutil.which("mpirun"):
         raise Skip("mpirun is not here")
     rank = 'sh -c \'echo cpus $(grep Cpus_allowed_list /proc/self/status)\''
@@ -53,7 +55,7 @@ def ranks_have_the_cores_of_their_slot(case):
 
 @test
 def what_an_openmp_program_starts_has_all_cores_of_its_slot(case):
-    need_cores(2)
+    need_cores(case, 2)
     case.write("model.py", OPENMP)
     try:
         ctypes.CDLL("libgomp.so.1")
@@ -63,6 +65,81 @@ def what_an_openmp_program_starts_has_all_cores_of_its_slot(case):
                             worker={"slots": 1, "threads_per_slot": 2}))
     farm.run()
     assert len(told(farm, 1)) == 1 and told(farm, 1).pop().count(",") == 1, told(farm, 1)
+
+
+def bound(case, slots, count, worker, **environment):
+    """Start a farm whose shots compute until the test is over. Of the programs of its slots, `count` threads
+    each: the cores that each thread may use."""
+    harness.program("beofarm-shot")
+    case.write("survey.json", {
+        "operation": "model", "wavelet": {"kind": "ricker", "peak_hz": 15}, "batch": {"shots": 1},
+        "model": {"velocity": 2000, "grid": {"points": [1001, 1001], "spacing_m": [10, 10]}},
+        "record": {"length_s": 600, "interval_ms": 10},
+        "geometry": {"sources": {"line": {"start": [500, 20], "step": [500, 0], "count": 2}},
+                     "receivers": {"points": [[1000, 20]]}}})
+    farm = Farm(case, {"name": "look", "backend": {"kind": "local", "workers": 1}, "transport": "tcp",
+                       "port": 0, "worker": worker, "limits": {"duplicates": False},
+                       "work": {"kind": "shots", "survey": "survey.json"}})
+    farm.start(env=environment)
+    runner = farm.pid("worker-1")
+
+    def look():
+        found = [threads(pid) for pid in children(runner) if name_of(pid) == "beofarm-shot" and computes(pid)]
+        return found if list(map(len, found)) == slots * [count] else None
+    return wait_until(look, f"{slots} programs of {count} threads compute shots")
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return file.read().split()
+    except FileNotFoundError:
+        raise Skip("this kernel does not tell children") from None
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def computes(pid):
+    """Whether a process has had a fifth of a second of time: what it does when it begins is over."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK") > 0.2
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def threads(pid):
+    try:
+        return [os.sched_getaffinity(int(thread)) for thread in sorted(os.listdir(f"/proc/{pid}/task"))]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+@test
+def every_thread_of_a_shot_has_a_core_of_its_own(case):
+    need_cores(case, 2)
+    [[first, second]] = bound(case, 1, 2, {"slots": 1, "threads_per_slot": 2})
+    assert first and second and not first & second, (first, second)
+
+
+@test
+def shots_of_two_slots_have_a_core_each(case):
+    need_cores(case, 2)
+    [[first], [second]] = bound(case, 2, 1, {"slots": 2, "threads_per_slot": 1})
+    assert first and second and not first & second, (first, second)
+
+
+@test
+def slots_that_are_not_bound_are_not_bound_by_the_environment_either(case):
+    # Each program would take the first core.
+    found = bound(case, 2, 1, {"slots": 2, "threads_per_slot": 1, "pin": False}, OMP_PROC_BIND="true")
+    assert found == 2 * [[os.sched_getaffinity(0)]], found
 
 
 def wakeups(pid):

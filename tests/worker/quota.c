@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "tests/worker/machines.h"
@@ -51,11 +52,42 @@ static void keeps_to_a_quota_of_cgroup_version_1(void **state)
     assert_int_equal(slots_under_quota(request(0, 0)), 2);
 }
 
+static void binds_nothing_where_others_may_have_the_same_quota(void **state)
+{
+    static const struct {
+        const char *machine, *quota;
+        bool pin;
+    } cases[] = {
+        {TWO_SOCKETS, "200000 100000\n", false}, /* 2 of 16 */
+        {TWO_SOCKETS, "800000 100000\n", false},
+        {TWO_SOCKETS, "900000 100000\n", true}, /* nobody else has more than half */
+        {TWO_SOCKETS, "1600000 100000\n", true},
+        {SMT_SOCKETS, "400000 100000\n", false},
+        {SMT_SOCKETS, "800000 100000\n", true}, /* a slot on each core that there is */
+    };
+    (void)state;
+    write_file("proc/self/cgroup", "0::/\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct topology_source source = {.synthetic = cases[i].machine, .root = root_dir};
+        struct topology_request wanted = request(0, 0);
+        write_file("sys/fs/cgroup/cpu.max", cases[i].quota);
+        wanted.bind_threads = true;
+        plan_from(&source, wanted);
+        assert_int_equal(planned->slots[0].pin, cases[i].pin);
+        assert_string_equal(variable(planned, 1, "OMP_PROC_BIND"),
+                            cases[i].pin ? "close" : "false");
+        assert_int_equal(strcmp(variable(planned, 1, "OMP_PLACES"), "(unset)") != 0,
+                         cases[i].pin);
+        assert_int_equal(notes_say(planned, "not bound"), !cases[i].pin);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_root(keeps_to_a_quota_of_cgroup_version_2),
         with_root(keeps_to_a_quota_of_cgroup_version_1),
+        with_root(binds_nothing_where_others_may_have_the_same_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

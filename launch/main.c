@@ -4,15 +4,11 @@
  */
 #include "config.h"
 
-#include <locale.h>
-
 #include "common/fd.h"
 #include "launch/cli.h"
 
 int main(int argc, char **argv)
 {
     fd_open_standard();
-    /* Widths of names on the terminal; numbers stay as they are in files (LC_NUMERIC "C"). */
-    setlocale(LC_CTYPE, "");
     return cli_run(argc, argv);
 }

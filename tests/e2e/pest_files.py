@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """`beofarm pest write` and `beofarm pest read`: a case's files by hand."""
 import os
+import shutil
 
 import harness
-from harness import test
+from harness import Skip, test
 
 CONTROL = """pcf
 * control data
@@ -159,6 +160,21 @@ def a_byte_order_mark_is_no_part_of_any_file(case):
     for name in ("case.pst", "a.tpl", "b.tpl", "out.ins", "out.dat", "p.par"):
         case.write(name, "\ufeff" + case.read(name))
         assert come_to(name + ".d") == plain, name
+
+
+@test
+def upper_case_is_understood_in_every_language(case):
+    """In Turkish the small letter of "I" is not "i"."""
+    if not shutil.which("localedef"):
+        raise Skip("localedef is not here")
+    made = case.run("localedef", "-i", "tr_TR", "-f", "UTF-8", case.path("tr_TR.UTF-8"))
+    if not os.path.isdir(case.path("tr_TR.UTF-8")):
+        raise Skip(f"no Turkish can be made: {made.err.strip()}")
+    _case(case)
+    for name in ("case.pst", "out.ins"):
+        text = case.read(name).replace("relative", "RELATIVE").replace("single", "SINGLE")
+        case.write(name, text.replace("always", "ALWAYS").replace("pif", "PIF"))
+    case.beofarm("pest", "check", "case.pst", env={"LOCPATH": case.folder, "LC_ALL": "tr_TR.UTF-8"}, expect=0)
 
 
 if __name__ == "__main__":

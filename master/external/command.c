@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -116,8 +117,10 @@ static void become(const struct start *start)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (chdir(start->folder) == 0 && dup2(null, 0) >= 0 && dup2(start->stdout_fd, 1) >= 0 &&
-        dup2(start->stderr_fd, 2) >= 0)
+        dup2(start->stderr_fd, 2) >= 0) {
+        syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC); /* what libraries left open */
         execvpe(start->argv[0], start->argv, start->environment);
+    }
     int why = errno;
     ssize_t written = write(start->report_fd, &why, sizeof(why));
     _exit(written < 0 ? 126 : 127);

@@ -152,6 +152,18 @@ with socket.create_connection((host, {port})) as peer:
 
 
 @test
+def a_foreign_master_gets_no_files_of_ours(case):
+    """Open MPI leaves its sockets open to every program that a process starts."""
+    need_mpi(case)
+    work = {"kind": "external", "port": free_port(),
+            "master": {"command": ["sh", "-c", "ls /proc/$$/fd"]},
+            "worker": {"command": ["sleep", "1000"]}}
+    farm = Farm(case, {"name": "toy", "transport": "mpi", "port": 0, "work": work})
+    farm.run()
+    assert master_file(farm, "stdout.txt").split() == ["0", "1", "2"], master_file(farm, "stdout.txt")
+
+
+@test
 def a_model_may_call_mpirun(case):
     need_mpi(case)
     heat = os.path.join(harness.BUILD, "examples", "mpi", "heat")

@@ -148,6 +148,9 @@ static void give_memory(struct vault *vault)
     vault_forget();
     spare.memory = vault->memory;
     spare.bytes = vault->memory_bytes;
+    /* Not counted as anybody's while no shot is computed, so the system may have it for shots of
+     * other slots; what it does not take is written again as fast as ever. */
+    madvise(spare.memory, spare.bytes, MADV_FREE);
 }
 
 int vault_open(struct vault *vault, const struct vault_options *options,

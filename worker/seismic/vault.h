@@ -42,8 +42,8 @@ int vault_open(struct vault *vault, const struct vault_options *options,
                struct error *ret_error);
 void vault_close(struct vault *vault); /* a zeroed one is allowed */
 
-/* vault_close keeps the memory for the next vault of about its size (not thread-safe: one vault at
- * a time is opened or closed in a process). Give it back. */
+/* vault_close keeps the memory for the next vault of about its size, unless the system needs it
+ * before (not thread-safe: one vault at a time is opened or closed in a process). Give it back. */
 void vault_forget(void);
 
 /* Bytes that an item takes. */

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -112,6 +113,46 @@ static void what_lies_in_memory_is_used_in_place(void **state)
     vault_close(&vault);
 }
 
+/* Bytes of this process that the system may take when it needs them. */
+static long reclaimable(void)
+{
+    char line[256];
+    long kilobytes = -1;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    while (file && fgets(line, sizeof(line), file))
+        sscanf(line, "LazyFree: %ld", &kilobytes);
+    if (file)
+        fclose(file);
+    return kilobytes;
+}
+
+/* Programs of slots that wait keep theirs, while shots of other slots need it. */
+static void what_is_kept_for_the_next_vault_the_system_may_take(void **state)
+{
+    (void)state;
+    const struct vault_options options = {
+        .count = ITEMS, .values = VALUES, .memory_bytes = sizeof(in), .threads = 1};
+    struct vault vault;
+    struct error error;
+    vault_forget();
+    long before = reclaimable();
+    if (before < 0) {
+        print_message("# this kernel does not tell it\n");
+        skip();
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(vault_open(&vault, &options, &error), 0);
+        assert_int_equal(vault_put(&vault, 0, ITEMS, in, &error), 0);
+        assert_int_equal(vault_get(&vault, 0, ITEMS, out, &error), 0);
+        assert_memory_equal(in, out, sizeof(in));
+        assert_int_equal(reclaimable(), before); /* what is in use is not */
+        vault_close(&vault);
+        assert_true(reclaimable() > before);
+    }
+    vault_forget();
+    assert_int_equal(reclaimable(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +161,7 @@ int main(void)
         cmocka_unit_test(packed_values_are_off_by_a_65536th_of_their_block),
         cmocka_unit_test(zeros_and_tiny_values_pack),
         cmocka_unit_test(what_lies_in_memory_is_used_in_place),
+        cmocka_unit_test(what_is_kept_for_the_next_vault_the_system_may_take),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

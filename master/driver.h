@@ -57,8 +57,10 @@ struct driver_context {
     uint64_t (*note)(void *wake_context, const void *bytes, size_t size);
     /* The sequence number of what was journaled last: in `ended`, that of the result. */
     uint64_t (*sequence)(void *wake_context);
-    /* Tells the user a line (a notice: status, watch, the terminal). */
+    /* Tell the user a line (a notice: status, watch, the terminal). What is news alone is not
+     * logged as a warning. */
     void (*say)(void *wake_context, const char *sentence);
+    void (*news)(void *wake_context, const char *sentence);
     /* How many slots there are, or will be when all workers that the farm file asks for have
      * joined: for plans that are not to depend on which of them came first. Takes workers that
      * have not come for as wide as the widest that has; 0 before the first has. */

@@ -22,6 +22,13 @@ void farm_take_notice(void *context, const char *sentence)
     announce_notice(sentence);
 }
 
+void farm_take_news(void *context, const char *sentence)
+{
+    (void)context;
+    log_info("%s", sentence);
+    announce_notice(sentence);
+}
+
 void farm_take_joined(void *context, struct link *link, const struct rendezvous_peer *peer)
 {
     struct farm *farm = context;

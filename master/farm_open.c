@@ -85,6 +85,7 @@ static int open_driver(struct farm *farm, struct error *ret_error)
         .note = farm_note,
         .sequence = farm_sequence,
         .say = farm_take_notice,
+        .news = farm_take_news,
         .slots_expected = farm_slots_expected,
         .estimate = farm_tell_estimate,
         .put_file = farm_put_file,

@@ -120,6 +120,7 @@ int farm_take_message(void *context, struct member *member, const struct buf *me
 void farm_take_loss(void *context, struct member *member, const char *sentence);
 void farm_take_joined(void *context, struct link *link, const struct rendezvous_peer *peer);
 void farm_take_notice(void *context, const char *sentence);
+void farm_take_news(void *context, const char *sentence); /* nothing is amiss */
 
 /* farm_intake.c: a task ended for good; journal it. `member` may be NULL; `attempts` is how
  * many of its attempts have run. */
@@ -130,7 +131,7 @@ void farm_record_end(struct farm *farm, const struct result *result, struct memb
 void farm_record_failure(struct farm *farm, const struct result *result, struct member *member,
                          uint32_t attempts);
 
-/* farm_intake.c: what drivers may call (driver_context.note, sequence, say). */
+/* farm_intake.c: what drivers may call (driver_context.note, sequence). */
 uint64_t farm_note(void *context, const void *bytes, size_t size);
 uint64_t farm_sequence(void *context);
 void farm_tell_estimate(void *context, const struct driver_estimate *estimate);

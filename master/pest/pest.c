@@ -104,7 +104,14 @@ static void say(void *context, const char *sentence)
     struct driver *driver = context;
     if (is_replay(driver))
         snprintf(driver->last_said, sizeof driver->last_said, "%s", sentence);
-    else if (driver->context.say)
+    else if (driver->context.news)
+        driver->context.news(driver->context.wake_context, sentence);
+}
+
+static void remark(void *context, const char *sentence)
+{
+    struct driver *driver = context;
+    if (driver->context.say)
         driver->context.say(driver->context.wake_context, sentence);
 }
 
@@ -533,7 +540,7 @@ static int pest_fill(struct driver *driver, struct error *ret_error)
     if (pest_policy(driver, &policy, ret_error) < 0)
         return -1;
     if (!context->plan_only)
-        remarks_tell(control, say, driver);
+        remarks_tell(control, remark, driver);
     return 0;
 }
 

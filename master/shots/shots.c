@@ -32,6 +32,12 @@ void shots_say(struct driver *driver, const char *format, ...)
         driver->context.say(driver->context.wake_context, text);
 }
 
+void shots_news(struct driver *driver, const char *sentence)
+{
+    if (driver->context.news)
+        driver->context.news(driver->context.wake_context, sentence);
+}
+
 int shots_note(struct driver *driver, struct buf *note)
 {
     struct error error;

@@ -145,6 +145,7 @@ static int finish_single(struct driver *driver, const struct shots_sums *sums,
         snprintf(digest->text + size, sizeof(digest->text) - (size_t)size,
                  "; %zu %s left out, which %s.shots.json names", gone, gone == 1 ? "is" : "are",
                  strrchr(driver->output_base, '/') + 1);
+    digest->amiss = gone > 0;
     digest->verdict = SHOTS_OVER;
     return 0;
 }
@@ -521,7 +522,7 @@ static void bounds_tell(struct driver *driver)
 {
     struct shots_digest *digest = &driver->digest;
     size_t moved = fwi_moved(driver->fwi);
-    digest->told = moved > 0;
+    digest->told = digest->amiss = moved > 0;
     if (moved)
         snprintf(digest->notice, sizeof(digest->notice),
                  "%zu of %zu points of the starting model are outside min_velocity_m_s and "
@@ -551,6 +552,7 @@ void shots_digest_work(void *context)
     digest->error = (struct error){0};
     digest->told = false;
     digest->notice[0] = '\0';
+    digest->amiss = false;
     if ((roll_wave(&driver->roll) ? digest_make(driver, &digest->error)
                                   : first_wave(driver, &digest->error)) < 0)
         digest->verdict = SHOTS_BROKEN;

@@ -65,6 +65,7 @@ struct shots_digest {
     struct driver_estimate estimate;
     bool told; /* `estimate` and `notice` are to be told */
     char notice[ERROR_TEXT_MAX];
+    bool amiss; /* what `notice`, or `text`, tells: no news alone */
 };
 
 /* A shot's traces that are to be laid. */
@@ -149,6 +150,7 @@ void shots_fail(struct driver *driver, const struct error *error);
 int shots_note(struct driver *driver, struct buf *note);
 void shots_say(struct driver *driver, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void shots_news(struct driver *driver, const char *sentence);
 
 /* shots_wave.c: go on as far as can be done now. False: nothing to do before something ends. */
 bool shots_advance(struct driver *driver, uint32_t slots);

@@ -236,7 +236,10 @@ static bool finish(struct driver *driver)
     roll_note_finished(driver->digest.text, driver->digest.failed, &note);
     if (shots_note(driver, &note) < 0)
         return false;
-    shots_say(driver, "%s", driver->digest.text);
+    if (driver->digest.failed || driver->digest.amiss)
+        shots_say(driver, "%s", driver->digest.text);
+    else
+        shots_news(driver, driver->digest.text);
     end_tell(driver);
     driver->phase = SHOTS_FINISHED;
     return true;
@@ -278,8 +281,10 @@ static bool conclude(struct driver *driver, uint32_t slots)
         shots_wave_fini(&digest->next); /* cancelled meanwhile */
         return true;
     }
-    if (digest->told && digest->notice[0])
+    if (digest->told && digest->notice[0] && digest->amiss)
         shots_say(driver, "%s", digest->notice);
+    else if (digest->told && digest->notice[0])
+        shots_news(driver, digest->notice);
     if (digest->verdict == SHOTS_MISSING)
         return missing_begin(driver, slots);
     if (digest->verdict == SHOTS_NEXT_WAVE)

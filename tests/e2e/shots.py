@@ -52,6 +52,15 @@ def bad_surveys_are_told_before_anything_is_farmed(case):
 
 
 @test
+def what_goes_well_is_no_warning(case):
+    farm, _ = lay(case, "gradient")
+    farm.run()
+    levels = [line.split()[1] for line in farm.read("backend/tasks/master/stderr.txt").splitlines()
+              if f": gradient of {SHOTS} shots" in line]
+    assert levels == ["info"], farm.logs()
+
+
+@test
 def data_that_do_not_travel_are_not_written_over(case):
     farm, log = lay(case, "model", shots=2)
     data = case.path("survey.data.segy")

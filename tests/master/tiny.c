@@ -262,6 +262,7 @@ void tiny_begin(struct place *place, bool plan_only)
                                            .wake_context = place,
                                            .note = take_note,
                                            .say = hear,
+                                           .news = hear,
                                            .slots_expected = expect_slots,
                                            .estimate = hear_estimate,
                                            .run_dir = place->run_dir};

@@ -10,7 +10,8 @@
 #include "common/log.h"
 #include "master/farm_private.h"
 
-/* Failed tasks that get a line of their own; beyond, they are counted and stand in results.csv. */
+/* Failed tasks, and attempts that another one follows, that get a line of their own; beyond, they
+ * are counted and stand in results.csv. */
 #define FAILURES_TOLD 100
 /* Pauses of workers, and their ends, that are told to people; beyond, they are logged. */
 #define PAUSES_TOLD 50
@@ -95,21 +96,37 @@ static void journal(struct farm *farm, const struct result *result, const struct
 }
 
 /* "the model ended with exit status 1 (attempt 3, on n2)" */
-static void tell_failure(struct farm *farm, const struct result *result, const char *host)
+static void failure_text(const struct result *result, const char *host,
+                         char ret_text[ERROR_TEXT_MAX])
 {
-    struct scheduler_counts counts = scheduler_counts(farm->scheduler);
-    if (counts.failed > FAILURES_TOLD)
-        return;
-    char sentence[ERROR_TEXT_MAX];
     char status[64];
     snprintf(status, sizeof(status), "%s %d", result_status_name(result->status), result->code);
     bool said = result->error_size > 0;
     /* The reason may be as long as a sentence; where it was must not be what is cut. */
-    snprintf(sentence, sizeof(sentence), "%.*s (attempt %u%s%s)",
+    snprintf(ret_text, ERROR_TEXT_MAX, "%.*s (attempt %u%s%s)",
              said ? (int)(result->error_size < 700 ? result->error_size : 700) : 64,
              said ? result->error : status, result->id.attempt, *host ? ", on " : "", host);
-    log_warn("task %llu failed for good: %s", (unsigned long long)result->id.task, sentence);
-    announce_failed(result->id.task, sentence);
+}
+
+static void tell_failure(struct farm *farm, const struct result *result, const char *host)
+{
+    struct scheduler_counts counts = scheduler_counts(farm->scheduler);
+    char text[ERROR_TEXT_MAX];
+    if (counts.failed > FAILURES_TOLD)
+        return;
+    failure_text(result, host, text);
+    log_warn("task %llu failed for good: %s", (unsigned long long)result->id.task, text);
+    announce_failed(result->id.task, text);
+}
+
+/* For the log alone: mostly the next attempt succeeds. */
+static void tell_retry(struct farm *farm, const struct result *result, const char *host)
+{
+    char text[ERROR_TEXT_MAX];
+    if (farm->retries_told++ >= FAILURES_TOLD)
+        return;
+    failure_text(result, host, text);
+    log_warn("task %llu is tried again: %s", (unsigned long long)result->id.task, text);
 }
 
 void farm_record_end(struct farm *farm, const struct result *result, struct member *member,
@@ -131,6 +148,7 @@ void farm_record_failure(struct farm *farm, const struct result *result, struct 
                          uint32_t attempts)
 {
     journal(farm, result, member, attempts, false);
+    tell_retry(farm, result, member ? member->host : "");
     farm->steps++;
     progress_touch(farm->progress);
 }

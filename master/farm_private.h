@@ -85,7 +85,7 @@ struct farm {
     bool paused;            /* the journal lags: nothing is leased */
     bool journal_troubled, results_troubled, outputs_troubled; /* and this was said */
     bool homeless;                                             /* the run directory is gone */
-    unsigned pauses_told;
+    unsigned pauses_told, retries_told;
     enum farm_phase phase;
     enum error_code exit_code;
     struct error end; /* the sentence of an end that is not simply "all done" */

@@ -87,6 +87,10 @@ def poison_tasks_fail_after_their_attempts_with_stderr_kept(case):
     assert all(row["status"] == "ok" for row in rows.values())
     said = case.beofarm("logs", farm.run_dir, "task", bad["task"], expect=0).out
     assert said.count("cannot converge") == 4, said
+    log = farm.read("backend/tasks/master/stderr.txt")
+    told = [line.split(f"task {bad['task']} ")[1].split(":")[0] for line in log.splitlines()
+            if f" task {bad['task']} " in line]
+    assert told == 3 * ["is tried again"] + ["failed for good"], log
     assert farm.events("failed")[0]["task"] == int(bad["task"])
     assert farm.events("end")[0]["status"] == "failed"
 

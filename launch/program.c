@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/limits.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
 #define LONG_NS    (3 * CLOCK_SECOND_NS) /* after which one wonders */
@@ -177,6 +178,9 @@ int program_ask_patiently(const char *name, const char *const *args, int limit_s
     buf_init(&ret_answer->errors, ANSWER_MAX);
     ret_answer->exit_code = 0;
     if (program_find(name, &path, ret_error) != 0)
+        goto out;
+    /* The only one with OpenBLAS. */
+    if (strcmp(name, "beofarm-master") == 0 && limits_check_blas(ret_error) < 0)
         goto out;
     const char *file = buf_text(&path);
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {

@@ -4,13 +4,18 @@
 #include <cblas.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
+#include "common/limits.h"
 #include "common/processors.h"
 #include "master/pest/gang.h"
 
 #define GANG_THREADS_MAX  16
 #define GANG_BLAS_ORDER   2000 /* below, waiting for each other costs more than it brings */
 #define GANG_BLAS_THREADS 2
+
+/* For how many threads OpenBLAS finds memory; 0: not known. */
+static atomic_size_t fitting;
 
 struct gang {
     atomic_size_t next;
@@ -55,10 +60,50 @@ static void *gang_member(void *context)
     }
 }
 
-static size_t members_wanted(size_t count)
+static size_t members_most(void)
 {
     size_t processors = (size_t)processors_ours();
-    size_t most = processors < GANG_THREADS_MAX ? processors : GANG_THREADS_MAX;
+    return processors < GANG_THREADS_MAX ? processors : GANG_THREADS_MAX;
+}
+
+/* How many pieces of address space there are, at most so many, as OpenBLAS will ask for them. */
+static size_t pieces_map(size_t most)
+{
+    void *at[GANG_THREADS_MAX + 1];
+    size_t mapped = 0;
+    for (; mapped < most; mapped++) {
+        at[mapped] = mmap(NULL, LIMITS_BLAS_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at[mapped] == MAP_FAILED)
+            break;
+    }
+    for (size_t i = 0; i < mapped; i++)
+        munmap(at[i], LIMITS_BLAS_BYTES);
+    return mapped;
+}
+
+int gang_fit(struct error *ret_error)
+{
+    if (atomic_load(&fitting) > 0)
+        return 0;
+    /* One is left for whatever else comes. */
+    size_t pieces = pieces_map(members_most() + 1);
+    if (pieces > 1) {
+        atomic_store(&fitting, pieces - 1);
+        return 0;
+    }
+    return error_set(
+        ret_error, ERROR_SYSTEM,
+        "the linear algebra needs %zu MiB of address space more than the master has: "
+        "raise the limit (ulimit -v unlimited, or where a scheduler sets it)",
+        2 * LIMITS_BLAS_BYTES >> 20);
+}
+
+static size_t members_wanted(size_t count)
+{
+    size_t most = members_most(), fit = atomic_load(&fitting);
+    if (fit > 0 && fit < most)
+        most = fit;
     return count < most ? count : most;
 }
 

@@ -12,6 +12,13 @@
 
 #include <stddef.h>
 
+#include "common/error.h"
+
+/* Hold gang_run to as many threads as there is address space for: OpenBLAS maps memory for each
+ * that calls it, and tries without end where it gets none. 0, and cheap once it was; or -1 with a
+ * sentence (ERROR_SYSTEM) if there is none for one. */
+int gang_fit(struct error *ret_error);
+
 /* Hold OpenBLAS to one thread. To be called before its functions are; cheap after the first. */
 void gang_blas(void);
 

@@ -27,6 +27,7 @@
 #include "common/values.h"
 #include "master/pest/estimator.h"
 #include "master/pest/files.h"
+#include "master/pest/gang.h"
 #include "master/pest/history.h"
 #include "master/pest/job.h"
 #include "master/pest/overdue.h"
@@ -189,6 +190,9 @@ static int wave_prepare(struct driver *driver, struct wave *wanted, struct error
 static void compute(void *context)
 {
     struct driver *driver = context;
+    driver->next.verdict = ESTIMATOR_FAILED;
+    if (gang_fit(&driver->next.error) < 0)
+        return;
     driver->next.verdict =
         driver->ops->step(driver->estimator, driver->wave, driver->next.wanted,
                           driver->next.slots, &driver->next.error);

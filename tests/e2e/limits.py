@@ -6,6 +6,31 @@ import harness
 from farms import Farm, grid, shell
 from harness import program, test, test_plainly
 
+CONTROL = """pcf
+* control data
+restart estimation
+1 1 1 0 1
+1 1 single point
+10.0 -3.0 0.3 0.03 10
+10.0 10.0 0.001
+0.1
+3 0.005 4 4 0.005 4
+0 0 0
+* parameter groups
+g relative 0.01 0 switch 2 parabolic
+* parameter data
+k1 none factor 0.5 0.1 100 g 1 0 1
+* observation groups
+obs
+* observation data
+h1 1 1 obs
+* model command line
+cp in.dat out.dat
+* model input/output
+a.tpl in.dat
+out.ins out.dat
+"""
+
 
 def limited(case, limit, *words, **more):
     """A command under `ulimit LIMIT`, to its end."""
@@ -61,6 +86,28 @@ def a_small_stack_is_told_before_anything_begins(case):
         assert "stacks may have 128 KiB here" in done.err and "ulimit -s" in done.err, done
     limited(case, "-s 256", program("beofarm"), "run", farm.file, expect=0)
     assert len(farm.rows(3, "ok")) == 3
+
+
+@test_plainly
+def too_little_address_space_for_linear_algebra_is_told(case):
+    """OpenBLAS would try for ever to get some, from before main on."""
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}
+    farm = Farm(case, shell("true", grid(x=range(3))))
+    for words in (["check", farm.file], ["run", farm.file]):
+        done = limited(case, "-v 90000", program("beofarm"), *words, env=one_thread, expect=4)
+        assert "the address space of a program may have 90000 KiB here" in done.err, done
+        assert "ulimit -v" in done.err and len(done.err.splitlines()) == 1, done
+    limited(case, "-v 250000", program("beofarm"), "run", farm.file, env=one_thread, expect=0)
+    assert len(farm.rows(3, "ok")) == 3
+    case.write("case.pst", CONTROL)
+    case.write("a.tpl", "ptf ~\n~  k1    ~\n")
+    case.write("out.ins", "pif @\nl1 !h1!\n")
+    pest = case.write("pest.json", {"name": "toy", "transport": "tcp", "port": 0,
+                                    "work": {"kind": "pest", "control": "case.pst"}})
+    done = limited(case, "-v 250000", program("beofarm"), "run", "--run-dir", "pest", pest,
+                   env=one_thread, expect=4)
+    assert "the linear algebra needs" in done.out + done.err and "ulimit -v" in done.out + done.err, done
+    limited(case, "-v unlimited", program("beofarm"), "run", "--resume", "pest", expect=0)
 
 
 @test

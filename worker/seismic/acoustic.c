@@ -100,7 +100,7 @@ static void memory_sizes(struct acoustic *a, enum kind kind)
         for (int side = 0; side < 2; side++)
             width[axis][side] = (size_t)cpml_width(l->pad[axis][side], l->half);
     a->window = (width[GRID_Z][1] + reach + LAYOUT_MARGIN - 1) / LAYOUT_MARGIN * LAYOUT_MARGIN;
-    if (kind == KIND_ACOUSTIC || kind == KIND_VTI) {
+    if (kind != KIND_TTI) {
         size_t start, before = cpml_window(l, 0, &start), behind = cpml_window(l, 1, &start);
         a->window = before > behind ? before : behind;
     }

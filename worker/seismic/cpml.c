@@ -80,14 +80,6 @@ void cpml_init(struct cpml *cpml, const struct layout *layout, enum grid_axis ax
                          &cpml->psi_b[side][j], damping);
             coefficients(whole, (double)width, spacing, tuning, &cpml->zeta_a[side][j],
                          &cpml->zeta_b[side][j], damping);
-            cpml->window_a[side][cpml->first[side] - cpml->lo[side] + j] =
-                cpml->zeta_a[side][j];
-            cpml->window_b[side][cpml->first[side] - cpml->lo[side] + j] =
-                cpml->zeta_b[side][j];
-            cpml->half_a[side][cpml->first_half[side] - cpml->lo[side] + j] =
-                cpml->psi_a[side][j];
-            cpml->half_b[side][cpml->first_half[side] - cpml->lo[side] + j] =
-                cpml->psi_b[side][j];
         }
         if (axis == GRID_Z)
             end_init(cpml, layout, side);

@@ -21,11 +21,9 @@ struct cpml {
     size_t first_half[2], first[2], lo[2], hi[2];
     wave_real psi_a[2][CPML_WIDTH_MAX], psi_b[2][CPML_WIDTH_MAX];
     wave_real zeta_a[2][CPML_WIDTH_MAX], zeta_b[2][CPML_WIDTH_MAX];
-    /* The same as those of zeta and psi, but from lo[side] on: zero where there is none. */
-    wave_real window_a[2][CPML_WIDTH_MAX], window_b[2][CPML_WIDTH_MAX];
     wave_real damping[2][CPML_WIDTH_MAX]; /* d at the points of zeta, 1/s */
-    wave_real half_a[2][CPML_WIDTH_MAX], half_b[2][CPML_WIDTH_MAX];
-    /* And along z the numbers of a row from start[side] on, `length` of them (cpml_window). */
+    /* Those of psi and zeta along z as numbers of a row, from start[side] on, `length` of them
+     * (cpml_window): zero where there is none. */
     size_t start[2], length[2];
     wave_real end_psi_a[2][CPML_WIDTH_MAX], end_psi_b[2][CPML_WIDTH_MAX];
     wave_real end_zeta_a[2][CPML_WIDTH_MAX], end_zeta_b[2][CPML_WIDTH_MAX];

@@ -2,9 +2,9 @@
  * density.c - one time step of some rows with variable density: fluxes b (D+ u + psi), then their
  * divergence, without leaving the cache.
  *
- * Forward, on each axis:
- *   stage 0   psi  = bh psi + ah D+ u
- *   stage 1   flux = b (D+ u + psi);   zeta = bi zeta + ai D- flux;   out += V (D- flux + zeta)
+ * Forward, on each axis (psi here is b times that of wave.h, which spares its own fluxes):
+ *   stage 0   psi  = bh psi + ah b D+ u
+ *   stage 1   flux = b D+ u + psi;   zeta = bi zeta + ai D- flux;   out += V (D- flux + zeta)
  * Transposed (acoustic_stage.c has the names):
  *   stage 0   z = bi z + w
  *   stage 1   e = b D+ (w + ai z);   y = bh y - e
@@ -32,9 +32,6 @@
  * twice. */
 #define TILE 32
 
-/* Numbers around and between what one end of a row works on. */
-#define NEAR (3 * KERNELS_END_AROUND + 2 * CPML_WIDTH_MAX)
-
 /* A thread's fluxes. */
 struct march {
     struct acoustic *a;
@@ -44,7 +41,7 @@ struct march {
     ptrdiff_t base;    /* the half point of the window's first plane; may be before the grid */
     size_t row, plane; /* of fluxes: numbers from row to row, and along x from plane to plane */
     size_t plane_y;    /* of fluxes along y */
-    wave_real *x, *y, *z, *near, *sums;
+    wave_real *x, *y, *z, *sums;
 };
 
 static size_t tile_of(const struct layout *layout)
@@ -74,7 +71,7 @@ static size_t scratch_of(const struct layout *layout)
 {
     size_t x = window_of(layout) * plane_of(layout, tile_of(layout));
     size_t y = KERNELS_GROUP * plane_of(layout, rows_y(layout));
-    return x + y + 2 * KERNELS_GROUP * layout->stride[GRID_Y] + NEAR;
+    return x + y + 2 * KERNELS_GROUP * layout->stride[GRID_Y];
 }
 
 size_t density_scratch(const struct acoustic *a)
@@ -92,7 +89,6 @@ static struct march march_begin(struct acoustic *a, enum wave_mode mode)
     m.y = m.x + window_of(l) * m.plane;
     m.z = m.y + KERNELS_GROUP * m.plane_y + LAYOUT_MARGIN;
     m.sums = m.z - LAYOUT_MARGIN + KERNELS_GROUP * m.row;
-    m.near = m.sums + KERNELS_GROUP * m.row + KERNELS_END_AROUND;
     return m;
 }
 
@@ -102,7 +98,7 @@ static const wave_real *weights_of(const struct acoustic *a, enum grid_axis axis
 }
 
 /* Whether the layer of an axis has a part in flux i along it, and then all of the job but its
- * result. */
+ * result and what psi is to be multiplied by. */
 static bool slab_begin(struct acoustic *a, bool transposed, const struct place *p,
                        struct kernel_flux_slab *job)
 {
@@ -119,7 +115,6 @@ static bool slab_begin(struct acoustic *a, bool transposed, const struct place *
     job->weights = weights_of(a, p->axis);
     job->stride = (ptrdiff_t)a->layout.stride[p->axis];
     job->has_b = transposed;
-    job->transposed = transposed;
     job->psi = side < 0 ? NULL : slab_row(a, a->psi[p->axis], p, side, j);
     job->a = side < 0 ? 0 : cpml->psi_a[side][j];
     job->b = side < 0 ? 0 : cpml->psi_b[side][j];
@@ -135,19 +130,21 @@ static void psi_step(struct acoustic *a, bool transposed, const struct place *p)
     struct kernel_flux_slab job; /* large: what is not read is not set */
     if (!slab_begin(a, transposed, p, &job) || !job.psi)
         return;
-    job.step = true;
-    a->kernels.density.slab(&job);
+    if (transposed)
+        job.a = -1;
+    a->kernels.density.slab_step(&job);
 }
 
 /* One flux row where the axis' layer has a part in it. */
 static void slab_flux(const struct march *m, const struct place *p, wave_real *flux)
 {
     struct kernel_flux_slab job;
-    if (acoustic_inner_only(m->mode) || !slab_begin(m->a, m->mode == WAVE_TRANSPOSED, p, &job))
+    bool transposed = m->mode == WAVE_TRANSPOSED;
+    if (acoustic_inner_only(m->mode) || !slab_begin(m->a, transposed, p, &job))
         return;
-    job.step = false;
+    job.a = transposed ? -job.a : 1;
     job.flux = flux;
-    m->a->kernels.density.slab(&job);
+    m->a->kernels.density.slab_add(&job);
 }
 
 /* `count` flux rows along `axis` from half point `from` on (in the row or plane of p), `apart`
@@ -212,11 +209,54 @@ static void window_extend(struct march *m, ptrdiff_t begin, ptrdiff_t end)
     m->end = (size_t)(made - m->base);
 }
 
-/* The bare flux along one row, and what the divergence reaches around the numbers of it. */
-static void flux_along(const struct march *m, size_t at, wave_real *flux)
+/* What one end of `count` rows side by side along x has, their fluxes along z being at `flux`. */
+static struct kernel_density_end end_of(const struct march *m, int side, size_t ix,
+                                        size_t count, size_t iy)
 {
     struct acoustic *a = m->a;
-    size_t n = a->layout.n[GRID_Z], first = a->z0 > 0 ? a->z0 - LAYOUT_ALIGN : 0;
+    const struct layout *l = &a->layout;
+    struct cpml *cpml = &a->cpml[GRID_Z];
+    size_t at = layout_at(l, ix, iy) + cpml->start[side], windows = slab_windows(a);
+    return (struct kernel_density_end){
+        .length = cpml->length[side],
+        .rows = count,
+        .step_field = (ptrdiff_t)l->stride[GRID_X],
+        .step_flux = (ptrdiff_t)m->row,
+        .step_memory = (ptrdiff_t)(windows * l->n[GRID_Y]),
+        .ahead = (ptrdiff_t)windows,
+        .u = a->field[a->newest] + at,
+        .half_rho = a->half_rho + at,
+        .v = a->v + at,
+        .weights = weights_of(a, GRID_Z),
+        .psi_a = cpml->end_psi_a[side],
+        .psi_b = cpml->end_psi_b[side],
+        .zeta_a = cpml->end_zeta_a[side],
+        .zeta_b = cpml->end_zeta_b[side],
+        .flux = m->z + cpml->start[side],
+        .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
+        .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
+        .out = a->field[!a->newest] + at,
+    };
+}
+
+/* `work` at the ends of rows that have a layer. */
+static void ends_run(const struct march *m, size_t ix, size_t count, size_t iy,
+                     void (*work)(const struct kernel_density_end *job))
+{
+    for (int side = 0; side < 2; side++) {
+        struct kernel_density_end job;
+        if (m->a->cpml[GRID_Z].width[side] == 0)
+            continue;
+        job = end_of(m, side, ix, count, iy);
+        work(&job);
+    }
+}
+
+/* The bare flux along one row. */
+static void flux_bare(const struct march *m, size_t at, wave_real *flux)
+{
+    struct acoustic *a = m->a;
+    size_t first = a->z0 > 0 ? a->z0 - LAYOUT_ALIGN : 0;
     size_t end = a->z1 < a->layout.row ? a->z1 + LAYOUT_ALIGN : a->layout.row;
     a->kernels.density.along(&(struct kernel_flux){
         .length = end - first,
@@ -225,10 +265,29 @@ static void flux_along(const struct march *m, size_t at, wave_real *flux)
         .weights = weights_of(a, GRID_Z),
         .flux = flux + first,
     });
+}
+
+/* What the divergence reaches around the fluxes along one row. */
+static void flux_close(const struct march *m, wave_real *flux)
+{
+    size_t n = m->a->layout.n[GRID_Z];
     for (size_t i = n - 1; i < n + LAYOUT_MARGIN - 1; i++)
         flux[i] = 0;
-    for (int k = 0; k < a->layout.radius; k++)
-        flux[-1 - k] = a->wave.options.free_surface ? flux[k] : 0;
+    for (int k = 0; k < m->a->layout.radius; k++)
+        flux[-1 - k] = m->a->wave.options.free_surface ? flux[k] : 0;
+}
+
+/* Fluxes along row iy of `count` planes. */
+static void flux_along(const struct march *m, size_t ix, size_t count, size_t iy)
+{
+    const struct kernels_density *kernels = &m->a->kernels.density;
+    for (size_t i = 0; i < count; i++)
+        flux_bare(m, layout_at(&m->a->layout, ix + i, iy), m->z + i * m->row);
+    if (!acoustic_inner_only(m->mode))
+        ends_run(m, ix, count, iy,
+                 m->mode == WAVE_TRANSPOSED ? kernels->end_flux_transposed : kernels->end_flux);
+    for (size_t i = 0; i < count; i++)
+        flux_close(m, m->z + i * m->row);
 }
 
 /* zeta of one row across an axis: out += V zeta. */
@@ -254,52 +313,17 @@ static void zeta_across(const struct march *m, const struct place *p, const wave
     });
 }
 
-/* What a layer at one end of a row adds. */
-static void end_add(const struct march *m, int side, size_t ix, size_t iy,
-                    const wave_real *flux)
+/* zeta of row iy of `count` planes. */
+static void zeta_add(const struct march *m, size_t ix, size_t count, size_t iy)
 {
-    struct acoustic *a = m->a;
-    struct cpml *cpml = &a->cpml[GRID_Z];
-    size_t lo = cpml->lo[side], at = layout_at(&a->layout, ix, iy) + lo;
-    struct kernel_density_end job = {
-        .length = (cpml->hi[side] - lo + LAYOUT_MARGIN - 1) / LAYOUT_MARGIN * LAYOUT_MARGIN,
-        .halves = cpml->hi[side] - lo - 1,
-        .from = side ? -a->layout.radius : 0,
-        .to = (ptrdiff_t)(cpml->hi[side] - lo) + (side ? 0 : a->layout.radius),
-        .mirror = a->wave.options.free_surface && lo == 0,
-        .u = a->field[a->newest] + at,
-        .half_rho = a->half_rho + at,
-        .flux = flux + lo,
-        .v = a->v + at,
-        .weights = weights_of(a, GRID_Z),
-        .psi_a = cpml->half_a[side],
-        .psi_b = cpml->half_b[side],
-        .zeta_a = cpml->window_a[side],
-        .zeta_b = cpml->window_b[side],
-        .psi = slab_window(a, a->psi[GRID_Z], side, ix, iy),
-        .zeta = slab_window(a, a->zeta[GRID_Z], side, ix, iy),
-        .near = m->near,
-        .out = a->field[!a->newest] + at,
-    };
-    m->mode == WAVE_TRANSPOSED ? a->kernels.density.end_transposed(&job)
-                               : a->kernels.density.end(&job);
-}
-
-/* What layers add to row iy of plane ix, `place` in its group. */
-static void layers_add(const struct march *m, size_t ix, size_t iy, size_t place)
-{
-    struct acoustic *a = m->a;
-    if (acoustic_inner_only(m->mode))
-        return;
-    if (m->mode == WAVE_FORWARD) {
-        size_t y = place * m->plane_y + (iy - m->y0 + (size_t)a->layout.radius) * m->row;
-        zeta_across(m, &(struct place){GRID_X, ix, iy}, row_x(m, (ptrdiff_t)ix, iy), m->plane);
-        if (!a->layout.flat)
-            zeta_across(m, &(struct place){GRID_Y, ix, iy}, m->y + y, m->row);
+    size_t y = (iy - m->y0 + (size_t)m->a->layout.radius) * m->row;
+    for (size_t i = 0; i < count; i++) {
+        struct place along_x = {GRID_X, ix + i, iy}, along_y = {GRID_Y, ix + i, iy};
+        zeta_across(m, &along_x, row_x(m, (ptrdiff_t)(ix + i), iy), m->plane);
+        if (!m->a->layout.flat)
+            zeta_across(m, &along_y, m->y + i * m->plane_y + y, m->row);
     }
-    for (int side = 0; side < 2; side++)
-        if (a->cpml[GRID_Z].width[side])
-            end_add(m, side, ix, iy, m->z + place * m->row);
+    ends_run(m, ix, count, iy, m->a->kernels.density.end_zeta);
 }
 
 /* What of row iy of some planes the medium's grid has is a part of the snapshot: layers add nothing
@@ -324,8 +348,7 @@ static void row_step(const struct march *m, size_t ix, size_t count, size_t iy)
     struct acoustic *a = m->a;
     const struct layout *l = &a->layout;
     size_t at = layout_at(l, ix, iy) + a->z0;
-    for (size_t i = 0; i < count; i++)
-        flux_along(m, layout_at(l, ix + i, iy), m->z + i * m->row);
+    flux_along(m, ix, count, iy);
     size_t next = ix + KERNELS_GROUP + (size_t)l->radius;
     bool more = next + KERNELS_GROUP <= l->n[GRID_X];
     size_t soon = more ? layout_at(l, next, iy) + a->z0 : at;
@@ -353,8 +376,8 @@ static void row_step(const struct march *m, size_t ix, size_t count, size_t iy)
     a->kernels.density.divergence(&job);
     if (a->keep)
         rows_keep(m, ix, count, iy);
-    for (size_t i = 0; i < count; i++)
-        layers_add(m, ix + i, iy, i);
+    if (m->mode == WAVE_FORWARD)
+        zeta_add(m, ix, count, iy);
 }
 
 static void group_step(struct march *m, size_t ix, size_t count)

@@ -125,34 +125,43 @@ FORCE_INLINE void flux_along(const struct kernel_flux *job, const int radius)
     }
 }
 
-FORCE_INLINE void flux_slab(const struct kernel_flux_slab *job, const int radius)
+/* What of a slab's flux is not its own memory variable: the rows of another, over rho. */
+FORCE_INLINE void slab_more(const struct kernel_flux_slab *j, size_t q, const int radius,
+                            vec *sum)
+{
+    vec both = AT(j->half_rho + q) + AT(j->half_rho + j->stride + q), buoyancy;
+    if (j->has_b)
+        sum_weighted(j->row_b, j->weight_b, q, 2 * radius, sum);
+    reciprocal(&both, &buoyancy);
+    *sum *= buoyancy;
+}
+
+FORCE_INLINE void slab_step(const struct kernel_flux_slab *job, const int radius)
 {
     const struct kernel_flux_slab j = *job;
     const vec zero = {0}, a = zero + j.a, b = zero + j.b;
     vec weights[KERNELS_RADIUS_MAX];
     weights_load(j.weights, radius, weights);
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec sum, both = AT(j.half_rho + q) + AT(j.half_rho + j.stride + q), buoyancy;
+        vec sum;
         halves_sum(j.u + q, j.stride, weights, radius, &sum);
+        slab_more(&j, q, radius, &sum);
+        loose *psi = (loose *)(j.psi + q);
+        *psi = b * *psi + a * sum;
+    }
+}
+
+FORCE_INLINE void slab_add(const struct kernel_flux_slab *job, const int radius)
+{
+    const struct kernel_flux_slab j = *job;
+    const vec zero = {0}, a = zero + j.a;
+    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
+        vec sum = {0};
         if (j.has_b)
-            sum_weighted(j.row_b, j.weight_b, q, 2 * radius, &sum);
-        reciprocal(&both, &buoyancy);
-        if (j.transposed)
-            sum *= buoyancy;
-        vec psi = zero;
+            slab_more(&j, q, radius, &sum);
         if (j.psi)
-            psi = AT_LOOSE(j.psi + q);
-        if (j.step) {
-            if (j.transposed)
-                *(loose *)(j.psi + q) = b * psi - sum;
-            else
-                *(loose *)(j.psi + q) = b * psi + a * sum;
-        } else {
-            if (j.transposed)
-                *(vec *)(j.flux + q) = sum - a * psi;
-            else
-                *(vec *)(j.flux + q) = buoyancy * (sum + psi);
-        }
+            sum += a * AT_LOOSE(j.psi + q);
+        *(vec *)(j.flux + q) += sum;
     }
 }
 
@@ -228,69 +237,93 @@ FORCE_INLINE void zeta_row(const struct kernel_zeta *job, const int radius)
     }
 }
 
-/* What is around the window of a half points' quantity: mirrored or zero before, and zero after. */
-FORCE_INLINE void near_close(const struct kernel_density_end *job, wave_real *near)
+FORCE_INLINE void end_halves(const struct kernel_density_end *job, const int radius,
+                             piece *halves)
 {
-    for (int k = 0; k < KERNELS_RADIUS_MAX; k++)
-        near[-1 - k] = job->mirror ? near[k] : 0;
-    for (size_t i = job->halves; i < job->length + KERNELS_RADIUS_MAX; i++)
-        near[i] = 0;
+    const piece zero = {0};
+#pragma GCC unroll 8
+    for (int m = 0; m < radius; m++)
+        halves[m] = zero + job->weights[m];
 }
 
-FORCE_INLINE void density_end(const struct kernel_density_end *job, const int radius)
+FORCE_INLINE void end_flux(const struct kernel_density_end *from)
 {
-    const struct kernel_density_end j = *job;
-    vec weights[KERNELS_RADIUS_MAX];
-    weights_load(j.weights, radius, weights);
-    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec sum, both = AT_LOOSE(j.half_rho + q) + AT_LOOSE(j.half_rho + q + 1), buoyancy;
-        halves_sum(j.u + q, 1, weights, radius, &sum);
-        reciprocal(&both, &buoyancy);
-        loose *psi = (loose *)(j.psi + q);
-        sum = AT_LOOSE(j.psi_b + q) * *psi + AT_LOOSE(j.psi_a + q) * sum;
-        *psi = sum;
-        *(loose *)(j.near + q) = buoyancy * sum;
-    }
-    near_close(job, j.near);
-    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec own, bare;
-        halves_sum(j.near + q - 1, 1, weights, radius, &own);
-        halves_sum(j.flux + q - 1, 1, weights, radius, &bare);
-        loose *zeta = (loose *)(j.zeta + q), *out = (loose *)(j.out + q);
-        vec next = AT_LOOSE(j.zeta_b + q) * *zeta + AT_LOOSE(j.zeta_a + q) * (bare + own);
-        *zeta = next;
-        *out += AT_LOOSE(j.v + q) * (own + next);
+    const struct kernel_density_end job = *from; /* storing rows does not change it */
+    for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++) {
+        for (size_t q = 0; q < job.length; q += PIECE) {
+            loose_piece *flux = (loose_piece *)(job.flux + r * job.step_flux + q);
+            piece psi = *flux;
+            end_scale(job.psi_a + q, &psi);
+            end_remember(job.psi + r * job.step_memory + q, job.psi_b + q, job.ahead, &psi);
+            *flux += psi;
+        }
     }
 }
 
-FORCE_INLINE void density_end_transposed(const struct kernel_density_end *job, const int radius)
+FORCE_INLINE void end_zeta(const struct kernel_density_end *from, const int radius)
 {
-    const struct kernel_density_end j = *job;
-    vec weights[KERNELS_RADIUS_MAX];
-    weights_load(j.weights, radius, weights);
-    wave_real *near = j.near + j.length + KERNELS_END_AROUND; /* zeros around it */
-    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        loose *zeta = (loose *)(j.zeta + q);
-        vec next = AT_LOOSE(j.zeta_b + q) * *zeta + AT_LOOSE(j.u + q);
-        *zeta = next;
-        *(loose *)(near + q) = AT_LOOSE(j.zeta_a + q) * next;
+    const struct kernel_density_end job = *from;
+    piece halves[KERNELS_RADIUS_MAX];
+    end_halves(&job, radius, halves);
+    for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++) {
+        const wave_real *flux = job.flux + r * job.step_flux;
+        struct near near = {flux, {0}, PIECE_AT(flux - PIECE), PIECE_AT(flux)};
+        for (size_t q = 0; q < job.length; q += PIECE) {
+            const piece next = PIECE_AT(flux + q + PIECE);
+            piece zeta;
+            near.at = flux + q;
+            near_step(&near, &next);
+            end_first(&near, halves, radius, true, &zeta);
+            end_scale(job.zeta_a + q, &zeta);
+            end_remember(job.zeta + r * job.step_memory + q, job.zeta_b + q, job.ahead, &zeta);
+            ptrdiff_t at = r * job.step_field + (ptrdiff_t)q;
+            end_add(job.out + at, job.v + at, &zeta);
+        }
     }
-    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec sum, more, both = AT_LOOSE(j.half_rho + q) + AT_LOOSE(j.half_rho + q + 1), buoyancy;
-        halves_sum(j.u + q, 1, weights, radius, &sum);
-        halves_sum(near + q, 1, weights, radius, &more);
-        reciprocal(&both, &buoyancy);
-        loose *psi = (loose *)(j.psi + q);
-        vec next = AT_LOOSE(j.psi_b + q) * *psi - buoyancy * (sum + more);
-        *psi = next;
-        *(loose *)(j.near + q) = buoyancy * more - AT_LOOSE(j.psi_a + q) * next;
-    }
-    near_close(job, j.near);
-    for (ptrdiff_t q = j.from; q < j.to; q += LANES) {
-        vec sum;
-        halves_sum(j.near + q - 1, 1, weights, radius, &sum);
-        loose *out = (loose *)(j.out + q);
-        *out += AT_LOOSE(j.v + q) * sum;
+}
+
+/* a zeta of piece q of a row. */
+FORCE_INLINE void transposed_zeta(const struct kernel_density_end *job, ptrdiff_t r, size_t q,
+                                  piece *zeta)
+{
+    *zeta = PIECE_AT(job->u + r * job->step_field + q);
+    end_remember(job->zeta + r * job->step_memory + q, job->zeta_b + q, job->ahead, zeta);
+    end_scale(job->zeta_a + q, zeta);
+}
+
+/* The flux of piece q of a row; `near`: a zeta. */
+FORCE_INLINE void transposed_flux(const struct kernel_density_end *job, ptrdiff_t r, size_t q,
+                                  const struct near *near, const piece *halves,
+                                  const int radius)
+{
+    const piece zero = {0};
+    const wave_real *rho = job->half_rho + r * job->step_field + q;
+    loose_piece *flux = (loose_piece *)(job->flux + r * job->step_flux + q);
+    piece sum, psi;
+    end_first(near, halves, radius, false, &sum);
+    sum = *flux + sum / (PIECE_AT(rho) + PIECE_AT(rho + 1));
+    psi = zero - sum;
+    end_remember(job->psi + r * job->step_memory + q, job->psi_b + q, job->ahead, &psi);
+    *flux = sum - PIECE_AT(job->psi_a + q) * psi;
+}
+
+/* Fluxes are a piece behind zeta. */
+FORCE_INLINE void end_flux_transposed(const struct kernel_density_end *from, const int radius)
+{
+    const struct kernel_density_end job = *from;
+    const piece zero = {0};
+    piece halves[KERNELS_RADIUS_MAX];
+    end_halves(&job, radius, halves);
+    for (ptrdiff_t r = 0; r < (ptrdiff_t)job.rows; r++) {
+        struct near near = {NULL, zero, zero, zero};
+        for (size_t q = 0; q <= job.length; q += PIECE) {
+            piece next = zero;
+            if (q < job.length)
+                transposed_zeta(&job, r, q, &next);
+            near_step(&near, &next);
+            if (q > 0)
+                transposed_flux(&job, r, q - PIECE, &near, halves, radius);
+        }
     }
 }
 
@@ -303,9 +336,13 @@ FORCE_INLINE void density_end_transposed(const struct kernel_density_end *job, c
     {                                                                                          \
         flux_along(job, radius);                                                               \
     }                                                                                          \
-    static void flux_slab_##radius(const struct kernel_flux_slab *job)                         \
+    static void slab_step_##radius(const struct kernel_flux_slab *job)                         \
     {                                                                                          \
-        flux_slab(job, radius);                                                                \
+        slab_step(job, radius);                                                                \
+    }                                                                                          \
+    static void slab_add_##radius(const struct kernel_flux_slab *job)                          \
+    {                                                                                          \
+        slab_add(job, radius);                                                                 \
     }                                                                                          \
     static void divergence_##radius(const struct kernel_divergence *job)                       \
     {                                                                                          \
@@ -316,13 +353,17 @@ FORCE_INLINE void density_end_transposed(const struct kernel_density_end *job, c
     {                                                                                          \
         zeta_row(job, radius);                                                                 \
     }                                                                                          \
-    static void density_end_##radius(const struct kernel_density_end *job)                     \
+    static void end_flux_##radius(const struct kernel_density_end *job)                        \
     {                                                                                          \
-        density_end(job, radius);                                                              \
+        end_flux(job);                                                                         \
     }                                                                                          \
-    static void density_end_transposed_##radius(const struct kernel_density_end *job)          \
+    static void end_flux_transposed_##radius(const struct kernel_density_end *job)             \
     {                                                                                          \
-        density_end_transposed(job, radius);                                                   \
+        end_flux_transposed(job, radius);                                                      \
+    }                                                                                          \
+    static void end_zeta_##radius(const struct kernel_density_end *job)                        \
+    {                                                                                          \
+        end_zeta(job, radius);                                                                 \
     }
 
 DENSITY_TEMPLATES(2)
@@ -332,8 +373,9 @@ DENSITY_TEMPLATES(8)
 
 #define DENSITY_MEMBER(radius)                                                                 \
     {                                                                                          \
-        flux_rows_##radius, flux_along_##radius, flux_slab_##radius, divergence_##radius,      \
-            zeta_##radius, density_end_##radius, density_end_transposed_##radius               \
+        flux_rows_##radius, flux_along_##radius, slab_step_##radius, slab_add_##radius,        \
+            divergence_##radius, zeta_##radius, end_flux_##radius,                             \
+            end_flux_transposed_##radius, end_zeta_##radius                                    \
     }
 
 #endif

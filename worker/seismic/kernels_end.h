@@ -88,7 +88,7 @@ FORCE_INLINE void near_step(struct near *x, const piece *after)
 }
 
 struct end_weights {
-    piece halves[2], taps[KERNELS_RADIUS_MAX + 1];
+    piece halves[KERNELS_RADIUS_MAX], taps[KERNELS_RADIUS_MAX + 1];
 };
 
 FORCE_INLINE void end_weights(const struct kernel_end *job, const int radius,
@@ -106,17 +106,17 @@ FORCE_INLINE void end_weights(const struct kernel_end *job, const int radius,
 
 /* First difference of points at half points (D+), or of these at points (D-): of opposite
  * numbers. */
-FORCE_INLINE void end_first(const struct near *x, const struct end_weights *w, const int half,
+FORCE_INLINE void end_first(const struct near *x, const piece *halves, const int half,
                             const bool at_point, piece *sum)
 {
     const piece zero = {0};
     *sum = zero;
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int m = 0; m < half; m++) {
         piece left, right;
         near_shift(x, -m - at_point, &left);
         near_shift(x, m + !at_point, &right);
-        *sum += w->halves[m] * (right - left);
+        *sum += halves[m] * (right - left);
     }
 }
 
@@ -153,9 +153,9 @@ FORCE_INLINE void end_remember(wave_real *memory, const wave_real *b, ptrdiff_t 
 }
 
 /* out += v change */
-FORCE_INLINE void end_add(const struct kernel_end *job, ptrdiff_t at, const piece *change)
+FORCE_INLINE void end_add(wave_real *out, const wave_real *v, const piece *change)
 {
-    *(loose_piece *)(job->out + at) += PIECE_AT(job->v + at) * *change;
+    *(loose_piece *)out += PIECE_AT(v) * *change;
 }
 
 /*
@@ -178,7 +178,7 @@ FORCE_INLINE void forward_first(const struct kernel_end *job, ptrdiff_t field, s
     row->u.at = job->u + field + q;
     const piece next = PIECE_AT(row->u.at + PIECE);
     near_step(&row->u, &next);
-    end_first(&row->u, w, half, false, &row->made);
+    end_first(&row->u, w->halves, half, false, &row->made);
 }
 
 FORCE_INLINE void forward_psi(const struct kernel_end *job, ptrdiff_t memory, size_t q,
@@ -195,12 +195,13 @@ FORCE_INLINE void forward_zeta(const struct kernel_end *job, ptrdiff_t field, pt
                                const struct end_forward *row)
 {
     piece first, zeta;
-    end_first(&row->psi, w, half, true, &first);
+    end_first(&row->psi, w->halves, half, true, &first);
     zeta = row->second_before + first;
     end_scale(job->zeta_a + q, &zeta);
     end_remember(job->zeta + memory + q, job->zeta_b + q, job->step_memory, &zeta);
     first += zeta;
-    end_add(job, field + (ptrdiff_t)q, &first);
+    field += (ptrdiff_t)q;
+    end_add(job->out + field, job->v + field, &first);
 }
 
 /* `rows` rows from row `at` on. */
@@ -275,7 +276,7 @@ FORCE_INLINE void back_y(const struct kernel_end *job, ptrdiff_t memory, size_t 
                          const int half, const struct end_weights *w, struct end_back *row)
 {
     const piece zero = {0};
-    end_first(&row->sum, w, half, false, &row->y_next);
+    end_first(&row->sum, w->halves, half, false, &row->y_next);
     row->y_next = zero - row->y_next;
     end_remember(job->psi + memory + q, job->psi_b + q, job->step_memory, &row->y_next);
     end_scale(job->psi_a + q, &row->y_next);
@@ -286,9 +287,9 @@ FORCE_INLINE void back_out(const struct kernel_end *job, ptrdiff_t at, const int
 {
     piece second, first;
     end_second(&row->z, w, radius, &second);
-    end_first(&row->y, w, KERNELS_HALF(radius), true, &first);
+    end_first(&row->y, w->halves, KERNELS_HALF(radius), true, &first);
     second -= first;
-    end_add(job, at, &second);
+    end_add(job->out + at, job->v + at, &second);
 }
 
 FORCE_INLINE void end_back(const struct kernel_end *job, ptrdiff_t at, const int rows,

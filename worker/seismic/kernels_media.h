@@ -15,9 +15,6 @@
 /* Rows (in 3-D of as many planes) that kernels take together where they can. */
 #define KERNELS_GROUP 4
 
-/* Numbers around what the end of a row works on. */
-#define KERNELS_END_AROUND 32
-
 /*
  * With density: flux = b D+ u of `count` rows at half points, b = 1 / (half_rho + that of the next
  * point); weights [0..radius-1] of the distances 1/2, 3/2, ... `across`: rows side by side along
@@ -32,9 +29,12 @@ struct kernel_flux {
 };
 
 /*
- * One row across a slab: d = D+ u [+ sum of weight_b[j] row_b[j], j < 2 radius]. Memory alone
- * (`step`): psi = b psi + a d, transposed psi = b psi - e with e = d / rho. Else flux = (d + psi) /
- * rho, transposed e - a psi; without psi where that is NULL.
+ * One row across a slab, more being the sum of weight_b[j] row_b[j], j < 2 radius, where has_b.
+ *
+ *   step    psi = b psi + a (D+ u + more) b'
+ *   add     flux += a psi + more b'             without psi where that is NULL
+ *
+ * b' = 1 / (half_rho + that of the next point).
  */
 struct kernel_flux_slab {
     size_t length;
@@ -42,7 +42,7 @@ struct kernel_flux_slab {
     ptrdiff_t stride;
     const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
     wave_real weight_b[2 * KERNELS_RADIUS_MAX];
-    bool has_b, transposed, step;
+    bool has_b;
     wave_real a, b;
     wave_real *psi, *flux;
 };
@@ -74,36 +74,38 @@ struct kernel_zeta {
 };
 
 /*
- * One end of a row along z, after the bare step: everything is at the window's first point or half
- * point and nothing is aligned; a and b are numbers along it. `near` has room for two windows, each
- * with 32 numbers around it, and points at the first. `halves`: of them in the window, no more have
- * a flux.
+ * One end of `rows` rows along z: all is at the window's first point or half point of the first
+ * one; to the next one, fields and the medium go on by `step_field`, flux by `step_flux`, memory
+ * variables by `step_memory`. Nothing is aligned, `length` a multiple of 8; a and b are numbers
+ * along it. What will be wanted soon of memory variables is `ahead` numbers on.
  *
- *   forward      psi = b psi + a D+ u, c = psi / rho;   zeta = b zeta + a D- (flux + c);
- *                out += v (D- c + zeta)
- *   transposed   zeta = b zeta + u;   e = (D+ u + D+ (a zeta)) / rho;   psi = b psi - e;
- *                c = e - D+ u / rho - a psi;   out += v D- c
+ * Before the divergence, where fluxes are bare, and (zeta) after it:
  *
- * with a and b of psi at half points and of zeta at points. Transposed, D- c is at the points
- * `from` to below `to`. `mirror`: what is before the window is what is in it, mirrored, else zero.
+ *   flux              psi = b psi + a flux;   flux += psi
+ *   zeta              zeta = b zeta + a D- flux;   out += v zeta
+ *   flux_transposed   zeta = b zeta + u;   flux += D+ (a zeta) / rho;   psi = b psi - flux;
+ *                     flux -= a psi
+ *
+ * with a and b of psi at half points and of zeta at points.
  */
 struct kernel_density_end {
-    size_t length, halves;
-    ptrdiff_t from, to;
-    bool mirror;
-    const wave_real *u, *half_rho, *flux, *v, *weights;
+    size_t length, rows;
+    ptrdiff_t step_field, step_flux, step_memory, ahead;
+    const wave_real *u, *half_rho, *v, *weights;
     const wave_real *psi_a, *psi_b, *zeta_a, *zeta_b;
-    wave_real *psi, *zeta, *near, *out;
+    wave_real *flux, *psi, *zeta, *out;
 };
 
 struct kernels_density {
     void (*across)(const struct kernel_flux *job);
     void (*along)(const struct kernel_flux *job);
-    void (*slab)(const struct kernel_flux_slab *job);
+    void (*slab_step)(const struct kernel_flux_slab *job);
+    void (*slab_add)(const struct kernel_flux_slab *job);
     void (*divergence)(const struct kernel_divergence *job);
     void (*zeta)(const struct kernel_zeta *job);
-    void (*end)(const struct kernel_density_end *job);
-    void (*end_transposed)(const struct kernel_density_end *job);
+    void (*end_flux)(const struct kernel_density_end *job);
+    void (*end_flux_transposed)(const struct kernel_density_end *job);
+    void (*end_zeta)(const struct kernel_density_end *job);
 };
 
 /*

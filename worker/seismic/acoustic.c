@@ -22,6 +22,7 @@ enum skew {
     SKEW_RHO = SKEW_ZETA + GRID_AXES,
     SKEW_SCRATCH,
     SKEW_ASIDE,
+    SKEW_ODD, /* and one for each axis more */
 };
 
 static double velocity_max(const struct wave_medium *medium)
@@ -158,6 +159,8 @@ static struct acoustic *shape(const struct grid *grid, const struct wave_options
         memories += 2 * a->memory_size[axis];
     a->wave.state_bytes = (2 * parts * a->wave.padded + memories) * sizeof(wave_real);
     a->wave.inner_bytes = 2 * a->wave.snapshot_size * sizeof(wave_real);
+    if (kind == KIND_DENSITY) /* psi_odd */
+        memories += a->memory_size[GRID_X] + a->memory_size[GRID_Y];
     a->fields = fields_of(kind, a->layout.flat);
     size_t scratch = kind == KIND_DENSITY ? density_scratch(a) : aside_all(a);
     a->wave.memory_bytes =
@@ -251,7 +254,9 @@ static void rows_each(struct acoustic *a, const struct wave_medium *medium)
         rows_clear(a, &rows);
         for (int axis = GRID_X; axis < GRID_AXES; axis++) {
             size_t n = a->memory_size[axis], of = (size_t)threads, i = (size_t)id;
-            row_clear(a->psi[axis] + n * i / of, n * (i + 1) / of - n * i / of);
+            for (int level = 0; level < 2; level++)
+                row_clear(acoustic_psi(a, axis, level) + n * i / of,
+                          n * (i + 1) / of - n * i / of);
             row_clear(a->zeta[axis] + n * i / of, n * (i + 1) / of - n * i / of);
         }
     }
@@ -272,6 +277,7 @@ void acoustic_destroy(struct wave *wave)
     layout_free(a->v, a->layout.size, SKEW_V);
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         layout_free(a->psi[axis], a->memory_size[axis], SKEW_PSI + axis);
+        layout_free(a->psi_odd[axis], a->memory_size[axis], SKEW_ODD + axis);
         layout_free(a->zeta[axis], a->memory_size[axis], SKEW_ZETA + axis);
     }
     layout_free(a->half_rho, a->layout.size, SKEW_RHO);
@@ -301,6 +307,10 @@ static int allocate(struct acoustic *a, bool density)
         a->half_rho = layout_alloc(size, SKEW_RHO);
         a->scratch = layout_alloc(density_scratch(a), SKEW_SCRATCH);
         good = good && a->half_rho && a->scratch;
+        for (int axis = GRID_X; axis < GRID_Z; axis++) {
+            a->psi_odd[axis] = layout_alloc(a->memory_size[axis], SKEW_ODD + axis);
+            good = good && a->psi_odd[axis];
+        }
     }
     if (aside_all(a) > 0) {
         a->aside = layout_alloc(aside_all(a), SKEW_ASIDE);
@@ -372,7 +382,8 @@ static void state_move(const struct acoustic *a, char *to, const char *from)
         }
     }
     for (int i = 0; i < 2 * GRID_AXES; i++) {
-        wave_real *variable = i < GRID_AXES ? a->psi[i] : a->zeta[i - GRID_AXES];
+        wave_real *variable =
+            i < GRID_AXES ? acoustic_psi(a, i, a->newest) : a->zeta[i - GRID_AXES];
         size_t size = a->memory_size[i % GRID_AXES] * sizeof(wave_real);
         if (to)
             memcpy(to + done, variable, size);

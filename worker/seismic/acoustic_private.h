@@ -67,6 +67,9 @@ struct acoustic {
      * [ix][iy][side] [windows]. */
     struct cpml *cpml; /* [GRID_AXES] */
     wave_real *psi[GRID_AXES], *zeta[GRID_AXES];
+    /* With density, across rows: psi of field[1], that of field[0] being another, for fluxes are
+     * made by whoever needs them (density.c). NULL where there is one psi. */
+    wave_real *psi_odd[GRID_AXES];
     size_t memory_size[GRID_AXES];
     size_t window; /* numbers of a memory variable at one end of a row */
     /* With density: half of it on the padded grid (1 around), and each thread's fluxes. NULL
@@ -167,10 +170,13 @@ void wedge_ask(const struct acoustic *a, int newest, size_t at, size_t block, si
  * needs the stages before it in planes up to `radius` away. */
 #define STAGES_FORWARD    2 /* memory variables psi; field with zeta */
 #define STAGES_TRANSPOSED 3 /* zeta; psi; field */
-/* Tilted layers make something of both fields first, forwards as well. */
+/* Tilted layers make something of both fields first, forwards as well; with density, psi comes with
+ * the field. */
 static inline int acoustic_stages(const struct acoustic *a, enum wave_mode mode)
 {
     bool first = a->pair && a->pair->tilted && a->wave.options.absorb > 0;
+    if (a->half_rho)
+        return mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED - 1 : STAGES_FORWARD - 1;
     bool forward = mode == WAVE_FORWARD;
     return mode == WAVE_TRANSPOSED ? STAGES_TRANSPOSED : STAGES_FORWARD + (forward && first);
 }
@@ -286,6 +292,12 @@ void slab_rows(const struct acoustic *a, wave_real *memory, const size_t first[2
                wave_real (*scale)[CPML_WIDTH_MAX], const struct place *p, ptrdiff_t from,
                int count, const wave_real *weights, const wave_real **ret_rows,
                wave_real *ret_weights);
+
+/* The psi that goes with field[level]. */
+static inline wave_real *acoustic_psi(const struct acoustic *a, int axis, int level)
+{
+    return level && a->psi_odd[axis] ? a->psi_odd[axis] : a->psi[axis];
+}
 
 /* Whether a slab, or what reaches out of it, is at i. */
 bool slab_touched(const struct cpml *cpml, size_t i, int reach);

@@ -2,22 +2,21 @@
  * density.c - one time step of some rows with variable density: fluxes b (D+ u + psi), then their
  * divergence, without leaving the cache.
  *
- * Forward, on each axis (psi here is b times that of wave.h, which spares its own fluxes):
- *   stage 0   psi  = bh psi + ah b D+ u
- *   stage 1   flux = b D+ u + psi;   zeta = bi zeta + ai D- flux;   out += V (D- flux + zeta)
+ * Forward, on each axis, in one stage (psi here is b times that of wave.h):
+ *   flux = b D+ u;   psi = bh psi + ah flux;   flux += psi
+ *   zeta = bi zeta + ai D- flux;   out += V (D- flux + zeta)
  * Transposed (acoustic_stage.c has the names):
  *   stage 0   z = bi z + w
- *   stage 1   e = b D+ (w + ai z);   y = bh y - e
- *   stage 2   flux = e - ah y;   out += V D- flux
+ *   stage 1   flux = b D+ (w + ai z);   y = bh y - flux;   flux -= ah y;   out += V D- flux
  * Along z all of that happens in the last stage, within the row. Fluxes beyond the padded grid are
  * zero, above a free surface those below, mirrored: they are even where u is odd.
  *
  * The last stage goes through a tile of rows plane by plane, KERNELS_GROUP planes at once. Fluxes
  * along x are kept in a window of planes that moves along; those along y are made for the tile and
- * what its divergence reaches of the tiles beside it; those along z for one row of each plane. Only
- * memory variables belong to somebody: fluxes at the borders of tiles, and of what threads work on,
- * are made by both sides, to the same bits. Runs on the medium's grid alone have no layers, and of
- * each row what the medium has.
+ * what its divergence reaches of the tiles beside it; those along z for one row of each plane.
+ * Fluxes at the borders of tiles, and of what threads work on, are made by both sides, to the same
+ * bits, of the old psi: the new one is written beside it, by whoever has the point before. Runs on
+ * the medium's grid alone have no layers, and of each row what the medium has.
  */
 #include "config.h"
 
@@ -36,6 +35,7 @@
 struct march {
     struct acoustic *a;
     enum wave_mode mode;
+    size_t x0, x1;
     size_t y0, y1;     /* the tile */
     size_t first, end; /* half points along x that are in the window: [first, end) + base */
     ptrdiff_t base;    /* the half point of the window's first plane; may be before the grid */
@@ -97,54 +97,39 @@ static const wave_real *weights_of(const struct acoustic *a, enum grid_axis axis
     return a->halves[axis] + a->layout.half;
 }
 
-/* Whether the layer of an axis has a part in flux i along it, and then all of the job but its
- * result and what psi is to be multiplied by. */
-static bool slab_begin(struct acoustic *a, bool transposed, const struct place *p,
-                       struct kernel_flux_slab *job)
+/* What the layer of an axis has to do with the flux row at a place along it. */
+static void slab_flux(const struct march *m, const struct place *p, wave_real *flux)
 {
+    struct acoustic *a = m->a;
     struct cpml *cpml = &a->cpml[p->axis];
-    size_t j, i = place_along(p), at = layout_at(&a->layout, p->ix, p->iy);
+    size_t j = 0, i = place_along(p);
     int radius = a->layout.radius, side = cpml_side(cpml, cpml->first_half, i, &j);
     bool near = cpml->width[0] && (i < cpml->first[0] + (size_t)(cpml->width[0] + radius) ||
                                    i + (size_t)radius >= cpml->first[1]);
-    if (side < 0 && !(transposed && near))
-        return false;
-    job->length = a->layout.row;
-    job->u = a->field[a->newest] + at;
-    job->half_rho = a->half_rho + at;
-    job->weights = weights_of(a, p->axis);
-    job->stride = (ptrdiff_t)a->layout.stride[p->axis];
-    job->has_b = transposed;
-    job->psi = side < 0 ? NULL : slab_row(a, a->psi[p->axis], p, side, j);
-    job->a = side < 0 ? 0 : cpml->psi_a[side][j];
-    job->b = side < 0 ? 0 : cpml->psi_b[side][j];
-    if (transposed)
-        slab_rows(a, a->zeta[p->axis], cpml->first, cpml->zeta_a, p, (ptrdiff_t)i - radius + 1,
-                  2 * radius, a->halves[p->axis], job->row_b, job->weight_b);
-    return true;
-}
-
-/* psi of one row. */
-static void psi_step(struct acoustic *a, bool transposed, const struct place *p)
-{
+    bool transposed = m->mode == WAVE_TRANSPOSED,
+         own = p->ix >= m->x0 && p->ix < m->x1 && p->iy >= m->y0 && p->iy < m->y1;
     struct kernel_flux_slab job; /* large: what is not read is not set */
-    if (!slab_begin(a, transposed, p, &job) || !job.psi)
+    if (side < 0 && !(transposed && near))
         return;
-    if (transposed)
-        job.a = -1;
-    a->kernels.density.slab_step(&job);
-}
-
-/* One flux row where the axis' layer has a part in it. */
-static void slab_flux(const struct march *m, const struct place *p, wave_real *flux)
-{
-    struct kernel_flux_slab job;
-    bool transposed = m->mode == WAVE_TRANSPOSED;
-    if (acoustic_inner_only(m->mode) || !slab_begin(m->a, transposed, p, &job))
-        return;
-    job.a = transposed ? -job.a : 1;
+    job.length = a->layout.row;
     job.flux = flux;
-    m->a->kernels.density.slab_add(&job);
+    job.has_more = transposed;
+    if (transposed) {
+        job.half_rho = a->half_rho + layout_at(&a->layout, p->ix, p->iy);
+        job.stride = (ptrdiff_t)a->layout.stride[p->axis];
+        slab_rows(a, a->zeta[p->axis], cpml->first, cpml->zeta_a, p, (ptrdiff_t)i - radius + 1,
+                  2 * radius, a->halves[p->axis], job.rows, job.weights);
+    }
+    job.before = job.after = NULL;
+    if (side >= 0) {
+        job.before = slab_row(a, acoustic_psi(a, p->axis, a->newest), p, side, j);
+        if (own)
+            job.after = slab_row(a, acoustic_psi(a, p->axis, !a->newest), p, side, j);
+        job.a = transposed ? -1 : cpml->psi_a[side][j];
+        job.b = cpml->psi_b[side][j];
+        job.times = transposed ? -cpml->psi_a[side][j] : 1;
+    }
+    a->kernels.density.slab(&job);
 }
 
 /* `count` flux rows along `axis` from half point `from` on (in the row or plane of p), `apart`
@@ -176,7 +161,7 @@ static void flux_rows(const struct march *m, struct place p, ptrdiff_t from, siz
         .apart = (ptrdiff_t)apart,
         .ahead = (ptrdiff_t)l->stride[GRID_Y],
     });
-    for (size_t k = 0; k < good; k++, flux += apart) {
+    for (size_t k = 0; k < good && !acoustic_inner_only(m->mode); k++, flux += apart) {
         *(p.axis == GRID_X ? &p.ix : &p.iy) = i + k;
         slab_flux(m, &p, flux);
     }
@@ -290,40 +275,24 @@ static void flux_along(const struct march *m, size_t ix, size_t count, size_t iy
         flux_close(m, m->z + i * m->row);
 }
 
-/* zeta of one row across an axis: out += V zeta. */
-static void zeta_across(const struct march *m, const struct place *p, const wave_real *flux,
-                        size_t stride)
+/* What row iy of each of `count` planes, the first being plane ix, has to do with slabs. */
+static void slabs_zeta(const struct march *m, size_t ix, size_t count, size_t iy,
+                       struct kernel_divergence *job)
 {
     struct acoustic *a = m->a;
-    struct cpml *cpml = &a->cpml[p->axis];
-    size_t j, at = layout_at(&a->layout, p->ix, p->iy);
-    int side = cpml_side(cpml, cpml->first, place_along(p), &j);
-    if (side < 0)
-        return;
-    a->kernels.density.zeta(&(struct kernel_zeta){
-        .length = a->layout.row,
-        .flux = flux,
-        .weights = weights_of(a, p->axis),
-        .v = a->v + at,
-        .stride = (ptrdiff_t)stride,
-        .a = cpml->zeta_a[side][j],
-        .b = cpml->zeta_b[side][j],
-        .memory = slab_row(a, a->zeta[p->axis], p, side, j),
-        .out = a->field[!a->newest] + at,
-    });
-}
-
-/* zeta of row iy of `count` planes. */
-static void zeta_add(const struct march *m, size_t ix, size_t count, size_t iy)
-{
-    size_t y = (iy - m->y0 + (size_t)m->a->layout.radius) * m->row;
-    for (size_t i = 0; i < count; i++) {
-        struct place along_x = {GRID_X, ix + i, iy}, along_y = {GRID_Y, ix + i, iy};
-        zeta_across(m, &along_x, row_x(m, (ptrdiff_t)(ix + i), iy), m->plane);
-        if (!m->a->layout.flat)
-            zeta_across(m, &along_y, m->y + i * m->plane_y + y, m->row);
+    job->layers = false;
+    for (int axis = GRID_X; axis < GRID_Z && m->mode == WAVE_FORWARD; axis++) {
+        struct cpml *cpml = &a->cpml[axis];
+        for (size_t i = 0; i < count; i++) {
+            struct place p = {(enum grid_axis)axis, ix + i, iy};
+            size_t j = 0;
+            int side = cpml_side(cpml, cpml->first, place_along(&p), &j);
+            job->zeta[axis][i] = side < 0 ? NULL : slab_row(a, a->zeta[axis], &p, side, j);
+            job->a[axis][i] = side < 0 ? 0 : cpml->zeta_a[side][j];
+            job->b[axis][i] = side < 0 ? 0 : cpml->zeta_b[side][j];
+            job->layers = job->layers || side >= 0;
+        }
     }
-    ends_run(m, ix, count, iy, m->a->kernels.density.end_zeta);
 }
 
 /* What of row iy of some planes the medium's grid has is a part of the snapshot: layers add nothing
@@ -373,11 +342,12 @@ static void row_step(const struct march *m, size_t ix, size_t count, size_t iy)
     };
     if (!l->flat)
         job.flux[GRID_Y] = m->y + (iy - m->y0 + (size_t)l->radius) * m->row + a->z0;
+    slabs_zeta(m, ix, count, iy, &job);
     a->kernels.density.divergence(&job);
     if (a->keep)
         rows_keep(m, ix, count, iy);
     if (m->mode == WAVE_FORWARD)
-        zeta_add(m, ix, count, iy);
+        ends_run(m, ix, count, iy, a->kernels.density.end_zeta);
 }
 
 static void group_step(struct march *m, size_t ix, size_t count)
@@ -394,6 +364,8 @@ static void group_step(struct march *m, size_t ix, size_t count)
 static void field_stage(struct acoustic *a, enum wave_mode mode, const struct rows *rows)
 {
     struct march m = march_begin(a, mode);
+    m.x0 = rows->x0;
+    m.x1 = rows->x1;
     size_t n = rows->y1 - rows->y0, most = tile_of(&a->layout), tiles = (n + most - 1) / most;
     size_t tile = tiles ? (n + tiles - 1) / tiles : 1;
     for (m.y0 = rows->y0; m.y0 < rows->y1; m.y0 = m.y1) {
@@ -408,22 +380,17 @@ static void field_stage(struct acoustic *a, enum wave_mode mode, const struct ro
 void density_stage_run(struct acoustic *a, enum wave_mode mode, int stage,
                        const struct rows *rows)
 {
-    bool transposed = mode == WAVE_TRANSPOSED;
-    if (stage == (transposed ? STAGES_TRANSPOSED : STAGES_FORWARD) - 1) {
+    if (stage == acoustic_stages(a, mode) - 1) {
         field_stage(a, mode, rows);
         return;
     }
-    if (a->wave.options.absorb == 0 || acoustic_inner_only(mode))
+    if (a->wave.options.absorb == 0)
         return;
     for (size_t ix = rows->x0; ix < rows->x1; ix++) {
         for (size_t iy = rows->y0; iy < rows->y1; iy++) {
-            for (int axis = GRID_X; axis <= (a->layout.flat ? GRID_X : GRID_Y); axis++) {
-                struct place p = {(enum grid_axis)axis, ix, iy};
-                if (transposed && stage == 0)
-                    slab_zeta(a, &p);
-                else
-                    psi_step(a, transposed, &p);
-            }
+            slab_zeta(a, &(struct place){GRID_X, ix, iy});
+            if (!a->layout.flat)
+                slab_zeta(a, &(struct place){GRID_Y, ix, iy});
         }
     }
 }

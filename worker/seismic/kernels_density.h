@@ -125,49 +125,44 @@ FORCE_INLINE void flux_along(const struct kernel_flux *job, const int radius)
     }
 }
 
-/* What of a slab's flux is not its own memory variable: the rows of another, over rho. */
-FORCE_INLINE void slab_more(const struct kernel_flux_slab *j, size_t q, const int radius,
-                            vec *sum)
-{
-    vec both = AT(j->half_rho + q) + AT(j->half_rho + j->stride + q), buoyancy;
-    if (j->has_b)
-        sum_weighted(j->row_b, j->weight_b, q, 2 * radius, sum);
-    reciprocal(&both, &buoyancy);
-    *sum *= buoyancy;
-}
-
-FORCE_INLINE void slab_step(const struct kernel_flux_slab *job, const int radius)
+FORCE_INLINE void flux_slab(const struct kernel_flux_slab *job, const int radius)
 {
     const struct kernel_flux_slab j = *job;
-    const vec zero = {0}, a = zero + j.a, b = zero + j.b;
-    vec weights[KERNELS_RADIUS_MAX];
-    weights_load(j.weights, radius, weights);
+    const vec zero = {0}, a = zero + j.a, b = zero + j.b, times = zero + j.times;
     for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec sum;
-        halves_sum(j.u + q, j.stride, weights, radius, &sum);
-        slab_more(&j, q, radius, &sum);
-        loose *psi = (loose *)(j.psi + q);
-        *psi = b * *psi + a * sum;
+        vec flux = AT(j.flux + q);
+        if (j.has_more) {
+            vec more = {0}, both = AT(j.half_rho + q) + AT(j.half_rho + j.stride + q), buoyancy;
+            sum_weighted(j.rows, j.weights, q, 2 * radius, &more);
+            reciprocal(&both, &buoyancy);
+            flux += buoyancy * more;
+        }
+        if (j.before) {
+            vec psi = b * AT_LOOSE(j.before + q) + a * flux;
+            if (j.after)
+                *(loose *)(j.after + q) = psi;
+            flux += times * psi;
+        }
+        *(vec *)(j.flux + q) = flux;
     }
 }
 
-FORCE_INLINE void slab_add(const struct kernel_flux_slab *job, const int radius)
+/* What row i of an axis' slab adds to the divergence along it. */
+FORCE_INLINE void zeta_add(const struct kernel_divergence *job, const enum grid_axis axis,
+                           size_t i, size_t q, vec *sum)
 {
-    const struct kernel_flux_slab j = *job;
-    const vec zero = {0}, a = zero + j.a;
-    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec sum = {0};
-        if (j.has_b)
-            slab_more(&j, q, radius, &sum);
-        if (j.psi)
-            sum += a * AT_LOOSE(j.psi + q);
-        *(vec *)(j.flux + q) += sum;
+    if (job->zeta[axis][i]) {
+        vec more = *sum;
+        slab_remember(job->zeta[axis][i] + q, job->a[axis][i], job->b[axis][i],
+                      (ptrdiff_t)job->length, &more);
+        *sum += more;
     }
 }
 
 /* `count` rows, the first being `first`. */
 FORCE_INLINE void divergence_rows(const struct kernel_divergence *job, size_t first,
-                                  const int radius, const int count, const bool flat)
+                                  const int radius, const int count, const bool flat,
+                                  const bool layers)
 {
     const ptrdiff_t o = (ptrdiff_t)first, deep = job->deep, flux_deep = job->flux_deep,
                     across = job->flux_across, plane = job->flux_plane, row = job->flux_row,
@@ -192,8 +187,12 @@ FORCE_INLINE void divergence_rows(const struct kernel_divergence *job, size_t fi
 #pragma GCC unroll 4
         for (int i = 0; i < count; i++) {
             vec part;
+            if (layers)
+                zeta_add(job, GRID_X, first + (size_t)i, q, &sums[i]);
             if (!flat) {
                 halves_sum(y + i * plane + q, across, of_y, radius, &part);
+                if (layers)
+                    zeta_add(job, GRID_Y, first + (size_t)i, q, &part);
                 sums[i] += part;
             }
             halves_along(z + i * row + q, of_z, radius, 1, &part);
@@ -211,30 +210,22 @@ FORCE_INLINE void divergence_rows(const struct kernel_divergence *job, size_t fi
 }
 
 FORCE_INLINE void divergence_groups(const struct kernel_divergence *job, const int radius,
-                                    const bool flat)
+                                    const bool flat, const bool layers)
 {
     size_t i = 0;
     for (; i + KERNELS_GROUP <= job->count; i += KERNELS_GROUP)
-        divergence_rows(job, i, radius, KERNELS_GROUP, flat);
+        divergence_rows(job, i, radius, KERNELS_GROUP, flat, layers);
     for (; i < job->count; i++)
-        divergence_rows(job, i, radius, 1, flat);
+        divergence_rows(job, i, radius, 1, flat, layers);
 }
 
-FORCE_INLINE void zeta_row(const struct kernel_zeta *job, const int radius)
+FORCE_INLINE void divergence_all(const struct kernel_divergence *job, const int radius,
+                                 const bool layers)
 {
-    const struct kernel_zeta j = *job;
-    const vec zero = {0}, a = zero + j.a, b = zero + j.b;
-    vec weights[KERNELS_RADIUS_MAX];
-    weights_load(j.weights, radius, weights);
-    for (size_t q = 0; q < j.length; q += (size_t)LANES) {
-        vec sum;
-        halves_sum(j.flux + q - j.stride, j.stride, weights, radius, &sum);
-        loose *memory = (loose *)(j.memory + q);
-        sum = b * *memory + a * sum;
-        *memory = sum;
-        vec *out = (vec *)(j.out + q);
-        *out += AT(j.v + q) * sum;
-    }
+    if (job->flux[GRID_Y])
+        divergence_groups(job, radius, false, layers);
+    else
+        divergence_groups(job, radius, true, layers);
 }
 
 FORCE_INLINE void end_halves(const struct kernel_density_end *job, const int radius,
@@ -336,22 +327,13 @@ FORCE_INLINE void end_flux_transposed(const struct kernel_density_end *from, con
     {                                                                                          \
         flux_along(job, radius);                                                               \
     }                                                                                          \
-    static void slab_step_##radius(const struct kernel_flux_slab *job)                         \
+    static void flux_slab_##radius(const struct kernel_flux_slab *job)                         \
     {                                                                                          \
-        slab_step(job, radius);                                                                \
-    }                                                                                          \
-    static void slab_add_##radius(const struct kernel_flux_slab *job)                          \
-    {                                                                                          \
-        slab_add(job, radius);                                                                 \
+        flux_slab(job, radius);                                                                \
     }                                                                                          \
     static void divergence_##radius(const struct kernel_divergence *job)                       \
     {                                                                                          \
-        job->flux[GRID_Y] ? divergence_groups(job, radius, false)                              \
-                          : divergence_groups(job, radius, true);                              \
-    }                                                                                          \
-    static void zeta_##radius(const struct kernel_zeta *job)                                   \
-    {                                                                                          \
-        zeta_row(job, radius);                                                                 \
+        job->layers ? divergence_all(job, radius, true) : divergence_all(job, radius, false);  \
     }                                                                                          \
     static void end_flux_##radius(const struct kernel_density_end *job)                        \
     {                                                                                          \
@@ -373,9 +355,8 @@ DENSITY_TEMPLATES(8)
 
 #define DENSITY_MEMBER(radius)                                                                 \
     {                                                                                          \
-        flux_rows_##radius, flux_along_##radius, slab_step_##radius, slab_add_##radius,        \
-            divergence_##radius, zeta_##radius, end_flux_##radius,                             \
-            end_flux_transposed_##radius, end_zeta_##radius                                    \
+        flux_rows_##radius, flux_along_##radius, flux_slab_##radius, divergence_##radius,      \
+            end_flux_##radius, end_flux_transposed_##radius, end_zeta_##radius                 \
     }
 
 #endif

@@ -29,22 +29,23 @@ struct kernel_flux {
 };
 
 /*
- * One row across a slab, more being the sum of weight_b[j] row_b[j], j < 2 radius, where has_b.
+ * One row across a slab, whose flux is bare:
  *
- *   step    psi = b psi + a (D+ u + more) b'
- *   add     flux += a psi + more b'             without psi where that is NULL
+ *   flux += more;   after = b before + a flux;   flux += times after
  *
- * b' = 1 / (half_rho + that of the next point).
+ * more: the sum of weights[j] rows[j], j < 2 radius, over (half_rho + that of the next point),
+ * where has_more. Without psi where before is NULL; after is NULL where it is another's.
  */
 struct kernel_flux_slab {
     size_t length;
-    const wave_real *u, *half_rho, *weights;
+    const wave_real *half_rho;
     ptrdiff_t stride;
-    const wave_real *row_b[2 * KERNELS_RADIUS_MAX];
-    wave_real weight_b[2 * KERNELS_RADIUS_MAX];
-    bool has_b;
-    wave_real a, b;
-    wave_real *psi, *flux;
+    const wave_real *rows[2 * KERNELS_RADIUS_MAX];
+    wave_real weights[2 * KERNELS_RADIUS_MAX];
+    bool has_more;
+    wave_real a, b, times;
+    const wave_real *before;
+    wave_real *after, *flux;
 };
 
 /*
@@ -54,6 +55,9 @@ struct kernel_flux_slab {
  * each of the `count` planes `flux_plane` apart; along z one row for each, `flux_row` apart. next_u
  * and next_rho are rows that will be wanted soon, `deep` apart. D goes to `sums` as well, rows
  * `flux_row` apart, if that is not NULL.
+ *
+ * With `layers`, row i of an axis' slab has zeta[axis][i], others NULL: zeta = b zeta + a D- flux
+ * along the axis, and D has zeta too.
  */
 struct kernel_divergence {
     size_t length, count;
@@ -62,15 +66,8 @@ struct kernel_divergence {
     ptrdiff_t deep, ahead;
     const wave_real *flux[GRID_AXES], *weights[GRID_AXES];
     ptrdiff_t flux_deep, flux_across, flux_plane, flux_row;
-};
-
-/* memory = b memory + a D- flux, out += v memory of one row, with rows of flux `stride` apart. */
-struct kernel_zeta {
-    size_t length;
-    const wave_real *flux, *weights, *v;
-    ptrdiff_t stride;
-    wave_real a, b;
-    wave_real *memory, *out;
+    bool layers;
+    wave_real *zeta[GRID_Z][KERNELS_GROUP], a[GRID_Z][KERNELS_GROUP], b[GRID_Z][KERNELS_GROUP];
 };
 
 /*
@@ -99,10 +96,8 @@ struct kernel_density_end {
 struct kernels_density {
     void (*across)(const struct kernel_flux *job);
     void (*along)(const struct kernel_flux *job);
-    void (*slab_step)(const struct kernel_flux_slab *job);
-    void (*slab_add)(const struct kernel_flux_slab *job);
+    void (*slab)(const struct kernel_flux_slab *job);
     void (*divergence)(const struct kernel_divergence *job);
-    void (*zeta)(const struct kernel_zeta *job);
     void (*end_flux)(const struct kernel_density_end *job);
     void (*end_flux_transposed)(const struct kernel_density_end *job);
     void (*end_zeta)(const struct kernel_density_end *job);

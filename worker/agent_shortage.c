@@ -1,9 +1,9 @@
 /*
- * A full disk. A task that failed because of it (it says so, or the disk is found full) is handed
- * back, and counts nowhere. Then the worker pauses: it starts nothing, hands back what it has not
- * started, and wants no tasks (a credit of 0), while those that run go on, and may make room. It
- * looks again after a while. What it alone can do is kept, and started again by itself; where the
- * worker leaves, there is no time for that.
+ * A full disk, or a system that makes no more processes. A task that failed because of it (it says
+ * so, or the disk is found full) is handed back, and counts nowhere. Then the worker pauses: it
+ * starts nothing, hands back what it has not started, and wants no tasks (a credit of 0), while
+ * those that run go on, and may make room. It looks again after a while. What it alone can do is
+ * kept, and started again by itself; where the worker leaves, there is no time for that.
  *
  * shortage.h says when patience ends: then the failure is told of as any other is, or the worker
  * leaves.
@@ -66,6 +66,21 @@ static void meet_success(struct agent *agent)
     tell(agent, "");
 }
 
+static bool lacks_processes(const struct agent *agent)
+{
+    const char *why = agent->paused_why.text;
+    return shortage_is_of_processes(why, strlen(why));
+}
+
+static void why_set(struct agent *agent, const char *text, size_t size)
+{
+    if (shortage_is_of_processes(text, size))
+        error_set(&agent->paused_why, ERROR_SYSTEM, "%.*s", (int)size, text);
+    else
+        error_set(&agent->paused_why, ERROR_SYSTEM, "the disk of %s is full: %.*s",
+                  site_dir(agent->site), (int)size, text);
+}
+
 static void pause_begin(struct agent *agent, const struct result *result)
 {
     if (agent->paused)
@@ -74,9 +89,7 @@ static void pause_begin(struct agent *agent, const struct result *result)
     agent->paused_ns = clock_monotonic_ns();
     loop_timer_arm(agent->pause, agent->paused_ns + shortage_pause(&agent->shortage));
     hand_back_queued(agent);
-    error_set(&agent->paused_why, ERROR_SYSTEM, "the disk of %s is full: %.*s",
-              site_dir(agent->site), (int)(result->error_size < 300 ? result->error_size : 300),
-              result->error);
+    why_set(agent, result->error, result->error_size < 300 ? result->error_size : 300);
     log_warn("%s", agent->paused_why.text);
     if (!agent->pause_told)
         agent_tell_pause(agent);
@@ -123,11 +136,12 @@ void agent_pause_over(void *context)
     bool patient = shortage_wait(&agent->shortage, now - agent->paused_ns);
     agent->paused_ns = now;
     if (!patient) { /* and it leaves, with the turn that follows */
-        error_set(
-            &agent->trouble, ERROR_SYSTEM,
-            "%s; this worker has waited %.0f s for room, in vain; make room there, or name "
-            "another directory ($.worker.dir)",
-            agent->paused_why.text, (double)agent->shortage.waited_ns / 1e9);
+        error_set(&agent->trouble, ERROR_SYSTEM,
+                  "%s; this worker has waited %.0f s, in vain; %s", agent->paused_why.text,
+                  (double)agent->shortage.waited_ns / 1e9,
+                  lacks_processes(agent)
+                      ? "allow more processes there (ulimit -u, pids.max of its cgroup)"
+                      : "make room there, or name another directory ($.worker.dir)");
     } else if (agent->site && site_is_full(agent->site)) {
         loop_timer_arm(agent->pause, now + shortage_look_ns(&agent->shortage));
     } else {

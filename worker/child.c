@@ -352,7 +352,7 @@ static int start_process(struct children *children, const struct child_spec *spe
         if (made[i] >= 0)
             close(made[i]);
     if (pid < 0)
-        return error_errno(ret_error, saved, "cannot make a process for \"%s\"", spec->program);
+        return error_errno(ret_error, saved, CHILD_NO_PROCESS " \"%s\"", spec->program);
     if (start.what) {
         waitpid(pid, NULL, 0);
         return error_errno(ret_error, start.failure, "cannot %s \"%s\"", start.what,

@@ -27,6 +27,10 @@ struct child;
 /* How long a process tree has between SIGTERM and SIGKILL. */
 #define CHILD_GRACE_NS (INT64_C(2) * 1000000000)
 
+/* What the sentence says where the system makes no process: there are too many, or too little
+ * memory (EAGAIN, ENOMEM). */
+#define CHILD_NO_PROCESS "cannot make a process for"
+
 /* One per worker, made before any thread starts (it blocks SIGCHLD in this thread, and children
  * die with the thread that made them). SIGPIPE is ignored from then on. */
 struct children *children_create(struct loop *loop, struct error *ret_error);

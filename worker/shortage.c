@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "worker/child.h"
 #include "worker/shortage.h"
 
 #define LONG_NS (60 * CLOCK_SECOND_NS) /* a task's patience, and a pause, at most */
 
 /* As strerror says them in the locale of programs that set none, and Fortran, Python, and others
  * with it. */
-static const char *const words[] = {"No space left on device", "Disk quota exceeded"};
+static const char *const words[] = {"No space left on device", "Disk quota exceeded",
+                                    CHILD_NO_PROCESS};
 
 bool shortage_is_in(const char *text, size_t size)
 {
@@ -16,6 +18,11 @@ bool shortage_is_in(const char *text, size_t size)
         if (memmem(text, size, words[i], strlen(words[i])))
             return true;
     return false;
+}
+
+bool shortage_is_of_processes(const char *text, size_t size)
+{
+    return memmem(text, size, CHILD_NO_PROCESS, strlen(CHILD_NO_PROCESS)) != NULL;
 }
 
 bool shortage_is_named(const struct result *result)

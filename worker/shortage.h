@@ -1,5 +1,6 @@
 /*
- * shortage.h - a worker whose disk is full: what is the disk's fault, and how long to wait.
+ * shortage.h - a worker whose disk is full, or that may not make another process: what is the
+ * machine's fault, and how long to wait.
  *
  * An attempt that fails for want of room proves nothing against its task: it is not told of, and
  * the task goes elsewhere, or comes back when the worker has waited. But a task may be what fills
@@ -34,11 +35,15 @@ struct shortage {
 };
 
 /* Whether a result is a failure, and says itself that there was no room: its sentence or its
- * stderr, as far as that is of the attempt, has the system's words for ENOSPC or EDQUOT. */
+ * stderr, as far as that is of the attempt, has the system's words for ENOSPC or EDQUOT, or ours
+ * for a process that the system would not make. */
 bool shortage_is_named(const struct result *result);
 
 /* The same of a sentence. */
 bool shortage_is_in(const char *text, size_t size);
+
+/* Whether a sentence in which there is a shortage is not of a disk, but of processes. */
+bool shortage_is_of_processes(const char *text, size_t size);
 
 /* An attempt of `task` failed for want of room. False if that is to be told of. `owed`: nobody
  * else can do it. */

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """What a shell's ulimit leaves too little of gets a sentence: open files, sizes of files, stacks."""
+import os
 import shlex
+import shutil
 
 import harness
-from farms import Farm, grid, shell
-from harness import program, test, test_plainly
+from farms import Farm, grid, held, release, shell
+from harness import Skip, program, test, test_plainly, wait_until
+
+NOBODY = 61234  # nobody else's, so that nobody else's processes count
 
 CONTROL = """pcf
 * control data
@@ -108,6 +112,38 @@ def too_little_address_space_for_linear_algebra_is_told(case):
                    env=one_thread, expect=4)
     assert "the linear algebra needs" in done.out + done.err and "ulimit -v" in done.out + done.err, done
     limited(case, "-v unlimited", program("beofarm"), "run", "--resume", "pest", expect=0)
+
+
+@test
+def a_worker_that_may_make_no_process_waits(case):
+    """Root may make any number, so the worker is somebody else's then."""
+    if not shutil.which("prlimit"):
+        raise Skip("prlimit is not here (Debian package util-linux)")
+    other = {}
+    if os.geteuid() == 0:
+        other = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        os.chmod(case.folder, 0o711)
+        os.mkdir(case.path("hand"))
+        os.chown(case.path("hand"), NOBODY, NOBODY)
+    farm = Farm(case, shell(held(case) + "echo v=$x", grid(x=range(8)), backend={"workers": 0},
+                            worker={"disk_wait_s": 300}, limits={"attempts": 1},
+                            work_values=[{"name": "v", "regex": "v=(.*)"}])).start()
+    where = f"127.0.0.1:{farm.port()}"
+    try:
+        os.makedirs(case.path("hand"), exist_ok=True)
+        worker = case.start(program("beofarm-worker"), "--farm", "toy", where, cwd=case.path("hand"),
+                            env={"BEOFARM_SECRET": farm.read("secret"), "BEOFARM_NETWORK": "lo"}, **other)
+    except PermissionError as problem:
+        raise Skip(f"another user cannot start a worker here: {problem}") from problem
+    wait_until(lambda: farm.events("progress") and farm.events("progress")[-1]["running"] == 1, "one runs")
+    case.run("prlimit", "--pid", worker.pid, "--nproc=1:", expect=0, **other)
+    release(case)
+    wait_until(lambda: farm.events("notice") or farm.events("end"), "the pause is told")
+    notice = farm.events("notice")[0]["sentence"]
+    assert "takes no tasks" in notice and "cannot make a process" in notice, notice
+    case.run("prlimit", "--pid", worker.pid, "--nproc=4096:", expect=0, **other)
+    farm.end()
+    assert all(row["attempts"] == "1" for row in farm.rows(8, "ok")), farm.rows()
 
 
 @test

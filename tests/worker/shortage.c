@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "worker/child.h"
 #include "worker/shortage.h"
 
 #define PATIENCE_NS (600 * CLOCK_SECOND_NS)
@@ -48,6 +49,21 @@ static void what_says_that_there_is_no_room_is_known(void **state)
     sentence.error_size = strlen(strerror(ENOSPC)) - 1;
     assert_false(shortage_is_named(&sentence));
     assert_true(shortage_is_in(strerror(EDQUOT), strlen(strerror(EDQUOT))));
+}
+
+static void that_there_is_no_process_is_known(void **state)
+{
+    (void)state;
+    struct error error;
+    error_errno(&error, EAGAIN, CHILD_NO_PROCESS " \"/bin/sh\"");
+    struct result result = failure(error.text, NULL);
+    result.status = RESULT_NO_START;
+    assert_true(shortage_is_named(&result));
+    assert_true(shortage_is_of_processes(error.text, strlen(error.text)));
+    assert_false(shortage_is_of_processes(strerror(ENOSPC), strlen(strerror(ENOSPC))));
+    /* What a program says of its own children proves nothing. */
+    result = failure("the model ended with exit status 2", "sh: 1: Cannot fork\n");
+    assert_false(shortage_is_named(&result));
 }
 
 static void a_task_that_fills_the_disk_again_and_again_is_told_of(void **state)
@@ -128,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_says_that_there_is_no_room_is_known),
+        cmocka_unit_test(that_there_is_no_process_is_known),
         cmocka_unit_test(a_task_that_fills_the_disk_again_and_again_is_told_of),
         cmocka_unit_test(what_nobody_else_can_do_is_tried_for_longer),
         cmocka_unit_test(without_patience_all_is_told_of),

@@ -73,6 +73,7 @@ struct runner {
     int64_t mean_ns;  /* between replies; 0: not known */
     uint64_t answers; /* of this process */
     unsigned deaths;  /* of processes before it, since the last answer, with tasks in hand */
+    unsigned ends_told;
     struct buf values;
 
     /* Why the process is being killed: the head's result. */

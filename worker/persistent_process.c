@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "worker/persistent_private.h"
+
+#define ENDS_TOLD 10 /* of a slot's programs */
 
 void persistent_arm_timer(struct runner *runner)
 {
@@ -134,6 +137,27 @@ static size_t count_sent(const struct runner *runner)
     return count;
 }
 
+/* No result will tell of it. A program that the kernel kills for want of memory, when others are in
+ * need, is mostly one that waits. */
+static void tell_uncharged(struct runner *runner, const struct child_end *end)
+{
+    size_t sent = count_sent(runner);
+    char what[64] = "";
+    if (runner->verdict != RESULT_OK || sent == 1 || (!end->signaled && end->code == 0) ||
+        runner->ends_told++ >= ENDS_TOLD)
+        return;
+    if (sent > 1)
+        snprintf(what, sizeof(what), ", with %zu tasks in hand, which are sent again", sent);
+    else
+        snprintf(what, sizeof(what), " with nothing to do");
+    if (end->signaled)
+        log_warn("the program of slot %u was ended by signal %d (%s)%s",
+                 runner->context.slot_number, end->code, strsignal(end->code), what);
+    else
+        log_warn("the program of slot %u ended with exit status %d%s",
+                 runner->context.slot_number, end->code, what);
+}
+
 /* The process is gone: the result of the task that it is charged to, if it is. */
 static void charge(struct runner *runner, const struct child_end *end)
 {
@@ -172,6 +196,7 @@ static void child_ended(void *context, const struct child_end *end)
     runner->state = DOWN;
     loop_timer_disarm(runner->timer);
     loop_timer_disarm(runner->deaf);
+    tell_uncharged(runner, end);
     charge(runner, end);
     if (runner->first)
         persistent_bring_up(runner);

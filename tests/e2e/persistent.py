@@ -6,8 +6,8 @@ import shutil
 import sys
 
 import harness
-from farms import Farm, count, counter, grid, sweep
-from harness import Skip, test
+from farms import Farm, count, counter, grid, release, sweep
+from harness import Skip, test, wait_until
 
 EXAMPLE = os.path.join(harness.SOURCE, "examples", "runners", "python")
 
@@ -158,6 +158,23 @@ def a_runner_that_ends_after_each_task_is_started_again(case):
                              limits={"attempts": 1}))
     farm.run()
     squares(farm, 20)
+
+
+@test
+def a_runner_that_is_killed_while_it_waits_is_told(case):
+    gate = case.path("gate")
+    case.write("model.py", "import json, os, sys, time\nfor line in sys.stdin:\n"
+               "    message = json.loads(line)\n    x = message['params']['x']\n"
+               f"    while x == 2 and not os.path.exists({gate!r}): time.sleep(0.02)\n"
+               "    print(json.dumps({'task': message['task'], 'ok': True, 'values': {'square': x * x}}), flush=True)\n"
+               "    if x == 1: os.kill(os.getpid(), 9)\n")
+    farm = Farm(case, runner([sys.executable, "model.py"], grid(x=[1, 2]), files=["model.py"],
+                             backend={"workers": 1}, worker={"slots": 2, "threads_per_slot": 1, "pin": False},
+                             limits={"attempts": 1, "duplicates": False})).start()
+    wait_until(lambda: "was ended by signal 9 (Killed) with nothing to do" in farm.logs(), "the worker says so")
+    release(case)
+    farm.end()
+    squares(farm, 2)
 
 
 @test

@@ -1,8 +1,13 @@
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/hidden.h"
+
+extern char **environ;
+
+static char **given; /* its texts stay where they are: setenv makes new ones */
 
 bool hidden_variable(const char *variable)
 {
@@ -12,4 +17,19 @@ bool hidden_variable(const char *variable)
         if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
     return false;
+}
+
+void hidden_remember(void)
+{
+    size_t count = 0;
+    while (environ && environ[count])
+        count++;
+    if ((given = calloc(count + 1, sizeof(*given))) && count > 0)
+        memcpy(given, environ, count * sizeof(*given));
+}
+
+char *const *hidden_given(void)
+{
+    static char *nothing[] = {NULL};
+    return given ? given : environ ? environ : nothing;
 }

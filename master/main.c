@@ -12,6 +12,7 @@
 #include "common/descriptors.h"
 #include "common/errand.h"
 #include "common/fd.h"
+#include "common/hidden.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/mpi_world.h"
@@ -191,6 +192,7 @@ int main(int argc, char **argv)
     if (limits_check_stack(&error) < 0)
         return complain(&error);
     log_open("master");
+    hidden_remember();
     while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
         switch (option) {
         case OPTION_RUN_DIR:

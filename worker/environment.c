@@ -90,7 +90,7 @@ static int set_fixed(struct environment *environment, char *variable)
 
 static int set_inherited(struct environment *environment)
 {
-    for (char **variable = environ; *variable; variable++)
+    for (char *const *variable = hidden_given(); *variable; variable++)
         if (!hidden_variable(*variable) && strchr(*variable, '=') &&
             set_fixed(environment, strdup(*variable)) < 0)
             return -1;

@@ -10,6 +10,7 @@
 #include "common/azure/container.h"
 #include "common/descriptors.h"
 #include "common/fd.h"
+#include "common/hidden.h"
 #include "common/json.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -346,6 +347,7 @@ int main(int argc, char **argv)
     if (arguments.remote)
         return be_remote(&arguments);
     worker_dir_set();
+    hidden_remember();
     if (!arguments.topology)
         return work(&arguments);
     if (print_topology(&arguments, &error) == 0)

@@ -33,8 +33,6 @@ struct command {
     void *context;
 };
 
-extern char **environ;
-
 /* Lists of texts for exec */
 
 static void free_list(char **list)
@@ -79,12 +77,13 @@ static char **make_environment(const cJSON *env)
 {
     size_t count = (size_t)cJSON_GetArraySize(env), used = 0;
     const cJSON *item;
-    for (char **variable = environ; *variable; variable++)
+    char *const *given = hidden_given();
+    for (char *const *variable = given; *variable; variable++)
         count++;
     char **list = calloc(count + 1, sizeof(*list));
     if (!list)
         return NULL;
-    for (char **variable = environ; *variable; variable++)
+    for (char *const *variable = given; *variable; variable++)
         if (!hidden_variable(*variable) && !is_set_by(env, *variable))
             list[used++] = strdup(*variable);
     cJSON_ArrayForEach(item, env)

@@ -168,6 +168,10 @@ def standard_input_and_a_clean_environment(case):
     kept = [n for n in names if n.startswith(("OMPI_", "PMIX_", "PMI_"))]
     assert set(kept) <= {"OMPI_MCA_hwloc_base_binding_policy"}, names  # the slot's own
     assert "BEOFARM_SECRET" not in names and "OMP_NUM_THREADS" in names, names
+    # Nor what Open MPI and OpenCL set for themselves in the worker.
+    ours = ("BEOFARM_", "OMP_", "OMPI_", "PRTE_", "MASTER_HOSTNAME")
+    new = {n for n in names if n not in case.environment and not n.startswith(ours)}
+    assert new <= {"x", "PWD", "OLDPWD", "SHLVL", "_", "from stdin"}, new
 
 
 @test

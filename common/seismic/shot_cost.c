@@ -75,8 +75,8 @@ static const struct physics physics_table[] = {
                     .level = 2,
                     .layers = 3,
                     .record = 2,
-                    .told = 2,
-                    .reach = 2,
+                    .told = 4,
+                    .reach = 1,
                     .weight = 10},
 };
 
@@ -147,19 +147,15 @@ static uint64_t sides_of(const struct shot_shape *shape, int axis)
     return axis == GRID_Z && shape->free_surface ? 1 : 2;
 }
 
-/* What a step reaches around the model, on all sides but a free surface, of a field: its faces;
- * with a tilt, which reaches further, what is beside them as far as one difference reaches, too. */
+/* What a step reaches around the model, on all sides but a free surface, of a field: its faces. */
 static uint64_t shell_bytes(const struct shot_shape *shape, const struct physics *physics)
 {
     uint64_t points = 0, half = (uint64_t)shape->space_order / 2;
-    bool tilted = physics->reach > 1 && !physics->between;
-    for (int axis = 0; axis < GRID_AXES; axis++) {
+    for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         uint64_t box = sides_of(shape, axis) * (half * physics->reach - physics->between);
-        for (int other = 0; other < GRID_AXES; other++) {
-            bool wide = tilted && other > axis;
+        for (int other = GRID_X; other < GRID_AXES; other++)
             if (other != axis)
-                box *= shape->n[other] + (wide ? sides_of(shape, other) * half : 0);
-        }
+                box *= shape->n[other];
         points += box;
     }
     return points * REAL_BYTES;

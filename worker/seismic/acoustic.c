@@ -126,11 +126,11 @@ static size_t aside_all(const struct acoustic *a)
     return (size_t)a->wave.options.threads * acoustic_aside_size(a);
 }
 
-/* Points beyond its own that a step reads: of fluxes at half points, or of a tilt's at points,
- * those that these read. */
+/* Points beyond its own that a step reads; of fluxes at half points, those that these read. A
+ * tilt's slopes there are told, and read nothing. */
 static int reach_of(int radius, enum kind kind)
 {
-    return kind == KIND_TTI ? 2 * radius : kind == KIND_DENSITY ? 2 * radius - 1 : radius;
+    return kind == KIND_DENSITY ? 2 * radius - 1 : radius;
 }
 
 static struct acoustic *shape(const struct grid *grid, const struct wave_options *options,

@@ -402,6 +402,12 @@ void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struc
 void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
                          const struct rows *rows, bool around);
 
+/* With a tilt the shell has the slopes there, too (no others have any): as a step's last stage
+ * reads them, and to where it will. */
+void acoustic_slopes_save(const struct acoustic *a, wave_real *shell, const struct rows *rows);
+void acoustic_slopes_load(const struct acoustic *a, const wave_real *shell,
+                          const struct rows *rows);
+
 /* All fields on the medium's grid. */
 void acoustic_inner_save(const struct wave *wave, void *state);
 void acoustic_inner_load(struct wave *wave, const void *state);

@@ -147,15 +147,20 @@ static void samples_take(struct share *s, const struct piece *piece)
 /* One stage of density's, or of a tilt's. */
 static void stage_run(struct share *s, int stage, const struct piece *piece)
 {
-    bool last = stage == stages_of(s) - 1;
+    bool last = stage == stages_of(s) - 1, inner = acoustic_inner_run(s->run);
+    bool told = last || s->a.kind == KIND_TTI; /* what it makes around the medium's grid */
     struct rows all = piece->rows;
-    if (acoustic_inner_run(s->run))
-        acoustic_rows_clip(&s->a, &all, last ? 0 : (size_t)s->a.layout.radius);
+    if (inner)
+        acoustic_rows_clip(&s->a, &all, told ? 0 : (size_t)s->a.layout.radius);
     struct rows rows = acoustic_rows(&s->a, &all, s->id, s->threads);
     s->a.newest = s->newest ^ (int)(piece->t & 1);
     if (last)
         field_begin(&s->a, s->run, piece->done);
     acoustic_stage_run(&s->a, s->run->mode, stage, &rows);
+    if (inner && !last) /* at rows' ends it has made them of what is not there */
+        acoustic_slopes_load(&s->a, shell_of(&s->a, s->run, piece->done), &rows);
+    if (last && s->run->mode == WAVE_FORWARD && s->run->shells)
+        acoustic_slopes_save(&s->a, shell_of(&s->a, s->run, piece->done), &rows);
     if (last) {
         field_end(&s->a, s->run, piece->done, &rows);
         shells_put(&s->a, s->run, piece->done, &rows);
@@ -471,6 +476,7 @@ static void shells_handle(struct share *s, size_t done)
     if (!acoustic_inner_run(s->run) || acoustic_fused(&s->a))
         return;
     acoustic_shell_load(&s->a, shell_of(&s->a, run, done), &rows, false);
+    acoustic_slopes_load(&s->a, shell_of(&s->a, run, done), &rows);
     wait_for_all(s);
 }
 

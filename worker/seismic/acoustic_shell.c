@@ -23,30 +23,17 @@ static size_t reach_of(const struct acoustic *a, int axis, int side)
     return (size_t)layout_reach(&a->layout, axis, side, a->reach);
 }
 
-/* The points beside a face that are read with it: with a tilt, a difference across it is taken of
- * differences along it, and so neither reaches further than one does alone. */
-static size_t beside(const struct acoustic *a, int axis, int side)
-{
-    return (size_t)layout_reach(&a->layout, axis, side, a->layout.radius);
-}
-
-/* The faces' boxes, which share no point; empty where there is no layer. With a tilt, what is read
- * at edges is in boxes of x, and, of those that these have not, in those of y. */
+/* The faces' boxes, which share no point; empty where there is no layer. */
 static void boxes_find(const struct acoustic *a, struct box boxes[BOXES])
 {
-    bool tilted = a->kind == KIND_TTI;
     for (int axis = GRID_X; axis < GRID_AXES; axis++) {
         for (int side = 0; side < 2; side++) {
             struct box *box = &boxes[2 * axis + side];
             for (int other = GRID_X; other < GRID_AXES; other++) {
-                bool wide = tilted && other > axis;
-                size_t before = wide ? beside(a, other, 0) : 0;
-                box->first[other] = (size_t)a->layout.pad[other][0] - before;
-                box->n[other] =
-                    a->wave.grid.n[other] + before + (wide ? beside(a, other, 1) : 0);
+                box->first[other] = (size_t)a->layout.pad[other][0];
+                box->n[other] = a->wave.grid.n[other];
             }
             size_t reach = reach_of(a, axis, side);
-            box->first[axis] = (size_t)a->layout.pad[axis][0];
             box->first[axis] += side ? a->wave.grid.n[axis] : 0 - reach;
             box->n[axis] = reach;
         }
@@ -65,12 +52,25 @@ static bool box_read(const struct acoustic *a, int f, int box)
     return a->kind != KIND_VTI || (box / 2 == GRID_Z) == (f == PAIR_Q);
 }
 
+/* A shell is of the fields, one after another, and with a tilt of their slopes: with these a step
+ * reads no field further than a difference reaches, nor any at edges, which is less than fields
+ * two differences deep. */
+static int fields_all(const struct acoustic *a)
+{
+    return (int)acoustic_parts(a->kind);
+}
+
+static int parts_all(const struct acoustic *a)
+{
+    return fields_all(a) + (a->kind == KIND_TTI ? PAIR_FIELDS : 0);
+}
+
 size_t acoustic_shell_size(const struct acoustic *a)
 {
     struct box boxes[BOXES];
     boxes_find(a, boxes);
     size_t size = 0;
-    for (int f = 0; f < (int)acoustic_parts(a->kind); f++)
+    for (int f = 0; f < parts_all(a); f++)
         for (int i = 0; i < BOXES; i++)
             size += box_read(a, f, i) ? box_size(&boxes[i]) : 0;
     return size;
@@ -107,17 +107,27 @@ static size_t earlier(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Copy what of a box lies in some rows, out of or into a field. */
-static void box_copy(const struct acoustic *a, wave_real *field, const struct box *box,
-                     wave_real *to, const wave_real *from, const struct rows *rows)
+/* What is copied of one box: out of a field to `to`, or into it; then a free surface may mirror
+ * it. */
+struct part {
+    wave_real *field, *to;
+    const wave_real *from;
+    bool mirrored;
+};
+
+/* What of a box lies in some rows. */
+static void box_copy(const struct acoustic *a, const struct part *part, const struct box *box,
+                     const struct rows *rows)
 {
+    wave_real *to = part->to;
+    const wave_real *from = part->from;
     size_t x0 = later(rows->x0, box->first[GRID_X]), y0 = later(rows->y0, box->first[GRID_Y]);
     size_t x1 = earlier(rows->x1, box->first[GRID_X] + box->n[GRID_X]);
     size_t y1 = earlier(rows->y1, box->first[GRID_Y] + box->n[GRID_Y]);
     size_t n = box->n[GRID_Z];
     for (size_t ix = x0; n && ix < x1; ix++) {
         for (size_t iy = y0; iy < y1; iy++) {
-            wave_real *row = field + layout_at(&a->layout, ix, iy) + box->first[GRID_Z];
+            wave_real *row = part->field + layout_at(&a->layout, ix, iy) + box->first[GRID_Z];
             size_t at = (ix - box->first[GRID_X]) * box->n[GRID_Y] + iy - box->first[GRID_Y];
             if (to) {
                 row_copy(to + at * n, row, n);
@@ -125,34 +135,52 @@ static void box_copy(const struct acoustic *a, wave_real *field, const struct bo
             }
             __builtin_prefetch(from + at * n + AHEAD, 0, 3);
             row_copy(row, from + at * n, n);
-            row_mirror(a, box, row);
+            if (part->mirrored)
+                row_mirror(a, box, row);
         }
     }
 }
 
-/* The newest fields, one after another. */
+/* Parts [first, end) of a shell. */
 static void shell_copy(const struct acoustic *a, wave_real *to, const wave_real *from,
-                       const struct rows *rows)
+                       const struct rows *rows, int first, int end)
 {
     struct box boxes[BOXES];
+    size_t at = 0;
     boxes_find(a, boxes);
-    for (int f = 0; f < (int)acoustic_parts(a->kind); f++) {
-        wave_real *field = acoustic_level(a, 2 * f);
+    for (int f = 0; f < end; f++) {
+        bool slope = f >= fields_all(a);
+        struct part part = {.field = slope ? a->pair->slope[f - fields_all(a)]
+                                           : acoustic_level(a, 2 * f),
+                            .mirrored = !slope};
         for (int i = 0; i < BOXES; i++) {
             if (!box_read(a, f, i))
                 continue;
-            box_copy(a, field, &boxes[i], to, from, rows);
-            if (to)
-                to += box_size(&boxes[i]);
-            else
-                from += box_size(&boxes[i]);
+            part.to = to ? to + at : NULL;
+            part.from = from ? from + at : NULL;
+            if (f >= first)
+                box_copy(a, &part, &boxes[i], rows);
+            at += box_size(&boxes[i]);
         }
     }
 }
 
 void acoustic_shell_save(const struct acoustic *a, wave_real *shell, const struct rows *rows)
 {
-    shell_copy(a, shell, NULL, rows);
+    shell_copy(a, shell, NULL, rows, 0, fields_all(a));
+}
+
+void acoustic_slopes_save(const struct acoustic *a, wave_real *shell, const struct rows *rows)
+{
+    if (a->kind == KIND_TTI)
+        shell_copy(a, shell, NULL, rows, fields_all(a), parts_all(a));
+}
+
+void acoustic_slopes_load(const struct acoustic *a, const wave_real *shell,
+                          const struct rows *rows)
+{
+    if (a->kind == KIND_TTI)
+        shell_copy(a, NULL, shell, rows, fields_all(a), parts_all(a));
 }
 
 /* The rows beyond an end of the medium's grid that those of [from, to) are differenced with, if
@@ -171,13 +199,13 @@ static bool rows_beyond(const struct acoustic *a, enum grid_axis axis, int side,
 void acoustic_shell_load(const struct acoustic *a, const wave_real *shell,
                          const struct rows *rows, bool around)
 {
-    shell_copy(a, NULL, shell, rows);
+    shell_copy(a, NULL, shell, rows, 0, fields_all(a));
     for (int side = 0; side < 2 && around; side++) {
         struct rows x = *rows, y = *rows;
         if (rows_beyond(a, GRID_X, side, &x.x0, &x.x1))
-            shell_copy(a, NULL, shell, &x);
+            shell_copy(a, NULL, shell, &x, 0, fields_all(a));
         if (!a->layout.flat && rows_beyond(a, GRID_Y, side, &y.y0, &y.y1))
-            shell_copy(a, NULL, shell, &y);
+            shell_copy(a, NULL, shell, &y, 0, fields_all(a));
     }
 }
 

@@ -351,14 +351,13 @@ struct group {
     size_t ix, iy, count, at;
 };
 
-/* G of them, and of what is around the numbers of a row that the run computes. */
+/* G of them. */
 static void slope_rows(struct acoustic *a, const struct group *group)
 {
     const struct pair *pair = a->pair;
-    size_t end = a->z1 < a->layout.row ? a->z1 + LAYOUT_ALIGN : a->layout.row;
-    size_t first = a->z0 > 0 ? a->z0 - LAYOUT_ALIGN : 0, at = group->at + first;
+    size_t at = group->at + a->z0;
     struct kernel_tilt job = {
-        .length = end - first,
+        .length = a->z1 - a->z0,
         .planes = group->count,
         .deep = (ptrdiff_t)a->layout.stride[GRID_X],
         .across = a->layout.flat ? 0 : (ptrdiff_t)a->layout.stride[GRID_Y],

@@ -21,35 +21,24 @@ static int round_row(int n)
     return (n + ROW_NUMBERS - 1) / ROW_NUMBERS * ROW_NUMBERS;
 }
 
-/* How many points of a layer a step of the medium's grid reads, as acoustic.c has it: two stencils
- * deep with a tilt, and nearly so with density. */
+/* How many points of a layer a step of the medium's grid reads, as acoustic.c has it: nearly two
+ * stencils deep with density. */
 static int reach_of(const struct opencl_wave *w, const struct layout *layout, int axis,
                     int side)
 {
     int reach = layout->radius;
-    if (w->tilted || w->law == OPENCL_DENSITY)
-        reach = 2 * reach - (w->tilted ? 0 : 1);
-    return layout_reach(layout, axis, side, reach);
+    return layout_reach(layout, axis, side, w->law == OPENCL_DENSITY ? 2 * reach - 1 : reach);
 }
 
-/* The points beside a face that are read with it. */
-static int beside(const struct layout *layout, int axis, int side)
-{
-    return layout_reach(layout, axis, side, layout->radius);
-}
-
-/* As acoustic_shell.c has them: with a tilt, edges count, too. */
+/* As acoustic_shell.c has them. */
 static void shape_boxes(struct opencl_wave *w, const struct layout *layout)
 {
     struct opencl_shape *s = &w->shape;
     for (int box = 0; box < OPENCL_BOXES; box++) {
         int axis = box / 2, side = box % 2;
         for (int other = GRID_X; other < GRID_AXES; other++) {
-            bool wide = w->tilted && other > axis;
-            int before = wide ? beside(layout, other, 0) : 0;
-            s->box_first[box][other] = s->pad[other] - before;
-            s->box_n[box][other] =
-                s->inner[other] + before + (wide ? beside(layout, other, 1) : 0);
+            s->box_first[box][other] = s->pad[other];
+            s->box_n[box][other] = s->inner[other];
         }
         s->box_n[box][axis] = reach_of(w, layout, axis, side);
         s->box_first[box][axis] = s->pad[axis] + (side ? s->inner[axis] : -s->box_n[box][axis]);
@@ -191,6 +180,8 @@ static void sizes_set(struct opencl_wave *w)
     w->wave.padded = (size_t)w->shape.n[0] * (size_t)w->shape.n[1] * (size_t)w->shape.n[2];
     for (int part = 0, first; part < w->parts; part++)
         w->wave.shell_size += (size_t)opencl_shell_part(w, part, &first);
+    if (w->tilted) /* and as many of slopes */
+        w->wave.shell_size *= 2;
     w->wave.inner_bytes = 2 * w->wave.snapshot_size * sizeof(wave_real);
     w->wave.state_bytes = 2 * (parts * w->size + w->memory) * sizeof(wave_real);
     w->wave.memory_bytes =

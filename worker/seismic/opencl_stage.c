@@ -246,7 +246,7 @@ static void slope_stage(struct opencl_runner *r)
     put_buffer(&call, w->on.coefficients);
     put_buffer(&call, w->on.slope[OPENCL_Q]);
     put_buffer(&call, w->on.slope[OPENCL_P]);
-    struct range range = range_of(r, w->wave.options.order / 2);
+    struct range range = range_of(r, 0);
     call_range(&call, &range);
 }
 
@@ -370,18 +370,21 @@ static void illuminate(struct opencl_runner *r, size_t k)
     call_grid(&call, w->shape.inner);
 }
 
-static void shell(struct opencl_runner *r, size_t k)
+/* Fields, or slopes, to the shell of step k, or from it: acoustic_shell.c says in which order. */
+static void shell(struct opencl_runner *r, size_t k, bool slopes)
 {
     struct opencl_wave *w = r->w;
     const struct opencl_rows *rows = &r->rows[ROWS_SHELLS];
-    if (!rows->array || w->shape.shell == 0)
+    if (!rows->array || w->shape.shell == 0 || (slopes && !w->tilted))
         return;
     cl_ulong at = 0;
     cl_mem shells = opencl_rows_at(rows, k, &at);
+    if (slopes)
+        at += w->wave.shell_size / 2;
     for (int part = 0; part < w->parts; part++) {
         int first, count = opencl_shell_part(w, part, &first);
         struct call call = call_begin(w, OPENCL_SHELL_MOVE);
-        put_buffer(&call, newest(w, part));
+        put_buffer(&call, slopes ? w->on.slope[part] : newest(w, part));
         put_buffer(&call, shells);
         put(&call, &at, sizeof(at));
         put_int(&call, first);
@@ -395,10 +398,11 @@ static void shell(struct opencl_runner *r, size_t k)
 void opencl_step(struct opencl_runner *r, size_t k)
 {
     struct opencl_wave *w = r->w;
-    shell(r, k);
+    shell(r, k, false);
     memory_stages(r);
     flux_stage(r);
     slope_stage(r);
+    shell(r, k, true);
     if (w->pair)
         pair_stage(r, k);
     else

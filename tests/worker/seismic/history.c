@@ -350,7 +350,7 @@ static void every_physics_goes_back_without_its_layers(void **state)
     static const struct ground_case grounds[] = {
         {"density", 2, 8, 8, true, 2, 0}, {"density", 3, 4, 5, false, 2, 0},
         {"vti", 2, 8, 8, true, 2, 0},     {"tti", 2, 8, 10, true, 2, 0},
-        {"tti", 3, 4, 6, false, 2, 0},
+        {"tti", 3, 4, 6, false, 2, 0},    {"tti", 3, 8, 5, true, 2, 0},
     };
     shot_close();
     for (size_t i = 0; i < sizeof(grounds) / sizeof(*grounds); i++) {

@@ -16,8 +16,9 @@
 #include "common/seismic/revolve.h"
 #include "common/seismic/survey.h"
 
-/* Snapshots that are handled at once where they are not used in place. */
-#define SHOT_PIECE 8
+/* Snapshots that are handled at once where they are not used in place: two passes of 3-D waves, for
+ * after each piece threads wait for each other. */
+#define SHOT_PIECE 10
 /* Steps that a wave on its way back and the one that images it go together at most. */
 #define SHOT_TOGETHER 16
 

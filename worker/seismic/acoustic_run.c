@@ -334,11 +334,12 @@ static void tile_run(struct share *s, const struct blocks *b, size_t tile, size_
 /* Those of the pass' tiles that this thread gets: whoever has done one takes the next, and when
  * there are no more, one of the next pass. So a thread whose core is slower does less, and nobody
  * waits for all but before the first pass, for what is made of the first fields, where threads have
- * other rows than here; and where shells overwrite some of a pass' fields. */
+ * other rows than here; and where shells overwrite some of a pass' fields, not where they are
+ * written. */
 static void tiles_run(struct share *s, const struct blocks *b, size_t turns, size_t count,
                       size_t done)
 {
-    if (done == 0 || s->run->shells)
+    if (done == 0 || acoustic_inner_run(s->run))
         wait_for_all(s);
     for (; s->taken < s->first + s->pass.own; tile_take(s))
         tile_run(s, b, s->taken - s->first, turns, count, done);

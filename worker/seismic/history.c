@@ -450,14 +450,37 @@ static int turn_back(struct walk *walk, size_t first, size_t steps, struct error
     return turn_shells(walk, first, steps, ret_error);
 }
 
+/* Lines of a cache: rows of snapshots had better begin with one. */
+#define PIECE_ALIGN (64 / sizeof(wave_real))
+
+/* Open the vault of `steps` shells, and make the piece: behind them, if they are in memory here. So
+ * the next run gets both as this one leaves them, for fresh pages take their time. */
+static int shells_open(struct walk *walk, size_t steps, size_t most, struct error *ret_error)
+{
+    const struct wave *wave = walk->wave;
+    size_t shell = wave->shell_size, memory_bytes = walk->options->memory_bytes;
+    size_t more = shell ? (most * wave->snapshot_size + PIECE_ALIGN - 1) / shell + 1 : 0;
+    if (more == 0 || wave->options.device || memory_bytes / shell_bytes(wave) < steps) {
+        if (open_records(walk, steps, shell, false, memory_bytes, ret_error) < 0)
+            return -1;
+        return walk_piece_make(walk, most, true, ret_error);
+    }
+    if (open_records(walk, steps + more, shell, false, UINT64_MAX, ret_error) < 0)
+        return -1;
+    uintptr_t line = PIECE_ALIGN * sizeof(wave_real);
+    uintptr_t behind = (uintptr_t)vault_place(&walk->records, steps, more);
+    walk->piece = (wave_real *)((behind + line - 1) / line * line);
+    walk->piece_behind = true;
+    return 0;
+}
+
 /* Room for shells of one segment, and for what is handled at once. */
 static int shells_make(struct walk *walk, size_t steps, struct error *ret_error)
 {
     size_t shell = walk->wave->shell_size;
     size_t together = walk_snapshots(walk, steps_together(walk));
     size_t most = together > SHOT_PIECE ? together : SHOT_PIECE;
-    if (open_records(walk, steps, shell, false, walk->options->memory_bytes, ret_error) < 0 ||
-        walk_piece_make(walk, most, true, ret_error) < 0)
+    if (shells_open(walk, steps, most, ret_error) < 0)
         return -1;
     walk->shell_piece = malloc((most * walk->options->every * shell + 1) * sizeof(wave_real));
     return walk->shell_piece
@@ -511,7 +534,7 @@ int history_walk(struct wave *wave, const struct wave_run *forward,
     vault_close(&walk.records);
     if (walk.piece_near)
         wave_room_destroy(wave, walk.piece);
-    else
+    else if (!walk.piece_behind)
         free(walk.piece);
     return rc;
 }

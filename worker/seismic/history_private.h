@@ -15,9 +15,10 @@ struct walk {
     const struct history_options *options;
     history_turn turn;
     void *context;
-    size_t fresh;     /* steps from here on were not run yet: they are sampled when they are */
-    wave_real *piece; /* snapshots on their way from and to where they are not used in place */
-    bool piece_near;  /* it is in a room of the wave */
+    size_t fresh;      /* steps from here on were not run yet: they are sampled when they are */
+    wave_real *piece;  /* snapshots on their way from and to where they are not used in place */
+    bool piece_near;   /* it is in a room of the wave */
+    bool piece_behind; /* it is in the vault, behind the records */
     wave_real *shell_piece; /* shells on their way; NULL: segments are not run backwards */
     struct vault records;
     /* Of a chunk, its first sweep: shells are written for steps from shells_first to below

@@ -15,6 +15,7 @@
 #include "common/seismic/shot_cost.h"
 
 #define REAL_BYTES 4
+#define HUGE_PAGE  ((uint64_t)2 << 20)
 
 /*
  * What a step on the medium's grid alone takes, backwards or again, of one with its layers: so much
@@ -129,15 +130,34 @@ static uint64_t field_bytes(const struct shot_shape *shape)
     return points * REAL_BYTES;
 }
 
-/* The PML's memory variables: two per absorbing side and axis, in its layer. */
+/* One of the PML's two memory variables of an axis, in its layers. */
+static uint64_t memory_bytes(const struct shot_shape *shape, int axis)
+{
+    unsigned width = padding_of(shape, axis);
+    return shot_padded_points(shape) / (shape->n[axis] + width) * width * REAL_BYTES;
+}
+
 static uint64_t layer_bytes(const struct shot_shape *shape)
 {
-    uint64_t points = 0, all = shot_padded_points(shape);
-    for (int axis = 0; axis < GRID_AXES; axis++) {
-        unsigned width = padding_of(shape, axis);
-        points += all / (shape->n[axis] + width) * width * 2;
-    }
-    return points * REAL_BYTES;
+    uint64_t bytes = 0;
+    for (int axis = 0; axis < GRID_AXES; axis++)
+        bytes += 2 * memory_bytes(shape, axis);
+    return bytes;
+}
+
+/* An array of a wave begins a huge page, if it is larger than one, and so takes whole ones. */
+static uint64_t in_pages(uint64_t bytes)
+{
+    return bytes <= HUGE_PAGE ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+static uint64_t wave_bytes(const struct shot_shape *shape, const struct physics *physics)
+{
+    uint64_t fields = physics->medium + 2 * physics->level;
+    uint64_t bytes = fields * in_pages(field_bytes(shape));
+    for (int axis = 0; axis < GRID_AXES; axis++)
+        bytes += 2 * in_pages(physics->layers * memory_bytes(shape, axis));
+    return bytes;
 }
 
 static uint64_t sides_of(const struct shot_shape *shape, int axis)
@@ -189,7 +209,7 @@ static struct sizes sizes_of(const struct shot_shape *shape, enum survey_operati
     sizes.inner = 2 * physics->level * inner;
     sizes.spectrum = 2 * physics->record * inner;
     sizes.imaged = (shape->steps + shape->subsampling - 1) / shape->subsampling;
-    sizes.fixed = waves * (physics->medium * sizes.field + sizes.state);
+    sizes.fixed = waves * wave_bytes(shape, physics);
     sizes.fixed += (physics->model + 1) * inner; /* and an image or perturbation */
     if (waves == 2)
         sizes.fixed +=

@@ -79,7 +79,8 @@ def observed(t):
 def lay(case, folder, options="", mode="glm", **limits):
     """A farm of a case; its model logs into that folder."""
     case.write(f"{folder}/case.pst", CONTROL.format(
-        options=options,
+        # However long a run is held, it is not given up.
+        options=f"{options}\n++overdue_giveup_fac(1e9)",
         parameters="\n".join(f"{name} {'log' if name in 'bd' else 'none'} factor {value} 0.001 100 "
                              "g 1 0 1" for name, value in START.items()),
         observations="\n".join(f"y{t} {observed(t):.15e} 10 obs" for t in TIMES)))

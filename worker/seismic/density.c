@@ -142,10 +142,8 @@ static void flux_rows(const struct march *m, struct place p, ptrdiff_t from, siz
     size_t stride = l->stride[p.axis], bytes = l->row * sizeof *flux;
     for (; count > 0 && from < 0; count--, from++, flux += apart)
         memset(flux, 0, bytes);
-    size_t i = (size_t)from, n = l->n[p.axis],
-           good = i >= n          ? 0
-                  : n - i < count ? n - i
-                                  : count;
+    size_t i = (size_t)from, n = l->n[p.axis] - 1; /* half points between points */
+    size_t good = i >= n ? 0 : n - i < count ? n - i : count;
     for (size_t k = good; k < count; k++)
         memset(flux + k * apart, 0, bytes);
     *(p.axis == GRID_X ? &p.ix : &p.iy) = i;

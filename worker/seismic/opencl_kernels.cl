@@ -263,7 +263,7 @@ void flux_make(shape s, int mode, int axis, int ix, int iy, int iz, __global con
 {
     int i = axis == 0 ? ix : axis == 1 ? iy : iz;
     int at = at_of(s, ix, iy, iz), first = line_first(s, axis, ix, iy, iz);
-    if (axis == 2 && iz == s->n[2] - 1)
+    if (i == s->n[axis] - 1) /* beyond the padded grid there is none */
         return;
     real sum = plus(s, axis, u, at), rho = half_rho[at] + half_rho[at + s->stride[axis]];
     int place = mode == BACKWARD ? -1 : half_place(s, axis, i);

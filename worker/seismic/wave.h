@@ -18,7 +18,7 @@
  *   coefficients (Fornberg 1988, Math. Comp. 51, 699-706), divided by that axis' spacing squared.
  *   With density: D-(b D+ u), staggered first differences of the same order, b = 1/rho at half
  *   points, rho the arithmetic mean of both sides (Moczo et al. 2002, BSSA 92(8), 3042-3066).
- *   Outside the padded grid u = 0.
+ *   Outside the padded grid u = 0, and with density b, too.
  *
  *   Free surface: the plane iz = 0 is the surface; u = 0 there and u(-iz) = -u(iz) above it, so
  *   that every derivative keeps its order (Levander 1988; Mittet 2002).

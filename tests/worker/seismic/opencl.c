@@ -42,6 +42,7 @@ static const struct setting settings[] = {
 #ifndef WAVE_DOUBLE
     {"acoustic", 40, 1, 21, 12, 9, true}, {"acoustic", 33, 31, 36, 16, 0, true},
     {"acoustic", 3, 1, 20, 8, 5, true},   {"tti", 12, 13, 14, 4, 9, true},
+    {"density", 12, 13, 14, 4, 0, true},
 #endif
 };
 #define TRANSPOSED 8 /* of which one of each physics in 2-D and 3-D */

@@ -18,6 +18,7 @@ static int plan_parse(struct buf *output, struct plan *plan, struct error *ret_e
                    ret_error) != 0 ||
         json_get_integer(plan->root, "$", "tasks", -1, &plan->tasks, ret_error) != 0 ||
         json_get_text(plan->root, "$", "contents", NULL, &plan->contents, ret_error) != 0 ||
+        json_get_text(plan->root, "$", "takes", NULL, &plan->takes, ret_error) != 0 ||
         json_get_array(plan->root, "$", "columns", &plan->columns, ret_error) != 0 ||
         json_get_array(plan->root, "$", "except", &plan->except, ret_error) != 0 ||
         json_get_array(plan->root, "$", "warnings", &warnings, ret_error) != 0 ||

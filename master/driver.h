@@ -122,6 +122,11 @@ struct driver_ops {
      * Cut to `size` bytes. May be NULL. */
     void (*contents)(const struct driver *driver, char *text, size_t size);
 
+    /* What one of its tasks takes of a node, for who must choose one: "up to 400 x 300 points, 900
+     * steps of 1.8 ms, 0.35 GB of memory". Cut to `size` bytes; empty where that is not known. May
+     * be NULL. */
+    void (*takes)(const struct driver *driver, char *text, size_t size);
+
     /* The files that this work needs beyond farm.json's "files" (a table, a template, ...).
      * Call `add` for each: its path, relative to `folder` or absolute; whether it is `common`, lies
      * in every task's work directory; and whether each task gets a `copy` of its own, because it

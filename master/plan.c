@@ -52,6 +52,11 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
         ops->contents(driver, text, sizeof(text));
         cJSON_AddStringToObject(plan, "contents", text);
     }
+    if (ops->takes) {
+        char text[CONTENTS_MAX];
+        ops->takes(driver, text, sizeof(text));
+        cJSON_AddStringToObject(plan, "takes", text);
+    }
     int rc = ops->job(driver, job, ret_error);
     const cJSON *params = json_member(job, "params"), *results = json_member(job, "results");
     bool brief = ops->brief && ops->brief(driver);

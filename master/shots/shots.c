@@ -315,6 +315,7 @@ const struct driver_ops driver_shots = {
     .close = shots_close,
     .count = shots_count,
     .contents = shots_contents,
+    .takes = shots_takes,
     .files = shots_files,
     .device = shots_device,
     .remarks = shots_remarks,

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <libgen.h>
 #include <math.h>
 #include <stdio.h>
@@ -184,13 +185,44 @@ static int zero_check(const struct driver *driver, struct error *ret_error)
     return error_prefix(ret_error, "%s", driver->survey_path);
 }
 
-/* Whether the largest shot finds room, where the nodes are this machine. */
-static int largest_check(const struct driver *driver, double dt_s, struct error *ret_error)
+/* The time step that the fastest model allows, as far as it is known. */
+static double step_of(const struct driver *driver)
+{
+    return shots_step(driver) > 0 ? shots_step(driver) : survey_dt(&driver->survey);
+}
+
+/* The shot that needs the most memory. */
+static size_t largest_of(const struct driver *driver)
 {
     size_t largest = 0;
     for (size_t shot = 0; shot < driver->survey.shot_count; shot++)
         if (driver->bytes[shot] > driver->bytes[largest])
             largest = shot;
+    return largest;
+}
+
+void shots_takes(const struct driver *driver, char *text, size_t size)
+{
+    size_t largest = largest_of(driver);
+    struct survey_shot_size shot;
+    double dt_s = step_of(driver), mb = (double)shots_allowance(driver->bytes[largest]) * 1e-6;
+    char y[32] = "";
+    *text = '\0';
+    if (driver->survey.program ||
+        survey_shot_measure(&driver->survey, largest, &shot, NULL) < 0)
+        return;
+    if (driver->survey.grid.dims == 3)
+        snprintf(y, sizeof(y), "%zu x ", shot.box.n[GRID_Y]);
+    snprintf(text, size,
+             "up to %zu x %s%zu points, %" PRIu64 " steps of %.4g ms, %.3g %s of memory",
+             shot.box.n[GRID_X], y, shot.box.n[GRID_Z], shot_steps(&driver->survey, dt_s),
+             dt_s * 1e3, mb < 1e3 ? mb : mb * 1e-3, mb < 1e3 ? "MB" : "GB");
+}
+
+/* Whether the largest shot finds room, where the nodes are this machine. */
+static int largest_check(const struct driver *driver, double dt_s, struct error *ret_error)
+{
+    size_t largest = largest_of(driver);
     if (!farmfile_nodes_are_here(driver->context.farm) ||
         room_check(&driver->survey, largest, driver->bytes[largest], dt_s, room_here(),
                    ret_error) == 0)
@@ -201,7 +233,7 @@ static int largest_check(const struct driver *driver, double dt_s, struct error 
 static int costs_read(struct driver *driver, struct error *ret_error)
 {
     size_t count = driver->survey.shot_count;
-    double dt_s = shots_step(driver) > 0 ? shots_step(driver) : survey_dt(&driver->survey);
+    double dt_s = step_of(driver);
     driver->bytes = calloc(count + 1, sizeof(*driver->bytes));
     driver->bytes_less = calloc(count + 1, sizeof(*driver->bytes_less));
     if (!driver->bytes || !driver->bytes_less || order_costs_init(&driver->costs, count) < 0)

@@ -174,6 +174,11 @@ int64_t shots_fetch(struct driver *driver, uint64_t instance);
 int64_t shots_stopped(struct driver *driver);
 
 /* shots_task.c */
+
+/* What the program may use for a shot that needs `bytes` (0: not known): it reckons its buffers,
+ * too, and with just that it would keep less of the wavefield, and compute more. */
+uint64_t shots_allowance(uint64_t bytes);
+
 int shots_payload(struct driver *driver, uint64_t task, struct buf *payload);
 /* What chance does with shots that are fired as one in a wave (index) depends on this number and
  * batch.seed: all waves of an inversion's iteration have the same, for misfits are compared. */
@@ -274,6 +279,10 @@ int asked_model_read(const struct driver *driver, const cJSON *asked, float **re
 struct driver *shots_create(const struct driver_context *context, bool served,
                             struct error *ret_error);
 void shots_close(struct driver *driver); /* NULL is allowed */
+
+/* driver_ops.takes: of the shot that needs the most memory. Its absorbing layers are not among the
+ * points. */
+void shots_takes(const struct driver *driver, char *text, size_t size);
 /* shots_open.c: -1 with that sentence if all observed data are zero and few enough to be looked
  * at; of what a program of somebody's own reads nothing is known. */
 int shots_zero_check(const struct driver *driver, struct error *ret_error);

@@ -48,10 +48,13 @@ static double weight_of(const struct driver *driver, size_t wave, size_t shot)
     return (z ^ (z >> 31)) & 1 ? 1 : -1;
 }
 
-/* The program reckons its buffers, too: with just what the shot needs it would keep less of the
- * wavefield, and compute more. */
 #define MARGIN       8
 #define MARGIN_BYTES ((uint64_t)1 << 20)
+
+uint64_t shots_allowance(uint64_t bytes)
+{
+    return bytes ? bytes + bytes / MARGIN + MARGIN_BYTES : 0;
+}
 
 /* What the program may use. A misfit needs little more than the data, which it compares: twice that
  * is plenty, unless its gradient needs less. */
@@ -67,7 +70,7 @@ static uint64_t memory_of(const struct driver *driver, const struct roll_task *t
             bytes = less;
         most = bytes > most ? bytes : most;
     }
-    return most ? most + most / MARGIN + MARGIN_BYTES : 0;
+    return shots_allowance(most);
 }
 
 static int encode_shots(struct driver *driver, const struct roll_task *task,

@@ -231,7 +231,8 @@ def remarks_are_told_once_when_a_run_begins(case):
 def shots_are_called_shots_and_tasks_tasks(case):
     farm, _ = lay(case, "gradient", batch={"shots": 4})
     contents = f"{SHOTS} shots in tasks of one or more"
-    assert f"{contents}\n" in case.beofarm("check", farm.file, expect=0).out
+    said = case.beofarm("check", farm.file, expect=0).out
+    assert f"{contents}\n" in said and " each " not in said, said # another program takes what it takes
     dry = case.beofarm("run", "--dry-run", "--limit", "1", farm.file, expect=0).out
     assert f"to compute: {contents}, 1 task at most\n" in dry, dry
     said = case.beofarm("run", farm.file, expect=0).out

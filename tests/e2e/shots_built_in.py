@@ -35,6 +35,25 @@ def a_density_scales_what_is_recorded_by_that_at_the_source(case):
 
 
 @test
+def a_check_tells_what_a_shot_takes(case):
+    observe(case)
+    farm = real_farm(case, "told", "gradient", model={"velocity": "start.json"},
+                     data="observed.data.segy")
+    told = case.beofarm("check", "--json", farm.file, expect=0).json()["takes"]
+    assert f"  each       {told}\n" in case.beofarm("check", farm.file, expect=0).out
+    points, steps, dt_ms, memory_mb = re.fullmatch(
+        r"up to (\d+ x \d+) points, (\d+) steps of ([\d.]+) ms, ([\d.]+) MB of memory", told).groups()
+    farm.run()
+    rows = [row for row in farm.rows() if row["shots"]]  # not what sums are
+    done = [json.loads(row["extra"]) for row in rows]
+    assert points == "{} x {}".format(*json.loads(case.read("start.json"))["points"]), told
+    assert {shot["steps"] for shot in done} == {int(steps)}, (told, done)
+    assert all(abs(1e3 * shot["dt_s"] - float(dt_ms)) < 1e-3 for shot in done), (told, done)
+    most = max(int(row["memory_bytes"]) for row in rows)
+    assert abs(most * 1e-6 - float(memory_mb)) < 0.01 * most * 1e-6, (told, most)
+
+
+@test
 def compressed_wavefields_give_the_same_gradient_to_their_precision(case):
     observe(case)
     gradients = {}

@@ -174,7 +174,9 @@ def upper_case_is_understood_in_every_language(case):
     for name in ("case.pst", "out.ins"):
         text = case.read(name).replace("relative", "RELATIVE").replace("single", "SINGLE")
         case.write(name, text.replace("always", "ALWAYS").replace("pif", "PIF"))
-    case.beofarm("pest", "check", "case.pst", env={"LOCPATH": case.folder, "LC_ALL": "tr_TR.UTF-8"}, expect=0)
+    turkish = {"LOCPATH": case.folder, "LC_ALL": "tr_TR.UTF-8"}
+    turkish["ASAN_OPTIONS"] = "detect_leaks=0"  # libp11-kit makes a locale, for which libc keeps LOCPATH
+    case.beofarm("pest", "check", "case.pst", env=turkish, expect=0)
 
 
 if __name__ == "__main__":

@@ -126,31 +126,35 @@ static long reclaimable(void)
     return kilobytes;
 }
 
-/* Programs of slots that wait keep theirs, while shots of other slots need it. */
+/* Programs of slots that wait keep theirs, while shots of other slots need it. Of many pages, as a
+ * processor tells of a few dozen small ones when it has some more to tell. */
 static void what_is_kept_for_the_next_vault_the_system_may_take(void **state)
 {
     (void)state;
+    enum { MANY = 1 << 20 };
     const struct vault_options options = {
-        .count = ITEMS, .values = VALUES, .memory_bytes = sizeof(in), .threads = 1};
+        .count = 1, .values = MANY, .memory_bytes = MANY * sizeof(wave_real), .threads = 1};
+    wave_real *values = calloc(MANY, sizeof *values);
     struct vault vault;
     struct error error;
+    assert_non_null(values);
     vault_forget();
     long before = reclaimable();
     if (before < 0) {
+        free(values);
         print_message("# this kernel does not tell it\n");
         skip();
     }
     for (int i = 0; i < 2; i++) {
         assert_int_equal(vault_open(&vault, &options, &error), 0);
-        assert_int_equal(vault_put(&vault, 0, ITEMS, in, &error), 0);
-        assert_int_equal(vault_get(&vault, 0, ITEMS, out, &error), 0);
-        assert_memory_equal(in, out, sizeof(in));
+        values[i] = 1;
+        assert_int_equal(vault_put(&vault, 0, 1, values, &error), 0);
         assert_int_equal(reclaimable(), before); /* what is in use is not */
         vault_close(&vault);
         assert_true(reclaimable() > before);
     }
     vault_forget();
-    assert_int_equal(reclaimable(), before);
+    free(values);
 }
 
 int main(void)

@@ -5,13 +5,9 @@
 
 #include "common/processors.h"
 
-/* 8192: as many as Linux can be built for. With room for fewer than it was built for, the system
- * tells nothing. */
-#define SETS 8
-
 int processors_ours(void)
 {
-    cpu_set_t sets[SETS];
+    cpu_set_t sets[PROCESSORS_SETS];
     int count = sched_getaffinity(0, sizeof(sets), sets) == 0 ? CPU_COUNT_S(sizeof(sets), sets)
                                                               : processors_online();
     return count > 0 ? count : 1;

@@ -7,6 +7,10 @@
 #ifndef BEOFARM_COMMON_PROCESSORS_H
 #define BEOFARM_COMMON_PROCESSORS_H
 
+/* cpu_set_t's for 8192 processors: as many as Linux can be built for. With room for fewer than it
+ * was built for, the system tells nothing. */
+#define PROCESSORS_SETS 8
+
 /* Those that the calling thread may run on, and threads that it starts: what cgroups, taskset, a
  * batch system or a slot have left it. At least 1. */
 int processors_ours(void);

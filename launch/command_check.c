@@ -81,7 +81,7 @@ static void summary_print(const struct preparation *preparation)
                farm->work_kind);
     else
         printf("  %-10s a number not known beforehand (%s)\n", "tasks", farm->work_kind);
-    if (preparation->plan.takes && *preparation->plan.takes)
+    if (preparation->plan.takes)
         printf("  %-10s %s\n", "each", preparation->plan.takes);
     names_print("columns", preparation->plan.columns);
     printf("  %-10s %zu, %s\n", "files", inputs->count,
@@ -103,7 +103,7 @@ static void summary_print_json(const struct preparation *preparation,
     cJSON_AddItemToObject(root, "errors", cJSON_Duplicate(findings->errors, true));
     if (preparation) {
         cJSON_AddNumberToObject(root, "tasks", (double)prepare_tasks(preparation));
-        if (preparation->plan.takes && *preparation->plan.takes)
+        if (preparation->plan.takes)
             cJSON_AddStringToObject(root, "takes", preparation->plan.takes);
         cJSON_AddNumberToObject(root, "workers", preparation->request.workers);
         cJSON_AddNumberToObject(root, "files", (double)preparation->inputs.count);

@@ -14,7 +14,7 @@ struct plan {
     cJSON *root;
     int64_t tasks;        /* -1: not known beforehand */
     const char *contents; /* what there is to do, where that is no number of tasks; NULL */
-    const char *takes;    /* what one task takes of a node; NULL or empty: not known */
+    const char *takes;    /* what one task takes of a node; NULL: not known */
     const cJSON *columns; /* array of names; NULL if none */
     const cJSON
         *except; /* array of patterns of paths that folders are sent without; NULL if none */

@@ -55,7 +55,8 @@ static int fill(cJSON *plan, const struct farmfile *farm, const struct driver_op
     if (ops->takes) {
         char text[CONTENTS_MAX];
         ops->takes(driver, text, sizeof(text));
-        cJSON_AddStringToObject(plan, "takes", text);
+        if (*text)
+            cJSON_AddStringToObject(plan, "takes", text);
     }
     int rc = ops->job(driver, job, ret_error);
     const cJSON *params = json_member(job, "params"), *results = json_member(job, "results");

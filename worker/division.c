@@ -230,14 +230,19 @@ static size_t near_share(const bool *near, size_t slots, size_t count)
     return least;
 }
 
+size_t division_allowed(size_t places, double quota)
+{
+    if (quota <= 0 || round(quota) >= (double)places)
+        return places;
+    return quota < 1 ? 1 : (size_t)round(quota);
+}
+
 /* Turn auto into numbers. */
 static void counts_resolve(struct division *division, const struct board *board, size_t slots,
                            unsigned threads, double quota, const bool *near)
 {
     size_t count = board->places->count;
-    size_t capacity = count;
-    if (quota > 0 && round(quota) < (double)count)
-        capacity = quota < 1 ? 1 : (size_t)round(quota);
+    size_t capacity = division_allowed(count, quota);
 
     if (threads == 0) {
         size_t share = slots == 0 ? 1 : capacity / slots;

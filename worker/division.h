@@ -23,6 +23,10 @@ struct division {
     size_t idle;       /* places in no slot */
 };
 
+/* As many of `places` as a quota of so many CPUs' time (0: no limit) allows at once: rounded, and
+ * at least 1. */
+size_t division_allowed(size_t places, double quota);
+
 /*
  * Divide. slots and threads: 0 is auto; threads at most the number of places. quota: how many
  * CPUs' time there is, 0 for no limit. near: [slots][places], where each slot is to be, as far as

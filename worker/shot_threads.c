@@ -1,9 +1,9 @@
 #include "config.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "worker/division.h"
 #include "worker/memory.h"
 #include "worker/place.h"
 #include "worker/shot_threads.h"
@@ -51,14 +51,6 @@ static unsigned count_together(const struct place_list *places, enum level level
     return count;
 }
 
-/* As many of `cores` as a cgroup allows the time of, as division.h rounds it. */
-static unsigned allowed(unsigned cores, double quota)
-{
-    if (quota <= 0 || round(quota) >= cores)
-        return cores;
-    return quota < 1 ? 1 : (unsigned)round(quota);
-}
-
 static int read_node(const struct topology *topology, bool smt, struct shot_node *node)
 {
     double quota = topology->quota;
@@ -67,9 +59,11 @@ static int read_node(const struct topology *topology, bool smt, struct shot_node
     if (place_list_make(&places, topology->hwloc, smt) < 0)
         return -1;
     *node = (struct shot_node){
-        .cores = allowed((unsigned)places.count, quota),
-        .cores_per_cache = allowed(count_together(&places, LEVEL_CACHE), quota),
-        .cores_per_node = allowed(count_together(&places, LEVEL_NODE), quota),
+        .cores = (unsigned)division_allowed(places.count, quota),
+        .cores_per_cache =
+            (unsigned)division_allowed(count_together(&places, LEVEL_CACHE), quota),
+        .cores_per_node =
+            (unsigned)division_allowed(count_together(&places, LEVEL_NODE), quota),
         .cache_bytes = cache ? cache->attr->cache.size : 0,
         .memory_bytes = memory_limit("", getenv("BEOFARM_SHARE")) / 10 * 9};
     place_list_fini(&places);

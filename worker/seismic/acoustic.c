@@ -254,7 +254,7 @@ static void rows_each(struct acoustic *a, const struct wave_medium *medium)
         rows_clear(a, &rows);
         for (int axis = GRID_X; axis < GRID_AXES; axis++) {
             size_t n = a->memory_size[axis], of = (size_t)threads, i = (size_t)id;
-            for (int level = 0; level < 2; level++)
+            for (int level = 0; level < (a->psi_odd[axis] ? 2 : 1); level++)
                 row_clear(acoustic_psi(a, axis, level) + n * i / of,
                           n * (i + 1) / of - n * i / of);
             row_clear(a->zeta[axis] + n * i / of, n * (i + 1) / of - n * i / of);

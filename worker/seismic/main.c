@@ -10,17 +10,17 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/processors.h"
 #include "worker/seismic/shot_cli.h"
 #include "worker/seismic/shot_serve.h"
 
-/* As common/processors.c: as many as Linux can be built for. */
-enum { SETS = 8, PROCESSORS = SETS * CPU_SETSIZE };
+#define PROCESSORS (PROCESSORS_SETS * CPU_SETSIZE)
 
 /* Where OMP_PROC_BIND is set, OpenMP has bound this thread to the first of its places, which a
  * program begun again would take for all there are: back to all of them. */
 static void unbind(void)
 {
-    cpu_set_t sets[SETS] = {0};
+    cpu_set_t sets[PROCESSORS_SETS] = {0};
     int ids[PROCESSORS], places = omp_get_num_places();
     for (int place = 0; place < places; place++) {
         int count = omp_get_place_num_procs(place);
